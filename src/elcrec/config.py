@@ -1,0 +1,173 @@
+"""Every setting, defined once. Recipes (TOML) and ``--set key=value`` only give values to these names."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from elcrec.errors import SettingsError
+
+
+class Settings(BaseModel):
+    """The resolved settings of a run; written to ``config.json`` and immutable."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    # Data
+    user_column: str | None = Field(None, description="Name of the user column (default: usual names)")
+    item_column: str | None = Field(None, description="Name of the item column (default: usual names)")
+    timestamp_column: str | None = Field(None, description="Name of the time column (default: usual names)")
+    min_user_count: int = Field(1, ge=1, description="Drop users with fewer interactions, once")
+    min_item_count: int = Field(1, ge=1, description="Drop items with fewer interactions, once")
+    k_core: int = Field(1, ge=1, description="Drop users and items below this count until none is left")
+    split: Literal["leave_one_out", "global_time"] = Field(
+        "leave_one_out",
+        description="Last item test, last but one validation; or two moments in time for everybody",
+    )
+    holdout_share: float = Field(
+        0.1, gt=0, lt=0.5, description="global_time: share of events after each of the two cuts"
+    )
+
+    # Model
+    max_seq_len: int = Field(50, ge=1, le=4096, description="Longest history read, in items")
+    embedding_dim: int = Field(64, ge=1, description="Width of items, positions and centres")
+    n_layers: int = Field(2, ge=1, le=64, description="Transformer layers")
+    n_heads: int = Field(2, ge=1, description="Attention heads; divides embedding_dim")
+    dropout: float = Field(0.5, ge=0, lt=1, description="On embeddings, attention and sublayers")
+    n_intents: int = Field(256, ge=2, description="Number of intent centres, K")
+    padding: Literal["skip", "encode"] = Field(
+        "skip",
+        description="skip: only real positions exist; encode: padded rows enter the losses, as released",
+    )
+
+    # Objective
+    next_item_loss: Literal["softmax", "bce"] = Field(
+        "softmax", description="Softmax over the catalogue, or one negative"
+    )
+    negatives: Literal["unseen_in_training", "unseen_ever"] = Field(
+        "unseen_in_training",
+        description="bce: a negative is none of the user's training items, or (as released) none of all his items",
+    )
+    cluster_loss: Literal["balanced", "printed"] = Field(
+        "balanced", description="Balanced assignment, or the paper's printed loss"
+    )
+    fusion: Literal["shift", "concat"] = Field(
+        "concat", description="padding=encode: join position and centre by sum or by concatenation"
+    )
+    instance_weight: float = Field(0.1, ge=0, description="Weight of the contrast between two views")
+    intent_weight: float = Field(0.1, ge=0, description="Weight of the contrast between views and intents")
+    cluster_weight: float = Field(0.1, ge=0, description="Weight of the cluster loss (paper: alpha)")
+    temperature: float = Field(0.1, gt=0, description="Temperature of both contrasts and balanced assignment")
+    crop_keep: float = Field(0.6, gt=0, le=1, description="Crop view: share of the history kept")
+    mask_share: float = Field(0.3, ge=0, le=1, description="Mask view: share of items blanked")
+    reorder_share: float = Field(0.5, ge=0, le=1, description="Reorder view: share of the history shuffled")
+
+    # Training
+    seed: int = Field(1, ge=0, lt=2**31, description="Everything random follows from it")
+    batch_size: int = Field(256, ge=1, description="Users a step")
+    learning_rate: float = Field(1e-3, gt=0, description="Adam's step size")
+    weight_decay: float = Field(0.0, ge=0, description="Adam's L2 term")
+    epochs: int = Field(60, ge=1, description="Passes over the users, at most")
+    patience: int = Field(8, ge=1, description="Epochs without a better validation ndcg@20 before stopping")
+    precision: Literal["float32", "bfloat16"] = Field("float32", description="Arithmetic of the encoder")
+
+    # Use
+    exclude_seen: bool = Field(True, description="Never rank what is in the history")
+
+    @model_validator(mode="after")
+    def _heads_divide_width(self) -> Settings:
+        if self.embedding_dim % self.n_heads:
+            raise ValueError(f"n_heads={self.n_heads} must divide embedding_dim={self.embedding_dim}")
+        return self
+
+
+def recipe_names() -> list[str]:
+    """Names of the recipes that ship with the package."""
+    folder = resources.files("elcrec") / "recipes"
+    return sorted(path.name.removesuffix(".toml") for path in folder.iterdir() if path.name.endswith(".toml"))
+
+
+def read_recipe(recipe: str | Path) -> dict[str, Any]:
+    """The values a recipe gives, with those of the recipe it ``extends`` below them.
+
+    Args:
+        recipe: A shipped name (``default``, ``paper``, ...) or the path of a TOML file.
+
+    Raises:
+        SettingsError: No such recipe, a circle of ``extends``, or not TOML.
+    """
+    values: dict[str, Any] = {}
+    seen: list[str] = []
+    current: str | None = str(recipe)
+    while current is not None:
+        if current in seen:
+            raise SettingsError(f"recipe {current!r} extends itself: {' -> '.join([*seen, current])}")
+        seen.append(current)
+        layer = _parse_recipe(current)
+        parent = layer.pop("extends", None)
+        values = {**layer, **values}
+        current = None if parent is None else str(parent)
+    return values
+
+
+def _parse_recipe(recipe: str) -> dict[str, Any]:
+    if recipe in recipe_names():
+        text = (resources.files("elcrec") / "recipes" / f"{recipe}.toml").read_text(encoding="utf-8")
+    elif recipe.endswith(".toml"):
+        try:
+            text = Path(recipe).read_text(encoding="utf-8")
+        except OSError as error:
+            raise SettingsError(f"cannot read recipe {recipe}: {error.strerror or error}") from error
+    else:
+        raise SettingsError(
+            f"unknown recipe {recipe!r}: use {', '.join(recipe_names())} or the path of a .toml file"
+        )
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"recipe {recipe} is not valid TOML: {error}") from error
+
+
+def resolve(recipe: str | Path = "default", overrides: Mapping[str, Any] | None = None) -> Settings:
+    """Settings of a recipe with overrides on top.
+
+    Args:
+        recipe: See :func:`read_recipe`.
+        overrides: Flat names of :class:`Settings`; values may be text, as from ``--set``.
+
+    Raises:
+        SettingsError: Unknown name (with the nearest known one), wrong type or out of range.
+    """
+    return validate({**read_recipe(recipe), **(overrides or {})})
+
+
+def validate(values: Mapping[str, Any]) -> Settings:
+    """Settings from plain values; every problem is named in one line."""
+    try:
+        return Settings.model_validate(dict(values))
+    except ValidationError as error:
+        raise SettingsError("; ".join(_explain(problem) for problem in error.errors())) from None
+
+
+def parse_override(text: str) -> tuple[str, str]:
+    """``key=value`` of ``--set`` as a pair; the value is converted by :class:`Settings`."""
+    key, equals, value = text.partition("=")
+    if not equals or not key.strip():
+        raise SettingsError(f"--set {text!r}: write it as key=value, for example --set epochs=15")
+    return key.strip(), value.strip()
+
+
+def _explain(problem: Any) -> str:
+    name = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] == "extra_forbidden":
+        close = difflib.get_close_matches(name, Settings.model_fields, n=1)
+        hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(Settings.model_fields)}"
+        return f"unknown setting {name!r}: {hint}"
+    message = str(problem["msg"]).removeprefix("Value error, ")
+    return f"{name}={problem['input']!r}: {message}" if name else message

@@ -1,0 +1,1 @@
+"""From interaction logs to tensors. Nothing here knows a model."""

@@ -1,0 +1,127 @@
+"""Reading logs of every supported kind into a frame of raw columns."""
+
+from __future__ import annotations
+
+import zlib
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import polars as pl
+
+from elcrec.errors import DataError
+
+Format = Literal["text", "csv", "tsv", "parquet", "jsonl"]
+ENDINGS: dict[str, Format] = {
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".inter": "tsv",
+    ".parquet": "parquet",
+    ".pq": "parquet",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+}
+
+
+def read_frame(path: str | Path, format: str | None = None) -> pl.DataFrame:
+    """The file as a frame; columns of delimited text are still text.
+
+    Args:
+        path: A file.
+        format: One of ``text`` (``user item item ...`` a line), ``csv``, ``tsv``, ``parquet``, ``jsonl``;
+            by default told from the file's ending and content.
+
+    Raises:
+        DataError: Missing, empty or unreadable file, or unknown format.
+    """
+    path = Path(path)
+    if format is not None and format not in get_args(Format):
+        raise DataError(f"unknown format {format!r}: use {', '.join(get_args(Format))}")
+    if not path.exists():
+        raise DataError(f"no such file: {path}")
+    if path.is_dir():
+        raise DataError(f"{path} is a folder: name the data file itself")
+    try:
+        if path.stat().st_size == 0:
+            raise DataError(f"{path} is empty: nothing to learn from")
+        kind = format or sniff(path)
+        return _READERS[kind](path)
+    except (pl.exceptions.PolarsError, OSError, UnicodeDecodeError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise DataError(f"cannot read {path} as {format or 'its ending and content suggest'}: {reason}") from error
+
+
+def sniff(path: Path) -> Format:
+    """Format by ending, else by the first bytes."""
+    if path.suffix.lower() in ENDINGS:
+        return ENDINGS[path.suffix.lower()]
+    with path.open("rb") as file:
+        head = file.read(4096)
+    if head.startswith(b"PAR1"):
+        return "parquet"
+    line = head.decode("utf-8", errors="replace").lstrip("\ufeff").splitlines()[0] if head.strip() else ""
+    if line.lstrip().startswith("{"):
+        return "jsonl"
+    if "," in line:
+        return "csv"
+    return "tsv" if "\t" in line and not line.replace("\t", " ").replace(" ", "").isdigit() else "text"
+
+
+def _read_delimited(path: Path, separator: str) -> pl.DataFrame:
+    return pl.scan_csv(path, separator=separator, infer_schema=False).collect(engine="streaming")
+
+
+def _read_text(path: Path) -> pl.DataFrame:
+    """``user item item ...`` a line, positive integers, chronological; items exploded to rows in file order."""
+    lines = (
+        pl.scan_csv(
+            path, has_header=False, separator="\x01", quote_char=None, infer_schema=False, new_columns=["line"]
+        )
+        .with_row_index("number", offset=1)
+        .with_columns(pl.col("line").str.strip_chars().str.replace_all(r"\s+", " "))
+        .filter(pl.col("line").fill_null("") != "")
+        .collect(engine="streaming")
+    )
+    if lines.is_empty():
+        raise DataError(f"{path} has no line with anything on it: nothing to learn from")
+    _check_lines(path, lines)
+    return (
+        lines.lazy()
+        .select(pl.col("line").str.split(" ").cast(pl.List(pl.Int64)))
+        .select(user_id=pl.col("line").list.first(), item_id=pl.col("line").list.slice(1))
+        .explode("item_id")
+        .collect(engine="streaming")
+    )
+
+
+def _check_lines(path: Path, lines: pl.DataFrame) -> None:
+    line = pl.col("line")
+    for wrong, reason in (
+        (~line.str.contains(r"^[0-9 ]+$"), "ids of the text format are positive integers"),
+        (line.str.contains(r"(^| )0+( |$)"), "id 0 is reserved for padding; ids start at 1"),
+        (line.str.contains(r"[0-9]{19}"), "ids must be below 10^18"),
+        (~line.str.contains(" "), "a line is a user and at least one item"),
+    ):
+        bad = lines.filter(wrong)
+        if not bad.is_empty():
+            number, text = bad.row(0)
+            shown = text if len(text) <= 60 else text[:57] + "..."
+            raise DataError(f"{path}, line {number}: {shown!r}: {reason}")
+
+
+def _read_jsonl(path: Path) -> pl.DataFrame:
+    return pl.read_ndjson(path, infer_schema_length=None)
+
+
+_READERS: dict[str, Any] = {
+    "text": _read_text,
+    "csv": lambda path: _read_delimited(path, ","),
+    "tsv": lambda path: _read_delimited(path, "\t"),
+    "parquet": lambda path: pl.scan_parquet(path).collect(engine="streaming"),
+    "jsonl": _read_jsonl,
+}
+
+
+def fingerprint(frame: pl.DataFrame) -> str:
+    """A short checksum of a frame's content and order, to notice that a log has changed."""
+    rows = frame.hash_rows(seed=0).to_numpy()
+    return f"{len(rows)}-{zlib.crc32(rows.tobytes()):08x}"

@@ -1,0 +1,230 @@
+"""A log of who did what in which order: the one thing every other step starts from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from elcrec.data.files import read_frame
+from elcrec.data.vocabulary import natural_order
+from elcrec.errors import DataError
+
+ALIASES: dict[str, tuple[str, ...]] = {
+    "user_id": ("user_id", "user", "userid", "uid", "customer_id", "visitor_id", "session_id"),
+    "item_id": ("item_id", "item", "itemid", "iid", "product_id", "movie_id", "movieid", "article_id"),
+    "timestamp": ("timestamp", "time", "datetime", "date", "ts", "event_time", "unixreviewtime"),
+}
+
+
+@dataclass(frozen=True)
+class Interactions:
+    """A validated log.
+
+    Attributes:
+        frame: Columns ``user_id``, ``item_id`` (integers or strings, as they came) and, if known,
+            ``timestamp``. Users in natural order, each user's rows in order of time; rows with equal
+            time, or without times, keep the order they came in.
+    """
+
+    frame: pl.DataFrame
+
+    def __len__(self) -> int:
+        return self.frame.height
+
+    @classmethod
+    def read(
+        cls,
+        source: Any,
+        format: str | None = None,
+        user_column: str | None = None,
+        item_column: str | None = None,
+        timestamp_column: str | None = None,
+    ) -> Interactions:
+        """Read a log from a file or a frame.
+
+        Args:
+            source: Path of a file, or a pandas, Polars or Arrow table.
+            format: See :func:`elcrec.data.files.read_frame`.
+            user_column: Name of the user column; by default one of the usual names.
+            item_column: Name of the item column, likewise.
+            timestamp_column: Name of the time column, likewise; without one, file order is time order.
+
+        Raises:
+            DataError: What is wrong, with the column or line, and what to do.
+        """
+        if isinstance(source, Interactions):
+            return source
+        raw = read_frame(source, format) if isinstance(source, str | Path) else _to_polars(source)
+        asked = {"user_id": user_column, "item_id": item_column, "timestamp": timestamp_column}
+        return cls(_in_order(_validate(_choose_columns(raw, asked))))
+
+    def filtered(self, min_user_count: int = 1, min_item_count: int = 1, k_core: int = 1) -> Interactions:
+        """The log without rare users and items.
+
+        Args:
+            min_user_count: Users with fewer rows go (after the items, once).
+            min_item_count: Items with fewer rows go (first, once).
+            k_core: Users and items with fewer rows go, again and again until none is left.
+
+        Raises:
+            DataError: Nothing is left.
+        """
+        frame = _at_least(self.frame, "item_id", min_item_count)
+        frame = _at_least(frame, "user_id", min_user_count)
+        height = -1
+        while k_core > 1 and frame.height != height:
+            height = frame.height
+            frame = _at_least(_at_least(frame, "item_id", k_core), "user_id", k_core)
+        if frame.is_empty():
+            raise DataError(
+                f"no interaction is left after min_user_count={min_user_count}, "
+                f"min_item_count={min_item_count}, k_core={k_core}: lower them"
+            )
+        return Interactions(frame)
+
+    def summary(self) -> dict[str, Any]:
+        """Size and shape of the log.
+
+        Returns:
+            ``rows``, ``users``, ``items``, ``density`` (rows over users x items), ``first`` and ``last``
+            time (text) or None, ``repeats`` (share of rows whose user had the item before) and the
+            lengths of histories: ``length_min``, ``length_median``, ``length_mean``, ``length_max``.
+        """
+        frame = self.frame
+        lengths = frame.group_by("user_id").len()["len"]
+        users, items = len(lengths), frame["item_id"].n_unique()
+        distinct = frame.select("user_id", "item_id").unique().height
+        times = frame["timestamp"] if "timestamp" in frame.columns else None
+        return {
+            "rows": frame.height,
+            "users": users,
+            "items": items,
+            "density": frame.height / (users * items),
+            "first": None if times is None else str(times.min()),
+            "last": None if times is None else str(times.max()),
+            "repeats": 1 - distinct / frame.height,
+            "length_min": int(lengths.min()),  # type: ignore[arg-type]
+            "length_median": float(lengths.median()),  # type: ignore[arg-type]
+            "length_mean": float(lengths.mean()),  # type: ignore[arg-type]
+            "length_max": int(lengths.max()),  # type: ignore[arg-type]
+        }
+
+
+def _at_least(frame: pl.DataFrame, column: str, count: int) -> pl.DataFrame:
+    return frame if count <= 1 else frame.filter(pl.len().over(column) >= count)
+
+
+def _to_polars(source: Any) -> pl.DataFrame:
+    if isinstance(source, pl.LazyFrame):
+        return source.collect()
+    try:
+        frame = pl.DataFrame(source)
+    except Exception as error:
+        reason = str(error).splitlines()[0]
+        raise DataError(
+            f"cannot use a {type(source).__name__} as interactions ({reason}): "
+            f"pass a file, or a pandas, Polars or Arrow table with ids of one type per column"
+        ) from error
+    if frame.is_empty():
+        raise DataError("the table has no rows: nothing to learn from")
+    return frame
+
+
+def _choose_columns(raw: pl.DataFrame, asked: dict[str, str | None]) -> pl.DataFrame:
+    """Rename the caller's columns to ours; RecBole's ``name:type`` headers count as ``name``."""
+    plain = {column.split(":")[0].strip().lower(): column for column in raw.columns}
+    chosen: dict[str, str] = {}
+    for ours, wanted in asked.items():
+        if wanted is not None:
+            if wanted not in raw.columns:
+                raise DataError(f"no column {wanted!r}: the data has {', '.join(raw.columns)}")
+            chosen[ours] = wanted
+            continue
+        found = next((plain[alias] for alias in ALIASES[ours] if alias in plain), None)
+        if found is not None:
+            chosen[ours] = found
+        elif ours != "timestamp":
+            raise DataError(
+                f"no {ours} column: the data has {', '.join(raw.columns[:8])}; "
+                f"name it with {ours.removesuffix('_id')}_column (--set {ours.removesuffix('_id')}_column=NAME)"
+            )
+    return raw.select(pl.col(theirs).alias(ours) for ours, theirs in chosen.items())
+
+
+def _validate(frame: pl.DataFrame) -> pl.DataFrame:
+    if frame.is_empty():
+        raise DataError("the data has a header but no rows: nothing to learn from")
+    columns = [_validate_ids(frame[name]) for name in ("user_id", "item_id")]
+    if "timestamp" in frame.columns:
+        columns.append(_validate_times(frame["timestamp"]))
+    return pl.DataFrame(columns)
+
+
+def _validate_ids(column: pl.Series) -> pl.Series:
+    if column.dtype in (pl.Categorical, pl.Enum):
+        column = column.cast(pl.String)
+    missing = column.null_count()
+    if column.dtype.is_float():
+        missing += int(column.is_nan().sum())
+        if missing == 0 and (column == column.round()).all():
+            column = column.cast(pl.Int64)
+    if column.dtype == pl.String:
+        missing += int((column.str.strip_chars() == "").sum())
+    if missing:
+        raise DataError(f"{missing:,} rows have no {column.name}: remove them or give them an id")
+    if column.dtype == pl.String:
+        return _integers_if_faithful(column)
+    if not column.dtype.is_integer():
+        raise DataError(f"{column.name} is of type {column.dtype}: ids are integers or strings, one type a column")
+    return column
+
+
+def _integers_if_faithful(column: pl.Series) -> pl.Series:
+    """Text that reads as integers and prints back the same becomes integers; ``007`` stays text."""
+    numbers = column.cast(pl.Int64, strict=False)
+    if numbers.null_count() == 0 and (numbers.cast(pl.String) == column).all():
+        return numbers
+    return column
+
+
+def _validate_times(column: pl.Series) -> pl.Series:
+    if column.dtype == pl.String:
+        column = _parse_times(column)
+    if not (column.dtype.is_numeric() or column.dtype.is_temporal()):
+        raise DataError(f"timestamp is of type {column.dtype}: use numbers, dates or ISO 8601 text")
+    missing = column.null_count() + (int(column.is_nan().sum()) if column.dtype.is_float() else 0)
+    if missing:
+        raise DataError(f"{missing:,} rows have no timestamp: remove them, or leave the column out")
+    return column
+
+
+def _parse_times(column: pl.Series) -> pl.Series:
+    known = column.null_count()
+    for kind in (pl.Int64, pl.Float64):
+        numbers = column.cast(kind, strict=False)
+        if numbers.null_count() == known:
+            return numbers
+    try:
+        return column.str.to_datetime(time_unit="us", time_zone="UTC" if _has_zone(column) else None)
+    except pl.exceptions.PolarsError as error:
+        example = column.drop_nulls().head(1).to_list()
+        raise DataError(f"cannot read timestamps such as {example}: use numbers or ISO 8601 text") from error
+
+
+def _has_zone(column: pl.Series) -> bool:
+    first = column.drop_nulls().head(1)
+    return bool(first.str.contains(r"(Z|[+-]\d\d:?\d\d)$").any())
+
+
+def _in_order(frame: pl.DataFrame) -> pl.DataFrame:
+    users = natural_order(frame["user_id"].unique())
+    numbers = pl.DataFrame({"user_id": users}).with_row_index("user_number")
+    by = ["user_number", "timestamp"] if "timestamp" in frame.columns else ["user_number"]
+    return (
+        frame.join(numbers, on="user_id", how="left", maintain_order="left")
+        .sort(by, maintain_order=True)
+        .drop("user_number")
+    )

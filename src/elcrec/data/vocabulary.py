@@ -1,0 +1,103 @@
+"""The caller's ids and our numbers: two things that are never mixed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from elcrec.errors import DataError, UnknownIdError
+
+Indices = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """A two-way map between ids (any integers or strings, as they came) and consecutive indices.
+
+    Attributes:
+        ids: Distinct ids in index order.
+        first: Index of ``ids[0]``: 0 for users, 1 for items (row 0 of the model is padding).
+        kind: What the ids name, for messages: ``user`` or ``item``.
+    """
+
+    ids: pl.Series
+    first: int = 0
+    kind: str = "user"
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @classmethod
+    def of(cls, column: pl.Series, first: int = 0, kind: str = "user") -> Vocabulary:
+        """The distinct ids of a column in natural order (``i2`` before ``i10``).
+
+        The order depends on the ids alone, so the same log in another row order trains the same model.
+        """
+        return cls(natural_order(column.unique()), first, kind)
+
+    def indices(self, ids: pl.Series | Iterable[Any], unknown: str = "raise") -> Indices:
+        """Indices of ids.
+
+        Args:
+            ids: Ids of the vocabulary's own type, or their text form (as typed on a command line).
+            unknown: ``raise``, or ``skip``: give -1.
+
+        Returns:
+            int64 [n]; in ``first .. first + len - 1``, or -1.
+
+        Raises:
+            UnknownIdError: An id is not known and ``unknown`` is ``raise``.
+        """
+        if unknown not in ("raise", "skip"):
+            raise DataError(f"unknown={unknown!r}: use 'raise' or 'skip'")
+        asked = ids if isinstance(ids, pl.Series) else text_series(ids)
+        known = self.ids
+        if asked.dtype != known.dtype:
+            asked, known = asked.cast(pl.String), known.cast(pl.String)
+        table = pl.DataFrame({"id": known, "index": np.arange(len(known)) + self.first})
+        found = pl.DataFrame({"id": asked}).join(table, on="id", how="left", maintain_order="left")
+        index = found["index"].fill_null(-1).to_numpy().astype(np.int64)
+        if unknown == "raise" and (index < 0).any():
+            self._raise_unknown(asked.filter(pl.Series(index < 0)))
+        return index
+
+    def _raise_unknown(self, missing: pl.Series) -> None:
+        shown = ", ".join(repr(value) for value in missing.unique(maintain_order=True).head(3).to_list())
+        more = missing.n_unique() - 3
+        raise UnknownIdError(
+            f"unknown {self.kind} {shown}{f' and {more} more' if more > 0 else ''}: "
+            f"the model knows {len(self):,} {self.kind}s, for example {self.ids[0]!r}; "
+            f"use unknown='skip' (--unknown skip) to leave such ids out"
+        )
+
+    def ids_of(self, indices: Indices | Iterable[int]) -> pl.Series:
+        """Ids of indices, in the caller's type."""
+        return self.ids.gather(np.asarray(indices, dtype=np.int64) - self.first)
+
+
+def text_series(ids: Iterable[Any]) -> pl.Series:
+    """Ids given as Python values; integers stay integers, everything else is compared by its text."""
+    values = list(ids)
+    if values and all(isinstance(value, int | np.integer) and not isinstance(value, bool) for value in values):
+        return pl.Series("id", [int(value) for value in values], dtype=pl.Int64)
+    return pl.Series("id", [str(value) for value in values], dtype=pl.String)
+
+
+def natural_order(ids: pl.Series) -> pl.Series:
+    """Ids sorted as people would: by text before the first number, by that number, then by the text."""
+    if ids.dtype != pl.String:
+        return ids.sort()
+    text = pl.col("id")
+    return (
+        pl.DataFrame({"id": ids})
+        .with_columns(
+            stem=text.str.extract(r"^(\D*)"),
+            number=text.str.extract(r"(\d+)").cast(pl.UInt64, strict=False),
+        )
+        .sort("stem", "number", "id", nulls_last=True)["id"]
+    )

@@ -1,0 +1,37 @@
+"""In-batch contrast of paired vectors."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def nt_xent(a_BD: Tensor, b_BD: Tensor, temperature: float = 1.0, same_B: Tensor | None = None) -> Tensor:
+    """NT-Xent over the 2B vectors of two sides: find your partner among all others.
+
+    ``-1/2B sum_i log( exp(z_i.z_p(i) / t) / sum_{j != i} exp(z_i.z_j / t) )`` with z the 2B vectors as they
+    are (dot products; normalise before for cosines) and p(i) the partner on the other side.
+
+    Args:
+        a_BD: [B, D], first side.
+        b_BD: [B, D], second side.
+        temperature: t > 0.
+        same_B: int64 [B], optional: rows with the same value are not each other's negatives.
+
+    Returns:
+        Scalar, >= 0; 0 for B = 1.
+
+    Source: SimCLR (arXiv 2002.05709) eq. 1; ELCRec eq. 9 (two views) and 10 (view and centre); the released
+    program uses temperature 1, raw dot products and no ``same_B``.
+    """
+    n = a_BD.shape[0]
+    z = torch.cat([a_BD, b_BD])
+    logits = z @ z.T / temperature
+    hidden = torch.eye(2 * n, dtype=torch.bool, device=z.device)
+    partner = torch.arange(2 * n, device=z.device).roll(n)
+    if same_B is not None:
+        same_2B = same_B.repeat(2)
+        hidden = same_2B[:, None] == same_2B[None, :]
+        hidden[torch.arange(2 * n, device=z.device), partner] = False
+    return F.cross_entropy(logits.masked_fill(hidden, float("-inf")), partner)

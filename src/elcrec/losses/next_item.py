@@ -1,0 +1,80 @@
+"""How well the next item is predicted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+CHUNK_ROWS = 128
+
+
+def bce(hidden_ND: Tensor, positive_ND: Tensor, negative_ND: Tensor) -> Tensor:
+    """Binary cross-entropy with one negative a position.
+
+    ``-1/N sum_n [ log s(h.p) + log(1 - s(h.n)) ]`` with s the logistic function, 1e-24 inside the
+    logarithms as released.
+
+    Args:
+        hidden_ND: [N, D], real positions only.
+        positive_ND: [N, D], vectors of the items that came next.
+        negative_ND: [N, D], vectors of the negatives.
+
+    Returns:
+        Scalar, >= 0.
+
+    Source: ELCRec eq. 2 (SASRec eq. 8).
+    """
+    positive_N = (hidden_ND * positive_ND).sum(dim=1).sigmoid()
+    negative_N = (hidden_ND * negative_ND).sum(dim=1).sigmoid()
+    return -((positive_N + 1e-24).log() + (1 - negative_N + 1e-24).log()).mean()
+
+
+def softmax(hidden_ND: Tensor, items_VD: Tensor, target_N: Tensor) -> Tensor:
+    """Cross-entropy of the next item over the whole catalogue.
+
+    ``1/N sum_n [ logsumexp_v(h_n.e_v) - h_n.e_t(n) ]``. Loss and both gradients are computed together,
+    ``CHUNK_ROWS`` rows at a time in one reused buffer: the N x V logits never exist.
+
+    Args:
+        hidden_ND: [N, D].
+        items_VD: [V, D], the catalogue.
+        target_N: int64 [N], row of ``items_VD`` that came next.
+
+    Returns:
+        Scalar, >= 0.
+    """
+    loss: Tensor = _FusedSoftmax.apply(hidden_ND, items_VD, target_N)  # type: ignore[no-untyped-call]
+    return loss
+
+
+class _FusedSoftmax(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, hidden_ND: Tensor, items_VD: Tensor, target_N: Tensor) -> Tensor:
+        n_rows, n_items = hidden_ND.shape[0], items_VD.shape[0]
+        items_DV = items_VD.T.contiguous()
+        grad_hidden_ND = torch.empty_like(hidden_ND)
+        grad_items_VD = torch.zeros_like(items_VD)
+        buffers = hidden_ND.new_empty(2, min(CHUNK_ROWS, n_rows), n_items)
+        loss = hidden_ND.new_zeros(())
+        for first in range(0, n_rows, CHUNK_ROWS):
+            rows = slice(first, first + CHUNK_ROWS)
+            hidden_CD, target_C1 = hidden_ND[rows], target_N[rows, None]
+            logit_CV, share_CV = buffers[:, : hidden_CD.shape[0]]
+            torch.mm(hidden_CD, items_DV, out=logit_CV)
+            torch.softmax(logit_CV, dim=1, out=share_CV)
+            # The largest share is at least 1/V, so the normaliser read off there is exact.
+            top_C1, at_C1 = logit_CV.max(dim=1, keepdim=True)
+            normaliser_C1 = top_C1 - share_CV.gather(1, at_C1).log()
+            loss += (normaliser_C1 - logit_CV.gather(1, target_C1)).sum()
+            share_CV.scatter_add_(1, target_C1, share_CV.new_full(target_C1.shape, -1.0))
+            torch.mm(share_CV, items_VD, out=grad_hidden_ND[rows])
+            grad_items_VD.addmm_(share_CV.T, hidden_CD)
+        ctx.save_for_backward(grad_hidden_ND.div_(n_rows), grad_items_VD.div_(n_rows))
+        return loss / n_rows
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None]:
+        grad_hidden_ND, grad_items_VD = ctx.saved_tensors
+        return grad_hidden_ND * grads[0], grad_items_VD * grads[0], None

@@ -1,0 +1,142 @@
+"""The joint objective of a training step, as named terms."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from elcrec.config import Settings
+from elcrec.data.batches import TokenBatch
+from elcrec.losses import next_item
+from elcrec.losses.clustering import balanced_cluster_loss, printed_cluster_loss
+from elcrec.losses.contrastive import nt_xent
+from elcrec.model.encoder import pool
+from elcrec.model.network import ELCRecNetwork
+
+PhaseClock = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class StepInput:
+    """What one step reads.
+
+    Attributes:
+        sequence: Training inputs.
+        target_T: int64 [T], the item after each real token.
+        negative_T: int64 [T], an item the user does not have; None with the softmax loss.
+        views: Two random views of the same rows; empty where no term reads them.
+    """
+
+    sequence: TokenBatch
+    target_T: Tensor
+    negative_T: Tensor | None
+    views: tuple[TokenBatch, ...]
+
+
+class Terms(NamedTuple):
+    """The parts of the objective, unweighted, and the weighted sum that is minimised."""
+
+    total: Tensor
+    next_item: Tensor
+    instance: Tensor
+    intent: Tensor
+    cluster: Tensor
+
+
+class Objective:
+    """``next_item + instance_weight * instance + intent_weight * intent + cluster_weight * cluster``.
+
+    Source: ELCRec eq. 11.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        """Settings choose the losses and weights."""
+        self.settings = settings
+
+    @property
+    def needs_views(self) -> bool:
+        """Whether a contrast has weight."""
+        return self.settings.instance_weight > 0 or self.settings.intent_weight > 0
+
+    def __call__(
+        self, network: ELCRecNetwork, step: StepInput, clock: PhaseClock = lambda phase: None
+    ) -> tuple[Terms, Tensor]:
+        """All terms for a batch, in the released program's order.
+
+        The instance contrast sees the centres as the optimiser left them; they are then scaled to unit rows
+        outside the graph, and the terms after it see those.
+
+        Args:
+            network: The network; its centres are scaled in place.
+            step: The batch.
+            clock: Called with the name of each phase as it ends (``encode``, ``losses``).
+
+        Returns:
+            The terms (scalars) and the intent of each row, int64 [B].
+        """
+        settings = self.settings
+        hidden_TD = network.encoder(step.sequence)
+        views = [(network.encoder(view), view) for view in step.views]
+        clock("encode")
+
+        zero = hidden_TD.new_zeros(())
+        next_item_loss = self._next_item(network, hidden_TD, step)
+        instance = self._instance(network, views) if settings.instance_weight > 0 else zero
+
+        network.centers.normalise()
+        behaviour_BD = F.normalize(pool(hidden_TD, step.sequence), dim=-1)
+        intent_B = network.centers.nearest(behaviour_BD)
+        cluster = self._cluster(behaviour_BD, network.centers.weight) if settings.cluster_weight > 0 else zero
+        intent = self._intent(network, views, intent_B) if settings.intent_weight > 0 else zero
+        total = (
+            next_item_loss
+            + settings.instance_weight * instance
+            + settings.intent_weight * intent
+            + settings.cluster_weight * cluster
+        )
+        clock("losses")
+        return Terms(total, next_item_loss, instance, intent, cluster), intent_B
+
+    def _next_item(self, network: ELCRecNetwork, hidden_TD: Tensor, step: StepInput) -> Tensor:
+        at_N = torch.nonzero(step.sequence.real_T).flatten()
+        hidden_ND, target_N = hidden_TD[at_N], step.target_T[at_N]
+        if step.negative_T is None:
+            return next_item.softmax(hidden_ND.float(), network.items_VD, target_N - 1)
+        item_table = network.encoder.item_embedding
+        return next_item.bce(hidden_ND, item_table(target_N), item_table(step.negative_T[at_N]))
+
+    def _instance(self, network: ELCRecNetwork, views: list[tuple[Tensor, TokenBatch]]) -> Tensor:
+        """Contrast of the two views: as released on flattened fused positions, else on pooled unit vectors."""
+        temperature = self.settings.temperature
+        if self.settings.padding == "encode":
+            sides = [
+                network.centers.fuse(hidden_TD, self.settings.fusion).view(view.row_B.numel(), -1)
+                for hidden_TD, view in views
+            ]
+        else:
+            sides = [F.normalize(pool(hidden_TD, view), dim=-1) for hidden_TD, view in views]
+        return nt_xent(sides[0], sides[1], temperature)
+
+    def _intent(
+        self, network: ELCRecNetwork, views: list[tuple[Tensor, TokenBatch]], intent_B: Tensor
+    ) -> Tensor:
+        """Contrast of each view with the centre of the original; unit vectors and no false negatives in ours."""
+        released = self.settings.padding == "encode"
+        center_BD = network.centers.weight[intent_B]
+        losses = []
+        for hidden_TD, view in views:
+            mean_BD = pool(hidden_TD, view)
+            mean_BD = mean_BD if released else F.normalize(mean_BD, dim=-1)
+            same_B = None if released else intent_B
+            losses.append(nt_xent(mean_BD, center_BD, self.settings.temperature, same_B))
+        return torch.stack(losses).mean()
+
+    def _cluster(self, behaviour_BD: Tensor, centers_KD: Tensor) -> Tensor:
+        if self.settings.cluster_loss == "printed":
+            return printed_cluster_loss(behaviour_BD, centers_KD)
+        return balanced_cluster_loss(behaviour_BD, centers_KD, self.settings.temperature)

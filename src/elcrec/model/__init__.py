@@ -1,0 +1,1 @@
+"""The network: encoder, intent centres, and what joins them. Knows tensors, not files."""

@@ -1,0 +1,161 @@
+"""The behaviour encoder: a SASRec-style causal transformer over tokens laid end to end.
+
+Source: ELCRec section 4.1; SASRec (arXiv 1808.09781) with the released program's details: post-LayerNorm with
+eps 1e-12, exact GELU, feed-forward width 4D, dropout on embeddings, attention and sublayers, weights from
+N(0, .02), biases 0.
+
+Shape suffixes: T tokens of the batch, B sequences, D width, H heads, R rows and W width of one block.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from elcrec.data.batches import TokenBatch
+from elcrec.model.dropout import Dropout
+
+NORM_EPS = 1e-12
+RELEASED_MASK = -10000.0
+
+
+class SequenceEncoder(nn.Module):
+    """Tokens in, one hidden vector per token out."""
+
+    def __init__(
+        self,
+        n_item_rows: int,
+        max_seq_len: int,
+        embedding_dim: int,
+        n_layers: int,
+        n_heads: int,
+        dropout: float,
+        train_row_0: bool = True,
+    ) -> None:
+        """Build with fresh weights.
+
+        Args:
+            n_item_rows: Rows of the item table: padding row 0, the items, and what the recipe adds.
+            max_seq_len: Number of positions, L.
+            embedding_dim: Width, D.
+            n_layers: Transformer layers.
+            n_heads: Attention heads; divides D.
+            dropout: 0 to 1.
+            train_row_0: Whether item row 0 learns, as what a masked item looks like. In the released
+                program it stays the random noise it began as, and is added at padded positions.
+        """
+        super().__init__()
+        self.item_embedding = nn.Embedding(n_item_rows, embedding_dim, padding_idx=None if train_row_0 else 0)
+        self.position_embedding = nn.Embedding(max_seq_len, embedding_dim)
+        self.norm = nn.LayerNorm(embedding_dim, eps=NORM_EPS)
+        self.dropout = Dropout(dropout)
+        self.layers = nn.ModuleList(EncoderLayer(embedding_dim, n_heads, dropout) for _ in range(n_layers))
+        self.apply(_initialise)
+
+    def forward(self, batch: TokenBatch) -> Tensor:
+        """Hidden vectors of all tokens.
+
+        Args:
+            batch: Tokens; see :class:`elcrec.data.batches.TokenBatch`.
+
+        Returns:
+            [T, D]. At tokens that are not real: with padding ``encode`` what the released program has
+            there, with ``skip`` nothing of use.
+        """
+        x_TD = self.item_embedding(batch.item_T) + self.position_embedding(batch.position_T)
+        x_TD = self.dropout(self.norm(x_TD))
+        masks = [attention_mask(batch, *block) for block in batch.blocks]
+        for layer in self.layers:
+            x_TD = layer(x_TD, batch.blocks, masks)
+        return x_TD
+
+
+class EncoderLayer(nn.Module):
+    """Attention and feed-forward, each followed by dropout, the residual and LayerNorm."""
+
+    def __init__(self, embedding_dim: int, n_heads: int, dropout: float) -> None:
+        """See :class:`SequenceEncoder`."""
+        super().__init__()
+        self.n_heads = n_heads
+        self.qkv = nn.Linear(embedding_dim, 3 * embedding_dim)
+        self.attention_out = nn.Linear(embedding_dim, embedding_dim)
+        self.attention_norm = nn.LayerNorm(embedding_dim, eps=NORM_EPS)
+        self.widen = nn.Linear(embedding_dim, 4 * embedding_dim)
+        self.narrow = nn.Linear(4 * embedding_dim, embedding_dim)
+        self.output_norm = nn.LayerNorm(embedding_dim, eps=NORM_EPS)
+        self.dropout = Dropout(dropout)
+
+    def forward(self, x_TD: Tensor, blocks: tuple[tuple[int, int], ...], masks: list[Tensor]) -> Tensor:
+        """[T, D] in and out."""
+        mixed_TD = self.dropout(self.attention_out(self._attend(self.qkv(x_TD), blocks, masks)))
+        x_TD = self.attention_norm(mixed_TD + x_TD)
+        wide_TD = self.dropout(self.narrow(F.gelu(self.widen(x_TD))))
+        x_TD = self.output_norm(wide_TD + x_TD)
+        return x_TD
+
+    def _attend(self, qkv_T3D: Tensor, blocks: tuple[tuple[int, int], ...], masks: list[Tensor]) -> Tensor:
+        out, first = [], 0
+        for (rows, width), mask in zip(blocks, masks, strict=True):
+            block = qkv_T3D[first : first + rows * width]
+            first += rows * width
+            q, k, v = block.view(rows, width, 3, self.n_heads, -1).permute(2, 0, 3, 1, 4)  # [R, H, W, D/H]
+            if self.training and self.dropout.p > 0:
+                scores = q @ k.transpose(-1, -2) * q.shape[-1] ** -0.5 + mask
+                mixed = self.dropout(scores.softmax(dim=-1)) @ v
+            else:
+                mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask.to(q.dtype))
+            out.append(mixed.transpose(1, 2).reshape(rows * width, -1))
+        return torch.cat(out)
+
+
+def attention_mask(batch: TokenBatch, rows: int, width: int) -> Tensor:
+    """What is added to the scores of a block.
+
+    With padding ``skip``: -inf for future keys; real tokens come first, so no real query sees a pad.
+    With ``encode``: the released program's -10000 for future and padded keys, so that a padded query, all of
+    whose keys get the same, attends to all of them.
+
+    Returns:
+        [1 or rows, 1, width, width].
+    """
+    device = batch.item_T.device
+    future_WW = torch.ones(width, width, dtype=torch.bool, device=device).triu(1)
+    if batch.padding == "skip":
+        return torch.zeros(1, 1, width, width, device=device).masked_fill(future_WW, float("-inf"))
+    padded_RW = ~batch.real_T.view(rows, width)
+    hidden_RWW = (future_WW | padded_RW[:, None, :])[:, None]
+    return torch.zeros(hidden_RWW.shape, device=device).masked_fill(hidden_RWW, RELEASED_MASK)
+
+
+def pool(hidden_TD: Tensor, batch: TokenBatch) -> Tensor:
+    """The behaviour embedding: mean over real positions, or with padding ``encode`` over all L.
+
+    Source: released ELCRec takes the mean over all positions (the paper's text says concatenation).
+
+    Args:
+        hidden_TD: [T, D].
+        batch: The tokens, in B rows.
+
+    Returns:
+        [B, D], in the caller's row order.
+    """
+    pooled, first_row, first = [], 0, 0
+    for rows, width in batch.blocks:
+        hidden_RWD = hidden_TD[first : first + rows * width].view(rows, width, -1)
+        if batch.padding == "encode":
+            pooled.append(hidden_RWD.mean(dim=1))
+        else:
+            real_RW1 = batch.real_T[first : first + rows * width].view(rows, width, 1)
+            length_R1 = batch.length_R[first_row : first_row + rows, None]
+            pooled.append((hidden_RWD * real_RW1).sum(dim=1) / length_R1)
+        first_row += rows
+        first += rows * width
+    return torch.cat(pooled)[batch.row_B]
+
+
+def _initialise(module: nn.Module) -> None:
+    if isinstance(module, nn.Linear | nn.Embedding):
+        nn.init.normal_(module.weight, 0.0, 0.02)
+    if isinstance(module, nn.Linear):
+        nn.init.zeros_(module.bias)

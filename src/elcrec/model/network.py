@@ -1,0 +1,50 @@
+"""The whole network: an encoder and its intent centres."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from elcrec.config import Settings
+from elcrec.data.batches import TokenBatch
+from elcrec.model.encoder import SequenceEncoder, pool
+from elcrec.model.intents import IntentCenters
+
+
+class ELCRecNetwork(nn.Module):
+    """Encoder and centres, sized by the settings.
+
+    Rows of the item table: 0 is padding, 1 .. n_items the catalogue; with padding ``encode`` one more row
+    follows, which the released program has (its mask row, drawn as a negative and never ranked).
+    """
+
+    def __init__(self, settings: Settings, n_items: int) -> None:
+        """Fresh weights from torch's global generator."""
+        super().__init__()
+        self.n_items = n_items
+        self.encoder = SequenceEncoder(
+            n_item_rows=n_items + (2 if settings.padding == "encode" else 1),
+            max_seq_len=settings.max_seq_len,
+            embedding_dim=settings.embedding_dim,
+            n_layers=settings.n_layers,
+            n_heads=settings.n_heads,
+            dropout=settings.dropout,
+            train_row_0=settings.padding == "skip",
+        )
+        self.centers = IntentCenters(settings.n_intents, settings.embedding_dim)
+
+    @property
+    def items_VD(self) -> Tensor:
+        """The catalogue's vectors, item index 1 first: [V, D]."""
+        return self.encoder.item_embedding.weight[1 : self.n_items + 1]
+
+    @torch.no_grad()
+    def encode_users(self, batch: TokenBatch) -> Tensor:
+        """The vector a user is ranked with, that of the newest token: [B, D]."""
+        hidden_TD: Tensor = self.encoder(batch)
+        return hidden_TD[batch.last_B]
+
+    @torch.no_grad()
+    def encode_behaviour(self, batch: TokenBatch) -> Tensor:
+        """The behaviour embedding, see :func:`elcrec.model.encoder.pool`: [B, D]."""
+        return pool(self.encoder(batch), batch)

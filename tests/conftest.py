@@ -1,0 +1,17 @@
+"""Shared by all tests: where the benchmark data and reference values lie."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+SHARED = Path(os.environ.get("ELCREC_SHARED", Path(__file__).resolve().parents[1].parent / "shared"))
+
+
+@pytest.fixture(scope="session")
+def beauty() -> Path:
+    """The Beauty file of the published systems."""
+    path = SHARED / "data" / "Beauty.txt"
+    if not path.exists():
+        pytest.skip(f"no {path}: set ELCREC_SHARED to the folder that holds data/ and reference/")
+    return path
