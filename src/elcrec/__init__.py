@@ -1,0 +1,42 @@
+"""ELCRec: next-item recommendation that learns why people act.
+
+The names below are the public ones; each is loaded when first used, so that importing the package is quick.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from elcrec.config import Settings as Settings
+    from elcrec.data.interactions import Interactions as Interactions
+    from elcrec.errors import DataError as DataError
+    from elcrec.errors import ElcrecError as ElcrecError
+    from elcrec.errors import RunError as RunError
+    from elcrec.errors import SettingsError as SettingsError
+    from elcrec.errors import UnknownIdError as UnknownIdError
+    from elcrec.recommender import ELCRec as ELCRec
+
+_ROOMS = {
+    "ELCRec": "elcrec.recommender",
+    "Interactions": "elcrec.data.interactions",
+    "Settings": "elcrec.config",
+    "ElcrecError": "elcrec.errors",
+    "DataError": "elcrec.errors",
+    "RunError": "elcrec.errors",
+    "SettingsError": "elcrec.errors",
+    "UnknownIdError": "elcrec.errors",
+}
+__all__ = sorted(_ROOMS)  # noqa: PLE0605
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from elcrec.run_folder import package_version
+
+        return package_version()
+    if name not in _ROOMS:
+        raise AttributeError(f"module 'elcrec' has no attribute {name!r}")
+    import importlib
+
+    return getattr(importlib.import_module(_ROOMS[name]), name)

@@ -53,12 +53,14 @@ class Released:
         return lay_out(rows, torch.full((len(rows),), rows.shape[1]), rows.shape[1], "encode")
 
     def step(self) -> StepInput:
-        return StepInput(
-            self.sequence,
-            self.tensor("target_positive").flatten(),
-            self.tensor("target_negative").flatten(),
-            self.views,
+        """Sequences and both views as the rows of one batch; only the sequences have targets."""
+        rows = torch.cat([self.tensor(name) for name in ("input_ids", "view_1", "view_2")])
+        tokens = lay_out(rows, torch.full((len(rows),), rows.shape[1]), rows.shape[1], "encode")
+        target, negative = (
+            torch.cat([self.tensor(name).flatten(), torch.zeros(2 * self.tensor(name).numel(), dtype=torch.int64)])
+            for name in ("target_positive", "target_negative")
         )
+        return StepInput(tokens, len(self.tensor("users")), target, negative)
 
     def unit_centers(self) -> None:
         self.network.centers.normalise()

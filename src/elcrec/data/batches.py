@@ -121,12 +121,12 @@ def lay_out(item_BW: Tensor, length_B: Tensor, max_seq_len: int, padding: Paddin
 
 
 def _rungs(length_B: Tensor, max_seq_len: int) -> Tensor:
-    """Lengths rounded up: exact to 8, then steps of an eighth or so. On an accelerator: the longest."""
+    """Lengths rounded up, exact to 6, then in steps of a sixth or so; on an accelerator, to the longest."""
     if length_B.device.type != "cpu":
         return torch.full_like(length_B, int(length_B.max()))
-    ladder = [*range(1, min(8, max_seq_len) + 1)]
+    ladder = [*range(1, min(6, max_seq_len) + 1)]
     while ladder[-1] < max_seq_len:
-        ladder.append(min(max_seq_len, ladder[-1] + max(1, ladder[-1] // 8)))
+        ladder.append(min(max_seq_len, ladder[-1] + max(2, ladder[-1] // 4)))
     rung = torch.tensor(ladder)
     return rung[torch.searchsorted(rung, length_B)]
 

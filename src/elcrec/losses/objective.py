@@ -23,19 +23,19 @@ PhaseClock = Callable[[str], None]
 
 @dataclass(frozen=True)
 class StepInput:
-    """What one step reads.
+    """What one step reads: B sequences and, where a contrast needs them, two random views of each.
 
     Attributes:
-        sequence: Training inputs.
-        target_T: int64 [T], the item after each real token.
+        tokens: B rows of training inputs, then B first views, then B second views, encoded in one pass.
+        n_sequences: B.
+        target_T: int64 [T], the item after each real token of a training input; 0 elsewhere.
         negative_T: int64 [T], an item the user does not have; None with the softmax loss.
-        views: Two random views of the same rows; empty where no term reads them.
     """
 
-    sequence: TokenBatch
+    tokens: TokenBatch
+    n_sequences: int
     target_T: Tensor
     negative_T: Tensor | None
-    views: tuple[TokenBatch, ...]
 
 
 class Terms(NamedTuple):
@@ -80,19 +80,20 @@ class Objective:
             The terms (scalars) and the intent of each row, int64 [B].
         """
         settings = self.settings
-        hidden_TD = network.encoder(step.sequence)
-        views = [(network.encoder(view), view) for view in step.views]
+        hidden_TD = network.encoder(step.tokens)
         clock("encode")
 
+        # The original sequences first, then the views, if there are any.
+        behaviour_BD, *view_BD = pool(hidden_TD, step.tokens).split(step.n_sequences)
         zero = hidden_TD.new_zeros(())
         next_item_loss = self._next_item(network, hidden_TD, step)
-        instance = self._instance(network, views) if settings.instance_weight > 0 else zero
+        instance = self._instance(network, hidden_TD, step, view_BD) if settings.instance_weight > 0 else zero
 
         network.centers.normalise()
-        behaviour_BD = F.normalize(pool(hidden_TD, step.sequence), dim=-1)
-        intent_B = network.centers.nearest(behaviour_BD)
+        behaviour_BD = F.normalize(behaviour_BD, dim=-1)
+        intent_B = network.centers.nearest(behaviour_BD.detach())
         cluster = self._cluster(behaviour_BD, network.centers.weight) if settings.cluster_weight > 0 else zero
-        intent = self._intent(network, views, intent_B) if settings.intent_weight > 0 else zero
+        intent = self._intent(network, view_BD, intent_B) if settings.intent_weight > 0 else zero
         total = (
             next_item_loss
             + settings.instance_weight * instance
@@ -103,37 +104,37 @@ class Objective:
         return Terms(total, next_item_loss, instance, intent, cluster), intent_B
 
     def _next_item(self, network: ELCRecNetwork, hidden_TD: Tensor, step: StepInput) -> Tensor:
-        at_N = torch.nonzero(step.sequence.real_T).flatten()
+        at_N = torch.nonzero(step.target_T).flatten()
         hidden_ND, target_N = hidden_TD[at_N], step.target_T[at_N]
         if step.negative_T is None:
-            return next_item.softmax(hidden_ND.float(), network.items_VD, target_N - 1)
+            return next_item.softmax(hidden_ND, network.items_VD, target_N - 1)
         item_table = network.encoder.item_embedding
         return next_item.bce(hidden_ND, item_table(target_N), item_table(step.negative_T[at_N]))
 
-    def _instance(self, network: ELCRecNetwork, views: list[tuple[Tensor, TokenBatch]]) -> Tensor:
+    def _instance(
+        self, network: ELCRecNetwork, hidden_TD: Tensor, step: StepInput, view_BD: list[Tensor]
+    ) -> Tensor:
         """Contrast of the two views: as released on flattened fused positions, else on pooled unit vectors."""
-        temperature = self.settings.temperature
         if self.settings.padding == "encode":
+            per_view = step.n_sequences * self.settings.max_seq_len
             sides = [
-                network.centers.fuse(hidden_TD, self.settings.fusion).view(view.row_B.numel(), -1)
-                for hidden_TD, view in views
+                network.centers.fuse(part_TD, self.settings.fusion).view(step.n_sequences, -1)
+                for part_TD in hidden_TD.split(per_view)[1:]
             ]
         else:
-            sides = [F.normalize(pool(hidden_TD, view), dim=-1) for hidden_TD, view in views]
-        return nt_xent(sides[0], sides[1], temperature)
+            sides = [F.normalize(mean_BD, dim=-1) for mean_BD in view_BD]
+        return nt_xent(sides[0], sides[1], self.settings.temperature)
 
-    def _intent(
-        self, network: ELCRecNetwork, views: list[tuple[Tensor, TokenBatch]], intent_B: Tensor
-    ) -> Tensor:
+    def _intent(self, network: ELCRecNetwork, view_BD: list[Tensor], intent_B: Tensor) -> Tensor:
         """Contrast of each view with the centre of the original; unit vectors and no false negatives in ours."""
-        released = self.settings.padding == "encode"
         center_BD = network.centers.weight[intent_B]
-        losses = []
-        for hidden_TD, view in views:
-            mean_BD = pool(hidden_TD, view)
-            mean_BD = mean_BD if released else F.normalize(mean_BD, dim=-1)
-            same_B = None if released else intent_B
-            losses.append(nt_xent(mean_BD, center_BD, self.settings.temperature, same_B))
+        released = self.settings.padding == "encode"
+        losses = [
+            nt_xent(mean_BD, center_BD, self.settings.temperature)
+            if released
+            else nt_xent(F.normalize(mean_BD, dim=-1), center_BD, self.settings.temperature, intent_B)
+            for mean_BD in view_BD
+        ]
         return torch.stack(losses).mean()
 
     def _cluster(self, behaviour_BD: Tensor, centers_KD: Tensor) -> Tensor:

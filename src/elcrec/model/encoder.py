@@ -18,6 +18,7 @@ from elcrec.model.dropout import Dropout
 
 NORM_EPS = 1e-12
 RELEASED_MASK = -10000.0
+FEED_TOKENS = 12800  # keeps the [tokens, 4D] buffers below 32 MB, above which the C allocator gives pages back each step
 
 
 class SequenceEncoder(nn.Module):
@@ -90,8 +91,8 @@ class EncoderLayer(nn.Module):
         """[T, D] in and out."""
         mixed_TD = self.dropout(self.attention_out(self._attend(self.qkv(x_TD), blocks, masks)))
         x_TD = self.attention_norm(mixed_TD + x_TD)
-        wide_TD = self.dropout(self.narrow(F.gelu(self.widen(x_TD))))
-        x_TD = self.output_norm(wide_TD + x_TD)
+        fed_TD = torch.cat([self.narrow(F.gelu(self.widen(part_CD))) for part_CD in x_TD.split(FEED_TOKENS)])
+        x_TD = self.output_norm(self.dropout(fed_TD) + x_TD)
         return x_TD
 
     def _attend(self, qkv_T3D: Tensor, blocks: tuple[tuple[int, int], ...], masks: list[Tensor]) -> Tensor:

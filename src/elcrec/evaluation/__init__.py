@@ -1,0 +1,1 @@
+"""Ranking the full catalogue and what the ranks are worth."""

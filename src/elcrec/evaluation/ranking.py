@@ -1,0 +1,132 @@
+"""Scores of whole catalogues, block by block, and what is read off them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from elcrec.data.batches import histories, lay_out
+from elcrec.errors import RunError
+from elcrec.model.network import ELCRecNetwork
+
+ENCODE_ROWS = 1024
+SCORE_ROWS = 128
+
+
+def user_vectors(network: ELCRecNetwork, item_N: Tensor, start_Q: Tensor, end_Q: Tensor, max_seq_len: int) -> Tensor:
+    """The vector each history is ranked with; only real positions are encoded.
+
+    Args:
+        network: In evaluation mode.
+        item_N: int64 [N], the log.
+        start_Q: int64 [Q], first position of each history.
+        end_Q: int64 [Q], position after its last.
+        max_seq_len: Newest items read.
+
+    Returns:
+        [Q, D].
+    """
+    order_Q = (end_Q - start_Q).argsort(stable=True)
+    encoded = []
+    for at_B in order_Q.split(ENCODE_ROWS):
+        item_BW, length_B = histories(item_N, start_Q[at_B], end_Q[at_B], limit=max_seq_len)
+        encoded.append(network.encode_users(lay_out(item_BW, length_B, max_seq_len, "skip")))
+    user_QD = torch.empty(order_Q.numel(), network.items_VD.shape[1], device=item_N.device)
+    user_QD[order_Q] = torch.cat(encoded).float()
+    return user_QD
+
+
+@torch.no_grad()
+def score_blocks(
+    network: ELCRecNetwork,
+    item_N: Tensor,
+    start_Q: Tensor,
+    end_Q: Tensor,
+    max_seq_len: int,
+    exclude_seen: bool = True,
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Scores of all items for histories, a block at a time, shortest histories first.
+
+    Yields:
+        Which histories, int64 [B], and their scores, [B, V + 1]: column i is item index i, column 0 (padding)
+        is -inf, and so is every item of the whole history when ``exclude_seen``. The buffer is used again.
+    """
+    user_QD = user_vectors(network, item_N, start_Q, end_Q, max_seq_len)
+    table_DV = network.encoder.item_embedding.weight[: network.n_items + 1].T.contiguous()
+    order_Q = (end_Q - start_Q).argsort(stable=True)
+    buffer = torch.empty(min(SCORE_ROWS, order_Q.numel()), network.n_items + 1, device=item_N.device)
+    for at_B in order_Q.split(SCORE_ROWS):
+        score_BV = torch.mm(user_QD[at_B], table_DV, out=buffer[: at_B.numel()])
+        score_BV[:, 0] = float("-inf")
+        if exclude_seen:
+            seen_BW, _ = histories(item_N, start_Q[at_B], end_Q[at_B])
+            score_BV.scatter_(1, seen_BW, float("-inf"))
+        yield at_B, score_BV
+
+
+def rank_of(score_BV: Tensor, target_B: Tensor) -> Tensor:
+    """Rank of a target among all items, ties counted against it.
+
+    Args:
+        score_BV: [B, V + 1], as :func:`score_blocks` yields them.
+        target_B: int64 [B], item indices.
+
+    Returns:
+        int64 [B], 1 .. V; V for an item that is excluded.
+
+    Raises:
+        RunError: A score is not a number.
+    """
+    target_B1 = score_BV.gather(1, target_B[:, None])
+    if bool(torch.isnan(target_B1).any()):
+        raise RunError("the model's scores are not numbers (NaN): its weights are damaged or training diverged")
+    at_least = torch.ge(score_BV, target_B1, out=torch.empty_like(score_BV))  # float: its sum is fast
+    return at_least.sum(dim=1).long().clamp(max=score_BV.shape[1] - 1)
+
+
+def target_ranks(
+    network: ELCRecNetwork,
+    item_N: Tensor,
+    start_Q: Tensor,
+    target_Q: Tensor,
+    max_seq_len: int,
+    exclude_seen: bool = True,
+    coverage_cutoffs: tuple[int, ...] = (),
+) -> tuple[Tensor, dict[str, float]]:
+    """Rank of the item at each position, given all before it since ``start``.
+
+    Args:
+        network: In evaluation mode.
+        item_N: int64 [N], the log.
+        start_Q: int64 [Q], first position of each history.
+        target_Q: int64 [Q], positions of the items to predict.
+        max_seq_len: Newest items read.
+        exclude_seen: Items of the history are not ranked; a target among them has the last rank.
+        coverage_cutoffs: Cutoffs at which to count the items that anybody is shown.
+
+    Returns:
+        Ranks int64 [Q], and ``coverage@k`` in [0, 1] for each cutoff.
+    """
+    rank_Q = torch.empty_like(target_Q)
+    shown = {k: torch.zeros(network.n_items + 1, dtype=torch.bool, device=item_N.device) for k in coverage_cutoffs}
+    for at_B, score_BV in score_blocks(network, item_N, start_Q, target_Q, max_seq_len, exclude_seen):
+        rank_Q[at_B] = rank_of(score_BV, item_N[target_Q[at_B]])
+        if shown:
+            item_BK, _ = top_items(score_BV, max(shown))
+            for k, mask in shown.items():
+                mask[item_BK[:, :k].flatten()] = True
+    coverage = {f"coverage@{k}": mask[1:].double().mean().item() for k, mask in shown.items()}
+    return rank_Q, coverage
+
+
+def top_items(score_BV: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """The k best items of each row, best first.
+
+    Returns:
+        Item indices int64 [B, k'] with 0 where nothing is left to recommend, and scores [B, k'] (-inf
+        there); k' = min(k, V).
+    """
+    score_BK, item_BK = score_BV.topk(min(k, score_BV.shape[1] - 1), dim=1)
+    return item_BK * (score_BK > float("-inf")), score_BK

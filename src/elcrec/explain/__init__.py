@@ -1,0 +1,1 @@
+"""What the intents are, for people."""

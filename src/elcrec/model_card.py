@@ -1,0 +1,66 @@
+"""The README of a run folder: what the model is, what it learnt from, how good it is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from elcrec.config import Settings
+
+
+def model_card(recipe: str, settings: Settings, data: dict[str, Any], metrics: dict[str, Any]) -> str:
+    """Markdown.
+
+    Args:
+        recipe: Name of the recipe.
+        settings: Resolved settings.
+        data: See :meth:`elcrec.data.interactions.Interactions.summary`.
+        metrics: As in ``metrics.json``.
+    """
+    lines = [
+        "# An elcrec model",
+        "",
+        f"Next-item recommendation with {settings.n_intents} learned intents "
+        "(ELCRec, Liu et al., NeurIPS 2024). Load it with `elcrec.ELCRec.load(folder)`.",
+        "",
+        "## Data",
+        "",
+        f"{data['rows']:,} interactions of {data['users']:,} users with {data['items']:,} items; "
+        f"histories of {data['length_min']} to {data['length_max']} items, {data['length_mean']:.1f} on average.",
+    ]
+    if data["first"] is not None:
+        lines.append(f"From {data['first']} to {data['last']}.")
+    lines += ["", "## Results", "", *_results(settings, metrics), "", "## Settings", "", f"Recipe `{recipe}`:", ""]
+    lines += [f"- `{name}` = `{value}`" for name, value in settings.model_dump().items() if value is not None]
+    lines += [
+        "",
+        "## Limits",
+        "",
+        "It knows only the items in `vocabulary.parquet`; a user needs at least one of them. The folder holds the "
+        "log it learnt from (`interactions.parquet`): treat it as you treat that data.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _results(settings: Settings, metrics: dict[str, Any]) -> list[str]:
+    seen = "items already in the history are not ranked" if settings.exclude_seen else "all items are ranked"
+    protocol = f"Split `{settings.split}`, full catalogue, {seen}, ties count against the model."
+    names = ("hit_rate@5", "ndcg@5", "hit_rate@10", "ndcg@10", "hit_rate@20", "ndcg@20")
+    table = [f"| | {' | '.join(names)} | users |", "|-" * (len(names) + 2) + "|"]
+    for part in ("valid", "test"):
+        if part in metrics:
+            values = " | ".join(f"{metrics[part][name]:.4f}" for name in names)
+            table.append(f"| {part} | {values} | {metrics[part]['n_users']:,} |")
+    lines = [protocol, "", *table, ""]
+    if "best_epoch" in metrics:
+        seconds = metrics["train_seconds"]
+        lines.append(
+            f"Best of {metrics['epochs']} epochs by validation ndcg@20: epoch {metrics['best_epoch']}; "
+            f"{seconds:.0f} s of training; seed {settings.seed}."
+        )
+    if "intents" in metrics:
+        intents = metrics["intents"]
+        lines.append(
+            f"Intents: {intents['used']} of {settings.n_intents} in use, effectively {intents['effective']:.1f}; "
+            f"the largest holds {intents['largest_share']:.1%} of the users."
+        )
+    return lines

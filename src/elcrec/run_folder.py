@@ -1,0 +1,181 @@
+"""A run on disk: what it consists of, and how it is read and written."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from torch import Tensor
+
+from elcrec.config import Settings, validate
+from elcrec.data.interactions import Interactions
+from elcrec.data.vocabulary import Vocabulary
+from elcrec.errors import RunError, SettingsError
+from elcrec.storage import (
+    make_folder,
+    read_json,
+    read_parquet,
+    read_tensors,
+    write_frame,
+    write_json,
+    write_tensors,
+    write_text,
+)
+
+FORMAT = 1
+
+
+def package_version() -> str:
+    """The installed version, or ``unknown`` when run from a source tree."""
+    try:
+        return importlib.metadata.version("elcrec")
+    except importlib.metadata.PackageNotFoundError:
+        return "unknown"
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The files of a run: see docs/run-folder.md."""
+
+    path: Path
+
+    @property
+    def checkpoint(self) -> Path:
+        """State of an unfinished training."""
+        return self.path / "checkpoint.safetensors"
+
+    @property
+    def model(self) -> Path:
+        """The best weights."""
+        return self.path / "model.safetensors"
+
+    @property
+    def started(self) -> bool:
+        """Whether a run has begun here."""
+        return (self.path / "config.json").exists()
+
+    @property
+    def finished(self) -> bool:
+        """Whether it can be used."""
+        return self.started and self.model.exists()
+
+    def begin(self, recipe: str, settings: Settings, log: Interactions, items: Vocabulary, data: str) -> None:
+        """Write what is known before training: the log, the vocabulary, the settings.
+
+        Raises:
+            RunError: The folder holds something else, or cannot be written.
+        """
+        if self.path.exists() and not self.path.is_dir():
+            raise RunError(f"{self.path} is a file: choose another --out")
+        if not self.started and self.path.exists() and any(self.path.glob("[!.]*")):
+            raise RunError(f"{self.path} holds other files: choose an empty or new folder")
+        make_folder(self.path)
+        write_frame(self.path / "interactions.parquet", log.frame)
+        index = pl.Series("item_index", range(items.first, items.first + len(items)), dtype=pl.Int64)
+        write_frame(self.path / "vocabulary.parquet", pl.DataFrame([index, items.ids.alias("item_id")]))
+        document = {
+            "format": FORMAT,
+            "elcrec": package_version(),
+            "recipe": recipe,
+            "data": data,
+            "n_items": len(items),
+            "settings": settings.model_dump(),
+        }
+        write_json(self.path / "config.json", document)
+
+    def clear(self) -> None:
+        """Remove the files of a run from the folder; nothing else."""
+        names = ("config.json", "metrics.json", "history.jsonl", "README.md")
+        tables = ("interactions.parquet", "vocabulary.parquet")
+        for path in (self.checkpoint, self.model, *(self.path / name for name in (*tables, *names))):
+            path.unlink(missing_ok=True)
+
+    def write_history(self, history: list[dict[str, Any]]) -> None:
+        """One line an epoch."""
+        write_text(self.path / "history.jsonl", "".join(json.dumps(record) + "\n" for record in history))
+
+    def finish(self, weights: dict[str, Tensor], metrics: dict[str, Any], card: str) -> None:
+        """Write the results; the run can be used from here on."""
+        write_json(self.path / "metrics.json", metrics)
+        write_text(self.path / "README.md", card)
+        write_tensors(self.model, weights)
+        self.checkpoint.unlink(missing_ok=True)
+
+    def config(self) -> dict[str, Any]:
+        """``config.json``, checked, with ``settings`` as :class:`Settings`.
+
+        Raises:
+            RunError: No run here, damaged, or from a newer version.
+        """
+        if not self.path.is_dir():
+            raise RunError(f"no run folder at {self.path}: make one with elcrec train DATA --out {self.path}")
+        if not self.started:
+            raise RunError(f"{self.path} is not a run folder: it has no config.json")
+        document = read_json(self.path / "config.json")
+        if not isinstance(document, dict) or not isinstance(document.get("format"), int):
+            raise RunError(f"{self.path / 'config.json'} is damaged: it names no format")
+        if document["format"] > FORMAT:
+            raise RunError(
+                f"{self.path} was written by a newer elcrec ({document.get('elcrec')}): "
+                f"this is {package_version()}; upgrade with pip install -U elcrec"
+            )
+        try:
+            return {**document, "settings": validate(document["settings"])}
+        except (SettingsError, KeyError, TypeError) as error:
+            raise RunError(f"{self.path / 'config.json'} is damaged: {error}") from error
+
+    def vocabulary(self) -> Vocabulary:
+        """The items.
+
+        Raises:
+            RunError: Missing or damaged.
+        """
+        path = self.path / "vocabulary.parquet"
+        frame = read_parquet(path)
+        if not {"item_id", "item_index"} <= set(frame.columns) or frame.is_empty():
+            raise RunError(f"{path} is damaged: it has no items")
+        return Vocabulary(frame.sort("item_index")["item_id"], first=1, kind="item")
+
+    def interactions(self) -> Interactions:
+        """The log the run learnt from.
+
+        Raises:
+            RunError: Missing or damaged.
+        """
+        path = self.path / "interactions.parquet"
+        frame = read_parquet(path)
+        if not {"user_id", "item_id"} <= set(frame.columns) or frame.is_empty():
+            raise RunError(f"{path} is damaged: it has no interactions")
+        return Interactions(frame)
+
+    def weights(self) -> dict[str, Tensor]:
+        """The best weights.
+
+        Raises:
+            RunError: Missing, damaged, or training is unfinished.
+        """
+        if not self.model.exists() and self.started:
+            raise RunError(f"{self.path} is not finished: continue with elcrec train DATA --out {self.path} --resume")
+        return read_tensors(self.model)[0]
+
+    def metrics(self) -> dict[str, Any]:
+        """``metrics.json``; empty where there is none."""
+        path = self.path / "metrics.json"
+        return dict(read_json(path)) if path.exists() else {}
+
+    def history(self) -> list[dict[str, Any]]:
+        """Records of the epochs; empty for imported weights.
+
+        Raises:
+            RunError: Damaged.
+        """
+        path = self.path / "history.jsonl"
+        try:
+            lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+            return [json.loads(line) for line in lines]
+        except (OSError, ValueError) as error:
+            raise RunError(f"{path} is damaged: {error}") from error

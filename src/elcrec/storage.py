@@ -1,0 +1,132 @@
+"""Files that are either the old or the new, never half: write beside, flush, rename."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from elcrec.errors import RunError
+
+
+def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
+    """Let ``write`` fill a file beside ``path``, then rename it over ``path``.
+
+    Raises:
+        RunError: The disk is full or the folder cannot be written; what was at ``path`` is untouched.
+    """
+    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        write(beside)
+        with beside.open("rb+") as file:
+            os.fsync(file.fileno())
+        os.replace(beside, path)
+    except Exception as error:
+        beside.unlink(missing_ok=True)
+        # Polars and safetensors wrap the system's error in their own.
+        raise RunError(f"cannot write {path}: {error}; what was there is kept") from error
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise
+
+
+def make_folder(path: Path) -> None:
+    """Create a folder and its parents.
+
+    Raises:
+        RunError: It cannot be created.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunError(f"cannot create folder {path}: {error.strerror}") from error
+
+
+def write_text(path: Path, text: str) -> None:
+    """Text, atomically."""
+    write_atomically(path, lambda beside: beside.write_text(text, encoding="utf-8") and None)
+
+
+def write_json(path: Path, document: Any) -> None:
+    """Indented JSON, atomically."""
+    write_text(path, json.dumps(document, indent=2) + "\n")
+
+
+def write_frame(path: Path, frame: pl.DataFrame) -> None:
+    """Parquet, atomically."""
+    write_atomically(path, frame.write_parquet)
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], state: Any = None) -> None:
+    """Safetensors, atomically, with any JSON document in the header."""
+    whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    metadata = {"format": "pt"} if state is None else {"format": "pt", "state": json.dumps(state)}
+    write_atomically(path, lambda beside: save_file(whole, beside, metadata))
+
+
+def read_tensors(path: Path) -> tuple[dict[str, Tensor], Any]:
+    """What :func:`write_tensors` wrote.
+
+    Raises:
+        RunError: The file is missing or damaged.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            state = (file.metadata() or {}).get("state")
+            return {name: file.get_tensor(name) for name in file.keys()}, json.loads(state) if state else None  # noqa: SIM118
+    except (SafetensorError, OSError, json.JSONDecodeError) as error:
+        raise RunError(f"{path} is missing or damaged: {error}") from error
+
+
+def read_json(path: Path) -> Any:
+    """A JSON document.
+
+    Raises:
+        RunError: The file is missing or damaged.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise RunError(f"{path} is missing or damaged: {error}") from error
+
+
+def read_parquet(path: Path) -> pl.DataFrame:
+    """A Parquet file.
+
+    Raises:
+        RunError: The file is missing or damaged.
+    """
+    try:
+        return pl.read_parquet(path, glob=False)
+    except (OSError, pl.exceptions.PolarsError) as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise RunError(f"{path} is missing or damaged: {reason}") from error
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """A state dict from ``.safetensors``, or from a PyTorch file without running any code in it.
+
+    Raises:
+        RunError: Missing, damaged, unsafe, or not a state dict.
+    """
+    if not path.is_file():
+        raise RunError(f"no such file: {path}")
+    if path.suffix == ".safetensors":
+        return read_tensors(path)[0]
+    try:
+        loaded = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise RunError(f"{path} is damaged or not a plain state dict (safe loading only): {reason}") from error
+    inner = loaded.get("state_dict", loaded) if isinstance(loaded, dict) else loaded
+    if not isinstance(inner, dict) or not all(isinstance(value, Tensor) for value in inner.values()):
+        raise RunError(f"{path} holds no state dict: save model.state_dict() and import that")
+    return {str(name).removeprefix("module."): value for name, value in inner.items()}

@@ -1,0 +1,1 @@
+"""Optimisation: the loop, what a step reads, and how it survives interruptions."""

@@ -1,0 +1,80 @@
+"""The state of an unfinished training, in one file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from elcrec.errors import RunError
+from elcrec.storage import read_tensors, write_tensors
+
+
+@dataclass
+class Progress:
+    """How far training has come: all that is needed, beside weights and optimiser, to go on identically.
+
+    Attributes:
+        history: One record an epoch; see :func:`elcrec.training.loop.train`.
+        best_epoch: The epoch (from 1) with the best validation metric; 0 before the first.
+        best_value: Its value.
+        seconds: Training time so far, interruptions left out.
+    """
+
+    history: list[dict[str, Any]] = field(default_factory=list)
+    best_epoch: int = 0
+    best_value: float = -1.0
+    seconds: float = 0.0
+
+
+def save_checkpoint(
+    path: Path,
+    network: nn.Module,
+    best: dict[str, Tensor],
+    optimizer: torch.optim.Optimizer,
+    progress: Progress,
+) -> None:
+    """Write everything, atomically."""
+    tensors = {f"network.{name}": value for name, value in network.state_dict().items()}
+    tensors |= {f"best.{name}": value for name, value in best.items()}
+    for index, state in optimizer.state_dict()["state"].items():
+        tensors |= {f"optimizer.{index}.{name}": value for name, value in state.items()}
+    write_tensors(path, tensors, vars(progress))
+
+
+def load_checkpoint(
+    path: Path, network: nn.Module, optimizer: torch.optim.Optimizer
+) -> tuple[dict[str, Tensor], Progress]:
+    """Put network and optimiser where they were.
+
+    Returns:
+        The best weights so far, and the progress.
+
+    Raises:
+        RunError: The file is damaged or of another network.
+    """
+    tensors, state = read_tensors(path)
+    try:
+        network.load_state_dict(_under(tensors, "network."))
+        optimizer_state = optimizer.state_dict()
+        optimizer_state["state"] = _nested(_under(tensors, "optimizer."))
+        optimizer.load_state_dict(optimizer_state)
+        return _under(tensors, "best."), Progress(**state)
+    except (RuntimeError, TypeError, ValueError, KeyError) as error:
+        reason = str(error).splitlines()[0]
+        raise RunError(f"{path} does not fit this run ({reason}): start anew with --overwrite") from error
+
+
+def _under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+
+
+def _nested(flat: dict[str, Tensor]) -> dict[int, dict[str, Tensor]]:
+    nested: dict[int, dict[str, Tensor]] = {}
+    for name, value in flat.items():
+        index, key = name.split(".")
+        nested.setdefault(int(index), {})[key] = value
+    return nested

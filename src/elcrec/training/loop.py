@@ -1,0 +1,200 @@
+"""The training loop, whole and visible."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from elcrec.config import Settings
+from elcrec.data.splits import Split
+from elcrec.errors import RunError
+from elcrec.evaluation.intent_health import intent_health
+from elcrec.evaluation.metrics import ranking_metrics
+from elcrec.evaluation.ranking import target_ranks
+from elcrec.losses.objective import Objective, Terms
+from elcrec.model.network import ELCRecNetwork
+from elcrec.training.checkpoint import Progress, load_checkpoint, save_checkpoint
+from elcrec.training.start import start_centers
+from elcrec.training.steps import StepSource
+
+SELECT_ON = "ndcg@20"
+
+
+class Reporter(Protocol):
+    """Who wants to know how training goes."""
+
+    def begin(self, settings: Settings, n_steps: int, progress: Progress) -> None:
+        """Training starts or goes on."""
+
+    def step(self, losses: dict[str, float] | None, intents_used: int | None) -> None:
+        """A step is done; mean losses of the epoch so far now and then, else None."""
+
+    def epoch(self, record: dict[str, Any], progress: Progress) -> None:
+        """An epoch is done and safe on disk."""
+
+    def end(self) -> None:
+        """Training is over, for whatever reason."""
+
+
+class PhaseTimer:
+    """Seconds by phase: each call books the time since the last one under a name."""
+
+    def __init__(self) -> None:
+        """The clock runs from here."""
+        self.seconds: Counter[str] = Counter()
+        self._last = time.perf_counter()
+
+    def __call__(self, phase: str) -> None:
+        """Book the time since the last call."""
+        now = time.perf_counter()
+        self.seconds[phase] += now - self._last
+        self._last = now
+
+
+def train(
+    network: ELCRecNetwork,
+    split: Split,
+    settings: Settings,
+    reporter: Reporter,
+    checkpoint: Path | None = None,
+    on_epoch: Callable[[list[dict[str, Any]]], None] | None = None,
+) -> Progress:
+    """Train to the epoch limit or until validation stops improving; the best weights end up in the network.
+
+    Everything random in an epoch follows from the seed and the epoch's number, so a training that goes on
+    from a checkpoint ends where an uninterrupted one does.
+
+    Args:
+        network: Fresh; on the device of the split.
+        split: The log.
+        settings: All settings.
+        reporter: Told of every step and epoch.
+        checkpoint: Where to keep the state after every epoch; if the file exists, training goes on from it.
+        on_epoch: Given the history after every epoch, before the checkpoint is written.
+
+    Returns:
+        The progress. Its ``history`` has one record an epoch: ``epoch``, ``losses`` (mean of each term),
+        ``valid`` (metrics), ``intents`` (of the epoch's training rows: ``used``, ``effective``,
+        ``largest_share``) and ``seconds`` by phase.
+
+    Raises:
+        RunError: The loss is not a number, or the checkpoint cannot be read or written.
+    """
+    optimizer = torch.optim.Adam(
+        network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
+    )
+    objective, source = Objective(settings), StepSource(split, settings, network.n_items)
+    if checkpoint is not None and checkpoint.exists():
+        best, progress = load_checkpoint(checkpoint, network, optimizer)
+    else:
+        start_centers(network, split, settings)
+        best, progress = weights_of(network), Progress()
+    reporter.begin(settings, source.n_steps, progress)
+    try:
+        while not finished(settings, progress):
+            epoch = len(progress.history) + 1
+            timer = PhaseTimer()
+            with seeded(settings.seed, epoch, split.item_N.device) as generator:
+                losses, intents = _run_epoch(network, objective, source, optimizer, generator, reporter, timer)
+            if not all(value == value for value in losses.values()):
+                raise RunError(f"the loss became NaN in epoch {epoch}: lower learning_rate")
+            valid = validate(network, split, settings)
+            timer("evaluate")
+            record = {
+                "epoch": epoch,
+                "losses": losses,
+                "valid": valid,
+                "intents": intents,
+                "seconds": dict(timer.seconds),
+            }
+            progress.history.append(record)
+            progress.seconds += sum(timer.seconds.values())
+            if valid[SELECT_ON] > progress.best_value:
+                progress.best_epoch, progress.best_value = epoch, valid[SELECT_ON]
+                best = weights_of(network)
+            if on_epoch is not None:
+                on_epoch(progress.history)
+            if checkpoint is not None:
+                save_checkpoint(checkpoint, network, best, optimizer, progress)
+            reporter.epoch(record, progress)
+    finally:
+        reporter.end()
+    network.load_state_dict(best)
+    return progress
+
+
+def _run_epoch(
+    network: ELCRecNetwork,
+    objective: Objective,
+    source: StepSource,
+    optimizer: torch.optim.Optimizer,
+    generator: torch.Generator,
+    reporter: Reporter,
+    timer: PhaseTimer,
+) -> tuple[dict[str, float], dict[str, float]]:
+    network.train()
+    device = source.learner_M.device
+    sums = torch.zeros(len(Terms._fields), device=device)
+    users_K = torch.zeros(network.centers.weight.shape[0], device=device)
+    for number, step in enumerate(source.epoch(generator), start=1):
+        timer("data")
+        terms, intent_B = objective(network, step, timer)
+        optimizer.zero_grad()
+        terms.total.backward()
+        timer("backward")
+        optimizer.step()
+        timer("step")
+        sums += torch.stack([term.detach() for term in terms])
+        users_K += torch.bincount(intent_B, minlength=users_K.numel())
+        if number % 10 == 0:  # reading values waits for the device
+            reporter.step(_means(sums, number), int((users_K > 0).sum()))
+        else:
+            reporter.step(None, None)
+    return _means(sums, source.n_steps), intent_health(users_K)
+
+
+@torch.no_grad()
+def validate(network: ELCRecNetwork, split: Split, settings: Settings) -> dict[str, float]:
+    """Metrics on the validation items."""
+    network.eval()
+    user_Q, target_Q = split.targets("valid")
+    rank_Q, _ = target_ranks(
+        network, split.item_N, split.start_U[user_Q], target_Q, settings.max_seq_len, settings.exclude_seen
+    )
+    return ranking_metrics(rank_Q)
+
+
+def finished(settings: Settings, progress: Progress) -> bool:
+    """Whether the epoch limit is reached or validation has not improved for ``patience`` epochs."""
+    done = len(progress.history)
+    return done >= settings.epochs or done - progress.best_epoch >= settings.patience
+
+
+def weights_of(network: ELCRecNetwork) -> dict[str, Tensor]:
+    """A copy of the weights."""
+    return {name: value.detach().clone() for name, value in network.state_dict().items()}
+
+
+@contextmanager
+def seeded(seed: int, epoch: int, device: torch.device) -> Iterator[torch.Generator]:
+    """Randomness that follows from seed and epoch; torch's global state is put back afterwards.
+
+    Yields:
+        A generator on the device. Dropout and initialisation use torch's global one, seeded alike.
+    """
+    devices = [device] if device.type == "cuda" else []
+    with torch.random.fork_rng(devices=devices):
+        number = (seed * 1_000_003 + epoch) % 2**63
+        torch.manual_seed(number)
+        yield torch.Generator(device=device).manual_seed(number)
+
+
+def _means(sums: Tensor, n_steps: int) -> dict[str, float]:
+    return dict(zip(Terms._fields, (sums / n_steps).tolist(), strict=True))

@@ -1,0 +1,81 @@
+"""Training as seen in a terminal: a bar while it runs, a line for each epoch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress as Bar, TextColumn, TimeRemainingColumn
+
+from elcrec.config import Settings
+from elcrec.training.checkpoint import Progress
+
+
+class SilentReporter:
+    """Says nothing."""
+
+    def begin(self, settings: Settings, n_steps: int, progress: Progress) -> None:
+        """Nothing."""
+
+    def step(self, losses: dict[str, float] | None, intents_used: int | None) -> None:
+        """Nothing."""
+
+    def epoch(self, record: dict[str, Any], progress: Progress) -> None:
+        """Nothing."""
+
+    def end(self) -> None:
+        """Nothing."""
+
+
+class TerminalReporter:
+    """A progress bar on standard error with loss terms, intents in use and time left; a line an epoch."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        """The console; standard error by default."""
+        self.console = console or Console(stderr=True, highlight=False)
+        self._bar = Bar(
+            TextColumn("[bold]{task.description}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[now]}"),
+            TimeRemainingColumn(),
+            console=self.console,
+            transient=True,
+        )
+
+    def begin(self, settings: Settings, n_steps: int, progress: Progress) -> None:
+        """Open the bar over all remaining steps, so that its time left is the training's."""
+        done = len(progress.history)
+        if done:
+            self.console.print(f"going on after epoch {done} (best so far: epoch {progress.best_epoch})")
+        self._settings, self._n_steps = settings, n_steps
+        self._bar.start()
+        self._task = self._bar.add_task(
+            "training", total=settings.epochs * n_steps, completed=done * n_steps, now=""
+        )
+
+    def step(self, losses: dict[str, float] | None, intents_used: int | None) -> None:
+        """Move the bar; now and then show the losses."""
+        self._bar.advance(self._task)
+        if losses is not None:
+            self._bar.update(self._task, now=f"{_losses(losses)} · {intents_used} intents in use")
+
+    def epoch(self, record: dict[str, Any], progress: Progress) -> None:
+        """A line that stays."""
+        intents, best = record["intents"], progress.best_epoch == record["epoch"]
+        seconds = sum(record["seconds"].values())
+        self.console.print(
+            f"epoch {record['epoch']:>3}/{self._settings.epochs}  {_losses(record['losses'])}  "
+            f"valid ndcg@20 {record['valid']['ndcg@20']:.4f} "
+            + ("[green]best[/]" if best else f"[dim](best {progress.best_value:.4f} @ {progress.best_epoch})[/]")
+            + f"  intents {intents['used']} used, {intents['effective']:.0f} effective  {seconds:.1f} s"
+        )
+
+    def end(self) -> None:
+        """Close the bar."""
+        self._bar.stop()
+
+
+def _losses(losses: dict[str, float]) -> str:
+    parts = " ".join(f"{name} {value:.3f}" for name, value in losses.items() if name != "total" and value != 0)
+    return f"loss {losses['total']:.3f} = {parts}"

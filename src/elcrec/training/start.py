@@ -1,0 +1,39 @@
+"""Where the intent centres begin."""
+
+from __future__ import annotations
+
+import torch
+from sklearn.cluster import KMeans
+
+from elcrec.config import Settings
+from elcrec.data.splits import Split
+from elcrec.evaluation.behaviour import behaviours
+from elcrec.model.network import ELCRecNetwork
+
+SAMPLE_PER_INTENT = 256
+
+
+@torch.no_grad()
+def start_centers(network: ELCRecNetwork, split: Split, settings: Settings) -> None:
+    """Put the centres on k-means centroids of the untrained encoder's behaviour embeddings, as unit rows.
+
+    20 iterations, 5 restarts, on raw (not unit) embeddings of the training inputs. Users are sampled down to
+    256 an intent where there are more; with fewer users than intents the other centres stay random.
+
+    Source: released ELCRec, epoch 0 (there on all users).
+    """
+    user_M = split.learners()
+    generator = torch.Generator().manual_seed(settings.seed)
+    most = SAMPLE_PER_INTENT * settings.n_intents
+    if user_M.numel() > most:
+        user_M = user_M[torch.randperm(user_M.numel(), generator=generator)[:most].to(user_M.device)]
+    network.eval()
+    behaviour_MD = behaviours(network, split.item_N, split.start_U[user_M], split.train_end_U[user_M] - 1, settings)
+    points = torch.unique(behaviour_MD.double().cpu(), dim=0).numpy()
+    n_clusters = min(settings.n_intents, len(points))
+    kmeans = KMeans(n_clusters, init="random", n_init=5, max_iter=20, random_state=settings.seed).fit(
+        points.astype("float32")
+    )
+    centroids = torch.from_numpy(kmeans.cluster_centers_).to(network.centers.weight)
+    network.centers.weight[:n_clusters] = centroids
+    network.centers.normalise()

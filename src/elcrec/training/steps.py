@@ -1,0 +1,80 @@
+"""What each training step reads, drawn from the log by tensor code."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from elcrec.config import Settings
+from elcrec.data.augment import draw_view
+from elcrec.data.batches import NegativeSampler, histories, lay_out, shuffled
+from elcrec.data.splits import Split
+from elcrec.losses.objective import Objective, StepInput
+
+
+class StepSource:
+    """Draws the steps of an epoch: each learner's training items once, the newest ``max_seq_len`` of them."""
+
+    def __init__(self, split: Split, settings: Settings, n_items: int) -> None:
+        """Prepare the parts that do not change from epoch to epoch.
+
+        Args:
+            split: The log, on the device of the model.
+            settings: Batch size, views, negatives.
+            n_items: Size of the catalogue, V.
+        """
+        self.split = split
+        self.settings = settings
+        self.learner_M = split.learners()
+        self.needs_views = Objective(settings).needs_views
+        self._negatives = self._sampler(n_items) if settings.next_item_loss == "bce" else None
+
+    @property
+    def n_steps(self) -> int:
+        """Steps in an epoch."""
+        return -(-self.learner_M.numel() // self.settings.batch_size)
+
+    def epoch(self, generator: torch.Generator) -> Iterator[StepInput]:
+        """All steps of one epoch, in random order."""
+        for user_B in shuffled(self.learner_M, self.settings.batch_size, generator):
+            yield self.step(user_B, generator)
+
+    def step(self, user_B: Tensor, generator: torch.Generator) -> StepInput:
+        """The step of the given users: int64 [B]."""
+        split, settings = self.split, self.settings
+        start_B, end_B = split.start_U[user_B], split.train_end_U[user_B] - 1
+        # The released program draws views from the whole history; ours are cut to what is read.
+        limit = settings.max_seq_len if settings.padding == "skip" else None
+        item_BW, length_B = histories(split.item_N, start_B, end_B, limit)
+        target_BW, _ = histories(split.item_N, start_B + 1, end_B + 1, limit)
+        rows = [(item_BW, length_B)]
+        if self.needs_views:
+            shares = (settings.crop_keep, settings.mask_share, settings.reorder_share)
+            rows += [draw_view(item_BW, length_B, generator, *shares) for _ in range(2)]
+        tokens = lay_out(
+            torch.cat([items for items, _ in rows]),
+            torch.cat([lengths for _, lengths in rows]),
+            settings.max_seq_len,
+            settings.padding,
+        )
+        n_sequences, width = item_BW.shape
+        predicted_T = tokens.real_T & (tokens.source_T < item_BW.numel())
+        source_T = tokens.source_T.clamp(max=item_BW.numel() - 1)
+        target_T = target_BW.flatten()[source_T] * predicted_T
+        negative_T = None
+        if self._negatives is not None:
+            negative_T = self._negatives.draw(user_B[source_T // width], generator)
+        return StepInput(tokens, n_sequences, target_T, negative_T)
+
+    def _sampler(self, n_items: int) -> NegativeSampler:
+        """Negatives 1 .. V, or 1 .. V + 1 (the mask row too) where the released program is followed."""
+        split = self.split
+        end_U = split.end_U if self.settings.negatives == "unseen_ever" else split.train_end_U
+        length_U = split.end_U - split.start_U
+        user_N = torch.repeat_interleave(torch.arange(split.n_users, device=length_U.device), length_U)
+        at_N = torch.arange(split.item_N.numel(), device=length_U.device)
+        kept_N = at_N < end_U[user_N]
+        top = n_items + (1 if self.settings.padding == "encode" else 0)
+        return NegativeSampler(split.item_N[kept_N], user_N[kept_N], split.n_users, top)
