@@ -1,0 +1,310 @@
+"""The command line: verbs, nothing more. Results go to standard output, everything else to standard error."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+from elcrec.errors import ElcrecError, SettingsError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from elcrec.recommender import ELCRec
+
+app = typer.Typer(
+    name="elcrec",
+    help="Next-item recommendation that learns why people act: train, evaluate, recommend, look at intents.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Data = Annotated[
+    Path, typer.Argument(help="The log: CSV, TSV, Parquet, JSON Lines, or text lines 'user item item ...'.")
+]
+DataOption = Annotated[Path, typer.Option("--data", help="The log, in any of the formats of 'train'.")]
+Run = Annotated[Path, typer.Argument(help="Run folder, as written by 'elcrec train'.")]
+Out = Annotated[Path, typer.Option("--out", help="Run folder to write.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
+Format = Annotated[
+    str | None, typer.Option("--format", help="text, csv, tsv, parquet or jsonl; default: by ending and content.")
+]
+Sets = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Any setting; repeatable. 'elcrec settings' lists them."),
+]
+Unknown = Annotated[str, typer.Option(help="Unknown ids: raise (an error) or skip (leave them out).")]
+TopK = Annotated[int, typer.Option("-k", "--top", min=1, help="Items a list.")]
+
+
+@app.command(
+    epilog="Examples:\n\n  elcrec train events.csv --out runs/shop\n\n"
+    "  elcrec train Beauty.txt --out runs/beauty --recipe paper --set epochs=100 --seed 7\n\n"
+    "  elcrec train events.csv --out runs/shop --resume"
+)
+def train(
+    data: Data,
+    out: Out,
+    recipe: Annotated[
+        str | None, typer.Option(help="default, paper, another shipped name, or a .toml file.")
+    ] = None,
+    sets: Sets = None,
+    seed: Annotated[int | None, typer.Option(help="Everything random follows from it.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted training.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a run that is there.")] = False,
+    device: Device = "auto",
+    format: Format = None,
+    as_json: Json = False,
+) -> None:
+    """Learn from a log and write a run folder."""
+    from elcrec.config import parse_override
+    from elcrec.recommender import ELCRec
+    from elcrec.run_folder import RunFolder
+
+    overrides = dict(parse_override(text) for text in sets or [])
+    folder = RunFolder(out)
+    if resume and folder.finished and not folder.checkpoint.exists() and not overwrite:
+        _say(f"{out} is finished already: nothing to resume")
+        model = ELCRec.load(out, device)
+    else:
+        if resume and folder.started and recipe is None:
+            # Without a recipe of its own, a resumed training keeps all its settings.
+            stored = folder.config()
+            recipe = "default"
+            overrides = {**stored["settings"].model_dump(), **overrides}
+        model = ELCRec(recipe or "default", seed, device, **overrides)
+        log = model.read(data, format)
+        _say_log(log.summary())
+        model.fit(log, out, resume, overwrite)
+    if as_json:
+        _print_json({"run": str(out), **model.metrics})
+    else:
+        _say_metrics(model.metrics)
+        _say(f"written to {out}: try  elcrec recommend {out} --user {model.users.ids[0]}  or  elcrec intents {out}")
+
+
+@app.command(epilog="Example:\n\n  elcrec evaluate runs/beauty --data Beauty.txt --split test --json")
+def evaluate(
+    run: Run,
+    data: DataOption,
+    split: Annotated[str, typer.Option(help="valid or test.")] = "test",
+    ranks: Annotated[Path | None, typer.Option(help="Also write each user's rank to this Parquet file.")] = None,
+    unknown: Unknown = "raise",
+    device: Device = "auto",
+    format: Format = None,
+    as_json: Json = False,
+) -> None:
+    """Rank the full catalogue for every user's held-out item."""
+    from elcrec.recommender import ELCRec
+    from elcrec.storage import write_frame
+
+    model = ELCRec.load(run, device)
+    log = model.read(data, format)
+    metrics = model.evaluate(log, split, unknown=unknown)
+    if ranks is not None:
+        write_frame(ranks, model.ranks(log, split, unknown=unknown))
+        _say(f"ranks written to {ranks}")
+    if as_json:
+        _print_json(metrics)
+    else:
+        _say_metrics({split: metrics})
+
+
+@app.command(
+    epilog="Examples:\n\n  elcrec recommend runs/shop --user 42 --user 43 -k 5\n\n"
+    "  elcrec recommend runs/shop --history milk,bread --json\n\n"
+    "  elcrec recommend runs/shop --all --out lists.parquet"
+)
+def recommend(
+    run: Run,
+    user: Annotated[list[str] | None, typer.Option(help="A known user; repeatable.")] = None,
+    history: Annotated[
+        list[str] | None, typer.Option(metavar="ID,ID,...", help="Items of somebody new, oldest first; repeatable.")
+    ] = None,
+    everybody: Annotated[bool, typer.Option("--all", help="All known users; needs --out.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Write the lists to this Parquet file.")] = None,
+    k: TopK = 10,
+    include_seen: Annotated[bool, typer.Option("--include-seen", help="Also recommend what is in the history.")] = False,
+    unknown: Unknown = "raise",
+    device: Device = "auto",
+    as_json: Json = False,
+) -> None:
+    """Best next items, in your own ids."""
+    from elcrec.recommender import ELCRec
+    from elcrec.storage import write_frame
+
+    if sum([bool(user), bool(history), everybody]) != 1:
+        raise SettingsError("say for whom: --user ID, --history ID,ID,... or --all (one of them)")
+    if everybody and out is None:
+        raise SettingsError("--all needs --out FILE.parquet: the lists of all users are written there")
+    model = ELCRec.load(run, device)
+    exclude_seen = False if include_seen else None
+    if history:
+        asked = [[part.strip() for part in text.split(",") if part.strip()] for text in history]
+        lists = model.recommend_from_history(asked, k, exclude_seen, unknown)
+        lists = lists.select(user_id=None, *lists.columns)
+    else:
+        lists = model.recommend(None if everybody else user, k, exclude_seen, unknown)
+    if out is not None:
+        write_frame(out, lists)
+        _say(f"{len(lists):,} rows written to {out}")
+        if as_json:
+            _print_json({"out": str(out), "rows": len(lists)})
+        return
+    _print_rows(lists, as_json)
+
+
+@app.command(epilog="Example:\n\n  elcrec similar runs/shop --item milk -k 5")
+def similar(
+    run: Run,
+    item: Annotated[list[str], typer.Option(help="An item; repeatable.")],
+    k: TopK = 10,
+    unknown: Unknown = "raise",
+    device: Device = "auto",
+    as_json: Json = False,
+) -> None:
+    """Items like an item."""
+    from elcrec.recommender import ELCRec
+
+    _print_rows(ELCRec.load(run, device).similar_items(item, k, unknown), as_json)
+
+
+@app.command(epilog="Example:\n\n  elcrec intents runs/shop --json")
+def intents(
+    run: Run,
+    k: TopK = 5,
+    rows: Annotated[int, typer.Option(min=1, help="Intents shown in the terminal.")] = 20,
+    device: Device = "auto",
+    as_json: Json = False,
+) -> None:
+    """What the intents are: how many users each has, what those typically take."""
+    from elcrec.explain.terminal import intent_panel
+    from elcrec.recommender import ELCRec
+
+    model = ELCRec.load(run, device)
+    health, table = model.intent_health(), model.intents(k)
+    if as_json:
+        _print_json({"n_intents": model.settings.n_intents, **health, "intents": table.to_dicts()})
+    else:
+        _console().print(intent_panel(health, table, model.settings.n_intents, rows))
+
+
+@app.command(
+    "import-checkpoint",
+    epilog="Example:\n\n  elcrec import-checkpoint beauty.safetensors --data Beauty.txt --out runs/published --set fusion=shift",
+)
+def import_checkpoint(
+    file: Annotated[Path, typer.Argument(help="Published ELCRec weights: .safetensors or .pt.")],
+    data: DataOption,
+    out: Out,
+    sets: Sets = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a run that is there.")] = False,
+    device: Device = "auto",
+    format: Format = None,
+    as_json: Json = False,
+) -> None:
+    """Turn published weights into a run like any other."""
+    from elcrec.config import parse_override
+    from elcrec.recommender import ELCRec
+
+    overrides = dict(parse_override(text) for text in sets or [])
+    model = ELCRec.from_published(file, data, device, format, **overrides)
+    model.save(out, overwrite)
+    if as_json:
+        _print_json({"run": str(out), **model.metrics})
+    else:
+        _say_metrics(model.metrics)
+        _say(f"written to {out}")
+
+
+@app.command()
+def settings(
+    recipe: Annotated[str, typer.Option(help="Show the values of this recipe.")] = "default", as_json: Json = False
+) -> None:
+    """All settings, what they mean and their values in a recipe."""
+    from elcrec.config import Settings, recipe_names, resolve
+
+    resolved = resolve(recipe)
+    if as_json:
+        _print_json(resolved.model_dump())
+        return
+    for name, field in Settings.model_fields.items():
+        _console().print(f"[bold]{name}[/] = {getattr(resolved, name)!r}  [dim]{field.description}[/]")
+    _console().print(f"[dim]recipes: {', '.join(recipe_names())}[/]")
+
+
+def _console(stderr: bool = False) -> Any:
+    from rich.console import Console
+
+    return Console(stderr=stderr, highlight=False)
+
+
+def _say(text: str) -> None:
+    typer.echo(text, err=True)
+
+
+def _say_log(summary: dict[str, Any]) -> None:
+    _say(
+        f"{summary['rows']:,} interactions · {summary['users']:,} users · {summary['items']:,} items · "
+        f"density {summary['density']:.4%} · repeats {summary['repeats']:.1%} · histories "
+        f"{summary['length_min']}-{summary['length_max']}, median {summary['length_median']:g}"
+        + ("" if summary["first"] is None else f" · {summary['first']} to {summary['last']}")
+    )
+
+
+def _say_metrics(metrics: dict[str, Any]) -> None:
+    names = ("hit_rate@5", "ndcg@5", "hit_rate@10", "ndcg@10", "hit_rate@20", "ndcg@20")
+    for part in ("valid", "test"):
+        if part in metrics:
+            values = "  ".join(f"{name} {metrics[part][name]:.4f}" for name in names)
+            typer.echo(f"{part:<5}  {values}  ({metrics[part]['n_users']:,} users)")
+
+
+def _print_json(document: Any) -> None:
+    typer.echo(json.dumps(document, ensure_ascii=False, default=str))
+
+
+def _print_rows(frame: pl.DataFrame, as_json: bool) -> None:
+    if as_json:
+        _print_json(frame.to_dicts())
+        return
+    from rich.table import Table
+
+    table = Table(box=None, header_style="bold")
+    shown = [name for name in frame.columns if frame[name].null_count() < len(frame) or not len(frame)]
+    for name in shown:
+        table.add_column(name, justify="right" if frame[name].dtype.is_numeric() else "left")
+    for row in frame.select(shown).iter_rows():
+        table.add_row(*(f"{value:.4f}" if isinstance(value, float) else str(value) for value in row))
+    _console().print(table)
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line: exit code 0, 2 for the caller's mistakes with one line, 1 for ours."""
+    try:
+        code = app(arguments, standalone_mode=False)
+    except ElcrecError as error:
+        _say(f"elcrec: {error}")
+        code = 2
+    except typer.TyperException as error:
+        message = error.format_message() if hasattr(error, "format_message") else str(error)
+        if message.strip():
+            _say(f"elcrec: {message} (see elcrec --help)")
+        code = 2
+    except (KeyboardInterrupt, typer.Abort):
+        _say("elcrec: interrupted; an unfinished training goes on with --resume")
+        code = 130
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+if __name__ == "__main__":
+    main()
