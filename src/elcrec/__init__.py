@@ -27,7 +27,7 @@ _ROOMS = {
     "SettingsError": "elcrec.errors",
     "UnknownIdError": "elcrec.errors",
 }
-__all__ = sorted(_ROOMS)  # noqa: PLE0605
+__all__ = sorted(_ROOMS)
 
 
 def __getattr__(name: str) -> Any:

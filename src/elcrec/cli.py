@@ -15,7 +15,6 @@ from elcrec.errors import ElcrecError, SettingsError
 if TYPE_CHECKING:
     import polars as pl
 
-    from elcrec.recommender import ELCRec
 
 app = typer.Typer(
     name="elcrec",
@@ -36,7 +35,8 @@ Out = Annotated[Path, typer.Option("--out", help="Run folder to write.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 Format = Annotated[
-    str | None, typer.Option("--format", help="text, csv, tsv, parquet or jsonl; default: by ending and content.")
+    str | None,
+    typer.Option("--format", help="text, csv, tsv, parquet or jsonl; default: by ending and content."),
 ]
 Sets = Annotated[
     list[str] | None,
@@ -54,9 +54,7 @@ TopK = Annotated[int, typer.Option("-k", "--top", min=1, help="Items a list.")]
 def train(
     data: Data,
     out: Out,
-    recipe: Annotated[
-        str | None, typer.Option(help="default, paper, another shipped name, or a .toml file.")
-    ] = None,
+    recipe: Annotated[str | None, typer.Option(help="default, paper, another shipped name, or a .toml file.")] = None,
     sets: Sets = None,
     seed: Annotated[int | None, typer.Option(help="Everything random follows from it.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted training.")] = False,
@@ -128,17 +126,22 @@ def recommend(
     run: Run,
     user: Annotated[list[str] | None, typer.Option(help="A known user; repeatable.")] = None,
     history: Annotated[
-        list[str] | None, typer.Option(metavar="ID,ID,...", help="Items of somebody new, oldest first; repeatable.")
+        list[str] | None,
+        typer.Option(metavar="ID,ID,...", help="Items of somebody new, oldest first; repeatable."),
     ] = None,
     everybody: Annotated[bool, typer.Option("--all", help="All known users; needs --out.")] = False,
     out: Annotated[Path | None, typer.Option(help="Write the lists to this Parquet file.")] = None,
     k: TopK = 10,
-    include_seen: Annotated[bool, typer.Option("--include-seen", help="Also recommend what is in the history.")] = False,
+    include_seen: Annotated[
+        bool, typer.Option("--include-seen", help="Also recommend what is in the history.")
+    ] = False,
     unknown: Unknown = "raise",
     device: Device = "auto",
     as_json: Json = False,
 ) -> None:
     """Best next items, in your own ids."""
+    import polars as pl
+
     from elcrec.recommender import ELCRec
     from elcrec.storage import write_frame
 
@@ -151,7 +154,7 @@ def recommend(
     if history:
         asked = [[part.strip() for part in text.split(",") if part.strip()] for text in history]
         lists = model.recommend_from_history(asked, k, exclude_seen, unknown)
-        lists = lists.select(user_id=None, *lists.columns)
+        lists = lists.select(pl.lit(None).alias("user_id"), pl.all())
     else:
         lists = model.recommend(None if everybody else user, k, exclude_seen, unknown)
     if out is not None:
@@ -200,7 +203,8 @@ def intents(
 
 @app.command(
     "import-checkpoint",
-    epilog="Example:\n\n  elcrec import-checkpoint beauty.safetensors --data Beauty.txt --out runs/published --set fusion=shift",
+    epilog="Example:\n\n  elcrec import-checkpoint beauty.safetensors --data Beauty.txt --out runs/published "
+    "--set fusion=shift",
 )
 def import_checkpoint(
     file: Annotated[Path, typer.Argument(help="Published ELCRec weights: .safetensors or .pt.")],
@@ -228,7 +232,8 @@ def import_checkpoint(
 
 @app.command()
 def settings(
-    recipe: Annotated[str, typer.Option(help="Show the values of this recipe.")] = "default", as_json: Json = False
+    recipe: Annotated[str, typer.Option(help="Show the values of this recipe.")] = "default",
+    as_json: Json = False,
 ) -> None:
     """All settings, what they mean and their values in a recipe."""
     from elcrec.config import Settings, recipe_names, resolve

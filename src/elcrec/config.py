@@ -60,8 +60,8 @@ class Settings(BaseModel):
     fusion: Literal["shift", "concat"] = Field(
         "concat", description="padding=encode: join position and centre by sum or by concatenation"
     )
-    instance_weight: float = Field(0.1, ge=0, description="Weight of the contrast between two views")
-    intent_weight: float = Field(0.1, ge=0, description="Weight of the contrast between views and intents")
+    instance_weight: float = Field(0.0, ge=0, description="Weight of the contrast between two views")
+    intent_weight: float = Field(0.0, ge=0, description="Weight of the contrast between views and intents")
     cluster_weight: float = Field(0.1, ge=0, description="Weight of the cluster loss (paper: alpha)")
     temperature: float = Field(0.1, gt=0, description="Temperature of both contrasts and balanced assignment")
     crop_keep: float = Field(0.6, gt=0, le=1, description="Crop view: share of the history kept")
@@ -125,9 +125,7 @@ def _parse_recipe(recipe: str) -> dict[str, Any]:
         except OSError as error:
             raise SettingsError(f"cannot read recipe {recipe}: {error.strerror or error}") from error
     else:
-        raise SettingsError(
-            f"unknown recipe {recipe!r}: use {', '.join(recipe_names())} or the path of a .toml file"
-        )
+        raise SettingsError(f"unknown recipe {recipe!r}: use {', '.join(recipe_names())} or the path of a .toml file")
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

@@ -29,7 +29,17 @@ def model_card(recipe: str, settings: Settings, data: dict[str, Any], metrics: d
     ]
     if data["first"] is not None:
         lines.append(f"From {data['first']} to {data['last']}.")
-    lines += ["", "## Results", "", *_results(settings, metrics), "", "## Settings", "", f"Recipe `{recipe}`:", ""]
+    lines += [
+        "",
+        "## Results",
+        "",
+        *_results(settings, metrics),
+        "",
+        "## Settings",
+        "",
+        f"Recipe `{recipe}`:",
+        "",
+    ]
     lines += [f"- `{name}` = `{value}`" for name, value in settings.model_dump().items() if value is not None]
     lines += [
         "",

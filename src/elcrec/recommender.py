@@ -28,7 +28,7 @@ from elcrec.model.published import sizes, translate
 from elcrec.model_card import model_card
 from elcrec.run_folder import RunFolder
 from elcrec.storage import read_weights
-from elcrec.training.loop import finished, seeded, train
+from elcrec.training.loop import seeded, train
 from elcrec.training.report import SilentReporter, TerminalReporter
 
 
@@ -159,7 +159,12 @@ class ELCRec:
             at_U = self._split.valid_U if part == "valid" else self._split.test_U
             if bool((at_U >= 0).any()):
                 results[part] = self.evaluate(split=part)
-        return {**results, "n_users": self._split.n_users, "n_items": len(self.items), "intents": self.intent_health()}
+        return {
+            **results,
+            "n_users": self._split.n_users,
+            "n_items": len(self.items),
+            "intents": self.intent_health(),
+        }
 
     # ------------------------------------------------------------------ judging
 
@@ -232,7 +237,7 @@ class ELCRec:
 
     def _excluded_targets(self, split: Split, part: str) -> Tensor:
         """Which held-out items are in their own history, so that they cannot be ranked: bool [Q]."""
-        user_Q, target_Q = split.targets(_part(part))
+        _, target_Q = split.targets(_part(part))
         if not self.settings.exclude_seen:
             return torch.zeros_like(target_Q, dtype=torch.bool)
         # The first time each user has each item: a target that comes later has been seen.
@@ -316,7 +321,13 @@ class ELCRec:
         return self._listed(ids, [item_QK.cpu()], [score_QK.cpu()])
 
     def _best(
-        self, ids: pl.Series, item_N: Tensor, start_Q: Tensor, end_Q: Tensor, k: int, exclude_seen: bool | None
+        self,
+        ids: pl.Series,
+        item_N: Tensor,
+        start_Q: Tensor,
+        end_Q: Tensor,
+        k: int,
+        exclude_seen: bool | None,
     ) -> pl.DataFrame:
         if exclude_seen is None:
             exclude_seen = self.settings.exclude_seen
@@ -446,10 +457,11 @@ class ELCRec:
         model = cls("paper", device=device, **{"fusion": "concat", "n_heads": 2, **shapes, **settings})
         log = model.read(data, format)
         ids = log.frame["item_id"]
-        if not ids.dtype.is_integer() or int(ids.min()) < 1 or int(ids.max()) > n_items:  # type: ignore[arg-type]
+        lowest, highest = ids.min(), ids.max()
+        if not isinstance(lowest, int) or not isinstance(highest, int) or lowest < 1 or highest > n_items:
             raise DataError(
-                f"these weights number their items 1 to {n_items:,}, the data's item ids go from {ids.min()} "
-                f"to {ids.max()}: are they of the same data set?"
+                f"these weights number their items 1 to {n_items:,}, the data's item ids go from {lowest!r} "
+                f"to {highest!r}: are they of the same data set?"
             )
         numbers = pl.Series("item_id", np.arange(1, n_items + 1)).cast(ids.dtype)
         model._use(log, Vocabulary(numbers, first=1, kind="item"))

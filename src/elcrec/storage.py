@@ -17,7 +17,7 @@ from torch import Tensor
 from elcrec.errors import RunError
 
 
-def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
+def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     """Let ``write`` fill a file beside ``path``, then rename it over ``path``.
 
     Raises:
@@ -52,7 +52,7 @@ def make_folder(path: Path) -> None:
 
 def write_text(path: Path, text: str) -> None:
     """Text, atomically."""
-    write_atomically(path, lambda beside: beside.write_text(text, encoding="utf-8") and None)
+    write_atomically(path, lambda beside: beside.write_bytes(text.encode()))
 
 
 def write_json(path: Path, document: Any) -> None:

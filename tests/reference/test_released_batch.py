@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from conftest import SHARED
 from safetensors.torch import load_file
 
+from conftest import SHARED
 from elcrec.config import resolve
 from elcrec.data.batches import TokenBatch, lay_out
 from elcrec.losses import next_item
@@ -85,7 +85,11 @@ def test_layout_is_the_batch(released: Released) -> None:
 
 
 def test_hidden(released: Released) -> None:
-    close(released.network.encoder(released.sequence).view(released.fields["hidden"].shape), released.fields["hidden"], atol=2e-5)
+    close(
+        released.network.encoder(released.sequence).view(released.fields["hidden"].shape),
+        released.fields["hidden"],
+        atol=2e-5,
+    )
 
 
 def test_next_item(released: Released) -> None:
@@ -100,7 +104,9 @@ def test_next_item(released: Released) -> None:
 def test_instance(released: Released, fusion: str) -> None:
     released.raw_centers()
     rows = len(released.fields["users"])
-    sides = [released.network.centers.fuse(released.network.encoder(view), fusion).view(rows, -1) for view in released.views]
+    sides = [
+        released.network.centers.fuse(released.network.encoder(view), fusion).view(rows, -1) for view in released.views
+    ]
     close(nt_xent(*sides), released.fields[f"instance_loss_{fusion}"])
 
 

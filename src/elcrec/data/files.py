@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import polars as pl
 
@@ -74,7 +75,12 @@ def _read_text(path: Path) -> pl.DataFrame:
     """``user item item ...`` a line, positive integers, chronological; items exploded to rows in file order."""
     lines = (
         pl.scan_csv(
-            path, has_header=False, separator="\x01", quote_char=None, infer_schema=False, new_columns=["line"]
+            path,
+            has_header=False,
+            separator="\x01",
+            quote_char=None,
+            infer_schema=False,
+            new_columns=["line"],
         )
         .with_row_index("number", offset=1)
         .with_columns(pl.col("line").str.strip_chars().str.replace_all(r"\s+", " "))
@@ -112,7 +118,7 @@ def _read_jsonl(path: Path) -> pl.DataFrame:
     return pl.read_ndjson(path, infer_schema_length=None)
 
 
-_READERS: dict[str, Any] = {
+_READERS: dict[str, Callable[[Path], pl.DataFrame]] = {
     "text": _read_text,
     "csv": lambda path: _read_delimited(path, ","),
     "tsv": lambda path: _read_delimited(path, "\t"),

@@ -13,9 +13,7 @@ ENCODE_ROWS = 512
 
 
 @torch.no_grad()
-def behaviours(
-    network: ELCRecNetwork, item_N: Tensor, start_Q: Tensor, end_Q: Tensor, settings: Settings
-) -> Tensor:
+def behaviours(network: ELCRecNetwork, item_N: Tensor, start_Q: Tensor, end_Q: Tensor, settings: Settings) -> Tensor:
     """Behaviour embeddings of histories, [Q, D], by the recipe's own padding; the network in evaluation mode."""
     order_Q = (end_Q - start_Q).argsort(stable=True)
     encoded = []

@@ -36,4 +36,8 @@ def intent_panel(health: dict[str, float], intents: pl.DataFrame, n_intents: int
         items = ", ".join(str(item) for item in row["items"])
         table.add_row(str(row["intent"]), f"{row['users']:,}", f"{row['share']:.1%}", f"[cyan]{bar}[/]", items)
     more = len(used) - rows
-    return Group(line, table, Text(f"and {more} more: --rows {len(used)}", style="dim")) if more > 0 else Group(line, table)
+    return (
+        Group(line, table, Text(f"and {more} more: --rows {len(used)}", style="dim"))
+        if more > 0
+        else Group(line, table)
+    )

@@ -86,7 +86,6 @@ def balanced_assignment(score_BK: Tensor, epsilon: float = 0.05, iterations: int
 
     Source: Sinkhorn-Knopp as in SwAV (arXiv 2006.09882) section 3.1.
     """
-    n_rows, n_centers = score_BK.shape
     log_plan = score_BK / epsilon
     for _ in range(iterations):
         log_plan = log_plan - log_plan.logsumexp(dim=0, keepdim=True)

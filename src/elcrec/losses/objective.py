@@ -111,9 +111,7 @@ class Objective:
         item_table = network.encoder.item_embedding
         return next_item.bce(hidden_ND, item_table(target_N), item_table(step.negative_T[at_N]))
 
-    def _instance(
-        self, network: ELCRecNetwork, hidden_TD: Tensor, step: StepInput, view_BD: list[Tensor]
-    ) -> Tensor:
+    def _instance(self, network: ELCRecNetwork, hidden_TD: Tensor, step: StepInput, view_BD: list[Tensor]) -> Tensor:
         """Contrast of the two views: as released on flattened fused positions, else on pooled unit vectors."""
         if self.settings.padding == "encode":
             per_view = step.n_sequences * self.settings.max_seq_len

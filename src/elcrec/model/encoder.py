@@ -18,7 +18,8 @@ from elcrec.model.dropout import Dropout
 
 NORM_EPS = 1e-12
 RELEASED_MASK = -10000.0
-FEED_TOKENS = 12800  # keeps the [tokens, 4D] buffers below 32 MB, above which the C allocator gives pages back each step
+# Keeps the [tokens, 4D] buffers below 32 MB, above which the C allocator gives their pages back each step.
+FEED_TOKENS = 12800
 
 
 class SequenceEncoder(nn.Module):
@@ -64,7 +65,7 @@ class SequenceEncoder(nn.Module):
             [T, D]. At tokens that are not real: with padding ``encode`` what the released program has
             there, with ``skip`` nothing of use.
         """
-        x_TD = self.item_embedding(batch.item_T) + self.position_embedding(batch.position_T)
+        x_TD: Tensor = self.item_embedding(batch.item_T) + self.position_embedding(batch.position_T)
         x_TD = self.dropout(self.norm(x_TD))
         masks = [attention_mask(batch, *block) for block in batch.blocks]
         for layer in self.layers:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -48,7 +48,7 @@ class PhaseTimer:
 
     def __init__(self) -> None:
         """The clock runs from here."""
-        self.seconds: Counter[str] = Counter()
+        self.seconds: defaultdict[str, float] = defaultdict(float)
         self._last = time.perf_counter()
 
     def __call__(self, phase: str) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress as Bar, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
 
 from elcrec.config import Settings
 from elcrec.training.checkpoint import Progress
@@ -50,9 +51,7 @@ class TerminalReporter:
             self.console.print(f"going on after epoch {done} (best so far: epoch {progress.best_epoch})")
         self._settings, self._n_steps = settings, n_steps
         self._bar.start()
-        self._task = self._bar.add_task(
-            "training", total=settings.epochs * n_steps, completed=done * n_steps, now=""
-        )
+        self._task = self._bar.add_task("training", total=settings.epochs * n_steps, completed=done * n_steps, now="")
 
     def step(self, losses: dict[str, float] | None, intents_used: int | None) -> None:
         """Move the bar; now and then show the losses."""
