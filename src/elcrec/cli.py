@@ -230,6 +230,29 @@ def import_checkpoint(
         _say(f"written to {out}")
 
 
+@app.command(epilog="Example:\n\n  elcrec demo --difficulty 0.5")
+def demo(
+    out: Annotated[Path, typer.Option("--out", help="Run folder to write; an earlier demo there is replaced.")] = Path(
+        "elcrec-demo"
+    ),
+    users: Annotated[int, typer.Option(min=1, help="Customers of the shop.")] = 5000,
+    difficulty: Annotated[float, typer.Option(min=0, max=1, help="0: the intent decides; 1: popularity does.")] = 0.2,
+    seed: Annotated[int, typer.Option(min=0, help="Of the shop and the training.")] = 1,
+    device: Device = "auto",
+    as_json: Json = False,
+) -> None:
+    """A shop with planted intents: train, compare with what is possible, show intents and recommendations."""
+    from elcrec.demo import run_demo, show_demo
+    from elcrec.training.report import TerminalReporter
+
+    _say(f"a shop with {users:,} customers and planted intents; training the default recipe on what they bought")
+    result = run_demo(out, users, difficulty, seed, device, progress=TerminalReporter(every=10))
+    if as_json:
+        _print_json(result.document())
+    else:
+        show_demo(result, _console(), out)
+
+
 @app.command()
 def settings(
     recipe: Annotated[str, typer.Option(help="Show the values of this recipe.")] = "default",

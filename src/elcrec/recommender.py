@@ -28,7 +28,7 @@ from elcrec.model.published import sizes, translate
 from elcrec.model_card import model_card
 from elcrec.run_folder import RunFolder
 from elcrec.storage import read_weights
-from elcrec.training.loop import seeded, train
+from elcrec.training.loop import Reporter, seeded, train
 from elcrec.training.report import SilentReporter, TerminalReporter
 
 
@@ -89,7 +89,7 @@ class ELCRec:
         out: str | Path | None = None,
         resume: bool = False,
         overwrite: bool = False,
-        progress: bool = True,
+        progress: bool | Reporter = True,
         format: str | None = None,
     ) -> ELCRec:
         """Learn from a log; stop when validation ndcg@20 stops improving; keep the best epoch.
@@ -99,7 +99,7 @@ class ELCRec:
             out: Run folder to write; the state is kept there after every epoch.
             resume: Go on with an interrupted run in ``out``, to the result it would have had.
             overwrite: Replace a run in ``out``.
-            progress: Show a progress bar on standard error.
+            progress: Show a progress bar and a line an epoch on standard error; or who is told instead.
             format: Format of a data file.
 
         Returns:
@@ -122,7 +122,10 @@ class ELCRec:
         if folder is not None and (overwrite or not folder.started):
             folder.clear()
             folder.begin(self.recipe, self.settings, log, self.items, mark)
-        reporter = TerminalReporter() if progress else SilentReporter()
+        if isinstance(progress, bool):
+            reporter: Reporter = TerminalReporter() if progress else SilentReporter()
+        else:
+            reporter = progress
         with seeded(self.settings.seed, 0, self.device):
             network = ELCRecNetwork(self.settings, len(self.items)).to(self.device)
         checkpoint = None if folder is None else folder.checkpoint

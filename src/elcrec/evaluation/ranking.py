@@ -59,11 +59,34 @@ def score_blocks(
     buffer = torch.empty(min(SCORE_ROWS, order_Q.numel()), network.n_items + 1, device=item_N.device)
     for at_B in order_Q.split(SCORE_ROWS):
         score_BV = torch.mm(user_QD[at_B], table_DV, out=buffer[: at_B.numel()])
-        score_BV[:, 0] = float("-inf")
-        if exclude_seen:
-            seen_BW, _ = histories(item_N, start_Q[at_B], end_Q[at_B])
-            score_BV.scatter_(1, seen_BW, float("-inf"))
+        _exclude(score_BV, item_N, start_Q[at_B], end_Q[at_B], exclude_seen)
         yield at_B, score_BV
+
+
+def ranks_by_scores(
+    score_QV: Tensor, item_N: Tensor, start_Q: Tensor, target_Q: Tensor, exclude_seen: bool = True
+) -> Tensor:
+    """Ranks under scores from elsewhere (a baseline's, an oracle's), by the same rules as the model's.
+
+    Args:
+        score_QV: [Q, V + 1], column i is item index i; changed in place.
+        item_N: int64 [N], the log.
+        start_Q: int64 [Q], first position of each history.
+        target_Q: int64 [Q], positions of the items to predict.
+        exclude_seen: See :func:`target_ranks`.
+
+    Returns:
+        int64 [Q], 1 .. V.
+    """
+    _exclude(score_QV, item_N, start_Q, target_Q, exclude_seen)
+    return rank_of(score_QV, item_N[target_Q])
+
+
+def _exclude(score_BV: Tensor, item_N: Tensor, start_B: Tensor, end_B: Tensor, seen: bool) -> None:
+    score_BV[:, 0] = float("-inf")
+    if seen:
+        seen_BW, _ = histories(item_N, start_B, end_B)
+        score_BV.scatter_(1, seen_BW, float("-inf"))
 
 
 def rank_of(score_BV: Tensor, target_B: Tensor) -> Tensor:

@@ -31,8 +31,9 @@ class SilentReporter:
 class TerminalReporter:
     """A progress bar on standard error with loss terms, intents in use and time left; a line an epoch."""
 
-    def __init__(self, console: Console | None = None) -> None:
-        """The console; standard error by default."""
+    def __init__(self, console: Console | None = None, every: int = 1) -> None:
+        """The console (default: standard error), and how many epochs pass between two lines."""
+        self.every = every
         self.console = console or Console(stderr=True, highlight=False)
         self._bar = Bar(
             TextColumn("[bold]{task.description}"),
@@ -61,13 +62,16 @@ class TerminalReporter:
 
     def epoch(self, record: dict[str, Any], progress: Progress) -> None:
         """A line that stays."""
+        if record["epoch"] % self.every:
+            return
         intents, best = record["intents"], progress.best_epoch == record["epoch"]
         seconds = sum(record["seconds"].values())
         self.console.print(
             f"epoch {record['epoch']:>3}/{self._settings.epochs}  {_losses(record['losses'])}  "
             f"valid ndcg@20 {record['valid']['ndcg@20']:.4f} "
             + ("[green]best[/]" if best else f"[dim](best {progress.best_value:.4f} @ {progress.best_epoch})[/]")
-            + f"  intents {intents['used']} used, {intents['effective']:.0f} effective  {seconds:.1f} s"
+            + f"  intents {intents['used']} used, {intents['effective']:.0f} effective  {seconds:.1f} s",
+            soft_wrap=True,
         )
 
     def end(self) -> None:
