@@ -11,6 +11,7 @@ from __future__ import annotations
 import tomllib
 from dataclasses import dataclass
 from importlib import resources
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -62,7 +63,7 @@ class World:
             bought = [number[name] for name in history]
             free = np.ones(len(self.items))
             evidence_K = np.log(self.first_KV[:, bought[0]] + 1e-300)
-            for last, item in zip(bought, bought[1:], strict=False):
+            for last, item in pairwise(bought):
                 free[last] = 0
                 chance_KV = self.chance_KVV[:, last] * free
                 evidence_K += np.log(chance_KV[:, item] / chance_KV.sum(axis=1) + 1e-300)

@@ -2,24 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-
-
-class _ByteDropout(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, kept: Tensor, scale: float) -> Tensor:
-        ctx.save_for_backward(kept)
-        ctx.scale = scale
-        return (x * kept).mul_(scale)
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
-        (kept,) = ctx.saved_tensors
-        return (grads[0] * kept).mul_(ctx.scale), None, None
 
 
 class Dropout(nn.Module):
@@ -43,6 +28,6 @@ class Dropout(nn.Module):
             return F.dropout(x, self.p, True)
         words = torch.empty((x.numel() + 7) // 8, dtype=torch.int64).random_(-(2**63), None)
         byte = words.view(torch.uint8)[: x.numel()].view(x.shape)
-        scale = 256 / (256 - self._threshold)
-        out: Tensor = _ByteDropout.apply(x, byte >= self._threshold, scale)  # type: ignore[no-untyped-call]
-        return out
+        # Straight into floats: a product of floats and booleans would convert the booleans each time.
+        kept = torch.ge(byte, self._threshold, out=torch.empty(x.shape, dtype=x.dtype))
+        return x * kept.mul_(256 / (256 - self._threshold))

@@ -101,13 +101,15 @@ class EncoderLayer(nn.Module):
         for (rows, width), mask in zip(blocks, masks, strict=True):
             block = qkv_T3D[first : first + rows * width]
             first += rows * width
-            q, k, v = block.view(rows, width, 3, self.n_heads, -1).permute(2, 0, 3, 1, 4)  # [R, H, W, D/H]
-            if self.training and self.dropout.p > 0:
-                scores = q @ k.transpose(-1, -2) * q.shape[-1] ** -0.5 + mask
-                mixed = self.dropout(scores.softmax(dim=-1)) @ v
-            else:
-                mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask.to(q.dtype))
-            out.append(mixed.transpose(1, 2).reshape(rows * width, -1))
+            # One matrix a head and row, read where it lies: [R, W, D/H] each, queries first, then keys and values.
+            parts = block.view(rows, width, 3 * self.n_heads, -1).unbind(dim=2)
+            n_heads, mixed = self.n_heads, []
+            for q_RWd, k_RWd, v_RWd in zip(
+                parts[:n_heads], parts[n_heads : 2 * n_heads], parts[2 * n_heads :], strict=True
+            ):
+                score_RWW = q_RWd @ k_RWd.transpose(1, 2) * q_RWd.shape[-1] ** -0.5 + mask
+                mixed.append(self.dropout(score_RWW.softmax(dim=-1)) @ v_RWd)
+            out.append(torch.cat(mixed, dim=-1).view(rows * width, -1))
         return torch.cat(out)
 
 
@@ -119,14 +121,14 @@ def attention_mask(batch: TokenBatch, rows: int, width: int) -> Tensor:
     whose keys get the same, attends to all of them.
 
     Returns:
-        [1 or rows, 1, width, width].
+        [1 or rows, width, width].
     """
     device = batch.item_T.device
     future_WW = torch.ones(width, width, dtype=torch.bool, device=device).triu(1)
     if batch.padding == "skip":
-        return torch.zeros(1, 1, width, width, device=device).masked_fill(future_WW, float("-inf"))
+        return torch.zeros(1, width, width, device=device).masked_fill(future_WW, float("-inf"))
     padded_RW = ~batch.real_T.view(rows, width)
-    hidden_RWW = (future_WW | padded_RW[:, None, :])[:, None]
+    hidden_RWW = future_WW | padded_RW[:, None, :]
     return torch.zeros(hidden_RWW.shape, device=device).masked_fill(hidden_RWW, RELEASED_MASK)
 
 
