@@ -10,10 +10,9 @@ import argparse
 import json
 from pathlib import Path
 
-from record import peak_memory_bytes, provenance
-
 from elcrec import ELCRec
 from elcrec.config import parse_override
+from record import peak_memory_bytes, provenance
 
 RESULTS = Path(__file__).parent / "results"
 

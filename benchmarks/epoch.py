@@ -14,11 +14,11 @@ import time
 from pathlib import Path
 
 import torch
-from record import peak_memory_bytes, provenance
 
 from elcrec import ELCRec, Interactions
 from elcrec.config import parse_override
 from elcrec.training.report import SilentReporter
+from record import peak_memory_bytes, provenance
 
 
 def main() -> None:
@@ -37,7 +37,7 @@ def main() -> None:
     start = time.perf_counter()
     log = Interactions.read(arguments.data)
     read_seconds = time.perf_counter() - start
-    settings = {**overrides, "epochs": arguments.epochs, "patience": arguments.epochs}
+    settings = {"warmup_epochs": 0, **overrides, "epochs": arguments.epochs, "patience": arguments.epochs}
     model = ELCRec(arguments.recipe, 1, arguments.device, **settings).fit(log, progress=SilentReporter())
     counted = [record["seconds"] for record in model.history[1:]]
     training = [sum(seconds.values()) - seconds["evaluate"] for seconds in counted]
@@ -50,7 +50,7 @@ def main() -> None:
         "epochs_counted": len(counted),
         "read_seconds": read_seconds,
         "epoch_seconds": spread(training),
-        "phases": {phase: spread([seconds[phase] for seconds in counted]) for phase in counted[0]},
+        "phases": {phase: spread([seconds[phase] for seconds in counted]) for phase in counted[-1]},
         "peak_memory_bytes": peak_memory_bytes(),
         **provenance(),
     }

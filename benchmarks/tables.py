@@ -1,7 +1,7 @@
 """Renew docs/results.md from the JSON files under benchmarks/results/.
 
-    python benchmarks/tables.py          # write
-    python benchmarks/tables.py --check  # exit 1 if the page is out of date
+python benchmarks/tables.py          # write
+python benchmarks/tables.py --check  # exit 1 if the page is out of date
 """
 
 import json
@@ -37,7 +37,17 @@ def page() -> str:
 
 def _accuracy(documents: list[dict[str, Any]]) -> list[str]:
     names = ("hit_rate@5", "ndcg@5", "hit_rate@10", "ndcg@10", "hit_rate@20", "ndcg@20")
-    head = ["data", "recipe", "seed", "best epoch", "seconds", *names, "valid ndcg@20", "intents effective / used", "machine"]
+    head = [
+        "data",
+        "recipe",
+        "seed",
+        "best epoch",
+        "seconds",
+        *names,
+        "valid ndcg@20",
+        "intents effective / used",
+        "machine",
+    ]
     rows = []
     for document in documents:
         test, intents = document["metrics"]["test"], document["intents"]

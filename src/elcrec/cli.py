@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     import polars as pl
 
 
+INTERRUPTED = 130
+
 app = typer.Typer(
     name="elcrec",
     help="Next-item recommendation that learns why people act: train, evaluate, recommend, look at intents.",
@@ -68,21 +70,21 @@ def train(
     from elcrec.recommender import ELCRec
     from elcrec.run_folder import RunFolder
 
-    overrides = dict(parse_override(text) for text in sets or [])
+    overrides: dict[str, Any] = dict(parse_override(text) for text in sets or [])
+    if seed is not None:
+        overrides["seed"] = seed
     folder = RunFolder(out)
     if resume and folder.finished and not folder.checkpoint.exists() and not overwrite:
-        _say(f"{out} is finished already: nothing to resume")
         model = ELCRec.load(out, device)
+        _say(f"{out} is finished already: nothing to resume")
     else:
         if resume and folder.started and recipe is None:
             # Without a recipe of its own, a resumed training keeps all its settings.
             stored = folder.config()
             recipe = "default"
             overrides = {**stored["settings"].model_dump(), **overrides}
-        model = ELCRec(recipe or "default", seed, device, **overrides)
-        log = model.read(data, format)
-        _say_log(log.summary())
-        model.fit(log, out, resume, overwrite)
+        model = ELCRec(recipe or "default", device=device, **overrides)
+        model.fit(data, out, resume, overwrite, format=format)
     if as_json:
         _print_json({"run": str(out), **model.metrics})
     else:
@@ -103,13 +105,9 @@ def evaluate(
 ) -> None:
     """Rank the full catalogue for every user's held-out item."""
     from elcrec.recommender import ELCRec
-    from elcrec.storage import write_frame
 
-    model = ELCRec.load(run, device)
-    log = model.read(data, format)
-    metrics = model.evaluate(log, split, unknown=unknown)
+    metrics = ELCRec.load(run, device).evaluate(data, split, format, unknown, ranks)
     if ranks is not None:
-        write_frame(ranks, model.ranks(log, split, unknown=unknown))
         _say(f"ranks written to {ranks}")
     if as_json:
         _print_json(metrics)
@@ -253,7 +251,7 @@ def demo(
         show_demo(result, _console(), out)
 
 
-@app.command()
+@app.command(epilog="Example:\n\n  elcrec settings --recipe paper-beauty")
 def settings(
     recipe: Annotated[str, typer.Option(help="Show the values of this recipe.")] = "default",
     as_json: Json = False,
@@ -280,15 +278,6 @@ def _say(text: str) -> None:
     typer.echo(text, err=True)
 
 
-def _say_log(summary: dict[str, Any]) -> None:
-    _say(
-        f"{summary['rows']:,} interactions · {summary['users']:,} users · {summary['items']:,} items · "
-        f"density {summary['density']:.4%} · repeats {summary['repeats']:.1%} · histories "
-        f"{summary['length_min']}-{summary['length_max']}, median {summary['length_median']:g}"
-        + ("" if summary["first"] is None else f" · {summary['first']} to {summary['last']}")
-    )
-
-
 def _say_metrics(metrics: dict[str, Any]) -> None:
     names = ("hit_rate@5", "ndcg@5", "hit_rate@10", "ndcg@10", "hit_rate@20", "ndcg@20")
     for part in ("valid", "test"):
@@ -305,14 +294,15 @@ def _print_rows(frame: pl.DataFrame, as_json: bool) -> None:
     if as_json:
         _print_json(frame.to_dicts())
         return
+    from rich.markup import escape
     from rich.table import Table
 
     table = Table(box=None, header_style="bold")
     shown = [name for name in frame.columns if frame[name].null_count() < len(frame) or not len(frame)]
     for name in shown:
-        table.add_column(name, justify="right" if frame[name].dtype.is_numeric() else "left")
+        table.add_column(escape(name), justify="right" if frame[name].dtype.is_numeric() else "left")
     for row in frame.select(shown).iter_rows():
-        table.add_row(*(f"{value:.4f}" if isinstance(value, float) else str(value) for value in row))
+        table.add_row(*(f"{value:.4f}" if isinstance(value, float) else escape(str(value)) for value in row))
     _console().print(table)
 
 
@@ -320,6 +310,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line: exit code 0, 2 for the caller's mistakes with one line, 1 for ours."""
     try:
         code = app(arguments, standalone_mode=False)
+        if code == INTERRUPTED:  # typer turns Ctrl-C into this code
+            raise KeyboardInterrupt
     except ElcrecError as error:
         _say(f"elcrec: {error}")
         code = 2
@@ -328,9 +320,12 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         if message.strip():
             _say(f"elcrec: {message} (see elcrec --help)")
         code = 2
+    except OSError as error:
+        _say(f"elcrec: {error}")
+        code = 2
     except (KeyboardInterrupt, typer.Abort):
         _say("elcrec: interrupted; an unfinished training goes on with --resume")
-        code = 130
+        code = INTERRUPTED
     sys.exit(code if isinstance(code, int) else 0)
 
 

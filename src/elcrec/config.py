@@ -17,7 +17,7 @@ from elcrec.errors import SettingsError
 class Settings(BaseModel):
     """The resolved settings of a run; written to ``config.json`` and immutable."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     # Data
     user_column: str | None = Field(None, description="Name of the user column (default: usual names)")
@@ -73,6 +73,9 @@ class Settings(BaseModel):
     batch_size: int = Field(256, ge=1, description="Users a step")
     learning_rate: float = Field(1e-3, gt=0, description="Adam's step size")
     weight_decay: float = Field(0.0, ge=0, description="Adam's L2 term")
+    warmup_epochs: int = Field(
+        2, ge=0, description="Epochs on the next item alone; then k-means puts the centres in place"
+    )
     epochs: int = Field(60, ge=1, description="Passes over the users, at most")
     patience: int = Field(8, ge=1, description="Epochs without a better validation ndcg@20 before stopping")
     precision: Literal["float32", "bfloat16"] = Field("float32", description="Arithmetic of the encoder")
@@ -112,8 +115,13 @@ def read_recipe(recipe: str | Path) -> dict[str, Any]:
         layer = _parse_recipe(current)
         parent = layer.pop("extends", None)
         values = {**layer, **values}
-        current = None if parent is None else str(parent)
+        current = None if parent is None else _beside(current, str(parent))
     return values
+
+
+def _beside(recipe: str, parent: str) -> str:
+    """A recipe file that extends another file means one relative to itself."""
+    return str(Path(recipe).parent / parent) if parent.endswith(".toml") else parent
 
 
 def _parse_recipe(recipe: str) -> dict[str, Any]:
@@ -122,8 +130,9 @@ def _parse_recipe(recipe: str) -> dict[str, Any]:
     elif recipe.endswith(".toml"):
         try:
             text = Path(recipe).read_text(encoding="utf-8")
-        except OSError as error:
-            raise SettingsError(f"cannot read recipe {recipe}: {error.strerror or error}") from error
+        except (OSError, UnicodeDecodeError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise SettingsError(f"cannot read recipe {recipe}: {reason}") from error
     else:
         raise SettingsError(f"unknown recipe {recipe!r}: use {', '.join(recipe_names())} or the path of a .toml file")
     try:
@@ -158,14 +167,20 @@ def parse_override(text: str) -> tuple[str, str]:
     key, equals, value = text.partition("=")
     if not equals or not key.strip():
         raise SettingsError(f"--set {text!r}: write it as key=value, for example --set epochs=15")
+    if key.strip() not in Settings.model_fields:
+        raise SettingsError(_unknown(key.strip()))
     return key.strip(), value.strip()
+
+
+def _unknown(name: str) -> str:
+    close = difflib.get_close_matches(name, Settings.model_fields, n=1)
+    hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(Settings.model_fields)}"
+    return f"unknown setting {name!r}: {hint}"
 
 
 def _explain(problem: Any) -> str:
     name = ".".join(str(part) for part in problem["loc"])
     if problem["type"] == "extra_forbidden":
-        close = difflib.get_close_matches(name, Settings.model_fields, n=1)
-        hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(Settings.model_fields)}"
-        return f"unknown setting {name!r}: {hint}"
+        return _unknown(name)
     message = str(problem["msg"]).removeprefix("Value error, ")
     return f"{name}={problem['input']!r}: {message}" if name else message

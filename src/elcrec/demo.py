@@ -152,7 +152,7 @@ def show_demo(demo: Demo, console: Console, out: str | Path | None) -> None:
 
 def _metrics_table(demo: Demo) -> RenderableType:
     table = Table(title="How well is the next purchase predicted?", title_justify="left", title_style="bold")
-    table.add_column("test, all items ranked")
+    table.add_column("test", no_wrap=True)
     for name in SHOWN_METRICS:
         table.add_column(name, justify="right")
     for name, metrics in demo.metrics.items():
@@ -169,16 +169,14 @@ def _gained(metrics: dict[str, dict[str, float]], name: str) -> float:
 
 
 def _intents_table(demo: Demo) -> RenderableType:
-    table = Table(title="\nIntents: planted beside learned", title_justify="left", title_style="bold")
-    for name, justify in (("planted intent", "left"), ("users", "right"), ("learned", "right"), ("found", "right")):
-        table.add_column(name, justify=justify)  # type: ignore[arg-type]
-    table.add_column("", no_wrap=True)
-    table.add_column("typical items of the learned intent", overflow="ellipsis", no_wrap=True)
+    table = Table(title="\nIntents: planted beside learned", title_justify="left", title_style="bold", expand=True)
+    table.add_column("planted", min_width=15, no_wrap=True)
+    for name in ("users", "learned", "found"):
+        table.add_column(name, justify="right", min_width=len(name), no_wrap=True)
+    table.add_column("typical items of the learned intent", ratio=1, overflow="ellipsis", no_wrap=True)
     for row in demo.matching.iter_rows(named=True):
-        bar = "█" * round(10 * row["found"])
-        items = ", ".join(row["items"])
-        found = f"{row['found']:.0%}"
-        table.add_row(row["planted"], f"{row['users']:,}", str(row["intent"]), found, f"[cyan]{bar:<10}[/]", items)
+        items, found = ", ".join(row["items"]), f"{row['found']:.0%}"
+        table.add_row(row["planted"], f"{row['users']:,}", str(row["intent"]), found, items)
     note = f"Adjusted Rand index {demo.rand_index:.2f} (0: chance, 1: the same). The model never saw the planted names."
     return Group(table, Text(note, style="dim"))
 
@@ -198,5 +196,5 @@ def _journeys(demo: Demo) -> RenderableType:
         text.append("\nintent\n", style="dim")
         text.append(f"  {learned[user]} ({names.get(learned[user], 'no counterpart')})\n", style="cyan")
         text.append("recommended\n", style="dim").append("\n".join(f"  {item}" for item in items), style="green")
-        panels.append(Panel(text, title=user, width=36))
-    return Group(Text("\nThree customers", style="bold"), Columns(panels))
+        panels.append(Panel(text, title=user))
+    return Group(Text("\nThree customers", style="bold"), Columns(panels, equal=True))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,15 +22,23 @@ from elcrec.errors import DataError, RunError, SettingsError
 from elcrec.evaluation.behaviour import behaviours
 from elcrec.evaluation.intent_health import intent_health
 from elcrec.evaluation.metrics import CUTOFFS, ranking_metrics
-from elcrec.evaluation.ranking import score_blocks, target_ranks, top_items
+from elcrec.evaluation.ranking import UNRANKED, score_blocks, target_ranks, top_items
 from elcrec.explain.intent_table import intent_rows
 from elcrec.model.network import ELCRecNetwork
 from elcrec.model.published import sizes, translate
 from elcrec.model_card import model_card
 from elcrec.run_folder import RunFolder
-from elcrec.storage import read_weights
+from elcrec.storage import read_weights, write_frame
 from elcrec.training.loop import Reporter, seeded, train
 from elcrec.training.report import SilentReporter, TerminalReporter
+
+
+@dataclass(frozen=True)
+class _Learnt:
+    log: Interactions
+    items: Vocabulary
+    users: Vocabulary
+    split: Split
 
 
 class ELCRec:
@@ -68,17 +77,12 @@ class ELCRec:
         self.history: list[dict[str, Any]] = []
         self.metrics: dict[str, Any] = {}
         self._network: ELCRecNetwork | None = None
-        self._log: Interactions | None = None
+        self._learnt: _Learnt | None = None
 
     # ------------------------------------------------------------------ learning
 
-    def read(self, data: Any, format: str | None = None) -> Interactions:
-        """A log by this model's column names and filters.
-
-        Args:
-            data: File, table or :class:`Interactions`.
-            format: See :func:`elcrec.data.files.read_frame`.
-        """
+    def _read(self, data: Any, format: str | None) -> Interactions:
+        """A log by this model's column names and filters; call it once for each log."""
         s = self.settings
         log = Interactions.read(data, format, s.user_column, s.item_column, s.timestamp_column)
         return log.filtered(s.min_user_count, s.min_item_count, s.k_core)
@@ -109,7 +113,12 @@ class ELCRec:
             DataError: The log cannot be used.
             RunError: ``out`` holds another run, or cannot be written.
         """
-        log = self.read(data, format)
+        if isinstance(progress, bool):
+            reporter: Reporter = TerminalReporter() if progress else SilentReporter()
+        else:
+            reporter = progress
+        log = self._read(data, format)
+        reporter.log(log.summary())
         mark = fingerprint(log.frame)
         folder = None if out is None else RunFolder(Path(out))
         if folder is not None and folder.started and not overwrite:
@@ -120,12 +129,9 @@ class ELCRec:
         self._split.learners()
         self._split.targets("valid")
         if folder is not None and (overwrite or not folder.started):
-            folder.clear()
             folder.begin(self.recipe, self.settings, log, self.items, mark)
-        if isinstance(progress, bool):
-            reporter: Reporter = TerminalReporter() if progress else SilentReporter()
-        else:
-            reporter = progress
+        elif folder is not None:
+            folder.write_log(log, self.items)  # the start may have been interrupted
         with seeded(self.settings.seed, 0, self.device):
             network = ELCRecNetwork(self.settings, len(self.items)).to(self.device)
         checkpoint = None if folder is None else folder.checkpoint
@@ -154,6 +160,7 @@ class ELCRec:
         changed = [f"{name} {theirs[name]!r} -> {ours[name]!r}" for name in ours if ours[name] != theirs[name]]
         if changed:
             raise RunError(f"{folder.path} has other settings ({', '.join(changed)}): resume without them")
+        self.recipe = str(document.get("recipe"))
 
     def _results(self) -> dict[str, Any]:
         """Metrics of both parts and the health of the intents, on this model's own log."""
@@ -172,7 +179,12 @@ class ELCRec:
     # ------------------------------------------------------------------ judging
 
     def evaluate(
-        self, data: Any = None, split: str = "test", format: str | None = None, unknown: str = "raise"
+        self,
+        data: Any = None,
+        split: str = "test",
+        format: str | None = None,
+        unknown: str = "raise",
+        ranks: str | Path | None = None,
     ) -> dict[str, Any]:
         """Rank the whole catalogue for every user's held-out item.
 
@@ -181,18 +193,20 @@ class ELCRec:
             split: ``valid`` or ``test``.
             format: Format of a data file.
             unknown: What to do with items the model does not know: ``raise``, or ``skip`` their events.
+            ranks: Also write each user's rank to this Parquet file: ``user_id``, ``item_id``, ``rank``.
 
         Returns:
             ``hit_rate@k``, ``ndcg@k``, ``mrr@k`` and ``coverage@k`` (share of the catalogue that anybody is
             shown), all in [0, 1], for k in 1, 5, 10, 20, 50; ``ceiling`` (share of users whose item may be
             ranked at all: seen items are not); ``n_users``, ``n_items``, ``split``.
         """
-        evaluated, _, rank_Q, coverage = self._ranks(data, split, format, unknown)
-        excluded = self._excluded_targets(evaluated, split)
+        evaluated, users, rank_Q, coverage = self._ranks(data, split, format, unknown)
+        if ranks is not None:
+            write_frame(Path(ranks), self._rank_frame(evaluated, users, split, rank_Q))
         return {
             **ranking_metrics(rank_Q),
             **coverage,
-            "ceiling": 1 - excluded.double().mean().item(),
+            "ceiling": (rank_Q < UNRANKED).double().mean().item(),
             "n_users": rank_Q.numel(),
             "n_items": len(self.items),
             "split": split,
@@ -201,14 +215,17 @@ class ELCRec:
     def ranks(
         self, data: Any = None, split: str = "test", format: str | None = None, unknown: str = "raise"
     ) -> pl.DataFrame:
-        """Rank of each user's held-out item: ``user_id``, ``item_id``, ``rank`` (1 is best). See evaluate."""
+        """Rank of each user's held-out item: ``user_id``, ``item_id``, ``rank`` (from 1; null: not ranked)."""
         evaluated, users, rank_Q, _ = self._ranks(data, split, format, unknown)
+        return self._rank_frame(evaluated, users, split, rank_Q)
+
+    def _rank_frame(self, evaluated: Split, users: Vocabulary, split: str, rank_Q: Tensor) -> pl.DataFrame:
         user_Q, target_Q = evaluated.targets(_part(split))
         return pl.DataFrame(
             [
                 users.ids_of(user_Q.cpu().numpy()).alias("user_id"),
                 self.items.ids_of(evaluated.item_N[target_Q].cpu().numpy()).alias("item_id"),
-                pl.Series("rank", rank_Q.cpu().numpy()),
+                pl.Series("rank", rank_Q.cpu().numpy()).replace(UNRANKED, None),
             ]
         )
 
@@ -218,8 +235,8 @@ class ELCRec:
         if data is None:
             evaluated, users = self._split, self.users
         else:
-            log = self._known_items(self.read(data, format), unknown)
-            evaluated, users = self._split_of(log), Vocabulary.of(log.frame["user_id"])
+            log = self._known_items(self._read(data, format), unknown)
+            evaluated, users = self._split_of(log, self.items), Vocabulary.of(log.frame["user_id"])
         user_Q, target_Q = evaluated.targets(_part(split))
         rank_Q, coverage = target_ranks(
             self.network,
@@ -237,19 +254,6 @@ class ELCRec:
         if not known.any():
             raise DataError("the model knows none of the items in this data: is it the right file?")
         return log if known.all() else Interactions(log.frame.filter(pl.Series(known)))
-
-    def _excluded_targets(self, split: Split, part: str) -> Tensor:
-        """Which held-out items are in their own history, so that they cannot be ranked: bool [Q]."""
-        _, target_Q = split.targets(_part(part))
-        if not self.settings.exclude_seen:
-            return torch.zeros_like(target_Q, dtype=torch.bool)
-        # The first time each user has each item: a target that comes later has been seen.
-        user_N = torch.repeat_interleave(torch.arange(split.n_users, device=self.device), split.end_U - split.start_U)
-        key_N = user_N * (len(self.items) + 1) + split.item_N
-        _, which_N = torch.unique(key_N, return_inverse=True)
-        at_N = torch.arange(key_N.numel(), device=self.device)
-        first = torch.full_like(key_N, key_N.numel()).scatter_reduce(0, which_N, at_N, "amin")
-        return first[which_N[target_Q]] < target_Q
 
     # ------------------------------------------------------------------ recommending
 
@@ -369,6 +373,11 @@ class ELCRec:
             ``user_id``, ``intent`` (0 .. K - 1), ``similarity`` (cosine to its centre, -1 to 1).
         """
         number_Q = self._user_numbers(users, unknown)
+        if number_Q.numel() == 0:
+            return pl.DataFrame(
+                {"user_id": self.users.ids.clear(), "intent": [], "similarity": []},
+                schema_overrides={"intent": pl.Int64, "similarity": pl.Float32},
+            )
         at = (self._split.start_U[number_Q], self._split.end_U[number_Q])
         unit_QD = F.normalize(behaviours(self.network, self._split.item_N, *at, self.settings), dim=-1)
         intent_Q = self.network.centers.assign(unit_QD)
@@ -412,8 +421,6 @@ class ELCRec:
         if folder.started and not overwrite:
             raise RunError(f"{folder.path} holds a run: choose another folder, or pass overwrite=True")
         network = self.network  # before anything is touched
-        if folder.started:
-            folder.clear()
         folder.begin(self.recipe, self.settings, self.log, self.items, fingerprint(self.log.frame))
         folder.write_history(self.history)
         assert network is not None
@@ -458,7 +465,7 @@ class ELCRec:
         if clash:
             raise SettingsError(f"the weights say otherwise: {', '.join(f'{n}={shapes[n]}' for n in clash)}")
         model = cls("paper", device=device, **{"fusion": "concat", "n_heads": 2, **shapes, **settings})
-        log = model.read(data, format)
+        log = model._read(data, format)
         ids = log.frame["item_id"]
         lowest, highest = ids.min(), ids.max()
         if not isinstance(lowest, int) or not isinstance(highest, int) or lowest < 1 or highest > n_items:
@@ -501,17 +508,35 @@ class ELCRec:
 
     @property
     def log(self) -> Interactions:
-        """The log learnt from."""
-        if self._log is None:
-            raise RunError("this model has no log yet: call fit, or load a run")
-        return self._log
+        """The log learnt from, filtered and in order."""
+        return self._known.log
+
+    @property
+    def items(self) -> Vocabulary:
+        """The items the model knows."""
+        return self._known.items
+
+    @property
+    def users(self) -> Vocabulary:
+        """The users of the log."""
+        return self._known.users
+
+    @property
+    def _split(self) -> Split:
+        return self._known.split
+
+    @property
+    def _known(self) -> _Learnt:
+        if self._learnt is None:
+            raise RunError("this model has not learnt anything yet: call fit, or load a run")
+        return self._learnt
 
     def _use(self, log: Interactions, items: Vocabulary) -> None:
-        self._log, self.items, self.users = log, items, Vocabulary.of(log.frame["user_id"])
-        self._split = self._split_of(log)
+        users = Vocabulary.of(log.frame["user_id"])
+        self._learnt = _Learnt(log, items, users, self._split_of(log, items))
 
-    def _split_of(self, log: Interactions) -> Split:
-        return make_split(log, self.items, self.settings.split, self.settings.holdout_share).to(self.device)
+    def _split_of(self, log: Interactions, items: Vocabulary) -> Split:
+        return make_split(log, items, self.settings.split, self.settings.holdout_share).to(self.device)
 
     def _set_weights(self, weights: dict[str, Tensor], source: str) -> None:
         network = ELCRecNetwork(self.settings, len(self.items))

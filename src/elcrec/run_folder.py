@@ -27,6 +27,16 @@ from elcrec.storage import (
 )
 
 FORMAT = 1
+FILES = (
+    "config.json",
+    "checkpoint.safetensors",
+    "model.safetensors",
+    "metrics.json",
+    "history.jsonl",
+    "interactions.parquet",
+    "vocabulary.parquet",
+    "README.md",
+)
 
 
 def package_version() -> str:
@@ -71,12 +81,13 @@ class RunFolder:
         """
         if self.path.exists() and not self.path.is_dir():
             raise RunError(f"{self.path} is a file: choose another --out")
-        if not self.started and self.path.exists() and any(self.path.glob("[!.]*")):
-            raise RunError(f"{self.path} holds other files: choose an empty or new folder")
+        if self.started:
+            self.clear()
+        elif self.path.exists():
+            others = [path.name for path in self.path.glob("[!.]*")]
+            if others:
+                raise RunError(f"{self.path} holds other files ({others[0]}, ...): choose an empty or new folder")
         make_folder(self.path)
-        write_frame(self.path / "interactions.parquet", log.frame)
-        index = pl.Series("item_index", range(items.first, items.first + len(items)), dtype=pl.Int64)
-        write_frame(self.path / "vocabulary.parquet", pl.DataFrame([index, items.ids.alias("item_id")]))
         document = {
             "format": FORMAT,
             "elcrec": package_version(),
@@ -85,14 +96,21 @@ class RunFolder:
             "n_items": len(items),
             "settings": settings.model_dump(),
         }
+        # First, because a folder is known to be ours by it: whatever else lies in a folder is the caller's.
         write_json(self.path / "config.json", document)
+        self.write_log(log, items)
+
+    def write_log(self, log: Interactions, items: Vocabulary) -> None:
+        """The log and the vocabulary."""
+        write_frame(self.path / "interactions.parquet", log.frame)
+        index = pl.Series("item_index", range(items.first, items.first + len(items)), dtype=pl.Int64)
+        write_frame(self.path / "vocabulary.parquet", pl.DataFrame([index, items.ids.alias("item_id")]))
 
     def clear(self) -> None:
-        """Remove the files of a run from the folder; nothing else."""
-        names = ("config.json", "metrics.json", "history.jsonl", "README.md")
-        tables = ("interactions.parquet", "vocabulary.parquet")
-        for path in (self.checkpoint, self.model, *(self.path / name for name in (*tables, *names))):
-            path.unlink(missing_ok=True)
+        """Remove the files of the run that is here, config.json last; nothing where there is no run."""
+        if self.started:
+            for name in reversed(FILES):
+                (self.path / name).unlink(missing_ok=True)
 
     def write_history(self, history: list[dict[str, Any]]) -> None:
         """One line an epoch."""
@@ -125,7 +143,7 @@ class RunFolder:
             )
         try:
             return {**document, "settings": validate(document["settings"])}
-        except (SettingsError, KeyError, TypeError) as error:
+        except (SettingsError, KeyError, TypeError, ValueError) as error:
             raise RunError(f"{self.path / 'config.json'} is damaged: {error}") from error
 
     def vocabulary(self) -> Vocabulary:
@@ -165,7 +183,10 @@ class RunFolder:
     def metrics(self) -> dict[str, Any]:
         """``metrics.json``; empty where there is none."""
         path = self.path / "metrics.json"
-        return dict(read_json(path)) if path.exists() else {}
+        document = read_json(path) if path.exists() else {}
+        if not isinstance(document, dict):
+            raise RunError(f"{path} is damaged: it is no JSON object")
+        return document
 
     def history(self) -> list[dict[str, Any]]:
         """Records of the epochs; empty for imported weights.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Callable, Mapping
@@ -30,12 +31,11 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
             os.fsync(file.fileno())
         os.replace(beside, path)
     except Exception as error:
-        beside.unlink(missing_ok=True)
         # Polars and safetensors wrap the system's error in their own.
-        raise RunError(f"cannot write {path}: {error}; what was there is kept") from error
-    except BaseException:
-        beside.unlink(missing_ok=True)
-        raise
+        raise RunError(f"cannot write {path}: {_reason(error)}; what was there is kept") from error
+    finally:
+        with contextlib.suppress(OSError):  # gone after the rename; and where it failed, perhaps never there
+            beside.unlink()
 
 
 def make_folder(path: Path) -> None:
@@ -94,7 +94,7 @@ def read_json(path: Path) -> Any:
     """
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise RunError(f"{path} is missing or damaged: {error}") from error
 
 
@@ -106,9 +106,8 @@ def read_parquet(path: Path) -> pl.DataFrame:
     """
     try:
         return pl.read_parquet(path, glob=False)
-    except (OSError, pl.exceptions.PolarsError) as error:
-        reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise RunError(f"{path} is missing or damaged: {reason}") from error
+    except (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+        raise RunError(f"{path} is missing or damaged: {_reason(error)}") from error
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
@@ -124,9 +123,15 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     try:
         loaded = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise RunError(f"{path} is damaged or not a plain state dict (safe loading only): {reason}") from error
+        # PyTorch's own message advises to load it unsafely.
+        remedy = "save model.state_dict() and import that"
+        raise RunError(f"{path} is damaged or not a plain state dict (safe loading only): {remedy}") from error
     inner = loaded.get("state_dict", loaded) if isinstance(loaded, dict) else loaded
     if not isinstance(inner, dict) or not all(isinstance(value, Tensor) for value in inner.values()):
         raise RunError(f"{path} holds no state dict: save model.state_dict() and import that")
     return {str(name).removeprefix("module."): value for name, value in inner.items()}
+
+
+def _reason(error: BaseException) -> str:
+    """First line of a message."""
+    return (str(error) or type(error).__name__).splitlines()[0]

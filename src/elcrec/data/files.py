@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -44,11 +45,13 @@ def read_frame(path: str | Path, format: str | None = None) -> pl.DataFrame:
     try:
         if path.stat().st_size == 0:
             raise DataError(f"{path} is empty: nothing to learn from")
-        kind = format or sniff(path)
-        return _READERS[kind](path)
+        return _READERS[format or sniff(path)](path)
     except (pl.exceptions.PolarsError, OSError, UnicodeDecodeError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise DataError(f"cannot read {path} as {format or 'its ending and content suggest'}: {reason}") from error
+        raise DataError(
+            f"cannot read {path} as {format or 'its ending and content suggest'} ({reason}): "
+            f"mend the file, or name its format ({', '.join(get_args(Format))}) with format= (--format)"
+        ) from error
 
 
 def sniff(path: Path) -> Format:
@@ -59,7 +62,8 @@ def sniff(path: Path) -> Format:
         head = file.read(4096)
     if head.startswith(b"PAR1"):
         return "parquet"
-    line = head.decode("utf-8", errors="replace").lstrip("\ufeff").splitlines()[0] if head.strip() else ""
+    lines = head.decode("utf-8", errors="replace").lstrip("\ufeff").splitlines()
+    line = next((line for line in lines if line.strip()), "")
     if line.lstrip().startswith("{"):
         return "jsonl"
     if "," in line:
@@ -125,6 +129,19 @@ _READERS: dict[str, Callable[[Path], pl.DataFrame]] = {
     "parquet": lambda path: pl.scan_parquet(path).collect(engine="streaming"),
     "jsonl": _read_jsonl,
 }
+
+
+def first_line_that_is_no_text(path: Path, column: str) -> int | None:
+    """Line of a JSON Lines file where a column, text elsewhere, holds a number or the like; None if nowhere.
+
+    Polars turns such values into text when it reads the file, so they are looked for in the lines.
+    """
+    pattern = rf'[{{,]\s*"{re.escape(column)}"\s*:\s*[-0-9tf\[{{]'
+    lines = pl.scan_csv(
+        path, has_header=False, separator="\x01", quote_char=None, infer_schema=False, new_columns=["line"]
+    ).with_row_index("number", offset=1)
+    found = lines.filter(pl.col("line").str.contains(pattern)).head(1).collect(engine="streaming")
+    return None if found.is_empty() else int(found["number"][0])
 
 
 def fingerprint(frame: pl.DataFrame) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from elcrec.data.files import read_frame
+from elcrec.data.files import first_line_that_is_no_text, read_frame, sniff
 from elcrec.data.vocabulary import natural_order
 from elcrec.errors import DataError
 
@@ -57,9 +57,15 @@ class Interactions:
         """
         if isinstance(source, Interactions):
             return source
-        raw = read_frame(source, format) if isinstance(source, str | Path) else _to_polars(source)
+        is_file = isinstance(source, str | Path)
+        raw = read_frame(source, format) if is_file else _to_polars(source)
+        kind = (format or sniff(Path(source))) if is_file else "table"
         asked = {"user_id": user_column, "item_id": item_column, "timestamp": timestamp_column}
-        return cls(_in_order(_validate(_choose_columns(raw, asked))))
+        chosen = _choose_columns(raw, asked)
+        if kind == "jsonl":
+            _refuse_mixed(Path(source), raw, chosen)
+        frame = raw.select(pl.col(theirs).alias(ours) for ours, theirs in chosen.items())
+        return cls(_in_order(_validate(frame, untyped=kind in ("csv", "tsv"))))
 
     def filtered(self, min_user_count: int = 1, min_item_count: int = 1, k_core: int = 1) -> Interactions:
         """The log without rare users and items.
@@ -118,12 +124,10 @@ def _at_least(frame: pl.DataFrame, column: str, count: int) -> pl.DataFrame:
 
 
 def _to_polars(source: Any) -> pl.DataFrame:
-    if isinstance(source, pl.LazyFrame):
-        return source.collect()
     try:
-        frame = pl.DataFrame(source)
+        frame = source.collect() if isinstance(source, pl.LazyFrame) else pl.DataFrame(source)
     except Exception as error:
-        reason = str(error).splitlines()[0]
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise DataError(
             f"cannot use a {type(source).__name__} as interactions ({reason}): "
             f"pass a file, or a pandas, Polars or Arrow table with ids of one type per column"
@@ -133,14 +137,26 @@ def _to_polars(source: Any) -> pl.DataFrame:
     return frame
 
 
-def _choose_columns(raw: pl.DataFrame, asked: dict[str, str | None]) -> pl.DataFrame:
-    """Rename the caller's columns to ours; RecBole's ``name:type`` headers count as ``name``."""
+def _refuse_mixed(path: Path, raw: pl.DataFrame, chosen: dict[str, str]) -> None:
+    for ours in ("user_id", "item_id"):
+        if raw.schema[chosen[ours]] == pl.String:
+            number = first_line_that_is_no_text(path, chosen[ours])
+            if number is not None:
+                raise DataError(
+                    f"{path}, line {number}: {ours} is no text, as it is in other lines: "
+                    f"ids are integers or strings, one type a column"
+                )
+
+
+def _choose_columns(raw: pl.DataFrame, asked: dict[str, str | None]) -> dict[str, str]:
+    """The caller's column for each of ours; RecBole's ``name:type`` headers count as ``name``."""
+    present = ", ".join(repr(column) for column in raw.columns[:8])
     plain = {column.split(":")[0].strip().lower(): column for column in raw.columns}
     chosen: dict[str, str] = {}
     for ours, wanted in asked.items():
         if wanted is not None:
             if wanted not in raw.columns:
-                raise DataError(f"no column {wanted!r}: the data has {', '.join(raw.columns)}")
+                raise DataError(f"no column {wanted!r}: the data has {present}")
             chosen[ours] = wanted
             continue
         found = next((plain[alias] for alias in ALIASES[ours] if alias in plain), None)
@@ -148,35 +164,35 @@ def _choose_columns(raw: pl.DataFrame, asked: dict[str, str | None]) -> pl.DataF
             chosen[ours] = found
         elif ours != "timestamp":
             raise DataError(
-                f"no {ours} column: the data has {', '.join(raw.columns[:8])}; "
+                f"no {ours} column: the data has {present}; "
                 f"name it with {ours.removesuffix('_id')}_column (--set {ours.removesuffix('_id')}_column=NAME)"
             )
-    return raw.select(pl.col(theirs).alias(ours) for ours, theirs in chosen.items())
+    return chosen
 
 
-def _validate(frame: pl.DataFrame) -> pl.DataFrame:
+def _validate(frame: pl.DataFrame, untyped: bool) -> pl.DataFrame:
     if frame.is_empty():
         raise DataError("the data has a header but no rows: nothing to learn from")
-    columns = [_validate_ids(frame[name]) for name in ("user_id", "item_id")]
+    columns = [_validate_ids(frame[name], untyped) for name in ("user_id", "item_id")]
     if "timestamp" in frame.columns:
         columns.append(_validate_times(frame["timestamp"]))
     return pl.DataFrame(columns)
 
 
-def _validate_ids(column: pl.Series) -> pl.Series:
+def _validate_ids(column: pl.Series, untyped: bool) -> pl.Series:
     if column.dtype in (pl.Categorical, pl.Enum):
         column = column.cast(pl.String)
     missing = column.null_count()
     if column.dtype.is_float():
         missing += int(column.is_nan().sum())
-        if missing == 0 and (column == column.round()).all():
+        if missing == 0 and (column.is_finite() & (column == column.round()) & (column.abs() <= 2**53)).all():
             column = column.cast(pl.Int64)
     if column.dtype == pl.String:
-        missing += int((column.str.strip_chars() == "").sum())
+        missing += int(column.str.strip_chars().is_in(["", "NaN", "nan"] if untyped else [""]).sum())
     if missing:
         raise DataError(f"{missing:,} rows have no {column.name}: remove them or give them an id")
     if column.dtype == pl.String:
-        return _integers_if_faithful(column)
+        return _integers_if_faithful(column) if untyped else column
     if not column.dtype.is_integer():
         raise DataError(f"{column.name} is of type {column.dtype}: ids are integers or strings, one type a column")
     return column

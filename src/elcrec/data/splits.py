@@ -114,7 +114,9 @@ def _global_time(frame: pl.DataFrame, start: np.ndarray, end: np.ndarray, share:
         raise DataError("split=global_time needs a timestamp column: the data has none")
     times = frame["timestamp"].to_physical()
     ordered = times.sort()
-    cuts = [ordered[int(len(ordered) * (1 - back * share))] for back in (2, 1)]
+    # Rounded first: 90 * (1 - .3) is 62.99... in floating point.
+    kept = [int(round(len(ordered) * (1 - back * share), 6)) for back in (2, 1)]
+    cuts = [ordered[min(count, len(ordered) - 1)] for count in kept]
     # Rows are in order of time within a user, so counting the earlier rows finds each user's cut.
     before = [np.concatenate([[0], np.cumsum((times < cut).to_numpy())]) for cut in cuts]
     valid_from, test_from = (start + count[end] - count[start] for count in before)

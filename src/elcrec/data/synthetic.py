@@ -93,8 +93,8 @@ def make_shop(n_users: int = 5000, difficulty: float = 0.2, seed: int = 1) -> Wo
     shelf_V = np.repeat(np.arange(len(intents)), [len(shelf) for shelf in shelves.values()])
     chance_KVV, first_KV = _chains(shelf_V, difficulty, random)
 
-    # Intents differ in size: the largest has about three times the customers of the smallest.
-    size_K = np.linspace(1.5, 0.5, len(intents))
+    # Intents differ in size: the largest has about twice the customers of the smallest.
+    size_K = np.linspace(1.35, 0.65, len(intents))
     intent_U = random.choice(len(intents), size=n_users, p=size_K / size_K.sum())
     length_U = np.minimum(MIN_LENGTH + random.geometric(0.35, size=n_users) - 1, MAX_LENGTH)
     bought_UL = _walk(intent_U, chance_KVV, first_KV, random)

@@ -83,7 +83,10 @@ class Vocabulary:
 def text_series(ids: Iterable[Any]) -> pl.Series:
     """Ids given as Python values; integers stay integers, everything else is compared by its text."""
     values = list(ids)
-    if values and all(isinstance(value, int | np.integer) and not isinstance(value, bool) for value in values):
+    if values and all(
+        isinstance(value, int | np.integer) and not isinstance(value, bool) and -(2**63) <= value < 2**63
+        for value in values
+    ):
         return pl.Series("id", [int(value) for value in values], dtype=pl.Int64)
     return pl.Series("id", [str(value) for value in values], dtype=pl.String)
 

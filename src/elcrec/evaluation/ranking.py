@@ -13,6 +13,8 @@ from elcrec.model.network import ELCRecNetwork
 
 ENCODE_ROWS = 1024
 SCORE_ROWS = 128
+UNRANKED = torch.iinfo(torch.int64).max
+"""The rank of an item that may not be ranked: beyond every cutoff."""
 
 
 def user_vectors(network: ELCRecNetwork, item_N: Tensor, start_Q: Tensor, end_Q: Tensor, max_seq_len: int) -> Tensor:
@@ -55,6 +57,8 @@ def score_blocks(
     """
     user_QD = user_vectors(network, item_N, start_Q, end_Q, max_seq_len)
     table_DV = network.encoder.item_embedding.weight[: network.n_items + 1].T.contiguous()
+    if not bool(user_QD.isfinite().all() & table_DV.isfinite().all()):
+        raise RunError("the model's scores are not numbers (NaN): its weights are damaged or training diverged")
     order_Q = (end_Q - start_Q).argsort(stable=True)
     buffer = torch.empty(min(SCORE_ROWS, order_Q.numel()), network.n_items + 1, device=item_N.device)
     for at_B in order_Q.split(SCORE_ROWS):
@@ -76,7 +80,7 @@ def ranks_by_scores(
         exclude_seen: See :func:`target_ranks`.
 
     Returns:
-        int64 [Q], 1 .. V.
+        int64 [Q], see :func:`rank_of`.
     """
     _exclude(score_QV, item_N, start_Q, target_Q, exclude_seen)
     return rank_of(score_QV, item_N[target_Q])
@@ -97,7 +101,7 @@ def rank_of(score_BV: Tensor, target_B: Tensor) -> Tensor:
         target_B: int64 [B], item indices.
 
     Returns:
-        int64 [B], 1 .. V; V for an item that is excluded.
+        int64 [B], 1 .. V; ``UNRANKED`` for an item that is excluded.
 
     Raises:
         RunError: A score is not a number.
@@ -106,7 +110,7 @@ def rank_of(score_BV: Tensor, target_B: Tensor) -> Tensor:
     if bool(torch.isnan(target_B1).any()):
         raise RunError("the model's scores are not numbers (NaN): its weights are damaged or training diverged")
     at_least = torch.ge(score_BV, target_B1, out=torch.empty_like(score_BV))  # float: its sum is fast
-    return at_least.sum(dim=1).long().clamp(max=score_BV.shape[1] - 1)
+    return at_least.sum(dim=1).long().masked_fill(target_B1[:, 0] == float("-inf"), UNRANKED)
 
 
 def target_ranks(
@@ -126,7 +130,7 @@ def target_ranks(
         start_Q: int64 [Q], first position of each history.
         target_Q: int64 [Q], positions of the items to predict.
         max_seq_len: Newest items read.
-        exclude_seen: Items of the history are not ranked; a target among them has the last rank.
+        exclude_seen: Items of the history are not ranked; a target among them is ``UNRANKED``.
         coverage_cutoffs: Cutoffs at which to count the items that anybody is shown.
 
     Returns:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 from rich.console import Group, RenderableType
+from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -33,7 +34,7 @@ def intent_panel(health: dict[str, float], intents: pl.DataFrame, n_intents: int
     top = max(health["largest_share"], 1e-9)
     for row in used.head(rows).iter_rows(named=True):
         bar = "█" * max(1, round(12 * row["share"] / top))
-        items = ", ".join(str(item) for item in row["items"])
+        items = escape(", ".join(str(item) for item in row["items"]))
         table.add_row(str(row["intent"]), f"{row['users']:,}", f"{row['share']:.1%}", f"[cyan]{bar}[/]", items)
     more = len(used) - rows
     return (

@@ -64,7 +64,11 @@ class Objective:
         return self.settings.instance_weight > 0 or self.settings.intent_weight > 0
 
     def __call__(
-        self, network: ELCRecNetwork, step: StepInput, clock: PhaseClock = lambda phase: None
+        self,
+        network: ELCRecNetwork,
+        step: StepInput,
+        clock: PhaseClock = lambda phase: None,
+        warming_up: bool = False,
     ) -> tuple[Terms, Tensor]:
         """All terms for a batch, in the released program's order.
 
@@ -74,32 +78,35 @@ class Objective:
         Args:
             network: The network; its centres are scaled in place.
             step: The batch.
+            warming_up: Only the next item counts; the other terms are 0.
             clock: Called with the name of each phase as it ends (``encode``, ``losses``).
 
         Returns:
             The terms (scalars) and the intent of each row, int64 [B].
         """
         settings = self.settings
-        hidden_TD = network.encoder(step.tokens)
+        instance_weight, intent_weight, cluster_weight = (
+            0.0 if warming_up else weight
+            for weight in (settings.instance_weight, settings.intent_weight, settings.cluster_weight)
+        )
+        device, bf16 = step.target_T.device.type, settings.precision == "bfloat16"
+        with torch.autocast(device, torch.bfloat16, enabled=bf16):
+            hidden_TD = network.encoder(step.tokens)
+        hidden_TD = hidden_TD.float()
         clock("encode")
 
         # The original sequences first, then the views, if there are any.
         behaviour_BD, *view_BD = pool(hidden_TD, step.tokens).split(step.n_sequences)
         zero = hidden_TD.new_zeros(())
         next_item_loss = self._next_item(network, hidden_TD, step)
-        instance = self._instance(network, hidden_TD, step, view_BD) if settings.instance_weight > 0 else zero
+        instance = self._instance(network, hidden_TD, step, view_BD) if instance_weight > 0 else zero
 
         network.centers.normalise()
         behaviour_BD = F.normalize(behaviour_BD, dim=-1)
         intent_B = network.centers.nearest(behaviour_BD.detach())
-        cluster = self._cluster(behaviour_BD, network.centers.weight) if settings.cluster_weight > 0 else zero
-        intent = self._intent(network, view_BD, intent_B) if settings.intent_weight > 0 else zero
-        total = (
-            next_item_loss
-            + settings.instance_weight * instance
-            + settings.intent_weight * intent
-            + settings.cluster_weight * cluster
-        )
+        cluster = self._cluster(behaviour_BD, network.centers.weight) if cluster_weight > 0 else zero
+        intent = self._intent(network, view_BD, intent_B) if intent_weight > 0 else zero
+        total = next_item_loss + instance_weight * instance + intent_weight * intent + cluster_weight * cluster
         clock("losses")
         return Terms(total, next_item_loss, instance, intent, cluster), intent_B
 

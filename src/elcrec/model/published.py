@@ -35,8 +35,12 @@ def sizes(published: dict[str, Tensor]) -> dict[str, int]:
     missing = [name for name in _TOP if name not in published]
     if missing:
         raise RunError(f"these are not published ELCRec weights: {', '.join(missing)} missing")
-    rows, width = published["item_embeddings.weight"].shape
-    length = published["position_embeddings.weight"].shape[0]
+    width = published["LayerNorm.weight"].numel()
+    for name in _TOP:
+        shape = list(published[name].shape)
+        if len(shape) != (1 if name.startswith("LayerNorm") else 2) or shape[-1] != width:
+            raise RunError(f"these are not published ELCRec weights: {name} has shape {shape}")
+    rows, length = (published[f"{table}_embeddings.weight"].shape[0] for table in ("item", "position"))
     layers = {int(match[1]) for name in published if (match := re.match(r"item_encoder\.layer\.(\d+)\.", name))}
     return {
         "n_items": rows - 2,
@@ -51,10 +55,11 @@ def translate(published: dict[str, Tensor]) -> dict[str, Tensor]:
     """Our state dict from a published one: names changed, query, key and value stacked.
 
     Raises:
-        RunError: A layer lacks a tensor.
+        RunError: A tensor of the published layout is missing or of another shape.
     """
+    n_layers = sizes(published)["n_layers"]
     ours = {new: published[old].float() for old, new in _TOP.items()}
-    for layer in range(sizes(published)["n_layers"]):
+    for layer in range(n_layers):
         old, new = f"item_encoder.layer.{layer}", f"encoder.layers.{layer}"
         try:
             for kind in ("weight", "bias"):
@@ -64,6 +69,8 @@ def translate(published: dict[str, Tensor]) -> dict[str, Tensor]:
                     ours[f"{new}.{mine}.{kind}"] = published[f"{old}.{theirs}.{kind}"].float()
         except KeyError as error:
             raise RunError(f"these are not published ELCRec weights: {error} missing") from None
+        except RuntimeError as error:
+            raise RunError(f"these are not published ELCRec weights: layer {layer}: {error}") from None
     return ours
 
 

@@ -58,11 +58,13 @@ def load_checkpoint(
     """
     tensors, state = read_tensors(path)
     try:
+        best, moments = _under(tensors, "best."), _nested(_under(tensors, "optimizer."))
+        network.load_state_dict(best)
         network.load_state_dict(_under(tensors, "network."))
-        optimizer_state = optimizer.state_dict()
-        optimizer_state["state"] = _nested(_under(tensors, "optimizer."))
-        optimizer.load_state_dict(optimizer_state)
-        return _under(tensors, "best."), Progress(**state)
+        if not moments:
+            raise KeyError("the optimiser's state is missing")
+        optimizer.load_state_dict({**optimizer.state_dict(), "state": moments})
+        return best, Progress(**state)
     except (RuntimeError, TypeError, ValueError, KeyError) as error:
         reason = str(error).splitlines()[0]
         raise RunError(f"{path} does not fit this run ({reason}): start anew with --overwrite") from error

@@ -30,6 +30,9 @@ SELECT_ON = "ndcg@20"
 class Reporter(Protocol):
     """Who wants to know how training goes."""
 
+    def log(self, summary: dict[str, Any]) -> None:
+        """The log is read; see :meth:`elcrec.data.interactions.Interactions.summary`."""
+
     def begin(self, settings: Settings, n_steps: int, progress: Progress) -> None:
         """Training starts or goes on."""
 
@@ -94,7 +97,6 @@ def train(
     if checkpoint is not None and checkpoint.exists():
         best, progress = load_checkpoint(checkpoint, network, optimizer)
     else:
-        start_centers(network, split, settings)
         best, progress = weights_of(network), Progress()
     reporter.begin(settings, source.n_steps, progress)
     try:
@@ -102,7 +104,12 @@ def train(
             epoch = len(progress.history) + 1
             timer = PhaseTimer()
             with seeded(settings.seed, epoch, split.item_N.device) as generator:
-                losses, intents = _run_epoch(network, objective, source, optimizer, generator, reporter, timer)
+                if epoch == settings.warmup_epochs + 1:
+                    start_centers(network, split, settings)
+                    timer("start centers")
+                losses, intents = _run_epoch(
+                    network, objective, source, optimizer, generator, reporter, timer, epoch <= settings.warmup_epochs
+                )
             if not all(value == value for value in losses.values()):
                 raise RunError(f"the loss became NaN in epoch {epoch}: lower learning_rate")
             valid = validate(network, split, settings)
@@ -127,6 +134,8 @@ def train(
     finally:
         reporter.end()
     network.load_state_dict(best)
+    if progress.best_epoch <= settings.warmup_epochs:  # the best weights come from before the centres' start
+        start_centers(network, split, settings)
     return progress
 
 
@@ -138,6 +147,7 @@ def _run_epoch(
     generator: torch.Generator,
     reporter: Reporter,
     timer: PhaseTimer,
+    warming_up: bool,
 ) -> tuple[dict[str, float], dict[str, float]]:
     network.train()
     device = source.learner_M.device
@@ -145,7 +155,7 @@ def _run_epoch(
     users_K = torch.zeros(network.centers.weight.shape[0], device=device)
     for number, step in enumerate(source.epoch(generator), start=1):
         timer("data")
-        terms, intent_B = objective(network, step, timer)
+        terms, intent_B = objective(network, step, timer, warming_up)
         optimizer.zero_grad()
         terms.total.backward()
         timer("backward")

@@ -15,6 +15,9 @@ from elcrec.training.checkpoint import Progress
 class SilentReporter:
     """Says nothing."""
 
+    def log(self, summary: dict[str, Any]) -> None:
+        """Nothing."""
+
     def begin(self, settings: Settings, n_steps: int, progress: Progress) -> None:
         """Nothing."""
 
@@ -43,6 +46,16 @@ class TerminalReporter:
             TimeRemainingColumn(),
             console=self.console,
             transient=True,
+        )
+
+    def log(self, summary: dict[str, Any]) -> None:
+        """The size and shape of the log in a line."""
+        times = "" if summary["first"] is None else f" · {summary['first']} to {summary['last']}"
+        self.console.print(
+            f"{summary['rows']:,} interactions · {summary['users']:,} users · {summary['items']:,} items · "
+            f"density {summary['density']:.3%} · repeats {summary['repeats']:.1%} · histories of "
+            f"{summary['length_min']} to {summary['length_max']}, median {summary['length_median']:g}{times}",
+            soft_wrap=True,
         )
 
     def begin(self, settings: Settings, n_steps: int, progress: Progress) -> None:

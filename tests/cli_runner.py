@@ -1,0 +1,81 @@
+"""The command line called in this process, and small logs to call it with."""
+
+import contextlib
+import io
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from elcrec.cli import main
+from elcrec.data.synthetic import make_shop
+
+SMALL: dict[str, Any] = {"epochs": 2, "n_layers": 1, "embedding_dim": 16, "n_intents": 8, "batch_size": 64}
+SMALL_SETS = [part for name, value in SMALL.items() for part in ("--set", f"{name}={value}")]
+RUN_FILES = {
+    "model.safetensors",
+    "config.json",
+    "vocabulary.parquet",
+    "interactions.parquet",
+    "metrics.json",
+    "history.jsonl",
+    "README.md",
+}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a call gave."""
+
+    code: int
+    out: str
+    err: str
+
+    def document(self) -> Any:
+        """Standard output, which must be one JSON document and nothing else."""
+        assert self.code == 0, self.err
+        return json.loads(self.out, parse_constant=_no_constant)
+
+    def complaint(self) -> str:
+        """The one line that says what the caller did wrong; progress before it is left out."""
+        assert self.code == 2, f"exit {self.code}: {self.err}"
+        lines = [line for line in self.err.splitlines() if line.strip()]
+        assert [line for line in lines if line.startswith("elcrec: ")] == lines[-1:], self.err
+        assert "Traceback" not in self.err
+        assert self.out == ""
+        return lines[-1].removeprefix("elcrec: ")
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+def run_cli(*arguments: object) -> Outcome:
+    """Call the command line; anything but a clean exit (a traceback, for the user) is raised."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            main([str(argument) for argument in arguments])
+        except SystemExit as stop:
+            code = stop.code
+    assert isinstance(code, int)
+    return Outcome(code, out.getvalue(), err.getvalue())
+
+
+def shop_log(n_users: int = 300, seed: int = 1) -> pl.DataFrame:
+    """A shop's log: ``user_id``, ``item_id``, ``timestamp``."""
+    return make_shop(n_users, 0.2, seed).log.frame
+
+
+def shop_csv(folder: Path, n_users: int = 300, seed: int = 1) -> Path:
+    """The same as a CSV file."""
+    path = folder / f"shop-{n_users}-{seed}.csv"
+    shop_log(n_users, seed).write_csv(path)
+    return path
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """All files below a folder with their content; none where there is no folder."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}

@@ -1,0 +1,340 @@
+"""From cuts to tokens, negatives and steps, against naive loops."""
+
+import math
+from itertools import product
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+
+from elcrec.config import Settings, resolve
+from elcrec.data.batches import NegativeSampler, Padding, TokenBatch, histories, lay_out, shuffled
+from elcrec.data.interactions import Interactions
+from elcrec.data.splits import Split, make_split
+from elcrec.data.vocabulary import Vocabulary
+from elcrec.losses.objective import StepInput
+from elcrec.training.steps import StepSource
+
+VIEWS = {"instance_weight": 0.1, "intent_weight": 0.1}
+
+
+def seeded(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def ragged(seed: int, n_rows: int, longest: int) -> tuple[torch.Tensor, torch.Tensor, list[list[int]]]:
+    """Rows of random lengths, all items distinct, as a matrix, lengths and lists."""
+    lengths = np.random.default_rng(seed).integers(1, longest + 1, size=n_rows)
+    matrix = torch.arange(1, n_rows * longest + 1).reshape(n_rows, longest)
+    length_B = torch.from_numpy(lengths)
+    matrix = matrix * (torch.arange(longest) < length_B[:, None])
+    return matrix, length_B, [row[:n].tolist() for row, n in zip(matrix, lengths, strict=True)]
+
+
+def rows_of(batch: TokenBatch, of_T: torch.Tensor) -> list[list[Any]]:
+    """Values of the tokens, one list per row in layout order."""
+    widths = [width for rows, width in batch.blocks for _ in range(rows)]
+    return [part.tolist() for part in of_T.split(widths)]
+
+
+def test_histories_agree_with_slices() -> None:
+    item_N = torch.arange(1, 21)
+    cuts = [(0, 1), (3, 9), (5, 20), (19, 20), (0, 20)]
+    start_B, end_B = torch.tensor(cuts).T
+    for limit in (None, 1, 4, 50):
+        item_BW, length_B = histories(item_N, start_B, end_B, limit)
+        expected = [item_N[start:end].tolist()[-(limit or 100) :] for start, end in cuts]
+        assert length_B.tolist() == [len(row) for row in expected]
+        assert item_BW.shape == (5, max(map(len, expected)))
+        assert item_BW.tolist() == [row + [0] * (item_BW.shape[1] - len(row)) for row in expected]
+
+
+@pytest.mark.parametrize("padding", ["skip", "encode"])
+@pytest.mark.parametrize("max_seq_len", [1, 2, 5, 6, 7, 16, 50])
+@pytest.mark.parametrize("seed", range(3))
+def test_the_layout_holds_the_newest_items_of_each_row(padding: Padding, max_seq_len: int, seed: int) -> None:
+    item_BW, length_B, lists = ragged(seed, 17, 23)
+    batch = lay_out(item_BW, length_B, max_seq_len, padding)
+    items, positions, real = (rows_of(batch, each) for each in (batch.item_T, batch.position_T, batch.real_T))
+    assert sum(rows * width for rows, width in batch.blocks) == batch.item_T.numel()
+    assert sum(rows for rows, _ in batch.blocks) == len(lists)
+    assert sorted(batch.row_B.tolist()) == list(range(len(lists)))
+    for row, history in zip(batch.row_B.tolist(), lists, strict=True):
+        newest = history[-max_seq_len:]
+        n = len(newest)
+        blank = [0] * (len(items[row]) - n)
+        assert batch.length_R[row] == n
+        if padding == "skip":
+            assert items[row] == newest + blank
+            assert real[row] == [True] * n + [False] * len(blank)
+            assert positions[row][:n] == list(range(max_seq_len - n, max_seq_len))
+            assert all(0 <= position < max_seq_len for position in positions[row])
+        else:
+            assert len(items[row]) == max_seq_len
+            assert items[row] == blank + newest
+            assert real[row] == [False] * len(blank) + [True] * n
+            assert positions[row] == list(range(max_seq_len))
+    assert batch.item_T[batch.last_B].tolist() == [history[-1] for history in lists]
+    assert batch.position_T[batch.last_B].tolist() == [max_seq_len - 1] * len(lists)
+    assert batch.padding == padding
+
+
+@pytest.mark.parametrize("padding", ["skip", "encode"])
+def test_another_matrix_can_be_laid_out_alike(padding: Padding) -> None:
+    item_BW, length_B, lists = ragged(1, 9, 12)
+    batch = lay_out(item_BW, length_B, 7, padding)
+    other = (item_BW * 10).flatten()[batch.source_T]
+    assert other[batch.real_T].tolist() == (batch.item_T[batch.real_T] * 10).tolist()
+    assert int(batch.real_T.sum()) == sum(min(7, len(row)) for row in lists)
+    assert 0 <= int(batch.source_T.min()) <= int(batch.source_T.max()) < item_BW.numel()
+
+
+def test_skipped_padding_is_laid_out_by_width_with_little_waste() -> None:
+    item_BW, length_B, _ = ragged(2, 200, 50)
+    batch = lay_out(item_BW, length_B, 50, "skip")
+    widths = [width for _, width in batch.blocks]
+    assert widths == sorted(set(widths))
+    per_row = torch.tensor([width for rows, width in batch.blocks for _ in range(rows)])
+    assert (batch.length_R <= per_row).all()
+    assert (per_row[batch.length_R <= 6] == batch.length_R[batch.length_R <= 6]).all()
+    assert per_row.sum() <= 1.2 * batch.length_R.sum()
+
+
+def test_encoded_padding_is_one_block_in_the_callers_order() -> None:
+    item_BW, length_B, _ = ragged(3, 8, 9)
+    batch = lay_out(item_BW, length_B, 20, "encode")
+    assert batch.blocks == ((8, 20),)
+    assert batch.row_B.tolist() == list(range(8))
+
+
+def test_a_masked_item_is_real_where_padding_is_skipped_and_hidden_where_it_is_encoded() -> None:
+    item_BW, length_B = torch.tensor([[5, 0, 7]]), torch.tensor([3])
+    assert lay_out(item_BW, length_B, 4, "skip").real_T.tolist() == [True, True, True]
+    assert lay_out(item_BW, length_B, 4, "encode").real_T.tolist() == [False, True, False, True]
+
+
+def test_all_users_are_drawn_once_in_an_order_of_the_seed() -> None:
+    user_M = torch.arange(100, 123)
+    parts = list(shuffled(user_M, 5, seeded(1)))
+    assert [len(part) for part in parts] == [5, 5, 5, 5, 3]
+    order = torch.cat(parts).tolist()
+    assert sorted(order) == user_M.tolist()
+    assert order != user_M.tolist()
+    assert order == torch.cat(list(shuffled(user_M, 5, seeded(1)))).tolist()
+    assert order != torch.cat(list(shuffled(user_M, 5, seeded(2)))).tolist()
+
+
+TOP = 6
+SUBSETS = [[item for item in range(1, TOP + 1) if bits[item - 1]] for bits in product((0, 1), repeat=TOP)]
+
+
+def sampler_of(excluded: list[list[int]], top: int, repeats: int = 1) -> NegativeSampler:
+    pairs = [(user, item) for user, items in enumerate(excluded) for item in items] * repeats
+    user_N, item_N = (torch.tensor([pair[at] for pair in pairs], dtype=torch.int64) for at in (0, 1))
+    return NegativeSampler(item_N, user_N, len(excluded), top)
+
+
+@pytest.mark.parametrize("repeats", [1, 3])
+def test_every_allowed_item_is_equally_likely_for_every_set_of_exclusions(
+    monkeypatch: pytest.MonkeyPatch, repeats: int
+) -> None:
+    points = math.lcm(*range(1, TOP + 1))
+    grid = (torch.arange(points, dtype=torch.float64) + 0.5) / points
+    sampler = sampler_of(SUBSETS, TOP, repeats)
+    monkeypatch.setattr(torch, "rand", lambda *args, **kwargs: grid)
+    for user, excluded in enumerate(SUBSETS):
+        drawn = torch.bincount(sampler.draw(torch.full((points,), user), seeded()), minlength=TOP + 1).tolist()
+        allowed = [item for item in range(1, TOP + 1) if item not in excluded]
+        if allowed:
+            assert drawn == [points // len(allowed) if item in allowed else 0 for item in range(TOP + 1)]
+        else:
+            assert drawn[TOP] == points
+
+
+def test_negatives_pass_a_chi_square_test() -> None:
+    excluded = [[1, 2, 3, 50], [], [7], list(range(1, 41))]
+    sampler = sampler_of(excluded, 50)
+    n = 20_000
+    drawn_T = sampler.draw(torch.arange(4).repeat(n), seeded()).reshape(n, 4)
+    for user, items in enumerate(excluded):
+        counts = torch.bincount(drawn_T[:, user], minlength=51).double()
+        assert counts[[0, *items]].sum() == 0
+        free = 50 - len(items)
+        expected = n / free
+        chi2 = float(((counts - expected) ** 2 / expected).sum()) - expected * (51 - free)
+        assert abs(chi2 - (free - 1)) < 4 * math.sqrt(2 * (free - 1))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_no_excluded_item_is_drawn_from_a_large_catalogue(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    excluded = [random.integers(1, 3001, size=n).tolist() for n in random.integers(0, 400, size=50)]
+    sampler = sampler_of(excluded, 3000)
+    user_T = torch.from_numpy(random.integers(50, size=20_000))
+    drawn_T = sampler.draw(user_T, seeded(seed))
+    assert drawn_T.dtype == torch.int64
+    assert 1 <= int(drawn_T.min()) <= int(drawn_T.max()) <= 3000
+    sets = [set(items) for items in excluded]
+    assert not any(item in sets[user] for user, item in zip(user_T.tolist(), drawn_T.tolist(), strict=True))
+
+
+def test_a_user_with_one_item_left_always_gets_it() -> None:
+    sampler = sampler_of([[1, 2, 4, 5], [2, 3, 4, 5], [1, 2, 3, 4]], 5)
+    assert sampler.draw(torch.tensor([0, 1, 2] * 20), seeded()).tolist() == [3, 1, 5] * 20
+
+
+def test_a_user_with_every_item_gets_the_last_and_disturbs_nobody() -> None:
+    sampler = sampler_of([[1, 2, 3], [1, 2, 3], [1]], 3)
+    drawn = sampler.draw(torch.tensor([0, 1, 2] * 50), seeded()).reshape(50, 3)
+    assert drawn[:, :2].unique().tolist() == [3]
+    assert drawn[:, 2].unique().tolist() == [2, 3]
+
+
+def test_without_any_exclusion_all_items_are_drawn() -> None:
+    drawn = sampler_of([[], []], 4).draw(torch.tensor([0, 1] * 100), seeded())
+    assert drawn.unique().tolist() == [1, 2, 3, 4]
+
+
+def world(seed: int = 0, longest: int = 70) -> tuple[Split, list[list[int]], int]:
+    """A split, the histories as item indices, and the size of the catalogue."""
+    random = np.random.default_rng(seed)
+    lengths = [1, 2, 3, 4, 5, longest, *random.integers(1, 30, size=20).tolist()]
+    rows = [(user, int(item)) for user, n in enumerate(lengths) for item in random.integers(300, size=n)]
+    log = Interactions.read(pl.DataFrame(rows, schema=["user_id", "item_id"], orient="row"))
+    items = Vocabulary.of(log.frame["item_id"], 1, "item")
+    known = dict(zip(items.ids.to_list(), range(1, len(items) + 1), strict=True))
+    lists: list[list[int]] = [[] for _ in lengths]
+    for user, item in rows:
+        lists[user].append(known[item])
+    return make_split(log, items, "leave_one_out", 0.1), lists, len(items)
+
+
+def learnt(items: list[int]) -> tuple[list[int], list[int]]:
+    """Input and target of the released program; histories too short to hold out are learnt from whole."""
+    return (items[:-3], items[1:-2]) if len(items) >= 3 else (items[:-1], items[1:])
+
+
+def row_slices(step: StepInput) -> list[slice]:
+    """Where the tokens of each of the caller's rows lie, real ones only."""
+    tokens = step.tokens
+    ends = (tokens.last_B + 1).tolist()
+    return [slice(end - int(tokens.length_R[row]), end) for end, row in zip(ends, tokens.row_B, strict=True)]
+
+
+def step_settings(recipe: str, **overrides: Any) -> Settings:
+    return resolve(recipe, {"max_seq_len": 20, "batch_size": 8, **overrides})
+
+
+RECIPES = ["default", "paper"]
+
+
+@pytest.mark.parametrize("views", [True, False])
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_a_step_reads_the_inputs_and_targets_of_a_naive_loop(recipe: str, views: bool) -> None:
+    split, lists, n_items = world()
+    weights = VIEWS if views else dict.fromkeys(VIEWS, 0.0)
+    source = StepSource(split, step_settings(recipe, **weights), n_items)
+    users = [user for user, items in enumerate(lists) if learnt(items)[0]]
+    assert source.learner_M.tolist() == users
+    longest_last = sorted(users, key=lambda user: len(lists[user]))
+    user_B = torch.tensor(longest_last)
+    step = source.step(user_B, seeded())
+    assert step.n_sequences == len(users)
+    assert step.tokens.row_B.numel() == len(users) * (3 if views else 1)
+    predicted_T = torch.zeros_like(step.tokens.real_T)
+    for user, where in zip(user_B.tolist(), row_slices(step), strict=False):
+        inputs, targets = learnt(lists[user])
+        assert step.tokens.item_T[where].tolist() == inputs[-20:]
+        assert step.target_T[where].tolist() == targets[-20:]
+        predicted_T[where] = True
+    assert step.target_T[~predicted_T].unique().tolist() in ([0], [])
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_views_are_made_of_what_is_learnt_from(recipe: str) -> None:
+    split, lists, n_items = world()
+    source = StepSource(split, step_settings(recipe, **VIEWS), n_items)
+    user_B = source.learner_M
+    step = source.step(user_B, seeded())
+    slices = row_slices(step)[step.n_sequences :]
+    for user, where in zip(user_B.repeat(2).tolist(), slices, strict=True):
+        inputs = learnt(lists[user])[0]
+        kept = inputs[-20:] if recipe == "default" else inputs
+        view = step.tokens.item_T[where].tolist()
+        assert 1 <= len(view) <= min(20, len(kept))
+        assert all(view.count(item) <= kept.count(item) for item in view if item)
+    first, second = slices[: len(user_B)], slices[len(user_B) :]
+    items = step.tokens.item_T
+    assert any(items[a].tolist() != items[b].tolist() for a, b in zip(first, second, strict=True))
+
+
+@pytest.mark.parametrize("views", [True, False])
+@pytest.mark.parametrize(
+    ("recipe", "negatives"), [("paper", "unseen_ever"), ("default", "unseen_in_training"), ("default", "unseen_ever")]
+)
+def test_negatives_of_a_step_avoid_what_the_user_has(recipe: str, negatives: str, views: bool) -> None:
+    split, lists, n_items = world()
+    weights = VIEWS if views else dict.fromkeys(VIEWS, 0.0)
+    overrides = {"next_item_loss": "bce", "negatives": negatives, **weights}
+    source = StepSource(split, step_settings(recipe, **overrides), n_items)
+    top = n_items + (recipe == "paper")
+    drawn = set()
+    for seed in range(40):
+        step = source.step(source.learner_M, seeded(seed))
+        assert step.negative_T is not None
+        for user, where in zip(source.learner_M.tolist(), row_slices(step), strict=False):
+            items = lists[user]
+            mine = items if negatives == "unseen_ever" or len(items) < 3 else items[:-2]
+            negative = step.negative_T[where].tolist()
+            assert not set(negative) & set(mine)
+            drawn.update(negative)
+    assert drawn == set(range(1, top + 1))
+
+
+def test_held_out_items_may_be_negatives_unless_asked_otherwise() -> None:
+    log = Interactions.read(pl.DataFrame({"user_id": [1] * 4, "item_id": [1, 2, 3, 4]}))
+    split = make_split(log, Vocabulary.of(log.frame["item_id"], 1), "leave_one_out", 0.1)
+    user_B = torch.zeros(1, dtype=torch.int64)
+
+    def drawn(negatives: str) -> set[int]:
+        settings = step_settings("default", next_item_loss="bce", negatives=negatives)
+        source = StepSource(split, settings, 5)
+        steps = [source.step(user_B, seeded(seed)) for seed in range(50)]
+        return {int(step.negative_T[0]) for step in steps if step.negative_T is not None}
+
+    assert drawn("unseen_in_training") == {3, 4, 5}
+    assert drawn("unseen_ever") == {5}
+
+
+def test_softmax_needs_no_negatives() -> None:
+    split, _, n_items = world()
+    source = StepSource(split, step_settings("default", next_item_loss="softmax"), n_items)
+    assert source.step(source.learner_M, seeded()).negative_T is None
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_an_epoch_reads_every_learner_once(recipe: str) -> None:
+    split, lists, n_items = world()
+    source = StepSource(split, step_settings(recipe), n_items)
+    steps = list(source.epoch(seeded()))
+    assert len(steps) == source.n_steps == math.ceil(len(source.learner_M) / 8)
+    seen = []
+    for step in steps:
+        seen += [step.tokens.item_T[where].tolist() for where in row_slices(step)[: step.n_sequences]]
+    expected = [learnt(lists[user])[0][-20:] for user in source.learner_M.tolist()]
+    assert sorted(seen) == sorted(expected)
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_an_epoch_follows_from_its_seed(recipe: str) -> None:
+    split, _, n_items = world()
+    source = StepSource(split, step_settings(recipe, next_item_loss="bce", **VIEWS), n_items)
+
+    def tokens(seed: int) -> list[int]:
+        steps = source.epoch(seeded(seed))
+        return [value for step in steps for each in (step.tokens.item_T, step.negative_T) for value in each.tolist()]
+
+    assert tokens(1) == tokens(1)
+    assert tokens(1) != tokens(2)

@@ -1,0 +1,364 @@
+"""Every loss against a loop written from its formula, values and gradients."""
+
+import math
+from collections.abc import Callable
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from elcrec.losses import clustering, next_item
+from elcrec.losses.clustering import (
+    alignment,
+    balanced_assignment,
+    balanced_cluster_loss,
+    printed_cluster_loss,
+    separation,
+)
+from elcrec.losses.contrastive import nt_xent
+from elcrec.losses.next_item import CHUNK_ROWS, bce, softmax
+
+
+def draw(*shape: int, seed: int = 0, scale: float = 1.0, dtype: torch.dtype = torch.float64) -> Tensor:
+    """A leaf tensor of normal numbers that wants a gradient."""
+    generator = torch.Generator().manual_seed(seed)
+    numbers = torch.randn(*shape, generator=generator, dtype=torch.float64) * scale
+    return numbers.to(dtype).requires_grad_()
+
+
+def same_value_and_gradients(
+    ours: Callable[..., Tensor], naive: Callable[..., Tensor], *inputs: Tensor, tolerance: float = 1e-10
+) -> None:
+    """Both functions agree, and so do their gradients with respect to every input."""
+    value, expected = ours(*inputs), naive(*inputs)
+    torch.testing.assert_close(value, expected, rtol=tolerance, atol=tolerance)
+    gradients = torch.autograd.grad(value, inputs)
+    for gradient, wanted in zip(gradients, torch.autograd.grad(expected, inputs), strict=True):
+        torch.testing.assert_close(gradient, wanted, rtol=tolerance, atol=tolerance)
+
+
+# The cluster loss of the paper
+
+
+def naive_separation(centers: Tensor) -> Tensor:
+    """Over K squared pairs as released; the diagonal adds nothing to the sum, only to the divisor."""
+    n = len(centers)
+    total = sum(((centers[i] - centers[j]) ** 2).sum() for i in range(n) for j in range(n))
+    return -total / n**2
+
+
+def naive_alignment(behaviour: Tensor, centers: Tensor) -> Tensor:
+    total = sum(((h - c) ** 2).sum() for h in behaviour for c in centers)
+    return total / (len(behaviour) * len(centers))
+
+
+def naive_cluster_loss(behaviour: Tensor, centers: Tensor) -> Tensor:
+    return naive_separation(centers) + naive_alignment(behaviour, centers)
+
+
+@pytest.mark.parametrize("unit_rows", [True, False], ids=["unit", "any"])
+@pytest.mark.parametrize(("n_rows", "n_centers", "width"), [(1, 2, 1), (5, 3, 4), (4, 9, 6)])
+def test_closed_cluster_loss_is_the_double_loop(n_rows: int, n_centers: int, width: int, unit_rows: bool) -> None:
+    behaviour, centers = draw(n_rows, width, seed=1), draw(n_centers, width, seed=2, scale=3)
+    if unit_rows:
+        behaviour = F.normalize(behaviour.detach(), dim=-1).requires_grad_()
+        centers = F.normalize(centers.detach(), dim=-1).requires_grad_()
+    same_value_and_gradients(separation, naive_separation, centers)
+    same_value_and_gradients(alignment, naive_alignment, behaviour, centers)
+    same_value_and_gradients(printed_cluster_loss, naive_cluster_loss, behaviour, centers)
+
+
+def test_separation_is_the_printed_formula_up_to_its_divisor() -> None:
+    centers = draw(7, 3)
+    printed = -sum(((centers[i] - centers[j]) ** 2).sum() for i in range(7) for j in range(7) if i != j) / (7 * 6)
+    torch.testing.assert_close(separation(centers) * 7 / 6, printed)
+
+
+def test_printed_cluster_loss_of_unit_rows_sees_only_the_mean_centre() -> None:
+    angles = torch.tensor([0.3, -0.3, 2.0], dtype=torch.float64)
+    spread = torch.stack([angles.cos(), angles.sin()], dim=1)
+    mean = spread.mean(dim=0)
+    # Three other unit rows with the same mean: the triangle mirrored at the line through the mean.
+    axis = mean / mean.norm()
+    mirrored = 2 * (spread @ axis)[:, None] * axis - spread
+    behaviour = F.normalize(draw(4, 2).detach(), dim=-1)
+    assert not torch.allclose(spread.sort(dim=0).values, mirrored.sort(dim=0).values)
+    torch.testing.assert_close(printed_cluster_loss(behaviour, spread), printed_cluster_loss(behaviour, mirrored))
+
+
+def test_separation_of_equal_centres_is_zero_and_never_positive() -> None:
+    assert separation(torch.ones(4, 3, dtype=torch.float64)).item() == pytest.approx(0, abs=1e-12)
+    assert separation(draw(6, 5)).item() < 0
+
+
+# Contrast
+
+
+def naive_nt_xent(a: Tensor, b: Tensor, temperature: float = 1.0, same: Tensor | None = None) -> Tensor:
+    z = [*a, *b]
+    n = len(a)
+    total = a.new_zeros(())
+    for i in range(2 * n):
+        partner = (i + n) % (2 * n)
+        others = a.new_zeros(())
+        for j in range(2 * n):
+            false_negative = same is not None and j != partner and same[i % n] == same[j % n]
+            if j != i and not false_negative:
+                others = others + (z[i] @ z[j] / temperature).exp()
+        total = total - ((z[i] @ z[partner] / temperature).exp() / others).log()
+    return total / (2 * n)
+
+
+@pytest.mark.parametrize("temperature", [1.0, 0.3])
+@pytest.mark.parametrize("same", [None, [0, 1, 2, 3], [4, 4, 1, 4], [7, 7, 7, 7]], ids=str)
+def test_nt_xent_is_the_double_loop(same: list[int] | None, temperature: float) -> None:
+    same_B = None if same is None else torch.tensor(same)
+    same_value_and_gradients(
+        lambda a, b: nt_xent(a, b, temperature, same_B),
+        lambda a, b: naive_nt_xent(a, b, temperature, same_B),
+        draw(4, 3, seed=1),
+        draw(4, 3, seed=2),
+    )
+
+
+def test_nt_xent_with_distinct_labels_is_nt_xent_without() -> None:
+    a, b = draw(5, 3, seed=1), draw(5, 3, seed=2)
+    torch.testing.assert_close(nt_xent(a, b, 0.5, torch.arange(5)), nt_xent(a, b, 0.5), rtol=0, atol=0)
+
+
+def test_nt_xent_has_nothing_to_tell_apart_in_one_pair_or_one_intent() -> None:
+    assert nt_xent(draw(1, 3, seed=1), draw(1, 3, seed=2)).item() == 0
+    assert nt_xent(draw(6, 3, seed=1), draw(6, 3, seed=2), 1.0, torch.zeros(6)).item() == 0
+
+
+def test_nt_xent_of_equal_vectors_is_the_logarithm_of_the_number_of_others() -> None:
+    same_vectors = torch.ones(8, 3)
+    assert nt_xent(same_vectors, same_vectors).item() == pytest.approx(math.log(15), rel=1e-6)
+
+
+# Next item
+
+
+def naive_bce(hidden: Tensor, positive: Tensor, negative: Tensor) -> Tensor:
+    total = hidden.new_zeros(())
+    for h, p, n in zip(hidden, positive, negative, strict=True):
+        seen, drawn = 1 / (1 + (-(h @ p)).exp()), 1 / (1 + (-(h @ n)).exp())
+        total = total - seen.log() - (1 - drawn).log()
+    return total / len(hidden)
+
+
+def test_bce_is_the_loop() -> None:
+    same_value_and_gradients(bce, naive_bce, draw(6, 4, seed=1), draw(6, 4, seed=2), draw(6, 4, seed=3))
+
+
+def test_bce_of_a_hopeless_prediction_is_finite() -> None:
+    hidden, away = torch.full((2, 1), 100.0, requires_grad=True), torch.full((2, 1), 100.0)
+    loss = bce(hidden, -away, away)
+    loss.backward()
+    assert loss.item() == pytest.approx(-2 * math.log(1e-24), rel=1e-5)
+    assert hidden.grad is not None
+    assert bool(hidden.grad.isfinite().all())
+
+
+@pytest.mark.parametrize(
+    "n_rows",
+    [1, 2, CHUNK_ROWS - 1, CHUNK_ROWS, CHUNK_ROWS + 1, 2 * CHUNK_ROWS, 3 * CHUNK_ROWS + 17],
+)
+@pytest.mark.parametrize("n_items", [1, 23])
+def test_fused_softmax_is_cross_entropy(n_rows: int, n_items: int) -> None:
+    target = torch.randint(n_items, (n_rows,), generator=torch.Generator().manual_seed(3))
+    same_value_and_gradients(
+        lambda hidden, items: softmax(hidden, items, target),
+        lambda hidden, items: F.cross_entropy(hidden @ items.T, target),
+        draw(n_rows, 5, seed=1),
+        draw(n_items, 5, seed=2),
+    )
+
+
+def test_fused_softmax_is_cross_entropy_in_float32() -> None:
+    target = torch.arange(100) % 40
+    same_value_and_gradients(
+        lambda hidden, items: softmax(hidden, items, target),
+        lambda hidden, items: F.cross_entropy(hidden @ items.T, target),
+        draw(100, 16, seed=1, dtype=torch.float32),
+        draw(40, 16, seed=2, dtype=torch.float32),
+        tolerance=2e-6,
+    )
+
+
+def test_fused_softmax_is_the_loop() -> None:
+    target = [2, 0, 2]
+
+    def naive(hidden: Tensor, items: Tensor) -> Tensor:
+        total = hidden.new_zeros(())
+        for h, wanted in zip(hidden, target, strict=True):
+            total = total - (h @ items[wanted]) + sum((h @ item).exp() for item in items).log()
+        return total / len(target)
+
+    same_value_and_gradients(
+        lambda hidden, items: softmax(hidden, items, torch.tensor(target)),
+        naive,
+        draw(3, 2, seed=1),
+        draw(4, 2, seed=2),
+    )
+
+
+def test_fused_softmax_passes_a_weight_on_to_both_gradients() -> None:
+    target = torch.tensor([0, 3, 1])
+    same_value_and_gradients(
+        lambda hidden, items: -2.5 * softmax(hidden, items, target) ** 2,
+        lambda hidden, items: -2.5 * F.cross_entropy(hidden @ items.T, target) ** 2,
+        draw(3, 4, seed=1),
+        draw(5, 4, seed=2),
+    )
+
+
+def test_fused_softmax_of_a_hopeless_row_has_the_exact_gradient() -> None:
+    hidden = torch.tensor([[300.0, 0.0], [0.5, -1.0]], requires_grad=True)
+    items = torch.tensor([[-1.0, 0.3], [1.0, 0.2], [0.9, -0.4]], requires_grad=True)
+    target = torch.tensor([0, 2])
+    loss = softmax(hidden, items, target)
+    gradients = torch.autograd.grad(loss, (hidden, items))
+    expected = torch.autograd.grad(F.cross_entropy(hidden @ items.T, target), (hidden, items))
+    for gradient, wanted in zip(gradients, expected, strict=True):
+        torch.testing.assert_close(gradient, wanted, rtol=1e-5, atol=1e-6)
+    assert bool(gradients[0][0].abs().max() > 0.5)  # the hopeless row still learns
+
+
+def test_fused_softmax_reports_at_most_the_logarithm_of_the_smallest_float() -> None:
+    loss = softmax(torch.tensor([[1000.0]]), torch.tensor([[-1.0], [1.0]]), torch.tensor([0]))
+    assert loss.item() == pytest.approx(-math.log(torch.finfo(torch.float32).tiny), rel=1e-6)
+
+
+def test_fused_softmax_leaves_its_inputs_alone() -> None:
+    hidden, items = draw(70, 3, seed=1), draw(9, 3, seed=2)
+    before = hidden.detach().clone(), items.detach().clone()
+    softmax(hidden, items, torch.arange(70) % 9).backward()
+    assert torch.equal(hidden, before[0])
+    assert torch.equal(items, before[1])
+
+
+# Gradients against finite differences
+
+GRADIENT_CASES: dict[str, tuple[Callable[..., Tensor], tuple[tuple[int, ...], ...]]] = {
+    "separation": (separation, ((4, 3),)),
+    "alignment": (alignment, ((5, 3), (4, 3))),
+    "printed_cluster_loss": (printed_cluster_loss, ((5, 3), (4, 3))),
+    "nt_xent": (lambda a, b: nt_xent(a, b, 0.7), ((4, 3), (4, 3))),
+    "nt_xent_same": (
+        lambda a, b: nt_xent(a, b, 0.7, torch.tensor([1, 1, 0, 2])),
+        ((4, 3), (4, 3)),
+    ),
+    "bce": (bce, ((5, 3), (5, 3), (5, 3))),
+    "softmax": (lambda h, v: softmax(h, v, torch.arange(6) % 4), ((6, 3), (4, 3))),
+}
+
+
+@pytest.mark.parametrize("name", GRADIENT_CASES)
+def test_gradients_are_those_of_finite_differences(name: str) -> None:
+    loss, shapes = GRADIENT_CASES[name]
+    inputs = tuple(draw(*shape, seed=number) for number, shape in enumerate(shapes))
+    assert torch.autograd.gradcheck(loss, inputs)
+
+
+def test_softmax_gradients_over_several_chunks_are_those_of_finite_differences(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(next_item, "CHUNK_ROWS", 2)
+    target = torch.tensor([0, 1, 2, 3, 0])
+    assert torch.autograd.gradcheck(lambda h, v: softmax(h, v, target), (draw(5, 3, seed=1), draw(4, 3, seed=2)))
+
+
+# Balanced assignment and the loss that follows it
+
+
+def unit_rows(n_rows: int, width: int, seed: int) -> Tensor:
+    return F.normalize(draw(n_rows, width, seed=seed).detach(), dim=-1)
+
+
+def test_balanced_assignment_is_sinkhorn_knopp() -> None:
+    score = unit_rows(6, 4, 1) @ unit_rows(3, 4, 2).T
+    plan = (score / 0.05).exp()
+    for _ in range(3):
+        for k in range(3):
+            plan[:, k] /= plan[:, k].sum()
+        for i in range(6):
+            plan[i] /= plan[i].sum()
+    torch.testing.assert_close(balanced_assignment(score), plan)
+
+
+def test_balanced_assignment_shares_every_row_out_and_fills_centres_alike() -> None:
+    n_rows, n_centers = 512, 16
+    score = unit_rows(n_rows, 32, 1) @ unit_rows(n_centers, 32, 2).T
+    for iterations, deviation in ((3, 0.2), (100, 0.01)):
+        plan = balanced_assignment(score, iterations=iterations)
+        torch.testing.assert_close(plan.sum(dim=1), torch.ones(n_rows, dtype=torch.float64))
+        assert bool((plan >= 0).all())
+        total = plan.sum(dim=0) * n_centers / n_rows
+        assert (total - 1).abs().max().item() < deviation
+
+
+def test_balanced_assignment_prefers_the_closer_centre() -> None:
+    rows = unit_rows(64, 8, 1)
+    centers = unit_rows(4, 8, 2)
+    cosine = rows @ centers.T
+    plan = balanced_assignment(cosine)
+    assert (plan * cosine).sum(dim=1).mean().item() > cosine.mean().item() + 0.1
+
+
+def test_balanced_assignment_does_not_collapse_when_all_rows_are_nearly_the_same() -> None:
+    n_rows, n_centers = 256, 32
+    one = unit_rows(1, 16, 1)
+    rows = F.normalize(one + 1e-3 * unit_rows(n_rows, 16, 2), dim=-1)
+    cosine = rows @ unit_rows(n_centers, 16, 3).T
+    assert torch.unique(cosine.argmax(dim=1)).numel() == 1  # the nearest centre is the same for everybody
+    total = balanced_assignment(cosine).sum(dim=0) * n_centers / n_rows
+    torch.testing.assert_close(total, torch.ones(n_centers, dtype=torch.float64), rtol=0.01, atol=0)
+
+
+def test_balanced_assignment_survives_extreme_scores() -> None:
+    plan = balanced_assignment(torch.tensor([[1e4, -1e4], [1e4, -1e4], [-1e4, 1e4]]))
+    assert bool(plan.isfinite().all())
+    torch.testing.assert_close(plan.sum(dim=1), torch.ones(3))
+
+
+def naive_balanced_cluster_loss(behaviour: Tensor, centers: Tensor, temperature: float) -> Tensor:
+    cosine = torch.stack([torch.stack([h @ c / (h.norm() * c.norm()) for c in centers]) for h in behaviour])
+    target = balanced_assignment(cosine.detach())
+    total = behaviour.new_zeros(())
+    for i in range(len(behaviour)):
+        scale = sum((cosine[i, k] / temperature).exp() for k in range(len(centers)))
+        for k in range(len(centers)):
+            total = total - target[i, k] * ((cosine[i, k] / temperature).exp() / scale).log()
+    return total / len(behaviour)
+
+
+@pytest.mark.parametrize("temperature", [1.0, 0.1])
+def test_balanced_cluster_loss_is_the_loop(temperature: float) -> None:
+    same_value_and_gradients(
+        lambda h, c: balanced_cluster_loss(h, c, temperature),
+        lambda h, c: naive_balanced_cluster_loss(h, c, temperature),
+        draw(6, 4, seed=1),
+        draw(3, 4, seed=2),
+    )
+
+
+def test_balanced_cluster_loss_has_the_gradient_of_finite_differences_at_its_fixed_target(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    behaviour, centers = draw(6, 4, seed=1), draw(3, 4, seed=2)
+    target = balanced_assignment(F.normalize(behaviour, dim=-1) @ F.normalize(centers, dim=-1).T)
+    free = torch.autograd.grad(balanced_cluster_loss(behaviour, centers, 0.5), (behaviour, centers))
+    monkeypatch.setattr(clustering, "balanced_assignment", lambda score: target)
+    assert torch.autograd.gradcheck(lambda h, c: balanced_cluster_loss(h, c, 0.5), (behaviour, centers))
+    fixed = torch.autograd.grad(balanced_cluster_loss(behaviour, centers, 0.5), (behaviour, centers))
+    for one, other in zip(free, fixed, strict=True):
+        assert torch.equal(one, other)
+
+
+def test_balanced_cluster_loss_does_not_depend_on_lengths() -> None:
+    behaviour, centers = draw(6, 4, seed=1), draw(3, 4, seed=2)
+    torch.testing.assert_close(
+        balanced_cluster_loss(behaviour, centers), balanced_cluster_loss(5 * behaviour, centers / 9)
+    )

@@ -1,0 +1,177 @@
+"""Cuts in the histories, against naive loops."""
+
+from collections.abc import Callable
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+
+from elcrec.data.interactions import Interactions
+from elcrec.data.splits import Split, make_split
+from elcrec.data.vocabulary import Vocabulary
+from elcrec.errors import DataError, UnknownIdError
+
+
+def histories_of(lengths: list[int]) -> list[list[int]]:
+    """Distinct items throughout, so that an item tells its place."""
+    ends = np.cumsum(lengths)
+    return [list(range(end - length + 1, end + 1)) for length, end in zip(lengths, ends.tolist(), strict=True)]
+
+
+def split_of(histories: list[list[int]]) -> Split:
+    rows = [(user, item) for user, items in enumerate(histories) for item in items]
+    log = Interactions.read(pl.DataFrame(rows, schema=["user_id", "item_id"], orient="row"))
+    return make_split(log, Vocabulary.of(log.frame["item_id"], 1, "item"), "leave_one_out", 0.1)
+
+
+def timed(rows: list[tuple[int, int]]) -> tuple[Interactions, Vocabulary]:
+    """A log of (user, time) whose items are numbered by row."""
+    frame = pl.DataFrame(rows, schema=["user_id", "timestamp"], orient="row").with_row_index("item_id", 1)
+    log = Interactions.read(frame)
+    return log, Vocabulary.of(log.frame["item_id"], 1, "item")
+
+
+def part(split: Split, user: int, to: torch.Tensor) -> list[int]:
+    return split.item_N[split.start_U[user] : to[user]].tolist()
+
+
+def test_leave_one_out_agrees_with_the_released_loop() -> None:
+    histories = histories_of([3, 4, 5, 9, 60])
+    split = split_of(histories)
+    for user, items in enumerate(histories):
+        learnt = part(split, user, split.train_end_U)
+        assert learnt[:-1] == items[:-3]
+        assert learnt[1:] == items[1:-2]
+        assert part(split, user, split.valid_U) == items[:-2]
+        assert split.item_N[split.valid_U[user]] == items[-2]
+        assert part(split, user, split.test_U) == items[:-1]
+        assert split.item_N[split.test_U[user]] == items[-1]
+
+
+def test_short_histories_are_only_learnt_from() -> None:
+    split = split_of(histories_of([1, 2, 3]))
+    assert split.n_users == 3
+    assert split.valid_U.tolist() == [-1, -1, 4]
+    assert split.test_U.tolist() == [-1, -1, 5]
+    assert split.train_end_U.tolist() == [1, 3, 4]
+    assert split.learners().tolist() == [1]
+
+
+def test_everything_is_int64_and_user_by_user() -> None:
+    split = split_of(histories_of([2, 5, 1]))
+    assert split.item_N.tolist() == [1, 2, 3, 4, 5, 6, 7, 8]
+    assert (split.start_U.tolist(), split.end_U.tolist()) == ([0, 2, 7], [2, 7, 8])
+    for tensor in (split.item_N, split.start_U, split.end_U, split.train_end_U, split.valid_U, split.test_U):
+        assert tensor.dtype == torch.int64
+
+
+def test_repeated_items_keep_their_index() -> None:
+    assert split_of([[5, 9, 5, 5], [9]]).item_N.tolist() == [1, 2, 1, 1, 2]
+
+
+@pytest.mark.parametrize(("name", "offset"), [("valid", 2), ("test", 1)])
+def test_targets_are_those_who_have_one(name: str, offset: int) -> None:
+    split = split_of(histories_of([1, 4, 2, 3]))
+    user_Q, at_Q = split.targets(name)  # type: ignore[arg-type]
+    assert user_Q.tolist() == [1, 3]
+    assert at_Q.tolist() == [5 - offset, 10 - offset]
+
+
+def test_learners_have_two_items_to_learn_from() -> None:
+    assert split_of(histories_of([1, 2, 3, 4])).learners().tolist() == [1, 3]
+
+
+def test_a_split_moves_as_a_whole() -> None:
+    split = split_of(histories_of([4]))
+    moved = split.to(torch.device("meta"))
+    assert all(tensor.device.type == "meta" for tensor in vars(moved).values())
+
+
+def naive_global_time(rows: list[tuple[int, int]], back: Callable[[int], int]) -> dict[int, tuple[int, int, int]]:
+    """Train length, validation place, test place within each user's history (-1: none)."""
+    times = sorted(time for _, time in rows)
+    first, second = times[back(2)], times[back(1)]
+    cuts = {}
+    for user in {user for user, _ in rows}:
+        mine = sorted(time for who, time in rows if who == user)
+        train = [time for time in mine if time < first]
+        valid = [time for time in mine if first <= time < second]
+        test = [time for time in mine if time >= second]
+        cuts[user] = (
+            len(train),
+            len(train) if train and valid else -1,
+            len(train) + len(valid) if test and (train or valid) else -1,
+        )
+    return cuts
+
+
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("tenths", [1, 2, 3])
+def test_global_time_agrees_with_a_naive_loop(seed: int, tenths: int) -> None:
+    random = np.random.default_rng(seed)
+    rows = list(zip(random.integers(12, size=90).tolist(), random.integers(60, size=90).tolist(), strict=True))
+    log, items = timed(rows)
+    split = make_split(log, items, "global_time", tenths / 10)
+    expected = naive_global_time(rows, lambda back: 90 * (10 - back * tenths) // 10)
+    for user, (train, valid, test) in enumerate(cut for _, cut in sorted(expected.items())):
+        start = int(split.start_U[user])
+        assert int(split.train_end_U[user]) == start + train
+        assert int(split.valid_U[user]) == (-1 if valid < 0 else start + valid)
+        assert int(split.test_U[user]) == (-1 if test < 0 else start + test)
+
+
+@pytest.mark.parametrize("tenths", [1, 2, 3, 4])
+def test_global_time_leaves_the_asked_share_behind_each_cut(tenths: int) -> None:
+    log, items = timed([(0, time) for time in range(10)])
+    split = make_split(log, items, "global_time", tenths / 10)
+    cuts = [int(split.train_end_U[0]), int(split.valid_U[0]), int(split.test_U[0])]
+    assert cuts == [10 - 2 * tenths, 10 - 2 * tenths, 10 - tenths]
+
+
+def test_global_time_reads_moments() -> None:
+    days = pl.Series(range(10)).cast(pl.Date)
+    for times in (days, days.cast(pl.Datetime("us")), days.cast(pl.Datetime("ms", "UTC"))):
+        log = Interactions.read(pl.DataFrame({"user_id": [1] * 10, "item_id": range(10), "timestamp": times}))
+        split = make_split(log, Vocabulary.of(log.frame["item_id"], 1), "global_time", 0.2)
+        assert (split.train_end_U.tolist(), split.valid_U.tolist(), split.test_U.tolist()) == ([6], [6], [8])
+
+
+def test_global_time_cuts_everybody_at_the_same_two_moments() -> None:
+    rows = [(user, 10 * step + user) for user in range(5) for step in range(8)]
+    log, items = timed(rows)
+    split = make_split(log, items, "global_time", 0.25)
+    times = log.frame["timestamp"].to_numpy()
+    learnt = [time for a, b in zip(split.start_U, split.train_end_U, strict=True) for time in times[int(a) : int(b)]]
+    _, valid_Q = split.targets("valid")
+    _, test_Q = split.targets("test")
+    assert max(learnt) < min(times[valid_Q])
+    assert max(times[valid_Q]) < min(times[test_Q])
+
+
+def test_global_time_without_times_is_refused() -> None:
+    log = Interactions.read(pl.DataFrame({"user_id": [1, 1, 1], "item_id": [1, 2, 3]}))
+    with pytest.raises(DataError, match="global_time needs a timestamp column"):
+        make_split(log, Vocabulary.of(log.frame["item_id"], 1), "global_time", 0.1)
+
+
+def test_items_outside_the_vocabulary_are_refused() -> None:
+    log = Interactions.read(pl.DataFrame({"user_id": [1, 1], "item_id": ["a", "b"]}))
+    with pytest.raises(UnknownIdError, match="unknown item 'b'"):
+        make_split(log, Vocabulary.of(pl.Series(["a"]), 1, "item"), "leave_one_out", 0.1)
+
+
+@pytest.mark.parametrize("name", ["valid", "test"])
+def test_nobody_to_ask_is_refused(name: str) -> None:
+    with pytest.raises(DataError, match=f"no user has an item for {name}.*three or more"):
+        split_of(histories_of([1, 2])).targets(name)  # type: ignore[arg-type]
+
+
+def test_nothing_to_learn_is_refused() -> None:
+    with pytest.raises(DataError, match="no history has two items"):
+        split_of(histories_of([1, 3, 1])).learners()
+
+
+def test_an_unknown_part_is_refused() -> None:
+    with pytest.raises(DataError, match="'valid' or 'test'"):
+        split_of(histories_of([3])).targets("train")  # type: ignore[arg-type]
