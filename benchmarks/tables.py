@@ -61,7 +61,7 @@ def _accuracy(documents: list[dict[str, Any]]) -> list[str]:
                 f"{document['train_seconds']:.0f}",
                 *(f"{test[name]:.4f}" for name in names),
                 f"{document['metrics']['valid']['ndcg@20']:.4f}",
-                f"{intents['effective']:.0f} / {intents['used']}",
+                f"{intents['effective']:.0f} of {intents['used']} used",
                 _machine(document),
             ]
         )
@@ -104,7 +104,8 @@ def _losses(documents: list[dict[str, Any]]) -> list[str]:
 
 def _machine(document: dict[str, Any]) -> str:
     machine = document["machine"]
-    return f"{machine['gpu'] or machine['processor']}, {machine['threads']} threads, {document['date']}, {document['commit']}"
+    where = machine["gpu"] or machine["processor"]
+    return f"{where}, {machine['threads']} threads, {document['date']}, {document['commit']}"
 
 
 def _table(head: list[str], rows: list[list[str]]) -> list[str]:
