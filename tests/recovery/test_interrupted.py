@@ -15,7 +15,7 @@ from cli_runner import RUN_FILES, SMALL, SMALL_SETS, contents, run_cli, shop_csv
 from elcrec import ELCRec, Interactions
 
 # An epoch must last long enough to be hit in its middle: many users in small batches.
-SLOW_SETS = [*SMALL_SETS, "--set", "epochs=3", "--set", "batch_size=16", "--seed", "7"]
+SLOW_SETS = [*SMALL_SETS, "--set", "epochs=3", "--set", "batch_size=32", "--seed", "7"]
 SMALL_LONGER = {**SMALL, "epochs": 3}
 PATIENCE = 120  # seconds until we give up on a process
 
@@ -90,7 +90,7 @@ def kill_training(data: Path, run: Path, after_epochs: int) -> None:
             assert process.poll() is None, "training ended before it could be killed"
             assert time.monotonic() < deadline
             time.sleep(0.01)
-        time.sleep(0.1)  # well into the epoch
+        time.sleep(0.1 * after_epochs)  # well into the epoch; the first is hit at once
     finally:
         process.send_signal(signal.SIGKILL)
         assert process.wait() == -signal.SIGKILL

@@ -520,3 +520,12 @@ def test_translate_refuses_parts_that_do_not_stack() -> None:
     weights = {**published_weights(1, 4, 7, 2), name: torch.zeros(4, 5)}
     with pytest.raises(RunError, match="not published ELCRec weights"):
         published.translate(weights)
+
+
+@pytest.mark.parametrize("n_layers", [1, 3])
+def test_newest_only_is_the_newest_of_all(n_layers: int) -> None:
+    torch.manual_seed(0)
+    encoder = SequenceEncoder(30, 6, 8, n_layers, 2, 0.5).eval()
+    items = torch.randint(1, 30, (7, 9))
+    batch = lay_out(items, torch.tensor([3, 1, 9, 6, 3, 2, 7]), 6, "skip")
+    torch.testing.assert_close(encoder(batch, newest_only=True), encoder(batch)[batch.last_B])

@@ -55,21 +55,23 @@ class SequenceEncoder(nn.Module):
         self.layers = nn.ModuleList(EncoderLayer(embedding_dim, n_heads, dropout) for _ in range(n_layers))
         self.apply(_initialise)
 
-    def forward(self, batch: TokenBatch) -> Tensor:
-        """Hidden vectors of all tokens.
+    def forward(self, batch: TokenBatch, newest_only: bool = False) -> Tensor:
+        """Hidden vectors of all tokens, or of each sequence's newest.
 
         Args:
             batch: Tokens; see :class:`elcrec.data.batches.TokenBatch`.
+            newest_only: Give only the newest token's vector, and compute only what it needs.
 
         Returns:
-            [T, D]. At tokens that are not real: with padding ``encode`` what the released program has
-            there, with ``skip`` nothing of use.
+            [T, D], or [B, D] in the caller's row order with ``newest_only``. At tokens that are not real: with
+            padding ``encode`` what the released program has there, with ``skip`` nothing of use.
         """
         x_TD: Tensor = self.item_embedding(batch.item_T) + self.position_embedding(batch.position_T)
         x_TD = self.dropout(self.norm(x_TD))
         masks = [attention_mask(batch, *block) for block in batch.blocks]
-        for layer in self.layers:
-            x_TD = layer(x_TD, batch.blocks, masks)
+        for number, layer in enumerate(self.layers, start=1):
+            kept_B = batch.last_B if newest_only and number == len(self.layers) else None
+            x_TD = layer(x_TD, batch.blocks, masks, kept_B)
         return x_TD
 
 
@@ -88,9 +90,14 @@ class EncoderLayer(nn.Module):
         self.output_norm = nn.LayerNorm(embedding_dim, eps=NORM_EPS)
         self.dropout = Dropout(dropout)
 
-    def forward(self, x_TD: Tensor, blocks: tuple[tuple[int, int], ...], masks: list[Tensor]) -> Tensor:
-        """[T, D] in and out."""
-        mixed_TD = self.dropout(self.attention_out(self._attend(self.qkv(x_TD), blocks, masks)))
+    def forward(
+        self, x_TD: Tensor, blocks: tuple[tuple[int, int], ...], masks: list[Tensor], kept_B: Tensor | None = None
+    ) -> Tensor:
+        """[T, D] in and out; only tokens ``kept_B`` out, if given: all feed the attention, only those go on."""
+        mixed_TD = self._attend(self.qkv(x_TD), blocks, masks)
+        if kept_B is not None:
+            mixed_TD, x_TD = mixed_TD[kept_B], x_TD[kept_B]
+        mixed_TD = self.dropout(self.attention_out(mixed_TD))
         x_TD = self.attention_norm(mixed_TD + x_TD)
         fed_TD = torch.cat([self.narrow(F.gelu(self.widen(part_CD))) for part_CD in x_TD.split(FEED_TOKENS)])
         x_TD = self.output_norm(self.dropout(fed_TD) + x_TD)

@@ -41,8 +41,8 @@ class ELCRecNetwork(nn.Module):
     @torch.no_grad()
     def encode_users(self, batch: TokenBatch) -> Tensor:
         """The vector a user is ranked with, that of the newest token: [B, D]."""
-        hidden_TD: Tensor = self.encoder(batch)
-        return hidden_TD[batch.last_B]
+        newest_BD: Tensor = self.encoder(batch, newest_only=True)
+        return newest_BD
 
     @torch.no_grad()
     def encode_behaviour(self, batch: TokenBatch) -> Tensor:
