@@ -101,7 +101,9 @@ class RunFolder:
         self.write_log(log, items)
 
     def write_log(self, log: Interactions, items: Vocabulary) -> None:
-        """The log and the vocabulary."""
+        """The log and the vocabulary; what a killed process left half written goes."""
+        for left in self.path.glob(".*.tmp"):
+            left.unlink(missing_ok=True)
         write_frame(self.path / "interactions.parquet", log.frame)
         index = pl.Series("item_index", range(items.first, items.first + len(items)), dtype=pl.Int64)
         write_frame(self.path / "vocabulary.parquet", pl.DataFrame([index, items.ids.alias("item_id")]))

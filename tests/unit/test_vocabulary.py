@@ -135,3 +135,8 @@ def test_python_values_are_compared_as_integers_only_if_all_are() -> None:
     assert text_series([1, "a"]).to_list() == ["1", "a"]
     assert text_series([True]).to_list() == ["True"]
     assert text_series([]).to_list() == []
+
+
+def test_one_text_is_no_list_of_ids() -> None:
+    with pytest.raises(DataError, match=r"\['u1'\]"):
+        Vocabulary.of(pl.Series(["u1", "u2"])).indices("u1")

@@ -55,6 +55,8 @@ class Vocabulary:
         """
         if unknown not in ("raise", "skip"):
             raise DataError(f"unknown={unknown!r}: use 'raise' or 'skip'")
+        if isinstance(ids, str):
+            raise DataError(f"pass a list of {self.kind} ids, [{ids!r}], not one text")
         asked = ids if isinstance(ids, pl.Series) else text_series(ids)
         known = self.ids
         if asked.dtype != known.dtype:
