@@ -22,7 +22,7 @@ from elcrec.errors import DataError, RunError, SettingsError
 from elcrec.evaluation.behaviour import behaviours
 from elcrec.evaluation.intent_health import intent_health
 from elcrec.evaluation.metrics import CUTOFFS, ranking_metrics
-from elcrec.evaluation.ranking import UNRANKED, score_blocks, target_ranks, top_items
+from elcrec.evaluation.ranking import UNRANKED, best_items, target_ranks, top_items
 from elcrec.explain.intent_table import intent_rows
 from elcrec.model.network import ELCRecNetwork
 from elcrec.model.published import sizes, translate
@@ -277,7 +277,7 @@ class ELCRec:
         """
         number_Q = self._user_numbers(users, unknown)
         if number_Q.numel() == 0:
-            return self._listed(pl.Series("user_id", [], dtype=self.users.ids.dtype), [], [])
+            return self._nothing(pl.Series("user_id", [], dtype=self.users.ids.dtype))
         ids = self.users.ids_of(number_Q.cpu().numpy()).alias("user_id")
         at = (self._split.start_U[number_Q], self._split.end_U[number_Q])
         return self._best(ids, self._split.item_N, *at, k, exclude_seen)
@@ -306,7 +306,7 @@ class ELCRec:
             raise DataError("a history is empty: give at least one item id")
         numbers = pl.Series("history", [number for number, row in enumerate(rows) if len(row)], dtype=pl.Int64)
         if numbers.is_empty():
-            return self._listed(numbers, [], [])
+            return self._nothing(numbers)
         item_N = torch.from_numpy(np.concatenate(rows)).to(self.device)
         end_Q = torch.tensor([len(row) for row in rows if len(row)], device=self.device).cumsum(0)
         start_Q = torch.cat([end_Q.new_zeros(1), end_Q[:-1]])
@@ -325,42 +325,30 @@ class ELCRec:
         score_QV.scatter_(1, index_Q[:, None], float("-inf"))
         item_QK, score_QK = top_items(score_QV, _positive(k))
         ids = self.items.ids_of(index_Q.cpu().numpy()).alias("target_item_id")
-        return self._listed(ids, [item_QK.cpu()], [score_QK.cpu()])
+        return self._listed(ids, item_QK.cpu(), score_QK.cpu())
 
     def _best(
-        self,
-        ids: pl.Series,
-        item_N: Tensor,
-        start_Q: Tensor,
-        end_Q: Tensor,
-        k: int,
-        exclude_seen: bool | None,
+        self, ids: pl.Series, item_N: Tensor, start_Q: Tensor, end_Q: Tensor, k: int, exclude_seen: bool | None
     ) -> pl.DataFrame:
         if exclude_seen is None:
             exclude_seen = self.settings.exclude_seen
-        width = min(_positive(k), len(self.items))
-        item_QK = torch.zeros(len(ids), width, dtype=torch.int64)
-        score_QK = torch.zeros(len(ids), width)
-        blocks = score_blocks(self.network, item_N, start_Q, end_Q, self.settings.max_seq_len, exclude_seen)
-        for at_B, score_BV in blocks:
-            item_BK, score_BK = top_items(score_BV, width)
-            item_QK[at_B.cpu()], score_QK[at_B.cpu()] = item_BK.cpu(), score_BK.cpu()
-        return self._listed(ids, [item_QK], [score_QK])
+        length = self.settings.max_seq_len
+        found = best_items(self.network, item_N, start_Q, end_Q, _positive(k), length, exclude_seen)
+        return self._listed(ids, *found)
 
-    def _listed(self, ids: pl.Series, items: list[Tensor], scores: list[Tensor]) -> pl.DataFrame:
+    def _nothing(self, ids: pl.Series) -> pl.DataFrame:
+        return self._listed(ids, torch.zeros(0, 1, dtype=torch.int64), torch.zeros(0, 1))
+
+    def _listed(self, ids: pl.Series, item_QK: Tensor, score_QK: Tensor) -> pl.DataFrame:
         """Rows of ids, item matrix and score matrix as one long table; item 0 is no item."""
-        if not items:
-            columns = [ids, self.items.ids.clear().alias("item_id")]
-            return pl.DataFrame([*columns, pl.Series("score", [], pl.Float32), pl.Series("rank", [], pl.Int64)])
-        (item_QK,), (score_QK,) = items, scores
         width = item_QK.shape[1]
         kept = (item_QK > 0).flatten().numpy()
         return pl.DataFrame(
             [
                 ids.gather(np.repeat(np.arange(len(ids)), width)[kept]),
                 self.items.ids_of(item_QK.flatten().numpy()[kept]).alias("item_id"),
-                pl.Series("score", score_QK.flatten().numpy()[kept]),
-                pl.Series("rank", np.tile(np.arange(1, width + 1), len(ids))[kept]),
+                pl.Series("score", score_QK.flatten().numpy()[kept], dtype=pl.Float32),
+                pl.Series("rank", np.tile(np.arange(1, width + 1), len(ids))[kept], dtype=pl.Int64),
             ]
         )
 

@@ -154,10 +154,7 @@ class RunFolder:
         Raises:
             RunError: Missing or damaged.
         """
-        path = self.path / "vocabulary.parquet"
-        frame = read_parquet(path)
-        if not {"item_id", "item_index"} <= set(frame.columns) or frame.is_empty():
-            raise RunError(f"{path} is damaged: it has no items")
+        frame = self._table("vocabulary.parquet", "item_index", "item_id")
         return Vocabulary(frame.sort("item_index")["item_id"], first=1, kind="item")
 
     def interactions(self) -> Interactions:
@@ -166,11 +163,14 @@ class RunFolder:
         Raises:
             RunError: Missing or damaged.
         """
-        path = self.path / "interactions.parquet"
-        frame = read_parquet(path)
-        if not {"user_id", "item_id"} <= set(frame.columns) or frame.is_empty():
-            raise RunError(f"{path} is damaged: it has no interactions")
+        frame = self._table("interactions.parquet", "user_id", "item_id")
         return Interactions(frame)
+
+    def _table(self, name: str, *columns: str) -> pl.DataFrame:
+        frame = read_parquet(self.path / name)
+        if not set(columns) <= set(frame.columns) or frame.is_empty():
+            raise RunError(f"{self.path / name} is damaged: it has no rows of {' and '.join(columns)}")
+        return frame
 
     def weights(self) -> dict[str, Tensor]:
         """The best weights.

@@ -148,6 +148,28 @@ def target_ranks(
     return rank_Q, coverage
 
 
+def best_items(
+    network: ELCRecNetwork,
+    item_N: Tensor,
+    start_Q: Tensor,
+    end_Q: Tensor,
+    k: int,
+    max_seq_len: int,
+    exclude_seen: bool = True,
+) -> tuple[Tensor, Tensor]:
+    """The k best items for each history, best first; arguments as for :func:`score_blocks`.
+
+    Returns:
+        Item indices int64 [Q, k'] and scores [Q, k'], in main memory; see :func:`top_items`.
+    """
+    item_QK = torch.zeros(start_Q.numel(), min(k, network.n_items), dtype=torch.int64)
+    score_QK = torch.zeros(item_QK.shape)
+    for at_B, score_BV in score_blocks(network, item_N, start_Q, end_Q, max_seq_len, exclude_seen):
+        item_BK, score_BK = top_items(score_BV, k)
+        item_QK[at_B.cpu()], score_QK[at_B.cpu()] = item_BK.cpu(), score_BK.cpu()
+    return item_QK, score_QK
+
+
 def top_items(score_BV: Tensor, k: int) -> tuple[Tensor, Tensor]:
     """The k best items of each row, best first.
 
