@@ -132,7 +132,7 @@ class Objective:
 
     def _intent(self, network: ELCRecNetwork, view_BD: list[Tensor], intent_B: Tensor) -> Tensor:
         """Contrast of each view with the centre of the original; unit vectors and no false negatives in ours."""
-        center_BD = network.centers.weight[intent_B]
+        center_BD = network.centers.of(intent_B)
         released = self.settings.padding == "encode"
         losses = [
             nt_xent(mean_BD, center_BD, self.settings.temperature)

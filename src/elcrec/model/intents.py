@@ -30,6 +30,13 @@ class IntentCenters(nn.Module):
         # |x - c|^2 without |x|^2, which is the same for all centres.
         return torch.addmm(c_KD.square().sum(dim=1), x_ND, c_KD.T, alpha=-2).argmin(dim=1)
 
+    def of(self, intent_N: Tensor) -> Tensor:
+        """The centres of intents, [N, D], with a gradient that is summed in the same order every time.
+
+        Indexing would do, but its gradient depends on how threads race where an intent occurs twice.
+        """
+        return F.embedding(intent_N, self.weight)
+
     def assign(self, behaviour_ND: Tensor) -> Tensor:
         """Intent of behaviour embeddings of any length: nearest unit centre to the unit behaviour, int64 [N]."""
         unit_ND = F.normalize(behaviour_ND.detach(), dim=-1)
@@ -40,5 +47,5 @@ class IntentCenters(nn.Module):
 
         Source: released ELCRec, position by position; gradients flow into both.
         """
-        center_ND = self.weight[self.nearest(hidden_ND.detach())]
+        center_ND = self.of(self.nearest(hidden_ND.detach()))
         return hidden_ND + center_ND if fusion == "shift" else torch.cat([hidden_ND, center_ND], dim=-1)
