@@ -9,6 +9,8 @@ Shape suffixes: T tokens of the batch, B sequences, D width, H heads, R rows and
 
 from __future__ import annotations
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -114,7 +116,7 @@ class EncoderLayer(nn.Module):
             for q_RWd, k_RWd, v_RWd in zip(
                 parts[:n_heads], parts[n_heads : 2 * n_heads], parts[2 * n_heads :], strict=True
             ):
-                score_RWW = q_RWd @ k_RWd.transpose(1, 2) * q_RWd.shape[-1] ** -0.5 + mask
+                score_RWW = q_RWd @ k_RWd.transpose(1, 2) / math.sqrt(q_RWd.shape[-1]) + mask
                 mixed.append(self.dropout(score_RWW.softmax(dim=-1)) @ v_RWd)
             out.append(torch.cat(mixed, dim=-1).view(rows * width, -1))
         return torch.cat(out)

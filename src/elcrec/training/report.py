@@ -42,7 +42,7 @@ class TerminalReporter:
             TextColumn("[bold]{task.description}"),
             BarColumn(bar_width=24),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[now]}"),
+            TextColumn("{task.fields[now]}{task.fields[best]}"),
             TimeRemainingColumn(),
             console=self.console,
             transient=True,
@@ -65,7 +65,9 @@ class TerminalReporter:
             self.console.print(f"going on after epoch {done} (best so far: epoch {progress.best_epoch})")
         self._settings, self._n_steps = settings, n_steps
         self._bar.start()
-        self._task = self._bar.add_task("training", total=settings.epochs * n_steps, completed=done * n_steps, now="")
+        self._task = self._bar.add_task(
+            "training", total=settings.epochs * n_steps, completed=done * n_steps, now="", best=_best(progress)
+        )
 
     def step(self, losses: dict[str, float] | None, intents_used: int | None) -> None:
         """Move the bar; now and then show the losses."""
@@ -75,6 +77,7 @@ class TerminalReporter:
 
     def epoch(self, record: dict[str, Any], progress: Progress) -> None:
         """A line that stays."""
+        self._bar.update(self._task, best=_best(progress))
         if record["epoch"] % self.every:
             return
         intents, best = record["intents"], progress.best_epoch == record["epoch"]
@@ -90,6 +93,10 @@ class TerminalReporter:
     def end(self) -> None:
         """Close the bar."""
         self._bar.stop()
+
+
+def _best(progress: Progress) -> str:
+    return f" · best ndcg@20 {progress.best_value:.4f} @ {progress.best_epoch}" if progress.best_epoch else ""
 
 
 def _losses(losses: dict[str, float]) -> str:

@@ -1,0 +1,26 @@
+"""The whole path on a GPU, where there is one; a run made there is used on a CPU."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from elcrec import ELCRec
+from elcrec.data.synthetic import make_shop
+
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="PyTorch sees no GPU"),
+]
+
+
+@pytest.mark.parametrize("recipe", ["default", "paper"])
+def test_a_run_made_on_a_gpu_is_the_same_on_a_cpu(recipe: str, tmp_path: Path) -> None:
+    small = {"epochs": 3, "warmup_epochs": 1, "n_intents": 8, "n_layers": 1, "embedding_dim": 16, "batch_size": 64}
+    shop = make_shop(300, 0.2, seed=1)
+    on_gpu = ELCRec(recipe, device="cuda", **small).fit(shop.log, out=tmp_path / "run", progress=False)
+    on_cpu = ELCRec.load(tmp_path / "run", device="cpu")
+    assert on_cpu.evaluate()["ndcg@20"] == pytest.approx(on_gpu.evaluate()["ndcg@20"], abs=2e-3)
+    assert on_cpu.recommend(k=3).height == on_gpu.recommend(k=3).height
+    agreeing = on_cpu.user_intents()["intent"] == on_gpu.user_intents()["intent"]
+    assert agreeing.mean() > 0.95
