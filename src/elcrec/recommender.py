@@ -118,7 +118,6 @@ class ELCRec:
         else:
             reporter = progress
         log = self._read(data, format)
-        reporter.log(log.summary())
         mark = fingerprint(log.frame)
         folder = None if out is None else RunFolder(Path(out))
         if folder is not None and folder.started and not overwrite:
@@ -128,6 +127,7 @@ class ELCRec:
         self._use(log, Vocabulary.of(log.frame["item_id"], first=1, kind="item"))
         self._split.learners()
         self._split.targets("valid")
+        reporter.log(log.summary())
         if folder is not None and (overwrite or not folder.started):
             folder.begin(self.recipe, self.settings, log, self.items, mark)
         elif folder is not None:
