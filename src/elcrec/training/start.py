@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import torch
-from sklearn.cluster import KMeans
 
 from elcrec.config import Settings
 from elcrec.data.splits import Split
@@ -22,6 +21,8 @@ def start_centers(network: ELCRecNetwork, split: Split, settings: Settings) -> N
 
     Source: released ELCRec, there on all users and on the untrained encoder (``warmup_epochs`` 0).
     """
+    from sklearn.cluster import KMeans  # takes over a second to import, and only training needs it
+
     user_M = split.learners()
     generator = torch.Generator().manual_seed(settings.seed)
     most = SAMPLE_PER_INTENT * settings.n_intents
