@@ -22,6 +22,7 @@ def start_centers(network: ELCRecNetwork, split: Split, settings: Settings) -> N
     Source: released ELCRec, there on all users and on the untrained encoder (``warmup_epochs`` 0).
     """
     from sklearn.cluster import KMeans  # takes over a second to import, and only training needs it
+    from threadpoolctl import threadpool_limits
 
     user_M = split.learners()
     generator = torch.Generator().manual_seed(settings.seed)
@@ -34,9 +35,9 @@ def start_centers(network: ELCRecNetwork, split: Split, settings: Settings) -> N
     n_clusters = min(settings.n_intents, len(points))
     # The released program starts k-means from random rows; a trained encoder has clusters worth finding.
     init = "random" if settings.warmup_epochs == 0 else "k-means++"
-    kmeans = KMeans(n_clusters, init=init, n_init=5, max_iter=20, random_state=settings.seed).fit(
-        points.astype("float32")
-    )
+    kmeans = KMeans(n_clusters, init=init, n_init=5, max_iter=20, random_state=settings.seed)
+    with threadpool_limits(1):  # the order in which threads add up would change the last digits
+        kmeans.fit(points.astype("float32"))
     centroids = torch.from_numpy(kmeans.cluster_centers_).to(network.centers.weight)
     network.centers.weight[:n_clusters] = centroids
     network.centers.normalise()
