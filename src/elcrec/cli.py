@@ -268,10 +268,10 @@ def settings(
     _console().print(f"[dim]recipes: {', '.join(recipe_names())}[/]")
 
 
-def _console(stderr: bool = False) -> Any:
+def _console() -> Any:
     from rich.console import Console
 
-    return Console(stderr=stderr, highlight=False)
+    return Console(highlight=False)
 
 
 def _say(text: str) -> None:

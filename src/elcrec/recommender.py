@@ -408,10 +408,9 @@ class ELCRec:
         folder = RunFolder(Path(path))
         if folder.started and not overwrite:
             raise RunError(f"{folder.path} holds a run: choose another folder, or pass overwrite=True")
-        network = self.network  # before anything is touched
+        _ = self.network  # raises before anything is touched
         folder.begin(self.recipe, self.settings, self.log, self.items, fingerprint(self.log.frame))
         folder.write_history(self.history)
-        assert network is not None
         self._finish(folder)
 
     @classmethod

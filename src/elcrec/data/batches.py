@@ -121,7 +121,7 @@ def lay_out(item_BW: Tensor, length_B: Tensor, max_seq_len: int, padding: Paddin
 
 
 def _rungs(length_B: Tensor, max_seq_len: int) -> Tensor:
-    """Lengths rounded up, exact to 6, then in steps of a sixth or so; on an accelerator, to the longest."""
+    """Lengths rounded up, exact to 6, then in steps of a fourth; on an accelerator, to the longest."""
     if length_B.device.type != "cpu":
         return torch.full_like(length_B, int(length_B.max()))
     ladder = [*range(1, min(6, max_seq_len) + 1)]

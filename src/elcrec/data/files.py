@@ -75,18 +75,17 @@ def _read_delimited(path: Path, separator: str) -> pl.DataFrame:
     return pl.scan_csv(path, separator=separator, infer_schema=False).collect(engine="streaming")
 
 
+def _lines(path: Path) -> pl.LazyFrame:
+    """``number`` (from 1) and ``line``: a separator that no text holds makes each line one column."""
+    return pl.scan_csv(
+        path, has_header=False, separator="\x01", quote_char=None, infer_schema=False, new_columns=["line"]
+    ).with_row_index("number", offset=1)
+
+
 def _read_text(path: Path) -> pl.DataFrame:
     """``user item item ...`` a line, positive integers, chronological; items exploded to rows in file order."""
     lines = (
-        pl.scan_csv(
-            path,
-            has_header=False,
-            separator="\x01",
-            quote_char=None,
-            infer_schema=False,
-            new_columns=["line"],
-        )
-        .with_row_index("number", offset=1)
+        _lines(path)
         .with_columns(pl.col("line").str.strip_chars().str.replace_all(r"\s+", " "))
         .filter(pl.col("line").fill_null("") != "")
         .collect(engine="streaming")
@@ -137,10 +136,7 @@ def first_line_that_is_no_text(path: Path, column: str) -> int | None:
     Polars turns such values into text when it reads the file, so they are looked for in the lines.
     """
     pattern = rf'[{{,]\s*"{re.escape(column)}"\s*:\s*[-0-9tf\[{{]'
-    lines = pl.scan_csv(
-        path, has_header=False, separator="\x01", quote_char=None, infer_schema=False, new_columns=["line"]
-    ).with_row_index("number", offset=1)
-    found = lines.filter(pl.col("line").str.contains(pattern)).head(1).collect(engine="streaming")
+    found = _lines(path).filter(pl.col("line").str.contains(pattern)).head(1).collect(engine="streaming")
     return None if found.is_empty() else int(found["number"][0])
 
 

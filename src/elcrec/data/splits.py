@@ -44,6 +44,12 @@ class Split:
         """Number of users."""
         return self.start_U.numel()
 
+    @property
+    def user_N(self) -> Tensor:
+        """Whose each event is: int64 [N], 0 .. n_users - 1."""
+        users = torch.arange(self.n_users, device=self.start_U.device)
+        return torch.repeat_interleave(users, self.end_U - self.start_U)
+
     def to(self, device: torch.device) -> Split:
         """The same on a device."""
         return Split(**{field.name: getattr(self, field.name).to(device) for field in fields(self)})

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from elcrec.data.batches import histories, lay_out
+from elcrec.data.batches import histories
 from elcrec.errors import RunError
+from elcrec.evaluation.encoding import encode_histories
 from elcrec.model.network import ELCRecNetwork
 
 ENCODE_ROWS = 1024
@@ -30,14 +31,7 @@ def user_vectors(network: ELCRecNetwork, item_N: Tensor, start_Q: Tensor, end_Q:
     Returns:
         [Q, D].
     """
-    order_Q = (end_Q - start_Q).argsort(stable=True)
-    encoded = []
-    for at_B in order_Q.split(ENCODE_ROWS):
-        item_BW, length_B = histories(item_N, start_Q[at_B], end_Q[at_B], limit=max_seq_len)
-        encoded.append(network.encode_users(lay_out(item_BW, length_B, max_seq_len, "skip")))
-    user_QD = torch.empty(order_Q.numel(), network.items_VD.shape[1], device=item_N.device)
-    user_QD[order_Q] = torch.cat(encoded).float()
-    return user_QD
+    return encode_histories(network.encode_users, item_N, start_Q, end_Q, max_seq_len, "skip", ENCODE_ROWS)
 
 
 @torch.no_grad()

@@ -72,9 +72,8 @@ class StepSource:
         """Negatives 1 .. V, or 1 .. V + 1 (the mask row too) where the released program is followed."""
         split = self.split
         end_U = split.end_U if self.settings.negatives == "unseen_ever" else split.train_end_U
-        length_U = split.end_U - split.start_U
-        user_N = torch.repeat_interleave(torch.arange(split.n_users, device=length_U.device), length_U)
-        at_N = torch.arange(split.item_N.numel(), device=length_U.device)
+        user_N = split.user_N
+        at_N = torch.arange(user_N.numel(), device=user_N.device)
         kept_N = at_N < end_U[user_N]
         top = n_items + (1 if self.settings.padding == "encode" else 0)
         return NegativeSampler(split.item_N[kept_N], user_N[kept_N], split.n_users, top)
