@@ -45,6 +45,11 @@ Sets = Annotated[
     typer.Option("--set", metavar="KEY=VALUE", help="Any setting; repeatable. 'elcrec settings' lists them."),
 ]
 Unknown = Annotated[str, typer.Option(help="Unknown ids: raise (an error) or skip (leave them out).")]
+Items = Annotated[
+    Path | None,
+    typer.Option("--items", help="What is known about the items: item_id, title, category, ..."),
+]
+Intents = Annotated[list[int] | None, typer.Option("--intent", metavar="N", help="Steer toward it; repeatable.")]
 TopK = Annotated[int, typer.Option("-k", "--top", min=1, help="Items a list.")]
 
 
@@ -61,6 +66,10 @@ def train(
     seed: Annotated[int | None, typer.Option(help="Everything random follows from it.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted training.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a run that is there.")] = False,
+    items: Items = None,
+    names_from: Annotated[
+        Path | None, typer.Option(help="An earlier run: names given to its intents go over to ours.")
+    ] = None,
     device: Device = "auto",
     format: Format = None,
     as_json: Json = False,
@@ -84,7 +93,7 @@ def train(
             recipe = "default"
             overrides = {**stored["settings"].model_dump(), **overrides}
         model = ELCRec(recipe or "default", device=device, **overrides)
-        model.fit(data, out, resume, overwrite, format=format)
+        model.fit(data, out, resume, overwrite, format=format, items=items, names_from=names_from)
     if as_json:
         _print_json({"run": str(out), **model.metrics})
     else:
@@ -118,7 +127,9 @@ def evaluate(
 @app.command(
     epilog="Examples:\n\n  elcrec recommend runs/shop --user 42 --user 43 -k 5\n\n"
     "  elcrec recommend runs/shop --history milk,bread --json\n\n"
-    "  elcrec recommend runs/shop --all --out lists.parquet"
+    "  elcrec recommend runs/shop --all --out lists.parquet\n\n"
+    "  elcrec recommend runs/shop --user 42 --explain\n\n"
+    "  elcrec recommend runs/shop --user 42 --intent 7 --strength 0.5 --exclude-intent 3"
 )
 def recommend(
     run: Run,
@@ -133,6 +144,17 @@ def recommend(
     include_seen: Annotated[
         bool, typer.Option("--include-seen", help="Also recommend what is in the history.")
     ] = False,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Say why: intent, its share, items behind it, rank without it.")
+    ] = False,
+    intent: Intents = None,
+    exclude_intent: Annotated[
+        list[int] | None, typer.Option(metavar="N", help="Score without what the user has of it; repeatable.")
+    ] = None,
+    strength: Annotated[float, typer.Option(min=0, max=1, help="How far --intent goes.")] = 0.8,
+    diversify: Annotated[
+        float, typer.Option(min=0, max=1, help="How far a list follows the mix of its user's intents.")
+    ] = 0.0,
     unknown: Unknown = "raise",
     device: Device = "auto",
     as_json: Json = False,
@@ -149,18 +171,28 @@ def recommend(
         raise SettingsError("--all needs --out FILE.parquet: the lists of all users are written there")
     model = ELCRec.load(run, device)
     exclude_seen = False if include_seen else None
+    wishes: dict[str, Any] = {
+        "explain": explain,
+        "intents": intent or [],
+        "exclude_intents": exclude_intent or [],
+        "strength": strength,
+        "diversify": diversify,
+    }
     if history:
         asked = [[part.strip() for part in text.split(",") if part.strip()] for text in history]
-        lists = model.recommend_from_history(asked, k, exclude_seen, unknown)
+        lists = model.recommend_from_history(asked, k, exclude_seen, unknown, **wishes)
         lists = lists.select(pl.lit(None).alias("user_id"), pl.all())
     else:
-        lists = model.recommend(None if everybody else user, k, exclude_seen, unknown)
+        lists = model.recommend(None if everybody else user, k, exclude_seen, unknown, **wishes)
     if out is not None:
         write_frame(out, lists)
         _say(f"{len(lists):,} rows written to {out}")
         if as_json:
             _print_json({"out": str(out), "rows": len(lists)})
         return
+    if explain:
+        named = pl.col("intent").replace_strict(dict(enumerate(model.intent_names)), return_dtype=pl.String)
+        lists = lists.with_columns(intent_name=named)
     _print_rows(lists, as_json)
 
 
@@ -179,11 +211,23 @@ def similar(
     _print_rows(ELCRec.load(run, device).similar_items(item, k, unknown), as_json)
 
 
-@app.command(epilog="Example:\n\n  elcrec intents runs/shop --json")
+@app.command(
+    epilog="Examples:\n\n  elcrec intents runs/shop --json\n\n"
+    "  elcrec intents runs/shop --quality --items items.csv\n\n"
+    "  elcrec intents runs/shop --against runs/other-seed\n\n  elcrec intents runs/shop --suggest-k"
+)
 def intents(
     run: Run,
     k: TopK = 5,
     rows: Annotated[int, typer.Option(min=1, help="Intents shown in the terminal.")] = 20,
+    items: Items = None,
+    quality: Annotated[
+        bool, typer.Option("--quality", help="Whether they mean anything, beside k-means and chance.")
+    ] = False,
+    against: Annotated[Path | None, typer.Option(help="Another run: how far it found the same intents.")] = None,
+    suggest: Annotated[
+        bool, typer.Option("--suggest-k", help="How many intents the data can tell apart, by a sweep.")
+    ] = False,
     device: Device = "auto",
     as_json: Json = False,
 ) -> None:
@@ -191,12 +235,59 @@ def intents(
     from elcrec.explain.terminal import intent_panel
     from elcrec.recommender import ELCRec
 
+    if sum([quality, against is not None, suggest]) > 1:
+        raise SettingsError("one at a time: --quality, --against RUN or --suggest-k")
     model = ELCRec.load(run, device)
-    health, table = model.intent_health(), model.intents(k)
-    if as_json:
-        _print_json({"n_intents": model.settings.n_intents, **health, "intents": table.to_dicts()})
+    if items is not None:
+        model.describe_items(items)
+    if suggest:
+        _print_rows(model.suggest_n_intents(), as_json)
+    elif quality:
+        _print_measures(model.intent_quality(), as_json)
+    elif against is not None:
+        _print_measures(model.intent_stability(ELCRec.load(against, device)), as_json)
     else:
-        _console().print(intent_panel(health, table, model.settings.n_intents, rows))
+        health, table = model.intent_health(), model.intents(k)
+        if as_json:
+            rest = {"trend_periods": model.trend_periods, "intents": table.to_dicts()}
+            _print_json({"n_intents": model.settings.n_intents, **health, **rest})
+        else:
+            _console().print(intent_panel(health, table, model.settings.n_intents, rows))
+
+
+@app.command(epilog="Example:\n\n  elcrec rename runs/shop --intent 12 --name 'Nail polish'")
+def rename(
+    run: Run,
+    intent: Annotated[int, typer.Option(metavar="N", help="Number of the intent.")],
+    name: Annotated[str, typer.Option(help="Its name from now on; empty: the automatic one.")],
+) -> None:
+    """Give an intent a name; a later training takes it over with --names-from."""
+    from elcrec.recommender import ELCRec
+    from elcrec.run_folder import RunFolder
+
+    model = ELCRec.load(run, "cpu")
+    model.rename_intents({intent: name})
+    RunFolder(run).write_names(model.given_names)
+    _say(f"intent {intent} is called {model.intent_names[intent]!r}")
+
+
+@app.command(epilog="Example:\n\n  elcrec audience runs/shop --intent 12 --min-weight 0.3 --out nail-polish.parquet")
+def audience(
+    run: Run,
+    intent: Annotated[list[int], typer.Option(metavar="N", help="An intent; repeatable.")],
+    out: Annotated[Path, typer.Option(help="Parquet file to write.")],
+    min_weight: Annotated[float, typer.Option(min=0, max=1, help="Leave out who has less of it.")] = 0.0,
+    top: Annotated[int, typer.Option(min=1, help="Count it among a user's this many nearest intents.")] = 1,
+    device: Device = "auto",
+    as_json: Json = False,
+) -> None:
+    """The users of an intent as a file."""
+    from elcrec.recommender import ELCRec
+
+    found = ELCRec.load(run, device).audience(intent, out, min_weight, top)
+    _say(f"{len(found):,} users written to {out}")
+    if as_json:
+        _print_json({"out": str(out), "users": len(found)})
 
 
 @app.command(
@@ -210,6 +301,7 @@ def import_checkpoint(
     out: Out,
     sets: Sets = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a run that is there.")] = False,
+    items: Items = None,
     device: Device = "auto",
     format: Format = None,
     as_json: Json = False,
@@ -219,7 +311,7 @@ def import_checkpoint(
     from elcrec.recommender import ELCRec
 
     overrides = dict(parse_override(text) for text in sets or [])
-    model = ELCRec.from_published(file, data, device, format, **overrides)
+    model = ELCRec.from_published(file, data, device, format, items, **overrides)
     model.save(out, overwrite)
     if as_json:
         _print_json({"run": str(out), **model.metrics})
@@ -290,6 +382,24 @@ def _print_json(document: Any) -> None:
     typer.echo(json.dumps(document, ensure_ascii=False, default=str))
 
 
+def _print_measures(measures: dict[str, Any], as_json: bool) -> None:
+    """Plain values a line each, then a table of those that are measured of several things."""
+    import polars as pl
+
+    if as_json:
+        _print_json(measures)
+        return
+    plain = {name: value for name, value in measures.items() if not isinstance(value, dict)}
+    typer.echo("  ".join(f"{name} {_number(value)}" for name, value in plain.items() if value is not None))
+    rows = [{"": name, **values} for name, values in measures.items() if isinstance(values, dict)]
+    if rows:
+        _print_rows(pl.DataFrame(rows), as_json)
+
+
+def _number(value: Any) -> str:
+    return f"{value:.4f}" if isinstance(value, float) else str(value)
+
+
 def _print_rows(frame: pl.DataFrame, as_json: bool) -> None:
     if as_json:
         _print_json(frame.to_dicts())
@@ -302,7 +412,7 @@ def _print_rows(frame: pl.DataFrame, as_json: bool) -> None:
     for name in shown:
         table.add_column(escape(name), justify="right" if frame[name].dtype.is_numeric() else "left")
     for row in frame.select(shown).iter_rows():
-        table.add_row(*(f"{value:.4f}" if isinstance(value, float) else escape(str(value)) for value in row))
+        table.add_row(*(escape(_number(value)) for value in row))
     _console().print(table)
 
 

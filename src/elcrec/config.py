@@ -46,6 +46,13 @@ class Settings(BaseModel):
         description="skip: only real positions exist; encode: padded rows enter the losses, as released",
     )
 
+    recency: float = Field(
+        0.5,
+        gt=0,
+        le=1,
+        description="padding=skip: weight of a position in the behaviour embedding against the one after it",
+    )
+
     # Objective
     next_item_loss: Literal["softmax", "bce"] = Field(
         "softmax", description="Softmax over the catalogue, or one negative"
@@ -54,8 +61,8 @@ class Settings(BaseModel):
         "unseen_in_training",
         description="bce: a negative is none of the user's training items, or (as released) none of all his items",
     )
-    cluster_loss: Literal["balanced", "printed"] = Field(
-        "balanced", description="Balanced assignment, or the paper's printed loss"
+    cluster_loss: Literal["nearest", "printed"] = Field(
+        "nearest", description="Distance to the nearest centre with a handicap for large intents, or the printed loss"
     )
     fusion: Literal["shift", "concat"] = Field(
         "concat", description="padding=encode: join position and centre by sum or by concatenation"
@@ -63,7 +70,7 @@ class Settings(BaseModel):
     instance_weight: float = Field(0.0, ge=0, description="Weight of the contrast between two views")
     intent_weight: float = Field(0.0, ge=0, description="Weight of the contrast between views and intents")
     cluster_weight: float = Field(0.1, ge=0, description="Weight of the cluster loss (paper: alpha)")
-    temperature: float = Field(0.1, gt=0, description="Temperature of both contrasts and balanced assignment")
+    temperature: float = Field(0.1, gt=0, description="Temperature of both contrasts")
     crop_keep: float = Field(0.6, gt=0, le=1, description="Crop view: share of the history kept")
     mask_share: float = Field(0.3, ge=0, le=1, description="Mask view: share of items blanked")
     reorder_share: float = Field(0.5, ge=0, le=1, description="Reorder view: share of the history shuffled")

@@ -2,46 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from elcrec.config import Settings, resolve
+from elcrec.data.catalogue import Catalogue
 from elcrec.data.files import fingerprint
 from elcrec.data.interactions import Interactions
-from elcrec.data.splits import Part, Split, make_split
+from elcrec.data.splits import Split, make_split
 from elcrec.data.vocabulary import Vocabulary
 from elcrec.errors import DataError, RunError, SettingsError
-from elcrec.evaluation.behaviour import behaviours
-from elcrec.evaluation.intent_health import intent_health
 from elcrec.evaluation.metrics import CUTOFFS, ranking_metrics
-from elcrec.evaluation.ranking import UNRANKED, best_items, target_ranks, top_items
-from elcrec.explain.intent_table import intent_rows
+from elcrec.evaluation.ranking import UNRANKED, target_ranks
 from elcrec.model.network import ELCRecNetwork
 from elcrec.model.published import sizes, translate
 from elcrec.model_card import model_card
+from elcrec.recommending import Recommending
 from elcrec.run_folder import RunFolder
 from elcrec.storage import read_weights, write_frame
+from elcrec.trained import Learnt
 from elcrec.training.loop import Reporter, seeded, train
 from elcrec.training.report import SilentReporter, TerminalReporter
+from elcrec.understanding import Understanding
 
 
-@dataclass(frozen=True)
-class _Learnt:
-    log: Interactions
-    items: Vocabulary
-    users: Vocabulary
-    split: Split
-
-
-class ELCRec:
+class ELCRec(Recommending, Understanding):
     """Next-item recommendation with learned intents.
 
     Example:
@@ -76,8 +66,9 @@ class ELCRec:
         self.device = resolve_device(device)
         self.history: list[dict[str, Any]] = []
         self.metrics: dict[str, Any] = {}
-        self._network: ELCRecNetwork | None = None
-        self._learnt: _Learnt | None = None
+        self._network = None
+        self._learnt = None
+        self._given_names = {}
 
     # ------------------------------------------------------------------ learning
 
@@ -95,6 +86,8 @@ class ELCRec:
         overwrite: bool = False,
         progress: bool | Reporter = True,
         format: str | None = None,
+        items: Any = None,
+        names_from: str | Path | ELCRec | None = None,
     ) -> ELCRec:
         """Learn from a log; stop when validation ndcg@20 stops improving; keep the best epoch.
 
@@ -105,6 +98,10 @@ class ELCRec:
             overwrite: Replace a run in ``out``.
             progress: Show a progress bar and a line an epoch on standard error; or who is told instead.
             format: Format of a data file.
+            items: What is known about the items (titles, categories, ...), for names and reports, not for
+                training: anything :meth:`elcrec.data.catalogue.Catalogue.read` takes.
+            names_from: An earlier model or run whose given intent names are carried over, see
+                :meth:`match_intents`.
 
         Returns:
             Itself.
@@ -118,13 +115,15 @@ class ELCRec:
         else:
             reporter = progress
         log = self._read(data, format)
+        catalogue = None if items is None else Catalogue.read(items)
+        named = names_from if names_from is None or isinstance(names_from, ELCRec) else ELCRec.load(names_from)
         mark = fingerprint(log.frame)
         folder = None if out is None else RunFolder(Path(out))
         if folder is not None and folder.started and not overwrite:
             self._check_same(folder, mark, resume)
             if folder.finished and not folder.checkpoint.exists():
                 return self._restore(folder)
-        self._use(log, Vocabulary.of(log.frame["item_id"], first=1, kind="item"))
+        self._use(log, Vocabulary.of(log.frame["item_id"], first=1, kind="item"), catalogue)
         self._split.learners()
         self._split.targets("valid")
         reporter.log(log.summary())
@@ -138,6 +137,9 @@ class ELCRec:
         on_epoch = None if folder is None else folder.write_history
         state = train(network, self._split, self.settings, reporter, checkpoint, on_epoch)
         self._network, self.history = network.eval(), state.history
+        self._given_names = {}
+        if named is not None:
+            self._carry_names(named)
         self.metrics = {
             "best_epoch": state.best_epoch,
             "epochs": len(state.history),
@@ -220,7 +222,7 @@ class ELCRec:
         return self._rank_frame(evaluated, users, split, rank_Q)
 
     def _rank_frame(self, evaluated: Split, users: Vocabulary, split: str, rank_Q: Tensor) -> pl.DataFrame:
-        user_Q, target_Q = evaluated.targets(_part(split))
+        user_Q, target_Q = evaluated.targets(split)
         return pl.DataFrame(
             [
                 users.ids_of(user_Q.cpu().numpy()).alias("user_id"),
@@ -237,7 +239,7 @@ class ELCRec:
         else:
             log = self._known_items(self._read(data, format), unknown)
             evaluated, users = self._split_of(log, self.items), Vocabulary.of(log.frame["user_id"])
-        user_Q, target_Q = evaluated.targets(_part(split))
+        user_Q, target_Q = evaluated.targets(split)
         rank_Q, coverage = target_ranks(
             self.network,
             evaluated.item_N,
@@ -254,148 +256,6 @@ class ELCRec:
         if not known.any():
             raise DataError("the model knows none of the items in this data: is it the right file?")
         return log if known.all() else Interactions(log.frame.filter(pl.Series(known)))
-
-    # ------------------------------------------------------------------ recommending
-
-    def recommend(
-        self,
-        users: Iterable[Any] | None = None,
-        k: int = 10,
-        exclude_seen: bool | None = None,
-        unknown: str = "raise",
-    ) -> pl.DataFrame:
-        """Best items for known users, given all of their history.
-
-        Args:
-            users: User ids, of their own type or as text; default: all users.
-            k: Items a user; fewer where the catalogue has no more.
-            exclude_seen: Leave out what is in the history; default: as in the settings.
-            unknown: ``raise`` on an unknown user, or ``skip`` him.
-
-        Returns:
-            ``user_id``, ``item_id``, ``score`` (dot product, unbounded), ``rank`` (from 1); users as asked.
-        """
-        number_Q = self._user_numbers(users, unknown)
-        if number_Q.numel() == 0:
-            return self._nothing(pl.Series("user_id", [], dtype=self.users.ids.dtype))
-        ids = self.users.ids_of(number_Q.cpu().numpy()).alias("user_id")
-        at = (self._split.start_U[number_Q], self._split.end_U[number_Q])
-        return self._best(ids, self._split.item_N, *at, k, exclude_seen)
-
-    def recommend_from_history(
-        self,
-        histories: Sequence[Sequence[Any]],
-        k: int = 10,
-        exclude_seen: bool | None = None,
-        unknown: str = "raise",
-    ) -> pl.DataFrame:
-        """Best items for people the model has never seen, given what they did; nothing is retrained.
-
-        Args:
-            histories: Item ids of each person, oldest first.
-            k: Items a person.
-            exclude_seen: Leave out what is in the history; default: as in the settings.
-            unknown: ``raise`` on an unknown item, or ``skip`` it (and histories with none left).
-
-        Returns:
-            ``history`` (its place in ``histories``, from 0), ``item_id``, ``score``, ``rank`` (from 1).
-        """
-        rows = [self.items.indices(list(history), unknown) for history in histories]
-        rows = [row[row > 0] for row in rows]
-        if unknown == "raise" and not all(len(row) for row in rows):
-            raise DataError("a history is empty: give at least one item id")
-        numbers = pl.Series("history", [number for number, row in enumerate(rows) if len(row)], dtype=pl.Int64)
-        if numbers.is_empty():
-            return self._nothing(numbers)
-        item_N = torch.from_numpy(np.concatenate(rows)).to(self.device)
-        end_Q = torch.tensor([len(row) for row in rows if len(row)], device=self.device).cumsum(0)
-        start_Q = torch.cat([end_Q.new_zeros(1), end_Q[:-1]])
-        return self._best(numbers, item_N, start_Q, end_Q, k, exclude_seen)
-
-    def similar_items(self, items: Iterable[Any], k: int = 10, unknown: str = "raise") -> pl.DataFrame:
-        """Items whose vectors point the same way.
-
-        Returns:
-            ``target_item_id``, ``item_id``, ``score`` (cosine, -1 to 1), ``rank`` (from 1).
-        """
-        index_Q = torch.from_numpy(self.items.indices(items, unknown)).to(self.device)
-        index_Q = index_Q[index_Q > 0]
-        unit_VD = F.normalize(self.network.items_VD.detach(), dim=-1)
-        score_QV = F.pad(unit_VD[index_Q - 1] @ unit_VD.T, (1, 0), value=float("-inf"))
-        score_QV.scatter_(1, index_Q[:, None], float("-inf"))
-        item_QK, score_QK = top_items(score_QV, _positive(k))
-        ids = self.items.ids_of(index_Q.cpu().numpy()).alias("target_item_id")
-        return self._listed(ids, item_QK.cpu(), score_QK.cpu())
-
-    def _best(
-        self, ids: pl.Series, item_N: Tensor, start_Q: Tensor, end_Q: Tensor, k: int, exclude_seen: bool | None
-    ) -> pl.DataFrame:
-        if exclude_seen is None:
-            exclude_seen = self.settings.exclude_seen
-        length = self.settings.max_seq_len
-        found = best_items(self.network, item_N, start_Q, end_Q, _positive(k), length, exclude_seen)
-        return self._listed(ids, *found)
-
-    def _nothing(self, ids: pl.Series) -> pl.DataFrame:
-        return self._listed(ids, torch.zeros(0, 1, dtype=torch.int64), torch.zeros(0, 1))
-
-    def _listed(self, ids: pl.Series, item_QK: Tensor, score_QK: Tensor) -> pl.DataFrame:
-        """Rows of ids, item matrix and score matrix as one long table; item 0 is no item."""
-        width = item_QK.shape[1]
-        kept = (item_QK > 0).flatten().numpy()
-        return pl.DataFrame(
-            [
-                ids.gather(np.repeat(np.arange(len(ids)), width)[kept]),
-                self.items.ids_of(item_QK.flatten().numpy()[kept]).alias("item_id"),
-                pl.Series("score", score_QK.flatten().numpy()[kept], dtype=pl.Float32),
-                pl.Series("rank", np.tile(np.arange(1, width + 1), len(ids))[kept], dtype=pl.Int64),
-            ]
-        )
-
-    # ------------------------------------------------------------------ intents
-
-    def user_intents(self, users: Iterable[Any] | None = None, unknown: str = "raise") -> pl.DataFrame:
-        """The intent of each user's full history.
-
-        Returns:
-            ``user_id``, ``intent`` (0 .. K - 1), ``similarity`` (cosine to its centre, -1 to 1).
-        """
-        number_Q = self._user_numbers(users, unknown)
-        if number_Q.numel() == 0:
-            return pl.DataFrame(
-                {"user_id": self.users.ids.clear(), "intent": [], "similarity": []},
-                schema_overrides={"intent": pl.Int64, "similarity": pl.Float32},
-            )
-        at = (self._split.start_U[number_Q], self._split.end_U[number_Q])
-        unit_QD = F.normalize(behaviours(self.network, self._split.item_N, *at, self.settings), dim=-1)
-        intent_Q = self.network.centers.assign(unit_QD)
-        center_QD = F.normalize(self.network.centers.weight.detach()[intent_Q], dim=-1)
-        return pl.DataFrame(
-            [
-                self.users.ids_of(number_Q.cpu().numpy()).alias("user_id"),
-                pl.Series("intent", intent_Q.cpu().numpy()),
-                pl.Series("similarity", (unit_QD * center_QD).sum(dim=1).cpu().numpy()),
-            ]
-        )
-
-    def intents(self, k: int = 10) -> pl.DataFrame:
-        """What the intents are, by the full histories of the log learnt from; the largest first.
-
-        Args:
-            k: Typical items an intent.
-
-        Returns:
-            ``intent``, ``users``, ``share`` (0 to 1), ``items`` (ids, highest lift first) and ``lifts``; see
-            :func:`elcrec.explain.intent_table.typical_items`. Unused intents come last, without items.
-        """
-        rows = intent_rows(self.user_intents(), self.log.frame, self.settings.n_intents, _positive(k))
-        schema = {"items": pl.List(self.items.ids.dtype), "lifts": pl.List(pl.Float64)}
-        return pl.DataFrame(rows, schema_overrides=schema)
-
-    def intent_health(self) -> dict[str, float]:
-        """How users spread over the intents; see :func:`elcrec.evaluation.intent_health.intent_health`."""
-        intents = torch.from_numpy(self.user_intents()["intent"].to_numpy().copy())
-        return intent_health(torch.bincount(intents, minlength=self.settings.n_intents))
 
     # ------------------------------------------------------------------ keeping
 
@@ -430,6 +290,7 @@ class ELCRec:
         data: Any,
         device: str = "auto",
         format: str | None = None,
+        items: Any = None,
         **settings: Any,
     ) -> ELCRec:
         """A model with weights published with ELCRec.
@@ -439,6 +300,7 @@ class ELCRec:
             data: The log they belong to: its item ids are the rows of the weights.
             device: See the constructor.
             format: Format of a data file.
+            items: What is known about the items; see :meth:`fit`.
             settings: What shapes cannot tell: ``n_heads`` (2), ``fusion`` (``concat``).
 
         Raises:
@@ -461,7 +323,8 @@ class ELCRec:
                 f"to {highest!r}: are they of the same data set?"
             )
         numbers = pl.Series("item_id", np.arange(1, n_items + 1)).cast(ids.dtype)
-        model._use(log, Vocabulary(numbers, first=1, kind="item"))
+        catalogue = None if items is None else Catalogue.read(items)
+        model._use(log, Vocabulary(numbers, first=1, kind="item"), catalogue)
         model._set_weights(translate(published), f"{weights}")
         model.metrics = {"imported_from": Path(weights).name, **model._results()}
         return model
@@ -469,58 +332,33 @@ class ELCRec:
     def _finish(self, folder: RunFolder) -> None:
         weights = {name: value.detach() for name, value in self.network.state_dict().items()}
         card = model_card(self.recipe, self.settings, self.log.summary(), self.metrics)
+        if self.catalogue is not None:
+            folder.write_catalogue(self.catalogue)
+        folder.write_names(self._given_names)
         folder.finish(weights, self.metrics, card)
+
+    def describe_items(self, items: Any) -> None:
+        """Attach what is known about the items, for names and reports; see :meth:`fit`. ``save`` keeps it."""
+        self._known.catalogue = Catalogue.read(items).matched(self.items.ids)
+        self._forget()
 
     def _restore(self, folder: RunFolder) -> ELCRec:
         document = folder.config()
         self.recipe, self.settings = str(document.get("recipe")), document["settings"]
         weights = folder.weights()
-        self._use(folder.interactions(), folder.vocabulary())
+        self._use(folder.interactions(), folder.vocabulary(), folder.catalogue())
         self._set_weights(weights, str(folder.model))
+        self._given_names = folder.names()
         self.history, self.metrics = folder.history(), folder.metrics()
         return self
 
     # ------------------------------------------------------------------ state
 
-    @property
-    def network(self) -> ELCRecNetwork:
-        """The network, in evaluation mode.
-
-        Raises:
-            RunError: Nothing is learnt yet.
-        """
-        if self._network is None:
-            raise RunError("this model has not learnt anything yet: call fit, or load a run")
-        return self._network
-
-    @property
-    def log(self) -> Interactions:
-        """The log learnt from, filtered and in order."""
-        return self._known.log
-
-    @property
-    def items(self) -> Vocabulary:
-        """The items the model knows."""
-        return self._known.items
-
-    @property
-    def users(self) -> Vocabulary:
-        """The users of the log."""
-        return self._known.users
-
-    @property
-    def _split(self) -> Split:
-        return self._known.split
-
-    @property
-    def _known(self) -> _Learnt:
-        if self._learnt is None:
-            raise RunError("this model has not learnt anything yet: call fit, or load a run")
-        return self._learnt
-
-    def _use(self, log: Interactions, items: Vocabulary) -> None:
+    def _use(self, log: Interactions, items: Vocabulary, catalogue: Catalogue | None) -> None:
+        self._forget()
         users = Vocabulary.of(log.frame["user_id"])
-        self._learnt = _Learnt(log, items, users, self._split_of(log, items))
+        described = None if catalogue is None else catalogue.matched(items.ids)
+        self._learnt = Learnt(log, items, users, self._split_of(log, items), described)
 
     def _split_of(self, log: Interactions, items: Vocabulary) -> Split:
         return make_split(log, items, self.settings.split, self.settings.holdout_share).to(self.device)
@@ -535,12 +373,6 @@ class ELCRec:
         if not all(bool(torch.isfinite(value).all()) for value in weights.values()):
             raise RunError(f"{source} is damaged: it holds values that are not numbers")
         self._network = network.to(self.device).eval()
-
-    def _user_numbers(self, users: Iterable[Any] | None, unknown: str) -> Tensor:
-        if users is None:
-            return torch.arange(len(self.users), device=self.device)
-        numbers = torch.from_numpy(self.users.indices(users, unknown)).to(self.device)
-        return numbers[numbers >= 0]
 
 
 def resolve_device(device: str) -> torch.device:
@@ -558,15 +390,3 @@ def resolve_device(device: str) -> torch.device:
     if not torch.cuda.is_available():
         raise SettingsError("device=cuda: PyTorch sees no GPU here; use --device cpu or install a CUDA build")
     return torch.device(device)
-
-
-def _positive(k: int) -> int:
-    if k < 1:
-        raise SettingsError(f"k={k}: ask for at least one item")
-    return k
-
-
-def _part(split: str) -> Part:
-    if split not in ("valid", "test"):
-        raise SettingsError(f"split={split!r}: use valid or test")
-    return "valid" if split == "valid" else "test"

@@ -12,6 +12,7 @@ import polars as pl
 from torch import Tensor
 
 from elcrec.config import Settings, validate
+from elcrec.data.catalogue import Catalogue
 from elcrec.data.interactions import Interactions
 from elcrec.data.vocabulary import Vocabulary
 from elcrec.errors import RunError, SettingsError
@@ -26,7 +27,7 @@ from elcrec.storage import (
     write_text,
 )
 
-FORMAT = 1
+FORMAT = 2
 FILES = (
     "config.json",
     "checkpoint.safetensors",
@@ -35,6 +36,8 @@ FILES = (
     "history.jsonl",
     "interactions.parquet",
     "vocabulary.parquet",
+    "items.parquet",
+    "intents.json",
     "README.md",
 )
 
@@ -108,6 +111,18 @@ class RunFolder:
         index = pl.Series("item_index", range(items.first, items.first + len(items)), dtype=pl.Int64)
         write_frame(self.path / "vocabulary.parquet", pl.DataFrame([index, items.ids.alias("item_id")]))
 
+    def write_catalogue(self, catalogue: Catalogue) -> None:
+        """What is known about the items."""
+        write_frame(self.path / "items.parquet", catalogue.frame)
+
+    def write_names(self, names: dict[int, str]) -> None:
+        """The names people gave to intents; no file where there are none."""
+        path = self.path / "intents.json"
+        if names:
+            write_json(path, {"names": {str(intent): name for intent, name in sorted(names.items())}})
+        else:
+            path.unlink(missing_ok=True)
+
     def clear(self) -> None:
         """Remove the files of the run that is here, config.json last; nothing where there is no run."""
         if self.started:
@@ -143,6 +158,11 @@ class RunFolder:
                 f"{self.path} was written by a newer elcrec ({document.get('elcrec')}): "
                 f"this is {package_version()}; upgrade with pip install -U elcrec"
             )
+        if document["format"] < FORMAT:
+            raise RunError(
+                f"{self.path} was written by an older elcrec ({document.get('elcrec')}) whose intents were made "
+                f"otherwise: train it again with this one ({package_version()})"
+            )
         try:
             return {**document, "settings": validate(document["settings"])}
         except (SettingsError, KeyError, TypeError, ValueError) as error:
@@ -156,6 +176,31 @@ class RunFolder:
         """
         frame = self._table("vocabulary.parquet", "item_index", "item_id")
         return Vocabulary(frame.sort("item_index")["item_id"], first=1, kind="item")
+
+    def catalogue(self) -> Catalogue | None:
+        """What is known about the items; None where nothing was given.
+
+        Raises:
+            RunError: Damaged.
+        """
+        if not (self.path / "items.parquet").exists():
+            return None
+        return Catalogue(self._table("items.parquet", "item_id", "title", "attributes"))
+
+    def names(self) -> dict[int, str]:
+        """The names people gave to intents; none where there is no file.
+
+        Raises:
+            RunError: Damaged.
+        """
+        path = self.path / "intents.json"
+        if not path.exists():
+            return {}
+        document = read_json(path)
+        try:
+            return {int(intent): str(name) for intent, name in document["names"].items()}
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise RunError(f"{path} is damaged: it should hold names by intent number") from error
 
     def interactions(self) -> Interactions:
         """The log the run learnt from.

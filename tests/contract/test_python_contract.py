@@ -231,8 +231,8 @@ def test_k_below_one_is_refused(model: ELCRec, k: int) -> None:
 
 def test_intents_and_user_intents_agree(model: ELCRec) -> None:
     of_users, table = model.user_intents(), model.intents()
-    assert of_users.columns == ["user_id", "intent", "similarity"]
-    assert table.columns == ["intent", "users", "share", "items", "lifts"]
+    assert of_users.columns == ["user_id", "intent", "similarity", "weight", "rank"]
+    assert {"intent", "name", "users", "share", "items", "lifts"} < set(table.columns)
     assert of_users.height == 300
     assert of_users["similarity"].is_between(-1.0001, 1.0001).all()
     counted = dict(of_users.group_by("intent").len().iter_rows())
@@ -245,7 +245,7 @@ def test_user_intents_of_some_are_those_of_all(model: ELCRec) -> None:
     everybody = dict(model.user_intents().select("user_id", "intent").iter_rows())
     some = model.user_intents(["shopper-00200", "shopper-00003"])
     assert some["user_id"].to_list() == ["shopper-00200", "shopper-00003"]
-    assert all(everybody[user] == intent for user, intent, _ in some.iter_rows())
+    assert all(everybody[user] == intent for user, intent in some.select("user_id", "intent").iter_rows())
 
 
 # ---------------------------------------------------------------------- keeping

@@ -100,7 +100,7 @@ def test_top_items_are_distinct_and_best_first(scores: list[list[int]], k: int) 
 @QUICK
 @given(st.lists(st.integers(0, 1000), min_size=1, max_size=40).filter(any))
 def test_effective_intents_lie_between_one_and_those_used(users: list[int]) -> None:
-    health = intent_health(torch.tensor(users))
+    health = intent_health(torch.tensor(users), torch.eye(len(users)))
     assert health["used"] == sum(count > 0 for count in users)
     assert 1 - 1e-9 <= health["effective"] <= health["used"] + 1e-9
     assert health["largest_share"] == pytest.approx(max(users) / sum(users))

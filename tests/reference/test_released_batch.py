@@ -131,8 +131,9 @@ def test_cluster(released: Released) -> None:
 def test_joint_and_gradients(released: Released) -> None:
     released.unit_centers()
     released.network.zero_grad()
-    terms, intent = Objective(released.resolved)(released.network, released.step())
-    assert torch.equal(intent, released.tensor("intent"))
+    users = torch.zeros(released.resolved.n_intents)
+    terms, assigned = Objective(released.resolved)(released.network, released.step(), users)
+    assert torch.equal(assigned.intent_B, released.tensor("intent"))
     close(terms.next_item, released.fields["next_item_loss"])
     close(terms.instance, released.fields["instance_loss_unit_centers"])
     close(terms.intent, released.fields["intent_loss"])

@@ -19,6 +19,7 @@ PAPER = {
 }
 RELEASED = {
     "padding": "encode",
+    "recency": 1.0,
     "next_item_loss": "bce",
     "negatives": "unseen_ever",
     "cluster_loss": "printed",
@@ -83,7 +84,7 @@ def test_default_is_ours() -> None:
     assert (settings.padding, settings.next_item_loss, settings.cluster_loss, settings.negatives) == (
         "skip",
         "softmax",
-        "balanced",
+        "nearest",
         "unseen_in_training",
     )
 

@@ -8,15 +8,15 @@ import polars as pl
 import pytest
 import torch
 
-from elcrec.evaluation.intent_health import intent_health
-from elcrec.explain.intent_table import PRIOR_USERS, intent_rows, typical_items
+from elcrec.evaluation.intent_health import collapse_warning, intent_flags, intent_health
+from elcrec.explain.intent_table import PRIOR_USERS, typical_items
 
 # Health
 
 
 @pytest.mark.parametrize("n_intents", [1, 2, 256])
 def test_equally_large_intents_are_all_effective(n_intents: int) -> None:
-    health = intent_health(torch.full((n_intents,), 37))
+    health = intent_health(torch.full((n_intents,), 37), torch.eye(n_intents))
     assert health["effective"] == pytest.approx(n_intents)
     assert health["used"] == n_intents
     assert health["largest_share"] == pytest.approx(1 / n_intents)
@@ -25,13 +25,22 @@ def test_equally_large_intents_are_all_effective(n_intents: int) -> None:
 def test_one_intent_for_everybody_is_one_effective() -> None:
     users = torch.zeros(256, dtype=torch.int64)
     users[17] = 22_363
-    assert intent_health(users) == {"effective": 1.0, "used": 1, "largest_share": 1.0}
+    health = intent_health(users, torch.eye(256))
+    assert health == {
+        "effective": 1.0,
+        "used": 1,
+        "largest_share": 1.0,
+        "dead": 255,
+        "duplicates": 0,
+        "dominant": 1,
+    }
+    assert "1 of 256 in use" in (collapse_warning(health, 256, 22_363) or "")
 
 
 def test_effective_is_the_exponential_of_the_entropy() -> None:
     users = [5, 0, 1, 14, 30]
     entropy = -sum(n / 50 * math.log(n / 50) for n in users if n)
-    health = intent_health(torch.tensor(users))
+    health = intent_health(torch.tensor(users), torch.eye(5))
     assert health["effective"] == pytest.approx(math.exp(entropy))
     assert health["used"] == 4
     assert health["largest_share"] == pytest.approx(0.6)
@@ -39,14 +48,44 @@ def test_effective_is_the_exponential_of_the_entropy() -> None:
 
 def test_float_counts_as_training_sums_them_are_the_same() -> None:
     users = torch.tensor([5, 0, 1, 14, 30])
-    assert intent_health(users.float()) == intent_health(users)
+    assert intent_health(users.float(), torch.eye(5)) == intent_health(users, torch.eye(5))
 
 
 def test_no_users_is_no_intent_in_use_and_no_nan() -> None:
-    health = intent_health(torch.zeros(4, dtype=torch.int64))
+    health = intent_health(torch.zeros(4, dtype=torch.int64), torch.eye(4))
     assert health["used"] == 0
     assert health["largest_share"] == 0
     assert health["effective"] == 1
+
+
+def test_flags_tell_dead_duplicate_and_dominant_intents() -> None:
+    centers = torch.tensor([[1.0, 0.0], [0.99, 0.01], [0.0, 1.0], [-1.0, 0.0]])
+    flags = intent_flags(torch.tensor([8, 1, 0, 3]), centers)
+    assert flags["dead"].tolist() == [False, False, True, False]
+    assert flags["duplicates"].tolist() == [True, True, False, False]
+    assert flags["dominant"].tolist() == [True, False, False, False]
+
+
+def test_duplicates_are_found_among_many_centres() -> None:
+    centers = torch.randn(2500, 64, generator=torch.Generator().manual_seed(1))
+    centers[2400] = 3 * centers[7]
+    duplicates = intent_flags(torch.ones(2500), centers)["duplicates"]
+    assert torch.nonzero(duplicates).flatten().tolist() == [7, 2400]
+
+
+@pytest.mark.parametrize(
+    ("users", "n_users", "collapsed"),
+    [
+        ([50, 50, 50, 50], 200, False),
+        ([150, 20, 20, 10], 200, True),
+        ([150, 50], 200, False),  # two intents: one of them is always the larger
+        ([10] * 20 + [0] * 236, 200, True),
+        ([1] * 8 + [0] * 248, 8, False),  # no more users than that
+    ],
+)
+def test_collapse_is_told_from_few_users_or_few_intents(users: list[int], n_users: int, collapsed: bool) -> None:
+    health = intent_health(torch.tensor(users), torch.eye(len(users)))
+    assert (collapse_warning(health, len(users), n_users) is not None) == collapsed
 
 
 # Typical items
@@ -127,34 +166,3 @@ def test_events_of_users_without_an_intent_do_not_count() -> None:
     assert typical_items(intent_of_user, pl.concat([events, strangers]), 5).equals(
         typical_items(intent_of_user, events, 5)
     )
-
-
-# Rows
-
-
-def test_intent_rows_are_largest_first_then_by_number_with_unused_ones_last() -> None:
-    intent_of_user = pl.DataFrame({"user_id": list("abcdefg"), "intent": [4, 2, 2, 4, 1, 2, 4]})
-    events = pl.DataFrame({"user_id": list("abcdefg"), "item_id": list("xyyxzyx")})
-    rows = intent_rows(intent_of_user, events, n_intents=6, k=3)
-    assert [row["intent"] for row in rows] == [2, 4, 1, 0, 3, 5]
-    assert [row["users"] for row in rows] == [3, 3, 1, 0, 0, 0]
-    assert [row["items"] for row in rows] == [["y"], ["x"], ["z"], [], [], []]
-    assert sum(row["share"] for row in rows) == pytest.approx(1)
-
-
-@pytest.mark.parametrize("k", [1, 4])
-def test_intent_rows_list_the_typical_items(k: int) -> None:
-    intent_of_user, events = a_world(2)
-    expected = naive_typical(intent_of_user, events, k)
-    for row in intent_rows(intent_of_user, events, n_intents=7, k=k):
-        own = expected.get(row["intent"], [])
-        assert row["items"] == [item for item, _, _ in own]
-        assert row["lifts"] == pytest.approx([lift for _, _, lift in own], abs=6e-4)
-        size = intent_of_user.filter(pl.col("intent") == row["intent"]).height
-        assert (row["users"], row["share"]) == (size, pytest.approx(size / 60))
-
-
-def test_ids_come_back_in_the_callers_type() -> None:
-    intent_of_user = pl.DataFrame({"user_id": [7, 8], "intent": [0, 1]})
-    events = pl.DataFrame({"user_id": [7, 8], "item_id": [100, 200]})
-    assert [row["items"] for row in intent_rows(intent_of_user, events, 2, 5)] == [[100], [200]]

@@ -8,11 +8,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from elcrec.losses import clustering, next_item
+from elcrec.losses import next_item
 from elcrec.losses.clustering import (
+    SIZE_HANDICAP,
     alignment,
-    balanced_assignment,
-    balanced_cluster_loss,
+    nearest_cluster_loss,
     printed_cluster_loss,
     separation,
 )
@@ -245,6 +245,7 @@ GRADIENT_CASES: dict[str, tuple[Callable[..., Tensor], tuple[tuple[int, ...], ..
     "separation": (separation, ((4, 3),)),
     "alignment": (alignment, ((5, 3), (4, 3))),
     "printed_cluster_loss": (printed_cluster_loss, ((5, 3), (4, 3))),
+    "nearest_cluster_loss": (lambda h, c: nearest_cluster_loss(h, c, torch.tensor([9, 0, 1, 2])), ((5, 3), (4, 3))),
     "nt_xent": (lambda a, b: nt_xent(a, b, 0.7), ((4, 3), (4, 3))),
     "nt_xent_same": (
         lambda a, b: nt_xent(a, b, 0.7, torch.tensor([1, 1, 0, 2])),
@@ -270,95 +271,60 @@ def test_softmax_gradients_over_several_chunks_are_those_of_finite_differences(
     assert torch.autograd.gradcheck(lambda h, v: softmax(h, v, target), (draw(5, 3, seed=1), draw(4, 3, seed=2)))
 
 
-# Balanced assignment and the loss that follows it
+# Distance to the nearest centre
 
 
 def unit_rows(n_rows: int, width: int, seed: int) -> Tensor:
     return F.normalize(draw(n_rows, width, seed=seed).detach(), dim=-1)
 
 
-def test_balanced_assignment_is_sinkhorn_knopp() -> None:
-    score = unit_rows(6, 4, 1) @ unit_rows(3, 4, 2).T
-    plan = (score / 0.05).exp()
-    for _ in range(3):
-        for k in range(3):
-            plan[:, k] /= plan[:, k].sum()
-        for i in range(6):
-            plan[i] /= plan[i].sum()
-    torch.testing.assert_close(balanced_assignment(score), plan)
+def naive_nearest_cluster_loss(behaviour: Tensor, centers: Tensor, users: list[int]) -> Tensor:
+    mean = sum(users) / len(users)
+    losses = []
+    for h in behaviour:
+        cosines = [h @ c / (h.norm() * c.norm()) for c in centers]
+        handicapped = [
+            cosine.item() - SIZE_HANDICAP * math.log((n + 1) / (mean + 1))
+            for cosine, n in zip(cosines, users, strict=True)
+        ]
+        losses.append(1 - cosines[handicapped.index(max(handicapped))])
+    return torch.stack(losses).mean()
 
 
-def test_balanced_assignment_shares_every_row_out_and_fills_centres_alike() -> None:
-    n_rows, n_centers = 512, 16
-    score = unit_rows(n_rows, 32, 1) @ unit_rows(n_centers, 32, 2).T
-    for iterations, deviation in ((3, 0.2), (100, 0.01)):
-        plan = balanced_assignment(score, iterations=iterations)
-        torch.testing.assert_close(plan.sum(dim=1), torch.ones(n_rows, dtype=torch.float64))
-        assert bool((plan >= 0).all())
-        total = plan.sum(dim=0) * n_centers / n_rows
-        assert (total - 1).abs().max().item() < deviation
-
-
-def test_balanced_assignment_prefers_the_closer_centre() -> None:
-    rows = unit_rows(64, 8, 1)
-    centers = unit_rows(4, 8, 2)
-    cosine = rows @ centers.T
-    plan = balanced_assignment(cosine)
-    assert (plan * cosine).sum(dim=1).mean().item() > cosine.mean().item() + 0.1
-
-
-def test_balanced_assignment_does_not_collapse_when_all_rows_are_nearly_the_same() -> None:
-    n_rows, n_centers = 256, 32
-    one = unit_rows(1, 16, 1)
-    rows = F.normalize(one + 1e-3 * unit_rows(n_rows, 16, 2), dim=-1)
-    cosine = rows @ unit_rows(n_centers, 16, 3).T
-    assert torch.unique(cosine.argmax(dim=1)).numel() == 1  # the nearest centre is the same for everybody
-    total = balanced_assignment(cosine).sum(dim=0) * n_centers / n_rows
-    torch.testing.assert_close(total, torch.ones(n_centers, dtype=torch.float64), rtol=0.01, atol=0)
-
-
-def test_balanced_assignment_survives_extreme_scores() -> None:
-    plan = balanced_assignment(torch.tensor([[1e4, -1e4], [1e4, -1e4], [-1e4, 1e4]]))
-    assert bool(plan.isfinite().all())
-    torch.testing.assert_close(plan.sum(dim=1), torch.ones(3))
-
-
-def naive_balanced_cluster_loss(behaviour: Tensor, centers: Tensor, temperature: float) -> Tensor:
-    cosine = torch.stack([torch.stack([h @ c / (h.norm() * c.norm()) for c in centers]) for h in behaviour])
-    target = balanced_assignment(cosine.detach())
-    total = behaviour.new_zeros(())
-    for i in range(len(behaviour)):
-        scale = sum((cosine[i, k] / temperature).exp() for k in range(len(centers)))
-        for k in range(len(centers)):
-            total = total - target[i, k] * ((cosine[i, k] / temperature).exp() / scale).log()
-    return total / len(behaviour)
-
-
-@pytest.mark.parametrize("temperature", [1.0, 0.1])
-def test_balanced_cluster_loss_is_the_loop(temperature: float) -> None:
+@pytest.mark.parametrize("users", [[0, 0, 0, 0], [5, 5, 5, 5], [100, 0, 3, 40]])
+def test_nearest_cluster_loss_is_the_loop(users: list[int]) -> None:
     same_value_and_gradients(
-        lambda h, c: balanced_cluster_loss(h, c, temperature),
-        lambda h, c: naive_balanced_cluster_loss(h, c, temperature),
-        draw(6, 4, seed=1),
-        draw(3, 4, seed=2),
+        lambda h, c: nearest_cluster_loss(h, c, torch.tensor(users)),
+        lambda h, c: naive_nearest_cluster_loss(h, c, users),
+        draw(9, 3, seed=1),
+        draw(4, 3, seed=2),
     )
 
 
-def test_balanced_cluster_loss_has_the_gradient_of_finite_differences_at_its_fixed_target(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    behaviour, centers = draw(6, 4, seed=1), draw(3, 4, seed=2)
-    target = balanced_assignment(F.normalize(behaviour, dim=-1) @ F.normalize(centers, dim=-1).T)
-    free = torch.autograd.grad(balanced_cluster_loss(behaviour, centers, 0.5), (behaviour, centers))
-    monkeypatch.setattr(clustering, "balanced_assignment", lambda score: target)
-    assert torch.autograd.gradcheck(lambda h, c: balanced_cluster_loss(h, c, 0.5), (behaviour, centers))
-    fixed = torch.autograd.grad(balanced_cluster_loss(behaviour, centers, 0.5), (behaviour, centers))
-    for one, other in zip(free, fixed, strict=True):
-        assert torch.equal(one, other)
-
-
-def test_balanced_cluster_loss_does_not_depend_on_lengths() -> None:
-    behaviour, centers = draw(6, 4, seed=1), draw(3, 4, seed=2)
+def test_nearest_cluster_loss_does_not_depend_on_lengths() -> None:
+    behaviour, centers, users = draw(6, 4, seed=1), draw(3, 4, seed=2), torch.zeros(3)
     torch.testing.assert_close(
-        balanced_cluster_loss(behaviour, centers), balanced_cluster_loss(5 * behaviour, centers / 9)
+        nearest_cluster_loss(behaviour, centers, users), nearest_cluster_loss(5 * behaviour, centers / 9, users)
     )
+
+
+def test_behaviour_on_its_centre_costs_nothing() -> None:
+    centers = unit_rows(5, 4, seed=3)
+    assert nearest_cluster_loss(3 * centers, centers, torch.zeros(5)).item() == pytest.approx(0, abs=1e-12)
+
+
+def test_a_large_intent_gives_way_to_a_small_one_that_is_almost_as_near() -> None:
+    centers = torch.eye(2, dtype=torch.float64, requires_grad=True)
+    between = F.normalize(torch.tensor([[1.0, 0.999]], dtype=torch.float64), dim=-1)
+    for users, pulled in (([0, 0], 0), ([1000, 0], 1)):
+        gradient = torch.autograd.grad(nearest_cluster_loss(between, centers, torch.tensor(users)), centers)[0]
+        assert gradient[pulled].norm() > 0
+        assert gradient[1 - pulled].norm() == 0
+
+
+def test_the_handicap_never_outweighs_a_clear_difference() -> None:
+    centers = torch.eye(2, dtype=torch.float64, requires_grad=True)
+    clear = torch.tensor([[1.0, 0.2]], dtype=torch.float64)
+    users = torch.tensor([10**6, 0])
+    gradient = torch.autograd.grad(nearest_cluster_loss(clear, centers, users), centers)[0]
+    assert gradient[1].norm() == 0

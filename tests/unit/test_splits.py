@@ -10,7 +10,7 @@ import torch
 from elcrec.data.interactions import Interactions
 from elcrec.data.splits import Split, make_split
 from elcrec.data.vocabulary import Vocabulary
-from elcrec.errors import DataError, UnknownIdError
+from elcrec.errors import DataError, SettingsError, UnknownIdError
 
 
 def histories_of(lengths: list[int]) -> list[list[int]]:
@@ -173,5 +173,5 @@ def test_nothing_to_learn_is_refused() -> None:
 
 
 def test_an_unknown_part_is_refused() -> None:
-    with pytest.raises(DataError, match="'valid' or 'test'"):
-        split_of(histories_of([3])).targets("train")  # type: ignore[arg-type]
+    with pytest.raises(SettingsError, match="use valid or test"):
+        split_of(histories_of([3])).targets("train")

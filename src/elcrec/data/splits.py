@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Literal
 
 import numpy as np
 import polars as pl
@@ -12,9 +11,7 @@ from torch import Tensor
 
 from elcrec.data.interactions import Interactions
 from elcrec.data.vocabulary import Vocabulary
-from elcrec.errors import DataError
-
-Part = Literal["valid", "test"]
+from elcrec.errors import DataError, SettingsError
 
 
 @dataclass(frozen=True)
@@ -54,14 +51,15 @@ class Split:
         """The same on a device."""
         return Split(**{field.name: getattr(self, field.name).to(device) for field in fields(self)})
 
-    def targets(self, part: Part) -> tuple[Tensor, Tensor]:
+    def targets(self, part: str) -> tuple[Tensor, Tensor]:
         """Users who have an item to predict, and its positions: int64 [Q], int64 [Q].
 
         Raises:
             DataError: Nobody has one.
+            SettingsError: Another part.
         """
         if part not in ("valid", "test"):
-            raise DataError(f"unknown split {part!r}: use 'valid' or 'test'")
+            raise SettingsError(f"split={part!r}: use valid or test")
         at_U = self.valid_U if part == "valid" else self.test_U
         user_Q = torch.nonzero(at_U >= 0).flatten()
         if user_Q.numel() == 0:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -16,6 +17,18 @@ ENCODE_ROWS = 1024
 SCORE_ROWS = 128
 UNRANKED = torch.iinfo(torch.int64).max
 """The rank of an item that may not be ranked: beyond every cutoff."""
+
+
+class Wish(NamedTuple):
+    """Something that counts beside the dot product: ``(1 - strength) * score + strength * bonus``.
+
+    Attributes:
+        strength: 0 to 1.
+        bonus_V: [V + 1], of each item index.
+    """
+
+    strength: float
+    bonus_V: Tensor
 
 
 def user_vectors(network: ELCRecNetwork, item_N: Tensor, start_Q: Tensor, end_Q: Tensor, max_seq_len: int) -> Tensor:
@@ -42,14 +55,27 @@ def score_blocks(
     end_Q: Tensor,
     max_seq_len: int,
     exclude_seen: bool = True,
+    user_QD: Tensor | None = None,
+    wish: Wish | None = None,
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Scores of all items for histories, a block at a time, shortest histories first.
+
+    Args:
+        network: In evaluation mode.
+        item_N: int64 [N], the log.
+        start_Q: int64 [Q], first position of each history.
+        end_Q: int64 [Q], position after its last.
+        max_seq_len: Newest items read.
+        exclude_seen: Items of the history are not ranked.
+        user_QD: [Q, D], vectors to score with instead of :func:`user_vectors`.
+        wish: What else counts, beside the dot product.
 
     Yields:
         Which histories, int64 [B], and their scores, [B, V + 1]: column i is item index i, column 0 (padding)
         is -inf, and so is every item of the whole history when ``exclude_seen``. The buffer is used again.
     """
-    user_QD = user_vectors(network, item_N, start_Q, end_Q, max_seq_len)
+    if user_QD is None:
+        user_QD = user_vectors(network, item_N, start_Q, end_Q, max_seq_len)
     table_DV = network.encoder.item_embedding.weight[: network.n_items + 1].T.contiguous()
     if not bool(user_QD.isfinite().all() & table_DV.isfinite().all()):
         raise RunError("the model's scores are not numbers (NaN): its weights are damaged or training diverged")
@@ -57,6 +83,8 @@ def score_blocks(
     buffer = torch.empty(min(SCORE_ROWS, order_Q.numel()), network.n_items + 1, device=item_N.device)
     for at_B in order_Q.split(SCORE_ROWS):
         score_BV = torch.mm(user_QD[at_B], table_DV, out=buffer[: at_B.numel()])
+        if wish is not None:
+            score_BV.mul_(1 - wish.strength).add_(wish.bonus_V, alpha=wish.strength)
         _exclude(score_BV, item_N, start_Q[at_B], end_Q[at_B], exclude_seen)
         yield at_B, score_BV
 
@@ -150,6 +178,8 @@ def best_items(
     k: int,
     max_seq_len: int,
     exclude_seen: bool = True,
+    user_QD: Tensor | None = None,
+    wish: Wish | None = None,
 ) -> tuple[Tensor, Tensor]:
     """The k best items for each history, best first; arguments as for :func:`score_blocks`.
 
@@ -158,7 +188,7 @@ def best_items(
     """
     item_QK = torch.zeros(start_Q.numel(), min(k, network.n_items), dtype=torch.int64)
     score_QK = torch.zeros(item_QK.shape)
-    for at_B, score_BV in score_blocks(network, item_N, start_Q, end_Q, max_seq_len, exclude_seen):
+    for at_B, score_BV in score_blocks(network, item_N, start_Q, end_Q, max_seq_len, exclude_seen, user_QD, wish):
         item_BK, score_BK = top_items(score_BV, k)
         item_QK[at_B.cpu()], score_QK[at_B.cpu()] = item_BK.cpu(), score_BK.cpu()
     return item_QK, score_QK

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import polars as pl
 
-# An item is judged as if this many more average users had it: rare items need evidence.
+from elcrec.data.catalogue import Catalogue
+
 PRIOR_USERS = 10.0
+"""An item is judged as if this many more average users had it: rare items need evidence."""
 
 
 def typical_items(intent_of_user: pl.DataFrame, events: pl.DataFrame, k: int) -> pl.DataFrame:
@@ -40,24 +40,21 @@ def typical_items(intent_of_user: pl.DataFrame, events: pl.DataFrame, k: int) ->
     )
 
 
-def intent_rows(intent_of_user: pl.DataFrame, events: pl.DataFrame, n_intents: int, k: int) -> list[dict[str, Any]]:
-    """One row an intent, the largest first, unused ones last.
+def typical_attributes(
+    intent_of_user: pl.DataFrame, events: pl.DataFrame, catalogue: Catalogue, k: int
+) -> pl.DataFrame:
+    """The attributes of items that each intent's users take more often than others do.
+
+    Args:
+        intent_of_user: ``user_id``, ``intent``.
+        events: ``user_id``, ``item_id``.
+        catalogue: Whose attributes.
+        k: Attributes an intent.
 
     Returns:
-        ``intent``, ``users``, ``share`` (0 to 1), ``items`` (ids by lift) and ``lifts``.
+        ``intent``, ``attribute``, ``users`` (of the intent who have an item with it), ``lift``; see
+        :func:`typical_items`.
     """
-    sizes = dict(intent_of_user.group_by("intent").len().iter_rows())
-    typical = typical_items(intent_of_user, events, k).partition_by("intent", as_dict=True)
-    rows = []
-    for intent in sorted(range(n_intents), key=lambda number: (-sizes.get(number, 0), number)):
-        items = typical.get((intent,))
-        rows.append(
-            {
-                "intent": intent,
-                "users": sizes.get(intent, 0),
-                "share": sizes.get(intent, 0) / len(intent_of_user),
-                "items": [] if items is None else items["item_id"].to_list(),
-                "lifts": [] if items is None else [round(lift, 3) for lift in items["lift"].to_list()],
-            }
-        )
-    return rows
+    taken = events.select("user_id", "item_id").unique().join(catalogue.pairs(), on="item_id")
+    typical = typical_items(intent_of_user, taken.select("user_id", pl.col("attribute").alias("item_id")), k)
+    return typical.rename({"item_id": "attribute"})

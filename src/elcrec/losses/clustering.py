@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -51,43 +50,30 @@ def printed_cluster_loss(behaviour_BD: Tensor, centers_KD: Tensor) -> Tensor:
     return separation(centers_KD) + alignment(behaviour_BD, centers_KD)
 
 
-def balanced_cluster_loss(behaviour_BD: Tensor, centers_KD: Tensor, temperature: float = 0.1) -> Tensor:
-    """Cross-entropy of the assignment of behaviours to centres against a balanced assignment of the batch.
+SIZE_HANDICAP = 0.01
+"""Cosine that an intent e times larger than the average gives away in :func:`nearest_cluster_loss`."""
 
-    ``-1/B sum_i sum_k q_ik log softmax_k(cos(h_i, c_k) / t)`` where q is the transport plan that gives every
-    centre the same share of the batch (:func:`balanced_assignment`), held fixed.
+
+def nearest_cluster_loss(behaviour_BD: Tensor, centers_KD: Tensor, users_K: Tensor) -> Tensor:
+    """How far behaviours are from their centre: ``1 - 1/B sum_i cos(h_i, c_a(i))``.
+
+    ``a(i) = argmax_k cos(h_i, c_k) - s log((n_k + 1) / (mean n + 1))`` with s = ``SIZE_HANDICAP``: the objective
+    of spherical k-means, but large intents give way to small ones, so that none dies and none takes over.
+    Gradients flow into behaviours and centres; the assignment is held fixed.
 
     Args:
         behaviour_BD: [B, D].
         centers_KD: [K, D].
-        temperature: t > 0.
+        users_K: [K], users of each intent so far, n; any positive scale, >= 0.
 
     Returns:
-        Scalar, >= 0.
+        Scalar, 0 to 2.
 
-    Source: the assignment of SwAV (arXiv 2006.09882) eq. 2-3, in place of ELCRec eq. 7.
+    Source: spherical k-means (Dhillon and Modha 2001) with a conscience (DeSieno 1988), in place of ELCRec
+    eq. 7. docs/intents.md compares it with other losses.
     """
-    cosine_BK = F.normalize(behaviour_BD, dim=-1) @ F.normalize(centers_KD, dim=-1).T
-    target_BK = balanced_assignment(cosine_BK.detach())
-    return -(target_BK * F.log_softmax(cosine_BK / temperature, dim=-1)).sum(dim=1).mean()
-
-
-@torch.no_grad()
-def balanced_assignment(score_BK: Tensor, epsilon: float = 0.05, iterations: int = 3) -> Tensor:
-    """Soft assignment in which every row sums to 1 and every centre gets about the same total.
-
-    Args:
-        score_BK: [B, K], higher is closer.
-        epsilon: Entropy of the plan; small is hard.
-        iterations: Rounds of Sinkhorn-Knopp.
-
-    Returns:
-        [B, K], rows sum to 1.
-
-    Source: Sinkhorn-Knopp as in SwAV (arXiv 2006.09882) section 3.1.
-    """
-    log_plan = score_BK / epsilon
-    for _ in range(iterations):
-        log_plan = log_plan - log_plan.logsumexp(dim=0, keepdim=True)
-        log_plan = log_plan - log_plan.logsumexp(dim=1, keepdim=True)
-    return log_plan.exp()
+    unit_BD, unit_KD = F.normalize(behaviour_BD, dim=-1), F.normalize(centers_KD, dim=-1)
+    users_K = users_K.to(unit_KD.dtype)
+    handicap_K = SIZE_HANDICAP * ((users_K + 1) / (users_K.mean() + 1)).log()
+    assigned_B = (unit_BD.detach() @ unit_KD.detach().T - handicap_K).argmax(dim=1)
+    return 1 - (unit_BD * F.embedding(assigned_B, unit_KD)).sum(dim=1).mean()

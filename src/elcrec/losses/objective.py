@@ -13,9 +13,8 @@ from torch import Tensor
 from elcrec.config import Settings
 from elcrec.data.batches import TokenBatch
 from elcrec.losses import next_item
-from elcrec.losses.clustering import balanced_cluster_loss, printed_cluster_loss
+from elcrec.losses.clustering import nearest_cluster_loss, printed_cluster_loss
 from elcrec.losses.contrastive import nt_xent
-from elcrec.model.encoder import pool
 from elcrec.model.network import ELCRecNetwork
 
 PhaseClock = Callable[[str], None]
@@ -48,6 +47,20 @@ class Terms(NamedTuple):
     cluster: Tensor
 
 
+class Assigned(NamedTuple):
+    """Where the original sequences of a batch went, without gradient.
+
+    Attributes:
+        intent_B: int64 [B], the nearest centre.
+        cosine_B: [B], cosine to it.
+        margin_B: [B], how much smaller the cosine to the next centre is, >= 0.
+    """
+
+    intent_B: Tensor
+    cosine_B: Tensor
+    margin_B: Tensor
+
+
 class Objective:
     """``next_item + instance_weight * instance + intent_weight * intent + cluster_weight * cluster``.
 
@@ -67,9 +80,10 @@ class Objective:
         self,
         network: ELCRecNetwork,
         step: StepInput,
+        users_K: Tensor,
         clock: PhaseClock = lambda phase: None,
         warming_up: bool = False,
-    ) -> tuple[Terms, Tensor]:
+    ) -> tuple[Terms, Assigned]:
         """All terms for a batch, in the released program's order.
 
         The instance contrast sees the centres as the optimiser left them; they are then scaled to unit rows
@@ -78,11 +92,12 @@ class Objective:
         Args:
             network: The network; its centres are scaled in place.
             step: The batch.
+            users_K: [K], users of each intent in the epoch so far.
             warming_up: Only the next item counts; the other terms are 0.
             clock: Called with the name of each phase as it ends (``encode``, ``losses``).
 
         Returns:
-            The terms (scalars) and the intent of each row, int64 [B].
+            The terms (scalars) and the intent of each row.
         """
         settings = self.settings
         instance_weight, intent_weight, cluster_weight = (
@@ -96,7 +111,7 @@ class Objective:
         clock("encode")
 
         # The original sequences first, then the views, if there are any.
-        behaviour_BD, *view_BD = pool(hidden_TD, step.tokens).split(step.n_sequences)
+        behaviour_BD, *view_BD = network.pooled(hidden_TD, step.tokens).split(step.n_sequences)
         zero = hidden_TD.new_zeros(())
         next_item_loss = self._next_item(network, hidden_TD, step)
         instance = self._instance(network, hidden_TD, step, view_BD) if instance_weight > 0 else zero
@@ -104,11 +119,13 @@ class Objective:
         network.centers.normalise()
         behaviour_BD = F.normalize(behaviour_BD, dim=-1)
         intent_B = network.centers.nearest(behaviour_BD.detach())
-        cluster = self._cluster(behaviour_BD, network.centers.weight) if cluster_weight > 0 else zero
+        cluster = self._cluster(behaviour_BD, network.centers.weight, users_K) if cluster_weight > 0 else zero
         intent = self._intent(network, view_BD, intent_B) if intent_weight > 0 else zero
         total = next_item_loss + instance_weight * instance + intent_weight * intent + cluster_weight * cluster
+        nearest_B2 = network.centers.closeness(behaviour_BD)
+        assigned = Assigned(intent_B, nearest_B2[:, 0], nearest_B2[:, 0] - nearest_B2[:, 1])
         clock("losses")
-        return Terms(total, next_item_loss, instance, intent, cluster), intent_B
+        return Terms(total, next_item_loss, instance, intent, cluster), assigned
 
     def _next_item(self, network: ELCRecNetwork, hidden_TD: Tensor, step: StepInput) -> Tensor:
         at_N = torch.nonzero(step.target_T).flatten()
@@ -142,7 +159,7 @@ class Objective:
         ]
         return torch.stack(losses).mean()
 
-    def _cluster(self, behaviour_BD: Tensor, centers_KD: Tensor) -> Tensor:
+    def _cluster(self, behaviour_BD: Tensor, centers_KD: Tensor, users_K: Tensor) -> Tensor:
         if self.settings.cluster_loss == "printed":
             return printed_cluster_loss(behaviour_BD, centers_KD)
-        return balanced_cluster_loss(behaviour_BD, centers_KD, self.settings.temperature)
+        return nearest_cluster_loss(behaviour_BD, centers_KD, users_K)

@@ -141,14 +141,17 @@ def attention_mask(batch: TokenBatch, rows: int, width: int) -> Tensor:
     return torch.zeros(hidden_RWW.shape, device=device).masked_fill(hidden_RWW, RELEASED_MASK)
 
 
-def pool(hidden_TD: Tensor, batch: TokenBatch) -> Tensor:
-    """The behaviour embedding: mean over real positions, or with padding ``encode`` over all L.
+def pool(hidden_TD: Tensor, batch: TokenBatch, recency: float = 1.0) -> Tensor:
+    """The behaviour embedding: weighted mean over real positions, or with padding ``encode`` plain mean over all L.
 
-    Source: released ELCRec takes the mean over all positions (the paper's text says concatenation).
+    ``h = sum_t r^(n-1-t) h_t / sum_t r^(n-1-t)`` over the n real positions t = 0 .. n-1.
+
+    Source: released ELCRec takes the plain mean over all positions (the paper's text says concatenation).
 
     Args:
         hidden_TD: [T, D].
         batch: The tokens, in B rows.
+        recency: r, 0 < r <= 1: what a position weighs against the one after it; 1 is the plain mean.
 
     Returns:
         [B, D], in the caller's row order.
@@ -159,12 +162,18 @@ def pool(hidden_TD: Tensor, batch: TokenBatch) -> Tensor:
         if batch.padding == "encode":
             pooled.append(hidden_RWD.mean(dim=1))
         else:
-            real_RW1 = batch.real_T[first : first + rows * width].view(rows, width, 1)
-            length_R1 = batch.length_R[first_row : first_row + rows, None]
-            pooled.append((hidden_RWD * real_RW1).sum(dim=1) / length_R1)
+            weight_RW = position_weights(batch.length_R[first_row : first_row + rows], width, recency)
+            pooled.append((hidden_RWD * weight_RW[:, :, None]).sum(dim=1))
         first_row += rows
         first += rows * width
     return torch.cat(pooled)[batch.row_B]
+
+
+def position_weights(length_R: Tensor, width: int, recency: float) -> Tensor:
+    """Weight of each position in the behaviour embedding: [R, width], rows sum to 1, 0 beyond the length."""
+    age_RW = length_R[:, None] - 1 - torch.arange(width, device=length_R.device)
+    weight_RW = recency ** age_RW.clamp(min=0).float() * (age_RW >= 0)
+    return weight_RW / weight_RW.sum(dim=1, keepdim=True)
 
 
 def _initialise(module: nn.Module) -> None:

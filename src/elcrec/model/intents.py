@@ -30,6 +30,14 @@ class IntentCenters(nn.Module):
         # |x - c|^2 without |x|^2, which is the same for all centres.
         return torch.addmm(c_KD.square().sum(dim=1), x_ND, c_KD.T, alpha=-2).argmin(dim=1)
 
+    def cosines(self, x_ND: Tensor) -> Tensor:
+        """Cosine of each vector to each centre, [N, K], without gradient."""
+        return F.normalize(x_ND.detach(), dim=-1) @ F.normalize(self.weight.detach(), dim=-1).T
+
+    def closeness(self, x_ND: Tensor) -> Tensor:
+        """The two largest cosines of each vector to the centres, larger first: [N, 2], without gradient."""
+        return self.cosines(x_ND).topk(2, dim=1).values
+
     def of(self, intent_N: Tensor) -> Tensor:
         """The centres of intents, [N, D], with a gradient that is summed in the same order every time.
 
@@ -39,8 +47,7 @@ class IntentCenters(nn.Module):
 
     def assign(self, behaviour_ND: Tensor) -> Tensor:
         """Intent of behaviour embeddings of any length: nearest unit centre to the unit behaviour, int64 [N]."""
-        unit_ND = F.normalize(behaviour_ND.detach(), dim=-1)
-        return torch.mm(unit_ND, F.normalize(self.weight.detach(), dim=-1).T).argmax(dim=1)
+        return self.cosines(behaviour_ND).argmax(dim=1)
 
     def fuse(self, hidden_ND: Tensor, fusion: str) -> Tensor:
         """Each vector with its nearest centre: ``shift`` h + c [N, D], or ``concat`` [h; c] [N, 2D].

@@ -22,6 +22,7 @@ class ELCRecNetwork(nn.Module):
         """Fresh weights from torch's global generator."""
         super().__init__()
         self.n_items = n_items
+        self.recency = settings.recency
         self.encoder = SequenceEncoder(
             n_item_rows=n_items + (2 if settings.padding == "encode" else 1),
             max_seq_len=settings.max_seq_len,
@@ -47,4 +48,8 @@ class ELCRecNetwork(nn.Module):
     @torch.no_grad()
     def encode_behaviour(self, batch: TokenBatch) -> Tensor:
         """The behaviour embedding, see :func:`elcrec.model.encoder.pool`: [B, D]."""
-        return pool(self.encoder(batch), batch)
+        return self.pooled(self.encoder(batch), batch)
+
+    def pooled(self, hidden_TD: Tensor, batch: TokenBatch) -> Tensor:
+        """Behaviour embeddings from hidden vectors, with this model's recency: [B, D]."""
+        return pool(hidden_TD, batch, self.recency)

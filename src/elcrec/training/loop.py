@@ -15,13 +15,13 @@ from torch import Tensor
 from elcrec.config import Settings
 from elcrec.data.splits import Split
 from elcrec.errors import RunError
-from elcrec.evaluation.intent_health import intent_health
+from elcrec.evaluation.intent_health import collapse_warning, effective_intents, intent_health
 from elcrec.evaluation.metrics import ranking_metrics
 from elcrec.evaluation.ranking import target_ranks
 from elcrec.losses.objective import Objective, Terms
 from elcrec.model.network import ELCRecNetwork
+from elcrec.training.centers import settle_centers, start_centers
 from elcrec.training.checkpoint import Progress, load_checkpoint, save_checkpoint
-from elcrec.training.start import start_centers
 from elcrec.training.steps import StepSource
 
 SELECT_ON = "ndcg@20"
@@ -36,8 +36,8 @@ class Reporter(Protocol):
     def begin(self, settings: Settings, n_steps: int, progress: Progress) -> None:
         """Training starts or goes on."""
 
-    def step(self, losses: dict[str, float] | None, intents_used: int | None) -> None:
-        """A step is done; mean losses of the epoch so far now and then, else None."""
+    def step(self, losses: dict[str, float] | None, effective: float | None) -> None:
+        """A step is done; now and then mean losses and effective intents of the epoch so far, else None."""
 
     def epoch(self, record: dict[str, Any], progress: Progress) -> None:
         """An epoch is done and safe on disk."""
@@ -84,8 +84,9 @@ def train(
 
     Returns:
         The progress. Its ``history`` has one record an epoch: ``epoch``, ``losses`` (mean of each term),
-        ``valid`` (metrics), ``intents`` (of the epoch's training rows: ``used``, ``effective``,
-        ``largest_share``) and ``seconds`` by phase.
+        ``valid`` (metrics), ``intents`` (of the epoch's training rows: see
+        :func:`elcrec.evaluation.intent_health.intent_health`; mean ``cosine`` to the own centre and ``margin``
+        to the next; after the warm-up a ``warning`` or None) and ``seconds`` by phase.
 
     Raises:
         RunError: The loss is not a number, or the checkpoint cannot be read or written.
@@ -136,6 +137,7 @@ def train(
     network.load_state_dict(best)
     if progress.best_epoch <= settings.warmup_epochs:  # the best weights come from before the centres' start
         start_centers(network, split, settings)
+    settle_centers(network, split, settings)
     return progress
 
 
@@ -148,26 +150,32 @@ def _run_epoch(
     reporter: Reporter,
     timer: PhaseTimer,
     warming_up: bool,
-) -> tuple[dict[str, float], dict[str, float]]:
+) -> tuple[dict[str, float], dict[str, Any]]:
     network.train()
     device = source.learner_M.device
     sums = torch.zeros(len(Terms._fields), device=device)
     users_K = torch.zeros(network.centers.weight.shape[0], device=device)
+    closeness = torch.zeros(2, device=device)
     for number, step in enumerate(source.epoch(generator), start=1):
         timer("data")
-        terms, intent_B = objective(network, step, timer, warming_up)
+        terms, assigned = objective(network, step, users_K, timer, warming_up)
         optimizer.zero_grad()
         terms.total.backward()
         timer("backward")
         optimizer.step()
         timer("step")
         sums += torch.stack([term.detach() for term in terms])
-        users_K += torch.bincount(intent_B, minlength=users_K.numel())
+        users_K += torch.bincount(assigned.intent_B, minlength=users_K.numel())
+        closeness += torch.stack([assigned.cosine_B.sum(), assigned.margin_B.sum()])
         if number % 10 == 0:  # reading values waits for the device
-            reporter.step(_means(sums, number), int((users_K > 0).sum()))
+            reporter.step(_means(sums, number), effective_intents(users_K))
         else:
             reporter.step(None, None)
-    return _means(sums, source.n_steps), intent_health(users_K)
+    cosine, margin = (closeness / users_K.sum()).tolist()
+    health = {**intent_health(users_K, network.centers.weight), "cosine": cosine, "margin": margin}
+    if not warming_up:
+        health["warning"] = collapse_warning(health, len(users_K), int(users_K.sum()))
+    return _means(sums, source.n_steps), health
 
 
 @torch.no_grad()

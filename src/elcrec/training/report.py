@@ -21,7 +21,7 @@ class SilentReporter:
     def begin(self, settings: Settings, n_steps: int, progress: Progress) -> None:
         """Nothing."""
 
-    def step(self, losses: dict[str, float] | None, intents_used: int | None) -> None:
+    def step(self, losses: dict[str, float] | None, effective: float | None) -> None:
         """Nothing."""
 
     def epoch(self, record: dict[str, Any], progress: Progress) -> None:
@@ -37,6 +37,7 @@ class TerminalReporter:
     def __init__(self, console: Console | None = None, every: int = 1) -> None:
         """The console (default: standard error), and how many epochs pass between two lines."""
         self.every = every
+        self._warned = False
         self.console = console or Console(stderr=True, highlight=False)
         self._bar = Bar(
             TextColumn("[bold]{task.description}"),
@@ -69,11 +70,11 @@ class TerminalReporter:
             "training", total=settings.epochs * n_steps, completed=done * n_steps, now="", best=_best(progress)
         )
 
-    def step(self, losses: dict[str, float] | None, intents_used: int | None) -> None:
+    def step(self, losses: dict[str, float] | None, effective: float | None) -> None:
         """Move the bar; now and then show the losses."""
         self._bar.advance(self._task)
         if losses is not None:
-            self._bar.update(self._task, now=f"{_losses(losses)} · {intents_used} intents in use")
+            self._bar.update(self._task, now=f"{_losses(losses)} · {effective:.0f} effective intents")
 
     def epoch(self, record: dict[str, Any], progress: Progress) -> None:
         """A line that stays."""
@@ -86,9 +87,14 @@ class TerminalReporter:
             f"epoch {record['epoch']:>3}/{self._settings.epochs}  {_losses(record['losses'])}  "
             f"valid ndcg@20 {record['valid']['ndcg@20']:.4f} "
             + ("[green]best[/]" if best else f"[dim](best {progress.best_value:.4f} @ {progress.best_epoch})[/]")
-            + f"  intents {intents['used']} used, {intents['effective']:.0f} effective  {seconds:.1f} s",
+            + f"  intents {intents['used']} used, {intents['effective']:.0f} effective, largest "
+            f"{intents['largest_share']:.1%}  {seconds:.1f} s",
             soft_wrap=True,
         )
+        warning = intents.get("warning")
+        if warning and not self._warned:
+            self._warned = True
+            self.console.print(f"[bold red]warning:[/] {warning} (recipe default keeps them apart)", soft_wrap=True)
 
     def end(self) -> None:
         """Close the bar."""

@@ -1,0 +1,147 @@
+"""How much of a score each intent carries, and which items pulled a history toward an intent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from elcrec.data.batches import Padding, histories, lay_out
+from elcrec.model.encoder import position_weights
+from elcrec.model.network import ELCRecNetwork
+
+N_PARTS = 3
+SWEEPS = 50
+WEIGHT_TEMPERATURE = 0.05
+ENCODE_ROWS = 512
+
+
+def intent_weights(cosine_QK: Tensor) -> Tensor:
+    """Soft intents: ``softmax_k(cos(h, c_k) / .05)``, [Q, K], rows sum to 1."""
+    return (cosine_QK / WEIGHT_TEMPERATURE).softmax(dim=1)
+
+
+@dataclass(frozen=True)
+class Attribution:
+    """User vectors as sums of intents and a residual: ``u = sum_m amount_m c_m + residual``.
+
+    A score is a dot product with an item, so it splits alike, and exactly.
+
+    Attributes:
+        intent_QM: int64 [Q, M], the intents of each history, nearest first.
+        amount_QM: [Q, M], length of each intent's part of the vector, >= 0.
+        center_QMD: [Q, M, D], their unit centres.
+        residual_QD: [Q, D], what the intents do not carry.
+    """
+
+    intent_QM: Tensor
+    amount_QM: Tensor
+    center_QMD: Tensor
+    residual_QD: Tensor
+
+    @property
+    def part_QMD(self) -> Tensor:
+        """The intents' parts of the vector: [Q, M, D]."""
+        return self.center_QMD * self.amount_QM[:, :, None]
+
+    @property
+    def user_QD(self) -> Tensor:
+        """The vector the parts add up to: [Q, D]."""
+        return self.part_QMD.sum(dim=1) + self.residual_QD
+
+    def without(self, intents: Tensor, unit_KD: Tensor) -> Attribution:
+        """The same users with what they have of some intents taken away.
+
+        An intent among a user's own loses its part. Of any other, the residual's component along its centre
+        goes, if it points that way.
+
+        Args:
+            intents: int64 [X].
+            unit_KD: All unit centres.
+        """
+        gone_QM = torch.isin(self.intent_QM, intents)
+        residual_QD = self.residual_QD
+        for intent in intents.tolist():
+            along_Q1 = (residual_QD @ unit_KD[intent])[:, None].clamp(min=0)
+            foreign_Q1 = (self.intent_QM != intent).all(dim=1, keepdim=True)
+            residual_QD = residual_QD - foreign_Q1 * along_Q1 * unit_KD[intent]
+        amount_QM = self.amount_QM.masked_fill(gone_QM, 0.0)
+        return Attribution(self.intent_QM, amount_QM, self.center_QMD, residual_QD)
+
+
+def attribute(user_QD: Tensor, cosine_QK: Tensor, unit_KD: Tensor) -> Attribution:
+    """Split user vectors over the three intents nearest to each behaviour.
+
+    The amounts are the non-negative least squares solution (coordinate descent), so that as much of the vector
+    as possible is told in intents; the rest is the residual.
+
+    Args:
+        user_QD: [Q, D], the vectors items are scored with.
+        cosine_QK: [Q, K], cosine of each behaviour to each centre.
+        unit_KD: [K, D], unit centres.
+    """
+    intent_QM = cosine_QK.topk(min(N_PARTS, len(unit_KD)), dim=1).indices
+    center_QMD = unit_KD[intent_QM]
+    gram_QMM = center_QMD @ center_QMD.transpose(1, 2)
+    along_QM = (center_QMD @ user_QD[:, :, None]).squeeze(2)
+    amount_QM = torch.zeros_like(along_QM)
+    for _ in range(SWEEPS):
+        for m in range(intent_QM.shape[1]):
+            others_Q = (gram_QMM[:, m] * amount_QM).sum(dim=1) - amount_QM[:, m]
+            amount_QM[:, m] = (along_QM[:, m] - others_Q).clamp(min=0)
+    residual_QD = user_QD - (center_QMD * amount_QM[:, :, None]).sum(dim=1)
+    return Attribution(intent_QM, amount_QM, center_QMD, residual_QD)
+
+
+@torch.no_grad()
+def pulls(
+    network: ELCRecNetwork,
+    item_N: Tensor,
+    start_Q: Tensor,
+    end_Q: Tensor,
+    intent_QM: Tensor,
+    max_seq_len: int,
+    padding: Padding,
+) -> tuple[Tensor, Tensor]:
+    """What each item of a history adds to the similarity between the history and intents.
+
+    The behaviour embedding is a weighted mean of hidden vectors, ``h = sum_t w_t h_t``, so the cosine to a unit
+    centre is the sum of ``w_t h_t . c / |h|`` over positions (with padding ``encode`` padded ones have a share
+    too, which is no item's).
+
+    Args:
+        network: In evaluation mode.
+        item_N: int64 [N], the log.
+        start_Q: int64 [Q], first position of each history.
+        end_Q: int64 [Q], position after its last.
+        intent_QM: int64 [Q, M], the intents asked about.
+        max_seq_len: Newest items read, L.
+        padding: How the tokens are laid out.
+
+    Returns:
+        Items int64 [Q, W], 0 where there is none, oldest first, and their pulls [Q, W, M], 0 there.
+    """
+    width = int((end_Q - start_Q).clamp(max=max_seq_len).max())
+    item_QW = torch.zeros(len(start_Q), width, dtype=torch.int64, device=item_N.device)
+    pull_QWM = torch.zeros(*item_QW.shape, intent_QM.shape[1], device=item_N.device)
+    unit_KD = F.normalize(network.centers.weight.detach(), dim=-1)
+    for at_B in torch.arange(len(start_Q), device=item_N.device).split(ENCODE_ROWS):
+        item_BW, length_B = histories(item_N, start_Q[at_B], end_Q[at_B], max_seq_len)
+        tokens = lay_out(item_BW, length_B, max_seq_len, padding)
+        hidden_TD = network.encoder(tokens)
+        norm_B = network.pooled(hidden_TD, tokens).norm(dim=1)
+        if padding == "encode":
+            weight_BW = torch.full(item_BW.shape, 1 / max_seq_len, device=item_N.device)
+        else:
+            weight_BW = position_weights(length_B, item_BW.shape[1], network.recency)
+        at_T = torch.nonzero(tokens.real_T).flatten()
+        row_T = tokens.source_T[at_T] // item_BW.shape[1]
+        column_T = tokens.source_T[at_T] % item_BW.shape[1]
+        center_TMD = unit_KD[intent_QM[at_B][row_T]]
+        along_TM = (center_TMD @ hidden_TD[at_T, :, None]).squeeze(2)
+        weight_T = weight_BW[row_T, column_T] / norm_B[row_T]
+        item_QW[at_B, : item_BW.shape[1]] = item_BW
+        pull_QWM[at_B[row_T], column_T] = along_TM * weight_T[:, None]
+    return item_QW, pull_QWM

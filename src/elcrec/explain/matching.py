@@ -1,0 +1,37 @@
+"""Which intent of one model is which of another, whatever way round their spaces lie."""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from scipy.linalg import orthogonal_procrustes
+from scipy.optimize import linear_sum_assignment
+from torch import Tensor
+
+
+def match_centers(
+    our_items: Tensor, our_centers: Tensor, their_items: Tensor, their_centers: Tensor
+) -> list[tuple[int, int, float]]:
+    """Pairs of centres, one to one, with the largest sum of cosines.
+
+    Two trainings agree at best up to a rotation, so theirs is first turned to where their item vectors lie on
+    ours (orthogonal Procrustes, exact for spaces of the same width).
+
+    Args:
+        our_items: [S, D], vectors of the items both know.
+        our_centers: [K, D], unit rows.
+        their_items: [S, D'], of the same items.
+        their_centers: [K', D'], unit rows.
+
+    Returns:
+        (our number, their number, cosine) for min(K, K') pairs.
+
+    Source: Schönemann 1966 (Procrustes); Kuhn 1955 (assignment).
+    """
+    width = max(our_items.shape[1], their_items.shape[1])
+    ours, theirs, our_c, their_c = (
+        F.pad(x.double(), (0, width - x.shape[1])).numpy() for x in (our_items, their_items, our_centers, their_centers)
+    )
+    rotation, _ = orthogonal_procrustes(theirs, ours)
+    cosine = our_c @ (their_c @ rotation).T
+    rows, columns = linear_sum_assignment(cosine, maximize=True)
+    return [(int(row), int(column), float(cosine[row, column])) for row, column in zip(rows, columns, strict=True)]

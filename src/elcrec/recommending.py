@@ -1,0 +1,377 @@
+"""Lists of items: for users, for new histories, for intents; steered and explained."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from elcrec.errors import SettingsError
+from elcrec.evaluation.ranking import UNRANKED, Wish, best_items, score_blocks, top_items, user_vectors
+from elcrec.explain.attribution import Attribution, attribute, intent_weights, pulls
+from elcrec.explain.calibration import CANDIDATES, calibrate
+from elcrec.trained import Asked, Trained
+
+BECAUSE = 3
+STRENGTH = 0.8
+_NOTHING = (torch.zeros(0, 1, dtype=torch.int64), torch.zeros(0, 1))
+LISTS_AT_ONCE = 2048
+
+
+class Recommending(Trained):
+    """The part of :class:`elcrec.ELCRec` that makes lists."""
+
+    def recommend(
+        self,
+        users: Iterable[Any] | None = None,
+        k: int = 10,
+        exclude_seen: bool | None = None,
+        unknown: str = "raise",
+        *,
+        explain: bool = False,
+        intents: Sequence[int] = (),
+        exclude_intents: Sequence[int] = (),
+        strength: float = STRENGTH,
+        diversify: float = 0.0,
+    ) -> pl.DataFrame:
+        """Best items for known users, given all of their history.
+
+        Args:
+            users: User ids, of their own type or as text; default: all users.
+            k: Items a user; fewer where the catalogue has no more.
+            exclude_seen: Leave out what is in the history; default: as in the settings.
+            unknown: ``raise`` on an unknown user, or ``skip`` him.
+            explain: Add why; see Returns.
+            intents: Steer toward these: the score becomes ``(1 - strength) * score + strength * log(lift)``, the
+                lift being that of :class:`elcrec.explain.item_intents.ItemIntents`. At .5 that is Bayes' rule for
+                somebody known to have one of the intents; at 1 the user's own taste no longer counts.
+            exclude_intents: Score without what the user has of these intents.
+            strength: The dial of ``intents``, 0 to 1.
+            diversify: 0 to 1: how far the list follows the mix of the user's intents instead of the scores, see
+                :func:`elcrec.explain.calibration.calibrate`; ranks are then places in that list.
+
+        Returns:
+            ``user_id``, ``item_id``, ``score`` (dot product, unbounded), ``rank`` (from 1); users as asked. With
+            ``explain`` also:
+            ``intent``, of the user's three nearest the one that adds most to the score (null if none adds any);
+            ``intent_share``, its part over the score (null where the score is not positive; the shares of all
+            parts and the residual sum to 1); ``because``, up to three items of the history that pulled it toward
+            this intent, strongest first; ``rank_without``, the item's rank when the user has nothing of this
+            intent, as ``exclude_intents`` would rank it; ``parts``, a list of ``intent`` and ``part``;
+            ``residual``; ``steering``. Score = sum of parts + residual + steering.
+        """
+        asked = self._of_users(users, unknown)
+        return self._lists(asked, k, exclude_seen, explain, intents, exclude_intents, strength, diversify)
+
+    def recommend_from_history(
+        self,
+        histories: Sequence[Sequence[Any]],
+        k: int = 10,
+        exclude_seen: bool | None = None,
+        unknown: str = "raise",
+        *,
+        explain: bool = False,
+        intents: Sequence[int] = (),
+        exclude_intents: Sequence[int] = (),
+        strength: float = STRENGTH,
+        diversify: float = 0.0,
+    ) -> pl.DataFrame:
+        """Best items for people the model has never seen, given what they did; nothing is retrained.
+
+        Args:
+            histories: Item ids of each person, oldest first.
+            k: Items a person.
+            exclude_seen: Leave out what is in the history; default: as in the settings.
+            unknown: ``raise`` on an unknown item, or ``skip`` it (and histories with none left).
+            explain: See :meth:`recommend`, as for the others.
+            intents: See :meth:`recommend`.
+            exclude_intents: See :meth:`recommend`.
+            strength: See :meth:`recommend`.
+            diversify: See :meth:`recommend`.
+
+        Returns:
+            ``history`` (its place in ``histories``, from 0) and the columns of :meth:`recommend`.
+        """
+        asked = self._of_histories(histories, unknown)
+        return self._lists(asked, k, exclude_seen, explain, intents, exclude_intents, strength, diversify)
+
+    def recommend_for_intent(self, intents: Iterable[int] | None = None, k: int = 10) -> pl.DataFrame:
+        """The most typical items of intents: a list for somebody of whom no more is known.
+
+        Args:
+            intents: Numbers of intents; default: all that have users.
+            k: Items an intent.
+
+        Returns:
+            ``intent``, ``item_id``, ``score`` (lift, > 0; 1 is average), ``rank`` (from 1).
+        """
+        asked = torch.unique(self._intent_U).tolist() if intents is None else self._intent_numbers(intents)
+        lift_XV = torch.stack([self._item_intents.lift([intent]) for intent in asked]) if asked else torch.zeros(0, 2)
+        lift_XV[:, 0] = float("-inf")
+        item_XK, lift_XK = top_items(lift_XV, _positive(k))
+        return self._listed(pl.Series("intent", asked, dtype=pl.Int64), item_XK, lift_XK)
+
+    def slate(
+        self,
+        users: Iterable[Any] | None = None,
+        rows: int = 3,
+        k: int = 10,
+        exclude_seen: bool | None = None,
+        unknown: str = "raise",
+    ) -> pl.DataFrame:
+        """One list for each of a user's strongest intents, no item twice: the rows of a shop page.
+
+        Args:
+            users: See :meth:`recommend`.
+            rows: Intents a user.
+            k: Items a row.
+            exclude_seen: See :meth:`recommend`.
+            unknown: See :meth:`recommend`.
+
+        Returns:
+            ``user_id``, ``row`` (from 1, strongest intent first), ``intent``, ``weight`` (0 to 1), ``item_id``,
+            ``score``, ``rank`` (from 1 in its row).
+        """
+        asked = self._of_users(users, unknown)
+        weight_QK = intent_weights(self._cosines(asked))
+        weight_QR, intent_QR = weight_QK.topk(min(_positive(rows), weight_QK.shape[1]), dim=1)
+        # A place is a user in the order asked; the same user may be asked about twice.
+        found = [self._listed(pl.Series("place", [], dtype=pl.Int64), *_NOTHING).with_columns(row=1, intent=0)]
+        for row in range(intent_QR.shape[1]):
+            for intent in torch.unique(intent_QR[:, row]).tolist():
+                at_X = torch.nonzero(intent_QR[:, row] == intent).flatten()
+                places = pl.Series("place", at_X.cpu().numpy())
+                some = Asked(places, asked.item_N, asked.start_Q[at_X], asked.end_Q[at_X])
+                # Enough for k to be left after those of the rows above.
+                lists = self._lists(some, k * (row + 1), exclude_seen, False, [intent], [], STRENGTH, 0.0)
+                found.append(lists.with_columns(row=row + 1, intent=intent))
+        places, numbers = np.indices(intent_QR.shape)
+        strongest = pl.DataFrame(
+            {
+                "place": places.ravel(),
+                "row": numbers.ravel().astype(np.int32) + 1,
+                "weight": weight_QR.flatten().cpu().numpy(),
+            }
+        )
+        return (
+            pl.concat(found)
+            .sort("place", "row", "rank", maintain_order=True)
+            .unique(["place", "item_id"], keep="first", maintain_order=True)
+            .with_columns(rank=pl.int_range(1, pl.len() + 1, dtype=pl.Int64).over("place", "row"))
+            .filter(pl.col("rank") <= k)
+            .join(strongest, on=["place", "row"], maintain_order="left")
+            .with_columns(user_id=pl.col("place").map_batches(asked.ids.gather, return_dtype=asked.ids.dtype))
+            .select("user_id", pl.col("row", "intent").cast(pl.Int64), "weight", "item_id", "score", "rank")
+        )
+
+    def similar_items(self, items: Iterable[Any], k: int = 10, unknown: str = "raise") -> pl.DataFrame:
+        """Items whose vectors point the same way.
+
+        Returns:
+            ``target_item_id``, ``item_id``, ``score`` (cosine, -1 to 1), ``rank`` (from 1).
+        """
+        index_Q = torch.from_numpy(self.items.indices(items, unknown)).to(self.device)
+        index_Q = index_Q[index_Q > 0]
+        unit_VD = F.normalize(self.network.items_VD.detach(), dim=-1)
+        score_QV = F.pad(unit_VD[index_Q - 1] @ unit_VD.T, (1, 0), value=float("-inf"))
+        score_QV.scatter_(1, index_Q[:, None], float("-inf"))
+        item_QK, score_QK = top_items(score_QV, _positive(k))
+        ids = self.items.ids_of(index_Q.cpu().numpy()).alias("target_item_id")
+        return self._listed(ids, item_QK.cpu(), score_QK.cpu())
+
+    # ------------------------------------------------------------------ how
+
+    def _lists(
+        self,
+        asked: Asked,
+        k: int,
+        exclude_seen: bool | None,
+        explain: bool,
+        intents: Sequence[int],
+        exclude_intents: Sequence[int],
+        strength: float,
+        diversify: float,
+    ) -> pl.DataFrame:
+        for name, dial in (("strength", strength), ("diversify", diversify)):
+            if not 0 <= dial <= 1:
+                raise SettingsError(f"{name}={dial}: use a number from 0 to 1")
+        _positive(k)
+        seen = self.settings.exclude_seen if exclude_seen is None else exclude_seen
+        excluded = torch.tensor(self._intent_numbers(exclude_intents), dtype=torch.int64, device=self.device)
+        wish = self._wish(intents, strength)
+        frames = [
+            self._list_some(
+                Asked(asked.ids.gather(at.numpy()), asked.item_N, asked.start_Q[at], asked.end_Q[at]),
+                k,
+                seen,
+                explain,
+                excluded,
+                wish,
+                diversify,
+            )
+            for at in torch.arange(len(asked.ids)).split(LISTS_AT_ONCE)
+            if len(at)
+        ]
+        return pl.concat(frames) if frames else self._empty(asked.ids, explain)
+
+    def _wish(self, intents: Sequence[int], strength: float) -> Wish | None:
+        numbers = self._intent_numbers(intents)
+        return Wish(strength, self._item_intents.lift(numbers).log().to(self.device)) if numbers else None
+
+    def _empty(self, ids: pl.Series, explain: bool) -> pl.DataFrame:
+        frame = self._listed(ids, *_NOTHING)
+        return frame.with_columns(self._reason_columns([], [], [], [], [], [], [])) if explain else frame
+
+    def _list_some(
+        self,
+        asked: Asked,
+        k: int,
+        exclude_seen: bool,
+        explain: bool,
+        excluded: Tensor,
+        wish: Wish | None,
+        diversify: float,
+    ) -> pl.DataFrame:
+        length = self.settings.max_seq_len
+        parts = None
+        if explain or len(excluded) or diversify > 0:
+            cosine_QK = self._cosines(asked)
+        if explain or len(excluded):
+            vector_QD = user_vectors(self.network, asked.item_N, asked.start_Q, asked.end_Q, length)
+            parts = attribute(vector_QD, cosine_QK, self._unit_centers).without(excluded, self._unit_centers)
+        user_QD = parts.user_QD if parts is not None and len(excluded) else None
+        wanted = max(k, CANDIDATES) if diversify > 0 else k
+        item_QK, score_QK = best_items(
+            self.network, asked.item_N, asked.start_Q, asked.end_Q, wanted, length, exclude_seen, user_QD, wish
+        )
+        if diversify > 0:
+            mix_QK = intent_weights(cosine_QK).cpu()
+            item_QK, score_QK = calibrate(item_QK, score_QK, mix_QK, self._item_intents, diversify, k)
+        listed = self._listed(asked.ids, item_QK, score_QK)
+        if not explain or parts is None:
+            return listed
+        return listed.with_columns(self._reasons(asked, item_QK, score_QK, parts, exclude_seen, wish))
+
+    def _reasons(
+        self,
+        asked: Asked,
+        item_QK: Tensor,
+        score_QK: Tensor,
+        parts: Attribution,
+        exclude_seen: bool,
+        wish: Wish | None,
+    ) -> list[pl.Series]:
+        """The columns of ``explain``, one value for each listed item."""
+        item_QKD = self.network.encoder.item_embedding.weight.detach()[item_QK.to(self.device)]
+        own = 1.0 if wish is None else 1 - wish.strength
+        part_QKM = own * torch.einsum("qkd,qmd->qkm", item_QKD, parts.part_QMD).cpu()
+        residual_QK = own * torch.einsum("qkd,qd->qk", item_QKD, parts.residual_QD).cpu()
+        steering_QK = torch.zeros(()).expand_as(residual_QK)
+        if wish is not None:
+            steering_QK = wish.strength * wish.bonus_V.cpu()[item_QK]
+        most_QK, which_QK = part_QKM.max(dim=2)
+        intent_QM = parts.intent_QM.cpu()
+        intent_QK = intent_QM.gather(1, which_QK).masked_fill(most_QK <= 0, -1)
+        without_QKM = self._ranks_without(asked, item_QK, parts, exclude_seen, wish)
+        rank_QK = without_QKM.gather(2, which_QK[:, :, None]).squeeze(2)
+        behind_QM = self._behind(asked, parts.intent_QM)
+        share_QK = torch.where(score_QK > 0, most_QK / score_QK, torch.nan)
+
+        rows, columns = torch.nonzero(item_QK > 0, as_tuple=True)
+        intent = pl.Series(intent_QK[rows, columns].numpy()).replace(-1, None)
+        return self._reason_columns(
+            intent,
+            pl.Series(share_QK[rows, columns].numpy()).fill_nan(None).set(intent.is_null(), None),
+            [
+                behind_QM[row][which] if intent_QK[row, column] >= 0 else []
+                for row, column, which in zip(
+                    rows.tolist(), columns.tolist(), which_QK[rows, columns].tolist(), strict=True
+                )
+            ],
+            pl.Series(rank_QK[rows, columns].numpy()).set(intent.is_null(), None).replace(UNRANKED, None),
+            [
+                [{"intent": intent, "part": part} for intent, part in zip(intents, values, strict=True)]
+                for intents, values in zip(intent_QM[rows].tolist(), part_QKM[rows, columns].tolist(), strict=True)
+            ],
+            residual_QK[rows, columns].tolist(),
+            steering_QK[rows, columns].tolist(),
+        )
+
+    def _reason_columns(
+        self, intent: Any, share: Any, because: Any, rank: Any, parts: Any, residual: Any, steering: Any
+    ) -> list[pl.Series]:
+        part = pl.Struct({"intent": pl.Int64, "part": pl.Float64})
+        return [
+            pl.Series("intent", intent, dtype=pl.Int64),
+            pl.Series("intent_share", share, dtype=pl.Float64),
+            pl.Series("because", because, dtype=pl.List(self.items.ids.dtype)),
+            pl.Series("rank_without", rank, dtype=pl.Int64),
+            pl.Series("parts", parts, dtype=pl.List(part)),
+            pl.Series("residual", residual, dtype=pl.Float64),
+            pl.Series("steering", steering, dtype=pl.Float64),
+        ]
+
+    def _ranks_without(
+        self, asked: Asked, item_QK: Tensor, parts: Attribution, exclude_seen: bool, wish: Wish | None
+    ) -> Tensor:
+        """Rank each listed item would have without each of its user's intents: int64 [Q, k, M]."""
+        rank_QKM = torch.empty(*item_QK.shape, parts.intent_QM.shape[1], dtype=torch.int64)
+        for m in range(rank_QKM.shape[2]):
+            user_QD = parts.user_QD - parts.part_QMD[:, m]
+            blocks = score_blocks(
+                self.network,
+                asked.item_N,
+                asked.start_Q,
+                asked.end_Q,
+                self.settings.max_seq_len,
+                exclude_seen,
+                user_QD,
+                wish,
+            )
+            for at_B, score_BV in blocks:
+                item_BK = item_QK[at_B.cpu()].to(score_BV.device)
+                ordered_BV = (-score_BV).sort(dim=1).values
+                # Items at least as good, itself among them: ties count against it.
+                rank_BK = torch.searchsorted(ordered_BV, -score_BV.gather(1, item_BK), right=True)
+                rank_QKM[at_B.cpu(), :, m] = rank_BK.cpu()
+        return rank_QKM
+
+    def _behind(self, asked: Asked, intent_QM: Tensor) -> list[list[list[Any]]]:
+        """For each history and intent the distinct items that pulled toward it most, strongest first."""
+        settings = self.settings
+        item_QW, pull_QWM = pulls(
+            self.network, asked.item_N, asked.start_Q, asked.end_Q, intent_QM, settings.max_seq_len, settings.padding
+        )
+        # An item seen twice may come twice in the order: look a little further than needed.
+        best_QWM = pull_QWM.topk(min(2 * BECAUSE, pull_QWM.shape[1]), dim=1)
+        item_QWM = item_QW[:, :, None].expand_as(pull_QWM).gather(1, best_QWM.indices)
+        item_QMW = torch.where(best_QWM.values > 0, item_QWM, 0).transpose(1, 2).cpu().numpy()
+        known = self.items.ids
+        return [
+            [[known[item - 1] for item in dict.fromkeys(row.tolist()) if item > 0][:BECAUSE] for row in rows]
+            for rows in item_QMW
+        ]
+
+    def _listed(self, ids: pl.Series, item_QK: Tensor, score_QK: Tensor) -> pl.DataFrame:
+        """Rows of ids, item matrix and score matrix as one long table; item 0 is no item."""
+        width = item_QK.shape[1]
+        kept = (item_QK > 0).flatten().numpy()
+        return pl.DataFrame(
+            [
+                ids.gather(np.repeat(np.arange(len(ids)), width)[kept]),
+                self.items.ids_of(item_QK.flatten().numpy()[kept]).alias("item_id"),
+                pl.Series("score", score_QK.flatten().numpy()[kept], dtype=pl.Float32),
+                pl.Series("rank", np.tile(np.arange(1, width + 1), len(ids))[kept], dtype=pl.Int64),
+            ]
+        )
+
+
+def _positive(k: int) -> int:
+    if k < 1:
+        raise SettingsError(f"k={k}: ask for at least one item")
+    return k

@@ -1,0 +1,183 @@
+"""What a trained model consists of, for the parts of :class:`elcrec.ELCRec` that use it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+import polars as pl
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from elcrec.config import Settings
+from elcrec.data.catalogue import Catalogue
+from elcrec.data.interactions import Interactions
+from elcrec.data.splits import Split
+from elcrec.data.vocabulary import Vocabulary
+from elcrec.errors import DataError, RunError, SettingsError
+from elcrec.evaluation.behaviour import behaviours
+from elcrec.explain.item_intents import ItemIntents
+from elcrec.model.network import ELCRecNetwork
+
+
+class Asked(NamedTuple):
+    """Whose histories are asked about: positions ``start .. end - 1`` of ``item_N``.
+
+    Attributes:
+        ids: [Q], the caller's name for each: user ids, or numbers of histories.
+        item_N: int64 [N], item indices.
+        start_Q: int64 [Q].
+        end_Q: int64 [Q], > start.
+    """
+
+    ids: pl.Series
+    item_N: Tensor
+    start_Q: Tensor
+    end_Q: Tensor
+
+
+@dataclass
+class Learnt:
+    """What was learnt from, and what follows from it and the weights.
+
+    Attributes:
+        log: The log, filtered and in order.
+        items: The items the model knows.
+        users: The users of the log.
+        split: The log as tensors.
+        catalogue: What is known about the items; None without metadata.
+    """
+
+    log: Interactions
+    items: Vocabulary
+    users: Vocabulary
+    split: Split
+    catalogue: Catalogue | None = None
+
+
+class Trained:
+    """A model's state: settings, network, and what it learnt from."""
+
+    settings: Settings
+    device: torch.device
+    _network: ELCRecNetwork | None
+    _learnt: Learnt | None
+
+    @property
+    def network(self) -> ELCRecNetwork:
+        """The network, in evaluation mode.
+
+        Raises:
+            RunError: Nothing is learnt yet.
+        """
+        if self._network is None:
+            raise RunError("this model has not learnt anything yet: call fit, or load a run")
+        return self._network
+
+    @property
+    def log(self) -> Interactions:
+        """The log learnt from, filtered and in order."""
+        return self._known.log
+
+    @property
+    def items(self) -> Vocabulary:
+        """The items the model knows."""
+        return self._known.items
+
+    @property
+    def users(self) -> Vocabulary:
+        """The users of the log."""
+        return self._known.users
+
+    @property
+    def catalogue(self) -> Catalogue | None:
+        """What is known about the items: titles, categories, brands; None without metadata."""
+        return self._known.catalogue
+
+    @property
+    def _split(self) -> Split:
+        return self._known.split
+
+    @property
+    def _known(self) -> Learnt:
+        if self._learnt is None:
+            raise RunError("this model has not learnt anything yet: call fit, or load a run")
+        return self._learnt
+
+    # ------------------------------------------------------------------ who is asked about
+
+    def _of_users(self, users: Iterable[Any] | None, unknown: str = "raise") -> Asked:
+        """Full histories of known users, as asked; all of them by default."""
+        split = self._split
+        if users is None:
+            number_Q = torch.arange(len(self.users), device=self.device)
+        else:
+            number_Q = torch.from_numpy(self.users.indices(users, unknown)).to(self.device)
+            number_Q = number_Q[number_Q >= 0]
+        ids = self.users.ids_of(number_Q.cpu().numpy()).alias("user_id")
+        return Asked(ids, split.item_N, split.start_U[number_Q], split.end_U[number_Q])
+
+    def _of_histories(self, histories: Sequence[Sequence[Any]], unknown: str = "raise") -> Asked:
+        """Histories of anybody; ``unknown`` items raise or are skipped, and so are histories with none left."""
+        rows = [self.items.indices(list(history), unknown) for history in histories]
+        rows = [row[row > 0] for row in rows]
+        if unknown == "raise" and not all(len(row) for row in rows):
+            raise DataError("a history is empty: give at least one item id")
+        numbers = [number for number, row in enumerate(rows) if len(row)]
+        items = np.concatenate([rows[number] for number in numbers] or [np.zeros(0, dtype=np.int64)])
+        end_Q = torch.tensor([len(rows[number]) for number in numbers], dtype=torch.int64).cumsum(0).to(self.device)
+        start_Q = torch.cat([end_Q.new_zeros(1), end_Q[:-1]])[: len(numbers)]
+        ids = pl.Series("history", numbers, dtype=pl.Int64)
+        return Asked(ids, torch.from_numpy(items).to(self.device), start_Q, end_Q)
+
+    # ------------------------------------------------------------------ intents of histories
+
+    @property
+    def _unit_centers(self) -> Tensor:
+        """Centres of length 1: [K, D]."""
+        return F.normalize(self.network.centers.weight.detach(), dim=-1)
+
+    def _cosines(self, asked: Asked) -> Tensor:
+        """Cosine of each history's behaviour embedding to each centre: [Q, K]."""
+        return self.network.centers.cosines(self._behaviours(asked))
+
+    def _behaviours(self, asked: Asked) -> Tensor:
+        """Behaviour embeddings of histories: [Q, D]."""
+        if not len(asked.ids):
+            return torch.zeros(0, self.settings.embedding_dim, device=self.device)
+        return behaviours(self.network, asked.item_N, asked.start_Q, asked.end_Q, self.settings)
+
+    @cached_property
+    def _intent_U(self) -> Tensor:
+        """Intent of every user's full history, in the order of :attr:`users`: int64 [U]."""
+        return self._cosines(self._of_users(None)).argmax(dim=1)
+
+    @property
+    def _intent_of_user(self) -> pl.DataFrame:
+        """``user_id``, ``intent`` of every user's full history."""
+        return pl.DataFrame([self.users.ids.alias("user_id"), pl.Series("intent", self._intent_U.cpu().numpy())])
+
+    @cached_property
+    def _item_intents(self) -> ItemIntents:
+        return ItemIntents(self._intent_of_user, self.log.frame, self.items, self.settings.n_intents)
+
+    def _forget(self) -> None:
+        """Drop what was worked out from earlier weights."""
+        for name in ("_intent_U", "_item_intents", "_closeness", "_periods", "_trend_KP", "_automatic_names"):
+            self.__dict__.pop(name, None)
+
+    def _intent_numbers(self, intents: Iterable[int]) -> list[int]:
+        """Intents as asked for, checked.
+
+        Raises:
+            SettingsError: There is no such intent.
+        """
+        n_intents, numbers = self.settings.n_intents, list(intents)
+        for number in numbers:
+            if not isinstance(number, int | np.integer) or not 0 <= number < n_intents:
+                raise SettingsError(f"intent {number!r}: the model's intents are 0 to {n_intents - 1}")
+        return [int(number) for number in numbers]

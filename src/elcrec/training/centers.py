@@ -1,0 +1,86 @@
+"""Where the intent centres begin, and where they come to rest."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from elcrec.config import Settings
+from elcrec.data.batches import shuffled
+from elcrec.data.splits import Split
+from elcrec.evaluation.behaviour import behaviours
+from elcrec.losses.clustering import nearest_cluster_loss
+from elcrec.model.network import ELCRecNetwork
+
+SAMPLE_PER_INTENT = 256
+SETTLE_HISTORIES = 3
+SETTLE_PASSES = 4
+
+
+@torch.no_grad()
+def start_centers(network: ELCRecNetwork, split: Split, settings: Settings) -> None:
+    """Put the centres on k-means centroids of the encoder's behaviour embeddings, as unit rows.
+
+    20 iterations, 5 restarts, on raw (not unit) embeddings of the training inputs. Users are sampled down to
+    256 an intent where there are more; with fewer users than intents the other centres stay random.
+
+    Source: released ELCRec, there on all users and on the untrained encoder (``warmup_epochs`` 0).
+    """
+    from sklearn.cluster import KMeans  # takes over a second to import, and only training needs it
+    from threadpoolctl import threadpool_limits
+
+    user_M = _sampled(split.learners(), settings)
+    network.eval()
+    behaviour_MD = behaviours(network, split.item_N, split.start_U[user_M], split.train_end_U[user_M] - 1, settings)
+    points = torch.unique(behaviour_MD.double().cpu(), dim=0).numpy()
+    n_clusters = min(settings.n_intents, len(points))
+    # The released program starts k-means from random rows; a trained encoder has clusters worth finding.
+    init = "random" if settings.warmup_epochs == 0 else "k-means++"
+    kmeans = KMeans(n_clusters, init=init, n_init=5, max_iter=20, random_state=settings.seed)
+    with threadpool_limits(1):  # the order in which threads add up would change the last digits
+        kmeans.fit(points.astype("float32"))
+    centroids = torch.from_numpy(kmeans.cluster_centers_).to(network.centers.weight)
+    network.centers.weight[:n_clusters] = centroids
+    network.centers.normalise()
+
+
+def settle_centers(network: ELCRecNetwork, split: Split, settings: Settings) -> None:
+    """Let the centres follow the finished encoder: passes of the cluster loss over them alone.
+
+    In training they run after an encoder that moves, and see embeddings with dropout. Here they see what intents
+    will be asked about: each user's three newest histories, as far as they stop short of the test item (the
+    validation item is in, like in the history that a test item is predicted from). Nothing happens with the
+    printed loss, or without weight on the clusters. The scores of items do not depend on the centres.
+    """
+    if settings.cluster_loss == "printed" or settings.cluster_weight == 0:
+        return
+    user_M = _sampled(split.learners(), settings)
+    newest_M = torch.where(split.test_U >= 0, split.test_U, split.end_U)[user_M]
+    user_R, end_R = user_M.repeat(SETTLE_HISTORIES), torch.cat([newest_M - back for back in range(SETTLE_HISTORIES)])
+    there_R = end_R > split.start_U[user_R]
+    network.eval()
+    with torch.no_grad():
+        starts = split.start_U[user_R[there_R]]
+        behaviour_RD = behaviours(network, split.item_N, starts, end_R[there_R], settings)
+    generator = torch.Generator(device=behaviour_RD.device).manual_seed(settings.seed)
+    centers = network.centers
+    optimizer = torch.optim.Adam([centers.weight], lr=settings.learning_rate)
+    row_R = torch.arange(len(behaviour_RD), device=behaviour_RD.device)
+    for _ in range(SETTLE_PASSES):
+        users_K = torch.zeros(settings.n_intents, device=behaviour_RD.device)
+        for row_B in shuffled(row_R, settings.batch_size, generator):
+            users_K += torch.bincount(centers.assign(behaviour_RD[row_B]), minlength=users_K.numel())
+            loss = nearest_cluster_loss(behaviour_RD[row_B], centers.weight, users_K)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            centers.normalise()
+
+
+def _sampled(user_M: Tensor, settings: Settings) -> Tensor:
+    """At most 256 users an intent, drawn by the seed."""
+    most = SAMPLE_PER_INTENT * settings.n_intents
+    if user_M.numel() <= most:
+        return user_M
+    generator = torch.Generator().manual_seed(settings.seed)
+    return user_M[torch.randperm(user_M.numel(), generator=generator)[:most].to(user_M.device)]
