@@ -290,6 +290,28 @@ def audience(
         _print_json({"out": str(out), "users": len(found)})
 
 
+@app.command(epilog="Example:\n\n  elcrec report runs/shop --items items.csv --out report.html")
+def report(
+    run: Run,
+    out: Annotated[Path, typer.Option(help="HTML file to write.")] = Path("report.html"),
+    items: Items = None,
+    users: Annotated[int, typer.Option(min=0, help="Users whose journeys are shown, evenly over the intents.")] = 60,
+    title: Annotated[str | None, typer.Option(help="Heading; default: the name of the run folder.")] = None,
+    device: Device = "auto",
+) -> None:
+    """A page to look into: map of users, intents, journeys with reasons. One file, works offline."""
+    from elcrec.explain.report import render_report
+    from elcrec.explain.report_data import report_document
+    from elcrec.recommender import ELCRec
+    from elcrec.storage import write_text
+
+    model = ELCRec.load(run, device)
+    if items is not None:
+        model.describe_items(items)
+    write_text(out, render_report(report_document(model, title or run.resolve().name, users, _say)))
+    _say(f"written to {out}: open it in a browser")
+
+
 @app.command(
     "import-checkpoint",
     epilog="Example:\n\n  elcrec import-checkpoint beauty.safetensors --data Beauty.txt --out runs/published "

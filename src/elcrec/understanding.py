@@ -22,6 +22,7 @@ from elcrec.explain.intent_table import typical_attributes, typical_items
 from elcrec.explain.matching import match_centers
 from elcrec.explain.naming import name_intents
 from elcrec.explain.trend import Periods, make_periods, trends
+from elcrec.explain.user_map import Points, user_map
 from elcrec.storage import write_frame
 from elcrec.trained import Asked, Trained
 
@@ -123,12 +124,14 @@ class Understanding(Trained):
             k: Typical items and attributes an intent.
 
         Returns:
-            ``intent``; ``name``; ``users``; ``share`` (0 to 1); ``items`` (ids, highest lift first) and ``lifts``,
-            see :func:`elcrec.explain.intent_table.typical_items`; ``attributes`` and ``attribute_lifts`` likewise
-            (empty without metadata); ``nearest`` (the three intents with the closest centres); ``cosine`` (mean
-            of its users' to its centre) and ``margin`` (how much less to the next centre; both null when unused);
-            ``trend`` (share of the events of each of :attr:`trend_periods`; null without times); ``flags``, see
-            :func:`elcrec.evaluation.intent_health.intent_flags`. Unused intents come last.
+            ``intent``; ``name``; ``users``; ``share`` (0 to 1); ``items`` (ids, highest lift first), ``lifts`` and
+            ``item_users`` (its users who have the item), see
+            :func:`elcrec.explain.intent_table.typical_items`; ``attributes``, ``attribute_lifts`` and
+            ``attribute_users`` likewise (empty without metadata); ``nearest`` (the three intents with the closest
+            centres); ``cosine`` (mean of its users' to its centre) and ``margin`` (how much less to the next
+            centre; both null when unused); ``trend`` (share of the events of each of :attr:`trend_periods`; null
+            without times); ``flags``, see :func:`elcrec.evaluation.intent_health.intent_flags`. Unused intents
+            come last.
         """
         if k < 1:
             raise SettingsError(f"k={k}: ask for at least one item")
@@ -154,8 +157,10 @@ class Understanding(Trained):
                     "share": int(size_K[intent]) / len(self.users),
                     "items": [] if its_items is None else its_items["item_id"].to_list(),
                     "lifts": [] if its_items is None else its_items["lift"].round(3).to_list(),
+                    "item_users": [] if its_items is None else its_items["users"].to_list(),
                     "attributes": [] if its_attributes is None else its_attributes["attribute"].to_list(),
                     "attribute_lifts": [] if its_attributes is None else its_attributes["lift"].round(3).to_list(),
+                    "attribute_users": [] if its_attributes is None else its_attributes["users"].to_list(),
                     "nearest": nearest_KX[intent],
                     "cosine": close[intent][0],
                     "margin": close[intent][1],
@@ -167,8 +172,10 @@ class Understanding(Trained):
         schema: dict[str, Any] = {
             "items": pl.List(self.items.ids.dtype),
             "lifts": floats,
+            "item_users": pl.List(pl.Int64),
             "attributes": pl.List(pl.String),
             "attribute_lifts": floats,
+            "attribute_users": pl.List(pl.Int64),
             "nearest": pl.List(pl.Int64),
             "cosine": pl.Float64,
             "margin": pl.Float64,
@@ -311,6 +318,13 @@ class Understanding(Trained):
         return frame.sort("cosine", descending=True)
 
     # ------------------------------------------------------------------ people
+
+    def user_map(self) -> Points:
+        """Every user's place on a plane, [U, 2], 0 to 1, in the order of :attr:`users`.
+
+        See :func:`elcrec.explain.user_map.user_map`.
+        """
+        return user_map(self._behaviours(self._of_users(None)).cpu(), self.settings.seed)
 
     def audience(
         self, intents: Iterable[int], out: str | Path | None = None, min_weight: float = 0.0, top: int = 1

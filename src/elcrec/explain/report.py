@@ -1,0 +1,31 @@
+"""The report as one HTML page that needs nothing but a browser."""
+
+from __future__ import annotations
+
+import json
+from importlib import resources
+from typing import Any
+
+
+def render_report(document: dict[str, Any]) -> str:
+    """Put the page, its style, its script and the document into one HTML text.
+
+    Args:
+        document: The report's content as plain JSON types.
+
+    Returns:
+        HTML that loads nothing from outside; to be written as UTF-8.
+
+    Raises:
+        ValueError: A number in the document is NaN or infinite.
+    """
+    text = json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    # Inside a script element only "<" can end it or open a comment, and in JSON it occurs only within strings.
+    text = text.replace("<", "\\u003c")
+    page = _page_file("page.html").replace("/*{{css}}*/", _page_file("page.css"))
+    # The document comes last: its strings may hold a placeholder.
+    return page.replace("/*{{js}}*/", _page_file("page.js")).replace("{{document}}", text)
+
+
+def _page_file(name: str) -> str:
+    return (resources.files("elcrec.explain") / "report_page" / name).read_text(encoding="utf-8")
