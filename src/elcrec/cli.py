@@ -190,6 +190,11 @@ def recommend(
         if as_json:
             _print_json({"out": str(out), "rows": len(lists)})
         return
+    if explain and not as_json:
+        from elcrec.explain.terminal import reasons_table
+
+        _console().print(reasons_table(lists.drop("user_id") if history else lists, model.intent_names))
+        return
     if explain:
         named = pl.col("intent").replace_strict(dict(enumerate(model.intent_names)), return_dtype=pl.String)
         lists = lists.with_columns(intent_name=named)
