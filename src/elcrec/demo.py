@@ -80,12 +80,17 @@ def run_demo(
         settings: On top of the recipe.
     """
     world = make_shop(n_users, difficulty, seed)
-    chosen = {"n_intents": len(world.intents), "batch_size": 128, **settings}
+    chosen = {**demo_settings(world), **settings}
     model = ELCRec("default", seed, device, **chosen).fit(world.log, out, overwrite=True, progress=progress)
     matching, rand_index = match_intents(world, model)
     metrics = {**_bounds(world), "elcrec": model.evaluate()}
     order = ("popularity", "elcrec", "planted optimum")
     return Demo(world, model, {name: metrics[name] for name in order}, matching, rand_index)
+
+
+def demo_settings(world: World) -> dict[str, Any]:
+    """What the demo sets on top of the recipe: as many intents as are planted, and steps to suit so small a log."""
+    return {"n_intents": len(world.intents), "batch_size": 128}
 
 
 def match_intents(world: World, model: ELCRec) -> tuple[pl.DataFrame, float]:

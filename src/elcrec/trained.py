@@ -20,6 +20,7 @@ from elcrec.data.splits import Split
 from elcrec.data.vocabulary import Vocabulary
 from elcrec.errors import DataError, RunError, SettingsError
 from elcrec.evaluation.behaviour import behaviours
+from elcrec.explain.attribution import intent_weights
 from elcrec.explain.item_intents import ItemIntents
 from elcrec.model.network import ELCRecNetwork
 
@@ -38,6 +39,30 @@ class Asked(NamedTuple):
     item_N: Tensor
     start_Q: Tensor
     end_Q: Tensor
+
+
+class Nearest(NamedTuple):
+    """Where histories lie among the centres.
+
+    Attributes:
+        intent_Q: int64 [Q], the nearest centre.
+        cosine_Q: [Q], cosine to it.
+        margin_Q: [Q], its lead on the next centre, >= 0.
+        weight_Q: [Q], softness of it: see :func:`elcrec.explain.attribution.intent_weights`.
+    """
+
+    intent_Q: Tensor
+    cosine_Q: Tensor
+    margin_Q: Tensor
+    weight_Q: Tensor
+
+
+def nearest(cosine_QK: Tensor) -> Nearest:
+    """The nearest centre by cosines [Q, K]; of equal ones the first."""
+    cosine_Q, intent_Q = cosine_QK.max(dim=1)
+    second_Q = cosine_QK.topk(2, dim=1).values[:, 1]
+    weight_Q = intent_weights(cosine_QK).gather(1, intent_Q[:, None]).squeeze(1)
+    return Nearest(intent_Q, cosine_Q, cosine_Q - second_Q, weight_Q)
 
 
 @dataclass
@@ -152,9 +177,14 @@ class Trained:
         return behaviours(self.network, asked.item_N, asked.start_Q, asked.end_Q, self.settings)
 
     @cached_property
+    def _everybody(self) -> Nearest:
+        """Where every user's full history lies among the centres, in the order of :attr:`users`."""
+        return nearest(self._cosines(self._of_users(None)))
+
+    @property
     def _intent_U(self) -> Tensor:
-        """Intent of every user's full history, in the order of :attr:`users`: int64 [U]."""
-        return self._cosines(self._of_users(None)).argmax(dim=1)
+        """Intent of every user's full history: int64 [U]."""
+        return self._everybody.intent_Q
 
     @property
     def _intent_of_user(self) -> pl.DataFrame:
@@ -167,7 +197,7 @@ class Trained:
 
     def _forget(self) -> None:
         """Drop what was worked out from earlier weights."""
-        for name in ("_intent_U", "_item_intents", "_closeness", "_periods", "_trend_KP", "_automatic_names"):
+        for name in ("_everybody", "_item_intents", "_closeness", "_periods", "_trend_KP", "_automatic_names"):
             self.__dict__.pop(name, None)
 
     def _intent_numbers(self, intents: Iterable[int]) -> list[int]:

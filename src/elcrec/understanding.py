@@ -24,7 +24,7 @@ from elcrec.explain.naming import name_intents
 from elcrec.explain.trend import Periods, make_periods, trends
 from elcrec.explain.user_map import Points, user_map
 from elcrec.storage import write_frame
-from elcrec.trained import Asked, Trained
+from elcrec.trained import Asked, Nearest, Trained, nearest
 
 NEAREST = 3
 TREND_EVENTS = 20_000
@@ -50,6 +50,8 @@ class Understanding(Trained):
             (softmax of the cosines over all intents, 0 to 1; see
             :func:`elcrec.explain.attribution.intent_weights`), ``rank`` (from 1).
         """
+        if users is None and top == 1:
+            return _one_each(self.users.ids.alias("user_id"), self._everybody)
         return self._nearest(self._of_users(users, unknown), top)
 
     def history_intents(self, histories: Sequence[Sequence[Any]], unknown: str = "raise", top: int = 1) -> pl.DataFrame:
@@ -64,9 +66,9 @@ class Understanding(Trained):
         if not 1 <= top <= self.settings.n_intents:
             raise SettingsError(f"top={top}: ask for 1 to {self.settings.n_intents} intents")
         cosine_QK = self._cosines(asked)
-        similarity_QT, intent_QT = cosine_QK.topk(top, dim=1)
         if top == 1:
-            intent_QT = cosine_QK.argmax(dim=1, keepdim=True)  # ties as everywhere else
+            return _one_each(asked.ids, nearest(cosine_QK))
+        similarity_QT, intent_QT = cosine_QK.topk(top, dim=1)
         weight_QT = intent_weights(cosine_QK).gather(1, intent_QT)
         return pl.DataFrame(
             [
@@ -97,8 +99,8 @@ class Understanding(Trained):
         first, last = int(asked.start_Q[0]), int(asked.end_Q[0])
         end_Q = torch.arange(first + 1, last + 1, device=self.device)
         grown = Asked(pl.Series(range(last - first)), asked.item_N, torch.full_like(end_Q, first), end_Q)
-        nearest = self._nearest(grown, 1)
-        final = torch.tensor([[int(nearest["intent"][-1])]], device=self.device)
+        so_far = self._nearest(grown, 1)
+        final = torch.tensor([[int(so_far["intent"][-1])]], device=self.device)
         length, padding = self.settings.max_seq_len, self.settings.padding
         _, pull_QWM = pulls(self.network, asked.item_N, asked.start_Q, asked.end_Q, final, length, padding)
         pull = pull_QWM[0, :, 0].tolist()
@@ -109,8 +111,8 @@ class Understanding(Trained):
                 pl.Series("position", range(1, last - first + 1), dtype=pl.Int64),
                 self.items.ids_of(item_N).alias("item_id"),
                 *([] if times is None else [times]),
-                nearest["intent"],
-                nearest["weight"],
+                so_far["intent"],
+                so_far["weight"],
                 pl.Series("pull", [None] * (last - first - len(pull)) + pull, dtype=pl.Float64),
             ]
         )
@@ -194,13 +196,13 @@ class Understanding(Trained):
     @cached_property
     def _closeness(self) -> list[tuple[float | None, float | None]]:
         """Mean cosine and margin of each intent's users; None where there are none."""
-        near_U2 = self._cosines(self._of_users(None)).topk(2, dim=1).values
+        everybody = self._everybody
         frame = (
             pl.DataFrame(
                 {
-                    "intent": self._intent_U.cpu().numpy(),
-                    "cosine": near_U2[:, 0].cpu().double().numpy(),
-                    "margin": (near_U2[:, 0] - near_U2[:, 1]).cpu().double().numpy(),
+                    "intent": everybody.intent_Q.cpu().numpy(),
+                    "cosine": everybody.cosine_Q.cpu().double().numpy(),
+                    "margin": everybody.margin_Q.cpu().double().numpy(),
                 }
             )
             .group_by("intent")
@@ -431,3 +433,16 @@ class Understanding(Trained):
             candidates,
             self.settings.seed,
         )
+
+
+def _one_each(ids: pl.Series, found: Nearest) -> pl.DataFrame:
+    """The columns of ``user_intents`` for the nearest intent alone."""
+    return pl.DataFrame(
+        [
+            ids,
+            pl.Series("intent", found.intent_Q.cpu().numpy(), dtype=pl.Int64),
+            pl.Series("similarity", found.cosine_Q.cpu().numpy(), dtype=pl.Float32),
+            pl.Series("weight", found.weight_Q.cpu().numpy(), dtype=pl.Float32),
+            pl.Series("rank", np.ones(len(ids)), dtype=pl.Int64),
+        ]
+    )

@@ -1,0 +1,244 @@
+"""Cluster losses compared on one trained encoder: do the intents agree with what people take next, are they alive?
+
+    python benchmarks/clustering.py RUN --items ../shared/data/Beauty_item2attributes.json
+
+Each candidate starts from the same k-means++ centres on the training histories of RUN and is followed on
+mini-batches of the same embeddings for as many steps; only the centres learn. Measured on the histories before the
+validation items (test is not looked at), over seeds: adjusted mutual information and lift of the next item's main
+attribute, effective intents, largest share, share of dead intents. Writes benchmarks/results/clustering/NAME.json.
+Losses that lost live here, not in the package.
+"""
+
+import argparse
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import torch
+import torch.nn.functional as F
+from sklearn.metrics import adjusted_mutual_info_score
+from torch import Tensor
+
+from elcrec import ELCRec
+from elcrec.data.catalogue import Catalogue
+from elcrec.evaluation.behaviour import behaviours
+from elcrec.evaluation.intent_health import intent_health
+from elcrec.evaluation.intent_quality import attribute_lift
+from elcrec.evaluation.kmeans import spherical_kmeans
+from elcrec.losses import clustering
+from record import provenance
+
+RESULTS = Path(__file__).parent / "results" / "clustering"
+PASSES, BATCH, LEARNING_RATE = 10, 256, 1e-3
+
+# behaviours [B, D], unit centres [K, D], users of each so far [K], scaled vector of the next item [B, D] -> loss
+Loss = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
+
+
+def balanced_assignment(score_BK: Tensor, epsilon: float, iterations: int = 3) -> Tensor:
+    """Sinkhorn-Knopp as in SwAV (arXiv 2006.09882) section 3.1: rows sum to 1, columns about alike."""
+    log_plan = score_BK / epsilon
+    for _ in range(iterations):
+        log_plan = log_plan - log_plan.logsumexp(dim=0, keepdim=True)
+        log_plan = log_plan - log_plan.logsumexp(dim=1, keepdim=True)
+    return log_plan.exp()
+
+
+def cosine(h_BD: Tensor, c_KD: Tensor) -> Tensor:
+    return F.normalize(h_BD, dim=-1) @ c_KD.T
+
+
+def cross_entropy(target_BK: Tensor, score_BK: Tensor, temperature: float) -> Tensor:
+    return -(target_BK * F.log_softmax(score_BK / temperature, dim=-1)).sum(dim=1).mean()
+
+
+def nearest(handicap: float) -> Loss:
+    def loss(h_BD: Tensor, c_KD: Tensor, users_K: Tensor, next_BD: Tensor) -> Tensor:
+        kept, clustering.SIZE_HANDICAP = clustering.SIZE_HANDICAP, handicap
+        try:
+            return clustering.nearest_cluster_loss(h_BD, c_KD, users_K)
+        finally:
+            clustering.SIZE_HANDICAP = kept
+
+    return loss
+
+
+def balanced(epsilon: float, temperature: float) -> Loss:
+    def loss(h_BD: Tensor, c_KD: Tensor, users_K: Tensor, next_BD: Tensor) -> Tensor:
+        score_BK = cosine(h_BD, c_KD)
+        return cross_entropy(balanced_assignment(score_BK.detach(), epsilon), score_BK, temperature)
+
+    return loss
+
+
+def balanced_cosine(epsilon: float) -> Loss:
+    def loss(h_BD: Tensor, c_KD: Tensor, users_K: Tensor, next_BD: Tensor) -> Tensor:
+        score_BK = cosine(h_BD, c_KD)
+        return -(balanced_assignment(score_BK.detach(), epsilon) * score_BK).sum(dim=1).mean()
+
+    return loss
+
+
+def swapped(h_BD: Tensor, c_KD: Tensor, users_K: Tensor, next_BD: Tensor) -> Tensor:
+    """The history predicts the balanced assignment of the next item, and the other way round."""
+    past_BK, future_BK = cosine(h_BD, c_KD), cosine(next_BD, c_KD)
+    past_target, future_target = (balanced_assignment(score.detach(), 0.05) for score in (past_BK, future_BK))
+    return cross_entropy(future_target, past_BK, 0.1) + cross_entropy(past_target, future_BK, 0.1)
+
+
+def self_training(h_BD: Tensor, c_KD: Tensor, users_K: Tensor, next_BD: Tensor) -> Tensor:
+    score_BK = cosine(h_BD, c_KD)
+    return F.cross_entropy(score_BK / 0.1, score_BK.argmax(dim=1))
+
+
+def soft(temperature: float) -> Loss:
+    def loss(h_BD: Tensor, c_KD: Tensor, users_K: Tensor, next_BD: Tensor) -> Tensor:
+        return -temperature * (cosine(h_BD, c_KD) / temperature).logsumexp(dim=1).mean()
+
+    return loss
+
+
+def printed(h_BD: Tensor, c_KD: Tensor, users_K: Tensor, next_BD: Tensor) -> Tensor:
+    return clustering.printed_cluster_loss(F.normalize(h_BD, dim=-1), c_KD)
+
+
+CANDIDATES: dict[str, Loss] = {
+    "nearest, handicap .01 (ours)": nearest(0.01),
+    "nearest, handicap .05": nearest(0.05),
+    "nearest, no handicap": nearest(0.0),
+    "mixture of directions, t .01": soft(0.01),
+    "mixture of directions, t .05": soft(0.05),
+    "balanced cross-entropy, eps .05, t .1": balanced(0.05, 0.1),
+    "balanced cross-entropy, eps .02, t .05": balanced(0.02, 0.05),
+    "balanced cosine, eps .02": balanced_cosine(0.02),
+    "swapped with the next item": swapped,
+    "cross-entropy to the nearest": self_training,
+    "printed (paper eq. 7)": printed,
+}
+RECENCIES = (1.0, 0.8, 0.65, 0.5, 0.35, 0.2)
+
+
+class Bench:
+    """A trained encoder's embeddings of training and validation histories, and how a grouping is judged."""
+
+    def __init__(self, model: ELCRec, labels_V: Tensor) -> None:
+        self.model, self.labels_V = model, labels_V
+        self.n_intents = model.settings.n_intents
+        split = model._split
+        self.learner_M = split.learners()
+        self.user_Q, self.target_Q = split.targets("valid")
+        self.label_Q = labels_V[split.item_N[self.target_Q]]
+        self.next_MD = model.network.encoder.item_embedding.weight.detach()[
+            split.item_N[split.train_end_U[self.learner_M] - 1]
+        ]
+
+    def embed(self, recency: float) -> tuple[Tensor, Tensor]:
+        model, split = self.model, self.model._split
+        model.network.recency = recency
+        train = (split.start_U[self.learner_M], split.train_end_U[self.learner_M] - 1)
+        valid = (split.start_U[self.user_Q], self.target_Q)
+        with torch.no_grad():
+            return tuple(behaviours(model.network, split.item_N, *at, model.settings) for at in (train, valid))  # type: ignore[return-value]
+
+    def start(self, behaviour_MD: Tensor, seed: int) -> Tensor:
+        cluster_M = spherical_kmeans(behaviour_MD, self.n_intents, seed, restarts=1)
+        sum_KD = torch.zeros(self.n_intents, behaviour_MD.shape[1]).index_add_(
+            0, cluster_M, F.normalize(behaviour_MD, dim=-1)
+        )
+        return F.normalize(sum_KD, dim=-1)
+
+    def learn(self, loss: Loss, behaviour_MD: Tensor, start_KD: Tensor, seed: int) -> Tensor:
+        weight = start_KD.clone().requires_grad_()
+        optimizer = torch.optim.Adam([weight], lr=LEARNING_RATE)
+        generator = torch.Generator().manual_seed(seed)
+        for _ in range(PASSES):
+            users_K = torch.zeros(self.n_intents)
+            for row_B in torch.randperm(len(behaviour_MD), generator=generator).split(BATCH):
+                unit_KD = F.normalize(weight, dim=-1)
+                nearest_B = cosine(behaviour_MD[row_B], unit_KD.detach()).argmax(dim=1)
+                users_K += torch.bincount(nearest_B, minlength=self.n_intents)
+                value = loss(behaviour_MD[row_B], unit_KD, users_K, self.next_MD[row_B])
+                optimizer.zero_grad()
+                value.backward()
+                optimizer.step()
+        return F.normalize(weight.detach(), dim=-1)
+
+    def judge(self, intent_Q: Tensor, seed: int) -> dict[str, float]:
+        known = self.label_Q >= 0
+        intents, labels = intent_Q[known].numpy(), self.label_Q[known].numpy()
+        health = intent_health(torch.bincount(intent_Q, minlength=self.n_intents), torch.eye(self.n_intents))
+        return {
+            "attribute_ami": float(adjusted_mutual_info_score(intents, labels)),
+            "attribute_lift": attribute_lift(intents, labels, seed),
+            "effective": health["effective"],
+            "largest_share": health["largest_share"],
+            "dead": health["dead"] / self.n_intents,
+        }
+
+
+def summary(runs: list[dict[str, float]]) -> dict[str, dict[str, float]]:
+    return {
+        name: {
+            "mean": float(np.mean([run[name] for run in runs])),
+            "sd": float(np.std([run[name] for run in runs], ddof=1)),
+        }
+        for name in runs[0]
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", type=Path)
+    parser.add_argument("--items", type=Path, required=True)
+    parser.add_argument("--seeds", type=int, default=4)
+    parser.add_argument("--name", default="Beauty")
+    arguments = parser.parse_args()
+    model = ELCRec.load(arguments.run, "cpu")
+    labels_V = model._labels(Catalogue.read(arguments.items).matched(model.items.ids))
+    assert labels_V is not None
+    bench, seeds = Bench(model, labels_V), range(1, arguments.seeds + 1)
+    recency = model.settings.recency
+    losses, recencies = {}, {}
+    train_MD, valid_QD = bench.embed(recency)
+    starts = {seed: bench.start(train_MD, seed) for seed in seeds}
+    kmeans = [bench.judge(spherical_kmeans(valid_QD, bench.n_intents, seed), seed) for seed in seeds]
+    losses["k-means on the judged histories themselves, 5 restarts"] = summary(kmeans)
+    for name, loss in CANDIDATES.items():
+        began = time.perf_counter()
+        found = [bench.learn(loss, train_MD, starts[seed], seed) for seed in seeds]
+        losses[name] = summary(
+            [bench.judge(cosine(valid_QD, c).argmax(dim=1), s) for s, c in zip(seeds, found, strict=True)]
+        )
+        losses[name]["seconds"] = {"mean": (time.perf_counter() - began) / len(seeds), "sd": 0.0}
+        ami, effective = losses[name]["attribute_ami"]["mean"], losses[name]["effective"]["mean"]
+        print(f"{name:45} ami {ami:.4f} effective {effective:.0f}", flush=True)
+    for value in RECENCIES:
+        train_MD, valid_QD = bench.embed(value)
+        found = [bench.learn(nearest(0.01), train_MD, bench.start(train_MD, seed), seed) for seed in seeds]
+        ours = [bench.judge(cosine(valid_QD, c).argmax(dim=1), s) for s, c in zip(seeds, found, strict=True)]
+        kmeans = [bench.judge(spherical_kmeans(valid_QD, bench.n_intents, seed), seed) for seed in seeds]
+        recencies[f"{value:g}"] = {"learned": summary(ours), "kmeans": summary(kmeans)}
+        print(f"recency {value:g}: ami {recencies[f'{value:g}']['learned']['attribute_ami']['mean']:.4f}")
+    document = {
+        "suite": "clustering",
+        "dataset": arguments.name,
+        "recipe": model.recipe,
+        "seed": model.settings.seed,
+        "split": "valid",
+        "seeds": list(seeds),
+        "n_intents": bench.n_intents,
+        "losses": losses,
+        "recency": recencies,
+        "best_epoch": model.metrics.get("best_epoch"),
+        **provenance(),
+    }
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    (RESULTS / f"{arguments.name}.json").write_text(json.dumps(document, indent=1) + "\n")
+    print(pl.DataFrame([{"loss": name, **{k: v["mean"] for k, v in row.items()}} for name, row in losses.items()]))
+
+
+if __name__ == "__main__":
+    main()
