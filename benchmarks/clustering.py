@@ -57,11 +57,7 @@ def cross_entropy(target_BK: Tensor, score_BK: Tensor, temperature: float) -> Te
 
 def nearest(handicap: float) -> Loss:
     def loss(h_BD: Tensor, c_KD: Tensor, users_K: Tensor, next_BD: Tensor) -> Tensor:
-        kept, clustering.SIZE_HANDICAP = clustering.SIZE_HANDICAP, handicap
-        try:
-            return clustering.nearest_cluster_loss(h_BD, c_KD, users_K)
-        finally:
-            clustering.SIZE_HANDICAP = kept
+        return clustering.nearest_cluster_loss(h_BD, c_KD, users_K, handicap)
 
     return loss
 
@@ -106,8 +102,9 @@ def printed(h_BD: Tensor, c_KD: Tensor, users_K: Tensor, next_BD: Tensor) -> Ten
 
 
 CANDIDATES: dict[str, Loss] = {
-    "nearest, handicap .01 (ours)": nearest(0.01),
-    "nearest, handicap .05": nearest(0.05),
+    "nearest, handicap .01 (ours, in training)": nearest(0.01),
+    "nearest, handicap .03 (ours, when settling)": nearest(0.03),
+    "nearest, handicap .1": nearest(0.1),
     "nearest, no handicap": nearest(0.0),
     "mixture of directions, t .01": soft(0.01),
     "mixture of directions, t .05": soft(0.05),

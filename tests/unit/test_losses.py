@@ -10,7 +10,7 @@ from torch import Tensor
 
 from elcrec.losses import next_item
 from elcrec.losses.clustering import (
-    SIZE_HANDICAP,
+    HANDICAP,
     alignment,
     nearest_cluster_loss,
     printed_cluster_loss,
@@ -284,8 +284,7 @@ def naive_nearest_cluster_loss(behaviour: Tensor, centers: Tensor, users: list[i
     for h in behaviour:
         cosines = [h @ c / (h.norm() * c.norm()) for c in centers]
         handicapped = [
-            cosine.item() - SIZE_HANDICAP * math.log((n + 1) / (mean + 1))
-            for cosine, n in zip(cosines, users, strict=True)
+            cosine.item() - HANDICAP * math.log((n + 1) / (mean + 1)) for cosine, n in zip(cosines, users, strict=True)
         ]
         losses.append(1 - cosines[handicapped.index(max(handicapped))])
     return torch.stack(losses).mean()

@@ -50,21 +50,23 @@ def printed_cluster_loss(behaviour_BD: Tensor, centers_KD: Tensor) -> Tensor:
     return separation(centers_KD) + alignment(behaviour_BD, centers_KD)
 
 
-SIZE_HANDICAP = 0.01
-"""Cosine that an intent e times larger than the average gives away in :func:`nearest_cluster_loss`."""
+HANDICAP = 0.01
 
 
-def nearest_cluster_loss(behaviour_BD: Tensor, centers_KD: Tensor, users_K: Tensor) -> Tensor:
+def nearest_cluster_loss(
+    behaviour_BD: Tensor, centers_KD: Tensor, users_K: Tensor, handicap: float = HANDICAP
+) -> Tensor:
     """How far behaviours are from their centre: ``1 - 1/B sum_i cos(h_i, c_a(i))``.
 
-    ``a(i) = argmax_k cos(h_i, c_k) - s log((n_k + 1) / (mean n + 1))`` with s = ``SIZE_HANDICAP``: the objective
-    of spherical k-means, but large intents give way to small ones, so that none dies and none takes over.
+    ``a(i) = argmax_k cos(h_i, c_k) - s log((n_k + 1) / (mean n + 1))``: the objective of spherical k-means, but
+    large intents give way to small ones, so that none dies and none takes over.
     Gradients flow into behaviours and centres; the assignment is held fixed.
 
     Args:
         behaviour_BD: [B, D].
         centers_KD: [K, D].
-        users_K: [K], users of each intent so far, n; any positive scale, >= 0.
+        users_K: [K], users of each intent so far, n; >= 0.
+        handicap: s, >= 0: the cosine that an intent e times larger than the average gives away.
 
     Returns:
         Scalar, 0 to 2.
@@ -74,6 +76,6 @@ def nearest_cluster_loss(behaviour_BD: Tensor, centers_KD: Tensor, users_K: Tens
     """
     unit_BD, unit_KD = F.normalize(behaviour_BD, dim=-1), F.normalize(centers_KD, dim=-1)
     users_K = users_K.to(unit_KD.dtype)
-    handicap_K = SIZE_HANDICAP * ((users_K + 1) / (users_K.mean() + 1)).log()
+    handicap_K = handicap * ((users_K + 1) / (users_K.mean() + 1)).log()
     assigned_B = (unit_BD.detach() @ unit_KD.detach().T - handicap_K).argmax(dim=1)
     return 1 - (unit_BD * F.embedding(assigned_B, unit_KD)).sum(dim=1).mean()

@@ -13,8 +13,9 @@ from elcrec.losses.clustering import nearest_cluster_loss
 from elcrec.model.network import ELCRecNetwork
 
 SAMPLE_PER_INTENT = 256
-SETTLE_HISTORIES = 3
-SETTLE_PASSES = 4
+SETTLE_PASSES = 12
+# More than in training: nothing but the intents themselves depends on the assignment here.
+SETTLE_HANDICAP = 0.03
 
 
 @torch.no_grad()
@@ -48,29 +49,26 @@ def settle_centers(network: ELCRecNetwork, split: Split, settings: Settings) -> 
     """Let the centres follow the finished encoder: passes of the cluster loss over them alone.
 
     In training they run after an encoder that moves, and see embeddings with dropout. Here they see what intents
-    will be asked about: each user's three newest histories, as far as they stop short of the test item (the
-    validation item is in, like in the history that a test item is predicted from). Nothing happens with the
-    printed loss, or without weight on the clusters. The scores of items do not depend on the centres.
+    will be asked about: each user's newest history that stops short of the test item (the validation item is in,
+    as in the history that a test item is predicted from). Nothing happens with the printed loss, or without
+    weight on the clusters. The scores of items do not depend on the centres.
     """
     if settings.cluster_loss == "printed" or settings.cluster_weight == 0:
         return
     user_M = _sampled(split.learners(), settings)
-    newest_M = torch.where(split.test_U >= 0, split.test_U, split.end_U)[user_M]
-    user_R, end_R = user_M.repeat(SETTLE_HISTORIES), torch.cat([newest_M - back for back in range(SETTLE_HISTORIES)])
-    there_R = end_R > split.start_U[user_R]
+    end_M = torch.where(split.test_U >= 0, split.test_U, split.end_U)[user_M]
     network.eval()
     with torch.no_grad():
-        starts = split.start_U[user_R[there_R]]
-        behaviour_RD = behaviours(network, split.item_N, starts, end_R[there_R], settings)
-    generator = torch.Generator(device=behaviour_RD.device).manual_seed(settings.seed)
+        behaviour_MD = behaviours(network, split.item_N, split.start_U[user_M], end_M, settings)
+    generator = torch.Generator(device=behaviour_MD.device).manual_seed(settings.seed)
     centers = network.centers
     optimizer = torch.optim.Adam([centers.weight], lr=settings.learning_rate)
-    row_R = torch.arange(len(behaviour_RD), device=behaviour_RD.device)
+    row_M = torch.arange(len(behaviour_MD), device=behaviour_MD.device)
     for _ in range(SETTLE_PASSES):
-        users_K = torch.zeros(settings.n_intents, device=behaviour_RD.device)
-        for row_B in shuffled(row_R, settings.batch_size, generator):
-            users_K += torch.bincount(centers.assign(behaviour_RD[row_B]), minlength=users_K.numel())
-            loss = nearest_cluster_loss(behaviour_RD[row_B], centers.weight, users_K)
+        users_K = torch.zeros(settings.n_intents, device=behaviour_MD.device)
+        for row_B in shuffled(row_M, settings.batch_size, generator):
+            users_K += torch.bincount(centers.assign(behaviour_MD[row_B]), minlength=users_K.numel())
+            loss = nearest_cluster_loss(behaviour_MD[row_B], centers.weight, users_K, SETTLE_HANDICAP)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
