@@ -23,7 +23,11 @@ from elcrec.data.synthetic import World, make_shop
 from elcrec.data.vocabulary import Vocabulary
 from elcrec.evaluation.metrics import ranking_metrics
 from elcrec.evaluation.ranking import ranks_by_scores
+from elcrec.explain.report import render_report
+from elcrec.explain.report_data import report_document
 from elcrec.recommender import ELCRec
+from elcrec.run_folder import RunFolder
+from elcrec.storage import write_text
 from elcrec.training.loop import Reporter
 
 SHOWN_METRICS = ("hit_rate@1", "hit_rate@5", "hit_rate@10", "ndcg@10", "mrr@10")
@@ -81,7 +85,12 @@ def run_demo(
     """
     world = make_shop(n_users, difficulty, seed)
     chosen = {**demo_settings(world), **settings}
-    model = ELCRec("default", seed, device, **chosen).fit(world.log, out, overwrite=True, progress=progress)
+    model = ELCRec("default", seed, device, **chosen).fit(
+        world.log, out, overwrite=True, progress=progress, items=world.shelf_of_item.rename({"planted": "shelf"})
+    )
+    if out is not None:
+        page = render_report(report_document(model, "A shop with planted intents"))
+        write_text(RunFolder(Path(out)).report, page)
     matching, rand_index = match_intents(world, model)
     metrics = {**_bounds(world), "elcrec": model.evaluate()}
     order = ("popularity", "elcrec", "planted optimum")
@@ -146,7 +155,7 @@ def show_demo(demo: Demo, console: Console, out: str | Path | None) -> None:
     console.print(_journeys(demo))
     if out is not None:
         console.print(
-            f"\nThe run is in [bold]{out}[/]. Go on with\n"
+            f"\nThe run is in [bold]{out}[/]; look into it: open [bold]{RunFolder(Path(out)).report}[/]. Go on with\n"
             f"  elcrec intents {out}\n"
             f"  elcrec recommend {out} --user {demo.model.users.ids[0]}\n"
             f'  elcrec recommend {out} --history "tent pegs,cool box"\n'

@@ -38,6 +38,7 @@ FILES = (
     "vocabulary.parquet",
     "items.parquet",
     "intents.json",
+    "report.html",
     "README.md",
 )
 
@@ -65,6 +66,11 @@ class RunFolder:
     def model(self) -> Path:
         """The best weights."""
         return self.path / "model.safetensors"
+
+    @property
+    def report(self) -> Path:
+        """Where a report of the run lies, if one was written here."""
+        return self.path / "report.html"
 
     @property
     def started(self) -> bool:

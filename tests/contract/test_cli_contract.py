@@ -452,4 +452,4 @@ def test_demo_prints_one_document(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert list(document["metrics"]) == ["popularity", "elcrec", "planted optimum"]
     assert {"adjusted_rand_index", "intents", "model"} <= set(document)
     assert {intent["planted"] for intent in document["intents"]} == set(make_shop(10).intents)
-    assert set(os.listdir(tmp_path / "demo")) == RUN_FILES
+    assert set(os.listdir(tmp_path / "demo")) == RUN_FILES | {"items.parquet", "report.html"}

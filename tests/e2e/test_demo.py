@@ -128,7 +128,7 @@ def test_command_prints_tables_and_leaves_a_usable_run(tmp_path: Path, monkeypat
         assert expected in outcome.out
     assert all(intent in outcome.out for intent in make_shop(10).intents)
     assert str(run) in outcome.out.replace("\n", "")
-    assert set(os.listdir(run)) == RUN_FILES
+    assert set(os.listdir(run)) == RUN_FILES | {"items.parquet", "report.html"}
     assert ELCRec.load(run).recommend(["shopper-00001"], k=3).height == 3
     assert run_cli("recommend", run, "--history", "tent pegs,cool box").code == 0
 

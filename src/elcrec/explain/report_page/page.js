@@ -491,7 +491,7 @@
       el("p", { class: "page-size muted" }, sizeText(intent) + rank),
       ...flags,
       ...part("Typical items", "times likelier than usual", intent.items, () => itemBars(intent)),
-      ...part("Attributes", "share of its events, times the usual", intent.attributes, () => attributeBars(intent)),
+      ...part("Attributes", "share of its users, times the usual", intent.attributes, () => attributeBars(intent)),
       ...part("Over time", "share of all events", intent.trend, () => sparkline(intent)),
       heading("Cohesion"), el("p", {}, cohesionText(intent)),
       ...part("Nearest intents", "cosine, 1 is identical", intent.nearest, () =>
