@@ -14,6 +14,16 @@ PAGE = Path(__file__).parent.parent / "docs" / "results.md"
 INTRO = {
     "accuracy": "Untouched recipes; test measured once, at the best validation epoch. "
     "`python benchmarks/accuracy.py DATA --recipe NAME --seed N`",
+    "intents-off": "`default` without its cluster loss, to be held against `accuracy`. "
+    "`python benchmarks/accuracy.py DATA --suite intents-off --seed N --set cluster_weight=0`",
+    "intents": "What the intents of the runs of `accuracy` are worth, on the histories before the test items: agreement "
+    "with the next item's main attribute (adjusted mutual information, and lift over the prior) of learned intents / "
+    "k-means with as many clusters on the same embeddings, 5 restarts / chance; and the share of an intent's 50 most "
+    "typical items in the top 10 of users steered toward it. `python benchmarks/intents.py ITEMS RUN ...`",
+    "clustering": "Cluster losses on one trained encoder, judged on validation; mean ± sd over seeds. "
+    "`python benchmarks/clustering.py RUN --items ITEMS`",
+    "planted": "Adjusted Rand index of learned against planted intents in the demo's shop, by difficulty, and in one "
+    "whose purchases are dealt out anew. `python benchmarks/planted.py`",
     "views": "The `default` recipe with the contrasts between views switched on. "
     "`python benchmarks/accuracy.py DATA --suite views --set instance_weight=0.1 --set intent_weight=0.1`",
     "quick": "How long to the published test ndcg@20 of .0509: a short training, start to end. "
@@ -30,8 +40,7 @@ def page() -> str:
     for suite, intro in INTRO.items():
         documents = [json.loads(path.read_text()) for path in sorted((RESULTS / suite).glob("*.json"))]
         if documents:
-            table = _speed(documents) if suite == "speed" else _accuracy(documents)
-            lines += [f"## {suite}", "", intro, "", *table, ""]
+            lines += [f"## {suite}", "", intro, "", *TABLES.get(suite, _accuracy)(documents), ""]
             if suite == "first-epochs":
                 lines += _losses(documents)
     return "\n".join(lines)
@@ -104,10 +113,89 @@ def _losses(documents: list[dict[str, Any]]) -> list[str]:
     return lines
 
 
+def _intents(documents: list[dict[str, Any]]) -> list[str]:
+    runs = [document for document in documents if "run" in document]
+    rows = []
+    for document in runs:
+        quality, health, steering = document["quality"]["test"], document["health"], document["steering"]
+        beside = [quality[who] for who in ("learned", "kmeans", "chance")]
+        rows.append(
+            [
+                document["run"],
+                " / ".join(f"{measures['attribute_ami']:.4f}" for measures in beside),
+                " / ".join(f"{measures['attribute_lift']:.2f}" for measures in beside),
+                f"{health['effective']:.0f} of {document['n_intents']}",
+                f"{health['largest_share']:.2%}",
+                f"{health['dead']}",
+                ", ".join(f"{strength}: {share:.1%}" for strength, share in steering.items()),
+                f"{document['exclusion']['before']:.1%} → {document['exclusion']['after']:.1%}",
+                _machine(document),
+            ]
+        )
+    names = ["run", "agreement", "lift", "effective", "largest", "dead", "steered, by strength", "own intent excluded"]
+    lines = _table([*names, "machine"], rows)
+    pairs = [pair for document in documents for pair in document.get("stability", [])]
+    if pairs:
+        lines += [
+            "",
+            "Stability: adjusted Rand index of the intents of all users in two trainings, by pairs of seeds.",
+            "",
+        ]
+        lines += _table(
+            ["runs", "learned", "k-means on the same embeddings", "cosine of matched centres"],
+            [
+                [" and ".join(pair["runs"]), *(f"{pair[name]:.3f}" for name in ("learned", "kmeans", "matched_cosine"))]
+                for pair in pairs
+            ],
+        )
+    return lines
+
+
+def _clustering(documents: list[dict[str, Any]]) -> list[str]:
+    lines = []
+    for document in documents:
+        names = ("attribute_ami", "attribute_lift", "effective", "largest_share", "dead")
+        digits = dict(zip(names, (".4f", ".3f", ".0f", ".2%", ".1%"), strict=True))
+        rows = [
+            [name, *(f"{row[of]['mean']:{form}} ± {row[of]['sd']:{form}}" for of, form in digits.items())]
+            for name, row in document["losses"].items()
+        ]
+        about = f"{document['dataset']}, {len(document['seeds'])} seeds, recency of the run; {_machine(document)}:"
+        lines += [about, "", *_table(["loss", "agreement", "lift", "effective", "largest", "dead"], rows), ""]
+        rows = [
+            [
+                recency,
+                *(
+                    f"{row[who]['attribute_ami']['mean']:.4f} ± {row[who]['attribute_ami']['sd']:.4f}"
+                    for who in ("learned", "kmeans")
+                ),
+            ]
+            for recency, row in document["recency"].items()
+        ]
+        lines += ["Agreement by `recency` (1 is the plain mean), same encoder:", ""]
+        lines += _table(["recency", "learned", "k-means on the judged histories"], rows)
+    return lines
+
+
+def _planted(documents: list[dict[str, Any]]) -> list[str]:
+    shops: dict[str, dict[int, float]] = {}
+    for document in documents:
+        shops.setdefault(str(document["shop"]), {})[document["seed"]] = document["adjusted_rand_index"]
+    seeds = sorted({seed for values in shops.values() for seed in values})
+    rows = [
+        [shop, *(f"{values[seed]:.3f}" if seed in values else "" for seed in seeds)]
+        for shop, values in sorted(shops.items(), key=lambda item: (item[0] == "shuffled", item[0]))
+    ]
+    return [*_table(["difficulty", *(f"seed {seed}" for seed in seeds)], rows), "", _machine(documents[0])]
+
+
 def _machine(document: dict[str, Any]) -> str:
     machine = document["machine"]
     where = machine["gpu"] or machine["processor"]
     return f"{where}, {machine['threads']} threads, {document['date']}, {document['commit']}"
+
+
+TABLES = {"speed": _speed, "intents": _intents, "clustering": _clustering, "planted": _planted}
 
 
 def _table(head: list[str], rows: list[list[str]]) -> list[str]:
