@@ -16,8 +16,8 @@ INTRO = {
     "`python benchmarks/accuracy.py DATA --recipe NAME --seed N`",
     "intents-off": "`default` without its cluster loss, to be held against `accuracy`. "
     "`python benchmarks/accuracy.py DATA --suite intents-off --seed N --set cluster_weight=0`",
-    "intents": "What the intents of the runs of `accuracy` are worth, on the histories before the test items: agreement "
-    "with the next item's main attribute (adjusted mutual information, and lift over the prior) of learned intents / "
+    "intents": "What the intents of the runs of `accuracy` are worth, on the histories before the test items: agreement"
+    " with the next item's main attribute (adjusted mutual information, and lift over the prior) of learned intents / "
     "k-means with as many clusters on the same embeddings, 5 restarts / chance; and the share of an intent's 50 most "
     "typical items in the top 10 of users steered toward it. `python benchmarks/intents.py ITEMS RUN ...`",
     "clustering": "Cluster losses on one trained encoder, judged on validation; mean ± sd over seeds. "
