@@ -265,6 +265,7 @@ def rename(
     run: Run,
     intent: Annotated[int, typer.Option(metavar="N", help="Number of the intent.")],
     name: Annotated[str, typer.Option(help="Its name from now on; empty: the automatic one.")],
+    as_json: Json = False,
 ) -> None:
     """Give an intent a name; a later training takes it over with --names-from."""
     from elcrec.recommender import ELCRec
@@ -273,7 +274,10 @@ def rename(
     model = ELCRec.load(run, "cpu")
     model.rename_intents({intent: name})
     RunFolder(run).write_names(model.given_names)
-    _say(f"intent {intent} is called {model.intent_names[intent]!r}")
+    if as_json:
+        _print_json({"intent": intent, "name": model.intent_names[intent]})
+    else:
+        _say(f"intent {intent} is called {model.intent_names[intent]!r}")
 
 
 @app.command(epilog="Example:\n\n  elcrec audience runs/shop --intent 12 --min-weight 0.3 --out nail-polish.parquet")
@@ -303,6 +307,7 @@ def report(
     users: Annotated[int, typer.Option(min=0, help="Users whose journeys are shown, evenly over the intents.")] = 60,
     title: Annotated[str | None, typer.Option(help="Heading; default: the name of the run folder.")] = None,
     device: Device = "auto",
+    as_json: Json = False,
 ) -> None:
     """A page to look into: map of users, intents, journeys with reasons. One file, works offline."""
     from elcrec.explain.report import render_report
@@ -313,8 +318,11 @@ def report(
     model = ELCRec.load(run, device)
     if items is not None:
         model.describe_items(items)
-    write_text(out, render_report(report_document(model, title or run.resolve().name, users, _say)))
+    document = report_document(model, title or run.resolve().name, users, _say)
+    write_text(out, render_report(document))
     _say(f"written to {out}: open it in a browser")
+    if as_json:
+        _print_json({"out": str(out), **{name: document[name] for name in ("title", "model", "health")}})
 
 
 @app.command(

@@ -19,7 +19,19 @@ from elcrec.data.synthetic import make_shop
 from elcrec.model.published import published_names
 
 CUTOFFS = (1, 5, 10, 20, 50)
-VERBS = ("train", "evaluate", "recommend", "similar", "intents", "import-checkpoint", "demo", "settings")
+VERBS = (
+    "train",
+    "evaluate",
+    "recommend",
+    "similar",
+    "intents",
+    "rename",
+    "audience",
+    "report",
+    "import-checkpoint",
+    "demo",
+    "settings",
+)
 
 
 @pytest.fixture(scope="module")

@@ -743,3 +743,32 @@ def test_import_keeps_an_existing_run(published: dict[str, torch.Tensor], run: P
     arguments = ("import-checkpoint", tmp_path / "weights.safetensors", "--data", tmp_path / "log.txt", "--out", run)
     assert "holds a run" in run_cli(*arguments).complaint()
     assert contents(run) == before
+
+
+# ---------------------------------------------------------------------- what intents are kept with
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("intents.json", "{"), ("intents.json", '{"names": [1]}'), ("intents.json", "[]"), ("items.parquet", "no table")],
+)
+def test_damaged_names_and_items_are_named(tmp_path: Path, name: str, content: str) -> None:
+    run_cli("train", shop_csv(tmp_path), "--out", tmp_path / "run", *SMALL_SETS, "--json").document()
+    (tmp_path / "run" / name).write_text(content)
+    assert name in run_cli("intents", tmp_path / "run").complaint()
+
+
+def test_runs_of_an_older_format_are_refused(tmp_path: Path) -> None:
+    run_cli("train", shop_csv(tmp_path), "--out", tmp_path / "run", *SMALL_SETS, "--json").document()
+    config = tmp_path / "run" / "config.json"
+    config.write_text(config.read_text().replace('"format": 2', '"format": 1'))
+    assert "train it again" in run_cli("intents", tmp_path / "run").complaint()
+
+
+def test_a_report_that_cannot_be_written_loses_nothing(tmp_path: Path) -> None:
+    run_cli("train", shop_csv(tmp_path), "--out", tmp_path / "run", *SMALL_SETS, "--json").document()
+    before = contents(tmp_path / "run")
+    assert run_cli("report", tmp_path / "run", "--out", tmp_path / "nowhere" / "at" / "all.html").code in (0, 2)
+    assert "no run folder" in run_cli("report", tmp_path / "missing").complaint()
+    assert run_cli("rename", tmp_path / "run", "--intent", 99, "--name", "x").complaint()
+    assert contents(tmp_path / "run") == before
