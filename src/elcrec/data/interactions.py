@@ -214,6 +214,8 @@ def _validate_times(column: pl.Series) -> pl.Series:
     missing = column.null_count() + (int(column.is_nan().sum()) if column.dtype.is_float() else 0)
     if missing:
         raise DataError(f"{missing:,} rows have no timestamp: remove them, or leave the column out")
+    if column.dtype.is_float() and column.is_infinite().any():
+        raise DataError(f"{column.is_infinite().sum():,} rows have an infinite timestamp: mend or remove them")
     return column
 
 

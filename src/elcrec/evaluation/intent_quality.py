@@ -31,7 +31,7 @@ def intent_quality(
         seed: Of k-means (5 restarts), of chance and of samples.
 
     Returns:
-        ``n_users`` (Q), ``n_labelled`` (those whose next item has an attribute; None without metadata), and
+        ``n_users`` (Q), ``n_labelled`` (those whose next item has an attribute; None where there are none), and
         ``learned``, ``kmeans``, ``chance``, each with
 
         - ``attribute_ami``: adjusted mutual information (arithmetic mean) of intent and next item's attribute,
@@ -51,6 +51,8 @@ def intent_quality(
         "chance": learned_Q[torch.randperm(len(learned_Q), generator=generator)],
     }
     label_Q = None if label_V is None else label_V[next_Q]
+    if label_Q is not None and not bool((label_Q >= 0).any()):
+        label_Q = None
     return {
         "n_users": len(next_Q),
         "n_labelled": None if label_Q is None else int((label_Q >= 0).sum()),

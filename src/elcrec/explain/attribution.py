@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import product
 
 import torch
 import torch.nn.functional as F
@@ -13,7 +14,6 @@ from elcrec.model.encoder import position_weights
 from elcrec.model.network import ELCRecNetwork
 
 N_PARTS = 3
-SWEEPS = 50
 WEIGHT_TEMPERATURE = 0.05
 ENCODE_ROWS = 512
 
@@ -55,7 +55,7 @@ class Attribution:
         """The same users with what they have of some intents taken away.
 
         An intent among a user's own loses its part. Of any other, the residual's component along its centre
-        goes, if it points that way.
+        goes, if it points that way; of several foreign ones, one after the other.
 
         Args:
             intents: int64 [X].
@@ -74,8 +74,8 @@ class Attribution:
 def attribute(user_QD: Tensor, cosine_QK: Tensor, unit_KD: Tensor) -> Attribution:
     """Split user vectors over the three intents nearest to each behaviour.
 
-    The amounts are the non-negative least squares solution (coordinate descent), so that as much of the vector
-    as possible is told in intents; the rest is the residual.
+    The amounts are the non-negative least squares solution, so that as much of the vector as possible is told in
+    intents; the rest is the residual.
 
     Args:
         user_QD: [Q, D], the vectors items are scored with.
@@ -86,13 +86,30 @@ def attribute(user_QD: Tensor, cosine_QK: Tensor, unit_KD: Tensor) -> Attributio
     center_QMD = unit_KD[intent_QM]
     gram_QMM = center_QMD @ center_QMD.transpose(1, 2)
     along_QM = (center_QMD @ user_QD[:, :, None]).squeeze(2)
-    amount_QM = torch.zeros_like(along_QM)
-    for _ in range(SWEEPS):
-        for m in range(intent_QM.shape[1]):
-            others_Q = (gram_QMM[:, m] * amount_QM).sum(dim=1) - amount_QM[:, m]
-            amount_QM[:, m] = (along_QM[:, m] - others_Q).clamp(min=0)
+    amount_QM = _non_negative(gram_QMM.double(), along_QM.double()).to(user_QD)
     residual_QD = user_QD - (center_QMD * amount_QM[:, :, None]).sum(dim=1)
     return Attribution(intent_QM, amount_QM, center_QMD, residual_QD)
+
+
+def _non_negative(gram_QMM: Tensor, along_QM: Tensor) -> Tensor:
+    """Non-negative least squares from Gram matrix and projections: the best of all sets of parts above 0.
+
+    With three parts there are seven sets to solve for, exactly and however close the centres lie.
+    """
+    best_QM, least_Q = torch.zeros_like(along_QM), torch.zeros_like(along_QM[:, 0])
+    n_parts = along_QM.shape[1]
+    for chosen in product((0.0, 1.0), repeat=n_parts):
+        used_M = along_QM.new_tensor(chosen)
+        if not used_M.any():
+            continue
+        # Parts outside the set get the equation amount = 0; a trace of ridge separates centres that coincide.
+        system_QMM = gram_QMM * used_M * used_M[:, None] + torch.diag(1 - used_M + 1e-9)
+        amount_QM = torch.linalg.solve(system_QMM, along_QM * used_M)
+        cost_Q = (amount_QM * ((gram_QMM @ amount_QM[:, :, None]).squeeze(2) - 2 * along_QM)).sum(dim=1)
+        better_Q = (amount_QM >= 0).all(dim=1) & (cost_Q < least_Q)
+        best_QM = torch.where(better_Q[:, None], amount_QM, best_QM)
+        least_Q = torch.where(better_Q, cost_Q, least_Q)
+    return best_QM
 
 
 @torch.no_grad()

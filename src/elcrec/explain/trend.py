@@ -38,32 +38,37 @@ def make_periods(times: pl.Series) -> Periods | None:
     Args:
         times: [N], numbers or dates.
     """
-    numbers = times.to_physical().cast(pl.Float64).to_numpy()
+    numbers = _as_numbers(times).to_numpy()
     first, last = numbers.min(), numbers.max()
     if not last > first:
         return None
     number_N = np.minimum(((numbers - first) / (last - first) * N_PERIODS).astype(np.int64), N_PERIODS - 1)
-    starts = pl.Series(first + (last - first) * np.arange(N_PERIODS) / N_PERIODS)
-    if times.dtype.is_temporal():
-        moments = starts.cast(pl.Int64).cast(times.dtype)
-        days = (last - first) / N_PERIODS >= _day(times.dtype)
-        labels = (moments.cast(pl.Date) if days else moments).cast(pl.String).to_list()
-    else:
-        labels = [f"{start:g}" if abs(start) < 1e6 else f"{start:.0f}" for start in starts]
-    return Periods(labels, number_N)
+    starts = first + (last - first) * np.arange(N_PERIODS) / N_PERIODS
+    return Periods(_labels(pl.Series(starts), times.dtype, (last - first) / N_PERIODS), number_N)
 
 
-def _day(dtype: pl.DataType) -> float:
-    """Length of a day in the physical unit of a temporal type."""
-    if dtype == pl.Date:
-        return 1.0
-    return 86_400 * {"ms": 1e3, "us": 1e6, "ns": 1e9}[getattr(dtype, "time_unit", "us")]
+def _as_numbers(times: pl.Series) -> pl.Series:
+    return (times.to_physical() if times.dtype.is_temporal() else times).cast(pl.Float64)
+
+
+def _labels(starts: pl.Series, dtype: pl.DataType, width: float) -> list[str]:
+    """Dates, where periods are of a day or more, else moments, in the log's own time zone; or plain numbers."""
+    if not isinstance(dtype, pl.Date | pl.Datetime):
+        return [f"{start:.15g}" for start in starts]
+    moments = starts.floor().cast(pl.Int64).cast(dtype)
+    day = 1.0
+    if isinstance(dtype, pl.Datetime):
+        day = 86_400 * {"ms": 1e3, "us": 1e6, "ns": 1e9}[dtype.time_unit]
+    return (moments.dt.strftime("%Y-%m-%d") if width >= day else moments.cast(pl.String)).to_list()
 
 
 def trends(
     intent_X: npt.NDArray[np.int64], period_X: npt.NDArray[np.int64], n_periods: int, n_intents: int
 ) -> list[list[float]]:
-    """Share of each intent in the events of each period: K rows of n_periods values, each column sums to 1."""
+    """Share of each intent in the events of each period: K rows of n_periods values.
+
+    Each column sums to 1, or to 0 for a period without events.
+    """
     counts = np.zeros((n_intents, n_periods))
     np.add.at(counts, (intent_X, period_X), 1)
     shares: list[list[float]] = (counts / np.maximum(counts.sum(axis=0), 1)).tolist()

@@ -51,12 +51,13 @@ def user_map(behaviour_UD: Tensor, seed: int) -> Points:
 
 
 def _placed(unit_LD: npt.NDArray[np.float32], seed: int) -> Points:
-    if len(unit_LD) < 3 * NEIGHBOURS:  # too few for t-SNE
-        width = min(2, *unit_LD.shape)
-        return np.pad(PCA(width).fit_transform(unit_LD), ((0, 0), (0, 2 - width))).astype(np.float64)
-    # Identical rows (collapsed embeddings) leave PCA nothing to begin with.
-    start = PCA(2).fit_transform(unit_LD)
-    start = start / max(start[:, 0].std(), 1e-9) * 1e-4 + np.random.default_rng(seed).normal(0, 1e-6, start.shape)
+    width = min(2, *unit_LD.shape)
+    # Identical rows (collapsed embeddings) have no direction of largest variance: a trace of noise gives them one.
+    noise = np.random.default_rng(seed).normal(0, 1e-6, unit_LD.shape)
+    start = np.pad(PCA(width).fit_transform(unit_LD + noise), ((0, 0), (0, 2 - width))) if len(unit_LD) > 1 else None
+    if start is None or len(unit_LD) < 3 * NEIGHBOURS:  # too few for t-SNE
+        return np.zeros((len(unit_LD), 2)) if start is None else np.asarray(start, dtype=np.float64)
+    start = start / max(start[:, 0].std(), 1e-9) * 1e-4
     perplexity = min(PERPLEXITY, (len(unit_LD) - 1) / 3)
     tsne = TSNE(2, perplexity=perplexity, init=start.astype(np.float32), max_iter=500, random_state=seed)
     return np.asarray(tsne.fit_transform(unit_LD), dtype=np.float64)
