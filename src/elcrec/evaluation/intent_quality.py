@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from sklearn.metrics import adjusted_mutual_info_score, adjusted_rand_score, silhouette_score
 from torch import Tensor
 
 from elcrec.evaluation.kmeans import spherical_kmeans
@@ -61,6 +60,8 @@ def intent_quality(
 
 
 def _measures(unit_QD: Tensor, intent_Q: Tensor, label_Q: Tensor | None, seed: int) -> dict[str, float | None]:
+    from sklearn.metrics import adjusted_mutual_info_score, silhouette_score  # takes over a second to import
+
     measures: dict[str, float | None] = {}
     if label_Q is not None:
         known = label_Q >= 0
@@ -122,6 +123,8 @@ def stability(
     Returns:
         ``learned``, and ``kmeans`` with as many clusters on the same embeddings; 0 by chance, 1 at most.
     """
+    from sklearn.metrics import adjusted_rand_score  # takes over a second to import
+
     learned = [
         (F.normalize(x, dim=-1) @ centers.T).argmax(dim=1)
         for x, centers in ((ours_UD, our_centers), (theirs_UD, their_centers))

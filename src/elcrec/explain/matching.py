@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import torch.nn.functional as F
-from scipy.linalg import orthogonal_procrustes
-from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 
@@ -27,6 +25,9 @@ def match_centers(
 
     Source: Schönemann 1966 (Procrustes); Kuhn 1955 (assignment).
     """
+    from scipy.linalg import orthogonal_procrustes  # half a second to import, and few need it
+    from scipy.optimize import linear_sum_assignment
+
     width = max(our_items.shape[1], their_items.shape[1])
     ours, theirs, our_c, their_c = (
         F.pad(x.double(), (0, width - x.shape[1])).numpy() for x in (our_items, their_items, our_centers, their_centers)

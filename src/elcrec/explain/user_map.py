@@ -6,13 +6,12 @@ import numpy as np
 import numpy.typing as npt
 import torch
 import torch.nn.functional as F
-from sklearn.decomposition import PCA
-from sklearn.manifold import TSNE
 from torch import Tensor
 
-LANDMARKS = 1500
+LANDMARKS = 1200
 NEIGHBOURS = 3
 PERPLEXITY = 30
+MOVES = 400
 ROWS = 4096
 
 Points = npt.NDArray[np.float64]
@@ -21,7 +20,7 @@ Points = npt.NDArray[np.float64]
 def user_map(behaviour_UD: Tensor, seed: int) -> Points:
     """Places in the unit square: [U, 2], 0 to 1.
 
-    t-SNE of at most 1,500 users, for its time grows fast with their number; the others lie amid their three
+    t-SNE of at most 1,200 users, for its time grows fast with their number; the others lie amid their three
     nearest of these, by cosine, a little scattered so that they do not hide one another.
 
     Args:
@@ -51,6 +50,9 @@ def user_map(behaviour_UD: Tensor, seed: int) -> Points:
 
 
 def _placed(unit_LD: npt.NDArray[np.float32], seed: int) -> Points:
+    from sklearn.decomposition import PCA  # takes over a second to import
+    from sklearn.manifold import TSNE
+
     width = min(2, *unit_LD.shape)
     # Identical rows (collapsed embeddings) have no direction of largest variance: a trace of noise gives them one.
     noise = np.random.default_rng(seed).normal(0, 1e-6, unit_LD.shape)
@@ -59,7 +61,7 @@ def _placed(unit_LD: npt.NDArray[np.float32], seed: int) -> Points:
         return np.zeros((len(unit_LD), 2)) if start is None else np.asarray(start, dtype=np.float64)
     start = start / max(start[:, 0].std(), 1e-9) * 1e-4
     perplexity = min(PERPLEXITY, (len(unit_LD) - 1) / 3)
-    tsne = TSNE(2, perplexity=perplexity, init=start.astype(np.float32), max_iter=500, random_state=seed)
+    tsne = TSNE(2, perplexity=perplexity, init=start.astype(np.float32), max_iter=MOVES, random_state=seed)
     return np.asarray(tsne.fit_transform(unit_LD), dtype=np.float64)
 
 
