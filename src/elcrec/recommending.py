@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -21,6 +21,26 @@ BECAUSE = 3
 STRENGTH = 0.8
 _NOTHING = (torch.zeros(0, 1, dtype=torch.int64), torch.zeros(0, 1))
 LISTS_AT_ONCE = 2048
+
+
+class Policy(NamedTuple):
+    """How lists are made.
+
+    Attributes:
+        k: Items a list.
+        exclude_seen: Leave out what is in the history.
+        explain: Add the reasons.
+        excluded: int64 [X], intents to score without.
+        wish: What counts beside the dot product.
+        diversify: 0 to 1, how far a list follows the mix of its user's intents.
+    """
+
+    k: int
+    exclude_seen: bool
+    explain: bool
+    excluded: Tensor
+    wish: Wish | None
+    diversify: float
 
 
 class Recommending(Trained):
@@ -65,8 +85,8 @@ class Recommending(Trained):
             intent, as ``exclude_intents`` would rank it; ``parts``, a list of ``intent`` and ``part``;
             ``residual``; ``steering``. Score = sum of parts + residual + steering.
         """
-        asked = self._of_users(users, unknown)
-        return self._lists(asked, k, exclude_seen, explain, intents, exclude_intents, strength, diversify)
+        policy = self._policy(k, exclude_seen, explain, intents, exclude_intents, strength, diversify)
+        return self._lists(self._of_users(users, unknown), policy)
 
     def recommend_from_history(
         self,
@@ -97,8 +117,8 @@ class Recommending(Trained):
         Returns:
             ``history`` (its place in ``histories``, from 0) and the columns of :meth:`recommend`.
         """
-        asked = self._of_histories(histories, unknown)
-        return self._lists(asked, k, exclude_seen, explain, intents, exclude_intents, strength, diversify)
+        policy = self._policy(k, exclude_seen, explain, intents, exclude_intents, strength, diversify)
+        return self._lists(self._of_histories(histories, unknown), policy)
 
     def recommend_for_intent(self, intents: Iterable[int] | None = None, k: int = 10) -> pl.DataFrame:
         """The most typical items of intents: a list for somebody of whom no more is known.
@@ -148,7 +168,7 @@ class Recommending(Trained):
                 places = pl.Series("place", at_X.cpu().numpy())
                 some = Asked(places, asked.item_N, asked.start_Q[at_X], asked.end_Q[at_X])
                 # Enough for k to be left after those of the rows above.
-                lists = self._lists(some, k * (row + 1), exclude_seen, False, [intent], [], STRENGTH, 0.0)
+                lists = self._lists(some, self._policy(k * (row + 1), exclude_seen, intents=[intent]))
                 found.append(lists.with_columns(row=row + 1, intent=intent))
         places, numbers = np.indices(intent_QR.shape)
         strongest = pl.DataFrame(
@@ -186,76 +206,55 @@ class Recommending(Trained):
 
     # ------------------------------------------------------------------ how
 
-    def _lists(
+    def _policy(
         self,
-        asked: Asked,
         k: int,
         exclude_seen: bool | None,
-        explain: bool,
-        intents: Sequence[int],
-        exclude_intents: Sequence[int],
-        strength: float,
-        diversify: float,
-    ) -> pl.DataFrame:
+        explain: bool = False,
+        intents: Sequence[int] = (),
+        exclude_intents: Sequence[int] = (),
+        strength: float = STRENGTH,
+        diversify: float = 0.0,
+    ) -> Policy:
         for name, dial in (("strength", strength), ("diversify", diversify)):
             if not 0 <= dial <= 1:
                 raise SettingsError(f"{name}={dial}: use a number from 0 to 1")
-        _positive(k)
         seen = self.settings.exclude_seen if exclude_seen is None else exclude_seen
         excluded = torch.tensor(self._intent_numbers(exclude_intents), dtype=torch.int64, device=self.device)
-        wish = self._wish(intents, strength)
+        toward = self._intent_numbers(intents)
+        wish = Wish(strength, self._item_intents.lift(toward).log().to(self.device)) if toward else None
+        return Policy(_positive(k), seen, explain, excluded, wish, diversify)
+
+    def _lists(self, asked: Asked, policy: Policy) -> pl.DataFrame:
         frames = [
-            self._list_some(
-                Asked(asked.ids.gather(at.numpy()), asked.item_N, asked.start_Q[at], asked.end_Q[at]),
-                k,
-                seen,
-                explain,
-                excluded,
-                wish,
-                diversify,
+            self._some_lists(
+                Asked(asked.ids.gather(at.numpy()), asked.item_N, asked.start_Q[at], asked.end_Q[at]), policy
             )
             for at in torch.arange(len(asked.ids)).split(LISTS_AT_ONCE)
             if len(at)
         ]
-        return pl.concat(frames) if frames else self._empty(asked.ids, explain)
+        if frames:
+            return pl.concat(frames)
+        nothing = self._listed(asked.ids, *_NOTHING)
+        return nothing.with_columns(self._reason_columns([], [], [], [], [], [], [])) if policy.explain else nothing
 
-    def _wish(self, intents: Sequence[int], strength: float) -> Wish | None:
-        numbers = self._intent_numbers(intents)
-        return Wish(strength, self._item_intents.lift(numbers).log().to(self.device)) if numbers else None
-
-    def _empty(self, ids: pl.Series, explain: bool) -> pl.DataFrame:
-        frame = self._listed(ids, *_NOTHING)
-        return frame.with_columns(self._reason_columns([], [], [], [], [], [], [])) if explain else frame
-
-    def _list_some(
-        self,
-        asked: Asked,
-        k: int,
-        exclude_seen: bool,
-        explain: bool,
-        excluded: Tensor,
-        wish: Wish | None,
-        diversify: float,
-    ) -> pl.DataFrame:
-        length = self.settings.max_seq_len
-        parts = None
-        if explain or len(excluded) or diversify > 0:
-            cosine_QK = self._cosines(asked)
-        if explain or len(excluded):
-            vector_QD = user_vectors(self.network, asked.item_N, asked.start_Q, asked.end_Q, length)
-            parts = attribute(vector_QD, cosine_QK, self._unit_centers).without(excluded, self._unit_centers)
-        user_QD = parts.user_QD if parts is not None and len(excluded) else None
-        wanted = max(k, CANDIDATES) if diversify > 0 else k
-        item_QK, score_QK = best_items(
-            self.network, asked.item_N, asked.start_Q, asked.end_Q, wanted, length, exclude_seen, user_QD, wish
-        )
-        if diversify > 0:
-            mix_QK = intent_weights(cosine_QK).cpu()
-            item_QK, score_QK = calibrate(item_QK, score_QK, mix_QK, self._item_intents, diversify, k)
+    def _some_lists(self, asked: Asked, policy: Policy) -> pl.DataFrame:
+        at, length = (asked.item_N, asked.start_Q, asked.end_Q), self.settings.max_seq_len
+        parts, user_QD, wanted = None, None, policy.k
+        if policy.explain or len(policy.excluded):
+            vector_QD, unit_KD = user_vectors(self.network, *at, length), self._unit_centers
+            parts = attribute(vector_QD, self._cosines(asked), unit_KD).without(policy.excluded, unit_KD)
+            user_QD = parts.user_QD if len(policy.excluded) else vector_QD
+        if policy.diversify > 0:
+            wanted = max(policy.k, CANDIDATES)
+        item_QK, score_QK = best_items(self.network, *at, wanted, length, policy.exclude_seen, user_QD, policy.wish)
+        if policy.diversify > 0:
+            mix_QK = intent_weights(self._cosines(asked)).cpu()
+            item_QK, score_QK = calibrate(item_QK, score_QK, mix_QK, self._item_intents, policy.diversify, policy.k)
         listed = self._listed(asked.ids, item_QK, score_QK)
-        if not explain or parts is None:
+        if not policy.explain or parts is None:
             return listed
-        return listed.with_columns(self._reasons(asked, item_QK, score_QK, parts, exclude_seen, wish))
+        return listed.with_columns(self._reasons(asked, item_QK, score_QK, parts, policy))
 
     def _reasons(
         self,
@@ -263,10 +262,10 @@ class Recommending(Trained):
         item_QK: Tensor,
         score_QK: Tensor,
         parts: Attribution,
-        exclude_seen: bool,
-        wish: Wish | None,
+        policy: Policy,
     ) -> list[pl.Series]:
         """The columns of ``explain``, one value for each listed item."""
+        wish = policy.wish
         item_QKD = self.network.encoder.item_embedding.weight.detach()[item_QK.to(self.device)]
         own = 1.0 if wish is None else 1 - wish.strength
         part_QKM = own * torch.einsum("qkd,qmd->qkm", item_QKD, parts.part_QMD).cpu()
@@ -277,7 +276,7 @@ class Recommending(Trained):
         most_QK, which_QK = part_QKM.max(dim=2)
         intent_QM = parts.intent_QM.cpu()
         intent_QK = intent_QM.gather(1, which_QK).masked_fill(most_QK <= 0, -1)
-        without_QKM = self._ranks_without(asked, item_QK, parts, exclude_seen, wish)
+        without_QKM = self._ranks_without(asked, item_QK, parts, policy)
         rank_QK = without_QKM.gather(2, which_QK[:, :, None]).squeeze(2)
         behind_QM = self._behind(asked, parts.intent_QM)
         share_QK = torch.where(score_QK > 0, most_QK / score_QK, torch.nan)
@@ -316,23 +315,13 @@ class Recommending(Trained):
             pl.Series("steering", steering, dtype=pl.Float64),
         ]
 
-    def _ranks_without(
-        self, asked: Asked, item_QK: Tensor, parts: Attribution, exclude_seen: bool, wish: Wish | None
-    ) -> Tensor:
+    def _ranks_without(self, asked: Asked, item_QK: Tensor, parts: Attribution, policy: Policy) -> Tensor:
         """Rank each listed item would have without each of its user's intents: int64 [Q, k, M]."""
+        at, length = (asked.item_N, asked.start_Q, asked.end_Q), self.settings.max_seq_len
         rank_QKM = torch.empty(*item_QK.shape, parts.intent_QM.shape[1], dtype=torch.int64)
         for m in range(rank_QKM.shape[2]):
             user_QD = parts.user_QD - parts.part_QMD[:, m]
-            blocks = score_blocks(
-                self.network,
-                asked.item_N,
-                asked.start_Q,
-                asked.end_Q,
-                self.settings.max_seq_len,
-                exclude_seen,
-                user_QD,
-                wish,
-            )
+            blocks = score_blocks(self.network, *at, length, policy.exclude_seen, user_QD, policy.wish)
             for at_B, score_BV in blocks:
                 item_BK = item_QK[at_B.cpu()].to(score_BV.device)
                 ordered_BV = (-score_BV).sort(dim=1).values
