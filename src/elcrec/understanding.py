@@ -89,9 +89,9 @@ class Understanding(Trained):
 
         Returns:
             One row an event, oldest first: ``position`` (from 1), ``item_id``, ``timestamp`` (where known),
-            ``intent`` and ``weight`` (0 to 1) of the history up to and including it, and ``pull``: what the item
-            adds to the cosine between the whole history and the intent it ends with (null for items older than
-            ``max_seq_len``; the pulls sum to that cosine unless the recipe counts padding).
+            ``intent`` and ``weight`` (0 to 1) of the history up to and including it, and ``pull``: how much nearer
+            the item brings the whole history to the intent it ends with, see
+            :func:`elcrec.explain.attribution.pulls` (null for items older than ``max_seq_len``).
         """
         if (user is None) == (history is None):
             raise SettingsError("say whose timeline: a user, or a history (one of them)")

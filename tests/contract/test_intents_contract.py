@@ -231,11 +231,20 @@ def test_a_timeline_ends_with_the_intent_of_the_full_history(model: ELCRec) -> N
         assert timeline["intent"][-1] == last["intent"][0]
         prefix = timeline["item_id"].head(2).to_list()
         assert timeline["intent"][1] == model.history_intents([prefix])["intent"][0]
-        if model.settings.padding == "skip":
-            assert timeline["pull"].sum() == pytest.approx(last["similarity"][0], abs=1e-5)
+        items = timeline["item_id"].to_list()
+        final, whole = last["intent"][0], last["similarity"][0]
+        for left_out in (0, len(items) - 1):
+            shorter = model.history_intents([items[:left_out] + items[left_out + 1 :]], top=8)
+            without = shorter.filter(pl.col("intent") == final)["similarity"][0]
+            assert timeline["pull"][left_out] == pytest.approx(whole - without, abs=1e-5)
         other = model.intent_timeline(history=events["item_id"].to_list())
         assert other["intent"].equals(timeline["intent"])
         assert "timestamp" not in other.columns
+
+
+def test_the_only_item_of_a_history_has_the_whole_pull(model: ELCRec) -> None:
+    timeline, intents = model.intent_timeline(history=["tent pegs"]), model.history_intents([["tent pegs"]])
+    assert timeline["pull"].to_list() == pytest.approx(intents["similarity"].to_list(), abs=1e-6)
 
 
 def test_items_older_than_the_model_reads_have_no_pull(tmp_path: Path) -> None:

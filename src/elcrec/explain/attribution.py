@@ -10,7 +10,6 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from elcrec.data.batches import Padding, histories, lay_out
-from elcrec.model.encoder import position_weights
 from elcrec.model.network import ELCRecNetwork
 
 N_PARTS = 3
@@ -122,11 +121,11 @@ def pulls(
     max_seq_len: int,
     padding: Padding,
 ) -> tuple[Tensor, Tensor]:
-    """What each item of a history adds to the similarity between the history and intents.
+    """How much nearer to intents each item brings a history: ``cos(h, c) - cos(h without the item, c)``.
 
-    The behaviour embedding is a weighted mean of hidden vectors, ``h = sum_t w_t h_t``, so the cosine to a unit
-    centre is the sum of ``w_t h_t . c / |h|`` over positions (with padding ``encode`` padded ones have a share
-    too, which is no item's).
+    Every history is encoded once more for each of its items, without it. (Splitting h over positions would be
+    cheaper, but attention has mixed the items by then: it names other items than the ones that matter.) The only
+    item of a history gets the whole cosine.
 
     Args:
         network: In evaluation mode.
@@ -141,24 +140,25 @@ def pulls(
         Items int64 [Q, W], 0 where there is none, oldest first, and their pulls [Q, W, M], 0 there.
     """
     width = int((end_Q - start_Q).clamp(max=max_seq_len).max())
-    item_QW = torch.zeros(len(start_Q), width, dtype=torch.int64, device=item_N.device)
-    pull_QWM = torch.zeros(*item_QW.shape, intent_QM.shape[1], device=item_N.device)
-    unit_KD = F.normalize(network.centers.weight.detach(), dim=-1)
-    for at_B in torch.arange(len(start_Q), device=item_N.device).split(ENCODE_ROWS):
-        item_BW, length_B = histories(item_N, start_Q[at_B], end_Q[at_B], max_seq_len)
-        tokens = lay_out(item_BW, length_B, max_seq_len, padding)
-        hidden_TD = network.encoder(tokens)
-        norm_B = network.pooled(hidden_TD, tokens).norm(dim=1)
-        if padding == "encode":
-            weight_BW = torch.full(item_BW.shape, 1 / max_seq_len, device=item_N.device)
-        else:
-            weight_BW = position_weights(length_B, item_BW.shape[1], network.recency)
-        at_T = torch.nonzero(tokens.real_T).flatten()
-        row_T = tokens.source_T[at_T] // item_BW.shape[1]
-        column_T = tokens.source_T[at_T] % item_BW.shape[1]
-        center_TMD = unit_KD[intent_QM[at_B][row_T]]
-        along_TM = (center_TMD @ hidden_TD[at_T, :, None]).squeeze(2)
-        weight_T = weight_BW[row_T, column_T] / norm_B[row_T]
-        item_QW[at_B, : item_BW.shape[1]] = item_BW
-        pull_QWM[at_B[row_T], column_T] = along_TM * weight_T[:, None]
+    item_QW, length_Q = histories(item_N, start_Q, end_Q, max_seq_len)
+    pull_QWM = torch.zeros(len(start_Q), width, intent_QM.shape[1], device=item_N.device)
+    center_QMD = F.normalize(network.centers.weight.detach(), dim=-1)[intent_QM]
+
+    def cosines(item_RW: Tensor, length_R: Tensor, row_R: Tensor) -> Tensor:
+        """Of histories to the intents that rows of the question ask about: [R, M]."""
+        behaviour_RD = network.encode_behaviour(lay_out(item_RW, length_R, max_seq_len, padding)).float()
+        return (center_QMD[row_R] @ F.normalize(behaviour_RD, dim=-1)[:, :, None]).squeeze(2)
+
+    row_R, left_R = torch.nonzero(torch.arange(width, device=item_N.device) < length_Q[:, None], as_tuple=True)
+    kept_W = torch.arange(max(1, width - 1), device=item_N.device)
+    for at_B in torch.arange(len(row_R), device=item_N.device).split(ENCODE_ROWS):
+        row_B, left_B = row_R[at_B], left_R[at_B]
+        pull_BM = cosines(item_QW[row_B], length_Q[row_B], row_B)
+        some = length_Q[row_B] > 1
+        if bool(some.any()):
+            # Positions from the one left out on come from one place further right.
+            source_BW = kept_W + (kept_W >= left_B[some, None])
+            without_BW = item_QW[row_B[some]].gather(1, source_BW)
+            pull_BM[some] -= cosines(without_BW, length_Q[row_B[some]] - 1, row_B[some])
+        pull_QWM[row_B, left_B] = pull_BM
     return item_QW, pull_QWM
