@@ -178,15 +178,16 @@ def _clustering(documents: list[dict[str, Any]]) -> list[str]:
 
 
 def _planted(documents: list[dict[str, Any]]) -> list[str]:
-    shops: dict[str, dict[int, float]] = {}
-    for document in documents:
-        shops.setdefault(str(document["shop"]), {})[document["seed"]] = document["adjusted_rand_index"]
-    seeds = sorted({seed for values in shops.values() for seed in values})
     rows = [
-        [shop, *(f"{values[seed]:.3f}" if seed in values else "" for seed in seeds)]
-        for shop, values in sorted(shops.items(), key=lambda item: (item[0] == "shuffled", item[0]))
+        [
+            str(document["shop"]),
+            str(document["seed"]),
+            f"{document['adjusted_rand_index']:.3f}",
+            f"{document['optimum']:.3f}",
+        ]
+        for document in sorted(documents, key=lambda one: (str(one["shop"]), one["seed"]))
     ]
-    return [*_table(["difficulty", *(f"seed {seed}" for seed in seeds)], rows), "", _machine(documents[0])]
+    return [*_table(["difficulty", "seed", "learned", "optimum (Bayes)"], rows), "", _machine(documents[0])]
 
 
 def _machine(document: dict[str, Any]) -> str:

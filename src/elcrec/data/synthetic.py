@@ -58,7 +58,26 @@ class World:
             [n, V], rows sum to 1; 0 for what has been bought.
         """
         number = {name: index for index, name in enumerate(self.items)}
+        belief_UK = self.beliefs(histories)
         scores = np.empty((len(histories), len(self.items)))
+        for row, history in enumerate(histories):
+            bought = [number[name] for name in history]
+            chance_KV = self.chance_KVV[:, bought[-1]].copy()
+            chance_KV[:, bought] = 0
+            scores[row] = belief_UK[row] @ (chance_KV / chance_KV.sum(axis=1, keepdims=True))
+        return scores
+
+    def beliefs(self, histories: list[list[str]]) -> Floats:
+        """P(planted intent | history) by Bayes' rule, all intents alike beforehand: the optimum for any grouping.
+
+        Args:
+            histories: Item names, oldest first, at least one each.
+
+        Returns:
+            [U, K], rows sum to 1.
+        """
+        number = {name: index for index, name in enumerate(self.items)}
+        beliefs = np.empty((len(histories), len(self.intents)))
         for row, history in enumerate(histories):
             bought = [number[name] for name in history]
             free = np.ones(len(self.items))
@@ -67,11 +86,9 @@ class World:
                 free[last] = 0
                 chance_KV = self.chance_KVV[:, last] * free
                 evidence_K += np.log(chance_KV[:, item] / chance_KV.sum(axis=1) + 1e-300)
-            free[bought[-1]] = 0
-            chance_KV = self.chance_KVV[:, bought[-1]] * free
             belief_K = np.exp(evidence_K - evidence_K.max())
-            scores[row] = belief_K / belief_K.sum() @ (chance_KV / chance_KV.sum(axis=1, keepdims=True))
-        return scores
+            beliefs[row] = belief_K / belief_K.sum()
+        return beliefs
 
 
 def make_shop(n_users: int = 5000, difficulty: float = 0.2, seed: int = 1) -> World:
