@@ -56,7 +56,7 @@ def _accuracy(documents: list[dict[str, Any]]) -> list[str]:
         "seconds",
         *names,
         "valid ndcg@20",
-        "intents effective / used",
+        "intents effective / used / largest",
         "machine",
     ]
     rows = []
@@ -72,7 +72,7 @@ def _accuracy(documents: list[dict[str, Any]]) -> list[str]:
                 f"{document['train_seconds']:.0f}",
                 *(f"{test[name]:.4f}" for name in names),
                 f"{document['metrics']['valid']['ndcg@20']:.4f}",
-                f"{intents['effective']:.0f} of {intents['used']} used",
+                f"{intents['effective']:.0f} / {intents['used']} / {intents['largest_share']:.1%}",
                 _machine(document),
             ]
         )

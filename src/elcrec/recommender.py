@@ -126,6 +126,8 @@ class ELCRec(Recommending, Understanding):
         self._use(log, Vocabulary.of(log.frame["item_id"], first=1, kind="item"), catalogue)
         self._split.learners()
         self._split.targets("valid")
+        if named is not None:
+            self._shared_items(named)  # better now than after the training
         reporter.log(log.summary())
         if folder is not None and (overwrite or not folder.started):
             folder.begin(self.recipe, self.settings, log, self.items, mark)

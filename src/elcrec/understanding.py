@@ -138,7 +138,7 @@ class Understanding(Trained):
         if k < 1:
             raise SettingsError(f"k={k}: ask for at least one item")
         n_intents, users = self.settings.n_intents, self._intent_of_user
-        size_K = torch.bincount(self._intent_U, minlength=n_intents)
+        size_K, names = torch.bincount(self._intent_U, minlength=n_intents), self.intent_names
         items = typical_items(users, self.log.frame, k)
         close = self._closeness
         flags = intent_flags(size_K, self._unit_centers)
@@ -154,7 +154,7 @@ class Understanding(Trained):
             rows.append(
                 {
                     "intent": intent,
-                    "name": self.intent_names[intent],
+                    "name": names[intent],
                     "users": int(size_K[intent]),
                     "share": int(size_K[intent]) / len(self.users),
                     "items": [] if its_items is None else its_items["item_id"].to_list(),
@@ -310,14 +310,19 @@ class Understanding(Trained):
         Raises:
             DataError: The two share no items.
         """
-        shared = self.items.ids.to_frame("item_id").join(other.items.ids.to_frame("item_id"), on="item_id")["item_id"]
-        if shared.is_empty():
-            raise DataError("the two models have no item in common: their intents cannot be compared")
+        shared = self._shared_items(other)
         ours = self.network.items_VD.detach()[self.items.indices(shared) - 1].cpu()
         theirs = other.network.items_VD.detach()[other.items.indices(shared) - 1].cpu()
         pairs = match_centers(ours, self._unit_centers.cpu(), theirs, other._unit_centers.cpu())
         frame = pl.DataFrame(pairs, schema=["intent", "other_intent", "cosine"], orient="row")
         return frame.sort("cosine", descending=True)
+
+    def _shared_items(self, other: Understanding) -> pl.Series:
+        """Items that both models know; raises where there are none."""
+        ours, theirs = self.items.ids.to_frame("item_id"), other.items.ids.to_frame("item_id")
+        if ours.schema != theirs.schema or (shared := ours.join(theirs, on="item_id")["item_id"]).is_empty():
+            raise DataError("the two models have no item in common: their intents cannot be compared")
+        return shared
 
     # ------------------------------------------------------------------ people
 
@@ -398,8 +403,7 @@ class Understanding(Trained):
     def intent_stability(self, other: Understanding) -> dict[str, Any]:
         """How far two trainings found the same intents: see :func:`elcrec.evaluation.intent_quality.stability`."""
         ours, theirs = self._intent_of_user, other._intent_of_user
-        both = ours.join(theirs, on="user_id", suffix="_other")
-        if both.is_empty():
+        if ours.schema != theirs.schema or (both := ours.join(theirs, on="user_id", suffix="_other")).is_empty():
             raise DataError("the two models have no user in common: their intents cannot be compared")
         ours_U, theirs_U = (
             self._behaviours(self._of_users(both["user_id"])).cpu(),

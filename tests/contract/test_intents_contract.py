@@ -357,6 +357,17 @@ def test_names_are_kept_and_carried_over_a_retraining(default: ELCRec, tmp_path:
         model.rename_intents({1: "x" * 100})
 
 
+def test_names_from_a_model_of_other_items_are_refused_before_training(tmp_path: Path) -> None:
+    other = ELCRec(seed=1, **SMALL).fit(shop_log().with_columns(pl.col("item_id") + "!"), progress=False)
+    numbered = ELCRec(seed=1, **SMALL).fit(
+        shop_log().with_columns(pl.col("item_id").rank("dense").cast(pl.Int64)), progress=False
+    )
+    for stranger in (other, numbered):
+        with pytest.raises(DataError, match="in common"):
+            ELCRec(seed=1, **SMALL).fit(shop_log(), out=tmp_path / "run", progress=False, names_from=stranger)
+    assert not (tmp_path / "run").exists()
+
+
 def test_titles_and_categories_make_names(tmp_path: Path) -> None:
     log = shop_log()
     items = pl.DataFrame({"item_id": log["item_id"].unique().sort()}).with_columns(
