@@ -191,7 +191,7 @@ def _intents_table(demo: Demo) -> RenderableType:
     for row in demo.matching.iter_rows(named=True):
         items, found = ", ".join(row["items"]), f"{row['found']:.0%}"
         table.add_row(row["planted"], f"{row['users']:,}", str(row["intent"]), found, items)
-    note = f"Adjusted Rand index {demo.rand_index:.2f} (0: chance, 1: the same). The model never saw the planted names."
+    note = f"Adjusted Rand index {demo.rand_index:.2f} (0: chance, 1: the same). Training never saw the planted names."
     return Group(table, Text(note, style="dim"))
 
 
