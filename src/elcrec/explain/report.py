@@ -6,6 +6,8 @@ import json
 from importlib import resources
 from typing import Any
 
+SCRIPT = ("shared", "header", "map", "intent", "table", "journeys", "training", "start")
+
 
 def render_report(document: dict[str, Any]) -> str:
     """Put the page, its style, its script and the document into one HTML text.
@@ -24,7 +26,10 @@ def render_report(document: dict[str, Any]) -> str:
     text = text.replace("<", "\\u003c")
     page = _page_file("page.html").replace("/*{{css}}*/", _page_file("page.css"))
     # The document comes last: its strings may hold a placeholder.
-    return page.replace("/*{{js}}*/", _page_file("page.js")).replace("{{document}}", text)
+    script = "\n".join(_page_file(f"{part}.js") for part in SCRIPT)
+    # The parts share one scope, and leave nothing behind outside it.
+    page = page.replace("/*{{js}}*/", f'(() => {{\n"use strict";\n{script}}})();')
+    return page.replace("{{document}}", text)
 
 
 def _page_file(name: str) -> str:

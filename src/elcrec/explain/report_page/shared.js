@@ -1,0 +1,72 @@
+/* What all parts of the page use: the document, ways to build elements, numbers as text, colours. */
+
+const report = JSON.parse(document.getElementById("report-data").textContent);
+const intentOf = new Map(report.intents.map((intent) => [intent.intent, intent]));
+const journeyOf = new Map(report.journeys.map((journey) => [String(journey.user), journey]));
+const bySize = [...report.intents].sort((a, b) => b.users - a.users || a.intent - b.intent);
+const rankOf = new Map(bySize.map((intent, position) => [intent.intent, position + 1]));
+const rowsAtOnce = 50;
+
+const byId = (id) => document.getElementById(id);
+
+// Every text goes in as a text node, so markup in names stays text.
+function maker(create) {
+  return (tag, attributes = {}, ...children) => {
+    const node = create(tag);
+    for (const [name, value] of Object.entries(attributes)) {
+      if (name.startsWith("--")) node.style.setProperty(name, value);
+      else if (value !== null && value !== undefined && value !== false) node.setAttribute(name, value);
+    }
+    node.append(...children.filter((child) => child !== null));
+    return node;
+  };
+}
+const el = maker((tag) => document.createElement(tag));
+const svg = maker((tag) => document.createElementNS("http://www.w3.org/2000/svg", tag));
+
+const whole = (value) => value.toLocaleString("en");
+const known = (value) => value !== null && value !== undefined;
+const fixed = (value, digits) => (known(value) ? value.toFixed(digits) : "–");
+const short = (value) => value.toLocaleString("en", { maximumSignificantDigits: 3 });
+const plural = (count, one, many) => `${whole(count)} ${count === 1 ? one : many}`;
+const times = (lift) => `${lift.toLocaleString("en", { maximumFractionDigits: lift < 10 ? 1 : 0 })}×`;
+const width = (part) => `${Math.max(0, Math.min(1, part)) * 100}%`;
+
+function percent(value) {
+  if (!known(value)) return "–";
+  return value.toLocaleString("en", { style: "percent", maximumSignificantDigits: Math.abs(value) >= 0.1 ? 3 : 2 });
+}
+
+const nameOf = (number) => intentOf.get(number)?.name || `Intent ${number}`;
+const labelOf = (thing) => String(known(thing.title) ? thing.title : thing.item);
+const roundPercent = (value) => `${Math.round(value * 100)}%`;
+
+// The golden angle keeps hues of any number of intents apart; three shades separate near hues further.
+const hue = (number) => (number * 137.508) % 360;
+const shade = (number) => ((number % 3) - 1) * 0.075;
+const tint = (number) => ({ "--hue": hue(number).toFixed(1), "--shade": shade(number) });
+const swatch = (number) => el("span", { class: "swatch tinted", "aria-hidden": "true", ...tint(number) });
+const cut = (text, attributes = {}) => el("span", { class: "cut", dir: "auto", title: text, ...attributes }, text);
+
+function intentLink(number, note) {
+  const name = nameOf(number);
+  return el("a", { href: `#intent-${number}` }, swatch(number), cut(name), el("span", { class: "number" }, note));
+}
+
+function track(part, attributes = {}) {
+  return el("span", { class: "track", "aria-hidden": "true" }, el("span", { class: "fill", "--part": width(part), ...attributes }));
+}
+
+function barLine(text, note, part, attributes = {}) {
+  const line = el("div", { class: "line" }, cut(text), el("span", { class: "number" }, note));
+  return el("li", {}, line, track(part, attributes));
+}
+
+function heading(text, note = "") {
+  return el("h4", {}, text, note && el("small", {}, note));
+}
+
+function scrollIfHidden(node) {
+  const box = node.getBoundingClientRect();
+  if (box.top < 48 || box.bottom > window.innerHeight) node.scrollIntoView({ block: "start" });
+}
