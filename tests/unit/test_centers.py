@@ -119,3 +119,26 @@ def test_unit_lengths_do_not_matter_for_the_nearest_centre() -> None:
     x = torch.randn(20, 16, generator=torch.Generator().manual_seed(3))
     expected = (F.normalize(x, dim=-1) @ F.normalize(network.centers.weight, dim=-1).T).argmax(dim=1)
     assert torch.equal(network.centers.assign(9 * x), expected)
+
+
+def test_centres_that_nobody_is_near_begin_anew() -> None:
+    network, split = prepared()
+    start_centers(network, split, SETTINGS)
+    behaviour = behaviours(network, split.item_N, split.start_U, split.test_U, SETTINGS)
+    with torch.no_grad():
+        network.centers.weight[3:] = -F.normalize(behaviour.mean(dim=0), dim=0)
+    assert len(torch.unique(network.centers.assign(behaviour))) <= 3
+    settle_centers(network, split, SETTINGS)
+    sizes = torch.bincount(network.centers.assign(behaviour), minlength=8)
+    assert int((sizes == 0).sum()) == 0
+    assert sizes.max() < 0.5 * sizes.sum()
+
+
+def test_settling_twice_from_the_same_place_is_the_same() -> None:
+    found = []
+    for _ in range(2):
+        network, split = prepared()
+        start_centers(network, split, SETTINGS)
+        settle_centers(network, split, SETTINGS)
+        found.append(network.centers.weight.detach().clone())
+    assert torch.equal(*found)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from elcrec.config import Settings
@@ -10,10 +11,13 @@ from elcrec.data.batches import shuffled
 from elcrec.data.splits import Split
 from elcrec.evaluation.behaviour import behaviours
 from elcrec.losses.clustering import nearest_cluster_loss
+from elcrec.model.intents import IntentCenters
 from elcrec.model.network import ELCRecNetwork
 
 SAMPLE_PER_INTENT = 256
 SETTLE_PASSES = 12
+REVIVE_PASSES = 8
+REVIVE_ROWS = 65536
 # More than in training: nothing but the intents themselves depends on the assignment here.
 SETTLE_HANDICAP = 0.03
 
@@ -50,8 +54,9 @@ def settle_centers(network: ELCRecNetwork, split: Split, settings: Settings) -> 
 
     In training they run after an encoder that moves, and see embeddings with dropout. Here they see what intents
     will be asked about: each user's newest history that stops short of the test item (the validation item is in,
-    as in the history that a test item is predicted from). Nothing happens with the printed loss, or without
-    weight on the clusters. The scores of items do not depend on the centres.
+    as in the history that a test item is predicted from). Centres without users begin anew where behaviours are
+    far from theirs. Nothing happens with the printed loss, or without weight on the clusters. The scores of items
+    do not depend on the centres.
     """
     if settings.cluster_loss == "printed" or settings.cluster_weight == 0:
         return
@@ -64,7 +69,9 @@ def settle_centers(network: ELCRecNetwork, split: Split, settings: Settings) -> 
     centers = network.centers
     optimizer = torch.optim.Adam([centers.weight], lr=settings.learning_rate)
     row_M = torch.arange(len(behaviour_MD), device=behaviour_MD.device)
-    for _ in range(SETTLE_PASSES):
+    for number in range(SETTLE_PASSES):
+        if number < REVIVE_PASSES:
+            _revive(centers, behaviour_MD, generator)
         users_K = torch.zeros(settings.n_intents, device=behaviour_MD.device)
         for row_B in shuffled(row_M, settings.batch_size, generator):
             users_K += torch.bincount(centers.assign(behaviour_MD[row_B]), minlength=users_K.numel())
@@ -73,6 +80,21 @@ def settle_centers(network: ELCRecNetwork, split: Split, settings: Settings) -> 
             loss.backward()
             optimizer.step()
             centers.normalise()
+
+
+@torch.no_grad()
+def _revive(centers: IntentCenters, behaviour_MD: Tensor, generator: torch.Generator) -> None:
+    """Put centres that nobody is nearest to onto behaviours, drawn by how far these lie from their own centre.
+
+    Source: the draw is that of k-means++ (Arthur and Vassilvitskii 2007), with cosine distance.
+    """
+    nearest = [centers.cosines(behaviour_BD).max(dim=1) for behaviour_BD in behaviour_MD.split(REVIVE_ROWS)]
+    intent_M = torch.cat([found.indices for found in nearest])
+    distance_M = 1 - torch.cat([found.values for found in nearest])
+    dead_X = torch.nonzero(torch.bincount(intent_M, minlength=len(centers.weight)) == 0).flatten()[: len(intent_M)]
+    if len(dead_X):
+        chosen_X = torch.multinomial(distance_M.clamp(min=1e-6), len(dead_X), generator=generator)
+        centers.weight[dead_X] = F.normalize(behaviour_MD[chosen_X], dim=-1)
 
 
 def _sampled(user_M: Tensor, settings: Settings) -> Tensor:
