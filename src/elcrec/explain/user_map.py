@@ -8,10 +8,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-LANDMARKS = 1200
+LANDMARKS = 800
 NEIGHBOURS = 3
 PERPLEXITY = 30
-MOVES = 400
+MOVES = 300
 ROWS = 4096
 
 Points = npt.NDArray[np.float64]
@@ -20,7 +20,7 @@ Points = npt.NDArray[np.float64]
 def user_map(behaviour_UD: Tensor, seed: int) -> Points:
     """Places in the unit square: [U, 2], 0 to 1.
 
-    t-SNE of at most 1,200 users, for its time grows fast with their number; the others lie amid their three
+    t-SNE of at most 800 users, for its time grows fast with their number; the others lie amid their three
     nearest of these, by cosine, a little scattered so that they do not hide one another.
 
     Args:
