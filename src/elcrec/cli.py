@@ -151,7 +151,9 @@ def recommend(
     exclude_intent: Annotated[
         list[int] | None, typer.Option(metavar="N", help="Score without what the user has of it; repeatable.")
     ] = None,
-    strength: Annotated[float, typer.Option(min=0, max=1, help="How far --intent goes.")] = 0.8,
+    strength: Annotated[
+        float | None, typer.Option(min=0, max=1, help="How far --intent goes: 0 not at all, 1 all the way.")
+    ] = None,
     diversify: Annotated[
         float, typer.Option(min=0, max=1, help="How far a list follows the mix of its user's intents.")
     ] = 0.0,
@@ -175,8 +177,8 @@ def recommend(
         "explain": explain,
         "intents": intent or [],
         "exclude_intents": exclude_intent or [],
-        "strength": strength,
         "diversify": diversify,
+        **({} if strength is None else {"strength": strength}),
     }
     if history:
         asked = [[part.strip() for part in text.split(",") if part.strip()] for text in history]

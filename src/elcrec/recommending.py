@@ -241,15 +241,17 @@ class Recommending(Trained):
     def _some_lists(self, asked: Asked, policy: Policy) -> pl.DataFrame:
         at, length = (asked.item_N, asked.start_Q, asked.end_Q), self.settings.max_seq_len
         parts, user_QD, wanted = None, None, policy.k
+        if policy.explain or len(policy.excluded) or policy.diversify > 0:
+            cosine_QK = self._cosines(asked)
         if policy.explain or len(policy.excluded):
             vector_QD, unit_KD = user_vectors(self.network, *at, length), self._unit_centers
-            parts = attribute(vector_QD, self._cosines(asked), unit_KD).without(policy.excluded, unit_KD)
+            parts = attribute(vector_QD, cosine_QK, unit_KD).without(policy.excluded, unit_KD)
             user_QD = parts.user_QD if len(policy.excluded) else vector_QD
         if policy.diversify > 0:
             wanted = max(policy.k, CANDIDATES)
         item_QK, score_QK = best_items(self.network, *at, wanted, length, policy.exclude_seen, user_QD, policy.wish)
         if policy.diversify > 0:
-            mix_QK = intent_weights(self._cosines(asked)).cpu()
+            mix_QK = intent_weights(cosine_QK).cpu()
             item_QK, score_QK = calibrate(item_QK, score_QK, mix_QK, self._item_intents, policy.diversify, policy.k)
         listed = self._listed(asked.ids, item_QK, score_QK)
         if not policy.explain or parts is None:

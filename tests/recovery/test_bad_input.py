@@ -768,7 +768,9 @@ def test_runs_of_an_older_format_are_refused(tmp_path: Path) -> None:
 def test_a_report_that_cannot_be_written_loses_nothing(tmp_path: Path) -> None:
     run_cli("train", shop_csv(tmp_path), "--out", tmp_path / "run", *SMALL_SETS, "--json").document()
     before = contents(tmp_path / "run")
-    assert run_cli("report", tmp_path / "run", "--out", tmp_path / "nowhere" / "at" / "all.html").code in (0, 2)
+    assert (
+        "nowhere" in run_cli("report", tmp_path / "run", "--out", tmp_path / "nowhere" / "at" / "all.html").complaint()
+    )
     assert "no run folder" in run_cli("report", tmp_path / "missing").complaint()
     assert run_cli("rename", tmp_path / "run", "--intent", 99, "--name", "x").complaint()
     assert contents(tmp_path / "run") == before

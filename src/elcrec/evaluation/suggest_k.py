@@ -11,6 +11,7 @@ from scipy.sparse import csr_matrix
 from torch import Tensor
 
 from elcrec.errors import SettingsError
+from elcrec.evaluation.intent_health import effective_intents
 from elcrec.evaluation.kmeans import spherical_kmeans
 
 PRIORS = (10.0, 100.0, 1000.0)
@@ -70,9 +71,8 @@ def suggest_k(
         prior_Q = popular_V[next_Q]
         gain_SQ = [np.log((seen_Q + s * prior_Q) / (size_Q + s) / prior_Q) for s in PRIORS]
         gains[n_intents] = max(gain_SQ, key=np.mean)
-        users_K = torch.bincount(torch.from_numpy(cluster_Q), minlength=n_intents).double()
-        share_K = users_K / users_K.sum()
-        rows.append((n_intents, float(gains[n_intents].mean()), (-torch.xlogy(share_K, share_K).sum()).exp().item()))
+        users_K = torch.bincount(torch.from_numpy(cluster_Q), minlength=n_intents)
+        rows.append((n_intents, float(gains[n_intents].mean()), effective_intents(users_K)))
     best = max(gains, key=lambda n_intents: float(gains[n_intents].mean()))
     suggested = min(
         n_intents

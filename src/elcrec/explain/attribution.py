@@ -149,16 +149,18 @@ def pulls(
         behaviour_RD = network.encode_behaviour(lay_out(item_RW, length_R, max_seq_len, padding)).float()
         return (center_QMD[row_R] @ F.normalize(behaviour_RD, dim=-1)[:, :, None]).squeeze(2)
 
+    all_Q = torch.arange(len(start_Q), device=item_N.device)
+    whole_QM = torch.cat([cosines(item_QW[at_B], length_Q[at_B], at_B) for at_B in all_Q.split(ENCODE_ROWS)])
     row_R, left_R = torch.nonzero(torch.arange(width, device=item_N.device) < length_Q[:, None], as_tuple=True)
+    pull_QWM[row_R, left_R] = whole_QM[row_R]
+    some_R = length_Q[row_R] > 1
+    row_R, left_R = row_R[some_R], left_R[some_R]
     kept_W = torch.arange(max(1, width - 1), device=item_N.device)
     for at_B in torch.arange(len(row_R), device=item_N.device).split(ENCODE_ROWS):
         row_B, left_B = row_R[at_B], left_R[at_B]
-        pull_BM = cosines(item_QW[row_B], length_Q[row_B], row_B)
-        some = length_Q[row_B] > 1
-        if bool(some.any()):
-            # Positions from the one left out on come from one place further right.
-            source_BW = kept_W + (kept_W >= left_B[some, None])
-            without_BW = item_QW[row_B[some]].gather(1, source_BW)
-            pull_BM[some] -= cosines(without_BW, length_Q[row_B[some]] - 1, row_B[some])
-        pull_QWM[row_B, left_B] = pull_BM
+        if not len(row_B):  # every history has one item
+            break
+        # Positions from the one left out on come from one place further right.
+        without_BW = item_QW[row_B].gather(1, kept_W + (kept_W >= left_B[:, None]))
+        pull_QWM[row_B, left_B] -= cosines(without_BW, length_Q[row_B] - 1, row_B)
     return item_QW, pull_QWM

@@ -10,6 +10,19 @@ PRIOR_USERS = 10.0
 """An item is judged as if this many more average users had it: rare items need evidence."""
 
 
+def users_by_item(intent_of_user: pl.DataFrame, events: pl.DataFrame) -> pl.DataFrame:
+    """``intent``, ``item_id``, ``users``: how many users of each intent have each item; pairs without any are left out.
+
+    Args:
+        intent_of_user: ``user_id``, ``intent``.
+        events: ``user_id``, ``item_id``.
+    """
+    pairs = events.select("user_id", "item_id").unique()
+    return (
+        pairs.join(intent_of_user.select("user_id", "intent"), on="user_id").group_by("intent", "item_id").len("users")
+    )
+
+
 def typical_items(intent_of_user: pl.DataFrame, events: pl.DataFrame, k: int) -> pl.DataFrame:
     """The items each intent's users take more often than others do.
 
@@ -25,11 +38,9 @@ def typical_items(intent_of_user: pl.DataFrame, events: pl.DataFrame, k: int) ->
         highest lift first within an intent.
     """
     share = intent_of_user.group_by("intent").len("size").with_columns(share=pl.col("size") / len(intent_of_user))
-    pairs = events.select("user_id", "item_id").unique().join(intent_of_user, on="user_id")
     lift = (pl.col("users") + PRIOR_USERS * pl.col("share")) / (pl.col("n") + PRIOR_USERS) / pl.col("share")
     return (
-        pairs.group_by("intent", "item_id")
-        .len("users")
+        users_by_item(intent_of_user, events)
         .with_columns(n=pl.col("users").sum().over("item_id"))
         .join(share, on="intent")
         .with_columns(lift=lift)

@@ -9,7 +9,7 @@ from scipy.sparse import csr_matrix
 from torch import Tensor
 
 from elcrec.data.vocabulary import Vocabulary
-from elcrec.explain.intent_table import PRIOR_USERS
+from elcrec.explain.intent_table import PRIOR_USERS, users_by_item
 
 
 class ItemIntents:
@@ -32,13 +32,7 @@ class ItemIntents:
             items: Numbers the items.
             n_intents: K.
         """
-        counts = (
-            events.select("user_id", "item_id")
-            .unique()
-            .join(intent_of_user.select("user_id", "intent"), on="user_id")
-            .group_by("intent", "item_id")
-            .len("users")
-        )
+        counts = users_by_item(intent_of_user, events)
         cells = (items.indices(counts["item_id"]), counts["intent"].to_numpy())
         values = counts["users"].cast(pl.Float32).to_numpy()
         self.users_VK = csr_matrix((values, cells), shape=(len(items) + 1, n_intents))

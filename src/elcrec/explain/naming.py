@@ -12,6 +12,7 @@ import polars as pl
 
 from elcrec.data.catalogue import Catalogue
 from elcrec.errors import DataError
+from elcrec.explain.intent_table import users_by_item
 
 UNUSED = "unused"
 SEPARATOR = " · "
@@ -76,13 +77,7 @@ def name_intents(
     Returns:
         K names of at most 60 characters; ``unused`` for intents without users, the only name that can repeat.
     """
-    taken = (
-        events.select("user_id", "item_id")
-        .unique()
-        .join(intent_of_user.select("user_id", "intent"), on="user_id")
-        .group_by("intent", "item_id")
-        .len("users")
-    )
+    taken = users_by_item(intent_of_user, events)
     known = _described(catalogue, taken["item_id"].unique())
     terms = {} if known is None else _ranked(taken, known)
     items = _item_labels(typical, {} if known is None else known.titles())
