@@ -54,18 +54,26 @@ class Settings(BaseModel):
     )
 
     # Objective
-    next_item_loss: Literal["softmax", "bce"] = Field(
-        "softmax", description="Softmax over the catalogue, or one negative"
+    next_item_loss: Literal["softmax", "sampled_softmax", "gbce", "bce"] = Field(
+        "softmax", description="Over the whole catalogue, over drawn items, or against drawn negatives (docs/losses.md)"
     )
+    n_negatives: int = Field(
+        256, ge=1, description="gbce: negatives a position; sampled_softmax: draws a step (bce: always one a position)"
+    )
+    calibration: float = Field(0.75, ge=0, le=1, description="gbce: 0 is plain cross-entropy, 1 undoes the sampling")
     negatives: Literal["unseen_in_training", "unseen_ever"] = Field(
         "unseen_in_training",
-        description="bce: a negative is none of the user's training items, or (as released) none of all his items",
+        description="bce, gbce: a negative is none of a user's training items, or (as released) none of all",
+    )
+    intent_learning: Literal["end_to_end", "em"] = Field(
+        "end_to_end",
+        description="Centres are learned with the recommender, or (ICLRec) found by k-means before every epoch",
     )
     cluster_loss: Literal["nearest", "printed"] = Field(
         "nearest", description="Distance to the nearest centre with a handicap for large intents, or the printed loss"
     )
-    fusion: Literal["shift", "concat"] = Field(
-        "concat", description="padding=encode: join position and centre by sum or by concatenation"
+    fusion: Literal["shift", "concat", "none"] = Field(
+        "concat", description="padding=encode: join position and centre by sum, by concatenation or not at all"
     )
     instance_weight: float = Field(0.0, ge=0, description="Weight of the contrast between two views")
     intent_weight: float = Field(0.0, ge=0, description="Weight of the contrast between views and intents")

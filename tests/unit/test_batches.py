@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from elcrec.config import Settings, resolve
-from elcrec.data.batches import NegativeSampler, Padding, TokenBatch, histories, lay_out, shuffled
+from elcrec.data.batches import ItemSampler, NegativeSampler, Padding, TokenBatch, histories, lay_out, shuffled
 from elcrec.data.interactions import Interactions
 from elcrec.data.splits import Split, make_split
 from elcrec.data.vocabulary import Vocabulary
@@ -283,11 +283,11 @@ def test_negatives_of_a_step_avoid_what_the_user_has(recipe: str, negatives: str
     drawn = set()
     for seed in range(40):
         step = source.step(source.learner_M, seeded(seed))
-        assert step.negative_T is not None
+        assert step.negative_TM is not None
         for user, where in zip(source.learner_M.tolist(), row_slices(step), strict=False):
             items = lists[user]
             mine = items if negatives == "unseen_ever" or len(items) < 3 else items[:-2]
-            negative = step.negative_T[where].tolist()
+            negative = step.negative_TM[where].flatten().tolist()
             assert not set(negative) & set(mine)
             drawn.update(negative)
     assert drawn == set(range(1, top + 1))
@@ -302,7 +302,7 @@ def test_held_out_items_may_be_negatives_unless_asked_otherwise() -> None:
         settings = step_settings("default", next_item_loss="bce", negatives=negatives)
         source = StepSource(split, settings, 5)
         steps = [source.step(user_B, seeded(seed)) for seed in range(50)]
-        return {int(step.negative_T[0]) for step in steps if step.negative_T is not None}
+        return {int(step.negative_TM[0]) for step in steps if step.negative_TM is not None}
 
     assert drawn("unseen_in_training") == {3, 4, 5}
     assert drawn("unseen_ever") == {5}
@@ -311,7 +311,39 @@ def test_held_out_items_may_be_negatives_unless_asked_otherwise() -> None:
 def test_softmax_needs_no_negatives() -> None:
     split, _, n_items = world()
     source = StepSource(split, step_settings("default", next_item_loss="softmax"), n_items)
-    assert source.step(source.learner_M, seeded()).negative_T is None
+    assert source.step(source.learner_M, seeded()).negative_TM is None
+
+
+def test_gbce_gets_many_negatives_a_position() -> None:
+    split, lists, n_items = world()
+    source = StepSource(split, step_settings("default", next_item_loss="gbce", n_negatives=7), n_items)
+    step = source.step(source.learner_M, seeded())
+    assert step.negative_TM is not None
+    assert step.negative_TM.shape == (len(step.target_T), 7)
+    for user, where in zip(source.learner_M.tolist(), row_slices(step), strict=False):
+        assert not set(step.negative_TM[where].flatten().tolist()) & set(learnt(lists[user])[0])
+
+
+def test_draws_for_the_sampled_softmax_come_as_often_as_they_say() -> None:
+    item_N = torch.tensor([1] * 6 + [2] * 3 + [4])
+    drawn_M, expected_M = ItemSampler(item_N, 5).draw(100_000, seeded())
+    shares = torch.bincount(drawn_M, minlength=5) / len(drawn_M)
+    torch.testing.assert_close(shares, torch.tensor([0.4, 0.25, 0.1, 0.15, 0.1]), atol=0.01, rtol=0)
+    for row in range(5):
+        assert expected_M[drawn_M == row].unique().tolist() == pytest.approx(
+            [100_000 * (0.1 + [0.3, 0.15, 0, 0.05, 0][row])]
+        )
+
+
+def test_held_out_items_have_no_say_in_what_the_sampled_softmax_draws() -> None:
+    log = Interactions.read(pl.DataFrame({"user_id": [1] * 4, "item_id": [1, 2, 3, 4]}))
+    split = make_split(log, Vocabulary.of(log.frame["item_id"], 1), "leave_one_out", 0.1)
+    source = StepSource(split, step_settings("default", next_item_loss="sampled_softmax", n_negatives=50), 4)
+    step = source.step(source.learner_M, seeded())
+    assert step.drawn_M is not None
+    assert step.expected_M is not None
+    expected = dict(zip(step.drawn_M.tolist(), step.expected_M.tolist(), strict=True))
+    assert expected == pytest.approx({0: 18.75, 1: 18.75, 2: 6.25, 3: 6.25})
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
@@ -334,7 +366,8 @@ def test_an_epoch_follows_from_its_seed(recipe: str) -> None:
 
     def tokens(seed: int) -> list[int]:
         steps = source.epoch(seeded(seed))
-        return [value for step in steps for each in (step.tokens.item_T, step.negative_T) for value in each.tolist()]
+        drawn = [each for step in steps for each in (step.tokens.item_T, step.negative_TM) if each is not None]
+        return [value for each in drawn for value in each.flatten().tolist()]
 
     assert tokens(1) == tokens(1)
     assert tokens(1) != tokens(2)

@@ -142,3 +142,33 @@ def test_settling_twice_from_the_same_place_is_the_same() -> None:
         settle_centers(network, split, SETTINGS)
         found.append(network.centers.weight.detach().clone())
     assert torch.equal(*found)
+
+
+EM = SETTINGS.model_copy(update={"intent_learning": "em", "warmup_epochs": 0, "cluster_weight": 0.0, "epochs": 2})
+
+
+def test_em_finds_centres_anew_before_every_epoch_and_never_learns_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = EM.model_copy(update={"intent_weight": 0.1, "instance_weight": 0.1})
+    network, split = prepared(settings)
+    found: list[torch.Tensor] = []
+
+    def noting(*arguments: object) -> None:
+        start_centers(*arguments)  # type: ignore[arg-type]
+        found.append(network.centers.weight.detach().clone())
+
+    monkeypatch.setattr("elcrec.training.loop.start_centers", noting)
+    before = network.encoder.item_embedding.weight.detach().clone()
+    train(network, split, settings, SilentReporter())
+    assert len(found) == settings.epochs
+    assert not torch.equal(found[0], found[1])
+    assert any(torch.equal(network.centers.weight, centers) for centers in found)
+    assert not torch.equal(network.encoder.item_embedding.weight, before)
+
+
+def test_em_centroids_keep_their_length() -> None:
+    raw, unit = prepared(EM)[0], prepared(EM)[0]
+    split = prepared(EM)[1]
+    start_centers(raw, split, EM)
+    start_centers(unit, split, EM.model_copy(update={"intent_learning": "end_to_end"}))
+    assert not torch.allclose(raw.centers.weight.norm(dim=1), torch.ones(EM.n_intents))
+    torch.testing.assert_close(F.normalize(raw.centers.weight, dim=1), unit.centers.weight)

@@ -17,7 +17,7 @@ from elcrec.losses.clustering import (
     separation,
 )
 from elcrec.losses.contrastive import nt_xent
-from elcrec.losses.next_item import CHUNK_ROWS, bce, softmax
+from elcrec.losses.next_item import CHUNK_ROWS, bce, gbce, sampled_softmax, softmax
 
 
 def draw(*shape: int, seed: int = 0, scale: float = 1.0, dtype: torch.dtype = torch.float64) -> Tensor:
@@ -327,3 +327,56 @@ def test_the_handicap_never_outweighs_a_clear_difference() -> None:
     users = torch.tensor([10**6, 0])
     gradient = torch.autograd.grad(nearest_cluster_loss(clear, centers, users), centers)[0]
     assert gradient[1].norm() == 0
+
+
+# Negatives and draws
+
+
+def naive_gbce(hidden: Tensor, positive: Tensor, negative: Tensor, n_items: int, calibration: float) -> Tensor:
+    sampled = negative.shape[1] / (n_items - 1)
+    power = sampled * (calibration * (1 - 1 / sampled) + 1 / sampled)
+    total = hidden.new_zeros(())
+    for h, p, others in zip(hidden, positive, negative, strict=True):
+        total = total - (torch.sigmoid(h @ p) ** power).log() - sum((1 - torch.sigmoid(h @ n)).log() for n in others)
+    return total / len(hidden)
+
+
+@pytest.mark.parametrize("calibration", [0.0, 0.4, 1.0])
+def test_gbce_is_the_loop(calibration: float) -> None:
+    same_value_and_gradients(
+        lambda h, p, n: gbce(h, p, n, 30, calibration),
+        lambda h, p, n: naive_gbce(h, p, n, 30, calibration),
+        draw(5, 4, seed=1),
+        draw(5, 4, seed=2),
+        draw(5, 3, 4, seed=3),
+    )
+
+
+def test_gbce_without_calibration_and_with_one_negative_is_bce() -> None:
+    hidden, positive, negative = draw(5, 4, seed=1), draw(5, 4, seed=2), draw(5, 4, seed=3)
+    torch.testing.assert_close(gbce(hidden, positive, negative[:, None], 99, 0.0), bce(hidden, positive, negative))
+
+
+def test_sampled_softmax_with_every_item_drawn_once_is_softmax() -> None:
+    drawn, expected, target = torch.arange(9), torch.ones(9, dtype=torch.float64), torch.tensor([0, 3, 3, 8])
+    same_value_and_gradients(
+        lambda h, e: sampled_softmax(h, e, target, drawn, expected),
+        lambda h, e: F.cross_entropy(h @ e.T, target),
+        draw(4, 3, seed=1),
+        draw(9, 3, seed=2),
+    )
+
+
+def test_sampled_softmax_tends_to_softmax_as_draws_grow() -> None:
+    hidden, items, target = draw(6, 3, seed=1), draw(40, 3, seed=2), torch.tensor([0, 3, 3, 8, 39, 20])
+    chance = torch.linspace(1, 3, 40, dtype=torch.float64)
+    chance = chance / chance.sum()
+    drawn = torch.multinomial(chance, 200_000, replacement=True, generator=torch.Generator().manual_seed(0))
+    # The target itself is left out of the draws and stands for itself, so nothing is counted twice.
+    estimate = sampled_softmax(hidden, items, target, drawn, len(drawn) * chance[drawn])
+    torch.testing.assert_close(estimate, F.cross_entropy(hidden @ items.T, target), rtol=0.005, atol=0.0)
+
+
+def test_sampled_softmax_of_draws_that_all_hit_the_target_is_zero() -> None:
+    loss = sampled_softmax(draw(2, 3), draw(4, 3, seed=1), torch.tensor([2, 2]), torch.tensor([2, 2]), torch.ones(2))
+    assert loss.item() == 0

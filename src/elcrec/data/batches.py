@@ -162,9 +162,33 @@ class NegativeSampler:
         self._gap_K = user_K * (top + 1) + (key % (top + 1)) - rank_K
 
     def draw(self, user_T: Tensor, generator: torch.Generator) -> Tensor:
-        """One negative for each entry of ``user_T``, uniform on 1 .. top without the user's items: int64 [T]."""
+        """One negative for each entry of ``user_T``, uniform on 1 .. top without the user's items: same shape."""
         free_T = (self.top - self._count_U[user_T]).clamp(min=1)
         uniform_T = torch.rand(user_T.shape, generator=generator, device=user_T.device, dtype=torch.float64)
         rank_T = 1 + (uniform_T * free_T).long()
         below_T = torch.searchsorted(self._gap_K, user_T * (self.top + 1) + rank_T, right=True)
         return (rank_T + below_T - self._first_U[user_T]).clamp(max=self.top)
+
+
+class ItemSampler:
+    """Draws items for a whole step, half of them uniformly, half as often as they occur."""
+
+    def __init__(self, item_N: Tensor, n_items: int) -> None:
+        """Prepare for a log.
+
+        Args:
+            item_N: int64 [N], the items learnt from, 1 .. n_items.
+            n_items: Size of the catalogue, V.
+        """
+        self._item_N = item_N
+        counts_V = torch.bincount(item_N, minlength=n_items + 1)[1:]
+        self._chance_V = 0.5 / n_items + 0.5 * counts_V / item_N.numel()
+
+    def draw(self, n_draws: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Items (row 0 is item 1), int64 [n_draws], and how often each had to be expected, float [n_draws]."""
+        device = self._item_N.device
+        n_uniform = n_draws // 2
+        uniform = torch.randint(self._chance_V.numel(), (n_uniform,), generator=generator, device=device)
+        place = torch.randint(self._item_N.numel(), (n_draws - n_uniform,), generator=generator, device=device)
+        drawn_M = torch.cat([uniform, self._item_N[place] - 1])
+        return drawn_M, n_draws * self._chance_V[drawn_M]

@@ -47,6 +47,11 @@ class Split:
         users = torch.arange(self.n_users, device=self.start_U.device)
         return torch.repeat_interleave(users, self.end_U - self.start_U)
 
+    def before(self, end_U: Tensor) -> Tensor:
+        """Which events lie before a position of their user: bool [N]."""
+        user_N = self.user_N
+        return torch.arange(user_N.numel(), device=user_N.device) < end_U[user_N]
+
     def to(self, device: torch.device) -> Split:
         """The same on a device."""
         return Split(**{field.name: getattr(self, field.name).to(device) for field in fields(self)})

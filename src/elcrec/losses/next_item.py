@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 CHUNK_ROWS = 64
@@ -29,6 +30,59 @@ def bce(hidden_ND: Tensor, positive_ND: Tensor, negative_ND: Tensor) -> Tensor:
     positive_N = (hidden_ND * positive_ND).sum(dim=1).sigmoid()
     negative_N = (hidden_ND * negative_ND).sum(dim=1).sigmoid()
     return -((positive_N + 1e-24).log() + (1 - negative_N + 1e-24).log()).mean()
+
+
+def gbce(hidden_ND: Tensor, positive_ND: Tensor, negative_NMD: Tensor, n_items: int, calibration: float) -> Tensor:
+    """Binary cross-entropy with M negatives a position, the positive's probability raised to a power.
+
+    ``-1/N sum_n [ b log s(h.p) + sum_m log(1 - s(h.n_m)) ]`` with s the logistic function and
+    ``b = a (t (1 - 1/a) + 1/a)``, ``a = M / (V - 1)``: 1 for t = 0 (plain), a for t = 1. It undoes the
+    overconfidence that comes from seeing few negatives.
+
+    Args:
+        hidden_ND: [N, D], real positions only.
+        positive_ND: [N, D], vectors of the items that came next.
+        negative_NMD: [N, M, D], vectors of the negatives, M >= 1.
+        n_items: Size of the catalogue, V >= 2.
+        calibration: t, 0 to 1.
+
+    Returns:
+        Scalar, >= 0.
+
+    Source: gSASRec (arXiv 2308.07192) eq. 15 to 17.
+    """
+    sampled = min(negative_NMD.shape[1] / (n_items - 1), 1.0)
+    power = sampled * (calibration * (1 - 1 / sampled) + 1 / sampled)
+    positive_N = (hidden_ND * positive_ND).sum(dim=1)
+    negative_NM = (negative_NMD @ hidden_ND[:, :, None]).squeeze(2)
+    return -(power * F.logsigmoid(positive_N) + F.logsigmoid(-negative_NM).sum(dim=1)).mean()
+
+
+def sampled_softmax(
+    hidden_ND: Tensor, items_VD: Tensor, target_N: Tensor, drawn_M: Tensor, expected_M: Tensor
+) -> Tensor:
+    """Cross-entropy over the target and M drawn items, each weighed by how often it had to be expected.
+
+    ``1/N sum_n [ log( e^(h.e_t) + sum_m e^(h.e_m) / q_m ) - h.e_t ]``, draws that hit the target left out: the sum
+    estimates that of the whole catalogue, so the loss tends to :func:`softmax` as M grows.
+
+    Args:
+        hidden_ND: [N, D].
+        items_VD: [V, D], the catalogue.
+        target_N: int64 [N], row of ``items_VD`` that came next.
+        drawn_M: int64 [M], rows of ``items_VD``, the same for all positions.
+        expected_M: [M], q > 0: how many of the M draws were expected to give that row.
+
+    Returns:
+        Scalar, >= 0.
+
+    Source: Bengio and Senecal 2008 (importance sampling); the target is there for certain, so its own logit
+    is not corrected.
+    """
+    target_N1 = (hidden_ND * F.embedding(target_N, items_VD)).sum(dim=1, keepdim=True)
+    logit_NM = hidden_ND @ F.embedding(drawn_M, items_VD).T - expected_M.log()
+    logit_NM = logit_NM.masked_fill(drawn_M == target_N[:, None], float("-inf"))
+    return (torch.cat([target_N1, logit_NM], dim=1).logsumexp(dim=1) - target_N1[:, 0]).mean()
 
 
 def softmax(hidden_ND: Tensor, items_VD: Tensor, target_N: Tensor) -> Tensor:

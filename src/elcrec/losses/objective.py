@@ -28,13 +28,17 @@ class StepInput:
         tokens: B rows of training inputs, then B first views, then B second views, encoded in one pass.
         n_sequences: B.
         target_T: int64 [T], the item after each real token of a training input; 0 elsewhere.
-        negative_T: int64 [T], an item the user does not have; None with the softmax loss.
+        negative_TM: int64 [T, M], items the user does not have; None without a loss that asks for them.
+        drawn_M: int64 [M], rows of the catalogue drawn for the step; None without a loss that asks for them.
+        expected_M: [M], how often each had to be expected among the draws; None likewise.
     """
 
     tokens: TokenBatch
     n_sequences: int
     target_T: Tensor
-    negative_T: Tensor | None
+    negative_TM: Tensor | None = None
+    drawn_M: Tensor | None = None
+    expected_M: Tensor | None = None
 
 
 class Terms(NamedTuple):
@@ -116,8 +120,9 @@ class Objective:
         next_item_loss = self._next_item(network, hidden_TD, step)
         instance = self._instance(network, hidden_TD, step, view_BD) if instance_weight > 0 else zero
 
-        network.centers.normalise()
-        behaviour_BD = F.normalize(behaviour_BD, dim=-1)
+        if settings.intent_learning == "end_to_end":
+            network.centers.normalise()
+            behaviour_BD = F.normalize(behaviour_BD, dim=-1)
         intent_B = network.centers.nearest(behaviour_BD.detach())
         cluster = self._cluster(behaviour_BD, network.centers.weight, users_K) if cluster_weight > 0 else zero
         intent = self._intent(network, view_BD, intent_B) if intent_weight > 0 else zero
@@ -130,10 +135,15 @@ class Objective:
     def _next_item(self, network: ELCRecNetwork, hidden_TD: Tensor, step: StepInput) -> Tensor:
         at_N = torch.nonzero(step.target_T).flatten()
         hidden_ND, target_N = hidden_TD[at_N], step.target_T[at_N]
-        if step.negative_T is None:
+        if step.drawn_M is not None and step.expected_M is not None:
+            return next_item.sampled_softmax(hidden_ND, network.items_VD, target_N - 1, step.drawn_M, step.expected_M)
+        if step.negative_TM is None:
             return next_item.softmax(hidden_ND, network.items_VD, target_N - 1)
         item_table = network.encoder.item_embedding
-        return next_item.bce(hidden_ND, item_table(target_N), item_table(step.negative_T[at_N]))
+        positive_ND, negative_NMD = item_table(target_N), item_table(step.negative_TM[at_N])
+        if self.settings.next_item_loss == "bce":
+            return next_item.bce(hidden_ND, positive_ND, negative_NMD[:, 0])
+        return next_item.gbce(hidden_ND, positive_ND, negative_NMD, network.n_items, self.settings.calibration)
 
     def _instance(self, network: ELCRecNetwork, hidden_TD: Tensor, step: StepInput, view_BD: list[Tensor]) -> Tensor:
         """Contrast of the two views: as released on flattened fused positions, else on pooled unit vectors."""
@@ -150,6 +160,8 @@ class Objective:
     def _intent(self, network: ELCRecNetwork, view_BD: list[Tensor], intent_B: Tensor) -> Tensor:
         """Contrast of each view with the centre of the original; unit vectors and no false negatives in ours."""
         center_BD = network.centers.of(intent_B)
+        if self.settings.intent_learning == "em":
+            center_BD = F.normalize(center_BD, dim=-1)
         released = self.settings.padding == "encode"
         losses = [
             nt_xent(mean_BD, center_BD, self.settings.temperature)

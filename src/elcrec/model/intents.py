@@ -50,9 +50,11 @@ class IntentCenters(nn.Module):
         return self.cosines(behaviour_ND).argmax(dim=1)
 
     def fuse(self, hidden_ND: Tensor, fusion: str) -> Tensor:
-        """Each vector with its nearest centre: ``shift`` h + c [N, D], or ``concat`` [h; c] [N, 2D].
+        """Each vector with its nearest centre: ``shift`` h + c [N, D], ``concat`` [h; c] [N, 2D], or ``none`` h.
 
         Source: released ELCRec, position by position; gradients flow into both.
         """
+        if fusion == "none":
+            return hidden_ND
         center_ND = self.of(self.nearest(hidden_ND.detach()))
         return hidden_ND + center_ND if fusion == "shift" else torch.cat([hidden_ND, center_ND], dim=-1)

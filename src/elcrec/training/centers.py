@@ -15,6 +15,7 @@ from elcrec.model.intents import IntentCenters
 from elcrec.model.network import ELCRecNetwork
 
 SAMPLE_PER_INTENT = 256
+EM_SAMPLE_PER_INTENT = 4096
 SETTLE_PASSES = 12
 REVIVE_PASSES = 8
 REVIVE_ROWS = 65536
@@ -27,14 +28,17 @@ def start_centers(network: ELCRecNetwork, split: Split, settings: Settings) -> N
     """Put the centres on k-means centroids of the encoder's behaviour embeddings, as unit rows.
 
     20 iterations, 5 restarts, on raw (not unit) embeddings of the training inputs. Users are sampled down to
-    256 an intent where there are more; with fewer users than intents the other centres stay random.
+    256 an intent where there are more; with fewer users than intents the other centres stay random. With
+    ``intent_learning`` ``em``, up to 4,096 users an intent, and centroids keep their length.
 
-    Source: released ELCRec, there on all users and on the untrained encoder (``warmup_epochs`` 0).
+    Source: released ELCRec, there on all users and on the untrained encoder (``warmup_epochs`` 0); released
+    ICLRec for ``em``.
     """
     from sklearn.cluster import KMeans  # takes over a second to import, and only training needs it
     from threadpoolctl import threadpool_limits
 
-    user_M = _sampled(split.learners(), settings)
+    em = settings.intent_learning == "em"
+    user_M = _sampled(split.learners(), settings, EM_SAMPLE_PER_INTENT if em else SAMPLE_PER_INTENT)
     network.eval()
     behaviour_MD = behaviours(network, split.item_N, split.start_U[user_M], split.train_end_U[user_M] - 1, settings)
     points = torch.unique(behaviour_MD.double().cpu(), dim=0).numpy()
@@ -46,7 +50,8 @@ def start_centers(network: ELCRecNetwork, split: Split, settings: Settings) -> N
         kmeans.fit(points.astype("float32"))
     centroids = torch.from_numpy(kmeans.cluster_centers_).to(network.centers.weight)
     network.centers.weight[:n_clusters] = centroids
-    network.centers.normalise()
+    if not em:
+        network.centers.normalise()
 
 
 def settle_centers(network: ELCRecNetwork, split: Split, settings: Settings) -> None:
@@ -60,7 +65,7 @@ def settle_centers(network: ELCRecNetwork, split: Split, settings: Settings) -> 
     """
     if settings.cluster_loss == "printed" or settings.cluster_weight == 0:
         return
-    user_M = _sampled(split.learners(), settings)
+    user_M = _sampled(split.learners(), settings, SAMPLE_PER_INTENT)
     end_M = torch.where(split.test_U >= 0, split.test_U, split.end_U)[user_M]
     network.eval()
     with torch.no_grad():
@@ -97,9 +102,9 @@ def _revive(centers: IntentCenters, behaviour_MD: Tensor, generator: torch.Gener
         centers.weight[dead_X] = F.normalize(behaviour_MD[chosen_X], dim=-1)
 
 
-def _sampled(user_M: Tensor, settings: Settings) -> Tensor:
-    """At most 256 users an intent, drawn by the seed."""
-    most = SAMPLE_PER_INTENT * settings.n_intents
+def _sampled(user_M: Tensor, settings: Settings, per_intent: int) -> Tensor:
+    """At most so many users an intent, drawn by the seed."""
+    most = per_intent * settings.n_intents
     if user_M.numel() <= most:
         return user_M
     generator = torch.Generator().manual_seed(settings.seed)

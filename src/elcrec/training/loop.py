@@ -91,6 +91,8 @@ def train(
     Raises:
         RunError: The loss is not a number, or the checkpoint cannot be read or written.
     """
+    em = settings.intent_learning == "em"
+    network.centers.weight.requires_grad_(not em)
     optimizer = torch.optim.Adam(
         network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
     )
@@ -105,7 +107,7 @@ def train(
             epoch = len(progress.history) + 1
             timer = PhaseTimer()
             with seeded(settings.seed, epoch, split.item_N.device) as generator:
-                if epoch == settings.warmup_epochs + 1:
+                if epoch == settings.warmup_epochs + 1 or (em and epoch > settings.warmup_epochs):
                     start_centers(network, split, settings)
                     timer("start centers")
                 losses, intents = _run_epoch(

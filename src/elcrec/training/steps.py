@@ -9,7 +9,7 @@ from torch import Tensor
 
 from elcrec.config import Settings
 from elcrec.data.augment import draw_view
-from elcrec.data.batches import NegativeSampler, histories, lay_out, shuffled
+from elcrec.data.batches import ItemSampler, NegativeSampler, histories, lay_out, shuffled
 from elcrec.data.splits import Split
 from elcrec.losses.objective import Objective, StepInput
 
@@ -29,7 +29,8 @@ class StepSource:
         self.settings = settings
         self.learner_M = split.learners()
         self.needs_views = Objective(settings).needs_views
-        self._negatives = self._sampler(n_items) if settings.next_item_loss == "bce" else None
+        self._negatives = self._sampler(n_items) if settings.next_item_loss in ("bce", "gbce") else None
+        self._items = self._item_sampler(n_items) if settings.next_item_loss == "sampled_softmax" else None
 
     @property
     def n_steps(self) -> int:
@@ -63,17 +64,21 @@ class StepSource:
         predicted_T = tokens.real_T & (tokens.source_T < item_BW.numel())
         source_T = tokens.source_T.clamp(max=item_BW.numel() - 1)
         target_T = target_BW.flatten()[source_T] * predicted_T
-        negative_T = None
+        negative_TM = drawn_M = expected_M = None
         if self._negatives is not None:
-            negative_T = self._negatives.draw(user_B[source_T // width], generator)
-        return StepInput(tokens, n_sequences, target_T, negative_T)
+            user_T1 = user_B[source_T // width][:, None]
+            n_negatives = 1 if settings.next_item_loss == "bce" else settings.n_negatives
+            negative_TM = self._negatives.draw(user_T1.expand(-1, n_negatives), generator)
+        if self._items is not None:
+            drawn_M, expected_M = self._items.draw(settings.n_negatives, generator)
+        return StepInput(tokens, n_sequences, target_T, negative_TM, drawn_M, expected_M)
 
     def _sampler(self, n_items: int) -> NegativeSampler:
         """Negatives 1 .. V, or 1 .. V + 1 (the mask row too) where the released program is followed."""
         split = self.split
-        end_U = split.end_U if self.settings.negatives == "unseen_ever" else split.train_end_U
-        user_N = split.user_N
-        at_N = torch.arange(user_N.numel(), device=user_N.device)
-        kept_N = at_N < end_U[user_N]
+        kept_N = split.before(split.end_U if self.settings.negatives == "unseen_ever" else split.train_end_U)
         top = n_items + (1 if self.settings.padding == "encode" else 0)
-        return NegativeSampler(split.item_N[kept_N], user_N[kept_N], split.n_users, top)
+        return NegativeSampler(split.item_N[kept_N], split.user_N[kept_N], split.n_users, top)
+
+    def _item_sampler(self, n_items: int) -> ItemSampler:
+        return ItemSampler(self.split.item_N[self.split.before(self.split.train_end_U)], n_items)
