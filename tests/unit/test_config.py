@@ -39,6 +39,7 @@ RELEASED = {
     "patience": 40,
     "exclude_seen": True,
 }
+BASELINES = ("cl4srec", "iclrec", "iclrec-sports", "iclrec-toys", "iclrec-yelp", "sasrec", "sasrec-bce")
 
 
 def write(path: Path, text: str) -> Path:
@@ -58,10 +59,10 @@ def mistake(recipe: str | Path = "default", **overrides: Any) -> str:
 
 
 def test_the_shipped_recipes_are_these() -> None:
-    assert recipe_names() == ["default", "paper", *PAPER]
+    assert recipe_names() == sorted(["default", "paper", *PAPER, *BASELINES])
 
 
-@pytest.mark.parametrize("recipe", ["default", "paper", *PAPER])
+@pytest.mark.parametrize("recipe", ["default", "paper", *PAPER, *BASELINES])
 def test_every_shipped_recipe_resolves(recipe: str) -> None:
     settings = resolve(recipe)
     for name, value in read_recipe(recipe).items():
