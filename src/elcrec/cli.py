@@ -29,7 +29,10 @@ app = typer.Typer(
 )
 
 Data = Annotated[
-    Path, typer.Argument(help="The log: CSV, TSV, Parquet, JSON Lines, or text lines 'user item item ...'.")
+    Path,
+    typer.Argument(
+        help="The log: CSV, TSV, Parquet, JSON Lines, text lines 'user item item ...', or a name of 'elcrec data list'."
+    ),
 ]
 DataOption = Annotated[Path, typer.Option("--data", help="The log, in any of the formats of 'train'.")]
 Run = Annotated[Path, typer.Argument(help="Run folder, as written by 'elcrec train'.")]
@@ -380,6 +383,79 @@ def demo(
         show_demo(result, _console(), out)
 
 
+data_app = typer.Typer(help="Public data sets by name: list, fetch, describe.", no_args_is_help=True)
+app.add_typer(data_app, name="data")
+Name = Annotated[str, typer.Argument(help="A name of 'elcrec data list'.")]
+
+
+@data_app.command("list", epilog="Example:\n\n  elcrec data list --json")
+def data_list(as_json: Json = False) -> None:
+    """The data sets, and which of them are on this machine."""
+    import polars as pl
+
+    from elcrec.data.named import NAMED, cached
+
+    rows = [
+        {"name": name, "file": data.file, "here": str(cached(name) or ""), "bytes": data.size, "url": data.url}
+        for name, data in NAMED.items()
+    ]
+    _print_rows(pl.DataFrame(rows), as_json)
+
+
+@data_app.command(
+    "fetch",
+    epilog="Examples:\n\n  elcrec data fetch beauty toys\n\n  elcrec data fetch beauty --from ~/Downloads/Beauty.txt",
+)
+def data_fetch(
+    name: Annotated[list[str], typer.Argument(help="Names of 'elcrec data list'.")],
+    source: Annotated[
+        str | None, typer.Option("--from", metavar="URL-OR-FILE", help="Take this copy; its checksum must be the same.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Download a data set once and check it; then its name can stand for a file."""
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
+
+    from elcrec.data.named import fetch, named
+
+    if source is not None and len(name) > 1:
+        raise SettingsError("--from is one file: fetch one name at a time with it")
+    paths = {}
+    for one in name:
+        named(one)  # all names are right before anything is downloaded
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
+    with Progress(*columns, console=_console(stderr=True), transient=True) as bar:
+        for one in name:
+            bar.add_task(one, total=named(one).size)
+            paths[one] = str(fetch(one, source, lambda done, whole: bar.update(bar.task_ids[-1], completed=done)))
+    for one, path in paths.items():
+        _say(f"{one}: {path}")
+        _say(f"  {named(one).note}")
+    if as_json:
+        _print_json(paths)
+
+
+@data_app.command("describe", epilog="Examples:\n\n  elcrec data describe beauty\n\n  elcrec data describe events.csv")
+def data_describe(
+    data: Data,
+    format: Format = None,
+    as_json: Json = False,
+) -> None:
+    """Size and shape of a log: a named one that was fetched, or any file."""
+    from elcrec.data.interactions import Interactions
+    from elcrec.data.named import NAMED
+
+    summary = Interactions.read(data, format).summary()
+    if str(data) in NAMED:
+        summary = {**summary, "url": NAMED[str(data)].url, "note": NAMED[str(data)].note}
+    if as_json:
+        _print_json(summary)
+        return
+    for name, value in summary.items():
+        if value is not None:
+            typer.echo(f"{name:<14} {value:,}" if isinstance(value, int) else f"{name:<14} {_number(value)}")
+
+
 @app.command(epilog="Example:\n\n  elcrec settings --recipe paper-beauty")
 def settings(
     recipe: Annotated[str, typer.Option(help="Show the values of this recipe.")] = "default",
@@ -397,10 +473,10 @@ def settings(
     _console().print(f"[dim]recipes: {', '.join(recipe_names())}[/]")
 
 
-def _console() -> Any:
+def _console(stderr: bool = False) -> Any:
     from rich.console import Console
 
-    return Console(highlight=False)
+    return Console(highlight=False, stderr=stderr)
 
 
 def _say(text: str) -> None:

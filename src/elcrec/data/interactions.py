@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 
 from elcrec.data.files import first_line_that_is_no_text, read_frame, sniff
+from elcrec.data.named import locate
 from elcrec.data.vocabulary import natural_order
 from elcrec.errors import DataError
 
@@ -46,7 +47,8 @@ class Interactions:
         """Read a log from a file or a frame.
 
         Args:
-            source: Path of a file, or a pandas, Polars or Arrow table.
+            source: Path of a file, the name of a fetched data set (``beauty``, ...; see
+                :mod:`elcrec.data.named`), or a pandas, Polars or Arrow table.
             format: See :func:`elcrec.data.files.read_frame`.
             user_column: Name of the user column; by default one of the usual names.
             item_column: Name of the item column, likewise.
@@ -58,6 +60,7 @@ class Interactions:
         if isinstance(source, Interactions):
             return source
         is_file = isinstance(source, str | Path)
+        source = locate(source) if is_file else source
         raw = read_frame(source, format) if is_file else _to_polars(source)
         kind = (format or sniff(Path(source))) if is_file else "table"
         asked = {"user_id": user_column, "item_id": item_column, "timestamp": timestamp_column}
