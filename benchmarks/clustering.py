@@ -23,13 +23,13 @@ from sklearn.metrics import adjusted_mutual_info_score
 from torch import Tensor
 
 from elcrec import ELCRec
+from elcrec.benchmark.provenance import provenance
 from elcrec.data.catalogue import Catalogue
 from elcrec.evaluation.behaviour import behaviours
 from elcrec.evaluation.intent_health import intent_health
 from elcrec.evaluation.intent_quality import attribute_lift
 from elcrec.evaluation.kmeans import spherical_kmeans
 from elcrec.losses import clustering
-from record import provenance
 
 RESULTS = Path(__file__).parent / "results" / "clustering"
 PASSES, BATCH, LEARNING_RATE = 10, 256, 1e-3

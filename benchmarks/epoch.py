@@ -16,9 +16,9 @@ from pathlib import Path
 import torch
 
 from elcrec import ELCRec, Interactions
+from elcrec.benchmark.provenance import peak_memory_bytes, provenance
 from elcrec.config import parse_override
 from elcrec.training.report import SilentReporter
-from record import peak_memory_bytes, provenance
 
 
 def main() -> None:

@@ -456,6 +456,88 @@ def data_describe(
             typer.echo(f"{name:<14} {value:,}" if isinstance(value, int) else f"{name:<14} {_number(value)}")
 
 
+@app.command(
+    epilog="Examples:\n\n  elcrec tune events.csv --out tuned --trials 30\n\n"
+    "  elcrec tune events.csv --out tuned --space space.toml --set epochs=20\n\n"
+    "  elcrec train events.csv --recipe tuned/best.toml --out runs/shop\n\n"
+    "A space is a TOML file with a table for each setting: low and high (and log = true), or choices."
+)
+def tune(
+    data: Data,
+    out: Annotated[Path, typer.Option(help="Folder of the search; a search that is there goes on.")],
+    recipe: Annotated[
+        str, typer.Option(help="What the trials start from; the first is the recipe itself.")
+    ] = "default",
+    trials: Annotated[int, typer.Option(min=1, help="Trials in all, those of earlier calls counted.")] = 20,
+    space: Annotated[Path | None, typer.Option(help="TOML file that says what is searched.")] = None,
+    sets: Sets = None,
+    seed: Annotated[int, typer.Option(help="Of the search and of every training.")] = 1,
+    device: Device = "auto",
+    as_json: Json = False,
+) -> None:
+    """Search for better settings, judged on validation alone; writes a recipe."""
+    from elcrec.config import parse_override
+    from elcrec.tuning import read_space
+    from elcrec.tuning import tune as search
+
+    overrides = dict(parse_override(text) for text in sets or [])
+    found = search(data, out, recipe, trials, read_space(space), overrides, seed, device, _say)
+    if as_json:
+        document = {"recipe": str(found.recipe), "valid_ndcg@20": found.value, "settings": found.settings}
+        _print_json({**document, "trials": found.trials.to_dicts()})
+    else:
+        _print_rows(found.trials, as_json)
+        _say(f"best written to {found.recipe}: train with  elcrec train DATA --recipe {found.recipe} --out RUN")
+
+
+@app.command(
+    epilog="Examples:\n\n  elcrec benchmark benchmarks/suites/baselines.toml\n\n"
+    "  elcrec benchmark my-study.toml --out results --dry-run\n\n"
+    "  elcrec benchmark my-study.toml --only toys --tables"
+)
+def benchmark(
+    suite: Annotated[Path, typer.Argument(help="The study: a TOML file, see docs/benchmark.md.")],
+    out: Annotated[Path, typer.Option(help="Results go to a folder of the suite's name in it.")] = Path(
+        "benchmarks/results"
+    ),
+    work: Annotated[Path, typer.Option(help="Run folders are kept here; an interrupted study goes on.")] = Path(
+        "runs/benchmark"
+    ),
+    only: Annotated[str | None, typer.Option(metavar="TEXT", help="Only runs with this in their name.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="List the runs and stop.")] = False,
+    tables: Annotated[bool, typer.Option("--tables", help="Run nothing: tables of the results there are.")] = False,
+    plots: Annotated[bool, typer.Option(help="Pictures in the HTML page; needs matplotlib.")] = False,
+    device: Device = "auto",
+    as_json: Json = False,
+) -> None:
+    """Run a study (data sets x recipes x seeds); tables with spread, paired tests and pictures."""
+    import polars as pl
+
+    from elcrec.benchmark.plots import pictures
+    from elcrec.benchmark.run import result_path
+    from elcrec.benchmark.study import run_study, study_lines, write_pages
+    from elcrec.benchmark.suite import read_suite
+    from elcrec.benchmark.summary import line_document, short_table
+
+    study, runs = read_suite(suite)
+    folder = out / study.name
+    runs = [run for run in runs if only is None or only.lower() in run.name.lower()]
+    if dry_run:
+        planned = [{"row": run.row, "run": run.name, "done": result_path(folder, run).exists()} for run in runs]
+        _print_rows(pl.DataFrame(planned), as_json)
+        return
+    if not tables:
+        run_study(study, runs, folder, work / study.name, _say, device=device)
+    lines = study_lines(study, runs, folder)
+    for path in write_pages(study, folder, lines, pictures(lines) if plots else []):
+        _say(f"written to {path}")
+    if as_json:
+        _print_json([line_document(line) for line in lines])
+    else:
+        head, rows = short_table(lines)
+        _print_rows(pl.DataFrame(rows, schema=head, orient="row"), as_json)
+
+
 @app.command(epilog="Example:\n\n  elcrec settings --recipe paper-beauty")
 def settings(
     recipe: Annotated[str, typer.Option(help="Show the values of this recipe.")] = "default",

@@ -1,1 +1,21 @@
-"""What every model must beat."""
+"""What a recommender has to beat: simple scores, judged by the same rules."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from torch import Tensor
+
+from elcrec.baselines.neighbours import item_knn, markov
+from elcrec.baselines.popularity import popularity
+from elcrec.data.splits import Split
+
+Scorer = Callable[[Tensor, Tensor], Tensor]
+"""First positions and ends of histories, int64 [B] each, to scores [B, V + 1]."""
+
+BASELINES: dict[str, Callable[[Split, int], Scorer]] = {
+    "popularity": popularity,
+    "item-knn": item_knn,
+    "markov": markov,
+}
+"""Each learns from the training part of a split with so many items."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -10,5 +12,10 @@ from elcrec.data.splits import Split
 
 def popularity_scores(split: Split, n_items: int) -> Tensor:
     """How often each item occurs in the training part: float [V + 1], column 0 (padding) is 0."""
-    learnt_N = torch.arange(split.item_N.numel()) < split.train_end_U[split.user_N]
-    return torch.bincount(split.item_N[learnt_N], minlength=n_items + 1).float()
+    return torch.bincount(split.item_N[split.before(split.train_end_U)], minlength=n_items + 1).float()
+
+
+def popularity(split: Split, n_items: int) -> Callable[[Tensor, Tensor], Tensor]:
+    """Scores of histories (of no influence): see :data:`elcrec.baselines.Scorer`."""
+    score_V = popularity_scores(split, n_items)
+    return lambda start_B, end_B: score_V.repeat(len(start_B), 1)

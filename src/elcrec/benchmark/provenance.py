@@ -1,10 +1,13 @@
 """What every result says of where it comes from."""
 
+from __future__ import annotations
+
 import datetime
 import platform
 import resource
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import numpy
 import polars
@@ -13,11 +16,8 @@ import torch
 from elcrec.run_folder import package_version
 
 
-def provenance() -> dict[str, object]:
-    """Versions, machine, commit and date of a result."""
-    commit = subprocess.run(
-        ["git", "describe", "--always", "--dirty"], capture_output=True, text=True, cwd=Path(__file__).parent
-    ).stdout.strip()
+def provenance() -> dict[str, Any]:
+    """``versions``, ``machine``, ``commit`` (None outside a clone) and ``date``."""
     return {
         "versions": {
             "elcrec": package_version(),
@@ -31,7 +31,7 @@ def provenance() -> dict[str, object]:
             "threads": torch.get_num_threads(),
             "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
         },
-        "commit": commit,
+        "commit": _commit(),
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
     }
 
@@ -39,6 +39,16 @@ def provenance() -> dict[str, object]:
 def peak_memory_bytes() -> int:
     """Most memory this process has held."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def _commit() -> str | None:
+    try:
+        found = subprocess.run(
+            ["git", "describe", "--always", "--dirty"], capture_output=True, text=True, cwd=Path(__file__).parent
+        )
+    except OSError:
+        return None
+    return found.stdout.strip() or None
 
 
 def _processor() -> str:

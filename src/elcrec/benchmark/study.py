@@ -1,0 +1,69 @@
+"""A whole study: run what is missing, then tables of all there is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from elcrec.benchmark.run import execute, result_path
+from elcrec.benchmark.suite import Run, Suite
+from elcrec.benchmark.summary import Line, accuracy_table, effort_table, html_page, lines_of, markdown, read_results
+from elcrec.storage import write_text
+from elcrec.training.loop import Reporter
+
+PAGES = ("summary.md", "summary.html")
+
+
+def run_study(
+    suite: Suite,
+    runs: list[Run],
+    folder: Path,
+    work: Path,
+    say: Callable[[str], None],
+    progress: bool | Reporter = True,
+    device: str = "auto",
+) -> None:
+    """Do the runs whose result is not there, one after the other; interrupt it whenever you like.
+
+    Args:
+        suite: The study.
+        runs: Its runs; see :func:`elcrec.benchmark.suite.read_suite`.
+        folder: Where results go.
+        work: Where run folders are kept, so that an interrupted training goes on.
+        say: Told what is begun and what came out.
+        progress: See :meth:`elcrec.recommender.ELCRec.fit`.
+        device: See :class:`elcrec.recommender.ELCRec`.
+    """
+    for number, run in enumerate(runs, start=1):
+        if result_path(folder, run).exists():
+            say(f"{number}/{len(runs)} {run.name}: there already")
+            continue
+        say(f"{number}/{len(runs)} {run.name}")
+        document = execute(run, suite.name, folder, work, progress, device)
+        say(f"{number}/{len(runs)} {run.name}: test ndcg@20 {document['metrics']['test']['ndcg@20']:.4f}")
+
+
+def study_lines(suite: Suite, runs: list[Run], folder: Path) -> list[Line]:
+    """All results there are, by data set and row, in the order of the suite."""
+    place = {run.name: number for number, run in enumerate(runs)}
+    documents = sorted(read_results(folder), key=lambda document: place.get(document["name"], len(place)))
+    return lines_of(folder, documents, suite.against)
+
+
+def study_markdown(about: str, lines: list[Line]) -> list[str]:
+    """Text and both tables, line by line."""
+    note = (
+        "Test metrics: mean ± standard deviation over seeds. Differences are over users, against the row without one; "
+        "p-values are Wilcoxon's, corrected after Holm; * below .05."
+    )
+    return [about, "", *markdown(*accuracy_table(lines)), "", note, "", *markdown(*effort_table(lines))]
+
+
+def write_pages(suite: Suite, folder: Path, lines: list[Line], pictures: list[str]) -> list[Path]:
+    """``summary.md`` and ``summary.html`` beside the results."""
+    text = "\n".join([f"# {suite.name}", "", *study_markdown(suite.about, lines), ""])
+    page = html_page(suite.name, suite.about, [accuracy_table(lines), effort_table(lines)], pictures)
+    paths = [folder / name for name in PAGES]
+    for path, content in zip(paths, (text, page), strict=True):
+        write_text(path, content)
+    return paths

@@ -1,0 +1,53 @@
+"""Paired tests against scipy, enumeration and known cases."""
+
+import numpy as np
+import pytest
+from scipy.stats import bootstrap, wilcoxon
+
+from elcrec.evaluation.significance import gains, holm, paired_difference
+
+
+def test_gains_are_ndcg_of_one_item() -> None:
+    assert gains(np.array([1.0, 3.0, 20.0, 21.0, np.nan]), 20).tolist() == pytest.approx(
+        [1, 0.5, 1 / np.log2(21), 0, 0]
+    )
+
+
+def test_a_real_difference_is_found_and_its_interval_is_scipys() -> None:
+    random = np.random.default_rng(1)
+    theirs = gains(random.integers(1, 60, 3000).astype(float), 20)
+    ours = np.where(random.random(3000) < 0.1, np.minimum(theirs + 0.3, 1), theirs)
+    found = paired_difference(ours, theirs)
+    assert found.mean == pytest.approx((ours - theirs).mean())
+    assert found.p == pytest.approx(wilcoxon(ours - theirs, zero_method="pratt").pvalue)
+    assert found.p < 1e-6
+    interval = bootstrap((ours - theirs,), np.mean, n_resamples=2000, method="percentile", rng=1).confidence_interval
+    assert (found.low, found.high) == pytest.approx((interval.low, interval.high), abs=3e-4)
+    assert paired_difference(theirs, ours).mean == pytest.approx(-found.mean)
+
+
+def test_noise_is_no_difference() -> None:
+    random = np.random.default_rng(2)
+    rejected = 0
+    for seed in range(40):
+        ours, theirs = random.random(200), random.random(200)
+        found = paired_difference(ours, theirs, seed)
+        assert found.low < found.high
+        rejected += found.p < 0.05
+    assert rejected <= 6
+
+
+def test_equal_values_are_equal() -> None:
+    assert paired_difference(np.ones(5), np.ones(5)) == (0, 0, 0, 1)
+
+
+def test_other_users_are_refused() -> None:
+    with pytest.raises(ValueError, match="5 users against 4"):
+        paired_difference(np.ones(5), np.ones(4))
+
+
+def test_holm_is_the_step_down_rule() -> None:
+    assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
+    assert holm([0.9, 0.8]) == [1.0, 1.0]
+    assert holm([0.02]) == [0.02]
+    assert holm([]) == []
