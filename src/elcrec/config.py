@@ -41,6 +41,9 @@ class Settings(BaseModel):
     n_heads: int = Field(2, ge=1, description="Attention heads; divides embedding_dim")
     dropout: float = Field(0.5, ge=0, lt=1, description="On embeddings, attention and sublayers")
     n_intents: int = Field(256, ge=2, description="Number of intent centres, K")
+    smoothing: float = Field(
+        1.0, ge=0, description="How much of the items that stand beside it in histories goes into an item's vector"
+    )
     padding: Literal["skip", "encode"] = Field(
         "skip",
         description="skip: only real positions exist; encode: padded rows enter the losses, as released",
@@ -57,6 +60,10 @@ class Settings(BaseModel):
     next_item_loss: Literal["softmax", "sampled_softmax", "gbce", "bce"] = Field(
         "softmax", description="Over the whole catalogue, over drawn items, or against drawn negatives (docs/losses.md)"
     )
+    horizon: int = Field(
+        3, ge=1, le=50, description="softmax, sampled_softmax: how many coming items a position learns to predict"
+    )
+    horizon_decay: float = Field(0.5, gt=0, le=1, description="What a coming item counts against the one before it")
     n_negatives: int = Field(
         256, ge=1, description="gbce: negatives a position; sampled_softmax: draws a step (bce: always one a position)"
     )
@@ -102,6 +109,12 @@ class Settings(BaseModel):
     def _heads_divide_width(self) -> Settings:
         if self.embedding_dim % self.n_heads:
             raise ValueError(f"n_heads={self.n_heads} must divide embedding_dim={self.embedding_dim}")
+        return self
+
+    @model_validator(mode="after")
+    def _horizon_is_for_softmax(self) -> Settings:
+        if self.horizon > 1 and self.next_item_loss in ("bce", "gbce"):
+            raise ValueError(f"next_item_loss={self.next_item_loss} sees the next item alone: set horizon=1")
         return self
 
 

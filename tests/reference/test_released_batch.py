@@ -60,7 +60,7 @@ class Released:
             torch.cat([self.tensor(name).flatten(), torch.zeros(2 * self.tensor(name).numel(), dtype=torch.int64)])
             for name in ("target_positive", "target_negative")
         )
-        return StepInput(tokens, len(self.tensor("users")), target, negative)
+        return StepInput(tokens, len(self.tensor("users")), target[:, None], negative[:, None])
 
     def unit_centers(self) -> None:
         self.network.centers.normalise()

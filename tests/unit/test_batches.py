@@ -231,11 +231,11 @@ RECIPES = ["default", "paper"]
 
 
 @pytest.mark.parametrize("views", [True, False])
-@pytest.mark.parametrize("recipe", RECIPES)
-def test_a_step_reads_the_inputs_and_targets_of_a_naive_loop(recipe: str, views: bool) -> None:
+@pytest.mark.parametrize(("recipe", "horizon"), [("default", 1), ("default", 3), ("default", 30), ("paper", 1)])
+def test_a_step_reads_the_inputs_and_targets_of_a_naive_loop(recipe: str, horizon: int, views: bool) -> None:
     split, lists, n_items = world()
     weights = VIEWS if views else dict.fromkeys(VIEWS, 0.0)
-    source = StepSource(split, step_settings(recipe, **weights), n_items)
+    source = StepSource(split, step_settings(recipe, horizon=horizon, **weights), n_items)
     users = [user for user, items in enumerate(lists) if learnt(items)[0]]
     assert source.learner_M.tolist() == users
     longest_last = sorted(users, key=lambda user: len(lists[user]))
@@ -247,9 +247,12 @@ def test_a_step_reads_the_inputs_and_targets_of_a_naive_loop(recipe: str, views:
     for user, where in zip(user_B.tolist(), row_slices(step), strict=False):
         inputs, targets = learnt(lists[user])
         assert step.tokens.item_T[where].tolist() == inputs[-20:]
-        assert step.target_T[where].tolist() == targets[-20:]
+        padded = targets + [0] * horizon
+        ahead = [padded[at : at + horizon] for at in range(len(targets))]
+        assert step.target_TH[where].tolist() == ahead[-20:]
         predicted_T[where] = True
-    assert step.target_T[~predicted_T].unique().tolist() in ([0], [])
+    assert step.target_TH.shape == (len(predicted_T), horizon)
+    assert step.target_TH[~predicted_T].unique().tolist() in ([0], [])
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
@@ -277,7 +280,7 @@ def test_views_are_made_of_what_is_learnt_from(recipe: str) -> None:
 def test_negatives_of_a_step_avoid_what_the_user_has(recipe: str, negatives: str, views: bool) -> None:
     split, lists, n_items = world()
     weights = VIEWS if views else dict.fromkeys(VIEWS, 0.0)
-    overrides = {"next_item_loss": "bce", "negatives": negatives, **weights}
+    overrides = {"next_item_loss": "bce", "horizon": 1, "negatives": negatives, **weights}
     source = StepSource(split, step_settings(recipe, **overrides), n_items)
     top = n_items + (recipe == "paper")
     drawn = set()
@@ -299,7 +302,7 @@ def test_held_out_items_may_be_negatives_unless_asked_otherwise() -> None:
     user_B = torch.zeros(1, dtype=torch.int64)
 
     def drawn(negatives: str) -> set[int]:
-        settings = step_settings("default", next_item_loss="bce", negatives=negatives)
+        settings = step_settings("default", next_item_loss="bce", horizon=1, negatives=negatives)
         source = StepSource(split, settings, 5)
         steps = [source.step(user_B, seeded(seed)) for seed in range(50)]
         return {int(step.negative_TM[0]) for step in steps if step.negative_TM is not None}
@@ -316,10 +319,10 @@ def test_softmax_needs_no_negatives() -> None:
 
 def test_gbce_gets_many_negatives_a_position() -> None:
     split, lists, n_items = world()
-    source = StepSource(split, step_settings("default", next_item_loss="gbce", n_negatives=7), n_items)
+    source = StepSource(split, step_settings("default", next_item_loss="gbce", horizon=1, n_negatives=7), n_items)
     step = source.step(source.learner_M, seeded())
     assert step.negative_TM is not None
-    assert step.negative_TM.shape == (len(step.target_T), 7)
+    assert step.negative_TM.shape == (len(step.target_TH), 7)
     for user, where in zip(source.learner_M.tolist(), row_slices(step), strict=False):
         assert not set(step.negative_TM[where].flatten().tolist()) & set(learnt(lists[user])[0])
 
@@ -360,7 +363,7 @@ def test_an_epoch_reads_every_learner_once(recipe: str) -> None:
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_an_epoch_follows_from_its_seed(recipe: str) -> None:
     split, _, n_items = world()
-    source = StepSource(split, step_settings(recipe, next_item_loss="bce", **VIEWS), n_items)
+    source = StepSource(split, step_settings(recipe, next_item_loss="bce", horizon=1, **VIEWS), n_items)
 
     def tokens(seed: int) -> list[int]:
         steps = source.epoch(seeded(seed))

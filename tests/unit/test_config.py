@@ -21,6 +21,8 @@ RELEASED = {
     "padding": "encode",
     "recency": 1.0,
     "next_item_loss": "bce",
+    "horizon": 1,
+    "smoothing": 0.0,
     "negatives": "unseen_ever",
     "cluster_loss": "printed",
     "max_seq_len": 50,

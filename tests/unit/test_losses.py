@@ -17,7 +17,8 @@ from elcrec.losses.clustering import (
     separation,
 )
 from elcrec.losses.contrastive import nt_xent
-from elcrec.losses.next_item import CHUNK_ROWS, bce, gbce, sampled_softmax, softmax
+from elcrec.losses.next_item import CHUNK_ROWS, bce, gbce
+from elcrec.losses.objective import coming_weights
 
 
 def draw(*shape: int, seed: int = 0, scale: float = 1.0, dtype: torch.dtype = torch.float64) -> Tensor:
@@ -25,6 +26,17 @@ def draw(*shape: int, seed: int = 0, scale: float = 1.0, dtype: torch.dtype = to
     generator = torch.Generator().manual_seed(seed)
     numbers = torch.randn(*shape, generator=generator, dtype=torch.float64) * scale
     return numbers.to(dtype).requires_grad_()
+
+
+def softmax(hidden: Tensor, items: Tensor, target: Tensor) -> Tensor:
+    """With one target a row."""
+    return next_item.softmax(hidden, items, target[:, None], torch.ones(len(target), 1, dtype=hidden.dtype))
+
+
+def sampled_softmax(hidden: Tensor, items: Tensor, target: Tensor, drawn: Tensor, expected: Tensor) -> Tensor:
+    """With one target a row."""
+    ones = torch.ones(len(target), 1, dtype=hidden.dtype)
+    return next_item.sampled_softmax(hidden, items, target[:, None], ones, drawn, expected)
 
 
 def same_value_and_gradients(
@@ -380,3 +392,42 @@ def test_sampled_softmax_tends_to_softmax_as_draws_grow() -> None:
 def test_sampled_softmax_of_draws_that_all_hit_the_target_is_zero() -> None:
     loss = sampled_softmax(draw(2, 3), draw(4, 3, seed=1), torch.tensor([2, 2]), torch.tensor([2, 2]), torch.ones(2))
     assert loss.item() == 0
+
+
+# Several coming items
+
+
+TARGETS = torch.tensor([[0, 3, 1], [3, 0, 0], [8, 2, 0], [5, 5, 4]])
+WEIGHTS = torch.tensor([[0.5, 0.3, 0.2], [1, 0, 0], [0.6, 0.4, 0], [0.7, 0, 0.3]], dtype=torch.float64)
+
+
+def soft_targets() -> Tensor:
+    dense = torch.zeros(4, 9, dtype=torch.float64)
+    return dense.scatter_add(1, TARGETS, WEIGHTS)
+
+
+def test_softmax_of_several_targets_is_cross_entropy_with_soft_labels() -> None:
+    same_value_and_gradients(
+        lambda h, e: next_item.softmax(h, e, TARGETS, WEIGHTS),
+        lambda h, e: F.cross_entropy(h @ e.T, soft_targets()),
+        draw(4, 3, seed=1),
+        draw(9, 3, seed=2),
+    )
+
+
+def test_sampled_softmax_of_several_targets_with_every_item_drawn_once_is_the_same() -> None:
+    same_value_and_gradients(
+        lambda h, e: next_item.sampled_softmax(
+            h, e, TARGETS, WEIGHTS, torch.arange(9), torch.ones(9, dtype=torch.float64)
+        ),
+        lambda h, e: F.cross_entropy(h @ e.T, soft_targets()),
+        draw(4, 3, seed=1),
+        draw(9, 3, seed=2),
+    )
+
+
+def test_coming_items_count_less_and_less_once_each() -> None:
+    coming = torch.tensor([[7, 8, 9], [7, 0, 0], [7, 8, 7], [7, 7, 7], [7, 8, 0]])
+    expected = [[4 / 7, 2 / 7, 1 / 7], [1, 0, 0], [2 / 3, 1 / 3, 0], [1, 0, 0], [2 / 3, 1 / 3, 0]]
+    torch.testing.assert_close(coming_weights(coming, 0.5), torch.tensor(expected))
+    assert coming_weights(coming[:, :1], 0.5).unique().tolist() == [1]

@@ -13,6 +13,7 @@ import torch
 from scipy import sparse
 from torch import Tensor
 
+from elcrec.data.neighbours import followers
 from elcrec.data.splits import Split
 
 WINDOW = 5
@@ -26,7 +27,7 @@ def item_knn(split: Split, n_items: int) -> Callable[[Tensor, Tensor], Tensor]:
     Two items are similar that occur within 5 places of each other, whichever comes first: counts weighed by
     ``.7^(distance - 1)``, over the square root of the product of both items' counts plus one.
     """
-    pairs = sum((DECAY ** (gap - 1) * _followers(split, n_items, gap) for gap in range(1, WINDOW + 1)), start=0)
+    pairs = sum((DECAY ** (gap - 1) * followers(split, n_items, gap) for gap in range(1, WINDOW + 1)), start=0)
     count_V = np.bincount(split.item_N[split.before(split.train_end_U)].cpu().numpy(), minlength=n_items + 1)
     scale = sparse.diags_array(1 / np.sqrt(count_V + 1.0))
     return _scorer(split, (scale @ (pairs + pairs.T) @ scale).tocsr(), NEWEST)
@@ -34,20 +35,11 @@ def item_knn(split: Split, n_items: int) -> Callable[[Tensor, Tensor], Tensor]:
 
 def markov(split: Split, n_items: int) -> Callable[[Tensor, Tensor], Tensor]:
     """How often an item followed the newest one of a history; popularity decides between equals."""
-    follows = _followers(split, n_items, 1)
+    follows = followers(split, n_items)
     count_V = np.bincount(split.item_N[split.before(split.train_end_U)].cpu().numpy(), minlength=n_items + 1)
     scorer = _scorer(split, follows, 1)
     tie_V = torch.from_numpy(count_V / (count_V.sum() + 1)).float()
     return lambda start_B, end_B: scorer(start_B, end_B) + tie_V
-
-
-def _followers(split: Split, n_items: int, gap: int) -> sparse.csr_array:
-    """How often column v came ``gap`` places after row u in a training history: [V + 1, V + 1]."""
-    item_N, user_N = split.item_N.cpu().numpy(), split.user_N.cpu().numpy()
-    learnt_N = split.before(split.train_end_U).cpu().numpy()
-    same = (user_N[:-gap] == user_N[gap:]) & learnt_N[gap:]
-    ends = (item_N[:-gap][same], item_N[gap:][same])
-    return sparse.coo_array((np.ones(same.sum()), ends), shape=(n_items + 1, n_items + 1)).tocsr()
 
 
 def _scorer(split: Split, similar_VV: sparse.csr_array, newest: int) -> Callable[[Tensor, Tensor], Tensor]:

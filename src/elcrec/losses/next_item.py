@@ -59,54 +59,57 @@ def gbce(hidden_ND: Tensor, positive_ND: Tensor, negative_NMD: Tensor, n_items: 
 
 
 def sampled_softmax(
-    hidden_ND: Tensor, items_VD: Tensor, target_N: Tensor, drawn_M: Tensor, expected_M: Tensor
+    hidden_ND: Tensor, items_VD: Tensor, target_NH: Tensor, weight_NH: Tensor, drawn_M: Tensor, expected_M: Tensor
 ) -> Tensor:
-    """Cross-entropy over the target and M drawn items, each weighed by how often it had to be expected.
+    """Cross-entropy over the targets and M drawn items, each draw weighed by how often it had to be expected.
 
-    ``1/N sum_n [ log( e^(h.e_t) + sum_m e^(h.e_m) / q_m ) - h.e_t ]``, draws that hit the target left out: the sum
-    estimates that of the whole catalogue, so the loss tends to :func:`softmax` as M grows.
+    ``1/N sum_n [ log( sum_h e^(h.e_h) + sum_m e^(h.e_m) / q_m ) - sum_h w_h h.e_h ]``, draws that hit a target left
+    out: the sums estimate that of the whole catalogue, so the loss tends to :func:`softmax` as M grows.
 
     Args:
         hidden_ND: [N, D].
         items_VD: [V, D], the catalogue.
-        target_N: int64 [N], row of ``items_VD`` that came next.
+        target_NH: int64 [N, H], rows of ``items_VD``, different ones; see :func:`softmax`.
+        weight_NH: [N, H]; see :func:`softmax`.
         drawn_M: int64 [M], rows of ``items_VD``, the same for all positions.
         expected_M: [M], q > 0: how many of the M draws were expected to give that row.
 
     Returns:
         Scalar, >= 0.
 
-    Source: Bengio and Senecal 2008 (importance sampling); the target is there for certain, so its own logit
-    is not corrected.
+    Source: Bengio and Senecal 2008 (importance sampling); the targets are there for certain, so their own logits
+    are not corrected.
     """
-    target_N1 = (hidden_ND * F.embedding(target_N, items_VD)).sum(dim=1, keepdim=True)
-    logit_NM = hidden_ND @ F.embedding(drawn_M, items_VD).T - expected_M.log()
-    logit_NM = logit_NM.masked_fill(drawn_M == target_N[:, None], float("-inf"))
-    return (torch.cat([target_N1, logit_NM], dim=1).logsumexp(dim=1) - target_N1[:, 0]).mean()
+    target_logit_NH = (F.embedding(target_NH, items_VD) @ hidden_ND[:, :, None]).squeeze(2)
+    drawn_logit_NM = hidden_ND @ F.embedding(drawn_M, items_VD).T - expected_M.log()
+    hit_NM = (drawn_M == target_NH[:, :, None]).logical_and(weight_NH[:, :, None] > 0).any(dim=1)
+    logits = [target_logit_NH.masked_fill(weight_NH == 0, -torch.inf), drawn_logit_NM.masked_fill(hit_NM, -torch.inf)]
+    return (torch.cat(logits, dim=1).logsumexp(dim=1) - (weight_NH * target_logit_NH).sum(dim=1)).mean()
 
 
-def softmax(hidden_ND: Tensor, items_VD: Tensor, target_N: Tensor) -> Tensor:
-    """Cross-entropy of the next item over the whole catalogue.
+def softmax(hidden_ND: Tensor, items_VD: Tensor, target_NH: Tensor, weight_NH: Tensor) -> Tensor:
+    """Cross-entropy of the coming items over the whole catalogue.
 
-    ``1/N sum_n [ logsumexp_v(h_n.e_v) - h_n.e_t(n) ]``. Loss and both gradients are computed together,
-    ``CHUNK_ROWS`` rows at a time in one reused buffer: the N x V logits never exist. A single row's loss is
+    ``1/N sum_n [ logsumexp_v(h_n.e_v) - sum_h w_nh h_n.e_t(n,h) ]``. Loss and both gradients are computed together,
+    ``CHUNK_ROWS`` rows at a time in one reused buffer: the N x V logits never exist. A single target's loss is
     reported as at most 87 (the logarithm of the smallest float32); its gradient is exact beyond.
 
     Args:
         hidden_ND: [N, D].
         items_VD: [V, D], the catalogue.
-        target_N: int64 [N], row of ``items_VD`` that came next.
+        target_NH: int64 [N, H], rows of ``items_VD`` that came next, after that, ...; any row where the weight is 0.
+        weight_NH: [N, H], >= 0; rows sum to 1.
 
     Returns:
         Scalar, >= 0.
     """
-    loss: Tensor = _FusedSoftmax.apply(hidden_ND, items_VD, target_N)  # type: ignore[no-untyped-call]
+    loss: Tensor = _FusedSoftmax.apply(hidden_ND, items_VD, target_NH, weight_NH)  # type: ignore[no-untyped-call]
     return loss
 
 
 class _FusedSoftmax(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, hidden_ND: Tensor, items_VD: Tensor, target_N: Tensor) -> Tensor:
+    def forward(ctx: Any, hidden_ND: Tensor, items_VD: Tensor, target_NH: Tensor, weight_NH: Tensor) -> Tensor:
         n_rows, n_items = hidden_ND.shape[0], items_VD.shape[0]
         items_DV = items_VD.T.contiguous()
         grad_hidden_ND = torch.empty_like(hidden_ND)
@@ -116,18 +119,18 @@ class _FusedSoftmax(torch.autograd.Function):
         loss = hidden_ND.new_zeros(())
         for first in range(0, n_rows, CHUNK_ROWS):
             rows = slice(first, first + CHUNK_ROWS)
-            hidden_CD, target_C1 = hidden_ND[rows], target_N[rows, None]
+            hidden_CD, target_CH, weight_CH = hidden_ND[rows], target_NH[rows], weight_NH[rows]
             logit_CV, share_CV = buffers[:, : hidden_CD.shape[0]]
             torch.mm(hidden_CD, items_DV, out=logit_CV)
             torch.softmax(logit_CV, dim=1, out=share_CV)
-            loss -= share_CV.gather(1, target_C1).clamp_min_(tiny).log_().sum()
-            share_CV.scatter_add_(1, target_C1, share_CV.new_full(target_C1.shape, -1.0))
+            loss -= (share_CV.gather(1, target_CH).clamp_min_(tiny).log_() * weight_CH).sum()
+            share_CV.scatter_add_(1, target_CH, -weight_CH)
             torch.mm(share_CV, items_VD, out=grad_hidden_ND[rows])
             grad_items_VD.addmm_(share_CV.T, hidden_CD)
         ctx.save_for_backward(grad_hidden_ND.div_(n_rows), grad_items_VD.div_(n_rows))
         return loss / n_rows
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None]:
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None, None]:
         grad_hidden_ND, grad_items_VD = ctx.saved_tensors
-        return grad_hidden_ND * grads[0], grad_items_VD * grads[0], None
+        return grad_hidden_ND * grads[0], grad_items_VD * grads[0], None, None

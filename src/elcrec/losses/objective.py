@@ -27,7 +27,8 @@ class StepInput:
     Attributes:
         tokens: B rows of training inputs, then B first views, then B second views, encoded in one pass.
         n_sequences: B.
-        target_T: int64 [T], the item after each real token of a training input; 0 elsewhere.
+        target_TH: int64 [T, H], the items that come after each real token of a training input, the next one first;
+            0 where there is none.
         negative_TM: int64 [T, M], items the user does not have; None without a loss that asks for them.
         drawn_M: int64 [M], rows of the catalogue drawn for the step; None without a loss that asks for them.
         expected_M: [M], how often each had to be expected among the draws; None likewise.
@@ -35,7 +36,7 @@ class StepInput:
 
     tokens: TokenBatch
     n_sequences: int
-    target_T: Tensor
+    target_TH: Tensor
     negative_TM: Tensor | None = None
     drawn_M: Tensor | None = None
     expected_M: Tensor | None = None
@@ -108,16 +109,17 @@ class Objective:
             0.0 if warming_up else weight
             for weight in (settings.instance_weight, settings.intent_weight, settings.cluster_weight)
         )
-        device, bf16 = step.target_T.device.type, settings.precision == "bfloat16"
+        device, bf16 = step.target_TH.device.type, settings.precision == "bfloat16"
         with torch.autocast(device, torch.bfloat16, enabled=bf16):
-            hidden_TD = network.encoder(step.tokens)
+            table = network.encoder.table()
+            hidden_TD = network.encoder(step.tokens, table=table)
         hidden_TD = hidden_TD.float()
         clock("encode")
 
         # The original sequences first, then the views, if there are any.
         behaviour_BD, *view_BD = network.pooled(hidden_TD, step.tokens).split(step.n_sequences)
         zero = hidden_TD.new_zeros(())
-        next_item_loss = self._next_item(network, hidden_TD, step)
+        next_item_loss = self._next_item(table, network.n_items, hidden_TD, step)
         instance = self._instance(network, hidden_TD, step, view_BD) if instance_weight > 0 else zero
 
         if settings.intent_learning == "end_to_end":
@@ -132,18 +134,18 @@ class Objective:
         clock("losses")
         return Terms(total, next_item_loss, instance, intent, cluster), assigned
 
-    def _next_item(self, network: ELCRecNetwork, hidden_TD: Tensor, step: StepInput) -> Tensor:
-        at_N = torch.nonzero(step.target_T).flatten()
-        hidden_ND, target_N = hidden_TD[at_N], step.target_T[at_N]
+    def _next_item(self, table: Tensor, n_items: int, hidden_TD: Tensor, step: StepInput) -> Tensor:
+        at_N = torch.nonzero(step.target_TH[:, 0]).flatten()
+        hidden_ND, target_NH, items_VD = hidden_TD[at_N], step.target_TH[at_N], table[1 : n_items + 1]
+        row_NH, weight_NH = (target_NH - 1).clamp(min=0), coming_weights(target_NH, self.settings.horizon_decay)
         if step.drawn_M is not None and step.expected_M is not None:
-            return next_item.sampled_softmax(hidden_ND, network.items_VD, target_N - 1, step.drawn_M, step.expected_M)
+            return next_item.sampled_softmax(hidden_ND, items_VD, row_NH, weight_NH, step.drawn_M, step.expected_M)
         if step.negative_TM is None:
-            return next_item.softmax(hidden_ND, network.items_VD, target_N - 1)
-        item_table = network.encoder.item_embedding
-        positive_ND, negative_NMD = item_table(target_N), item_table(step.negative_TM[at_N])
+            return next_item.softmax(hidden_ND, items_VD, row_NH, weight_NH)
+        positive_ND, negative_NMD = F.embedding(target_NH[:, 0], table), F.embedding(step.negative_TM[at_N], table)
         if self.settings.next_item_loss == "bce":
             return next_item.bce(hidden_ND, positive_ND, negative_NMD[:, 0])
-        return next_item.gbce(hidden_ND, positive_ND, negative_NMD, network.n_items, self.settings.calibration)
+        return next_item.gbce(hidden_ND, positive_ND, negative_NMD, n_items, self.settings.calibration)
 
     def _instance(self, network: ELCRecNetwork, hidden_TD: Tensor, step: StepInput, view_BD: list[Tensor]) -> Tensor:
         """Contrast of the two views: as released on flattened fused positions, else on pooled unit vectors."""
@@ -175,3 +177,20 @@ class Objective:
         if self.settings.cluster_loss == "printed":
             return printed_cluster_loss(behaviour_BD, centers_KD)
         return nearest_cluster_loss(behaviour_BD, centers_KD, users_K)
+
+
+def coming_weights(target_NH: Tensor, decay: float) -> Tensor:
+    """What each coming item counts: ``decay^h`` where there is one that has not come before it, rows summing to 1.
+
+    Args:
+        target_NH: int64 [N, H], item indices, 0 where there is none; column 0 is never 0.
+        decay: What an item counts against the one before it, 0 to 1.
+
+    Returns:
+        float [N, H].
+    """
+    steps = target_NH.shape[1]
+    earlier_HH = torch.ones(steps, steps, dtype=torch.bool, device=target_NH.device).tril(-1)
+    repeated_NH = ((target_NH[:, :, None] == target_NH[:, None, :]) & earlier_HH).any(dim=2)
+    weight_NH = decay ** torch.arange(steps, device=target_NH.device) * ((target_NH > 0) & ~repeated_NH)
+    return weight_NH / weight_NH.sum(dim=1, keepdim=True)

@@ -10,6 +10,9 @@ Shape suffixes: T tokens of the batch, B sequences, D width, H heads, R rows and
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -56,25 +59,69 @@ class SequenceEncoder(nn.Module):
         self.dropout = Dropout(dropout)
         self.layers = nn.ModuleList(EncoderLayer(embedding_dim, n_heads, dropout) for _ in range(n_layers))
         self.apply(_initialise)
+        # Only while training, see smoothed(); no part of the weights.
+        self.neighbours: Tensor | None = None
 
-    def forward(self, batch: TokenBatch, newest_only: bool = False) -> Tensor:
+    def table(self) -> Tensor:
+        """The items' vectors, [rows, D]: ``E``, or ``E + A E`` where :attr:`neighbours` holds a matrix A.
+
+        So an item with few events of its own has the vector of what people took around it. Once trained, the sum
+        is the table: nothing after training knows of A.
+
+        Source: embedding propagation as in LightGCN (arXiv 2002.02126), one hop.
+        """
+        weight = self.item_embedding.weight
+        if self.neighbours is None:
+            return weight
+        propagated: Tensor = _Propagate.apply(self.neighbours, weight)  # type: ignore[no-untyped-call]
+        return weight + propagated
+
+    @contextmanager
+    def smoothed(self) -> Iterator[None]:
+        """In here the weights are what they are worth after training: the item table holds :meth:`table`."""
+        raw, neighbours = self.item_embedding.weight.data, self.neighbours
+        self.item_embedding.weight.data, self.neighbours = self.table().detach(), None
+        try:
+            yield
+        finally:
+            self.item_embedding.weight.data, self.neighbours = raw, neighbours
+
+    def forward(self, batch: TokenBatch, newest_only: bool = False, table: Tensor | None = None) -> Tensor:
         """Hidden vectors of all tokens, or of each sequence's newest.
 
         Args:
             batch: Tokens; see :class:`elcrec.data.batches.TokenBatch`.
             newest_only: Give only the newest token's vector, and compute only what it needs.
+            table: What :meth:`table` gave, where it is wanted for something else too.
 
         Returns:
             [T, D], or [B, D] in the caller's row order with ``newest_only``. At tokens that are not real: with
             padding ``encode`` what the released program has there, with ``skip`` nothing of use.
         """
-        x_TD: Tensor = self.item_embedding(batch.item_T) + self.position_embedding(batch.position_T)
+        table = self.table() if table is None else table
+        x_TD: Tensor = F.embedding(batch.item_T, table, self.item_embedding.padding_idx)
+        x_TD = x_TD + self.position_embedding(batch.position_T)
         x_TD = self.dropout(self.norm(x_TD))
         masks = [attention_mask(batch, *block) for block in batch.blocks]
         for number, layer in enumerate(self.layers, start=1):
             kept_B = batch.last_B if newest_only and number == len(self.layers) else None
             x_TD = layer(x_TD, batch.blocks, masks, kept_B)
         return x_TD
+
+
+class _Propagate(torch.autograd.Function):
+    """``A x`` for a symmetric sparse A, whose gradient is ``A g``."""
+
+    @staticmethod
+    def forward(ctx: Any, matrix: Tensor, x: Tensor) -> Tensor:
+        ctx.matrix = matrix
+        propagated: Tensor = matrix @ x
+        return propagated
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[None, Tensor]:
+        propagated: Tensor = ctx.matrix @ grads[0]
+        return None, propagated
 
 
 class EncoderLayer(nn.Module):

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from elcrec.config import Settings
+from elcrec.data.neighbours import neighbour_matrix
 from elcrec.data.splits import Split
 from elcrec.errors import RunError
 from elcrec.evaluation.intent_health import collapse_warning, effective_intents, intent_health
@@ -97,6 +98,10 @@ def train(
         network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
     )
     objective, source = Objective(settings), StepSource(split, settings, network.n_items)
+    if settings.smoothing > 0:
+        network.encoder.neighbours = settings.smoothing * neighbour_matrix(
+            split, network.encoder.item_embedding.num_embeddings
+        )
     if checkpoint is not None and checkpoint.exists():
         best, progress = load_checkpoint(checkpoint, network, optimizer)
     else:
@@ -115,7 +120,10 @@ def train(
                 )
             if not all(value == value for value in losses.values()):
                 raise RunError(f"the loss became NaN in epoch {epoch}: lower learning_rate")
-            valid = validate(network, split, settings)
+            with network.encoder.smoothed():
+                valid = validate(network, split, settings)
+                better = valid[SELECT_ON] > progress.best_value
+                best = weights_of(network) if better else best
             timer("evaluate")
             record = {
                 "epoch": epoch,
@@ -126,9 +134,8 @@ def train(
             }
             progress.history.append(record)
             progress.seconds += sum(timer.seconds.values())
-            if valid[SELECT_ON] > progress.best_value:
+            if better:
                 progress.best_epoch, progress.best_value = epoch, valid[SELECT_ON]
-                best = weights_of(network)
             if on_epoch is not None:
                 on_epoch(progress.history)
             if checkpoint is not None:
@@ -136,6 +143,7 @@ def train(
             reporter.epoch(record, progress)
     finally:
         reporter.end()
+    network.encoder.neighbours = None
     network.load_state_dict(best)
     if progress.best_epoch <= settings.warmup_epochs:  # the best weights come from before the centres' start
         start_centers(network, split, settings)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from elcrec.config import Settings
@@ -63,7 +64,8 @@ class StepSource:
         n_sequences, width = item_BW.shape
         predicted_T = tokens.real_T & (tokens.source_T < item_BW.numel())
         source_T = tokens.source_T.clamp(max=item_BW.numel() - 1)
-        target_T = target_BW.flatten()[source_T] * predicted_T
+        coming_BWH = torch.stack([F.pad(target_BW, (0, gap))[:, gap:] for gap in range(settings.horizon)], dim=2)
+        target_TH = coming_BWH.flatten(0, 1)[source_T] * predicted_T[:, None]
         negative_TM = drawn_M = expected_M = None
         if self._negatives is not None:
             user_T1 = user_B[source_T // width][:, None]
@@ -71,7 +73,7 @@ class StepSource:
             negative_TM = self._negatives.draw(user_T1.expand(-1, n_negatives), generator)
         if self._items is not None:
             drawn_M, expected_M = self._items.draw(settings.n_negatives, generator)
-        return StepInput(tokens, n_sequences, target_T, negative_TM, drawn_M, expected_M)
+        return StepInput(tokens, n_sequences, target_TH, negative_TM, drawn_M, expected_M)
 
     def _sampler(self, n_items: int) -> NegativeSampler:
         """Negatives 1 .. V, or 1 .. V + 1 (the mask row too) where the released program is followed."""
