@@ -9,13 +9,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from elcrec.benchmark.study import study_lines, study_markdown
+from elcrec.benchmark.suite import read_suite
+from elcrec.benchmark.summary import lines_of, markdown, read_results, where
+
+SUITES = Path(__file__).parent / "suites"
 RESULTS = Path(__file__).parent / "results"
 PAGE = Path(__file__).parent.parent / "docs" / "results.md"
 INTRO = {
-    "accuracy": "Untouched recipes; test measured once, at the best validation epoch. "
-    "`python benchmarks/accuracy.py DATA --recipe NAME --seed N`",
-    "intents-off": "`default` without its cluster loss, to be held against `accuracy`. "
-    "`python benchmarks/accuracy.py DATA --suite intents-off --seed N --set cluster_weight=0`",
     "intents": "What the intents of the runs of `accuracy` are worth, on the histories before the test items: agreement"
     " with the next item's main attribute (adjusted mutual information, and lift over the prior) of learned intents / "
     "k-means with as many clusters on the same embeddings, 5 restarts / chance; and the share of an intent's 50 most "
@@ -24,59 +25,35 @@ INTRO = {
     "`python benchmarks/clustering.py RUN --items ITEMS`",
     "planted": "Adjusted Rand index of learned against planted intents in the demo's shop, by difficulty, and in one "
     "whose purchases are dealt out anew. `python benchmarks/planted.py`",
-    "views": "The `default` recipe with the contrasts between views switched on. "
-    "`python benchmarks/accuracy.py DATA --suite views --set instance_weight=0.1 --set intent_weight=0.1`",
-    "quick": "How long to the published test ndcg@20 of .0509: a short training, start to end. "
-    "`python benchmarks/accuracy.py DATA --suite quick --set epochs=11`",
-    "first-epochs": "The first epochs of `paper` from scratch: losses fall, intents collapse. "
-    "`python benchmarks/accuracy.py DATA --recipe paper --suite first-epochs --set epochs=6`",
     "speed": "Seconds; minimum, median and maximum over the counted epochs. "
     "`python benchmarks/epoch.py DATA --recipe NAME --json FILE`",
+    "before": "`default` as it was before smoothing and coming items (version of 2026-11-23, commits in the table), "
+    "with and without its cluster loss. Kept to show what they changed; not run again.",
+    "views": "`default` as in `before`, and an older cluster loss, with the contrasts between views switched on.",
+    "quick": "`default` as in `before`: how long to the published test ndcg@20 of .0509.",
+    "first-epochs": "The first epochs of `paper` from scratch: losses fall, intents collapse.",
 }
 
 
 def page() -> str:
     lines = ["# Results", "", "Made by `python benchmarks/tables.py` from `benchmarks/results/`; do not edit.", ""]
-    for suite, intro in INTRO.items():
-        documents = [json.loads(path.read_text()) for path in sorted((RESULTS / suite).glob("*.json"))]
+    for path in sorted(SUITES.glob("*.toml")):
+        suite = read_suite(path)
+        if any((RESULTS / suite.name).glob("*.json")):
+            about = f"{suite.about} `elcrec benchmark benchmarks/suites/{path.name}`"
+            lines += [f"## {suite.name}", "", *study_markdown(about, study_lines(suite, RESULTS / suite.name)), ""]
+    for suite_name, intro in INTRO.items():
+        documents = [json.loads(path.read_text()) for path in sorted((RESULTS / suite_name).glob("*.json"))]
         if documents:
-            lines += [f"## {suite}", "", intro, "", *TABLES.get(suite, _accuracy)(documents), ""]
-            if suite == "first-epochs":
-                lines += _losses(documents)
+            lines += [f"## {suite_name}", "", *_tables(suite_name, intro, documents), ""]
     return "\n".join(lines)
 
 
-def _accuracy(documents: list[dict[str, Any]]) -> list[str]:
-    names = ("hit_rate@5", "ndcg@5", "hit_rate@10", "ndcg@10", "hit_rate@20", "ndcg@20")
-    head = [
-        "data",
-        "recipe",
-        "seed",
-        "best epoch",
-        "seconds",
-        *names,
-        "valid ndcg@20",
-        "intents effective / used / largest",
-        "machine",
-    ]
-    rows = []
-    for document in documents:
-        test, intents = document["metrics"]["test"], document["intents"]
-        overrides = " ".join(f"{key}={value}" for key, value in document["overrides"].items())
-        rows.append(
-            [
-                document["dataset"],
-                f"{document['recipe']} {overrides}".strip(),
-                str(document["seed"]),
-                f"{document['best_epoch']} of {document['epochs']}",
-                f"{document['train_seconds']:.0f}",
-                *(f"{test[name]:.4f}" for name in names),
-                f"{document['metrics']['valid']['ndcg@20']:.4f}",
-                f"{intents['effective']:.0f} / {intents['used']} / {intents['largest_share']:.1%}",
-                _machine(document),
-            ]
-        )
-    return _table(head, rows)
+def _tables(name: str, intro: str, documents: list[dict[str, Any]]) -> list[str]:
+    if name in TABLES:
+        return [intro, "", *TABLES[name](documents)]
+    lines = study_markdown(intro, lines_of(RESULTS / name, read_results(RESULTS / name)))
+    return [*lines, "", *_losses(documents)] if name == "first-epochs" else lines
 
 
 def _speed(documents: list[dict[str, Any]]) -> list[str]:
@@ -88,11 +65,11 @@ def _speed(documents: list[dict[str, Any]]) -> list[str]:
             " / ".join(f"{document['epoch_seconds'][which]:.1f}" for which in ("min", "median", "max")),
             *(f"{document['phases'][phase]['median']:.2f}" for phase in phases),
             f"{document['peak_memory_bytes'] / 2**20:.0f} MB",
-            _machine(document),
+            where(document),
         ]
         for document in documents
     ]
-    return _table(["data", "recipe", "training epoch", *phases, "peak memory", "machine"], rows)
+    return markdown(["data", "recipe", "training epoch", *phases, "peak memory", "machine"], rows)
 
 
 def _losses(documents: list[dict[str, Any]]) -> list[str]:
@@ -109,7 +86,7 @@ def _losses(documents: list[dict[str, Any]]) -> list[str]:
             for record in document["history"]
         ]
         lines += [f"{document['dataset']}, {document['recipe']}:", ""]
-        lines += [*_table(["epoch", *names, "valid ndcg@20", "intents effective / used"], rows), ""]
+        lines += [*markdown(["epoch", *names, "valid ndcg@20", "intents effective / used"], rows), ""]
     return lines
 
 
@@ -129,11 +106,11 @@ def _intents(documents: list[dict[str, Any]]) -> list[str]:
                 f"{health['dead']}",
                 ", ".join(f"{strength}: {share:.1%}" for strength, share in steering.items()),
                 f"{document['exclusion']['before']:.1%} → {document['exclusion']['after']:.1%}",
-                _machine(document),
+                where(document),
             ]
         )
     names = ["run", "agreement", "lift", "effective", "largest", "dead", "steered, by strength", "own intent excluded"]
-    lines = _table([*names, "machine"], rows)
+    lines = markdown([*names, "machine"], rows)
     pairs = [pair for document in documents for pair in document.get("stability", [])]
     if pairs:
         lines += [
@@ -141,7 +118,7 @@ def _intents(documents: list[dict[str, Any]]) -> list[str]:
             "Stability: adjusted Rand index of the intents of all users in two trainings, by pairs of seeds.",
             "",
         ]
-        lines += _table(
+        lines += markdown(
             ["runs", "learned", "k-means on the same embeddings", "cosine of matched centres"],
             [
                 [" and ".join(pair["runs"]), *(f"{pair[name]:.3f}" for name in ("learned", "kmeans", "matched_cosine"))]
@@ -160,8 +137,8 @@ def _clustering(documents: list[dict[str, Any]]) -> list[str]:
             [name, *(f"{row[of]['mean']:{form}} ± {row[of]['sd']:{form}}" for of, form in digits.items())]
             for name, row in document["losses"].items()
         ]
-        about = f"{document['dataset']}, {len(document['seeds'])} seeds, recency of the run; {_machine(document)}:"
-        lines += [about, "", *_table(["loss", "agreement", "lift", "effective", "largest", "dead"], rows), ""]
+        about = f"{document['dataset']}, {len(document['seeds'])} seeds, recency of the run; {where(document)}:"
+        lines += [about, "", *markdown(["loss", "agreement", "lift", "effective", "largest", "dead"], rows), ""]
         rows = [
             [
                 recency,
@@ -173,7 +150,7 @@ def _clustering(documents: list[dict[str, Any]]) -> list[str]:
             for recency, row in document["recency"].items()
         ]
         lines += ["Agreement by `recency` (1 is the plain mean), same encoder:", ""]
-        lines += _table(["recency", "learned", "k-means on the judged histories"], rows)
+        lines += markdown(["recency", "learned", "k-means on the judged histories"], rows)
     return lines
 
 
@@ -187,20 +164,10 @@ def _planted(documents: list[dict[str, Any]]) -> list[str]:
         ]
         for document in sorted(documents, key=lambda one: (str(one["shop"]), one["seed"]))
     ]
-    return [*_table(["difficulty", "seed", "learned", "optimum (Bayes)"], rows), "", _machine(documents[0])]
-
-
-def _machine(document: dict[str, Any]) -> str:
-    machine = document["machine"]
-    where = machine["gpu"] or machine["processor"]
-    return f"{where}, {machine['threads']} threads, {document['date']}, {document['commit']}"
+    return [*markdown(["difficulty", "seed", "learned", "optimum (Bayes)"], rows), "", where(documents[0])]
 
 
 TABLES = {"speed": _speed, "intents": _intents, "clustering": _clustering, "planted": _planted}
-
-
-def _table(head: list[str], rows: list[list[str]]) -> list[str]:
-    return [f"| {' | '.join(row)} |" for row in (head, ["-"] * len(head), *rows)]
 
 
 def main() -> None:

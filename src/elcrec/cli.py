@@ -516,11 +516,12 @@ def benchmark(
     from elcrec.benchmark.plots import pictures
     from elcrec.benchmark.run import result_path
     from elcrec.benchmark.study import run_study, study_lines, write_pages
-    from elcrec.benchmark.suite import read_suite
+    from elcrec.benchmark.suite import planned_runs, read_suite
     from elcrec.benchmark.summary import line_document, short_table
 
-    study, runs = read_suite(suite)
+    study = read_suite(suite)
     folder = out / study.name
+    runs = [] if tables else planned_runs(study, suite.parent)
     runs = [run for run in runs if only is None or only.lower() in run.name.lower()]
     if dry_run:
         planned = [{"row": run.row, "run": run.name, "done": result_path(folder, run).exists()} for run in runs]
@@ -528,7 +529,7 @@ def benchmark(
         return
     if not tables:
         run_study(study, runs, folder, work / study.name, _say, device=device)
-    lines = study_lines(study, runs, folder)
+    lines = study_lines(study, folder)
     for path in write_pages(study, folder, lines, pictures(lines) if plots else []):
         _say(f"written to {path}")
     if as_json:

@@ -34,6 +34,10 @@ class Settings(BaseModel):
         0.1, gt=0, lt=0.5, description="global_time: share of events after each of the two cuts"
     )
 
+    train_share: float = Field(
+        1.0, gt=0, le=1, description="Share of users learnt from, drawn by the seed; all are evaluated"
+    )
+
     # Model
     max_seq_len: int = Field(50, ge=1, le=4096, description="Longest history read, in items")
     embedding_dim: int = Field(64, ge=1, description="Width of items, positions and centres")

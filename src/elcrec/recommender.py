@@ -363,7 +363,8 @@ class ELCRec(Recommending, Understanding):
         self._learnt = Learnt(log, items, users, self._split_of(log, items), described)
 
     def _split_of(self, log: Interactions, items: Vocabulary) -> Split:
-        return make_split(log, items, self.settings.split, self.settings.holdout_share).to(self.device)
+        split = make_split(log, items, self.settings.split, self.settings.holdout_share)
+        return split.learning_from(self.settings.train_share, self.settings.seed).to(self.device)
 
     def _set_weights(self, weights: dict[str, Tensor], source: str) -> None:
         network = ELCRecNetwork(self.settings, len(self.items))

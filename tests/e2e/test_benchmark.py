@@ -131,7 +131,7 @@ def test_only_some_of_the_runs(study: Path) -> None:
     [
         (('recipe = "popularity"', 'recipe = "popular"'), "unknown recipe 'popular'"),
         (("n_layers = 1", "n_layer = 1"), "did you mean 'n_layers'"),
-        (('against = "small"', 'against = "big"'), "against='big'"),
+        (('against = "small"', 'against = "big"'), "against='big' is none of the rows"),
         (("seeds = [1, 2]", "seeds = []"), "seeds"),
         (("[[rows]]", "[[lines]]"), "rows"),
         (('recipe = "popularity"', 'recipe = "popularity"\nset = { epochs = 1 }'), "baseline without settings"),

@@ -175,3 +175,16 @@ def test_nothing_to_learn_is_refused() -> None:
 def test_an_unknown_part_is_refused() -> None:
     with pytest.raises(SettingsError, match="use valid or test"):
         split_of(histories_of([3])).targets("train")
+
+
+def test_a_share_of_users_is_learnt_from_and_all_are_asked() -> None:
+    rows = [(user, item) for user in range(2000) for item in range(1, 6)]
+    log = Interactions.read(pl.DataFrame(rows, schema=["user_id", "item_id"], orient="row"))
+    whole = make_split(log, Vocabulary.of(log.frame["item_id"], 1), "leave_one_out", 0.1)
+    part = whole.learning_from(0.25, 1)
+    assert 400 < len(part.learners()) < 600
+    assert torch.equal(part.targets("test")[1], whole.targets("test")[1])
+    assert torch.equal(part.learners(), whole.learning_from(0.25, 1).learners())
+    assert not torch.equal(part.learners(), whole.learning_from(0.25, 2).learners())
+    assert set(part.learners().tolist()) <= set(whole.learning_from(0.5, 1).learners().tolist())
+    assert whole.learning_from(1.0, 1) is whole

@@ -19,7 +19,6 @@ from elcrec.evaluation.metrics import ranking_metrics
 from elcrec.evaluation.ranking import SCORE_ROWS, UNRANKED, ranks_by_scores
 from elcrec.recommender import ELCRec
 from elcrec.storage import make_folder, write_frame, write_json
-from elcrec.training.loop import Reporter
 
 PARTS = ("valid", "test")
 
@@ -34,7 +33,7 @@ def ranks_path(folder: Path, name: str) -> Path:
     return folder / "ranks" / f"{name}.parquet"
 
 
-def execute(run: Run, suite: str, folder: Path, work: Path, progress: bool | Reporter, device: str) -> dict[str, Any]:
+def execute(run: Run, suite: str, folder: Path, work: Path, progress: bool, device: str) -> dict[str, Any]:
     """Do a run; an interrupted training goes on where it was.
 
     Args:
@@ -68,7 +67,7 @@ def execute(run: Run, suite: str, folder: Path, work: Path, progress: bool | Rep
     return document
 
 
-def _training(run: Run, work: Path, progress: bool | Reporter, device: str) -> dict[str, Any]:
+def _training(run: Run, work: Path, progress: bool, device: str) -> dict[str, Any]:
     model = ELCRec(run.recipe, run.seed, device, **run.overrides)
     out = work / run.training
     log = Interactions.read(run.data)

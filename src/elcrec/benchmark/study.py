@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 from elcrec.benchmark.run import execute, result_path
-from elcrec.benchmark.suite import Run, Suite
-from elcrec.benchmark.summary import Line, accuracy_table, effort_table, html_page, lines_of, markdown, read_results
+from elcrec.benchmark.suite import Run, Suite, row_names
+from elcrec.benchmark.summary import (
+    Line,
+    accuracy_table,
+    effort_table,
+    html_page,
+    lines_of,
+    markdown,
+    read_results,
+    row_of,
+)
 from elcrec.storage import write_text
-from elcrec.training.loop import Reporter
 
 PAGES = ("summary.md", "summary.html")
 
@@ -20,14 +30,16 @@ def run_study(
     folder: Path,
     work: Path,
     say: Callable[[str], None],
-    progress: bool | Reporter = True,
+    progress: bool = True,
     device: str = "auto",
 ) -> None:
     """Do the runs whose result is not there, one after the other; interrupt it whenever you like.
 
+    Each has a process of its own, so that its peak memory is its own.
+
     Args:
         suite: The study.
-        runs: Its runs; see :func:`elcrec.benchmark.suite.read_suite`.
+        runs: Its runs; see :func:`elcrec.benchmark.suite.planned_runs`.
         folder: Where results go.
         work: Where run folders are kept, so that an interrupted training goes on.
         say: Told what is begun and what came out.
@@ -39,14 +51,16 @@ def run_study(
             say(f"{number}/{len(runs)} {run.name}: there already")
             continue
         say(f"{number}/{len(runs)} {run.name}")
-        document = execute(run, suite.name, folder, work, progress, device)
+        with ProcessPoolExecutor(max_workers=1, mp_context=get_context("spawn")) as process:
+            document = process.submit(execute, run, suite.name, folder, work, progress, device).result()
         say(f"{number}/{len(runs)} {run.name}: test ndcg@20 {document['metrics']['test']['ndcg@20']:.4f}")
 
 
-def study_lines(suite: Suite, runs: list[Run], folder: Path) -> list[Line]:
+def study_lines(suite: Suite, folder: Path) -> list[Line]:
     """All results there are, by data set and row, in the order of the suite."""
-    place = {run.name: number for number, run in enumerate(runs)}
-    documents = sorted(read_results(folder), key=lambda document: place.get(document["name"], len(place)))
+    place = {row: number for number, row in enumerate(row_names(suite))}
+    documents = read_results(folder)
+    documents.sort(key=lambda each: (each["dataset"], place.get(row_of(each), len(place)), each["seed"]))
     return lines_of(folder, documents, suite.against)
 
 

@@ -101,16 +101,15 @@ def changes(overrides: dict[str, Any]) -> list[str]:
     return [f"{name}={value}" for name, value in sorted(overrides.items())]
 
 
-def read_suite(path: str | Path) -> tuple[Suite, list[Run]]:
-    """A suite and all its runs, checked before the first of them starts.
+def read_suite(path: str | Path) -> Suite:
+    """A suite from its file.
 
     Raises:
-        SettingsError: The file is missing, no TOML, or names what does not exist.
-        DataError: A data set is not on this machine.
+        SettingsError: The file is missing, no TOML, or says what a suite does not have.
     """
     path = Path(path)
     try:
-        suite = Suite.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        return Suite.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
     except OSError as error:
         raise SettingsError(f"cannot read suite {path}: {error.strerror or error}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -118,34 +117,53 @@ def read_suite(path: str | Path) -> tuple[Suite, list[Run]]:
     except ValidationError as error:
         problems = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
         raise SettingsError(f"suite {path}: {problems}") from None
+
+
+def planned_runs(suite: Suite, beside: Path) -> list[Run]:
+    """All runs of a suite, checked before the first of them starts.
+
+    Args:
+        suite: The suite.
+        beside: Folder of its file, where its data may lie.
+
+    Raises:
+        SettingsError: A recipe, a setting or the row to test against does not exist.
+        DataError: A data set is not on this machine.
+    """
+    if suite.against is not None and suite.against not in row_names(suite):
+        raise SettingsError(f"against={suite.against!r} is none of the rows: {', '.join(row_names(suite))}")
     runs: dict[str, Run] = {}
     for row in suite.rows:
         for data in row.data or suite.data:
-            file = _file(data, path.parent)
-            for run in _runs(row, file, row.seeds or suite.seeds):
-                runs.setdefault(run.name, run)
-    if suite.against is not None and suite.against not in {run.row for run in runs.values()}:
-        raise SettingsError(f"suite {path}: against={suite.against!r} is none of its rows")
-    return suite, list(runs.values())
+            file = _file(data, beside)
+            for label, values in _variants(row):
+                for run in _runs(row, label, values, file, row.seeds or suite.seeds):
+                    runs.setdefault(run.name, run)
+    return list(runs.values())
 
 
-def _runs(row: Row, file: Path, seeds: tuple[int, ...]) -> list[Run]:
-    runs = []
-    for values in product(*row.vary.values()):
-        varied = dict(zip(row.vary, values, strict=True))
-        overrides = {**row.set, **varied}
-        conditions = {name: overrides.pop(name) for name in CONDITIONS if name in overrides}
-        label = " ".join([row.name or " ".join([Path(row.recipe).stem, *changes(row.set)]), *changes(varied)])
-        if row.recipe in BASELINES:
-            if overrides or conditions:
-                raise SettingsError(f"{row.recipe} is a baseline without settings: leave out set and vary")
-            runs.append(Run(row=label, data=file, recipe=row.recipe, overrides={}, seed=0))
-            continue
-        resolve(row.recipe, overrides)
-        runs += [
-            Run(row=label, data=file, recipe=row.recipe, overrides=overrides, seed=seed, **conditions) for seed in seeds
-        ]
-    return runs
+def row_names(suite: Suite) -> list[str]:
+    """Names of the rows of its table, in order."""
+    return list(dict.fromkeys(label for row in suite.rows for label, _ in _variants(row)))
+
+
+def _variants(row: Row) -> list[tuple[str, dict[str, Any]]]:
+    """Name and changes of each combination of what varies."""
+    base = row.name or " ".join([Path(row.recipe).stem, *changes(row.set)])
+    combinations = (dict(zip(row.vary, values, strict=True)) for values in product(*row.vary.values()))
+    return [(" ".join([base, *changes(varied)]), {**row.set, **varied}) for varied in combinations]
+
+
+def _runs(row: Row, label: str, values: dict[str, Any], file: Path, seeds: tuple[int, ...]) -> list[Run]:
+    if row.recipe in BASELINES:
+        if values:
+            raise SettingsError(f"{row.recipe} is a baseline without settings: leave out set and vary")
+        return [Run(row=label, data=file, recipe=row.recipe, overrides={}, seed=0)]
+    conditions = {name: value for name, value in values.items() if name in CONDITIONS}
+    overrides = {name: value for name, value in values.items() if name not in CONDITIONS}
+    resolve(row.recipe, overrides)
+    common = {"row": label, "data": file, "recipe": row.recipe, "overrides": overrides, **conditions}
+    return [Run(seed=seed, **common) for seed in seeds]
 
 
 def _file(data: str, beside: Path) -> Path:

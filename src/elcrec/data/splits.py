@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import polars as pl
@@ -70,6 +70,13 @@ class Split:
         if user_Q.numel() == 0:
             raise DataError(f"no user has an item for {part}: leave_one_out needs histories of three or more")
         return user_Q, at_U[user_Q]
+
+    def learning_from(self, share: float, seed: int) -> Split:
+        """The same with the training part of only a share of the users, drawn by the seed; all keep their targets."""
+        if share == 1:
+            return self
+        left_out_U = torch.rand(self.n_users, generator=torch.Generator().manual_seed(seed)) >= share
+        return replace(self, train_end_U=self.train_end_U.where(~left_out_U.to(self.start_U.device), self.start_U))
 
     def learners(self) -> Tensor:
         """Users with at least one pair of consecutive training items: int64 [M].
