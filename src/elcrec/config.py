@@ -97,13 +97,18 @@ class Settings(BaseModel):
     # Training
     seed: int = Field(1, ge=0, lt=2**31, description="Everything random follows from it")
     batch_size: int = Field(256, ge=1, description="Users a step")
-    learning_rate: float = Field(1e-3, gt=0, description="Adam's step size")
+    learning_rate: float = Field(2e-3, gt=0, description="Adam's step size before the cool-down")
     weight_decay: float = Field(0.0, ge=0, description="Adam's L2 term")
     warmup_epochs: int = Field(
         2, ge=0, description="Epochs on the next item alone; then k-means puts the centres in place"
     )
     epochs: int = Field(60, ge=1, description="Passes over the users, at most")
-    patience: int = Field(8, ge=1, description="Epochs without a better validation ndcg@20 before stopping")
+    patience: int = Field(3, ge=1, description="Epochs without a better validation ndcg@20 before the cool-down")
+    cooldown: int = Field(
+        8,
+        ge=0,
+        description="Epochs at the end in which the step size and the weight of all but the next item fall to 0",
+    )
     precision: Literal["float32", "bfloat16"] = Field("float32", description="Arithmetic of the encoder")
 
     # Use

@@ -70,7 +70,10 @@ def train(
     checkpoint: Path | None = None,
     on_epoch: Callable[[list[dict[str, Any]]], None] | None = None,
 ) -> Progress:
-    """Train to the epoch limit or until validation stops improving; the best weights end up in the network.
+    """Train until validation levels off, cool down, and put the best weights into the network.
+
+    In the cool-down the step size falls to 0 in a line, and so does the weight of all coming items but the next
+    (where ``horizon`` is more than 1); the cool-down begins early enough to end at the epoch limit.
 
     Everything random in an epoch follows from the seed and the epoch's number, so a training that goes on
     from a checkpoint ends where an uninterrupted one does.
@@ -92,16 +95,11 @@ def train(
     Raises:
         RunError: The loss is not a number, or the checkpoint cannot be read or written.
     """
-    em = settings.intent_learning == "em"
-    network.centers.weight.requires_grad_(not em)
+    _prepare(network, split, settings)
     optimizer = torch.optim.Adam(
         network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
     )
     objective, source = Objective(settings), StepSource(split, settings, network.n_items)
-    if settings.smoothing > 0:
-        network.encoder.neighbours = settings.smoothing * neighbour_matrix(
-            split, network.encoder.item_embedding.num_embeddings
-        )
     if checkpoint is not None and checkpoint.exists():
         best, progress = load_checkpoint(checkpoint, network, optimizer)
     else:
@@ -112,11 +110,11 @@ def train(
             epoch = len(progress.history) + 1
             timer = PhaseTimer()
             with seeded(settings.seed, epoch, split.item_N.device) as generator:
-                if epoch == settings.warmup_epochs + 1 or (em and epoch > settings.warmup_epochs):
+                if _centers_are_due(settings, epoch):
                     start_centers(network, split, settings)
                     timer("start centers")
                 losses, intents = _run_epoch(
-                    network, objective, source, optimizer, generator, reporter, timer, epoch <= settings.warmup_epochs
+                    network, objective, source, optimizer, generator, reporter, timer, progress
                 )
             if not all(value == value for value in losses.values()):
                 raise RunError(f"the loss became NaN in epoch {epoch}: lower learning_rate")
@@ -136,6 +134,8 @@ def train(
             progress.seconds += sum(timer.seconds.values())
             if better:
                 progress.best_epoch, progress.best_value = epoch, valid[SELECT_ON]
+            if progress.cooling_from is None and _time_to_cool(settings, progress):
+                progress.cooling_from = epoch
             if on_epoch is not None:
                 on_epoch(progress.history)
             if checkpoint is not None:
@@ -151,6 +151,19 @@ def train(
     return progress
 
 
+def _prepare(network: ELCRecNetwork, split: Split, settings: Settings) -> None:
+    network.centers.weight.requires_grad_(settings.intent_learning == "end_to_end")
+    if settings.smoothing > 0:
+        n_rows = network.encoder.item_embedding.num_embeddings
+        network.encoder.neighbours = settings.smoothing * neighbour_matrix(split, n_rows)
+
+
+def _centers_are_due(settings: Settings, epoch: int) -> bool:
+    """Once after the warm-up, or (``em``) before every epoch after it."""
+    first = settings.warmup_epochs + 1
+    return epoch == first or (settings.intent_learning == "em" and epoch > first)
+
+
 def _run_epoch(
     network: ELCRecNetwork,
     objective: Objective,
@@ -159,16 +172,21 @@ def _run_epoch(
     generator: torch.Generator,
     reporter: Reporter,
     timer: PhaseTimer,
-    warming_up: bool,
+    progress: Progress,
 ) -> tuple[dict[str, float], dict[str, Any]]:
     network.train()
+    settings, done = objective.settings, len(progress.history)
+    warming_up = done < settings.warmup_epochs
     device = source.learner_M.device
     sums = torch.zeros(len(Terms._fields), device=device)
     users_K = torch.zeros(network.centers.weight.shape[0], device=device)
     closeness = torch.zeros(2, device=device)
     for number, step in enumerate(source.epoch(generator), start=1):
         timer("data")
-        terms, assigned = objective(network, step, users_K, timer, warming_up)
+        cooled = cooled_share(settings, progress, done + (number - 1) / source.n_steps)
+        for group in optimizer.param_groups:
+            group["lr"] = settings.learning_rate * (1 - cooled)
+        terms, assigned = objective(network, step, users_K, timer, warming_up, cooled)
         optimizer.zero_grad()
         terms.total.backward()
         timer("backward")
@@ -200,9 +218,27 @@ def validate(network: ELCRecNetwork, split: Split, settings: Settings) -> dict[s
 
 
 def finished(settings: Settings, progress: Progress) -> bool:
-    """Whether the epoch limit is reached or validation has not improved for ``patience`` epochs."""
+    """Whether the cool-down is over; it ends at the epoch limit at the latest."""
+    start = progress.cooling_from
+    return start is not None and len(progress.history) >= start + _cooldown(settings)
+
+
+def cooled_share(settings: Settings, progress: Progress, epochs_done: float) -> float:
+    """How far the cool-down has come after so many epochs: 0 before it, 1 at its end."""
+    if progress.cooling_from is None:
+        return 0.0
+    return (epochs_done - progress.cooling_from) / _cooldown(settings)
+
+
+def _time_to_cool(settings: Settings, progress: Progress) -> bool:
+    """Whether validation has levelled off, or the epochs left are those of the cool-down."""
     done = len(progress.history)
-    return done >= settings.epochs or done - progress.best_epoch >= settings.patience
+    return done - progress.best_epoch >= settings.patience or done >= settings.epochs - _cooldown(settings)
+
+
+def _cooldown(settings: Settings) -> int:
+    """Epochs of the cool-down: no more than half of a short training."""
+    return min(settings.cooldown, settings.epochs // 2)
 
 
 def weights_of(network: ELCRecNetwork) -> dict[str, Tensor]:
