@@ -40,7 +40,7 @@ class Settings(BaseModel):
 
     # Model
     max_seq_len: int = Field(50, ge=1, le=4096, description="Longest history read, in items")
-    embedding_dim: int = Field(64, ge=1, description="Width of items, positions and centres")
+    embedding_dim: int = Field(128, ge=1, description="Width of items, positions and centres")
     n_layers: int = Field(2, ge=1, le=64, description="Transformer layers")
     n_heads: int = Field(2, ge=1, description="Attention heads; divides embedding_dim")
     dropout: float = Field(0.5, ge=0, lt=1, description="On embeddings, attention and sublayers")
@@ -65,7 +65,10 @@ class Settings(BaseModel):
         "softmax", description="Over the whole catalogue, over drawn items, or against drawn negatives (docs/losses.md)"
     )
     horizon: int = Field(
-        3, ge=1, le=50, description="softmax, sampled_softmax: how many coming items a position learns to predict"
+        3,
+        ge=1,
+        le=50,
+        description="Coming items a position learns to predict until validation levels off (softmax)",
     )
     horizon_decay: float = Field(0.5, gt=0, le=1, description="What a coming item counts against the one before it")
     n_negatives: int = Field(
@@ -97,17 +100,20 @@ class Settings(BaseModel):
     # Training
     seed: int = Field(1, ge=0, lt=2**31, description="Everything random follows from it")
     batch_size: int = Field(256, ge=1, description="Users a step")
-    learning_rate: float = Field(2e-3, gt=0, description="Adam's step size before the cool-down")
+    epoch_steps: int = Field(
+        60, ge=1, description="Steps an epoch has at least: few users are gone through several times (1: just once)"
+    )
+    learning_rate: float = Field(1.5e-3, gt=0, description="Adam's step size before the cool-down")
     weight_decay: float = Field(0.0, ge=0, description="Adam's L2 term")
     warmup_epochs: int = Field(
         2, ge=0, description="Epochs on the next item alone; then k-means puts the centres in place"
     )
     epochs: int = Field(60, ge=1, description="Passes over the users, at most")
-    patience: int = Field(3, ge=1, description="Epochs without a better validation ndcg@20 before the cool-down")
+    patience: int = Field(3, ge=1, description="Epochs without a better validation ndcg@20 until the next stage")
     cooldown: int = Field(
         8,
         ge=0,
-        description="Epochs at the end in which the step size and the weight of all but the next item fall to 0",
+        description="Epochs at the end in which the step size falls to 0",
     )
     precision: Literal["float32", "bfloat16"] = Field("float32", description="Arithmetic of the encoder")
 

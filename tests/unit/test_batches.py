@@ -224,7 +224,7 @@ def row_slices(step: StepInput) -> list[slice]:
 
 
 def step_settings(recipe: str, **overrides: Any) -> Settings:
-    return resolve(recipe, {"max_seq_len": 20, "batch_size": 8, **overrides})
+    return resolve(recipe, {"max_seq_len": 20, "batch_size": 8, "epoch_steps": 1, **overrides})
 
 
 RECIPES = ["default", "paper"]

@@ -39,6 +39,8 @@ RELEASED = {
     "batch_size": 256,
     "epochs": 300,
     "patience": 40,
+    "cooldown": 0,
+    "epoch_steps": 1,
     "exclude_seen": True,
 }
 BASELINES = ("cl4srec", "iclrec", "iclrec-sports", "iclrec-toys", "iclrec-yelp", "sasrec", "sasrec-bce")

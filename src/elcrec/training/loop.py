@@ -72,8 +72,8 @@ def train(
 ) -> Progress:
     """Train until validation levels off, cool down, and put the best weights into the network.
 
-    In the cool-down the step size falls to 0 in a line, and so does the weight of all coming items but the next
-    (where ``horizon`` is more than 1); the cool-down begins early enough to end at the epoch limit.
+    With ``horizon`` more than 1 it has to level off twice: once with all coming items, then with the next one
+    alone. In the cool-down the step size falls to 0 in a line; it begins early enough to end at the epoch limit.
 
     Everything random in an epoch follows from the seed and the epoch's number, so a training that goes on
     from a checkpoint ends where an uninterrupted one does.
@@ -134,8 +134,7 @@ def train(
             progress.seconds += sum(timer.seconds.values())
             if better:
                 progress.best_epoch, progress.best_value = epoch, valid[SELECT_ON]
-            if progress.cooling_from is None and _time_to_cool(settings, progress):
-                progress.cooling_from = epoch
+            _turn(settings, progress)
             if on_epoch is not None:
                 on_epoch(progress.history)
             if checkpoint is not None:
@@ -176,7 +175,7 @@ def _run_epoch(
 ) -> tuple[dict[str, float], dict[str, Any]]:
     network.train()
     settings, done = objective.settings, len(progress.history)
-    warming_up = done < settings.warmup_epochs
+    warming_up, narrow = done < settings.warmup_epochs, progress.narrow_from is not None
     device = source.learner_M.device
     sums = torch.zeros(len(Terms._fields), device=device)
     users_K = torch.zeros(network.centers.weight.shape[0], device=device)
@@ -186,7 +185,7 @@ def _run_epoch(
         cooled = cooled_share(settings, progress, done + (number - 1) / source.n_steps)
         for group in optimizer.param_groups:
             group["lr"] = settings.learning_rate * (1 - cooled)
-        terms, assigned = objective(network, step, users_K, timer, warming_up, cooled)
+        terms, assigned = objective(network, step, users_K, timer, warming_up, narrow)
         optimizer.zero_grad()
         terms.total.backward()
         timer("backward")
@@ -230,10 +229,18 @@ def cooled_share(settings: Settings, progress: Progress, epochs_done: float) -> 
     return (epochs_done - progress.cooling_from) / _cooldown(settings)
 
 
-def _time_to_cool(settings: Settings, progress: Progress) -> bool:
-    """Whether validation has levelled off, or the epochs left are those of the cool-down."""
+def _turn(settings: Settings, progress: Progress) -> None:
+    """After an epoch: turn to the next item alone, or begin to cool down, if it is time."""
     done = len(progress.history)
-    return done - progress.best_epoch >= settings.patience or done >= settings.epochs - _cooldown(settings)
+    level_since = max(progress.best_epoch, progress.narrow_from or 0)
+    levelled_off = done - level_since >= settings.patience
+    if settings.horizon > 1 and progress.narrow_from is None and levelled_off:
+        progress.narrow_from = done
+    elif progress.cooling_from is None and levelled_off:
+        progress.cooling_from = done
+    if progress.cooling_from is None and done >= settings.epochs - _cooldown(settings):
+        progress.cooling_from = done
+        progress.narrow_from = done if progress.narrow_from is None else progress.narrow_from
 
 
 def _cooldown(settings: Settings) -> int:

@@ -16,7 +16,7 @@ from elcrec.losses.objective import Objective, StepInput
 
 
 class StepSource:
-    """Draws the steps of an epoch: each learner's training items once, the newest ``max_seq_len`` of them."""
+    """Draws the steps of an epoch: each learner's training items, the newest ``max_seq_len`` of them."""
 
     def __init__(self, split: Split, settings: Settings, n_items: int) -> None:
         """Prepare the parts that do not change from epoch to epoch.
@@ -36,12 +36,21 @@ class StepSource:
     @property
     def n_steps(self) -> int:
         """Steps in an epoch."""
+        return self._n_passes * self._steps_of_a_pass
+
+    @property
+    def _steps_of_a_pass(self) -> int:
         return -(-self.learner_M.numel() // self.settings.batch_size)
 
+    @property
+    def _n_passes(self) -> int:
+        return -(-self.settings.epoch_steps // self._steps_of_a_pass)
+
     def epoch(self, generator: torch.Generator) -> Iterator[StepInput]:
-        """All steps of one epoch, in random order."""
-        for user_B in shuffled(self.learner_M, self.settings.batch_size, generator):
-            yield self.step(user_B, generator)
+        """All steps of one epoch: every learner once, or several times where they are few, in random order."""
+        for _ in range(self._n_passes):
+            for user_B in shuffled(self.learner_M, self.settings.batch_size, generator):
+                yield self.step(user_B, generator)
 
     def step(self, user_B: Tensor, generator: torch.Generator) -> StepInput:
         """The step of the given users: int64 [B]."""
