@@ -68,7 +68,7 @@ class Settings(BaseModel):
         3,
         ge=1,
         le=50,
-        description="Coming items a position learns to predict until validation levels off (softmax)",
+        description="Coming items a position learns to predict (softmax losses)",
     )
     horizon_decay: float = Field(0.5, gt=0, le=1, description="What a coming item counts against the one before it")
     n_negatives: int = Field(
@@ -103,17 +103,16 @@ class Settings(BaseModel):
     epoch_steps: int = Field(
         60, ge=1, description="Steps an epoch has at least: few users are gone through several times (1: just once)"
     )
-    learning_rate: float = Field(1.5e-3, gt=0, description="Adam's step size before the cool-down")
+    learning_rate: float = Field(1.5e-3, gt=0, description="Adam's step size; with schedule=linear, at the start")
     weight_decay: float = Field(0.0, ge=0, description="Adam's L2 term")
     warmup_epochs: int = Field(
         2, ge=0, description="Epochs on the next item alone; then k-means puts the centres in place"
     )
-    epochs: int = Field(60, ge=1, description="Passes over the users, at most")
-    patience: int = Field(3, ge=1, description="Epochs without a better validation ndcg@20 until the next stage")
-    cooldown: int = Field(
-        8,
-        ge=0,
-        description="Epochs at the end in which the step size falls to 0",
+    epochs: int = Field(20, ge=1, description="Passes over the users, at most")
+    patience: int = Field(8, ge=1, description="Epochs without a better validation ndcg@20 before stopping")
+    schedule: Literal["linear", "constant"] = Field(
+        "linear",
+        description="linear: step size and weight of all coming items but the next fall to 0 over all epochs",
     )
     precision: Literal["float32", "bfloat16"] = Field("float32", description="Arithmetic of the encoder")
 

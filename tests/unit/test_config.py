@@ -39,7 +39,7 @@ RELEASED = {
     "batch_size": 256,
     "epochs": 300,
     "patience": 40,
-    "cooldown": 0,
+    "schedule": "constant",
     "epoch_steps": 1,
     "exclude_seen": True,
 }

@@ -1,4 +1,4 @@
-"""How training is paced: it levels off, cools down, and ends."""
+"""How training is paced."""
 
 import pytest
 import torch
@@ -8,25 +8,25 @@ from elcrec.config import Settings
 from elcrec.data.interactions import Interactions
 from elcrec.data.splits import make_split
 from elcrec.data.vocabulary import Vocabulary
-from elcrec.losses.objective import Objective
+from elcrec.losses.objective import Objective, coming_weights
 from elcrec.model.network import ELCRecNetwork
 from elcrec.training.checkpoint import Progress
-from elcrec.training.loop import cooled_share, finished, train
+from elcrec.training.loop import passed_share, train
 from elcrec.training.report import SilentReporter
 
 
 def trained(
     monkeypatch: pytest.MonkeyPatch, values: list[float], **settings: object
-) -> tuple[Progress, list[bool], list[float]]:
-    """A training whose validation gives these values: its progress; of each step, whether it was narrow, its size."""
+) -> tuple[Progress, list[float], list[float]]:
+    """A training whose validation gives these values: its progress; of each step, what share had passed, its size."""
     log = Interactions.read(shop_log())
     items = Vocabulary.of(log.frame["item_id"], first=1, kind="item")
     chosen = Settings(**{**SMALL, "epochs": 30, "epoch_steps": 1, "learning_rate": 0.01, **settings})
-    scores, narrow, sizes = iter(values), [], []
+    scores, passed, sizes = iter(values), [], []
     call, step = Objective.__call__, torch.optim.Adam.step
 
     def calling(self: Objective, *arguments: object) -> object:
-        narrow.append(arguments[-1])
+        passed.append(arguments[-1])
         return call(self, *arguments)  # type: ignore[arg-type]
 
     def stepping(self: torch.optim.Adam) -> None:
@@ -39,58 +39,43 @@ def trained(
     monkeypatch.setattr("elcrec.training.loop.settle_centers", lambda *_: None)
     network = ELCRecNetwork(chosen, len(items))
     progress = train(network, make_split(log, items, "leave_one_out", 0.1), chosen, SilentReporter())
-    return progress, narrow, sizes  # type: ignore[return-value]
+    return progress, passed, sizes  # type: ignore[return-value]
 
 
 RISING = [number / 100 for number in range(1, 31)]
 
 
-def test_a_training_levels_off_twice_cools_down_and_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    values = [0.1, 0.3, 0.2, 0.25, 0.4, 0.35, 0.3, 0.3, 0.3, 0.5]
-    progress, narrow, sizes = trained(monkeypatch, values, patience=2, cooldown=3)
-    assert (progress.narrow_from, progress.cooling_from, len(progress.history)) == (4, 7, 10)
-    assert progress.best_epoch == 10
-    steps = len(narrow) // 10
-    assert narrow == [False] * 4 * steps + [True] * 6 * steps
-    assert sizes[: 7 * steps] == [1.0] * 7 * steps
-    assert sizes[7 * steps :] == pytest.approx([1 - number / (3 * steps) for number in range(3 * steps)])
+def test_step_size_and_share_go_in_a_line_over_all_epochs(monkeypatch: pytest.MonkeyPatch) -> None:
+    progress, passed, sizes = trained(monkeypatch, RISING, epochs=4)
+    assert len(progress.history) == 4
+    assert passed == pytest.approx([number / len(passed) for number in range(len(passed))])
+    assert sizes == pytest.approx([1 - share for share in passed])
 
 
-def test_with_a_horizon_of_one_it_levels_off_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    progress, narrow, _ = trained(monkeypatch, [0.1, 0.3, 0.2, 0.25, 0.2], patience=2, cooldown=1, horizon=1)
-    assert (progress.narrow_from, progress.cooling_from, len(progress.history)) == (None, 4, 5)
-    assert not any(narrow)
+def test_a_constant_schedule_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    _, passed, sizes = trained(monkeypatch, RISING, epochs=3, schedule="constant")
+    assert (set(passed), set(sizes)) == ({0.0}, {1.0})
 
 
-def test_a_training_that_keeps_rising_cools_down_before_the_epoch_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    progress, _, _ = trained(monkeypatch, RISING, epochs=12, cooldown=5)
-    assert (progress.narrow_from, progress.cooling_from, len(progress.history)) == (7, 7, 12)
-
-
-@pytest.mark.parametrize(("epochs", "cooldown", "start"), [(3, 8, 2), (1, 8, 1), (4, 0, 4)])
-def test_short_trainings_cool_down_for_half_of_their_time(
-    monkeypatch: pytest.MonkeyPatch, epochs: int, cooldown: int, start: int
-) -> None:
-    progress, _, sizes = trained(monkeypatch, RISING, epochs=epochs, cooldown=cooldown)
-    assert (progress.cooling_from, len(progress.history)) == (start, epochs)
-    assert min(sizes) > 0
-
-
-def test_without_a_cool_down_training_stops_when_it_has_levelled_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    progress, _, sizes = trained(monkeypatch, [0.3, 0.2, 0.1], patience=2, cooldown=0, horizon=1)
-    assert len(progress.history) == 3
-    assert set(sizes) == {1.0}
+@pytest.mark.parametrize("schedule", ["linear", "constant"])
+def test_training_stops_when_validation_no_longer_improves(monkeypatch: pytest.MonkeyPatch, schedule: str) -> None:
+    progress, _, _ = trained(monkeypatch, [0.1, 0.3, 0.2, 0.1], patience=2, schedule=schedule)
+    assert (progress.best_epoch, len(progress.history)) == (2, 4)
 
 
 def test_few_users_are_gone_through_several_times_an_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
-    progress, narrow, _ = trained(monkeypatch, RISING, epochs=2, epoch_steps=12)  # 300 users, 64 a step
+    progress, passed, _ = trained(monkeypatch, RISING, epochs=2, epoch_steps=12)  # 300 users, 64 a step
     assert len(progress.history) == 2
-    assert len(narrow) == 2 * 15
+    assert len(passed) == 2 * 15
 
 
-def test_the_share_is_0_before_and_1_at_the_end() -> None:
-    settings, progress = Settings(epochs=60, cooldown=8), Progress(history=[{}] * 20, cooling_from=20)
-    assert [cooled_share(settings, progress, done) for done in (20, 24, 28)] == [0, 0.5, 1]
-    assert not finished(settings, progress)
-    assert finished(settings, Progress(history=[{}] * 28, cooling_from=20))
-    assert cooled_share(settings, Progress(), 5) == 0
+def test_the_share_follows_from_the_epochs_alone() -> None:
+    assert [passed_share(Settings(epochs=20), done) for done in (0, 5, 20)] == [0, 0.25, 1]
+    assert passed_share(Settings(epochs=20, schedule="constant"), 5) == 0
+
+
+def test_at_the_end_only_the_next_item_counts() -> None:
+    coming = torch.tensor([[7, 8, 9], [7, 0, 0]])
+    assert coming_weights(coming, 0.5, 1.0).tolist() == [[1, 0, 0], [1, 0, 0]]
+    halfway = coming_weights(coming, 0.5, 0.5)
+    torch.testing.assert_close(halfway, (coming_weights(coming, 0.5) + coming_weights(coming, 0.5, 1.0)) / 2)

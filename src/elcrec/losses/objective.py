@@ -88,7 +88,7 @@ class Objective:
         users_K: Tensor,
         clock: PhaseClock = lambda phase: None,
         warming_up: bool = False,
-        narrow: bool = False,
+        passed: float = 0.0,
     ) -> tuple[Terms, Assigned]:
         """All terms for a batch, in the released program's order.
 
@@ -100,7 +100,7 @@ class Objective:
             step: The batch.
             users_K: [K], users of each intent in the epoch so far.
             warming_up: Only the prediction counts; the other terms are 0.
-            narrow: Only the next item is predicted, whatever the horizon.
+            passed: How much of the training has passed, 0 to 1: at 1 only the next item is predicted.
             clock: Called with the name of each phase as it ends (``encode``, ``losses``).
 
         Returns:
@@ -121,9 +121,7 @@ class Objective:
         # The original sequences first, then the views, if there are any.
         behaviour_BD, *view_BD = network.pooled(hidden_TD, step.tokens).split(step.n_sequences)
         zero = hidden_TD.new_zeros(())
-        next_item_loss = self._next_item(
-            table, network.n_items, hidden_TD, step.target_TH[:, :1] if narrow else step.target_TH, step
-        )
+        next_item_loss = self._next_item(table, network.n_items, hidden_TD, step, passed)
         instance = self._instance(network, hidden_TD, step, view_BD) if instance_weight > 0 else zero
 
         if settings.intent_learning == "end_to_end":
@@ -138,11 +136,11 @@ class Objective:
         clock("losses")
         return Terms(total, next_item_loss, instance, intent, cluster), assigned
 
-    def _next_item(self, table: Tensor, n_items: int, hidden_TD: Tensor, target_TH: Tensor, step: StepInput) -> Tensor:
-        at_N = torch.nonzero(target_TH[:, 0]).flatten()
-        hidden_ND, target_NH, items_VD = hidden_TD[at_N], target_TH[at_N], table[1 : n_items + 1]
+    def _next_item(self, table: Tensor, n_items: int, hidden_TD: Tensor, step: StepInput, passed: float) -> Tensor:
+        at_N = torch.nonzero(step.target_TH[:, 0]).flatten()
+        hidden_ND, target_NH, items_VD = hidden_TD[at_N], step.target_TH[at_N], table[1 : n_items + 1]
         row_NH = (target_NH - 1).clamp(min=0)
-        weight_NH = coming_weights(target_NH, self.settings.horizon_decay)
+        weight_NH = coming_weights(target_NH, self.settings.horizon_decay, passed)
         if step.drawn_M is not None and step.expected_M is not None:
             return next_item.sampled_softmax(hidden_ND, items_VD, row_NH, weight_NH, step.drawn_M, step.expected_M)
         if step.negative_TM is None:
@@ -184,12 +182,15 @@ class Objective:
         return nearest_cluster_loss(behaviour_BD, centers_KD, users_K)
 
 
-def coming_weights(target_NH: Tensor, decay: float) -> Tensor:
+def coming_weights(target_NH: Tensor, decay: float, passed: float = 0.0) -> Tensor:
     """What each coming item counts: ``decay^h`` where there is one that has not come before it, rows summing to 1.
+
+    As training passes, a share ``passed`` of each weight goes over to the next item.
 
     Args:
         target_NH: int64 [N, H], item indices, 0 where there is none; column 0 is never 0.
         decay: What an item counts against the one before it, 0 to 1.
+        passed: 0 to 1.
 
     Returns:
         float [N, H].
@@ -198,4 +199,6 @@ def coming_weights(target_NH: Tensor, decay: float) -> Tensor:
     earlier_HH = torch.ones(steps, steps, dtype=torch.bool, device=target_NH.device).tril(-1)
     repeated_NH = ((target_NH[:, :, None] == target_NH[:, None, :]) & earlier_HH).any(dim=2)
     weight_NH = decay ** torch.arange(steps, device=target_NH.device) * ((target_NH > 0) & ~repeated_NH)
-    return weight_NH / weight_NH.sum(dim=1, keepdim=True)
+    weight_NH = weight_NH / weight_NH.sum(dim=1, keepdim=True) * (1 - passed)
+    weight_NH[:, 0] += passed
+    return weight_NH

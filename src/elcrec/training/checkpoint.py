@@ -21,16 +21,12 @@ class Progress:
         history: One record an epoch; see :func:`elcrec.training.loop.train`.
         best_epoch: The epoch (from 1) with the best validation metric; 0 before the first.
         best_value: Its value.
-        narrow_from: Epochs done when it turned to the next item alone; None before.
-        cooling_from: Epochs done when the cool-down began; None before.
         seconds: Training time so far, interruptions left out.
     """
 
     history: list[dict[str, Any]] = field(default_factory=list)
     best_epoch: int = 0
     best_value: float = -1.0
-    narrow_from: int | None = None
-    cooling_from: int | None = None
     seconds: float = 0.0
 
 

@@ -70,10 +70,10 @@ def train(
     checkpoint: Path | None = None,
     on_epoch: Callable[[list[dict[str, Any]]], None] | None = None,
 ) -> Progress:
-    """Train until validation levels off, cool down, and put the best weights into the network.
+    """Train to the epoch limit or until validation stops improving; the best weights end up in the network.
 
-    With ``horizon`` more than 1 it has to level off twice: once with all coming items, then with the next one
-    alone. In the cool-down the step size falls to 0 in a line; it begins early enough to end at the epoch limit.
+    With a linear schedule the step size and the weight of all coming items but the next (where ``horizon`` is more
+    than 1) fall to 0 in a line over all epochs.
 
     Everything random in an epoch follows from the seed and the epoch's number, so a training that goes on
     from a checkpoint ends where an uninterrupted one does.
@@ -134,7 +134,6 @@ def train(
             progress.seconds += sum(timer.seconds.values())
             if better:
                 progress.best_epoch, progress.best_value = epoch, valid[SELECT_ON]
-            _turn(settings, progress)
             if on_epoch is not None:
                 on_epoch(progress.history)
             if checkpoint is not None:
@@ -175,17 +174,17 @@ def _run_epoch(
 ) -> tuple[dict[str, float], dict[str, Any]]:
     network.train()
     settings, done = objective.settings, len(progress.history)
-    warming_up, narrow = done < settings.warmup_epochs, progress.narrow_from is not None
+    warming_up = done < settings.warmup_epochs
     device = source.learner_M.device
     sums = torch.zeros(len(Terms._fields), device=device)
     users_K = torch.zeros(network.centers.weight.shape[0], device=device)
     closeness = torch.zeros(2, device=device)
     for number, step in enumerate(source.epoch(generator), start=1):
         timer("data")
-        cooled = cooled_share(settings, progress, done + (number - 1) / source.n_steps)
+        passed = passed_share(settings, done + (number - 1) / source.n_steps)
         for group in optimizer.param_groups:
-            group["lr"] = settings.learning_rate * (1 - cooled)
-        terms, assigned = objective(network, step, users_K, timer, warming_up, narrow)
+            group["lr"] = settings.learning_rate * (1 - passed)
+        terms, assigned = objective(network, step, users_K, timer, warming_up, passed)
         optimizer.zero_grad()
         terms.total.backward()
         timer("backward")
@@ -217,35 +216,14 @@ def validate(network: ELCRecNetwork, split: Split, settings: Settings) -> dict[s
 
 
 def finished(settings: Settings, progress: Progress) -> bool:
-    """Whether the cool-down is over; it ends at the epoch limit at the latest."""
-    start = progress.cooling_from
-    return start is not None and len(progress.history) >= start + _cooldown(settings)
-
-
-def cooled_share(settings: Settings, progress: Progress, epochs_done: float) -> float:
-    """How far the cool-down has come after so many epochs: 0 before it, 1 at its end."""
-    if progress.cooling_from is None:
-        return 0.0
-    return (epochs_done - progress.cooling_from) / _cooldown(settings)
-
-
-def _turn(settings: Settings, progress: Progress) -> None:
-    """After an epoch: turn to the next item alone, or begin to cool down, if it is time."""
+    """Whether the epoch limit is reached or validation has not improved for ``patience`` epochs."""
     done = len(progress.history)
-    level_since = max(progress.best_epoch, progress.narrow_from or 0)
-    levelled_off = done - level_since >= settings.patience
-    if settings.horizon > 1 and progress.narrow_from is None and levelled_off:
-        progress.narrow_from = done
-    elif progress.cooling_from is None and levelled_off:
-        progress.cooling_from = done
-    if progress.cooling_from is None and done >= settings.epochs - _cooldown(settings):
-        progress.cooling_from = done
-        progress.narrow_from = done if progress.narrow_from is None else progress.narrow_from
+    return done >= settings.epochs or done - progress.best_epoch >= settings.patience
 
 
-def _cooldown(settings: Settings) -> int:
-    """Epochs of the cool-down: no more than half of a short training."""
-    return min(settings.cooldown, settings.epochs // 2)
+def passed_share(settings: Settings, epochs_done: float) -> float:
+    """How much of a training with a linear schedule has passed, 0 to 1; without one always 0."""
+    return epochs_done / settings.epochs if settings.schedule == "linear" else 0.0
 
 
 def weights_of(network: ELCRecNetwork) -> dict[str, Tensor]:

@@ -83,9 +83,8 @@ class TerminalReporter:
             return
         intents, best = record["intents"], progress.best_epoch == record["epoch"]
         seconds = sum(record["seconds"].values())
-        cooling = progress.cooling_from is not None and record["epoch"] > progress.cooling_from
         self.console.print(
-            f"epoch {record['epoch']:>3}/{self._settings.epochs}{' cooling' if cooling else ''}  "
+            f"epoch {record['epoch']:>3}/{self._settings.epochs}  "
             f"{_losses(record['losses'])}  "
             f"valid ndcg@20 {record['valid']['ndcg@20']:.4f} "
             + ("[green]best[/]" if best else f"[dim](best {progress.best_value:.4f} @ {progress.best_epoch})[/]")
