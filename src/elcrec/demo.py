@@ -98,8 +98,8 @@ def run_demo(
 
 
 def demo_settings(world: World) -> dict[str, Any]:
-    """What the demo sets on top of the recipe: as many intents as are planted, and steps to suit so small a log."""
-    return {"n_intents": len(world.intents), "batch_size": 128}
+    """What the demo sets on top of the recipe: as many intents as are planted, size and steps to suit a small log."""
+    return {"n_intents": len(world.intents), "batch_size": 128, "embedding_dim": 64, "epochs": 40}
 
 
 def match_intents(world: World, model: ELCRec) -> tuple[pl.DataFrame, float]:

@@ -2,6 +2,9 @@
 
 import json
 import re
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -167,3 +170,24 @@ def test_noise_is_slipped_in_before_the_newest_two() -> None:
         assert all(item in rest for item in items)  # the old ones are there, in order
         assert mixed[user][-2:] == items[-2:]
     assert with_noise(log, 0.0, 1).frame.equals(log.frame.select("user_id", "item_id"))
+
+
+def test_a_killed_study_takes_its_training_along(study: Path, tmp_path: Path) -> None:
+    text = SUITE.format(data=next(study.glob("*.csv"))).replace("epochs = 2", "epochs = 500")
+    (tmp_path / "long.toml").write_text(text)
+    command = ["benchmark", "long.toml", "--out", "out", "--work", "runs", "--only", "epochs=500"]
+    killed = subprocess.Popen([sys.executable, "-m", "elcrec.cli", *command], cwd=tmp_path, stderr=subprocess.DEVNULL)
+    history = tmp_path / "runs" / "try"
+
+    def epochs() -> int:
+        return sum(len(path.read_text().splitlines()) for path in history.glob("*/history.jsonl"))
+
+    deadline = time.monotonic() + 60
+    while epochs() < 1 and time.monotonic() < deadline:
+        time.sleep(0.2)
+    killed.kill()
+    killed.wait()
+    time.sleep(3)
+    before = epochs()
+    time.sleep(2)
+    assert 1 <= before == epochs()

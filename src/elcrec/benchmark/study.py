@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
@@ -51,9 +54,20 @@ def run_study(
             say(f"{number}/{len(runs)} {run.name}: there already")
             continue
         say(f"{number}/{len(runs)} {run.name}")
-        with ProcessPoolExecutor(max_workers=1, mp_context=get_context("spawn")) as process:
+        with ProcessPoolExecutor(1, get_context("spawn"), end_with_parent, (os.getpid(),)) as process:
             document = process.submit(execute, run, suite.name, folder, work, progress, device).result()
         say(f"{number}/{len(runs)} {run.name}: test ndcg@20 {document['metrics']['test']['ndcg@20']:.4f}")
+
+
+def end_with_parent(parent: int) -> None:
+    """End this process when its parent is gone, killed or not: two trainings must not share a run folder."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def study_lines(suite: Suite, folder: Path) -> list[Line]:
