@@ -49,13 +49,20 @@ class Range(BaseModel):
             raise ValueError("give low and high, or choices")
         return self
 
+    def holds(self, value: Any) -> bool:
+        """Whether a value may be found here."""
+        if self.choices is not None:
+            return value in self.choices
+        return self.low is not None and self.high is not None and self.low <= value <= self.high
+
 
 DEFAULT_SPACE = {
     "learning_rate": Range(low=3e-4, high=6e-3, log=True),
     "dropout": Range(low=0.2, high=0.7),
     "n_layers": Range(low=1, high=3),
-    "weight_decay": Range(choices=[0.0, 1e-6, 1e-5]),
-    "batch_size": Range(choices=[128, 256, 512]),
+    "horizon": Range(low=1, high=4),
+    "smoothing": Range(choices=[0.0, 0.5, 1.0]),
+    "epochs": Range(choices=[10, 20, 30]),
 }
 
 
@@ -115,7 +122,7 @@ def tune(
     Args:
         data: See :meth:`elcrec.recommender.ELCRec.fit`.
         out: Folder of the search; a search that is there goes on.
-        recipe: What the trials start from; the first trial is the recipe itself.
+        recipe: What the trials start from; the first trial is the recipe itself, as far as the space holds it.
         n_trials: Trials in all.
         space: What is searched; see :func:`read_space`.
         overrides: Settings on top of the recipe, the same in all trials.
@@ -145,7 +152,7 @@ def tune(
         pruner=optuna.pruners.MedianPruner(PRUNE_AFTER_TRIALS, PRUNE_FROM_EPOCH),
     )
     if not study.trials:
-        study.enqueue_trial({name: getattr(base, name) for name in space})
+        study.enqueue_trial({name: getattr(base, name) for name in space if space[name].holds(getattr(base, name))})
 
     def objective(trial: Any) -> float:
         chosen = {name: _suggest(trial, name, where) for name, where in space.items()}
