@@ -124,6 +124,19 @@ def test_what_is_done_is_not_done_again(study: Path) -> None:
     assert all(path.stat().st_mtime_ns == time for path, time in before.items() if path != first)
 
 
+def test_the_same_run_is_taken_over_from_another_study(study: Path) -> None:
+    text = SUITE.format(data=next(study.glob("*.csv")).name).replace('name = "try"', 'name = "again"\nreuse = ["try"]')
+    (study / "again.toml").write_text(text.replace('"one epoch"', '"one"'))
+    outcome = run_cli("benchmark", study / "again.toml", "--out", study, "--only", "epochs=1")
+    assert outcome.err.count("taken over from try") == 2
+    for path in (study / "again").glob("*.json"):
+        ours, theirs = json.loads(path.read_text()), json.loads((study / "try" / path.name).read_text())
+        assert (ours["suite"], ours["taken_from"], ours["metrics"]) == ("again", "try", theirs["metrics"])
+        assert ours["row"].startswith("one noise")
+        ranks = [pl.read_parquet(study / name / "ranks" / f"{path.stem}.parquet") for name in ("try", "again")]
+        assert ranks[0].equals(ranks[1])
+
+
 def test_only_some_of_the_runs(study: Path) -> None:
     listed = run_cli("benchmark", study / "try.toml", "--dry-run", "--only", "NOISE", "--json").document()
     assert [each["row"] for each in listed] == ["one epoch noise=0.5"]

@@ -18,7 +18,7 @@ from elcrec.data.vocabulary import Vocabulary
 from elcrec.evaluation.metrics import ranking_metrics
 from elcrec.evaluation.ranking import SCORE_ROWS, UNRANKED, ranks_by_scores
 from elcrec.recommender import ELCRec
-from elcrec.storage import make_folder, write_frame, write_json
+from elcrec.storage import make_folder, read_json, read_parquet, write_frame, write_json
 
 PARTS = ("valid", "test")
 
@@ -65,6 +65,14 @@ def execute(run: Run, suite: str, folder: Path, work: Path, progress: bool, devi
     write_frame(ranks_path(folder, run.name), ranks)
     write_json(result_path(folder, run), document)
     return document
+
+
+def take_over(run: Run, suite: str, source: Path, folder: Path) -> None:
+    """Make the result of the same run in another study one of this study."""
+    document = {**read_json(result_path(source, run)), "suite": suite, "row": run.row, "taken_from": source.name}
+    make_folder(folder / "ranks")
+    write_frame(ranks_path(folder, run.name), read_parquet(ranks_path(source, run.name)))
+    write_json(result_path(folder, run), document)
 
 
 def _training(run: Run, work: Path, progress: bool, device: str) -> dict[str, Any]:

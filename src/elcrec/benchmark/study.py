@@ -10,7 +10,7 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 
-from elcrec.benchmark.run import execute, result_path
+from elcrec.benchmark.run import execute, result_path, take_over
 from elcrec.benchmark.suite import Run, Suite, row_names
 from elcrec.benchmark.summary import (
     Line,
@@ -43,7 +43,7 @@ def run_study(
     Args:
         suite: The study.
         runs: Its runs; see :func:`elcrec.benchmark.suite.planned_runs`.
-        folder: Where results go.
+        folder: Where results go; those of the studies it may reuse lie beside it.
         work: Where run folders are kept, so that an interrupted training goes on.
         say: Told what is begun and what came out.
         progress: See :meth:`elcrec.recommender.ELCRec.fit`.
@@ -52,6 +52,11 @@ def run_study(
     for number, run in enumerate(runs, start=1):
         if result_path(folder, run).exists():
             say(f"{number}/{len(runs)} {run.name}: there already")
+            continue
+        source = next((name for name in suite.reuse if result_path(folder.parent / name, run).exists()), None)
+        if source is not None:
+            take_over(run, suite.name, folder.parent / source, folder)
+            say(f"{number}/{len(runs)} {run.name}: taken over from {source}")
             continue
         say(f"{number}/{len(runs)} {run.name}")
         with ProcessPoolExecutor(1, get_context("spawn"), end_with_parent, (os.getpid(),)) as process:

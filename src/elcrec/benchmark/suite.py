@@ -49,6 +49,7 @@ class Suite(BaseModel):
         data: Files (beside the suite or from here) or names of ``elcrec data list``.
         seeds: One run each.
         against: The row that the others are tested against; default: the first.
+        reuse: Other studies, whose results are taken over where they are of the very same run.
         rows: What is run.
     """
 
@@ -59,6 +60,7 @@ class Suite(BaseModel):
     data: tuple[str, ...] = Field(min_length=1)
     seeds: tuple[int, ...] = Field((1,), min_length=1)
     against: str | None = None
+    reuse: tuple[str, ...] = ()
     rows: tuple[Row, ...] = Field(min_length=1)
 
 
