@@ -4,14 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from torch import Tensor
-
 from elcrec.baselines.neighbours import item_knn, markov
-from elcrec.baselines.popularity import popularity
+from elcrec.baselines.popularity import Scorer, popularity
 from elcrec.data.splits import Split
-
-Scorer = Callable[[Tensor, Tensor], Tensor]
-"""First positions and ends of histories, int64 [B] each, to scores [B, V + 1]."""
 
 BASELINES: dict[str, Callable[[Split, int], Scorer]] = {
     "popularity": popularity,

@@ -6,13 +6,12 @@ chain; both need no training and are hard to beat on sparse data.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import torch
 from scipy import sparse
 from torch import Tensor
 
+from elcrec.baselines.popularity import Scorer, popularity_scores
 from elcrec.data.neighbours import followers
 from elcrec.data.splits import Split
 
@@ -21,28 +20,27 @@ DECAY = 0.7
 NEWEST = 10
 
 
-def item_knn(split: Split, n_items: int) -> Callable[[Tensor, Tensor], Tensor]:
+def item_knn(split: Split, n_items: int) -> Scorer:
     """Similarity to the newest 10 items of a history, an item .7 times as much as the one after it.
 
     Two items are similar that occur within 5 places of each other, whichever comes first: counts weighed by
     ``.7^(distance - 1)``, over the square root of the product of both items' counts plus one.
     """
     pairs = sum((DECAY ** (gap - 1) * followers(split, n_items, gap) for gap in range(1, WINDOW + 1)), start=0)
-    count_V = np.bincount(split.item_N[split.before(split.train_end_U)].cpu().numpy(), minlength=n_items + 1)
-    scale = sparse.diags_array(1 / np.sqrt(count_V + 1.0))
+    scale = sparse.diags_array(1 / (popularity_scores(split, n_items).double() + 1).sqrt().cpu().numpy())
     return _scorer(split, (scale @ (pairs + pairs.T) @ scale).tocsr(), NEWEST)
 
 
-def markov(split: Split, n_items: int) -> Callable[[Tensor, Tensor], Tensor]:
+def markov(split: Split, n_items: int) -> Scorer:
     """How often an item followed the newest one of a history; popularity decides between equals."""
     follows = followers(split, n_items)
-    count_V = np.bincount(split.item_N[split.before(split.train_end_U)].cpu().numpy(), minlength=n_items + 1)
     scorer = _scorer(split, follows, 1)
-    tie_V = torch.from_numpy(count_V / (count_V.sum() + 1)).float()
+    count_V = popularity_scores(split, n_items)
+    tie_V = count_V / (count_V.sum() + 1)
     return lambda start_B, end_B: scorer(start_B, end_B) + tie_V
 
 
-def _scorer(split: Split, similar_VV: sparse.csr_array, newest: int) -> Callable[[Tensor, Tensor], Tensor]:
+def _scorer(split: Split, similar_VV: sparse.csr_array, newest: int) -> Scorer:
     item_N = split.item_N.cpu().numpy()
 
     def score(start_B: Tensor, end_B: Tensor) -> Tensor:

@@ -61,17 +61,20 @@ def execute(run: Run, suite: str, folder: Path, work: Path, progress: bool, devi
         "peak_memory_bytes": peak_memory_bytes(),
         **provenance(),
     }
-    make_folder(folder / "ranks")
-    write_frame(ranks_path(folder, run.name), ranks)
-    write_json(result_path(folder, run), document)
+    _write(folder, run, document, ranks)
     return document
 
 
 def take_over(run: Run, suite: str, source: Path, folder: Path) -> None:
     """Make the result of the same run in another study one of this study."""
     document = {**read_json(result_path(source, run)), "suite": suite, "row": run.row, "taken_from": source.name}
+    _write(folder, run, document, read_parquet(ranks_path(source, run.name)))
+
+
+def _write(folder: Path, run: Run, document: dict[str, Any], ranks: pl.DataFrame) -> None:
+    """The ranks first: a result that is there is whole."""
     make_folder(folder / "ranks")
-    write_frame(ranks_path(folder, run.name), read_parquet(ranks_path(source, run.name)))
+    write_frame(ranks_path(folder, run.name), ranks)
     write_json(result_path(folder, run), document)
 
 

@@ -1,0 +1,50 @@
+"""The command line: verbs, nothing more."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+import typer
+
+from elcrec.cli import intents, models, studies
+from elcrec.cli.output import say
+from elcrec.errors import ElcrecError
+
+INTERRUPTED = 130
+
+app = typer.Typer(
+    name="elcrec",
+    help="Next-item recommendation that learns why people act: train, evaluate, recommend, look at intents.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for room in (models, intents, studies):
+    app.add_typer(room.commands)
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line: exit code 0, 2 for the caller's mistakes with one line, 1 for ours."""
+    try:
+        code = app(arguments, standalone_mode=False)
+        if code == INTERRUPTED:  # typer turns Ctrl-C into this code
+            raise KeyboardInterrupt
+    except ElcrecError as error:
+        say(f"elcrec: {error}")
+        code = 2
+    except typer.TyperException as error:
+        message = error.format_message() if hasattr(error, "format_message") else str(error)
+        if message.strip():
+            say(f"elcrec: {message} (see elcrec --help)")
+        code = 2
+    except OSError as error:
+        say(f"elcrec: {error}")
+        code = 2
+    except (KeyboardInterrupt, typer.Abort):
+        say("elcrec: interrupted; an unfinished training goes on with --resume")
+        code = INTERRUPTED
+    sys.exit(code if isinstance(code, int) else 0)

@@ -1,0 +1,5 @@
+"""``python -m elcrec.cli``: the command ``elcrec``."""
+
+from elcrec.cli import main
+
+main()

@@ -1,0 +1,249 @@
+"""Verbs that make a model and ask it for items."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from elcrec.cli.output import console, print_json, print_rows, say, say_metrics
+from elcrec.cli.parameters import Data, DataOption, Device, Format, Intents, Items, Json, Out, Run, Sets, TopK, Unknown
+from elcrec.errors import SettingsError
+
+commands = typer.Typer()
+
+
+@commands.command(
+    epilog="Examples:\n\n  elcrec train events.csv --out runs/shop\n\n"
+    "  elcrec train Beauty.txt --out runs/beauty --recipe paper --set epochs=100 --seed 7\n\n"
+    "  elcrec train events.csv --out runs/shop --resume"
+)
+def train(
+    data: Data,
+    out: Out,
+    recipe: Annotated[str | None, typer.Option(help="default, paper, another shipped name, or a .toml file.")] = None,
+    sets: Sets = None,
+    seed: Annotated[int | None, typer.Option(help="Everything random follows from it.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted training.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a run that is there.")] = False,
+    items: Items = None,
+    names_from: Annotated[
+        Path | None, typer.Option(help="An earlier run: names given to its intents go over to ours.")
+    ] = None,
+    device: Device = "auto",
+    format: Format = None,
+    as_json: Json = False,
+) -> None:
+    """Learn from a log and write a run folder."""
+    from elcrec.config import parse_override
+    from elcrec.recommender import ELCRec
+    from elcrec.run_folder import RunFolder
+
+    overrides: dict[str, Any] = dict(parse_override(text) for text in sets or [])
+    if seed is not None:
+        overrides["seed"] = seed
+    folder = RunFolder(out)
+    if resume and folder.finished and not folder.checkpoint.exists() and not overwrite:
+        model = ELCRec.load(out, device)
+        say(f"{out} is finished already: nothing to resume")
+    else:
+        if resume and folder.started and recipe is None:
+            # Without a recipe of its own, a resumed training keeps all its settings.
+            stored = folder.config()
+            recipe = "default"
+            overrides = {**stored["settings"].model_dump(), **overrides}
+        model = ELCRec(recipe or "default", device=device, **overrides)
+        model.fit(data, out, resume, overwrite, format=format, items=items, names_from=names_from)
+    if as_json:
+        print_json({"run": str(out), **model.metrics})
+    else:
+        say_metrics(model.metrics)
+        say(f"written to {out}: try  elcrec recommend {out} --user {model.users.ids[0]}  or  elcrec intents {out}")
+
+
+@commands.command(epilog="Example:\n\n  elcrec evaluate runs/beauty --data Beauty.txt --split test --json")
+def evaluate(
+    run: Run,
+    data: DataOption,
+    split: Annotated[str, typer.Option(help="valid or test.")] = "test",
+    ranks: Annotated[Path | None, typer.Option(help="Also write each user's rank to this Parquet file.")] = None,
+    unknown: Unknown = "raise",
+    device: Device = "auto",
+    format: Format = None,
+    as_json: Json = False,
+) -> None:
+    """Rank the full catalogue for every user's held-out item."""
+    from elcrec.recommender import ELCRec
+
+    metrics = ELCRec.load(run, device).evaluate(data, split, format, unknown, ranks)
+    if ranks is not None:
+        say(f"ranks written to {ranks}")
+    if as_json:
+        print_json(metrics)
+    else:
+        say_metrics({split: metrics})
+
+
+@commands.command(
+    epilog="Examples:\n\n  elcrec recommend runs/shop --user 42 --user 43 -k 5\n\n"
+    "  elcrec recommend runs/shop --history milk,bread --json\n\n"
+    "  elcrec recommend runs/shop --all --out lists.parquet\n\n"
+    "  elcrec recommend runs/shop --user 42 --explain\n\n"
+    "  elcrec recommend runs/shop --user 42 --intent 7 --strength 0.5 --exclude-intent 3"
+)
+def recommend(
+    run: Run,
+    user: Annotated[list[str] | None, typer.Option(help="A known user; repeatable.")] = None,
+    history: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ID,ID,...", help="Items of somebody new, oldest first; repeatable."),
+    ] = None,
+    everybody: Annotated[bool, typer.Option("--all", help="All known users; needs --out.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Write the lists to this Parquet file.")] = None,
+    k: TopK = 10,
+    include_seen: Annotated[
+        bool, typer.Option("--include-seen", help="Also recommend what is in the history.")
+    ] = False,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Say why: intent, its share, items behind it, rank without it.")
+    ] = False,
+    intent: Intents = None,
+    exclude_intent: Annotated[
+        list[int] | None, typer.Option(metavar="N", help="Score without what the user has of it; repeatable.")
+    ] = None,
+    strength: Annotated[
+        float | None, typer.Option(min=0, max=1, help="How far --intent goes: 0 not at all, 1 all the way.")
+    ] = None,
+    diversify: Annotated[
+        float, typer.Option(min=0, max=1, help="How far a list follows the mix of its user's intents.")
+    ] = 0.0,
+    unknown: Unknown = "raise",
+    device: Device = "auto",
+    as_json: Json = False,
+) -> None:
+    """Best next items, in your own ids."""
+    import polars as pl
+
+    from elcrec.recommender import ELCRec
+    from elcrec.storage import write_frame
+
+    if sum([bool(user), bool(history), everybody]) != 1:
+        raise SettingsError("say for whom: --user ID, --history ID,ID,... or --all (one of them)")
+    if everybody and out is None:
+        raise SettingsError("--all needs --out FILE.parquet: the lists of all users are written there")
+    model = ELCRec.load(run, device)
+    exclude_seen = False if include_seen else None
+    wishes: dict[str, Any] = {
+        "explain": explain,
+        "intents": intent or [],
+        "exclude_intents": exclude_intent or [],
+        "diversify": diversify,
+        **({} if strength is None else {"strength": strength}),
+    }
+    if history:
+        asked = [[part.strip() for part in text.split(",") if part.strip()] for text in history]
+        lists = model.recommend_from_history(asked, k, exclude_seen, unknown, **wishes)
+        lists = lists.select(pl.lit(None).alias("user_id"), pl.all())
+    else:
+        lists = model.recommend(None if everybody else user, k, exclude_seen, unknown, **wishes)
+    if out is not None:
+        write_frame(out, lists)
+        say(f"{len(lists):,} rows written to {out}")
+        if as_json:
+            print_json({"out": str(out), "rows": len(lists)})
+        return
+    if explain and not as_json:
+        from elcrec.explain.terminal import reasons_table
+
+        console().print(reasons_table(lists.drop("user_id") if history else lists, model.intent_names))
+        return
+    if explain:
+        named = pl.col("intent").replace_strict(dict(enumerate(model.intent_names)), return_dtype=pl.String)
+        lists = lists.with_columns(intent_name=named)
+    print_rows(lists, as_json)
+
+
+@commands.command(epilog="Example:\n\n  elcrec similar runs/shop --item milk -k 5")
+def similar(
+    run: Run,
+    item: Annotated[list[str], typer.Option(help="An item; repeatable.")],
+    k: TopK = 10,
+    unknown: Unknown = "raise",
+    device: Device = "auto",
+    as_json: Json = False,
+) -> None:
+    """Items like an item."""
+    from elcrec.recommender import ELCRec
+
+    print_rows(ELCRec.load(run, device).similar_items(item, k, unknown), as_json)
+
+
+@commands.command(
+    "import-checkpoint",
+    epilog="Example:\n\n  elcrec import-checkpoint beauty.safetensors --data Beauty.txt --out runs/published "
+    "--set fusion=shift",
+)
+def import_checkpoint(
+    file: Annotated[Path, typer.Argument(help="Published ELCRec weights: .safetensors or .pt.")],
+    data: DataOption,
+    out: Out,
+    sets: Sets = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a run that is there.")] = False,
+    items: Items = None,
+    device: Device = "auto",
+    format: Format = None,
+    as_json: Json = False,
+) -> None:
+    """Turn published weights into a run like any other."""
+    from elcrec.config import parse_override
+    from elcrec.recommender import ELCRec
+
+    overrides = dict(parse_override(text) for text in sets or [])
+    model = ELCRec.from_published(file, data, device, format, items, **overrides)
+    model.save(out, overwrite)
+    if as_json:
+        print_json({"run": str(out), **model.metrics})
+    else:
+        say_metrics(model.metrics)
+        say(f"written to {out}")
+
+
+@commands.command(epilog="Example:\n\n  elcrec demo --difficulty 0.5")
+def demo(
+    out: Annotated[Path, typer.Option("--out", help="Run folder to write; an earlier demo there is replaced.")] = Path(
+        "elcrec-demo"
+    ),
+    users: Annotated[int, typer.Option(min=1, help="Customers of the shop.")] = 5000,
+    difficulty: Annotated[float, typer.Option(min=0, max=1, help="0: the intent decides; 1: popularity does.")] = 0.2,
+    seed: Annotated[int, typer.Option(min=0, help="Of the shop and the training.")] = 1,
+    device: Device = "auto",
+    as_json: Json = False,
+) -> None:
+    """A shop with planted intents: train, compare with what is possible, show intents and recommendations."""
+    from elcrec.demo import run_demo, show_demo
+    from elcrec.training.report import TerminalReporter
+
+    say(f"a shop with {users:,} customers and planted intents; training the default recipe on what they bought")
+    result = run_demo(out, users, difficulty, seed, device, progress=TerminalReporter(every=10))
+    if as_json:
+        print_json(result.document())
+    else:
+        show_demo(result, console(), out)
+
+
+@commands.command(epilog="Example:\n\n  elcrec settings --recipe paper-beauty")
+def settings(
+    recipe: Annotated[str, typer.Option(help="Show the values of this recipe.")] = "default",
+    as_json: Json = False,
+) -> None:
+    """All settings, what they mean and their values in a recipe."""
+    from elcrec.config import Settings, recipe_names, resolve
+
+    resolved = resolve(recipe)
+    if as_json:
+        print_json(resolved.model_dump())
+        return
+    for name, field in Settings.model_fields.items():
+        console().print(f"[bold]{name}[/] = {getattr(resolved, name)!r}  [dim]{field.description}[/]")
+    console().print(f"[dim]recipes: {', '.join(recipe_names())}[/]")

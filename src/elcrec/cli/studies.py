@@ -1,0 +1,169 @@
+"""Verbs of studies: public data, search for settings, benchmarks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from elcrec.cli.output import console, number, print_json, print_rows, say
+from elcrec.cli.parameters import Data, Device, Format, Json, Sets
+from elcrec.errors import SettingsError
+
+commands = typer.Typer()
+public_data = typer.Typer(help="Public data sets by name: list, fetch, describe.", no_args_is_help=True)
+commands.add_typer(public_data, name="data")
+
+
+@public_data.command("list", epilog="Example:\n\n  elcrec data list --json")
+def data_list(as_json: Json = False) -> None:
+    """The data sets, and which of them are on this machine."""
+    import polars as pl
+
+    from elcrec.data.named import NAMED, cached
+
+    rows = [
+        {"name": name, "file": data.file, "here": str(cached(name) or ""), "bytes": data.size, "url": data.url}
+        for name, data in NAMED.items()
+    ]
+    print_rows(pl.DataFrame(rows), as_json)
+
+
+@public_data.command(
+    "fetch",
+    epilog="Examples:\n\n  elcrec data fetch beauty toys\n\n  elcrec data fetch beauty --from ~/Downloads/Beauty.txt",
+)
+def data_fetch(
+    name: Annotated[list[str], typer.Argument(help="Names of 'elcrec data list'.")],
+    source: Annotated[
+        str | None, typer.Option("--from", metavar="URL-OR-FILE", help="Take this copy; its checksum must be the same.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Download a data set once and check it; then its name can stand for a file."""
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
+
+    from elcrec.data.named import fetch, named
+
+    if source is not None and len(name) > 1:
+        raise SettingsError("--from is one file: fetch one name at a time with it")
+    paths = {}
+    for one in name:
+        named(one)  # all names are right before anything is downloaded
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
+    with Progress(*columns, console=console(stderr=True), transient=True) as bar:
+        for one in name:
+            bar.add_task(one, total=named(one).size)
+            paths[one] = str(fetch(one, source, lambda done, whole: bar.update(bar.task_ids[-1], completed=done)))
+    for one, path in paths.items():
+        say(f"{one}: {path}")
+        say(f"  {named(one).note}")
+    if as_json:
+        print_json(paths)
+
+
+@public_data.command(
+    "describe", epilog="Examples:\n\n  elcrec data describe beauty\n\n  elcrec data describe events.csv"
+)
+def data_describe(
+    data: Data,
+    format: Format = None,
+    as_json: Json = False,
+) -> None:
+    """Size and shape of a log: a named one that was fetched, or any file."""
+    from elcrec.data.interactions import Interactions
+    from elcrec.data.named import NAMED
+
+    summary = Interactions.read(data, format).summary()
+    if str(data) in NAMED:
+        summary = {**summary, "url": NAMED[str(data)].url, "note": NAMED[str(data)].note}
+    if as_json:
+        print_json(summary)
+        return
+    for name, value in summary.items():
+        if value is not None:
+            typer.echo(f"{name:<14} {value:,}" if isinstance(value, int) else f"{name:<14} {number(value)}")
+
+
+@commands.command(
+    epilog="Examples:\n\n  elcrec tune events.csv --out tuned --trials 30\n\n"
+    "  elcrec tune events.csv --out tuned --space space.toml --set epochs=20\n\n"
+    "  elcrec train events.csv --recipe tuned/best.toml --out runs/shop\n\n"
+    "A space is a TOML file with a table for each setting: low and high (and log = true), or choices."
+)
+def tune(
+    data: Data,
+    out: Annotated[Path, typer.Option(help="Folder of the search; a search that is there goes on.")],
+    recipe: Annotated[
+        str, typer.Option(help="What the trials start from; the first is the recipe itself.")
+    ] = "default",
+    trials: Annotated[int, typer.Option(min=1, help="Trials in all, those of earlier calls counted.")] = 20,
+    space: Annotated[Path | None, typer.Option(help="TOML file that says what is searched.")] = None,
+    sets: Sets = None,
+    seed: Annotated[int, typer.Option(help="Of the search and of every training.")] = 1,
+    device: Device = "auto",
+    as_json: Json = False,
+) -> None:
+    """Search for better settings, judged on validation alone; writes a recipe."""
+    from elcrec.config import parse_override
+    from elcrec.tuning import read_space
+    from elcrec.tuning import tune as search
+
+    overrides = dict(parse_override(text) for text in sets or [])
+    found = search(data, out, recipe, trials, read_space(space), overrides, seed, device, say)
+    if as_json:
+        document = {"recipe": str(found.recipe), "valid_ndcg@20": found.value, "settings": found.settings}
+        print_json({**document, "trials": found.trials.to_dicts()})
+    else:
+        print_rows(found.trials, as_json)
+        say(f"best written to {found.recipe}: train with  elcrec train DATA --recipe {found.recipe} --out RUN")
+
+
+@commands.command(
+    epilog="Examples:\n\n  elcrec benchmark benchmarks/suites/baselines.toml\n\n"
+    "  elcrec benchmark my-study.toml --out results --dry-run\n\n"
+    "  elcrec benchmark my-study.toml --only toys --tables"
+)
+def benchmark(
+    suite: Annotated[Path, typer.Argument(help="The study: a TOML file, see docs/benchmark.md.")],
+    out: Annotated[Path, typer.Option(help="Results go to a folder of the suite's name in it.")] = Path(
+        "benchmarks/results"
+    ),
+    work: Annotated[Path, typer.Option(help="Run folders are kept here; an interrupted study goes on.")] = Path(
+        "runs/benchmark"
+    ),
+    only: Annotated[str | None, typer.Option(metavar="TEXT", help="Only runs with this in their name.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="List the runs and stop.")] = False,
+    tables: Annotated[bool, typer.Option("--tables", help="Run nothing: tables of the results there are.")] = False,
+    plots: Annotated[bool, typer.Option(help="Pictures in the HTML page; needs matplotlib.")] = False,
+    device: Device = "auto",
+    as_json: Json = False,
+) -> None:
+    """Run a study (data sets x recipes x seeds); tables with spread, paired tests and pictures."""
+    import polars as pl
+
+    from elcrec.benchmark.plots import pictures
+    from elcrec.benchmark.run import result_path
+    from elcrec.benchmark.study import run_study, study_lines, write_pages
+    from elcrec.benchmark.suite import planned_runs, read_suite
+    from elcrec.benchmark.summary import line_document, short_table
+
+    study = read_suite(suite)
+    folder = out / study.name
+    runs = [] if tables else planned_runs(study, suite.parent)
+    runs = [run for run in runs if only is None or only.lower() in run.name.lower()]
+    if dry_run:
+        planned = [{"row": run.row, "run": run.name, "done": result_path(folder, run).exists()} for run in runs]
+        print_rows(pl.DataFrame(planned), as_json)
+        return
+    if not tables:
+        run_study(study, runs, folder, work / study.name, say, device=device)
+    lines = study_lines(study, folder)
+    for path in write_pages(study, folder, lines, pictures(lines) if plots else []):
+        say(f"written to {path}")
+    if as_json:
+        print_json([line_document(line) for line in lines])
+    else:
+        head, rows = short_table(lines)
+        print_rows(pl.DataFrame(rows, schema=head, orient="row"), as_json)
