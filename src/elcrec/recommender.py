@@ -19,6 +19,7 @@ from elcrec.data.vocabulary import Vocabulary
 from elcrec.errors import DataError, RunError, SettingsError
 from elcrec.evaluation.metrics import CUTOFFS, ranking_metrics
 from elcrec.evaluation.ranking import UNRANKED, target_ranks
+from elcrec.judging import Judging
 from elcrec.model.network import ELCRecNetwork
 from elcrec.model.published import sizes, translate
 from elcrec.model_card import model_card
@@ -28,10 +29,9 @@ from elcrec.storage import read_weights, write_frame
 from elcrec.trained import Learnt
 from elcrec.training.loop import Reporter, seeded, train
 from elcrec.training.report import SilentReporter, TerminalReporter
-from elcrec.understanding import Understanding
 
 
-class ELCRec(Recommending, Understanding):
+class ELCRec(Recommending, Judging):
     """Next-item recommendation with learned intents.
 
     Example:

@@ -84,8 +84,7 @@ class TerminalReporter:
         intents, best = record["intents"], progress.best_epoch == record["epoch"]
         seconds = sum(record["seconds"].values())
         self.console.print(
-            f"epoch {record['epoch']:>3}/{self._settings.epochs}  "
-            f"{_losses(record['losses'])}  "
+            f"epoch {record['epoch']:>3}/{self._settings.epochs}  {_losses(record['losses'])}  "
             f"valid ndcg@20 {record['valid']['ndcg@20']:.4f} "
             + ("[green]best[/]" if best else f"[dim](best {progress.best_value:.4f} @ {progress.best_epoch})[/]")
             + f"  intents {intents['used']} used, {intents['effective']:.0f} effective, largest "
