@@ -117,8 +117,8 @@ def accuracy_table(lines: list[Line]) -> tuple[list[str], list[list[str]]]:
             Path(line.dataset).stem,
             line.row,
             str(len(line.documents)),
-            *(_spread(line.values(metric)) for metric in SHOWN),
-            _spread(line.values(TESTED, "valid")),
+            *(spread(line.values(metric)) for metric in SHOWN),
+            spread(line.values(TESTED, "valid")),
             *_tested(line),
         ]
         for line in lines
@@ -168,7 +168,8 @@ def where(document: dict[str, Any]) -> str:
     return f"{processor}, {machine['threads']} threads, {document['date']}, {document['commit']}"
 
 
-def _spread(values: list[float]) -> str:
+def spread(values: list[float]) -> str:
+    """Mean ± sd, or the one value."""
     return f"{mean(values):.4f}" + (f" ± {stdev(values):.4f}" if len(values) > 1 else "")
 
 
