@@ -166,7 +166,14 @@ def main() -> None:
     # again (exclude_seen, the default); the same things in the household's next trip are, as that is another user.
     own = {"recency": 1.0, "dropout": 0.2, "batch_size": 128}
     # Small and plain, so that it takes minutes: the size of SASRec, the next item alone, no smoothing.
-    own |= {"embedding_dim": 64, "horizon": 1, "smoothing": 0.0, "schedule": "constant", "learning_rate": 1e-3}
+    own |= {
+        "embedding_dim": 64,
+        "horizon": 1,
+        "smoothing": 0.0,
+        "filter_width": 0,
+        "schedule": "constant",
+        "learning_rate": 1e-3,
+    }
     model = ELCRec("default", seed=asked.seed, n_intents=asked.intents, epochs=asked.epochs, **own)
     # resume: a finished run is loaded, an interrupted one goes on, none begins.
     model.fit(log, out=asked.out, resume=True, items=catalogue)

@@ -43,6 +43,9 @@ class Settings(BaseModel):
     embedding_dim: int = Field(128, ge=1, description="Width of items, positions and centres")
     n_layers: int = Field(2, ge=1, le=64, description="Transformer layers")
     n_heads: int = Field(2, ge=1, description="Attention heads; divides embedding_dim")
+    filter_width: int = Field(
+        5, ge=0, description="Newest items that each layer mixes by a filter, beside attention; 0: attention alone"
+    )
     dropout: float = Field(0.5, ge=0, lt=1, description="On embeddings, attention and sublayers")
     n_intents: int = Field(256, ge=2, description="Number of intent centres, K")
     smoothing: float = Field(
@@ -108,7 +111,7 @@ class Settings(BaseModel):
     warmup_epochs: int = Field(
         2, ge=0, description="Epochs on the next item alone; then k-means puts the centres in place"
     )
-    epochs: int = Field(20, ge=1, description="Passes over the users, at most")
+    epochs: int = Field(16, ge=1, description="Passes over the users, at most")
     patience: int = Field(8, ge=1, description="Epochs without a better validation ndcg@20 before stopping")
     schedule: Literal["linear", "constant"] = Field(
         "linear",

@@ -27,7 +27,7 @@ from elcrec.storage import (
     write_text,
 )
 
-FORMAT = 2
+FORMAT = 3
 FILES = (
     "config.json",
     "checkpoint.safetensors",
@@ -166,7 +166,7 @@ class RunFolder:
             )
         if document["format"] < FORMAT:
             raise RunError(
-                f"{self.path} was written by an older elcrec ({document.get('elcrec')}) whose intents were made "
+                f"{self.path} was written by an older elcrec ({document.get('elcrec')}) whose networks were built "
                 f"otherwise: train it again with this one ({package_version()})"
             )
         try:

@@ -761,7 +761,7 @@ def test_damaged_names_and_items_are_named(tmp_path: Path, name: str, content: s
 def test_runs_of_an_older_format_are_refused(tmp_path: Path) -> None:
     run_cli("train", shop_csv(tmp_path), "--out", tmp_path / "run", *SMALL_SETS, "--json").document()
     config = tmp_path / "run" / "config.json"
-    config.write_text(config.read_text().replace('"format": 2', '"format": 1'))
+    config.write_text(config.read_text().replace('"format": 3', '"format": 1'))
     assert "train it again" in run_cli("intents", tmp_path / "run").complaint()
 
 

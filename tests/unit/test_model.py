@@ -14,7 +14,7 @@ from elcrec.errors import RunError
 from elcrec.model import encoder as encoder_module
 from elcrec.model import published
 from elcrec.model.dropout import Dropout
-from elcrec.model.encoder import SequenceEncoder, pool
+from elcrec.model.encoder import CausalFilter, SequenceEncoder, pool
 from elcrec.model.intents import IntentCenters
 from elcrec.model.network import ELCRecNetwork
 
@@ -25,10 +25,10 @@ PADDINGS: tuple[Padding, Padding] = ("skip", "encode")
 LENGTHS = [5, 1, 12, 20, 7, 1, 13, 9, 2]  # short, one item, exactly max_seq_len, longer
 
 
-def make_encoder(n_layers: int = 2, n_heads: int = 2, dropout: float = 0.5) -> SequenceEncoder:
+def make_encoder(n_layers: int = 2, n_heads: int = 2, dropout: float = 0.5, filter_width: int = 0) -> SequenceEncoder:
     """In evaluation mode, with weights large enough that everything matters."""
     torch.manual_seed(n_layers * 10 + n_heads)
-    encoder = SequenceEncoder(N_ITEMS + 2, MAX_LEN, WIDTH, n_layers, n_heads, dropout).eval()
+    encoder = SequenceEncoder(N_ITEMS + 2, MAX_LEN, WIDTH, n_layers, n_heads, dropout, filter_width=filter_width).eval()
     with torch.no_grad():
         for parameter in encoder.parameters():
             parameter.add_(torch.randn_like(parameter) * 0.3)
@@ -76,7 +76,10 @@ def naive_hidden(encoder: SequenceEncoder, items: list[int], hidden_key: float =
                         scores[j] += hidden_key
                 weights = scores.softmax(dim=0)
                 pieces.append(sum(weight * value[own] for weight, (_, _, value) in zip(weights, parts, strict=True)))
-            mixed.append(layer.attention_norm(layer.attention_out(torch.cat(pieces)) + x[at]))
+            filtered = torch.zeros(WIDTH)
+            for age, weight in enumerate([] if layer.filter is None else layer.filter.weight):
+                filtered = filtered + weight * x[at - age] if at >= age else filtered
+            mixed.append(layer.attention_norm(layer.attention_out(torch.cat(pieces)) + filtered + x[at]))
         x = [layer.output_norm(layer.narrow(F.gelu(layer.widen(vector))) + vector) for vector in mixed]
     return torch.stack(x)
 
@@ -84,9 +87,9 @@ def naive_hidden(encoder: SequenceEncoder, items: list[int], hidden_key: float =
 # Encoder
 
 
-@pytest.mark.parametrize("padding", PADDINGS)
-def test_encoder_is_the_transformer_written_out(padding: Padding) -> None:
-    encoder = make_encoder(n_layers=2, n_heads=2)
+@pytest.mark.parametrize(("padding", "filter_width"), [("skip", 0), ("encode", 0), ("skip", 3), ("skip", 20)])
+def test_encoder_is_the_transformer_written_out(padding: Padding, filter_width: int) -> None:
+    encoder = make_encoder(n_layers=2, n_heads=2, filter_width=filter_width)
     item_BW, length_B = rows_of([6, 1, 9])
     hidden = encode(encoder, item_BW, length_B, padding)
     for row, length in enumerate(length_B.tolist()):
@@ -523,9 +526,31 @@ def test_translate_refuses_parts_that_do_not_stack() -> None:
 
 
 @pytest.mark.parametrize("n_layers", [1, 3])
-def test_newest_only_is_the_newest_of_all(n_layers: int) -> None:
+@pytest.mark.parametrize("filter_width", [0, 3])
+def test_newest_only_is_the_newest_of_all(n_layers: int, filter_width: int) -> None:
     torch.manual_seed(0)
-    encoder = SequenceEncoder(30, 6, 8, n_layers, 2, 0.5).eval()
+    encoder = SequenceEncoder(30, 6, 8, n_layers, 2, 0.5, filter_width=filter_width).eval()
     items = torch.randint(1, 30, (7, 9))
     batch = lay_out(items, torch.tensor([3, 1, 9, 6, 3, 2, 7]), 6, "skip")
     torch.testing.assert_close(encoder(batch, newest_only=True), encoder(batch)[batch.last_B])
+
+
+def test_a_filter_mixes_the_newest_channel_by_channel() -> None:
+    filter, x_TD = CausalFilter(2, WIDTH), torch.randn(2 * 4, WIDTH)
+    assert not filter(x_TD, ((2, 4),)).any()  # a layer begins with attention alone
+    newest, before = torch.randn(2, WIDTH)
+    filter.weight.data = torch.stack([newest, before])
+    found = filter(x_TD, ((2, 4),)).view(2, 4, WIDTH)
+    x_RWD = x_TD.view(2, 4, WIDTH)
+    torch.testing.assert_close(found[:, 0], newest * x_RWD[:, 0])  # nothing comes before
+    torch.testing.assert_close(found[:, 1:], newest * x_RWD[:, 1:] + before * x_RWD[:, :-1])
+
+
+def test_a_filter_never_looks_ahead() -> None:
+    encoder = make_encoder(filter_width=4)
+    item_BW, length_B = rows_of([9])
+    changed = item_BW.clone()
+    changed[0, 6] = 1 + changed[0, 6] % N_ITEMS
+    before, after = (encode(encoder, items, length_B, "skip") for items in (item_BW, changed))
+    torch.testing.assert_close(before[0, :6], after[0, :6])
+    assert not torch.isclose(before[0, 6:9], after[0, 6:9]).all(dim=1).any()

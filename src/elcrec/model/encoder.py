@@ -39,6 +39,7 @@ class SequenceEncoder(nn.Module):
         n_heads: int,
         dropout: float,
         train_row_0: bool = True,
+        filter_width: int = 0,
     ) -> None:
         """Build with fresh weights.
 
@@ -51,13 +52,16 @@ class SequenceEncoder(nn.Module):
             dropout: 0 to 1.
             train_row_0: Whether item row 0 learns, as what a masked item looks like. In the released
                 program it stays the random noise it began as, and is added at padded positions.
+            filter_width: Of each layer's :class:`CausalFilter`; 0: none.
         """
         super().__init__()
         self.item_embedding = nn.Embedding(n_item_rows, embedding_dim, padding_idx=None if train_row_0 else 0)
         self.position_embedding = nn.Embedding(max_seq_len, embedding_dim)
         self.norm = nn.LayerNorm(embedding_dim, eps=NORM_EPS)
         self.dropout = Dropout(dropout)
-        self.layers = nn.ModuleList(EncoderLayer(embedding_dim, n_heads, dropout) for _ in range(n_layers))
+        self.layers = nn.ModuleList(
+            EncoderLayer(embedding_dim, n_heads, dropout, filter_width) for _ in range(n_layers)
+        )
         self.apply(_initialise)
         # Only while training, see smoothed(); no part of the weights.
         self.neighbours: Tensor | None = None
@@ -124,10 +128,35 @@ class _Propagate(torch.autograd.Function):
         return None, propagated
 
 
-class EncoderLayer(nn.Module):
-    """Attention and feed-forward, each followed by dropout, the residual and LayerNorm."""
+class CausalFilter(nn.Module):
+    """A filter along the sequence, one a channel: ``y_t = sum_j w_j * x_(t-j)`` over the newest items j = 0, 1, ...
 
-    def __init__(self, embedding_dim: int, n_heads: int, dropout: float) -> None:
+    Attention has to learn that the last few items matter most; here it is built in, as in BSARec (arXiv 2312.10325),
+    whose filter is a Fourier one over the whole padded history. This one never looks ahead: all positions can learn.
+    """
+
+    def __init__(self, width: int, embedding_dim: int) -> None:
+        """All weights 0: a layer begins with attention alone."""
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(width, embedding_dim))
+
+    def forward(self, x_TD: Tensor, blocks: tuple[tuple[int, int], ...]) -> Tensor:
+        """[T, D] in and out."""
+        out, first = [], 0
+        for rows, width in blocks:
+            x_RWD = x_TD[first : first + rows * width].view(rows, width, -1)
+            y_RWD = x_RWD * self.weight[0]
+            for age in range(1, min(len(self.weight), width)):
+                y_RWD = y_RWD + F.pad(x_RWD[:, :-age], (0, 0, age, 0)) * self.weight[age]
+            out.append(y_RWD.view(rows * width, -1))
+            first += rows * width
+        return torch.cat(out)
+
+
+class EncoderLayer(nn.Module):
+    """Attention (and a filter beside it) and feed-forward, each followed by dropout, the residual and LayerNorm."""
+
+    def __init__(self, embedding_dim: int, n_heads: int, dropout: float, filter_width: int = 0) -> None:
         """See :class:`SequenceEncoder`."""
         super().__init__()
         self.n_heads = n_heads
@@ -138,15 +167,19 @@ class EncoderLayer(nn.Module):
         self.narrow = nn.Linear(4 * embedding_dim, embedding_dim)
         self.output_norm = nn.LayerNorm(embedding_dim, eps=NORM_EPS)
         self.dropout = Dropout(dropout)
+        self.filter = CausalFilter(filter_width, embedding_dim) if filter_width else None
 
     def forward(
         self, x_TD: Tensor, blocks: tuple[tuple[int, int], ...], masks: list[Tensor], kept_B: Tensor | None = None
     ) -> Tensor:
         """[T, D] in and out; only tokens ``kept_B`` out, if given: all feed the attention, only those go on."""
         mixed_TD = self._attend(self.qkv(x_TD), blocks, masks)
+        filtered_TD = self.filter(x_TD, blocks) if self.filter is not None else None
         if kept_B is not None:
             mixed_TD, x_TD = mixed_TD[kept_B], x_TD[kept_B]
-        mixed_TD = self.dropout(self.attention_out(mixed_TD))
+            filtered_TD = filtered_TD[kept_B] if filtered_TD is not None else None
+        mixed_TD = self.attention_out(mixed_TD)
+        mixed_TD = self.dropout(mixed_TD if filtered_TD is None else mixed_TD + filtered_TD)
         x_TD = self.attention_norm(mixed_TD + x_TD)
         fed_TD = torch.cat([self.narrow(F.gelu(self.widen(part_CD))) for part_CD in x_TD.split(FEED_TOKENS)])
         x_TD = self.output_norm(self.dropout(fed_TD) + x_TD)

@@ -31,6 +31,7 @@ class ELCRecNetwork(nn.Module):
             n_heads=settings.n_heads,
             dropout=settings.dropout,
             train_row_0=settings.padding == "skip",
+            filter_width=settings.filter_width,
         )
         self.centers = IntentCenters(settings.n_intents, settings.embedding_dim)
 
