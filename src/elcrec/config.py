@@ -111,7 +111,7 @@ class Settings(BaseModel):
     warmup_epochs: int = Field(
         2, ge=0, description="Epochs on the next item alone; then k-means puts the centres in place"
     )
-    epochs: int = Field(16, ge=1, description="Passes over the users, at most")
+    epochs: int = Field(12, ge=1, description="Passes over the users, at most")
     patience: int = Field(8, ge=1, description="Epochs without a better validation ndcg@20 before stopping")
     schedule: Literal["linear", "constant"] = Field(
         "linear",
