@@ -106,6 +106,16 @@ class Settings(BaseModel):
     epoch_steps: int = Field(
         60, ge=1, description="Steps an epoch has at least: few users are gone through several times (1: just once)"
     )
+    epoch_users: int = Field(
+        1_000_000, ge=1, description="Users an epoch goes through at most, drawn anew each time: of a big log, a part"
+    )
+    judged_users: int = Field(
+        50_000, ge=1, description="Users whose held-out items training ranks, at most, drawn by the seed"
+    )
+    item_updates: Literal["all", "touched"] = Field(
+        "all",
+        description="all: Adam moves every item at every step; touched: only items the step saw (large catalogues)",
+    )
     learning_rate: float = Field(1.5e-3, gt=0, description="Adam's step size; with schedule=linear, at the start")
     weight_decay: float = Field(0.0, ge=0, description="Adam's L2 term")
     warmup_epochs: int = Field(
@@ -132,6 +142,15 @@ class Settings(BaseModel):
     def _horizon_is_for_softmax(self) -> Settings:
         if self.horizon > 1 and self.next_item_loss in ("bce", "gbce"):
             raise ValueError(f"next_item_loss={self.next_item_loss} sees the next item alone: set horizon=1")
+        return self
+
+    @model_validator(mode="after")
+    def _touched_items_are_few(self) -> Settings:
+        if self.item_updates == "touched":
+            if self.next_item_loss == "softmax":
+                raise ValueError("item_updates=touched: softmax touches all items; set next_item_loss=sampled_softmax")
+            if self.smoothing > 0 or self.weight_decay > 0:
+                raise ValueError("item_updates=touched: smoothing and weight_decay move all items; set both to 0")
         return self
 
 

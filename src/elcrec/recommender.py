@@ -172,7 +172,7 @@ class ELCRec(Recommending, Judging):
         for part in ("valid", "test"):
             at_U = self._split.valid_U if part == "valid" else self._split.test_U
             if bool((at_U >= 0).any()):
-                results[part] = self.evaluate(split=part)
+                results[part] = self.evaluate(split=part, most=self.settings.judged_users)
         return {
             **results,
             "n_users": self._split.n_users,
@@ -189,6 +189,7 @@ class ELCRec(Recommending, Judging):
         format: str | None = None,
         unknown: str = "raise",
         ranks: str | Path | None = None,
+        most: int | None = None,
     ) -> dict[str, Any]:
         """Rank the whole catalogue for every user's held-out item.
 
@@ -198,15 +199,16 @@ class ELCRec(Recommending, Judging):
             format: Format of a data file.
             unknown: What to do with items the model does not know: ``raise``, or ``skip`` their events.
             ranks: Also write each user's rank to this Parquet file: ``user_id``, ``item_id``, ``rank``.
+            most: Of more users, only so many, drawn by the seed.
 
         Returns:
             ``hit_rate@k``, ``ndcg@k``, ``mrr@k`` and ``coverage@k`` (share of the catalogue that anybody is
             shown), all in [0, 1], for k in 1, 5, 10, 20, 50; ``ceiling`` (share of users whose item may be
             ranked at all: seen items are not); ``n_users``, ``n_items``, ``split``.
         """
-        evaluated, users, rank_Q, coverage = self._ranks(data, split, format, unknown)
+        rank_Q, who, coverage = self._ranks(data, split, format, unknown, most)
         if ranks is not None:
-            write_frame(Path(ranks), self._rank_frame(evaluated, users, split, rank_Q))
+            write_frame(Path(ranks), who.with_columns(_rank_column(rank_Q)))
         return {
             **ranking_metrics(rank_Q),
             **coverage,
@@ -220,28 +222,19 @@ class ELCRec(Recommending, Judging):
         self, data: Any = None, split: str = "test", format: str | None = None, unknown: str = "raise"
     ) -> pl.DataFrame:
         """Rank of each user's held-out item: ``user_id``, ``item_id``, ``rank`` (from 1; null: not ranked)."""
-        evaluated, users, rank_Q, _ = self._ranks(data, split, format, unknown)
-        return self._rank_frame(evaluated, users, split, rank_Q)
-
-    def _rank_frame(self, evaluated: Split, users: Vocabulary, split: str, rank_Q: Tensor) -> pl.DataFrame:
-        user_Q, target_Q = evaluated.targets(split)
-        return pl.DataFrame(
-            [
-                users.ids_of(user_Q.cpu().numpy()).alias("user_id"),
-                self.items.ids_of(evaluated.item_N[target_Q].cpu().numpy()).alias("item_id"),
-                pl.Series("rank", rank_Q.cpu().numpy()).replace(UNRANKED, None),
-            ]
-        )
+        rank_Q, who, _ = self._ranks(data, split, format, unknown)
+        return who.with_columns(_rank_column(rank_Q))
 
     def _ranks(
-        self, data: Any, split: str, format: str | None, unknown: str
-    ) -> tuple[Split, Vocabulary, Tensor, dict[str, float]]:
+        self, data: Any, split: str, format: str | None, unknown: str, most: int | None = None
+    ) -> tuple[Tensor, pl.DataFrame, dict[str, float]]:
+        """Ranks, whose and of what (``user_id``, ``item_id``), and coverage."""
         if data is None:
             evaluated, users = self._split, self.users
         else:
             log = self._known_items(self._read(data, format), unknown)
             evaluated, users = self._split_of(log, self.items), Vocabulary.of(log.frame["user_id"])
-        user_Q, target_Q = evaluated.targets(split)
+        user_Q, target_Q = evaluated.targets(split, most, self.settings.seed)
         rank_Q, coverage = target_ranks(
             self.network,
             evaluated.item_N,
@@ -251,7 +244,13 @@ class ELCRec(Recommending, Judging):
             self.settings.exclude_seen,
             CUTOFFS,
         )
-        return evaluated, users, rank_Q, coverage
+        who = pl.DataFrame(
+            [
+                users.ids_of(user_Q.cpu().numpy()).alias("user_id"),
+                self.items.ids_of(evaluated.item_N[target_Q].cpu().numpy()).alias("item_id"),
+            ]
+        )
+        return rank_Q, who, coverage
 
     def _known_items(self, log: Interactions, unknown: str) -> Interactions:
         known = self.items.indices(log.frame["item_id"], unknown) >= 0
@@ -376,6 +375,11 @@ class ELCRec(Recommending, Judging):
         if not all(bool(torch.isfinite(value).all()) for value in weights.values()):
             raise RunError(f"{source} is damaged: it holds values that are not numbers")
         self._network = network.to(self.device).eval()
+
+
+def _rank_column(rank_Q: Tensor) -> pl.Series:
+    """Ranks from 1; null where an item is not ranked."""
+    return pl.Series("rank", rank_Q.cpu().numpy()).replace(UNRANKED, None)
 
 
 def resolve_device(device: str) -> torch.device:

@@ -24,6 +24,8 @@ from elcrec.explain.attribution import intent_weights
 from elcrec.explain.item_intents import ItemIntents
 from elcrec.model.network import ELCRecNetwork
 
+USERS_AT_ONCE = 65536
+
 
 class Asked(NamedTuple):
     """Whose histories are asked about: positions ``start .. end - 1`` of ``item_N``.
@@ -179,7 +181,13 @@ class Trained:
     @cached_property
     def _everybody(self) -> Nearest:
         """Where every user's full history lies among the centres, in the order of :attr:`users`."""
-        return nearest(self._cosines(self._of_users(None)))
+        asked = self._of_users(None)
+        # A block of users at a time: the cosines of everybody to all centres would not fit.
+        parts = [
+            nearest(self._cosines(Asked(asked.ids[at], asked.item_N, asked.start_Q[at], asked.end_Q[at])))
+            for at in (slice(first, first + USERS_AT_ONCE) for first in range(0, len(asked.ids), USERS_AT_ONCE))
+        ]
+        return Nearest(*(torch.cat(column) for column in zip(*parts, strict=True)))
 
     @property
     def _intent_U(self) -> Tensor:

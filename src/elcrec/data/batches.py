@@ -131,10 +131,10 @@ def _rungs(length_B: Tensor, max_seq_len: int) -> Tensor:
     return rung[torch.searchsorted(rung, length_B)]
 
 
-def shuffled(user_M: Tensor, batch_size: int, generator: torch.Generator) -> Iterator[Tensor]:
-    """All users once, in random order, ``batch_size`` at a time."""
+def shuffled(user_M: Tensor, batch_size: int, generator: torch.Generator, most: int | None = None) -> Iterator[Tensor]:
+    """All users once, or ``most`` of them, in random order, ``batch_size`` at a time."""
     order = torch.randperm(user_M.numel(), generator=generator, device=user_M.device)
-    yield from user_M[order].split(batch_size)
+    yield from user_M[order[:most]].split(batch_size)
 
 
 class NegativeSampler:

@@ -56,8 +56,13 @@ class Split:
         """The same on a device."""
         return Split(**{field.name: getattr(self, field.name).to(device) for field in fields(self)})
 
-    def targets(self, part: str) -> tuple[Tensor, Tensor]:
+    def targets(self, part: str, most: int | None = None, seed: int = 0) -> tuple[Tensor, Tensor]:
         """Users who have an item to predict, and its positions: int64 [Q], int64 [Q].
+
+        Args:
+            part: ``valid`` or ``test``.
+            most: Of more users, so many drawn by the seed.
+            seed: Of the draw.
 
         Raises:
             DataError: Nobody has one.
@@ -69,6 +74,9 @@ class Split:
         user_Q = torch.nonzero(at_U >= 0).flatten()
         if user_Q.numel() == 0:
             raise DataError(f"no user has an item for {part}: leave_one_out needs histories of three or more")
+        if most is not None and most < user_Q.numel():
+            drawn = torch.randperm(user_Q.numel(), generator=torch.Generator().manual_seed(seed))[:most]
+            user_Q = user_Q[drawn.sort().values.to(user_Q.device)]
         return user_Q, at_U[user_Q]
 
     def learning_from(self, share: float, seed: int) -> Split:

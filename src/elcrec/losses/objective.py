@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import torch
@@ -40,6 +40,25 @@ class StepInput:
     negative_TM: Tensor | None = None
     drawn_M: Tensor | None = None
     expected_M: Tensor | None = None
+
+    def on_its_items(self) -> tuple[Tensor, StepInput]:
+        """The same step on a catalogue of only the items it touches.
+
+        Returns:
+            The items, int64 [X], ascending, 0 first; and the step with each item's place among them for its index.
+        """
+        none = self.tokens.item_T.new_zeros(1)
+        drawn_M = none if self.drawn_M is None else self.drawn_M + 1
+        negative_TM = none if self.negative_TM is None else self.negative_TM
+        touched = [none, self.tokens.item_T, self.target_TH.flatten(), negative_TM.flatten(), drawn_M]
+        item_X = torch.unique(torch.cat(touched))
+        return item_X, replace(
+            self,
+            tokens=replace(self.tokens, item_T=torch.searchsorted(item_X, self.tokens.item_T)),
+            target_TH=torch.searchsorted(item_X, self.target_TH),
+            negative_TM=None if self.negative_TM is None else torch.searchsorted(item_X, negative_TM),
+            drawn_M=None if self.drawn_M is None else torch.searchsorted(item_X, drawn_M) - 1,
+        )
 
 
 class Terms(NamedTuple):
@@ -113,7 +132,11 @@ class Objective:
         )
         device, bf16 = step.target_TH.device.type, settings.precision == "bfloat16"
         with torch.autocast(device, torch.bfloat16, enabled=bf16):
-            table = network.encoder.table()
+            if settings.item_updates == "touched":
+                item_X, step = step.on_its_items()
+                table = network.encoder.rows(item_X)
+            else:
+                table = network.encoder.table()
             hidden_TD = network.encoder(step.tokens, table=table)
         hidden_TD = hidden_TD.float()
         clock("encode")

@@ -80,6 +80,10 @@ class SequenceEncoder(nn.Module):
         propagated: Tensor = _Propagate.apply(self.neighbours, weight)  # type: ignore[no-untyped-call]
         return weight + propagated
 
+    def rows(self, item_X: Tensor) -> Tensor:
+        """The vectors of different items as a table of its own, [X, D]; the gradient is sparse."""
+        return F.embedding(item_X, self.item_embedding.weight, sparse=True)
+
     @contextmanager
     def smoothed(self) -> Iterator[None]:
         """In here the weights are what they are worth after training: the item table holds :meth:`table`."""

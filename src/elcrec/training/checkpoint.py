@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from elcrec.errors import RunError
 from elcrec.storage import read_tensors, write_tensors
+from elcrec.training.optimizer import Optimizer
 
 
 @dataclass
@@ -34,20 +34,17 @@ def save_checkpoint(
     path: Path,
     network: nn.Module,
     best: dict[str, Tensor],
-    optimizer: torch.optim.Optimizer,
+    optimizer: Optimizer,
     progress: Progress,
 ) -> None:
     """Write everything, atomically."""
     tensors = {f"network.{name}": value for name, value in network.state_dict().items()}
     tensors |= {f"best.{name}": value for name, value in best.items()}
-    for index, state in optimizer.state_dict()["state"].items():
-        tensors |= {f"optimizer.{index}.{name}": value for name, value in state.items()}
+    tensors |= {f"optimizer.{name}": value for name, value in optimizer.tensors().items()}
     write_tensors(path, tensors, vars(progress))
 
 
-def load_checkpoint(
-    path: Path, network: nn.Module, optimizer: torch.optim.Optimizer
-) -> tuple[dict[str, Tensor], Progress]:
+def load_checkpoint(path: Path, network: nn.Module, optimizer: Optimizer) -> tuple[dict[str, Tensor], Progress]:
     """Put network and optimiser where they were.
 
     Returns:
@@ -58,12 +55,10 @@ def load_checkpoint(
     """
     tensors, state = read_tensors(path)
     try:
-        best, moments = _under(tensors, "best."), _nested(_under(tensors, "optimizer."))
+        best = _under(tensors, "best.")
         network.load_state_dict(best)
         network.load_state_dict(_under(tensors, "network."))
-        if not moments:
-            raise KeyError("the optimiser's state is missing")
-        optimizer.load_state_dict({**optimizer.state_dict(), "state": moments})
+        optimizer.restore(_under(tensors, "optimizer."))
         return best, Progress(**state)
     except (RuntimeError, TypeError, ValueError, KeyError) as error:
         reason = str(error).splitlines()[0]
@@ -72,11 +67,3 @@ def load_checkpoint(
 
 def _under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
-
-
-def _nested(flat: dict[str, Tensor]) -> dict[int, dict[str, Tensor]]:
-    nested: dict[int, dict[str, Tensor]] = {}
-    for name, value in flat.items():
-        index, key = name.split(".")
-        nested.setdefault(int(index), {})[key] = value
-    return nested

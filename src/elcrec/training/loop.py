@@ -23,6 +23,7 @@ from elcrec.losses.objective import Objective, Terms
 from elcrec.model.network import ELCRecNetwork
 from elcrec.training.centers import settle_centers, start_centers
 from elcrec.training.checkpoint import Progress, load_checkpoint, save_checkpoint
+from elcrec.training.optimizer import Optimizer
 from elcrec.training.steps import StepSource
 
 SELECT_ON = "ndcg@20"
@@ -96,9 +97,7 @@ def train(
         RunError: The loss is not a number, or the checkpoint cannot be read or written.
     """
     _prepare(network, split, settings)
-    optimizer = torch.optim.Adam(
-        network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
-    )
+    optimizer = Optimizer(network, settings)
     objective, source = Objective(settings), StepSource(split, settings, network.n_items)
     if checkpoint is not None and checkpoint.exists():
         best, progress = load_checkpoint(checkpoint, network, optimizer)
@@ -166,7 +165,7 @@ def _run_epoch(
     network: ELCRecNetwork,
     objective: Objective,
     source: StepSource,
-    optimizer: torch.optim.Optimizer,
+    optimizer: Optimizer,
     generator: torch.Generator,
     reporter: Reporter,
     timer: PhaseTimer,
@@ -182,13 +181,10 @@ def _run_epoch(
     for number, step in enumerate(source.epoch(generator), start=1):
         timer("data")
         passed = passed_share(settings, done + (number - 1) / source.n_steps)
-        for group in optimizer.param_groups:
-            group["lr"] = settings.learning_rate * (1 - passed)
         terms, assigned = objective(network, step, users_K, timer, warming_up, passed)
-        optimizer.zero_grad()
-        terms.total.backward()
+        optimizer.backward(terms.total)
         timer("backward")
-        optimizer.step()
+        optimizer.move(1 - passed)
         timer("step")
         sums += torch.stack([term.detach() for term in terms])
         users_K += torch.bincount(assigned.intent_B, minlength=users_K.numel())
@@ -208,7 +204,7 @@ def _run_epoch(
 def validate(network: ELCRecNetwork, split: Split, settings: Settings) -> dict[str, float]:
     """Metrics on the validation items."""
     network.eval()
-    user_Q, target_Q = split.targets("valid")
+    user_Q, target_Q = split.targets("valid", settings.judged_users, settings.seed)
     rank_Q, _ = target_ranks(
         network, split.item_N, split.start_U[user_Q], target_Q, settings.max_seq_len, settings.exclude_seen
     )

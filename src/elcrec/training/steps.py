@@ -40,16 +40,17 @@ class StepSource:
 
     @property
     def _steps_of_a_pass(self) -> int:
-        return -(-self.learner_M.numel() // self.settings.batch_size)
+        return -(-min(self.learner_M.numel(), self.settings.epoch_users) // self.settings.batch_size)
 
     @property
     def _n_passes(self) -> int:
         return -(-self.settings.epoch_steps // self._steps_of_a_pass)
 
     def epoch(self, generator: torch.Generator) -> Iterator[StepInput]:
-        """All steps of one epoch: every learner once, or several times where they are few, in random order."""
+        """All steps of one epoch, in random order: every learner once, several times where they are few, or a part."""
+        settings = self.settings
         for _ in range(self._n_passes):
-            for user_B in shuffled(self.learner_M, self.settings.batch_size, generator):
+            for user_B in shuffled(self.learner_M, settings.batch_size, generator, settings.epoch_users):
                 yield self.step(user_B, generator)
 
     def step(self, user_B: Tensor, generator: torch.Generator) -> StepInput:

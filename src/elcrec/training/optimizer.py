@@ -1,0 +1,68 @@
+"""Adam over all weights, or lazily over the item table."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from elcrec.config import Settings
+from elcrec.model.network import ELCRecNetwork
+
+
+class Optimizer:
+    """Adam; with ``item_updates`` ``touched``, items that a step has not seen stay as they are, moments included.
+
+    Source: Kingma and Ba 2015. The lazy form differs from Adam in that moments of an unseen item do not decay.
+    """
+
+    def __init__(self, network: ELCRecNetwork, settings: Settings) -> None:
+        """No moments yet."""
+        table = network.encoder.item_embedding.weight
+        lazy = settings.item_updates == "touched"
+        others = [weight for weight in network.parameters() if not (lazy and weight is table)]
+        self._rate = settings.learning_rate
+        self._parts: list[torch.optim.Optimizer] = [
+            torch.optim.Adam(others, lr=self._rate, weight_decay=settings.weight_decay, fused=True)
+        ]
+        if lazy:
+            self._parts.append(torch.optim.SparseAdam([table], lr=self._rate))
+
+    def backward(self, loss: Tensor) -> None:
+        """Work out the gradient of a loss, and nothing from before."""
+        for part in self._parts:
+            part.zero_grad()
+        loss.backward()
+
+    def move(self, share: float = 1.0) -> None:
+        """Go down the gradient with a share of the step size, 0 to 1."""
+        for part in self._parts:
+            for group in part.param_groups:
+                group["lr"] = self._rate * share
+            part.step()
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The moments, by place and name."""
+        return {
+            f"{number}.{index}.{name}": value if isinstance(value, Tensor) else torch.tensor(value)
+            for number, part in enumerate(self._parts)
+            for index, state in part.state_dict()["state"].items()
+            for name, value in state.items()
+        }
+
+    def restore(self, tensors: dict[str, Tensor]) -> None:
+        """Put back what :meth:`tensors` gave.
+
+        Raises:
+            KeyError: Moments are missing.
+        """
+        for number, part in enumerate(self._parts):
+            moments: dict[int, dict[str, Tensor | int]] = {}
+            for name, value in tensors.items():
+                owner, index, key = name.split(".")
+                if int(owner) == number:
+                    # SparseAdam counts its steps in Python; as a tensor they would round its powers otherwise.
+                    counted = key == "step" and isinstance(part, torch.optim.SparseAdam)
+                    moments.setdefault(int(index), {})[key] = int(value) if counted else value
+            if not moments:
+                raise KeyError("the optimiser's state is missing")
+            part.load_state_dict({**part.state_dict(), "state": moments})
