@@ -1,4 +1,4 @@
-"""Verbs of studies: public data, search for settings, benchmarks."""
+"""Verbs of studies: data sets, search for settings, benchmarks."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from elcrec.cli.parameters import Data, Device, Format, Json, Sets
 from elcrec.errors import SettingsError
 
 commands = typer.Typer()
-public_data = typer.Typer(help="Public data sets by name: list, fetch, describe.", no_args_is_help=True)
+public_data = typer.Typer(
+    help="Public data sets by name; any log described, one of any size generated.", no_args_is_help=True
+)
 commands.add_typer(public_data, name="data")
 
 
@@ -84,6 +86,44 @@ def data_describe(
     for name, value in summary.items():
         if value is not None:
             typer.echo(f"{name:<14} {value:,}" if isinstance(value, int) else f"{name:<14} {number(value)}")
+
+
+@public_data.command(
+    "generate",
+    epilog="Examples:\n\n  elcrec data generate --out company.parquet\n\n"
+    "  elcrec data generate --out small.parquet --users 50000 --items 10000 --interactions 1000000 --seed 7 "
+    "--metadata items.parquet",
+)
+def data_generate(
+    out: Annotated[Path, typer.Option(help="Parquet file to write; one that is there is replaced.")],
+    users: Annotated[int, typer.Option(help="Users.")] = 5_000_000,
+    items: Annotated[int, typer.Option(help="Items.")] = 1_000_000,
+    interactions: Annotated[int, typer.Option(help="Rows of the log.")] = 100_000_000,
+    intents: Annotated[int, typer.Option(help="Planted intents.")] = 256,
+    difficulty: Annotated[float, typer.Option(help="0: the intent decides; 1: the crowd does.")] = 0.2,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed writes the same file.")] = 1,
+    metadata: Annotated[
+        Path | None, typer.Option(help="Also write the items with their planted intents, for --items of 'train'.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Write a made-up company's log: planted intents that drift, Zipf's law, rows in order of time."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from elcrec.data.company import Company, write_company
+    from elcrec.storage import write_frame
+
+    company = Company(users, items, interactions, intents, difficulty, seed)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console(stderr=True), transient=True) as bar:
+        task = bar.add_task("interactions", total=interactions)
+        write_company(company, out, lambda done: bar.update(task, completed=done))
+    say(f"{interactions:,} interactions of {users:,} users with {items:,} items written to {out}")
+    if metadata is not None:
+        write_frame(metadata, company.catalogue())
+        say(f"items written to {metadata}")
+    if as_json:
+        print_json({"out": str(out), "rows": interactions, "metadata": None if metadata is None else str(metadata)})
 
 
 @commands.command(
