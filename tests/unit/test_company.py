@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from cli_runner import run_cli
+from cli_runner import SMALL_SETS, run_cli
 from elcrec.data.catalogue import Catalogue
 from elcrec.data.company import ZIPF, Company, write_company
 from elcrec.data.interactions import Interactions
@@ -198,3 +198,26 @@ def test_memory_does_not_grow_with_the_number_of_interactions(tmp_path: Path) ->
 
     # The larger log is 120 MB as a table; what may differ is the blocks (1M rows at most) that are on their way.
     assert peak_mb(5_000_000) - peak_mb(500_000) < 100
+
+
+def test_a_prepared_log_trains_what_the_log_itself_trains(tmp_path: Path) -> None:
+    sizes = ["--users", 60, "--items", 30, "--interactions", 900, "--intents", 3, "--seed", 4]
+    run_cli("data", "generate", "--out", tmp_path / "log.parquet", *sizes)
+    told = run_cli(
+        "data", "prepare", tmp_path / "log.parquet", "--out", tmp_path / "sorted.parquet", "--json"
+    ).document()
+    prepared = pl.read_parquet(tmp_path / "sorted.parquet")
+    assert told == {"out": str(tmp_path / "sorted.parquet"), "rows": 900, "users": prepared["user_id"].n_unique()}
+    assert prepared.equals(pl.read_parquet(tmp_path / "log.parquet").sort("user_id", "timestamp", maintain_order=True))
+    metrics = [
+        run_cli("train", tmp_path / name, "--out", tmp_path / "run", *SMALL_SETS, "--overwrite", "--json").document()
+        for name in ("log.parquet", "sorted.parquet")
+    ]
+    assert metrics[0]["valid"] == metrics[1]["valid"]
+
+
+def test_a_prepared_log_is_named_as_what_it_is(tmp_path: Path) -> None:
+    run_cli("data", "generate", "--out", tmp_path / "log.parquet", "--users", 20, "--items", 10, "--interactions", 100)
+    complaint = run_cli("data", "prepare", tmp_path / "log.parquet", "--out", tmp_path / "sorted.csv").complaint()
+    assert "sorted.parquet" in complaint
+    assert not (tmp_path / "sorted.csv").exists()

@@ -163,6 +163,30 @@ def test_shuffled_rows_give_the_same_log_and_numbers(seed: int) -> None:
         assert ours.ids.to_list() == theirs.ids.to_list()
 
 
+def test_a_written_log_is_read_as_it_was(tmp_path: Path) -> None:
+    log = Interactions.read(
+        pl.DataFrame({"user_id": ["u10", "u2", "u10", "u2"], "item_id": [4, 3, 2, 1], "timestamp": [5, 9, 1, 9]})
+    )
+    log.write(tmp_path / "log.parquet")
+    assert Interactions.read(tmp_path / "log.parquet").frame.equals(log.frame)
+    assert log.frame["item_id"].to_list() == [3, 1, 2, 4]
+
+
+@pytest.mark.parametrize("rows_at_once", [1, 2, 3, 7, 100])
+def test_whatever_the_size_of_its_parts_the_log_is_the_same(rows_at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(rows_at_once)
+    table = pl.DataFrame({name: rng.integers(1, 9, 60) for name in ("user_id", "item_id", "timestamp")})
+    whole = Interactions.read(table)
+    for module in ("interactions", "vocabulary", "files"):
+        monkeypatch.setattr(f"elcrec.data.{module}.ROWS_AT_ONCE", rows_at_once)
+    parts = Interactions.read(table)
+    assert parts.frame.equals(whole.frame)
+    assert parts.frame.equals(table.sort("user_id", "timestamp", maintain_order=True))
+    assert Interactions.read(parts.frame).frame.equals(whole.frame)
+    assert parts.summary() == whole.summary()
+    assert parts.summary()["repeats"] == pytest.approx(1 - table.select("user_id", "item_id").n_unique() / 60)
+
+
 def test_users_come_in_natural_order() -> None:
     users = ["u10", "u9", "b", "u2", "a1", "u1"]
     log = Interactions.read(pl.DataFrame({"user_id": users, "item_id": range(6)}))

@@ -89,6 +89,36 @@ def data_describe(
 
 
 @public_data.command(
+    "prepare",
+    epilog="Examples:\n\n  elcrec data prepare events.parquet --out sorted.parquet\n\n"
+    "  elcrec data prepare log.csv --out log.parquet --set user_column=customer --set k_core=5\n\n"
+    "  elcrec train sorted.parquet --recipe large --out runs/shop",
+)
+def data_prepare(
+    data: Data,
+    out: Annotated[Path, typer.Option(metavar="FILE.parquet", help="File to write; one that is there is replaced.")],
+    format: Format = None,
+    sets: Sets = None,
+    as_json: Json = False,
+) -> None:
+    """Check, filter and sort a log once; later commands read the file in seconds."""
+    from elcrec.config import parse_override, resolve
+    from elcrec.data.interactions import Interactions
+
+    if out.suffix != ".parquet":
+        raise SettingsError(f"--out {out}: a prepared log is a Parquet file, name it {out.with_suffix('.parquet')}")
+    s = resolve("default", dict(parse_override(text) for text in sets or []))
+    with console(stderr=True).status(f"reading {data}, checking, sorting"):
+        log = Interactions.read(data, format, s.user_column, s.item_column, s.timestamp_column)
+        log = log.filtered(s.min_user_count, s.min_item_count, s.k_core)
+        log.write(out)
+    users = len(log.lengths())
+    say(f"{len(log):,} interactions of {users:,} users written to {out}: go on with  elcrec train {out} --out RUN")
+    if as_json:
+        print_json({"out": str(out), "rows": len(log), "users": users})
+
+
+@public_data.command(
     "generate",
     epilog="Examples:\n\n  elcrec data generate --out company.parquet\n\n"
     "  elcrec data generate --out small.parquet --users 50000 --items 10000 --interactions 1000000 --seed 7 "

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -22,6 +23,7 @@ ENDINGS: dict[str, Format] = {
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
 }
+ROWS_AT_ONCE = 1 << 22
 
 
 def read_frame(path: str | Path, format: str | None = None) -> pl.DataFrame:
@@ -35,6 +37,26 @@ def read_frame(path: str | Path, format: str | None = None) -> pl.DataFrame:
     Raises:
         DataError: Missing, empty or unreadable file, or unknown format.
     """
+    with _reading(Path(path), format):
+        return scan_frame(path, format).collect(engine="streaming")
+
+
+def read_column(raw: pl.LazyFrame, name: str, path: str | Path, format: str | None = None) -> pl.Series:
+    """One column of what :func:`scan_frame` found in a file; the others stay out of memory.
+
+    Raises:
+        DataError: It cannot be read.
+    """
+    with _reading(Path(path), format):
+        return raw.select(name).collect(engine="streaming")[name]
+
+
+def scan_frame(path: str | Path, format: str | None = None) -> pl.LazyFrame:
+    """The file as a frame whose columns can be read one by one, where the format allows; see :func:`read_frame`.
+
+    Raises:
+        DataError: As :func:`read_frame`.
+    """
     path = Path(path)
     if format is not None and format not in get_args(Format):
         raise DataError(f"unknown format {format!r}: use {', '.join(get_args(Format))}")
@@ -42,10 +64,19 @@ def read_frame(path: str | Path, format: str | None = None) -> pl.DataFrame:
         raise DataError(f"no such file: {path}")
     if path.is_dir():
         raise DataError(f"{path} is a folder: name the data file itself")
-    try:
+    with _reading(path, format):
         if path.stat().st_size == 0:
             raise DataError(f"{path} is empty: nothing to learn from")
-        return _READERS[format or sniff(path)](path)
+        raw = _READERS[format or sniff(path)](path)
+        raw.collect_schema()
+        return raw
+
+
+@contextmanager
+def _reading(path: Path, format: str | None) -> Iterator[None]:
+    """Errors of reading, in our words."""
+    try:
+        yield
     except (pl.exceptions.PolarsError, OSError, UnicodeDecodeError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise DataError(
@@ -71,8 +102,8 @@ def sniff(path: Path) -> Format:
     return "tsv" if "\t" in line and not line.replace("\t", " ").replace(" ", "").isdigit() else "text"
 
 
-def _read_delimited(path: Path, separator: str) -> pl.DataFrame:
-    return pl.scan_csv(path, separator=separator, infer_schema=False).collect(engine="streaming")
+def _scan_delimited(path: Path, separator: str) -> pl.LazyFrame:
+    return pl.scan_csv(path, separator=separator, infer_schema=False)
 
 
 def _lines(path: Path) -> pl.LazyFrame:
@@ -82,7 +113,7 @@ def _lines(path: Path) -> pl.LazyFrame:
     ).with_row_index("number", offset=1)
 
 
-def _read_text(path: Path) -> pl.DataFrame:
+def _scan_text(path: Path) -> pl.LazyFrame:
     """``user item item ...`` a line, positive integers, chronological; items exploded to rows in file order."""
     lines = (
         _lines(path)
@@ -98,7 +129,6 @@ def _read_text(path: Path) -> pl.DataFrame:
         .select(pl.col("line").str.split(" ").cast(pl.List(pl.Int64)))
         .select(user_id=pl.col("line").list.first(), item_id=pl.col("line").list.slice(1))
         .explode("item_id")
-        .collect(engine="streaming")
     )
 
 
@@ -117,16 +147,16 @@ def _check_lines(path: Path, lines: pl.DataFrame) -> None:
             raise DataError(f"{path}, line {number}: {shown!r}: {reason}")
 
 
-def _read_jsonl(path: Path) -> pl.DataFrame:
-    return pl.read_ndjson(path, infer_schema_length=None)
+def _scan_jsonl(path: Path) -> pl.LazyFrame:
+    return pl.read_ndjson(path, infer_schema_length=None).lazy()
 
 
-_READERS: dict[str, Callable[[Path], pl.DataFrame]] = {
-    "text": _read_text,
-    "csv": lambda path: _read_delimited(path, ","),
-    "tsv": lambda path: _read_delimited(path, "\t"),
-    "parquet": lambda path: pl.scan_parquet(path).collect(engine="streaming"),
-    "jsonl": _read_jsonl,
+_READERS: dict[str, Callable[[Path], pl.LazyFrame]] = {
+    "text": _scan_text,
+    "csv": lambda path: _scan_delimited(path, ","),
+    "tsv": lambda path: _scan_delimited(path, "\t"),
+    "parquet": pl.scan_parquet,
+    "jsonl": _scan_jsonl,
 }
 
 
@@ -142,5 +172,7 @@ def first_line_that_is_no_text(path: Path, column: str) -> int | None:
 
 def fingerprint(frame: pl.DataFrame) -> str:
     """A short checksum of a frame's content and order, to notice that a log has changed."""
-    rows = frame.hash_rows(seed=0).to_numpy()
-    return f"{len(rows)}-{zlib.crc32(rows.tobytes()):08x}"
+    checksum = 0
+    for rows in frame.iter_slices(ROWS_AT_ONCE):
+        checksum = zlib.crc32(rows.hash_rows(seed=0).to_numpy().tobytes(), checksum)
+    return f"{frame.height}-{checksum:08x}"

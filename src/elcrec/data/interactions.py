@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from elcrec.data.files import first_line_that_is_no_text, read_frame, sniff
+from elcrec.data.files import ROWS_AT_ONCE, first_line_that_is_no_text, read_column, scan_frame, sniff
 from elcrec.data.named import locate
-from elcrec.data.vocabulary import natural_order
+from elcrec.data.vocabulary import Vocabulary
 from elcrec.errors import DataError
+from elcrec.storage import write_atomically
 
 ALIASES: dict[str, tuple[str, ...]] = {
     "user_id": ("user_id", "user", "userid", "uid", "customer_id", "visitor_id", "session_id"),
@@ -44,7 +46,9 @@ class Interactions:
         item_column: str | None = None,
         timestamp_column: str | None = None,
     ) -> Interactions:
-        """Read a log from a file or a frame.
+        """Read a log from a file or a frame, a column at a time.
+
+        What is in order already is not sorted again: a file that :meth:`write` wrote is read in seconds.
 
         Args:
             source: Path of a file, the name of a fetched data set (``beauty``, ...; see
@@ -61,14 +65,25 @@ class Interactions:
             return source
         is_file = isinstance(source, str | Path)
         source = locate(source) if is_file else source
-        raw = read_frame(source, format) if is_file else _to_polars(source)
+        raw = scan_frame(source, format) if is_file else _to_polars(source)
         kind = (format or sniff(Path(source))) if is_file else "table"
         asked = {"user_id": user_column, "item_id": item_column, "timestamp": timestamp_column}
-        chosen = _choose_columns(raw, asked)
+        chosen = _choose_columns(raw.collect_schema().names(), asked)
         if kind == "jsonl":
             _refuse_mixed(Path(source), raw, chosen)
-        frame = raw.select(pl.col(theirs).alias(ours) for ours, theirs in chosen.items())
-        return cls(_in_order(_validate(frame, untyped=kind in ("csv", "tsv"))))
+        columns = []
+        for ours, theirs in chosen.items():
+            column = read_column(raw, theirs, source, format) if is_file else raw.select(theirs).collect()[theirs]
+            columns.append(_validate(column.alias(ours), untyped=kind in ("csv", "tsv")))
+        return cls(_in_order(columns))
+
+    def write(self, path: str | Path) -> None:
+        """Write the log as a Parquet file, checked and in order: :meth:`read` has nothing left to do but read.
+
+        Raises:
+            RunError: The disk is full or the folder cannot be written.
+        """
+        write_atomically(Path(path), lambda beside: self.frame.write_parquet(beside))
 
     def filtered(self, min_user_count: int = 1, min_item_count: int = 1, k_core: int = 1) -> Interactions:
         """The log without rare users and items.
@@ -94,6 +109,21 @@ class Interactions:
             )
         return Interactions(frame)
 
+    def lengths(self) -> pl.Series:
+        """Events of each user, in the order of the users."""
+        return self.frame["user_id"].rle().struct.field("len").cast(pl.Int64)
+
+    def _blocks(self, lengths: pl.Series) -> Iterator[pl.DataFrame]:
+        """The rows in parts of bounded size that hold whole users."""
+        end_U = lengths.cum_sum().to_numpy()
+        first = 0
+        while first < len(self):
+            user = max(
+                int(end_U.searchsorted(first + ROWS_AT_ONCE, "right")) - 1, int(end_U.searchsorted(first, "right"))
+            )
+            yield self.frame.slice(first, int(end_U[user]) - first)
+            first = int(end_U[user])
+
     def summary(self) -> dict[str, Any]:
         """Size and shape of the log.
 
@@ -103,9 +133,9 @@ class Interactions:
             lengths of histories: ``length_min``, ``length_median``, ``length_mean``, ``length_max``.
         """
         frame = self.frame
-        lengths = frame.group_by("user_id").len()["len"]
+        lengths = self.lengths()
         users, items = len(lengths), frame["item_id"].n_unique()
-        distinct = frame.select("user_id", "item_id").unique().height
+        distinct = sum(block.select("user_id", "item_id").unique().height for block in self._blocks(lengths))
         times = frame["timestamp"] if "timestamp" in frame.columns else None
         return {
             "rows": frame.height,
@@ -126,7 +156,7 @@ def _at_least(frame: pl.DataFrame, column: str, count: int) -> pl.DataFrame:
     return frame if count <= 1 else frame.filter(pl.len().over(column) >= count)
 
 
-def _to_polars(source: Any) -> pl.DataFrame:
+def _to_polars(source: Any) -> pl.LazyFrame:
     try:
         frame = source.collect() if isinstance(source, pl.LazyFrame) else pl.DataFrame(source)
     except Exception as error:
@@ -137,12 +167,12 @@ def _to_polars(source: Any) -> pl.DataFrame:
         ) from error
     if frame.is_empty():
         raise DataError("the table has no rows: nothing to learn from")
-    return frame
+    return frame.lazy()
 
 
-def _refuse_mixed(path: Path, raw: pl.DataFrame, chosen: dict[str, str]) -> None:
+def _refuse_mixed(path: Path, raw: pl.LazyFrame, chosen: dict[str, str]) -> None:
     for ours in ("user_id", "item_id"):
-        if raw.schema[chosen[ours]] == pl.String:
+        if raw.collect_schema()[chosen[ours]] == pl.String:
             number = first_line_that_is_no_text(path, chosen[ours])
             if number is not None:
                 raise DataError(
@@ -151,14 +181,14 @@ def _refuse_mixed(path: Path, raw: pl.DataFrame, chosen: dict[str, str]) -> None
                 )
 
 
-def _choose_columns(raw: pl.DataFrame, asked: dict[str, str | None]) -> dict[str, str]:
+def _choose_columns(there: list[str], asked: dict[str, str | None]) -> dict[str, str]:
     """The caller's column for each of ours; RecBole's ``name:type`` headers count as ``name``."""
-    present = ", ".join(repr(column) for column in raw.columns[:8])
-    plain = {column.split(":")[0].strip().lower(): column for column in raw.columns}
+    present = ", ".join(repr(column) for column in there[:8])
+    plain = {column.split(":")[0].strip().lower(): column for column in there}
     chosen: dict[str, str] = {}
     for ours, wanted in asked.items():
         if wanted is not None:
-            if wanted not in raw.columns:
+            if wanted not in there:
                 raise DataError(f"no column {wanted!r}: the data has {present}")
             chosen[ours] = wanted
             continue
@@ -173,13 +203,10 @@ def _choose_columns(raw: pl.DataFrame, asked: dict[str, str | None]) -> dict[str
     return chosen
 
 
-def _validate(frame: pl.DataFrame, untyped: bool) -> pl.DataFrame:
-    if frame.is_empty():
+def _validate(column: pl.Series, untyped: bool) -> pl.Series:
+    if column.is_empty():
         raise DataError("the data has a header but no rows: nothing to learn from")
-    columns = [_validate_ids(frame[name], untyped) for name in ("user_id", "item_id")]
-    if "timestamp" in frame.columns:
-        columns.append(_validate_times(frame["timestamp"]))
-    return pl.DataFrame(columns)
+    return _validate_times(column) if column.name == "timestamp" else _validate_ids(column, untyped)
 
 
 def _validate_ids(column: pl.Series, untyped: bool) -> pl.Series:
@@ -240,12 +267,24 @@ def _has_zone(column: pl.Series) -> bool:
     return bool(first.str.contains(r"(Z|[+-]\d\d:?\d\d)$").any())
 
 
-def _in_order(frame: pl.DataFrame) -> pl.DataFrame:
-    users = natural_order(frame["user_id"].unique())
-    numbers = pl.DataFrame({"user_id": users}).with_row_index("user_number")
-    by = ["user_number", "timestamp"] if "timestamp" in frame.columns else ["user_number"]
-    return (
-        frame.join(numbers, on="user_id", how="left", maintain_order="left")
-        .sort(by, maintain_order=True)
-        .drop("user_number")
-    )
+def _in_order(columns: list[pl.Series]) -> pl.DataFrame:
+    """The rows by user, then by time; columns leave the list one by one, so that none is there twice for long."""
+    user_N = pl.Series("user", Vocabulary.of(columns[0]).indices(columns[0]))
+    time_N = [column for column in columns if column.name == "timestamp"]
+    if _is_in_order(user_N, *time_N):
+        return pl.DataFrame(columns)
+    by = pl.DataFrame([user_N, *time_N])
+    order_N = by.select(pl.arg_sort_by(by.columns, maintain_order=True)).to_series()
+    del by, user_N, time_N
+    return pl.DataFrame([columns.pop(0).gather(order_N) for _ in range(len(columns))])
+
+
+def _is_in_order(user_N: pl.Series, time_N: pl.Series | None = None) -> bool:
+    if time_N is None:
+        return user_N.is_sorted()
+    for first in range(0, len(user_N) - 1, ROWS_AT_ONCE):
+        user_B, time_B = (column.slice(first, ROWS_AT_ONCE + 1) for column in (user_N, time_N))
+        before = (user_B.shift(-1) < user_B) | ((user_B.shift(-1) == user_B) & (time_B.shift(-1) < time_B))
+        if before.any():
+            return False
+    return True

@@ -49,8 +49,9 @@ class Split:
 
     def before(self, end_U: Tensor) -> Tensor:
         """Which events lie before a position of their user: bool [N]."""
-        user_N = self.user_N
-        return torch.arange(user_N.numel(), device=user_N.device) < end_U[user_N]
+        lies_U2 = torch.stack([torch.ones_like(end_U, dtype=torch.bool), torch.zeros_like(end_U, dtype=torch.bool)], 1)
+        length_U2 = torch.stack([end_U - self.start_U, self.end_U - end_U], 1)
+        return torch.repeat_interleave(lies_U2.flatten(), length_U2.flatten())
 
     def to(self, device: torch.device) -> Split:
         """The same on a device."""
@@ -115,7 +116,7 @@ def make_split(log: Interactions, items: Vocabulary, method: str, holdout_share:
     """
     frame = log.frame
     item_N = torch.from_numpy(items.indices(frame["item_id"]))
-    length_U = frame.group_by("user_id", maintain_order=True).len()["len"].to_numpy().astype(np.int64)
+    length_U = log.lengths().to_numpy()
     end = np.cumsum(length_U)
     start = end - length_U
     if method == "global_time":

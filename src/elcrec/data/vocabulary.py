@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from elcrec.data.files import ROWS_AT_ONCE
 from elcrec.errors import DataError, UnknownIdError
 
 Indices = npt.NDArray[np.int64]
@@ -62,8 +63,11 @@ class Vocabulary:
         if asked.dtype != known.dtype:
             asked, known = asked.cast(pl.String), known.cast(pl.String)
         table = pl.DataFrame({"id": known, "index": np.arange(len(known)) + self.first})
-        found = pl.DataFrame({"id": asked}).join(table, on="id", how="left", maintain_order="left")
-        index = found["index"].fill_null(-1).to_numpy().astype(np.int64)
+        index = np.empty(len(asked), dtype=np.int64)
+        for first in range(0, len(asked), ROWS_AT_ONCE):
+            part = pl.DataFrame({"id": asked.slice(first, ROWS_AT_ONCE)})
+            found = part.join(table, on="id", how="left", maintain_order="left")["index"]
+            index[first : first + len(found)] = found.fill_null(-1).to_numpy()
         if unknown == "raise" and (index < 0).any():
             self._raise_unknown(asked.filter(pl.Series(index < 0)))
         return index
