@@ -110,7 +110,7 @@ class Settings(BaseModel):
         1_000_000, ge=1, description="Users an epoch goes through at most, drawn anew each time: of a big log, a part"
     )
     judged_users: int = Field(
-        50_000, ge=1, description="Users whose held-out items training ranks, at most, drawn by the seed"
+        50_000, ge=1, description="Users whose held-out items and intents training judges, at most, drawn by the seed"
     )
     item_updates: Literal["all", "touched"] = Field(
         "all",

@@ -177,7 +177,7 @@ class ELCRec(Recommending, Judging):
             **results,
             "n_users": self._split.n_users,
             "n_items": len(self.items),
-            "intents": self.intent_health(),
+            "intents": self.intent_health(most=self.settings.judged_users),
         }
 
     # ------------------------------------------------------------------ judging

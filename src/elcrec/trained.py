@@ -148,6 +148,12 @@ class Trained:
         ids = self.users.ids_of(number_Q.cpu().numpy()).alias("user_id")
         return Asked(ids, split.item_N, split.start_U[number_Q], split.end_U[number_Q])
 
+    def _drawn(self, most: int) -> Asked:
+        """Full histories of so many users, drawn by the seed, in their order."""
+        generator = torch.Generator().manual_seed(self.settings.seed)
+        number_Q = torch.randperm(len(self.users), generator=generator)[:most].sort().values
+        return self._of_users(self.users.ids_of(number_Q.numpy()))
+
     def _of_histories(self, histories: Sequence[Sequence[Any]], unknown: str = "raise") -> Asked:
         """Histories of anybody; ``unknown`` items raise or are skipped, and so are histories with none left."""
         rows = [self.items.indices(list(history), unknown) for history in histories]
@@ -181,8 +187,10 @@ class Trained:
     @cached_property
     def _everybody(self) -> Nearest:
         """Where every user's full history lies among the centres, in the order of :attr:`users`."""
-        asked = self._of_users(None)
-        # A block of users at a time: the cosines of everybody to all centres would not fit.
+        return self._places(self._of_users(None))
+
+    def _places(self, asked: Asked) -> Nearest:
+        """Where histories lie among the centres, a block of them at a time: all cosines at once would not fit."""
         parts = [
             nearest(self._cosines(Asked(asked.ids[at], asked.item_N, asked.start_Q[at], asked.end_Q[at])))
             for at in (slice(first, first + USERS_AT_ONCE) for first in range(0, len(asked.ids), USERS_AT_ONCE))

@@ -207,22 +207,23 @@ class Understanding(Trained):
         known = {intent: (cosine, margin) for intent, cosine, margin in frame.iter_rows()}
         return [known.get(intent, (None, None)) for intent in range(self.settings.n_intents)]
 
-    def intent_health(self) -> dict[str, Any]:
+    def intent_health(self, most: int | None = None) -> dict[str, Any]:
         """How users spread over the intents, by full histories.
+
+        Args:
+            most: Of more users, ask so many drawn by the seed.
 
         Returns:
             See :func:`elcrec.evaluation.intent_health.intent_health`; ``cosine`` and ``margin``, means over users
             of the cosine to the own centre and its lead on the next; ``warning``, a sentence when the intents
             have collapsed, else None.
         """
-        size_K = torch.bincount(self._intent_U, minlength=self.settings.n_intents)
+        near = self._everybody if most is None or most >= len(self.users) else self._places(self._drawn(most))
+        size_K = torch.bincount(near.intent_Q, minlength=self.settings.n_intents)
         health: dict[str, Any] = intent_health(size_K, self._unit_centers)
-        sizes = size_K.tolist()
-        for name, place in (("cosine", 0), ("margin", 1)):
-            values = [close[place] for close in self._closeness]
-            total = sum(size * value for size, value in zip(sizes, values, strict=True) if value is not None)
-            health[name] = total / sum(sizes)
-        health["warning"] = collapse_warning(health, self.settings.n_intents, len(self.users))
+        health["cosine"] = near.cosine_Q.double().mean().item()
+        health["margin"] = near.margin_Q.double().mean().item()
+        health["warning"] = collapse_warning(health, self.settings.n_intents, len(near.intent_Q))
         return health
 
     # ------------------------------------------------------------------ time

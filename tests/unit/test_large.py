@@ -128,6 +128,10 @@ def test_training_judges_so_many_and_evaluate_all() -> None:
     model = ELCRec(seed=1, judged_users=40, **SMALL).fit(shop_log(), progress=False)
     assert model.metrics["test"]["n_users"] == 40
     assert model.evaluate(split="test")["n_users"] == 300
+    judged, everybody = model.metrics["intents"], model.intent_health()
+    assert judged == model.intent_health(most=40) != everybody
+    assert judged["used"] <= 40
+    assert model.intent_health(most=300) == everybody
 
 
 @pytest.mark.parametrize(
