@@ -39,6 +39,8 @@ INTRO = {
     "whose purchases are dealt out anew. `python benchmarks/planted.py`",
     "speed": "Seconds; minimum, median and maximum over the counted epochs. "
     "`python benchmarks/epoch.py DATA --recipe NAME --json FILE`",
+    "large": "A made-up company's log through the command line, recipe `large`: time and peak memory of every step. "
+    "`python benchmarks/large.py --work FOLDER`",
     "before": "`default` as it was before smoothing and coming items (version of 2026-11-23, commits in the table), "
     "with and without its cluster loss. Kept to show what they changed; not run again.",
     "views": "`default` as in `before`, and an older cluster loss, with the contrasts between views switched on.",
@@ -206,7 +208,26 @@ def _planted(documents: list[dict[str, Any]]) -> list[str]:
     return [*markdown(["difficulty", "seed", "learned", "optimum (Bayes)"], rows), "", where(documents[0])]
 
 
-TABLES = {"speed": _speed, "intents": _intents, "clustering": _clustering, "planted": _planted}
+def _large(documents: list[dict[str, Any]]) -> list[str]:
+    lines = []
+    for document in documents:
+        lines += [
+            f"{document['interactions']:,} interactions of {document['users']:,} users with {document['items']:,} items, "
+            f"{document['epoch_users']:,} users an epoch, lists for {document['listed_users']:,}; {where(document)}:",
+            "",
+            *markdown(
+                ["step", "seconds", "peak memory"],
+                [
+                    [step["step"], f"{step['seconds']:.0f}", f"{step['peak_memory_bytes'] / 1e9:.1f} GB"]
+                    for step in document["steps"]
+                ],
+            ),
+            "",
+        ]
+    return lines[:-1]
+
+
+TABLES = {"speed": _speed, "large": _large, "intents": _intents, "clustering": _clustering, "planted": _planted}
 
 
 def main() -> None:

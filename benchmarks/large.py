@@ -1,0 +1,88 @@
+"""A made-up company's log of any size, through the command line: time and memory of every step.
+
+    python benchmarks/large.py --work /tmp/company
+    python benchmarks/large.py --work /tmp/small --users 50000 --items 10000 --interactions 1000000
+
+Generates the log, prepares it, trains recipe `large` on a part of it and kills the training after its first epoch, lets
+it resume to the end, and makes lists for some users. A step whose result lies in the work folder already is not
+repeated. Peak memory is the most a process held at once. Writes benchmarks/results/large/INTERACTIONS.json.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from elcrec.benchmark.provenance import provenance
+from elcrec.storage import write_text
+
+RESULTS = Path(__file__).parent / "results" / "large"
+ELCREC = (sys.executable, "-m", "elcrec.cli")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--users", type=int, default=5_000_000)
+    parser.add_argument("--items", type=int, default=1_000_000)
+    parser.add_argument("--interactions", type=int, default=100_000_000)
+    parser.add_argument("--epoch-users", type=int, default=30_000)
+    parser.add_argument("--judged-users", type=int, default=2_000)
+    parser.add_argument("--listed-users", type=int, default=2_000)
+    arguments = parser.parse_args()
+    arguments.work.mkdir(parents=True, exist_ok=True)
+    log, ordered, run, lists = (
+        arguments.work / name for name in ("company.parquet", "sorted.parquet", "run", "lists.parquet")
+    )
+    bounds = [f"epoch_users={arguments.epoch_users}", f"judged_users={arguments.judged_users}", "epochs=2"]
+    sets = [part for bound in bounds for part in ("--set", bound)]
+    sizes = [part for name in ("users", "items", "interactions") for part in (f"--{name}", getattr(arguments, name))]
+    step = max(1, arguments.users // arguments.listed_users)
+    asked = [part for user in range(1, arguments.users + 1, step) for part in ("--user", user)]
+    steps = {
+        "generate": (log, ["data", "generate", "--out", log, *sizes]),
+        "prepare": (ordered, ["data", "prepare", log, "--out", ordered]),
+        "train, killed after an epoch": (run, ["train", ordered, "--recipe", "large", "--out", run, *sets]),
+        "train, resumed": (run / "metrics.json", ["train", ordered, "--out", run, "--resume", *sets]),
+        "lists": (lists, ["recommend", run, *asked, "--unknown", "skip", "-k", 20, "--out", lists]),
+    }
+    for number, (name, (made, command)) in enumerate(steps.items()):
+        noted = arguments.work / f"step{number}.json"
+        if not (made.exists() and noted.exists()):
+            print(name, flush=True)
+            kill = run / "checkpoint.safetensors" if name.endswith("after an epoch") else None
+            write_text(noted, json.dumps({"step": name, **measured([*ELCREC, *map(str, command)], kill)}))
+    document = {
+        "suite": "large",
+        "steps": [json.loads((arguments.work / f"step{number}.json").read_text()) for number in range(len(steps))],
+        "epochs": [json.loads(line) for line in (run / "history.jsonl").read_text().splitlines()],
+        "metrics": json.loads((run / "metrics.json").read_text()),
+        **{
+            name: getattr(arguments, name) for name in ("users", "items", "interactions", "epoch_users", "listed_users")
+        },
+        **provenance(),
+    }
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    write_text(RESULTS / f"{arguments.interactions}.json", json.dumps(document, indent=1) + "\n")
+
+
+def measured(command: list[str], kill_when: Path | None) -> dict[str, Any]:
+    """Run a command, or kill it as soon as a file is there: ``seconds`` and ``peak_memory_bytes``."""
+    start = time.perf_counter()
+    process = subprocess.Popen(command)
+    while kill_when is not None and not kill_when.exists() and process.poll() is None:
+        time.sleep(0.2)
+    if kill_when is not None:
+        process.kill()
+    _, status, usage = os.wait4(process.pid, 0)
+    if status and kill_when is None:
+        sys.exit(f"failed: {' '.join(command[:6])} ...")
+    return {"seconds": time.perf_counter() - start, "peak_memory_bytes": usage.ru_maxrss * 1024}
+
+
+if __name__ == "__main__":
+    main()
