@@ -212,7 +212,7 @@ def _large(documents: list[dict[str, Any]]) -> list[str]:
     lines = []
     for document in documents:
         lines += [
-            f"{document['interactions']:,} interactions of {document['users']:,} users with {document['items']:,} items, "
+            f"{document['interactions']:,} interactions, {document['users']:,} users, {document['items']:,} items; "
             f"{document['epoch_users']:,} users an epoch, lists for {document['listed_users']:,}; {where(document)}:",
             "",
             *markdown(
