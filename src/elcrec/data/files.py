@@ -52,7 +52,7 @@ def read_column(raw: pl.LazyFrame, name: str, path: str | Path, format: str | No
 
 
 def scan_frame(path: str | Path, format: str | None = None) -> pl.LazyFrame:
-    """The file as a frame whose columns can be read one by one, where the format allows; see :func:`read_frame`.
+    """The file as a frame whose columns can be read one by one, if it is Parquet; see :func:`read_frame`.
 
     Raises:
         DataError: As :func:`read_frame`.
@@ -102,8 +102,9 @@ def sniff(path: Path) -> Format:
     return "tsv" if "\t" in line and not line.replace("\t", " ").replace(" ", "").isdigit() else "text"
 
 
-def _scan_delimited(path: Path, separator: str) -> pl.LazyFrame:
-    return pl.scan_csv(path, separator=separator, infer_schema=False)
+def _read_delimited(path: Path, separator: str) -> pl.LazyFrame:
+    # Whole: reading chosen columns would not notice lines with too many fields.
+    return pl.scan_csv(path, separator=separator, infer_schema=False).collect(engine="streaming").lazy()
 
 
 def _lines(path: Path) -> pl.LazyFrame:
@@ -113,7 +114,7 @@ def _lines(path: Path) -> pl.LazyFrame:
     ).with_row_index("number", offset=1)
 
 
-def _scan_text(path: Path) -> pl.LazyFrame:
+def _read_text(path: Path) -> pl.LazyFrame:
     """``user item item ...`` a line, positive integers, chronological; items exploded to rows in file order."""
     lines = (
         _lines(path)
@@ -129,6 +130,8 @@ def _scan_text(path: Path) -> pl.LazyFrame:
         .select(pl.col("line").str.split(" ").cast(pl.List(pl.Int64)))
         .select(user_id=pl.col("line").list.first(), item_id=pl.col("line").list.slice(1))
         .explode("item_id")
+        .collect(engine="streaming")
+        .lazy()
     )
 
 
@@ -147,16 +150,16 @@ def _check_lines(path: Path, lines: pl.DataFrame) -> None:
             raise DataError(f"{path}, line {number}: {shown!r}: {reason}")
 
 
-def _scan_jsonl(path: Path) -> pl.LazyFrame:
+def _read_jsonl(path: Path) -> pl.LazyFrame:
     return pl.read_ndjson(path, infer_schema_length=None).lazy()
 
 
 _READERS: dict[str, Callable[[Path], pl.LazyFrame]] = {
-    "text": _scan_text,
-    "csv": lambda path: _scan_delimited(path, ","),
-    "tsv": lambda path: _scan_delimited(path, "\t"),
+    "text": _read_text,
+    "csv": lambda path: _read_delimited(path, ","),
+    "tsv": lambda path: _read_delimited(path, "\t"),
     "parquet": pl.scan_parquet,
-    "jsonl": _scan_jsonl,
+    "jsonl": _read_jsonl,
 }
 
 
