@@ -1,10 +1,11 @@
-"""Shared by all tests: where the benchmark data and reference values lie."""
+"""Shared by all tests: one thread for each of the processes that run them, and where benchmark data and values lie."""
 
 import os
 from pathlib import Path
 
 import pytest
 
+os.environ["OMP_NUM_THREADS"] = "1"  # before PyTorch is imported; the programs that tests start inherit it
 SHARED = Path(os.environ.get("ELCREC_SHARED", Path(__file__).resolve().parents[1].parent / "shared"))
 
 
