@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
+from polars.testing import assert_frame_equal
 
 from cli_runner import SMALL, run_cli, shop_csv, shop_log
 from elcrec import DataError, ELCRec, SettingsError
@@ -174,7 +175,8 @@ def test_a_slate_has_a_row_for_each_of_the_strongest_intents_and_no_item_twice(m
     users = some_users(model)
     slate = model.slate([*users, users[0]], rows=3, k=4)
     assert slate.height == 13 * 3 * 4
-    assert slate.head(12).equals(slate.tail(12))
+    # Beside other users a score may come out different in its last bit.
+    assert_frame_equal(slate.head(12), slate.tail(12), rel_tol=1e-5)
     strongest = model.user_intents(users, top=3)
     for user in users:
         own = slate.filter(pl.col("user_id") == user).head(12)
