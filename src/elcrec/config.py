@@ -127,7 +127,10 @@ class Settings(BaseModel):
         "linear",
         description="linear: step size and weight of all coming items but the next fall to 0 over all epochs",
     )
-    precision: Literal["float32", "bfloat16"] = Field("float32", description="Arithmetic of the encoder")
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto",
+        description="auto: the softmax multiplies in bfloat16 where the processor does; bfloat16: the encoder too",
+    )
 
     # Use
     exclude_seen: bool = Field(True, description="Never rank what is in the history")

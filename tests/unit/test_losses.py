@@ -243,6 +243,21 @@ def test_fused_softmax_reports_at_most_the_logarithm_of_the_smallest_float() -> 
     assert loss.item() == pytest.approx(-math.log(torch.finfo(torch.float32).tiny), rel=1e-6)
 
 
+def test_fused_softmax_in_bfloat16_is_near_and_not_to_one_side() -> None:
+    hidden, items = draw(600, 32, seed=1), draw(500, 32, seed=2)
+    grads = {}
+    for products in (torch.float32, torch.bfloat16):
+        leaves = [part.detach().float().requires_grad_() for part in (hidden, items)]
+        loss = next_item.softmax(*leaves, torch.arange(600)[:, None] % 500, torch.ones(600, 1), products)
+        loss.backward()
+        grads[products] = [loss.detach(), *(leaf.grad for leaf in leaves)]
+    assert all(grad.dtype == torch.float32 for grad in grads[torch.bfloat16])
+    for exact, near in zip(grads[torch.float32], grads[torch.bfloat16], strict=True):
+        assert (near - exact).norm() < 0.02 * exact.norm()
+    exact, near = (grads[products][2] for products in (torch.float32, torch.bfloat16))
+    assert abs(1 - (near * exact).sum() / exact.square().sum()) < 2e-3
+
+
 def test_fused_softmax_leaves_its_inputs_alone() -> None:
     hidden, items = draw(70, 3, seed=1), draw(9, 3, seed=2)
     before = hidden.detach().clone(), items.detach().clone()

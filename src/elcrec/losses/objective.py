@@ -167,7 +167,9 @@ class Objective:
         if step.drawn_M is not None and step.expected_M is not None:
             return next_item.sampled_softmax(hidden_ND, items_VD, row_NH, weight_NH, step.drawn_M, step.expected_M)
         if step.negative_TM is None:
-            return next_item.softmax(hidden_ND, items_VD, row_NH, weight_NH)
+            exact = self.settings.precision == "float32"
+            products = torch.float32 if exact else next_item.fast_products(items_VD.device)
+            return next_item.softmax(hidden_ND, items_VD, row_NH, weight_NH, products)
         positive_ND, negative_NMD = F.embedding(target_NH[:, 0], table), F.embedding(step.negative_TM[at_N], table)
         if self.settings.next_item_loss == "bce":
             return next_item.bce(hidden_ND, positive_ND, negative_NMD[:, 0])
