@@ -238,9 +238,9 @@ def test_fused_softmax_of_a_hopeless_row_has_the_exact_gradient() -> None:
     assert bool(gradients[0][0].abs().max() > 0.5)  # the hopeless row still learns
 
 
-def test_fused_softmax_reports_at_most_the_logarithm_of_the_smallest_float() -> None:
+def test_fused_softmax_of_a_hopeless_row_is_not_cut_off() -> None:
     loss = softmax(torch.tensor([[1000.0]]), torch.tensor([[-1.0], [1.0]]), torch.tensor([0]))
-    assert loss.item() == pytest.approx(-math.log(torch.finfo(torch.float32).tiny), rel=1e-6)
+    assert loss.item() == 2000
 
 
 def test_fused_softmax_in_bfloat16_is_near_and_not_to_one_side() -> None:

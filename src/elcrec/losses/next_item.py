@@ -96,62 +96,56 @@ def softmax(
 ) -> Tensor:
     """Cross-entropy of the coming items over the whole catalogue.
 
-    ``1/N sum_n [ logsumexp_v(h_n.e_v) - sum_h w_nh h_n.e_t(n,h) ]``. Loss and both gradients are computed together,
-    ``CHUNK_ROWS`` rows at a time in two reused buffers: the N x V logits never exist. A single target's loss is
-    reported as at most 87 (the logarithm of the smallest normal float32); its gradient is exact beyond.
+    ``1/N sum_n [ logsumexp_v(h_n.e_v) - sum_h w_nh h_n.e_t(n,h) ]``. The first part and its gradients are computed
+    together, ``CHUNK_ROWS`` rows at a time in one buffer: the N x V logits never exist.
 
     Args:
         hidden_ND: [N, D].
         items_VD: [V, D], the catalogue.
         target_NH: int64 [N, H], rows of ``items_VD`` that came next, after that, ...; any row where the weight is 0.
         weight_NH: [N, H], >= 0; rows sum to 1.
-        products: What logits and shares are held and multiplied in; sums are in the type of ``items_VD``. Default:
-            that type. In bfloat16 gradients are off by about .5% in random directions.
+        products: What the N x V part is held and multiplied in; sums are in the type of ``items_VD``. Default:
+            that type. In bfloat16 the gradients are off by about .5% in random directions.
 
     Returns:
         Scalar, >= 0.
     """
-    loss: Tensor = _FusedSoftmax.apply(  # type: ignore[no-untyped-call]
-        hidden_ND, items_VD, target_NH, weight_NH, products or items_VD.dtype
-    )
-    return loss
+    every: Tensor = _LogSumExp.apply(hidden_ND, items_VD, products or items_VD.dtype)  # type: ignore[no-untyped-call]
+    target_NH = (F.embedding(target_NH, items_VD) @ hidden_ND[:, :, None]).squeeze(2)
+    return every - (weight_NH * target_NH).sum() / len(hidden_ND)
 
 
-class _FusedSoftmax(torch.autograd.Function):
+class _LogSumExp(torch.autograd.Function):
+    """``1/N sum_n logsumexp_v(h_n.e_v)``, a scalar."""
+
     @staticmethod
-    def forward(
-        ctx: Any, hidden_ND: Tensor, items_VD: Tensor, target_NH: Tensor, weight_NH: Tensor, products: torch.dtype
-    ) -> Tensor:
-        n_rows, n_items = hidden_ND.shape[0], items_VD.shape[0]
-        factor_ND, factor_VD = hidden_ND.to(products), items_VD.to(products)
-        factor_DV = factor_VD.T.contiguous()
-        chunk_rows = min(CHUNK_ROWS, n_rows)
-        buffers = factor_ND.new_empty(2, chunk_rows, n_items)
-        grad_hidden_ND, grad_items_VD = torch.empty_like(factor_ND), torch.zeros_like(items_VD)
+    def forward(ctx: Any, hidden_ND: Tensor, items_VD: Tensor, products: torch.dtype) -> Tensor:
+        n_rows = len(hidden_ND)
+        factor_VD, factor_DV = items_VD.to(products), items_VD.T.to(products, memory_format=torch.contiguous_format)
+        grad_hidden_ND, grad_items_VD = torch.empty_like(hidden_ND), torch.zeros_like(items_VD)
         part_VD = None if products == items_VD.dtype else torch.empty_like(factor_VD)
-        tiny = torch.finfo(products).tiny
-        loss = hidden_ND.new_zeros(())
-        for first in range(0, n_rows, chunk_rows):
-            rows = slice(first, first + chunk_rows)
-            factor_CD, target_CH, weight_CH = factor_ND[rows], target_NH[rows], weight_NH[rows]
-            logit_CV, share_CV = buffers[:, : factor_CD.shape[0]]
-            torch.mm(factor_CD, factor_DV, out=logit_CV)
-            torch.softmax(logit_CV, dim=1, out=share_CV)
-            share_CH = share_CV.gather(1, target_CH).clamp_min_(tiny).to(loss.dtype)
-            loss -= (share_CH.log_() * weight_CH).sum()
-            share_CV.scatter_add_(1, target_CH, -weight_CH.to(products))
-            torch.mm(share_CV, factor_VD, out=grad_hidden_ND[rows])
+        buffer_CV = factor_VD.new_empty(min(CHUNK_ROWS, n_rows), len(items_VD))
+        total = hidden_ND.new_zeros(())
+        for first in range(0, n_rows, CHUNK_ROWS):
+            hidden_CD = hidden_ND[first : first + CHUNK_ROWS]
+            logit_CV = torch.mm(hidden_CD.to(products), factor_DV, out=buffer_CV[: len(hidden_CD)])
+            most_C1 = logit_CV.amax(dim=1, keepdim=True)
+            power_CV = logit_CV.sub_(most_C1).exp_()
+            sum_C1 = power_CV.sum(dim=1, keepdim=True, dtype=total.dtype)
+            total += most_C1.sum(dtype=total.dtype) + sum_C1.log().sum()
+            grad_hidden_ND[first : first + CHUNK_ROWS] = (power_CV @ factor_VD) / sum_C1
+            scaled_CD = (hidden_CD / sum_C1).to(products)
             if part_VD is None:
-                grad_items_VD.addmm_(share_CV.T, factor_CD)
+                grad_items_VD.addmm_(power_CV.T, scaled_CD)
             else:  # summed in the wider type
-                grad_items_VD += torch.mm(share_CV.T, factor_CD, out=part_VD)
-        ctx.save_for_backward(grad_hidden_ND.to(hidden_ND.dtype).div_(n_rows), grad_items_VD.div_(n_rows))
-        return loss / n_rows
+                grad_items_VD += torch.mm(power_CV.T, scaled_CD, out=part_VD)
+        ctx.save_for_backward(grad_hidden_ND.div_(n_rows), grad_items_VD.div_(n_rows))
+        return total / n_rows
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None, None, None]:
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None]:
         grad_hidden_ND, grad_items_VD = ctx.saved_tensors
-        return grad_hidden_ND * grads[0], grad_items_VD * grads[0], None, None, None
+        return grad_hidden_ND * grads[0], grad_items_VD * grads[0], None
 
 
 def fast_products(device: torch.device) -> torch.dtype:
