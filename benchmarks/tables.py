@@ -39,6 +39,8 @@ INTRO = {
     "whose purchases are dealt out anew. `python benchmarks/planted.py`",
     "speed": "Seconds; minimum, median and maximum over the counted epochs. "
     "`python benchmarks/epoch.py DATA --recipe NAME --json FILE`",
+    "phases": "What each phase of an epoch costs against the least it could cost on the same machine (read, split and "
+    "rank: once). [What is counted](performance.md). `python benchmarks/phases.py DATA --recipe NAME --json FILE`",
     "large": "A made-up company's log through the command line, recipe `large`: time and peak memory of every step. "
     "`python benchmarks/large.py --work FOLDER`",
     "before": "`default` as it was before smoothing and coming items (version of 2026-11-23, commits in the table), "
@@ -227,7 +229,42 @@ def _large(documents: list[dict[str, Any]]) -> list[str]:
     return lines[:-1]
 
 
-TABLES = {"speed": _speed, "large": _large, "intents": _intents, "clustering": _clustering, "planted": _planted}
+def _phases(documents: list[dict[str, Any]]) -> list[str]:
+    lines = []
+    for document in documents:
+        rates = document["rates"]
+        lines += [
+            f"`{document['recipe']}` on {document['dataset']}, {document['steps']} steps an epoch; {where(document)}; "
+            f"best rates {rates['torch.float32'] / 1e9:.0f} (float32) and {rates['torch.bfloat16'] / 1e9:.0f} (bfloat16) "
+            f"billion products and sums a second, {rates['bytes'] / 1e9:.0f} GB/s:",
+            "",
+            *markdown(
+                ["phase", "10^9 products and sums", "MB moved", "floor, s", "measured, s", "ratio"],
+                [
+                    [
+                        row["phase"],
+                        f"{row['flops'] / 1e9:.1f}",
+                        f"{row['bytes'] / 1e6:.0f}",
+                        f"{row['floor']:.4f}",
+                        f"{row['seconds']:.4f}",
+                        f"{row['seconds'] / row['floor']:.1f}",
+                    ]
+                    for row in document["phases"]
+                ],
+            ),
+            "",
+        ]
+    return lines[:-1]
+
+
+TABLES = {
+    "speed": _speed,
+    "phases": _phases,
+    "large": _large,
+    "intents": _intents,
+    "clustering": _clustering,
+    "planted": _planted,
+}
 
 
 def main() -> None:

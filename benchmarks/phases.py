@@ -1,0 +1,239 @@
+"""Every phase of an epoch against the least it could cost on this machine.
+
+    python benchmarks/phases.py ../shared/data/Beauty.txt --recipe default --json benchmarks/results/phases/NAME.json
+
+The floor of a phase is the larger of its arithmetic over the machine's best rate of multiplication and its memory
+traffic over the best rate of copying, both measured first, in the same process: products of square matrices of 2,048
+rows, copies of 256 MB. docs/performance.md says what is counted, and why a phase is far from its floor.
+"""
+
+import argparse
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from elcrec import Interactions
+from elcrec.benchmark.provenance import provenance
+from elcrec.config import Settings, resolve
+from elcrec.data.splits import Split, make_split
+from elcrec.data.vocabulary import Vocabulary
+from elcrec.evaluation.ranking import target_ranks
+from elcrec.losses.next_item import fast_products
+from elcrec.losses.objective import Objective
+from elcrec.model.network import ELCRecNetwork
+from elcrec.training.loop import _prepare
+from elcrec.training.optimizer import Optimizer
+from elcrec.training.steps import StepInput, StepSource
+
+STEPS, REPEATS = 12, 5
+
+
+class Cost(NamedTuple):
+    """The least a phase takes: products (multiplications and additions) in a type, and bytes moved."""
+
+    flops: float = 0.0
+    bytes: float = 0.0
+    dtype: torch.dtype = torch.float32
+
+
+def best(work: Callable[[], object], repeats: int = REPEATS) -> float:
+    """Seconds, the least of some times, the first not counted."""
+    work()
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - start)
+    return min(times)
+
+
+def machine_rates() -> dict[str, float]:
+    """Products a second by type, and bytes a second read and written by a copy."""
+    rates = {}
+    for dtype in (torch.float32, torch.bfloat16):
+        a, b = (torch.randn(2048, 2048).to(dtype) for _ in range(2))
+        rates[str(dtype)] = 2 * 2048**3 / best(lambda a=a, b=b: a @ b)
+    source = torch.ones(2**26)
+    target = torch.empty_like(source)
+    rates["bytes"] = 2 * 4 * 2**26 / best(lambda: target.copy_(source))
+    return rates
+
+
+def encoder_flops(settings: Settings, lengths: Tensor) -> float:
+    """Forward pass over real tokens only: projections and feed-forward 12 D^2, attention over what came before."""
+    width = settings.embedding_dim
+    attention = 2 * (lengths * (lengths + 1)).sum().item() / 2 * width
+    return 2 * settings.n_layers * (12 * width**2 * lengths.sum().item() + attention)
+
+
+def step_costs(settings: Settings, network: ELCRecNetwork, step: StepInput) -> dict[str, Cost]:
+    """Of one training step."""
+    width, n_items, n_intents = settings.embedding_dim, network.n_items, settings.n_intents
+    lengths = step.tokens.length_R.double()
+    if settings.padding == "encode":
+        lengths = torch.full_like(lengths, settings.max_seq_len)
+    n_targets = int((step.target_TH[:, 0] > 0).sum())
+    encode = encoder_flops(settings, lengths)
+    weights = sum(weight.numel() for weight in network.parameters())
+    neighbours = network.encoder.neighbours
+    smoothing = 0 if neighbours is None else neighbours.values().numel()
+    table = 4.0 * n_items * width
+    full = settings.next_item_loss == "softmax"
+    products = fast_products(torch.device("cpu")) if settings.precision != "float32" else torch.float32
+    views = 0.0
+    if settings.instance_weight > 0:
+        side = settings.max_seq_len * width if settings.padding == "encode" else width
+        views += 3 * 2 * (2 * step.n_sequences) ** 2 * side
+    if settings.intent_weight > 0:
+        views += 2 * 3 * 2 * (2 * step.n_sequences) ** 2 * width
+    return {
+        "encode": Cost(encode),
+        "smooth the items": Cost(2 * 2.0 * smoothing * width, 2 * (3 * table if smoothing else 0.0)),
+        "next-item loss": Cost(
+            6.0 * n_targets * n_items * width if full else 12.0 * n_targets * width,
+            2 * table if full else 0.0,
+            products,
+        ),
+        "contrasts": Cost(views),
+        "clustering": Cost(2.0 * step.n_sequences * n_intents * width),
+        "backward of the encoder": Cost(2 * encode),
+        "optimiser": Cost(bytes=7 * 4.0 * weights),
+    }
+
+
+def step_seconds(
+    settings: Settings, network: ELCRecNetwork, objective: Objective, optimizer: Optimizer, step: StepInput
+) -> dict[str, float]:
+    """The parts of one step, each timed by itself; the backward pass is what is left of a whole step."""
+    encoder, centers = network.encoder, network.centers
+    users_K = torch.zeros(settings.n_intents)
+    table = encoder.table()
+    hidden_TD = encoder(step.tokens, table=table)
+    leaf_TD, leaf_table = hidden_TD.detach().requires_grad_(), table.detach().requires_grad_()
+    behaviour_BD, *view_BD = network.pooled(hidden_TD.detach(), step.tokens).split(step.n_sequences)
+
+    def contrasts() -> None:
+        if settings.instance_weight > 0:
+            sides = [view.detach().requires_grad_() for view in view_BD]
+            objective._instance(network, hidden_TD.detach().requires_grad_(), step, sides).backward()
+        if settings.intent_weight > 0:
+            sides = [view.detach().requires_grad_() for view in view_BD]
+            objective._intent(network, sides, centers.nearest(behaviour_BD)).backward()
+
+    def clustering() -> None:
+        centers.nearest(behaviour_BD)
+        if settings.cluster_weight > 0:
+            objective._cluster(behaviour_BD.requires_grad_(), centers.weight, users_K).backward()
+        centers.closeness(behaviour_BD)
+
+    def whole() -> None:
+        terms, _ = objective(network, step, users_K)
+        optimizer.backward(terms.total)
+        optimizer.move()
+
+    smoothing = 0.0
+    if encoder.neighbours is not None:
+        smoothing = 2 * best(lambda: encoder.neighbours @ encoder.item_embedding.weight.detach())
+    seconds = {
+        "encode": best(lambda: encoder(step.tokens, table=leaf_table)),
+        "smooth the items": smoothing,
+        "next-item loss": best(
+            lambda: objective._next_item(leaf_table, network.n_items, leaf_TD, step, 0.0).backward()
+        ),
+        "contrasts": best(contrasts),
+        "clustering": best(clustering),
+        "optimiser": best(optimizer.move),
+    }
+    rest = best(whole) - sum(seconds.values())
+    return {**seconds, "backward of the encoder": rest}
+
+
+def epoch_phases(settings: Settings, network: ELCRecNetwork, source: StepSource) -> dict[str, tuple[Cost, float]]:
+    """Costs and seconds of an epoch's steps, from a sample of them."""
+    objective, optimizer = Objective(settings), Optimizer(network, settings)
+    steps, sums = source.epoch(torch.Generator().manual_seed(1)), {}
+    for _ in range(STEPS):
+        start = time.perf_counter()
+        step = next(steps)
+        seconds = {"draw a batch": time.perf_counter() - start}
+        traffic = 2 * 8.0 * (step.tokens.item_T.numel() + step.target_TH.numel())
+        costs = {"draw a batch": Cost(bytes=traffic), **step_costs(settings, network, step)}
+        seconds.update(step_seconds(settings, network, objective, optimizer, step))
+        for phase, cost in costs.items():
+            (flops, size, dtype), before = sums.get(phase, (Cost(dtype=cost.dtype), 0.0))
+            share = source.n_steps / STEPS
+            sums[phase] = (
+                Cost(flops + share * cost.flops, size + share * cost.bytes, dtype),
+                before + share * seconds[phase],
+            )
+    return sums
+
+
+def ranking(settings: Settings, network: ELCRecNetwork, split: Split) -> tuple[Cost, float]:
+    """The whole catalogue ranked for every validation item."""
+    network.eval()
+    user_Q, target_Q = split.targets("valid")
+    start_Q = split.start_U[user_Q]
+    lengths = (target_Q - start_Q).clamp(max=settings.max_seq_len).double()
+    flops = encoder_flops(settings, lengths) + 2.0 * len(user_Q) * network.n_items * settings.embedding_dim
+    with network.encoder.smoothed():
+        seconds = best(lambda: target_ranks(network, split.item_N, start_Q, target_Q, settings.max_seq_len), 2)
+    return Cost(flops, 2 * 4.0 * len(user_Q) * network.n_items), seconds
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--recipe", default="default")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--json", type=Path, help="also write the result here")
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    rates, settings = machine_rates(), resolve(arguments.recipe, {})
+
+    log = Interactions.read(arguments.data)
+    items = Vocabulary.of(log.frame["item_id"], first=1, kind="item")
+    split = make_split(log, items, settings.split, settings.holdout_share)
+    torch.manual_seed(1)
+    network = ELCRecNetwork(settings, len(items)).train()
+    _prepare(network, split, settings)
+    source = StepSource(split, settings, len(items))
+    size = arguments.data.stat().st_size + 16.0 * len(log.frame)
+    measured = {
+        "read": (Cost(bytes=size), best(lambda: Interactions.read(arguments.data))),
+        "split": (
+            Cost(bytes=3 * 8.0 * len(log.frame)),
+            best(lambda: make_split(log, items, settings.split, settings.holdout_share)),
+        ),
+        **epoch_phases(settings, network, source),
+        "rank": ranking(settings, network, split),
+    }
+    rows = []
+    for phase, (cost, seconds) in measured.items():
+        floor = max(cost.flops / rates[str(cost.dtype)], cost.bytes / rates["bytes"])
+        if floor > 0:
+            rows.append({"phase": phase, "flops": cost.flops, "bytes": cost.bytes, "floor": floor, "seconds": seconds})
+    document = {
+        "suite": "phases",
+        "dataset": arguments.data.name,
+        "recipe": arguments.recipe,
+        "steps": source.n_steps,
+        "rates": rates,
+        "phases": rows,
+        **provenance(),
+    }
+    print(f"{'phase':<24} {'floor s':>9} {'seconds':>9} {'ratio':>7}")
+    for row in rows:
+        print(f"{row['phase']:<24} {row['floor']:9.4f} {row['seconds']:9.4f} {row['seconds'] / row['floor']:7.1f}")
+    if arguments.json is not None:
+        arguments.json.parent.mkdir(parents=True, exist_ok=True)
+        arguments.json.write_text(json.dumps(document, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
