@@ -232,11 +232,11 @@ def _large(documents: list[dict[str, Any]]) -> list[str]:
 def _phases(documents: list[dict[str, Any]]) -> list[str]:
     lines = []
     for document in documents:
-        rates = document["rates"]
+        in_billions = {name: f"{rate / 1e9:.0f}" for name, rate in document["rates"].items()}
         lines += [
             f"`{document['recipe']}` on {document['dataset']}, {document['steps']} steps an epoch; {where(document)}; "
-            f"best rates {rates['torch.float32'] / 1e9:.0f} (float32) and {rates['torch.bfloat16'] / 1e9:.0f} (bfloat16) "
-            f"billion products and sums a second, {rates['bytes'] / 1e9:.0f} GB/s:",
+            f"billion products and sums a second at best: {in_billions['torch.float32']} in float32, "
+            f"{in_billions['torch.bfloat16']} in bfloat16; {in_billions['bytes']} GB copied:",
             "",
             *markdown(
                 ["phase", "10^9 products and sums", "MB moved", "floor, s", "measured, s", "ratio"],
