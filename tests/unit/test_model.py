@@ -536,11 +536,11 @@ def test_newest_only_is_the_newest_of_all(n_layers: int, filter_width: int) -> N
 
 
 def test_a_filter_mixes_the_newest_channel_by_channel() -> None:
-    filter, x_TD = CausalFilter(2, WIDTH), torch.randn(2 * 4, WIDTH)
-    assert not filter(x_TD, ((2, 4),)).any()  # a layer begins with attention alone
+    filter, x_TD, column_T = CausalFilter(2, WIDTH), torch.randn(2 * 4, WIDTH), torch.arange(4).repeat(2)
+    assert not filter(x_TD, column_T).any()  # a layer begins with attention alone
     newest, before = torch.randn(2, WIDTH)
     filter.weight.data = torch.stack([newest, before])
-    found = filter(x_TD, ((2, 4),)).view(2, 4, WIDTH)
+    found = filter(x_TD, column_T).view(2, 4, WIDTH)
     x_RWD = x_TD.view(2, 4, WIDTH)
     torch.testing.assert_close(found[:, 0], newest * x_RWD[:, 0])  # nothing comes before
     torch.testing.assert_close(found[:, 1:], newest * x_RWD[:, 1:] + before * x_RWD[:, :-1])

@@ -23,6 +23,7 @@ class TokenBatch:
     Attributes:
         item_T: int64 [T], item indices, 0 where there is none.
         position_T: int64 [T], in 0 .. max_seq_len - 1; the newest item of a sequence has the last position.
+        column_T: int64 [T], place in its row of the layout, from 0.
         real_T: bool [T].
         source_T: int64 [T], index into the flattened [B, W] matrix the batch was made from (any value
             where not real): ``matrix.flatten()[source_T]`` lays another such matrix out alike.
@@ -35,6 +36,7 @@ class TokenBatch:
 
     item_T: Tensor
     position_T: Tensor
+    column_T: Tensor
     real_T: Tensor
     source_T: Tensor
     blocks: tuple[tuple[int, int], ...]
@@ -110,6 +112,7 @@ def lay_out(item_BW: Tensor, length_B: Tensor, max_seq_len: int, padding: Paddin
     return TokenBatch(
         item_T=item_T,
         position_T=position_T,
+        column_T=column_T,
         real_T=real_T,
         source_T=source_T,
         blocks=blocks,

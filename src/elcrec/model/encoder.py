@@ -113,7 +113,7 @@ class SequenceEncoder(nn.Module):
         masks = [attention_mask(batch, *block) for block in batch.blocks]
         for number, layer in enumerate(self.layers, start=1):
             kept_B = batch.last_B if newest_only and number == len(self.layers) else None
-            x_TD = layer(x_TD, batch.blocks, masks, kept_B)
+            x_TD = layer(x_TD, batch, masks, kept_B)
         return x_TD
 
 
@@ -144,17 +144,13 @@ class CausalFilter(nn.Module):
         super().__init__()
         self.weight = nn.Parameter(torch.zeros(width, embedding_dim))
 
-    def forward(self, x_TD: Tensor, blocks: tuple[tuple[int, int], ...]) -> Tensor:
-        """[T, D] in and out."""
-        out, first = [], 0
-        for rows, width in blocks:
-            x_RWD = x_TD[first : first + rows * width].view(rows, width, -1)
-            y_RWD = x_RWD * self.weight[0]
-            for age in range(1, min(len(self.weight), width)):
-                y_RWD = y_RWD + F.pad(x_RWD[:, :-age], (0, 0, age, 0)) * self.weight[age]
-            out.append(y_RWD.view(rows * width, -1))
-            first += rows * width
-        return torch.cat(out)
+    def forward(self, x_TD: Tensor, column_T: Tensor) -> Tensor:
+        """[T, D] in and out; ``column_T``, int64 [T], is each token's place in its row, from 0."""
+        y_TD = x_TD * self.weight[0]
+        for age in range(1, min(len(self.weight), len(x_TD))):
+            same_row = (column_T[age:] >= age)[:, None].to(x_TD.dtype)
+            y_TD = y_TD + F.pad(x_TD[:-age] * same_row * self.weight[age], (0, 0, age, 0))
+        return y_TD
 
 
 class EncoderLayer(nn.Module):
@@ -173,12 +169,10 @@ class EncoderLayer(nn.Module):
         self.dropout = Dropout(dropout)
         self.filter = CausalFilter(filter_width, embedding_dim) if filter_width else None
 
-    def forward(
-        self, x_TD: Tensor, blocks: tuple[tuple[int, int], ...], masks: list[Tensor], kept_B: Tensor | None = None
-    ) -> Tensor:
+    def forward(self, x_TD: Tensor, batch: TokenBatch, masks: list[Tensor], kept_B: Tensor | None = None) -> Tensor:
         """[T, D] in and out; only tokens ``kept_B`` out, if given: all feed the attention, only those go on."""
-        mixed_TD = self._attend(self.qkv(x_TD), blocks, masks)
-        filtered_TD = self.filter(x_TD, blocks) if self.filter is not None else None
+        mixed_TD = self._attend(self.qkv(x_TD), batch.blocks, masks)
+        filtered_TD = self.filter(x_TD, batch.column_T) if self.filter is not None else None
         if kept_B is not None:
             mixed_TD, x_TD = mixed_TD[kept_B], x_TD[kept_B]
             filtered_TD = filtered_TD[kept_B] if filtered_TD is not None else None
