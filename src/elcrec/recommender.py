@@ -27,6 +27,7 @@ from elcrec.recommending import Recommending
 from elcrec.run_folder import RunFolder
 from elcrec.storage import read_weights, write_frame
 from elcrec.trained import Learnt
+from elcrec.training.distributed import Team, joined, own_device
 from elcrec.training.loop import Reporter, seeded, train
 from elcrec.training.report import SilentReporter, TerminalReporter
 
@@ -63,7 +64,7 @@ class ELCRec(Recommending, Judging):
         overrides = settings if seed is None else {**settings, "seed": seed}
         self.recipe = str(recipe)
         self.settings: Settings = resolve(recipe, overrides)
-        self.device = resolve_device(device)
+        self.device = own_device(resolve_device(device))
         self.history: list[dict[str, Any]] = []
         self.metrics: dict[str, Any] = {}
         self._network = None
@@ -104,14 +105,29 @@ class ELCRec(Recommending, Judging):
                 :meth:`match_intents`.
 
         Returns:
-            Itself.
+            Itself. Of several processes (see docs/distributed.md) the first writes ``out`` and has the results.
 
         Raises:
             DataError: The log cannot be used.
             RunError: ``out`` holds another run, or cannot be written.
         """
-        if isinstance(progress, bool):
-            reporter: Reporter = TerminalReporter() if progress else SilentReporter()
+        with joined(self.device) as team:
+            return self._fit(team, data, out, resume, overwrite, progress, format, items, names_from)
+
+    def _fit(
+        self,
+        team: Team,
+        data: Any,
+        out: str | Path | None,
+        resume: bool,
+        overwrite: bool,
+        progress: bool | Reporter,
+        format: str | None,
+        items: Any,
+        names_from: str | Path | ELCRec | None,
+    ) -> ELCRec:
+        if isinstance(progress, bool) or not team.leads:
+            reporter: Reporter = TerminalReporter() if progress and team.leads else SilentReporter()
         else:
             reporter = progress
         log = self._read(data, format)
@@ -119,25 +135,23 @@ class ELCRec(Recommending, Judging):
         named = names_from if names_from is None or isinstance(names_from, ELCRec) else ELCRec.load(names_from)
         mark = fingerprint(log.frame)
         folder = None if out is None else RunFolder(Path(out))
-        if folder is not None and folder.started and not overwrite:
-            self._check_same(folder, mark, resume)
-            if folder.finished and not folder.checkpoint.exists():
-                return self._restore(folder)
+        if folder is not None and team.told(lambda: self._finished(folder, mark, resume, overwrite)):
+            return self._restore(folder)
         self._use(log, Vocabulary.of(log.frame["item_id"], first=1, kind="item"), catalogue)
         self._split.learners()
         self._split.targets("valid")
         if named is not None:
             self._shared_items(named)  # better now than after the training
         reporter.log(log.summary())
-        if folder is not None and (overwrite or not folder.started):
+        if folder is not None and team.leads and (overwrite or not folder.started):
             folder.begin(self.recipe, self.settings, log, self.items, mark)
-        elif folder is not None:
+        elif folder is not None and team.leads:
             folder.write_log(log, self.items)  # the start may have been interrupted
         with seeded(self.settings.seed, 0, self.device):
             network = ELCRecNetwork(self.settings, len(self.items)).to(self.device)
         checkpoint = None if folder is None else folder.checkpoint
-        on_epoch = None if folder is None else folder.write_history
-        state = train(network, self._split, self.settings, reporter, checkpoint, on_epoch)
+        on_epoch = folder.write_history if folder is not None and team.leads else None
+        state = train(network, self._split, self.settings, reporter, checkpoint, on_epoch, team)
         self._network, self.history = network.eval(), state.history
         self._given_names = {}
         if named is not None:
@@ -146,11 +160,22 @@ class ELCRec(Recommending, Judging):
             "best_epoch": state.best_epoch,
             "epochs": len(state.history),
             "train_seconds": state.seconds,
-            **self._results(),
+            **(self._results() if team.leads else {}),
         }
-        if folder is not None:
+        if folder is not None and team.leads:
             self._finish(folder)
         return self
+
+    def _finished(self, folder: RunFolder, mark: str, resume: bool, overwrite: bool) -> bool:
+        """Whether there is nothing left to do in a folder.
+
+        Raises:
+            RunError: It holds another run.
+        """
+        if not folder.started or overwrite:
+            return False
+        self._check_same(folder, mark, resume)
+        return folder.finished and not folder.checkpoint.exists()
 
     def _check_same(self, folder: RunFolder, mark: str, resume: bool) -> None:
         """Raise unless ``fit`` may go on in a folder that holds a run."""

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from elcrec.cli.output import console, print_json, print_rows, say, say_metrics
+from elcrec.cli.output import console, first_process, print_json, print_rows, say, say_metrics
 from elcrec.cli.parameters import Data, DataOption, Device, Format, Intents, Items, Json, Out, Run, Sets, TopK, Unknown
 from elcrec.errors import SettingsError
 
@@ -17,7 +17,8 @@ commands = typer.Typer()
 @commands.command(
     epilog="Examples:\n\n  elcrec train events.csv --out runs/shop\n\n"
     "  elcrec train Beauty.txt --out runs/beauty --recipe paper --set epochs=100 --seed 7\n\n"
-    "  elcrec train events.csv --out runs/shop --resume"
+    "  elcrec train events.csv --out runs/shop --resume\n\n"
+    "  torchrun --nproc-per-node 2 -m elcrec.cli train events.csv --out runs/shop"
 )
 def train(
     data: Data,
@@ -55,6 +56,8 @@ def train(
             overrides = {**stored["settings"].model_dump(), **overrides}
         model = ELCRec(recipe or "default", device=device, **overrides)
         model.fit(data, out, resume, overwrite, format=format, items=items, names_from=names_from)
+    if not first_process():
+        return
     if as_json:
         print_json({"run": str(out), **model.metrics})
     else:

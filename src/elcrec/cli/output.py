@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -17,6 +18,11 @@ def console(stderr: bool = False) -> Console:
     from rich.console import Console
 
     return Console(highlight=False, stderr=stderr)
+
+
+def first_process() -> bool:
+    """Whether this process, of those that torchrun started, is the one that prints results."""
+    return os.environ.get("RANK", "0") == "0"
 
 
 def say(text: str) -> None:

@@ -20,6 +20,34 @@ from elcrec.model.network import ELCRecNetwork
 PhaseClock = Callable[[str], None]
 
 
+class Part(NamedTuple):
+    """One process's part of a batch.
+
+    Attributes:
+        place_B: int64 [B], where its rows lie in the whole batch; empty for a process without rows, which then holds
+            a row that does not count.
+        n_rows: Rows of the whole batch.
+        target_share: Its share of all positions that predict, 0 to 1.
+        gather: Puts the rows of all processes together: part [B, ...], places, rows -> whole [n_rows, ...].
+        size: Number of processes.
+    """
+
+    place_B: Tensor
+    n_rows: int
+    target_share: float
+    gather: Callable[[Tensor, Tensor, int], Tensor]
+    size: int
+
+    @property
+    def row_share(self) -> float:
+        """Its share of the rows, 0 to 1."""
+        return len(self.place_B) / self.n_rows
+
+    def whole(self, part_B: Tensor) -> Tensor:
+        """The rows of all processes."""
+        return self.gather(part_B, self.place_B, self.n_rows)
+
+
 @dataclass(frozen=True)
 class StepInput:
     """What one step reads: B sequences and, where a contrast needs them, two random views of each.
@@ -32,6 +60,7 @@ class StepInput:
         negative_TM: int64 [T, M], items the user does not have; None without a loss that asks for them.
         drawn_M: int64 [M], rows of the catalogue drawn for the step; None without a loss that asks for them.
         expected_M: [M], how often each had to be expected among the draws; None likewise.
+        part: Which part of the batch this is, where several processes share it.
     """
 
     tokens: TokenBatch
@@ -40,6 +69,7 @@ class StepInput:
     negative_TM: Tensor | None = None
     drawn_M: Tensor | None = None
     expected_M: Tensor | None = None
+    part: Part | None = None
 
     def on_its_items(self) -> tuple[Tensor, StepInput]:
         """The same step on a catalogue of only the items it touches.
@@ -123,9 +153,9 @@ class Objective:
             clock: Called with the name of each phase as it ends (``encode``, ``losses``).
 
         Returns:
-            The terms (scalars) and the intent of each row.
+            The terms (scalars; of a part of a batch what it adds to the whole's) and the intent of each row.
         """
-        settings = self.settings
+        settings, part = self.settings, step.part
         instance_weight, intent_weight, cluster_weight = (
             0.0 if warming_up else weight
             for weight in (settings.instance_weight, settings.intent_weight, settings.cluster_weight)
@@ -152,10 +182,14 @@ class Objective:
             behaviour_BD = F.normalize(behaviour_BD, dim=-1)
         intent_B = network.centers.nearest(behaviour_BD.detach())
         cluster = self._cluster(behaviour_BD, network.centers.weight, users_K) if cluster_weight > 0 else zero
-        intent = self._intent(network, view_BD, intent_B) if intent_weight > 0 else zero
+        intent = self._intent(network, step, view_BD, intent_B) if intent_weight > 0 else zero
+        if part is not None:
+            next_item_loss, cluster = part.target_share * next_item_loss, part.row_share * cluster
+            instance, intent = instance / part.size, intent / part.size
         total = next_item_loss + instance_weight * instance + intent_weight * intent + cluster_weight * cluster
         nearest_B2 = network.centers.closeness(behaviour_BD)
-        assigned = Assigned(intent_B, nearest_B2[:, 0], nearest_B2[:, 0] - nearest_B2[:, 1])
+        rows = slice(None if part is None else len(part.place_B))
+        assigned = Assigned(intent_B[rows], nearest_B2[rows, 0], nearest_B2[rows, 0] - nearest_B2[rows, 1])
         clock("losses")
         return Terms(total, next_item_loss, instance, intent, cluster), assigned
 
@@ -185,11 +219,16 @@ class Objective:
             ]
         else:
             sides = [F.normalize(mean_BD, dim=-1) for mean_BD in view_BD]
+        if step.part is not None:
+            sides = [step.part.whole(side) for side in sides]
         return nt_xent(sides[0], sides[1], self.settings.temperature)
 
-    def _intent(self, network: ELCRecNetwork, view_BD: list[Tensor], intent_B: Tensor) -> Tensor:
+    def _intent(self, network: ELCRecNetwork, step: StepInput, view_BD: list[Tensor], intent_B: Tensor) -> Tensor:
         """Contrast of each view with the centre of the original; unit vectors and no false negatives in ours."""
         center_BD = network.centers.of(intent_B)
+        if step.part is not None:
+            view_BD = [step.part.whole(mean_BD) for mean_BD in view_BD]
+            center_BD, intent_B = step.part.whole(center_BD), step.part.whole(intent_B)
         if self.settings.intent_learning == "em":
             center_BD = F.normalize(center_BD, dim=-1)
         released = self.settings.padding == "encode"

@@ -44,16 +44,30 @@ def save_checkpoint(
     write_tensors(path, tensors, vars(progress))
 
 
-def load_checkpoint(path: Path, network: nn.Module, optimizer: Optimizer) -> tuple[dict[str, Tensor], Progress]:
+Checkpoint = tuple[Path, dict[str, Tensor], Any]
+
+
+def read_checkpoint(path: Path) -> Checkpoint:
+    """What :func:`save_checkpoint` wrote, and where it lay.
+
+    Raises:
+        RunError: The file is damaged.
+    """
+    return path, *read_tensors(path)
+
+
+def load_checkpoint(
+    checkpoint: Checkpoint, network: nn.Module, optimizer: Optimizer
+) -> tuple[dict[str, Tensor], Progress]:
     """Put network and optimiser where they were.
 
     Returns:
         The best weights so far, and the progress.
 
     Raises:
-        RunError: The file is damaged or of another network.
+        RunError: It is of another network.
     """
-    tensors, state = read_tensors(path)
+    path, tensors, state = checkpoint
     try:
         best = _under(tensors, "best.")
         network.load_state_dict(best)

@@ -22,7 +22,8 @@ from elcrec.evaluation.ranking import target_ranks
 from elcrec.losses.objective import Objective, Terms
 from elcrec.model.network import ELCRecNetwork
 from elcrec.training.centers import settle_centers, start_centers
-from elcrec.training.checkpoint import Progress, load_checkpoint, save_checkpoint
+from elcrec.training.checkpoint import Progress, load_checkpoint, read_checkpoint, save_checkpoint
+from elcrec.training.distributed import Team
 from elcrec.training.optimizer import Optimizer
 from elcrec.training.steps import StepSource
 
@@ -70,6 +71,7 @@ def train(
     reporter: Reporter,
     checkpoint: Path | None = None,
     on_epoch: Callable[[list[dict[str, Any]]], None] | None = None,
+    team: Team = Team(),  # noqa: B008
 ) -> Progress:
     """Train to the epoch limit or until validation stops improving; the best weights end up in the network.
 
@@ -86,6 +88,7 @@ def train(
         reporter: Told of every step and epoch.
         checkpoint: Where to keep the state after every epoch; if the file exists, training goes on from it.
         on_epoch: Given the history after every epoch, before the checkpoint is written.
+        team: The processes that train together; the leader writes.
 
     Returns:
         The progress. Its ``history`` has one record an epoch: ``epoch``, ``losses`` (mean of each term),
@@ -97,10 +100,12 @@ def train(
         RunError: The loss is not a number, or the checkpoint cannot be read or written.
     """
     _prepare(network, split, settings)
-    optimizer = Optimizer(network, settings)
-    objective, source = Objective(settings), StepSource(split, settings, network.n_items)
-    if checkpoint is not None and checkpoint.exists():
-        best, progress = load_checkpoint(checkpoint, network, optimizer)
+    team.alike(network.state_dict().values())
+    optimizer = Optimizer(network, settings, team)
+    objective, source = Objective(settings), StepSource(split, settings, network.n_items, team)
+    left = team.told(lambda: read_checkpoint(checkpoint) if checkpoint is not None and checkpoint.exists() else None)
+    if left is not None:
+        best, progress = load_checkpoint(left, network, optimizer)
     else:
         best, progress = weights_of(network), Progress()
     reporter.begin(settings, source.n_steps, progress)
@@ -108,17 +113,18 @@ def train(
         while not finished(settings, progress):
             epoch = len(progress.history) + 1
             timer = PhaseTimer()
-            with seeded(settings.seed, epoch, split.item_N.device) as generator:
+            with seeded(settings.seed, epoch, split.item_N.device, team.rank) as generator:
                 if _centers_are_due(settings, epoch):
                     start_centers(network, split, settings)
+                    team.alike([network.centers.weight.data])
                     timer("start centers")
                 losses, intents = _run_epoch(
-                    network, objective, source, optimizer, generator, reporter, timer, progress
+                    network, objective, source, optimizer, generator, reporter, timer, progress, team
                 )
             if not all(value == value for value in losses.values()):
                 raise RunError(f"the loss became NaN in epoch {epoch}: lower learning_rate")
             with network.encoder.smoothed():
-                valid = validate(network, split, settings)
+                valid = validate(network, split, settings, team)
                 better = valid[SELECT_ON] > progress.best_value
                 best = weights_of(network) if better else best
             timer("evaluate")
@@ -135,7 +141,7 @@ def train(
                 progress.best_epoch, progress.best_value = epoch, valid[SELECT_ON]
             if on_epoch is not None:
                 on_epoch(progress.history)
-            if checkpoint is not None:
+            if checkpoint is not None and team.leads:
                 save_checkpoint(checkpoint, network, best, optimizer, progress)
             reporter.epoch(record, progress)
     finally:
@@ -145,6 +151,7 @@ def train(
     if progress.best_epoch <= settings.warmup_epochs:  # the best weights come from before the centres' start
         start_centers(network, split, settings)
     settle_centers(network, split, settings)
+    team.alike([network.centers.weight.data])
     return progress
 
 
@@ -170,6 +177,7 @@ def _run_epoch(
     reporter: Reporter,
     timer: PhaseTimer,
     progress: Progress,
+    team: Team,
 ) -> tuple[dict[str, float], dict[str, Any]]:
     network.train()
     settings, done = objective.settings, len(progress.history)
@@ -187,28 +195,30 @@ def _run_epoch(
         optimizer.move(1 - passed)
         timer("step")
         sums += torch.stack([term.detach() for term in terms])
-        users_K += torch.bincount(assigned.intent_B, minlength=users_K.numel())
+        users_K += team.sum(torch.bincount(assigned.intent_B, minlength=users_K.numel()))
         closeness += torch.stack([assigned.cosine_B.sum(), assigned.margin_B.sum()])
         if number % 10 == 0:  # reading values waits for the device
-            reporter.step(_means(sums, number), effective_intents(users_K))
+            reporter.step(_means(team.sum(sums.clone()), number), effective_intents(users_K))
         else:
             reporter.step(None, None)
-    cosine, margin = (closeness / users_K.sum()).tolist()
+    cosine, margin = (team.sum(closeness) / users_K.sum()).tolist()
     health = {**intent_health(users_K, network.centers.weight), "cosine": cosine, "margin": margin}
     if not warming_up:
         health["warning"] = collapse_warning(health, len(users_K), int(users_K.sum()))
-    return _means(sums, source.n_steps), health
+    return _means(team.sum(sums), source.n_steps), health
 
 
 @torch.no_grad()
-def validate(network: ELCRecNetwork, split: Split, settings: Settings) -> dict[str, float]:
-    """Metrics on the validation items."""
+def validate(network: ELCRecNetwork, split: Split, settings: Settings, team: Team) -> dict[str, float]:
+    """Metrics on the validation items; each process ranks a part of them."""
     network.eval()
     user_Q, target_Q = split.targets("valid", settings.judged_users, settings.seed)
-    rank_Q, _ = target_ranks(
-        network, split.item_N, split.start_U[user_Q], target_Q, settings.max_seq_len, settings.exclude_seen
-    )
-    return ranking_metrics(rank_Q)
+    rank_Q = torch.zeros_like(target_Q)
+    at_X = team.part(torch.arange(len(target_Q), device=target_Q.device))
+    if len(at_X):
+        how = (settings.max_seq_len, settings.exclude_seen)
+        rank_Q[at_X], _ = target_ranks(network, split.item_N, split.start_U[user_Q[at_X]], target_Q[at_X], *how)
+    return ranking_metrics(team.sum(rank_Q))
 
 
 def finished(settings: Settings, progress: Progress) -> bool:
@@ -228,16 +238,17 @@ def weights_of(network: ELCRecNetwork) -> dict[str, Tensor]:
 
 
 @contextmanager
-def seeded(seed: int, epoch: int, device: torch.device) -> Iterator[torch.Generator]:
+def seeded(seed: int, epoch: int, device: torch.device, rank: int = 0) -> Iterator[torch.Generator]:
     """Randomness that follows from seed and epoch; torch's global state is put back afterwards.
 
     Yields:
-        A generator on the device. Dropout and initialisation use torch's global one, seeded alike.
+        A generator on the device. Dropout and initialisation use torch's global one, seeded alike, but in each process
+        of a training (``rank``) otherwise.
     """
     devices = [device] if device.type == "cuda" else []
     with torch.random.fork_rng(devices=devices):
         number = (seed * 1_000_003 + epoch) % 2**63
-        torch.manual_seed(number)
+        torch.manual_seed((number + rank * 998_244_353) % 2**63)
         yield torch.Generator(device=device).manual_seed(number)
 
 

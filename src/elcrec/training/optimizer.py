@@ -7,6 +7,7 @@ from torch import Tensor
 
 from elcrec.config import Settings
 from elcrec.model.network import ELCRecNetwork
+from elcrec.training.distributed import Team
 
 
 class Optimizer:
@@ -15,8 +16,9 @@ class Optimizer:
     Source: Kingma and Ba 2015. The lazy form differs from Adam in that moments of an unseen item do not decay.
     """
 
-    def __init__(self, network: ELCRecNetwork, settings: Settings) -> None:
+    def __init__(self, network: ELCRecNetwork, settings: Settings, team: Team = Team()) -> None:  # noqa: B008
         """No moments yet."""
+        self._team = team
         table = network.encoder.item_embedding.weight
         lazy = settings.item_updates == "touched"
         others = [weight for weight in network.parameters() if not (lazy and weight is table)]
@@ -32,6 +34,7 @@ class Optimizer:
         for part in self._parts:
             part.zero_grad()
         loss.backward()
+        self._team.sum_gradients(weight for part in self._parts for weight in part.param_groups[0]["params"])
 
     def move(self, share: float = 1.0) -> None:
         """Go down the gradient with a share of the step size, 0 to 1."""

@@ -10,23 +10,26 @@ from torch import Tensor
 
 from elcrec.config import Settings
 from elcrec.data.augment import draw_view
-from elcrec.data.batches import ItemSampler, NegativeSampler, histories, lay_out, shuffled
+from elcrec.data.batches import ItemSampler, NegativeSampler, TokenBatch, histories, lay_out, shuffled
 from elcrec.data.splits import Split
-from elcrec.losses.objective import Objective, StepInput
+from elcrec.losses.objective import Objective, Part, StepInput
+from elcrec.training.distributed import Team
 
 
 class StepSource:
     """Draws the steps of an epoch: each learner's training items, the newest ``max_seq_len`` of them."""
 
-    def __init__(self, split: Split, settings: Settings, n_items: int) -> None:
+    def __init__(self, split: Split, settings: Settings, n_items: int, team: Team = Team()) -> None:  # noqa: B008
         """Prepare the parts that do not change from epoch to epoch.
 
         Args:
             split: The log, on the device of the model.
             settings: Batch size, views, negatives.
             n_items: Size of the catalogue, V.
+            team: Of several processes each gets a part of every batch.
         """
         self.split = split
+        self._team = team
         self.settings = settings
         self.learner_M = split.learners()
         self.needs_views = Objective(settings).needs_views
@@ -54,7 +57,7 @@ class StepSource:
                 yield self.step(user_B, generator)
 
     def step(self, user_B: Tensor, generator: torch.Generator) -> StepInput:
-        """The step of the given users: int64 [B]."""
+        """The step of the given users, int64 [B], or this process's part of it; all draw for the whole batch."""
         split, settings = self.split, self.settings
         start_B, end_B = split.start_U[user_B], split.train_end_U[user_B] - 1
         # The released program draws views from the whole history; ours are cut to what is read.
@@ -65,25 +68,44 @@ class StepSource:
         if self.needs_views:
             shares = (settings.crop_keep, settings.mask_share, settings.reorder_share)
             rows += [draw_view(item_BW, length_B, generator, *shares) for _ in range(2)]
-        tokens = lay_out(
-            torch.cat([items for items, _ in rows]),
-            torch.cat([lengths for _, lengths in rows]),
-            settings.max_seq_len,
-            settings.padding,
-        )
-        n_sequences, width = item_BW.shape
-        predicted_T = tokens.real_T & (tokens.source_T < item_BW.numel())
-        source_T = tokens.source_T.clamp(max=item_BW.numel() - 1)
-        coming_BWH = torch.stack([F.pad(target_BW, (0, gap))[:, gap:] for gap in range(settings.horizon)], dim=2)
-        target_TH = coming_BWH.flatten(0, 1)[source_T] * predicted_T[:, None]
-        negative_TM = drawn_M = expected_M = None
+        item_RW, length_R = torch.cat([items for items, _ in rows]), torch.cat([lengths for _, lengths in rows])
+        whole = self._lay_out(item_RW, length_R, target_BW)
+        tokens, source_T, target_TH = whole
+        negative_TM = drawn_M = expected_M = part = None
         if self._negatives is not None:
-            user_T1 = user_B[source_T // width][:, None]
+            user_T1 = user_B[source_T.clamp(max=item_BW.numel() - 1) // item_BW.shape[1]][:, None]
             n_negatives = 1 if settings.next_item_loss == "bce" else settings.n_negatives
             negative_TM = self._negatives.draw(user_T1.expand(-1, n_negatives), generator)
         if self._items is not None:
             drawn_M, expected_M = self._items.draw(settings.n_negatives, generator)
-        return StepInput(tokens, n_sequences, target_TH, negative_TM, drawn_M, expected_M)
+        n_sequences = len(user_B)
+        if self._team.size > 1:
+            place_B = torch.arange(n_sequences, device=user_B.device)
+            place_B, n_targets = self._team.part(place_B), (target_TH[:, 0] > 0).sum()
+            held_B = place_B if len(place_B) else place_B.new_zeros(1)
+            row_R = torch.cat([held_B + number * n_sequences for number in range(len(rows))])
+            tokens, source_T, target_TH = self._lay_out(item_RW, length_R, target_BW, row_R)
+            share = float((target_TH[:, 0] > 0).sum() / n_targets) if len(place_B) else 0.0
+            part = Part(place_B, n_sequences, share, self._team.whole, self._team.size)
+            negative_TM = None if negative_TM is None else _moved(negative_TM, whole, source_T, target_BW.numel())
+            n_sequences = len(held_B)
+        return StepInput(tokens, n_sequences, target_TH, negative_TM, drawn_M, expected_M, part)
+
+    def _lay_out(
+        self, item_RW: Tensor, length_R: Tensor, target_BW: Tensor, row_X: Tensor | None = None
+    ) -> tuple[TokenBatch, Tensor, Tensor]:
+        """Tokens of rows of a batch (all, or some), where they are from in the matrix, and what they predict."""
+        settings, width = self.settings, item_RW.shape[1]
+        if row_X is None:
+            tokens = lay_out(item_RW, length_R, settings.max_seq_len, settings.padding)
+            source_T = tokens.source_T
+        else:
+            tokens = lay_out(item_RW[row_X], length_R[row_X], settings.max_seq_len, settings.padding)
+            source_T = row_X[tokens.source_T // width] * width + tokens.source_T % width
+        predicted_T = tokens.real_T & (source_T < target_BW.numel())
+        coming_BWH = torch.stack([F.pad(target_BW, (0, gap))[:, gap:] for gap in range(settings.horizon)], dim=2)
+        target_TH = coming_BWH.flatten(0, 1)[source_T.clamp(max=target_BW.numel() - 1)] * predicted_T[:, None]
+        return tokens, source_T, target_TH
 
     def _sampler(self, n_items: int) -> NegativeSampler:
         """Negatives 1 .. V, or 1 .. V + 1 (the mask row too) where the released program is followed."""
@@ -94,3 +116,12 @@ class StepSource:
 
     def _item_sampler(self, n_items: int) -> ItemSampler:
         return ItemSampler(self.split.item_N[self.split.before(self.split.train_end_U)], n_items)
+
+
+def _moved(negative_TM: Tensor, whole: tuple[TokenBatch, Tensor, Tensor], source_X: Tensor, n_places: int) -> Tensor:
+    """What was drawn for the tokens of a whole batch, for some of its tokens: [X, M]."""
+    _, source_T, target_TH = whole
+    predicts_T = target_TH[:, 0] > 0
+    at_place = negative_TM.new_ones(n_places, negative_TM.shape[1])
+    at_place[source_T[predicts_T]] = negative_TM[predicts_T]
+    return at_place[source_X.clamp(max=n_places - 1)]

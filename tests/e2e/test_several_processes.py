@@ -1,0 +1,112 @@
+"""Training on two real processes: the same trajectory as on one, and what happens when one dies."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli_runner import shop_csv
+
+TWO = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "elcrec.cli"]
+ONE = [sys.executable, "-m", "elcrec.cli"]
+SMALL = {"epochs": 3, "dropout": 0.0, "batch_size": 97, "n_intents": 16, "embedding_dim": 16, "max_seq_len": 20}
+# 292 users, batches of 97: the last one has a single row, which leaves the second process without any.
+N_USERS = 292
+CASES: dict[str, dict[str, Any]] = {
+    "default": {"warmup_epochs": 1, "instance_weight": 0.1, "intent_weight": 0.1},
+    "paper": {},
+    "large": {"warmup_epochs": 1, "n_negatives": 64},
+}
+
+
+def command(launcher: list[str], data: Path, out: Path, recipe: str, *more: str, **settings: Any) -> list[str]:
+    sets = [part for name, value in {**SMALL, **settings}.items() for part in ("--set", f"{name}={value}")]
+    return [*launcher, "train", str(data), "--out", str(out), "--recipe", recipe, *sets, *more]
+
+
+def run(words: list[str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(words, capture_output=True, text=True, timeout=300)
+
+
+def history(run: Path) -> list[dict[str, Any]]:
+    path = run / "history.jsonl"
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def losses(run: Path) -> list[float]:
+    return [value for record in history(run) for value in record["losses"].values()]
+
+
+@pytest.mark.parametrize("recipe", CASES)
+def test_two_processes_train_like_one(tmp_path: Path, recipe: str) -> None:
+    data = shop_csv(tmp_path, N_USERS)
+    one = run(command(ONE, data, tmp_path / "one", recipe, **CASES[recipe]))
+    two = run(command(TWO, data, tmp_path / "two", recipe, "--json", **CASES[recipe]))
+    assert (one.returncode, two.returncode) == (0, 0), two.stderr
+    assert losses(tmp_path / "two") == pytest.approx(losses(tmp_path / "one"), rel=1e-4, abs=1e-5)
+    valid = [[record["valid"]["ndcg@20"] for record in history(tmp_path / name)] for name in ("one", "two")]
+    assert valid[0] == pytest.approx(valid[1], rel=1e-3)
+    assert json.loads(two.stdout)["test"]["n_users"] == N_USERS  # one document, from one process
+
+
+def test_dropout_differs_between_the_processes(tmp_path: Path) -> None:
+    data = shop_csv(tmp_path, N_USERS)
+    changed = {"dropout": 0.5, "warmup_epochs": 1, "epochs": 1}
+    assert run(command(ONE, data, tmp_path / "one", "default", **changed)).returncode == 0
+    assert run(command(TWO, data, tmp_path / "two", "default", **changed)).returncode == 0
+    assert losses(tmp_path / "two") != losses(tmp_path / "one")
+    assert losses(tmp_path / "two") == pytest.approx(losses(tmp_path / "one"), rel=0.05)
+
+
+def test_a_killed_process_ends_the_training_and_it_can_go_on_with_another_number(tmp_path: Path) -> None:
+    data = shop_csv(tmp_path, N_USERS)
+    changed = {"epochs": 30, "patience": 30}
+    whole = run(command(ONE, data, tmp_path / "whole", "default", **changed))
+    assert whole.returncode == 0, whole.stderr
+    out = tmp_path / "killed"
+    words = command(TWO, data, out, "default", **changed)
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        wait_until(lambda: len(history(out)) >= 2, process)
+        os.kill(process_of_rank(1, str(out)), signal.SIGKILL)
+        _, said = process.communicate(timeout=120)
+    assert process.returncode != 0
+    assert "SIGKILL" in said or "another process of this training has stopped" in said
+    assert 2 <= len(history(out)) < 30
+    assert not (out / "model.safetensors").exists()
+    again = run(command(ONE, data, out, "default", "--resume", **changed))
+    assert again.returncode == 0, again.stderr
+    totals = [[record["losses"]["total"] for record in history(run)] for run in (out, tmp_path / "whole")]
+    assert totals[0] == pytest.approx(totals[1], rel=5e-3)  # rounding adds up over thirty epochs
+
+
+def test_mistakes_are_told_in_one_line(tmp_path: Path) -> None:
+    done = run(command(TWO, tmp_path / "none.csv", tmp_path / "run", "default"))
+    assert done.returncode != 0
+    assert "elcrec: " in done.stderr
+    assert "no such file" in done.stderr.lower()
+
+
+def wait_until(holds: Any, process: subprocess.Popen[str], seconds: float = 120) -> None:
+    end = time.monotonic() + seconds
+    while not holds():
+        assert process.poll() is None, process.communicate()[1]
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def process_of_rank(rank: int, out: str) -> int:
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            variables = (folder / "environ").read_bytes().split(b"\0")
+            words = (folder / "cmdline").read_bytes().decode()
+        except OSError:
+            continue
+        if f"RANK={rank}".encode() in variables and out in words:
+            return int(folder.name)
+    raise AssertionError("no such process")
