@@ -41,7 +41,7 @@ INTRO = {
     "`python benchmarks/epoch.py DATA --recipe NAME --json FILE`",
     "phases": "What each phase of an epoch costs against the least it could cost on the same machine (read, split and "
     "rank: once). [What is counted](performance.md). `python benchmarks/phases.py DATA --recipe NAME --json FILE`",
-    "scaling": "Seconds an epoch with its validation, on one and two processes of one thread each, in turns; median (least "
+    "scaling": "Seconds an epoch with validation, one and two processes of one thread each, in turns: median (least "
     "to most). [Several processes](distributed.md). `python benchmarks/scaling.py DATA`",
     "large": "A made-up company's log through the command line, recipe `large`: time and peak memory of every step. "
     "`python benchmarks/large.py --work FOLDER`",

@@ -3,13 +3,32 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from elcrec.cli.output import console, first_process, print_json, print_rows, say, say_metrics
-from elcrec.cli.parameters import Data, DataOption, Device, Format, Intents, Items, Json, Out, Run, Sets, TopK, Unknown
+from elcrec.cli.parameters import (
+    Data,
+    DataOption,
+    Device,
+    Format,
+    Intents,
+    Items,
+    Json,
+    Out,
+    Ray,
+    Run,
+    Sets,
+    TopK,
+    Unknown,
+)
 from elcrec.errors import SettingsError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from elcrec.recommender import ELCRec
 
 commands = typer.Typer()
 
@@ -32,6 +51,7 @@ def train(
     names_from: Annotated[
         Path | None, typer.Option(help="An earlier run: names given to its intents go over to ours.")
     ] = None,
+    ray: Ray = None,
     device: Device = "auto",
     format: Format = None,
     as_json: Json = False,
@@ -54,8 +74,22 @@ def train(
             stored = folder.config()
             recipe = "default"
             overrides = {**stored["settings"].model_dump(), **overrides}
-        model = ELCRec(recipe or "default", device=device, **overrides)
-        model.fit(data, out, resume, overwrite, format=format, items=items, names_from=names_from)
+        fit: dict[str, Any] = {
+            "data": data.resolve() if data.exists() else data,
+            "resume": resume,
+            "overwrite": overwrite,
+            "format": format,
+            "items": items,
+            "names_from": names_from,
+        }
+        made_with: dict[str, Any] = {"recipe": recipe or "default", "device": device, **overrides}
+        if ray is None:
+            model = ELCRec(**made_with).fit(out=out, **fit)
+        else:
+            from elcrec.cluster import train_on_ray
+
+            train_on_ray(ray, out, made_with, fit, gpu=device.startswith("cuda"))
+            model = ELCRec.load(out, device)
     if not first_process():
         return
     if as_json:
@@ -122,6 +156,7 @@ def recommend(
         float, typer.Option(min=0, max=1, help="How far a list follows the mix of its user's intents.")
     ] = 0.0,
     unknown: Unknown = "raise",
+    ray: Ray = None,
     device: Device = "auto",
     as_json: Json = False,
 ) -> None:
@@ -135,31 +170,51 @@ def recommend(
         raise SettingsError("say for whom: --user ID, --history ID,ID,... or --all (one of them)")
     if everybody and out is None:
         raise SettingsError("--all needs --out FILE.parquet: the lists of all users are written there")
-    model = ELCRec.load(run, device)
-    exclude_seen = False if include_seen else None
+    if ray is not None and not everybody:
+        raise SettingsError("--ray shares out the lists of all users: use it with --all")
     wishes: dict[str, Any] = {
+        "exclude_seen": False if include_seen else None,
         "explain": explain,
         "intents": intent or [],
         "exclude_intents": exclude_intent or [],
         "diversify": diversify,
         **({} if strength is None else {"strength": strength}),
     }
+    if ray is not None and out is not None:
+        from elcrec.cluster import recommend_on_ray
+
+        _say_written(recommend_on_ray(ray, run, out, k, **wishes), out, as_json)
+        return
+    model = ELCRec.load(run, device)
     if history:
         asked = [[part.strip() for part in text.split(",") if part.strip()] for text in history]
-        lists = model.recommend_from_history(asked, k, exclude_seen, unknown, **wishes)
+        lists = model.recommend_from_history(asked, k, unknown=unknown, **wishes)
         lists = lists.select(pl.lit(None).alias("user_id"), pl.all())
     else:
-        lists = model.recommend(None if everybody else user, k, exclude_seen, unknown, **wishes)
+        lists = model.recommend(None if everybody else user, k, unknown=unknown, **wishes)
     if out is not None:
         write_frame(out, lists)
-        say(f"{len(lists):,} rows written to {out}")
-        if as_json:
-            print_json({"out": str(out), "rows": len(lists)})
+        _say_written(len(lists), out, as_json)
         return
+    _show_lists(model, lists, explain, as_json)
+
+
+def _say_written(rows: int, out: Path, as_json: bool) -> None:
+    say(f"{rows:,} rows written to {out}")
+    if as_json:
+        print_json({"out": str(out), "rows": rows})
+
+
+def _show_lists(model: ELCRec, lists: pl.DataFrame, explain: bool, as_json: bool) -> None:
+    """Lists for people or programs; reasons with the names of their intents."""
+    import polars as pl
+
     if explain and not as_json:
         from elcrec.explain.terminal import reasons_table
 
-        console().print(reasons_table(lists.drop("user_id") if history else lists, model.intent_names))
+        # Nobody's id where only a history is known.
+        known = lists if lists["user_id"].null_count() < len(lists) else lists.drop("user_id")
+        console().print(reasons_table(known, model.intent_names))
         return
     if explain:
         named = pl.col("intent").replace_strict(dict(enumerate(model.intent_names)), return_dtype=pl.String)

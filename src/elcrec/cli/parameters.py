@@ -32,4 +32,13 @@ Items = Annotated[
     typer.Option("--items", help="What is known about the items: item_id, title, category, ..."),
 ]
 Intents = Annotated[list[int] | None, typer.Option("--intent", metavar="N", help="Steer toward it; repeatable.")]
+Ray = Annotated[
+    int | None,
+    typer.Option(
+        "--ray",
+        metavar="N",
+        min=1,
+        help="Share the work among N workers of the Ray cluster of $RAY_ADDRESS, or of one started here.",
+    ),
+]
 TopK = Annotated[int, typer.Option("-k", "--top", min=1, help="Items a list.")]

@@ -103,7 +103,8 @@ def launched() -> bool:
 def own_device(device: torch.device) -> torch.device:
     """Of several GPUs of a machine, this process's."""
     if device.type == "cuda" and device.index is None and launched():
-        return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+        # Ray shows each process only its own.
+        return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")) % torch.cuda.device_count())
     return device
 
 
