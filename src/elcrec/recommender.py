@@ -10,6 +10,7 @@ import polars as pl
 import torch
 from torch import Tensor
 
+from elcrec.answering import Answering
 from elcrec.config import Settings, resolve
 from elcrec.data.catalogue import Catalogue
 from elcrec.data.files import fingerprint
@@ -23,7 +24,6 @@ from elcrec.judging import Judging
 from elcrec.model.network import ELCRecNetwork
 from elcrec.model.published import sizes, translate
 from elcrec.model_card import model_card
-from elcrec.recommending import Recommending
 from elcrec.run_folder import RunFolder
 from elcrec.storage import read_weights, write_frame
 from elcrec.trained import Learnt
@@ -31,7 +31,7 @@ from elcrec.training.loop import Reporter, seeded, train
 from elcrec.training.report import SilentReporter, TerminalReporter
 
 
-class ELCRec(Recommending, Judging):
+class ELCRec(Answering, Judging):
     """Next-item recommendation with learned intents.
 
     Example:

@@ -212,9 +212,9 @@ class Trained:
         return ItemIntents(self._intent_of_user, self.log.frame, self.items, self.settings.n_intents)
 
     def _forget(self) -> None:
-        """Drop what was worked out from earlier weights."""
-        for name in ("_everybody", "_item_intents", "_closeness", "_periods", "_trend_KP", "_automatic_names"):
-            self.__dict__.pop(name, None)
+        """Drop what was worked out from earlier weights, logs or descriptions."""
+        for name in [name for name in self.__dict__ if isinstance(getattr(type(self), name, None), cached_property)]:
+            del self.__dict__[name]
 
     def _intent_numbers(self, intents: Iterable[int]) -> list[int]:
         """Intents as asked for, checked.
