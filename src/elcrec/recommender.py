@@ -343,6 +343,10 @@ class ELCRec(Answering, Judging):
         self._known.catalogue = Catalogue.read(items).matched(self.items.ids)
         self._forget()
 
+    def write_names(self, path: str | Path) -> None:
+        """Keep the names given to intents with the run in ``path``."""
+        RunFolder(Path(path)).write_names(self._given_names)
+
     def _restore(self, folder: RunFolder) -> ELCRec:
         document = folder.config()
         self.recipe, self.settings = str(document.get("recipe")), document["settings"]
