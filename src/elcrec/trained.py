@@ -20,6 +20,7 @@ from elcrec.data.splits import Split
 from elcrec.data.vocabulary import Vocabulary
 from elcrec.errors import DataError, RunError, SettingsError
 from elcrec.evaluation.behaviour import behaviours
+from elcrec.evaluation.encoding import LEAST_ROWS
 from elcrec.explain.attribution import intent_weights
 from elcrec.explain.item_intents import ItemIntents
 from elcrec.model.network import ELCRecNetwork
@@ -176,7 +177,9 @@ class Trained:
 
     def _cosines(self, asked: Asked) -> Tensor:
         """Cosine of each history's behaviour embedding to each centre: [Q, K]."""
-        return self.network.centers.cosines(self._behaviours(asked))
+        behaviour_QD = self._behaviours(asked)
+        missing = max(0, LEAST_ROWS - len(behaviour_QD))
+        return self.network.centers.cosines(F.pad(behaviour_QD, (0, 0, 0, missing)))[: len(behaviour_QD)]
 
     def _behaviours(self, asked: Asked) -> Tensor:
         """Behaviour embeddings of histories: [Q, D]."""

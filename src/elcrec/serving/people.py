@@ -38,7 +38,7 @@ def past(model: ELCRec, user: str, kept: Kept) -> Past:
     if log is None:
         log, times = NOTHING, np.zeros(0)
     else:
-        known = model.times_of(user) if kept.events else None
+        known = model.times_of(user)
         times = np.full(len(log), np.nan) if known is None else known
     if not kept.events:
         return Past(log, times)

@@ -82,6 +82,9 @@ def _one(
         backlog=BACKLOG,
         timeout_graceful_shutdown=LAST_WORDS,
     )
+    # The web server answers what was asked, then gives these their signal again: by then all is done.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)
     loaded()
     LOG.info("serving", extra={"fields": {"run": str(options.run), "model": snapshot.model.version}})
     uvicorn.Server(config).run(sockets=[bound])
