@@ -24,7 +24,7 @@ from elcrec.serving.engine import Engine, Snapshot
 from elcrec.serving.guard import Guard, Keys, Rate
 from elcrec.serving.metrics import Metrics
 from elcrec.serving.options import Options
-from elcrec.serving.problems import on_bug, on_http, on_mistake
+from elcrec.serving.problems import on_bug, on_depth, on_http, on_mistake
 from elcrec.serving.store import Store
 
 LOG = logging.getLogger("elcrec.serve")
@@ -78,7 +78,12 @@ def make_app(options: Options, snapshot: Snapshot, store: Store, keys: Keys, tel
         [Router("/v1", route_handlers=V1), *OPERATIONS],
         lifespan=[life],
         state=State({"metrics": metrics, "elcrec": package_version()}),
-        exception_handlers={HTTPException: on_http, ElcrecError: on_mistake, Exception: on_bug},
+        exception_handlers={
+            HTTPException: on_http,
+            ElcrecError: on_mistake,
+            RecursionError: on_depth,
+            Exception: on_bug,
+        },
         request_max_body_size=options.max_body,
         cors_config=CORSConfig(allow_origins=list(options.cors)) if options.cors else None,
         openapi_config=OpenAPIConfig(

@@ -82,6 +82,11 @@ def on_mistake(_: Request[Any, Any, Any], error: ElcrecError) -> Response[Proble
     return problem(str(error), 422)
 
 
+def on_depth(_: Request[Any, Any, Any], error: RecursionError) -> Response[Problem]:
+    """A document nested without end."""
+    return problem("the body is nested too deeply", 400)
+
+
 def on_bug(request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:
     """Ours."""
     LOG.error("failed", exc_info=error, extra={"fields": {"path": request.scope.get("path_template", "")}})

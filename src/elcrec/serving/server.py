@@ -60,6 +60,7 @@ def _bind(options: Options) -> socket.socket:
         bound = socket.socket(family, socket.SOCK_STREAM)
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.bind(where)
+        bound.listen(BACKLOG)  # who comes before the model is loaded waits
     except OSError as error:
         raise SettingsError(f"cannot listen on {options.host}:{options.port}: {error.strerror}") from error
     return bound
