@@ -10,6 +10,7 @@ import polars as pl
 import torch
 from torch import Tensor
 
+from elcrec.answering import Answering
 from elcrec.config import Settings, resolve
 from elcrec.data.catalogue import Catalogue
 from elcrec.data.files import fingerprint
@@ -23,7 +24,6 @@ from elcrec.judging import Judging
 from elcrec.model.network import ELCRecNetwork
 from elcrec.model.published import sizes, translate
 from elcrec.model_card import model_card
-from elcrec.recommending import Recommending
 from elcrec.run_folder import RunFolder
 from elcrec.storage import read_weights, write_frame
 from elcrec.trained import Learnt
@@ -32,7 +32,7 @@ from elcrec.training.loop import Reporter, seeded, train
 from elcrec.training.report import SilentReporter, TerminalReporter
 
 
-class ELCRec(Recommending, Judging):
+class ELCRec(Answering, Judging):
     """Next-item recommendation with learned intents.
 
     Example:
@@ -367,6 +367,10 @@ class ELCRec(Recommending, Judging):
         """Attach what is known about the items, for names and reports; see :meth:`fit`. ``save`` keeps it."""
         self._known.catalogue = Catalogue.read(items).matched(self.items.ids)
         self._forget()
+
+    def write_names(self, path: str | Path) -> None:
+        """Keep the names given to intents with the run in ``path``."""
+        RunFolder(Path(path)).write_names(self._given_names)
 
     def _restore(self, folder: RunFolder) -> ELCRec:
         document = folder.config()

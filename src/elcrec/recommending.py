@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from elcrec.errors import SettingsError
-from elcrec.evaluation.ranking import UNRANKED, Wish, best_items, score_blocks, top_items, user_vectors
+from elcrec.evaluation.ranking import UNRANKED, Wish, best_items, item_table, score_blocks, top_items, user_vectors
 from elcrec.explain.attribution import Attribution, attribute, intent_weights, pulls
 from elcrec.explain.calibration import CANDIDATES, calibrate
 from elcrec.trained import Asked, Trained
@@ -215,6 +216,7 @@ class Recommending(Trained):
         exclude_intents: Sequence[int] = (),
         strength: float = STRENGTH,
         diversify: float = 0.0,
+        barred: Tensor | None = None,
     ) -> Policy:
         for name, dial in (("strength", strength), ("diversify", diversify)):
             if not 0 <= dial <= 1:
@@ -222,7 +224,11 @@ class Recommending(Trained):
         seen = self.settings.exclude_seen if exclude_seen is None else exclude_seen
         excluded = torch.tensor(self._intent_numbers(exclude_intents), dtype=torch.int64, device=self.device)
         toward = self._intent_numbers(intents)
-        wish = Wish(strength, self._item_intents.lift(toward).log().to(self.device)) if toward else None
+        wish = None
+        if toward:
+            wish = Wish(strength, self._item_intents.lift(toward).log().to(self.device), barred)
+        elif barred is not None:
+            wish = Wish(barred_V=barred)
         return Policy(_positive(k), seen, explain, excluded, wish, diversify)
 
     def _lists(self, asked: Asked, policy: Policy) -> pl.DataFrame:
@@ -239,6 +245,14 @@ class Recommending(Trained):
         return nothing.with_columns(self._reason_columns([], [], [], [], [], [], [])) if policy.explain else nothing
 
     def _some_lists(self, asked: Asked, policy: Policy) -> pl.DataFrame:
+        item_QK, score_QK, parts = self._best(asked, policy)
+        listed = self._listed(asked.ids, item_QK, score_QK)
+        if not policy.explain or parts is None:
+            return listed
+        return listed.with_columns(self._reasons(asked, item_QK, score_QK, parts, policy))
+
+    def _best(self, asked: Asked, policy: Policy) -> tuple[Tensor, Tensor, Attribution | None]:
+        """Item indices int64 [Q, k'] and scores [Q, k'], best first, and what the users' vectors consist of."""
         at, length = (asked.item_N, asked.start_Q, asked.end_Q), self.settings.max_seq_len
         parts, user_QD, wanted = None, None, policy.k
         if policy.explain or len(policy.excluded) or policy.diversify > 0:
@@ -249,14 +263,17 @@ class Recommending(Trained):
             user_QD = parts.user_QD if len(policy.excluded) else vector_QD
         if policy.diversify > 0:
             wanted = max(policy.k, CANDIDATES)
-        item_QK, score_QK = best_items(self.network, *at, wanted, length, policy.exclude_seen, user_QD, policy.wish)
+        seen, wish, table_DV = policy.exclude_seen, policy.wish, self._table_DV
+        item_QK, score_QK = best_items(self.network, *at, wanted, length, seen, user_QD, wish, table_DV)
         if policy.diversify > 0:
             mix_QK = intent_weights(cosine_QK).cpu()
             item_QK, score_QK = calibrate(item_QK, score_QK, mix_QK, self._item_intents, policy.diversify, policy.k)
-        listed = self._listed(asked.ids, item_QK, score_QK)
-        if not policy.explain or parts is None:
-            return listed
-        return listed.with_columns(self._reasons(asked, item_QK, score_QK, parts, policy))
+        return item_QK, score_QK, parts
+
+    @cached_property
+    def _table_DV(self) -> Tensor:
+        """The items' vectors, known to be numbers: [D, V + 1]."""
+        return item_table(self.network)
 
     def _reasons(
         self,
@@ -273,7 +290,7 @@ class Recommending(Trained):
         part_QKM = own * torch.einsum("qkd,qmd->qkm", item_QKD, parts.part_QMD).cpu()
         residual_QK = own * torch.einsum("qkd,qd->qk", item_QKD, parts.residual_QD).cpu()
         steering_QK = torch.zeros(()).expand_as(residual_QK)
-        if wish is not None:
+        if wish is not None and wish.bonus_V is not None:
             steering_QK = wish.strength * wish.bonus_V.cpu()[item_QK]
         most_QK, which_QK = part_QKM.max(dim=2)
         intent_QM = parts.intent_QM.cpu()
@@ -323,7 +340,8 @@ class Recommending(Trained):
         rank_QKM = torch.empty(*item_QK.shape, parts.intent_QM.shape[1], dtype=torch.int64)
         for m in range(rank_QKM.shape[2]):
             user_QD = parts.user_QD - parts.part_QMD[:, m]
-            blocks = score_blocks(self.network, *at, length, policy.exclude_seen, user_QD, policy.wish)
+            wish, table_DV = policy.wish, self._table_DV
+            blocks = score_blocks(self.network, *at, length, policy.exclude_seen, user_QD, wish, table_DV)
             for at_B, score_BV in blocks:
                 item_BK = item_QK[at_B.cpu()].to(score_BV.device)
                 ordered_BV = (-score_BV).sort(dim=1).values

@@ -20,6 +20,7 @@ from elcrec.data.splits import Split
 from elcrec.data.vocabulary import Vocabulary
 from elcrec.errors import DataError, RunError, SettingsError
 from elcrec.evaluation.behaviour import behaviours
+from elcrec.evaluation.encoding import LEAST_ROWS
 from elcrec.explain.attribution import intent_weights
 from elcrec.explain.item_intents import ItemIntents
 from elcrec.model.network import ELCRecNetwork
@@ -176,7 +177,9 @@ class Trained:
 
     def _cosines(self, asked: Asked) -> Tensor:
         """Cosine of each history's behaviour embedding to each centre: [Q, K]."""
-        return self.network.centers.cosines(self._behaviours(asked))
+        behaviour_QD = self._behaviours(asked)
+        missing = max(0, LEAST_ROWS - len(behaviour_QD))
+        return self.network.centers.cosines(F.pad(behaviour_QD, (0, 0, 0, missing)))[: len(behaviour_QD)]
 
     def _behaviours(self, asked: Asked) -> Tensor:
         """Behaviour embeddings of histories: [Q, D]."""
@@ -212,9 +215,9 @@ class Trained:
         return ItemIntents(self._intent_of_user, self.log.frame, self.items, self.settings.n_intents)
 
     def _forget(self) -> None:
-        """Drop what was worked out from earlier weights."""
-        for name in ("_everybody", "_item_intents", "_closeness", "_periods", "_trend_KP", "_automatic_names"):
-            self.__dict__.pop(name, None)
+        """Drop what was worked out from earlier weights, logs or descriptions."""
+        for name in [name for name in self.__dict__ if isinstance(getattr(type(self), name, None), cached_property)]:
+            del self.__dict__[name]
 
     def _intent_numbers(self, intents: Iterable[int]) -> list[int]:
         """Intents as asked for, checked.

@@ -8,7 +8,7 @@ from typing import NoReturn
 
 import typer
 
-from elcrec.cli import intents, models, studies
+from elcrec.cli import intents, models, serving, studies
 from elcrec.cli.output import say
 from elcrec.errors import ElcrecError
 
@@ -23,7 +23,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for room in (models, intents, studies):
+for room in (models, intents, serving, studies):
     app.add_typer(room.commands)
 
 

@@ -67,11 +67,10 @@ def rename(
 ) -> None:
     """Give an intent a name; a later training takes it over with --names-from."""
     from elcrec.recommender import ELCRec
-    from elcrec.run_folder import RunFolder
 
     model = ELCRec.load(run, "cpu")
     model.rename_intents({intent: name})
-    RunFolder(run).write_names(model.given_names)
+    model.write_names(run)
     if as_json:
         print_json({"intent": intent, "name": model.intent_names[intent]})
     else:

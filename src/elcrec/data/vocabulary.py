@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -40,6 +41,11 @@ class Vocabulary:
         The order depends on the ids alone, so the same log in another row order trains the same model.
         """
         return cls(natural_order(column.unique()), first, kind)
+
+    @cached_property
+    def by_text(self) -> dict[str, int]:
+        """Index by the text form of the id, for questions about one or a few; made when first used."""
+        return {text: index for index, text in enumerate(self.ids.cast(pl.String).to_list(), start=self.first)}
 
     def indices(self, ids: pl.Series | Iterable[Any], unknown: str = "raise") -> Indices:
         """Indices of ids.

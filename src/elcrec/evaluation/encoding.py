@@ -9,6 +9,10 @@ from torch import Tensor
 
 from elcrec.data.batches import Padding, TokenBatch, histories, lay_out
 
+LEAST_ROWS = 8
+"""Fewer rows than this are filled up: matrix products of very few rows are rounded otherwise, and what somebody is
+recommended must not depend on who else is asked about."""
+
 
 @torch.no_grad()
 def encode_histories(
@@ -38,7 +42,10 @@ def encode_histories(
     encoded = []
     for at_B in order_Q.split(block_rows):
         item_BW, length_B = histories(item_N, start_Q[at_B], end_Q[at_B], limit=max_seq_len)
-        encoded.append(encode(lay_out(item_BW, length_B, max_seq_len, padding)))
+        missing = max(0, LEAST_ROWS - len(at_B))
+        item_BW = torch.cat([item_BW, item_BW[:1].expand(missing, -1)])
+        length_B = torch.cat([length_B, length_B.new_ones(missing)])
+        encoded.append(encode(lay_out(item_BW, length_B, max_seq_len, padding))[: len(at_B)])
     sorted_QD = torch.cat(encoded).float()
     vector_QD = torch.empty_like(sorted_QD)
     vector_QD[order_Q] = sorted_QD

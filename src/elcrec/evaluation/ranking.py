@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from elcrec.data.batches import histories
 from elcrec.errors import RunError
-from elcrec.evaluation.encoding import encode_histories
+from elcrec.evaluation.encoding import LEAST_ROWS, encode_histories
 from elcrec.model.network import ELCRecNetwork
 
 ENCODE_ROWS = 1024
@@ -20,15 +21,17 @@ UNRANKED = torch.iinfo(torch.int64).max
 
 
 class Wish(NamedTuple):
-    """Something that counts beside the dot product: ``(1 - strength) * score + strength * bonus``.
+    """What counts beside the dot product: ``(1 - strength) * score + strength * bonus``, for items that are allowed.
 
     Attributes:
-        strength: 0 to 1.
+        strength: 0 to 1; 0 without a bonus.
         bonus_V: [V + 1], of each item index.
+        barred_V: bool [V + 1], items that are not ranked.
     """
 
-    strength: float
-    bonus_V: Tensor
+    strength: float = 0.0
+    bonus_V: Tensor | None = None
+    barred_V: Tensor | None = None
 
 
 def user_vectors(network: ELCRecNetwork, item_N: Tensor, start_Q: Tensor, end_Q: Tensor, max_seq_len: int) -> Tensor:
@@ -47,6 +50,18 @@ def user_vectors(network: ELCRecNetwork, item_N: Tensor, start_Q: Tensor, end_Q:
     return encode_histories(network.encode_users, item_N, start_Q, end_Q, max_seq_len, "skip", ENCODE_ROWS)
 
 
+def item_table(network: ELCRecNetwork) -> Tensor:
+    """The items' vectors as scores are made with: [D, V + 1], a view of the weights.
+
+    Raises:
+        RunError: They are not numbers.
+    """
+    table_DV = network.encoder.item_embedding.weight.detach()[: network.n_items + 1].T
+    if not bool(table_DV.isfinite().all()):
+        raise RunError("the model's scores are not numbers (NaN): its weights are damaged or training diverged")
+    return table_DV
+
+
 @torch.no_grad()
 def score_blocks(
     network: ELCRecNetwork,
@@ -57,6 +72,7 @@ def score_blocks(
     exclude_seen: bool = True,
     user_QD: Tensor | None = None,
     wish: Wish | None = None,
+    table_DV: Tensor | None = None,
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Scores of all items for histories, a block at a time, shortest histories first.
 
@@ -69,6 +85,7 @@ def score_blocks(
         exclude_seen: Items of the history are not ranked.
         user_QD: [Q, D], vectors to score with instead of :func:`user_vectors`.
         wish: What else counts, beside the dot product.
+        table_DV: What :func:`item_table` gave, where it is kept.
 
     Yields:
         Which histories, int64 [B], and their scores, [B, V + 1]: column i is item index i, column 0 (padding)
@@ -76,15 +93,19 @@ def score_blocks(
     """
     if user_QD is None:
         user_QD = user_vectors(network, item_N, start_Q, end_Q, max_seq_len)
-    table_DV = network.encoder.item_embedding.weight[: network.n_items + 1].T.contiguous()
-    if not bool(user_QD.isfinite().all() & table_DV.isfinite().all()):
+    table_DV = item_table(network).contiguous() if table_DV is None else table_DV
+    if not bool(user_QD.isfinite().all()):
         raise RunError("the model's scores are not numbers (NaN): its weights are damaged or training diverged")
     order_Q = (end_Q - start_Q).argsort(stable=True)
-    buffer = torch.empty(min(SCORE_ROWS, order_Q.numel()), network.n_items + 1, device=item_N.device)
+    most = max(LEAST_ROWS, min(SCORE_ROWS, order_Q.numel()))
+    buffer = torch.empty(most, network.n_items + 1, device=item_N.device)
     for at_B in order_Q.split(SCORE_ROWS):
-        score_BV = torch.mm(user_QD[at_B], table_DV, out=buffer[: at_B.numel()])
-        if wish is not None:
+        user_BD = F.pad(user_QD[at_B], (0, 0, 0, max(0, LEAST_ROWS - at_B.numel())))
+        score_BV = torch.mm(user_BD, table_DV, out=buffer[: len(user_BD)])[: at_B.numel()]
+        if wish is not None and wish.bonus_V is not None:
             score_BV.mul_(1 - wish.strength).add_(wish.bonus_V, alpha=wish.strength)
+        if wish is not None and wish.barred_V is not None:
+            score_BV.masked_fill_(wish.barred_V, float("-inf"))
         _exclude(score_BV, item_N, start_Q[at_B], end_Q[at_B], exclude_seen)
         yield at_B, score_BV
 
@@ -180,6 +201,7 @@ def best_items(
     exclude_seen: bool = True,
     user_QD: Tensor | None = None,
     wish: Wish | None = None,
+    table_DV: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """The k best items for each history, best first; arguments as for :func:`score_blocks`.
 
@@ -188,7 +210,8 @@ def best_items(
     """
     item_QK = torch.zeros(start_Q.numel(), min(k, network.n_items), dtype=torch.int64)
     score_QK = torch.zeros(item_QK.shape)
-    for at_B, score_BV in score_blocks(network, item_N, start_Q, end_Q, max_seq_len, exclude_seen, user_QD, wish):
+    how = (max_seq_len, exclude_seen, user_QD, wish, table_DV)
+    for at_B, score_BV in score_blocks(network, item_N, start_Q, end_Q, *how):
         item_BK, score_BK = top_items(score_BV, k)
         item_QK[at_B.cpu()], score_QK[at_B.cpu()] = item_BK.cpu(), score_BK.cpu()
     return item_QK, score_QK

@@ -63,7 +63,8 @@ class Attribution:
         gone_QM = torch.isin(self.intent_QM, intents)
         residual_QD = self.residual_QD
         for intent in intents.tolist():
-            along_Q1 = (residual_QD @ unit_KD[intent])[:, None].clamp(min=0)
+            # Not a product of matrix and vector, which is rounded by how many rows there are.
+            along_Q1 = (residual_QD * unit_KD[intent]).sum(dim=1, keepdim=True).clamp(min=0)
             foreign_Q1 = (self.intent_QM != intent).all(dim=1, keepdim=True)
             residual_QD = residual_QD - foreign_Q1 * along_Q1 * unit_KD[intent]
         amount_QM = self.amount_QM.masked_fill(gone_QM, 0.0)

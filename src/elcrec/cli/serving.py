@@ -1,0 +1,80 @@
+"""The verb that answers over HTTP."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from elcrec.cli.output import print_json, say
+from elcrec.cli.parameters import Device, Json, Run
+from elcrec.errors import SettingsError
+
+commands = typer.Typer()
+NEEDED = ("litestar", "msgspec", "uvicorn", "redis")
+POLICIES = ("popular", "intents", "error")
+
+
+@commands.command(
+    epilog="Examples:\n\n  elcrec serve runs/shop\n\n"
+    "  elcrec serve runs/shop --host 0.0.0.0 --port 80 --api-key-file keys.txt --workers 4\n\n"
+    "  elcrec serve runs/shop --store redis://cache:6379/0\n\n"
+    "Then: http://127.0.0.1:8000 is a page to explore, /openapi/openapi.json says what can be asked."
+)
+def serve(
+    run: Run,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free.")] = 8000,
+    store: Annotated[
+        str | None, typer.Option(metavar="URL", help="Where events are kept: a SQLite file, or redis://HOST:PORT.")
+    ] = None,
+    api_key_file: Annotated[Path | None, typer.Option(help="Keys of who may ask, one a line.")] = None,
+    workers: Annotated[int, typer.Option(min=1, max=256, help="Processes.")] = 1,
+    unknown_user: Annotated[
+        str, typer.Option(metavar="POLICY", help="For who has no history: popular, intents or error.")
+    ] = "popular",
+    read_only: Annotated[bool, typer.Option("--read-only", help="Refuse events, names and deletions.")] = False,
+    cors: Annotated[list[str] | None, typer.Option(metavar="ORIGIN", help="A site that may ask; repeatable.")] = None,
+    max_k: Annotated[int, typer.Option(min=1, help="Longest list.")] = 1000,
+    max_history: Annotated[int, typer.Option(min=1, help="Longest history in a request.")] = 1000,
+    max_body: Annotated[int, typer.Option(min=1000, help="Largest request, bytes.")] = 1_000_000,
+    rate: Annotated[float, typer.Option(min=0, help="Requests a second and caller; 0: no limit.")] = 0,
+    device: Device = "cpu",
+    as_json: Json = False,
+) -> None:
+    """Answer over HTTP: recommendations, events, intents, and a page to explore them. Needs elcrec[serve]."""
+    missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
+    if missing:
+        raise SettingsError(f"serving needs {', '.join(missing)}: pip install 'elcrec[serve]'")
+    if unknown_user not in POLICIES:
+        raise SettingsError(f"--unknown-user {unknown_user}: use {', '.join(POLICIES)}")
+    from elcrec.serving.options import Options
+    from elcrec.serving.server import serve as answer
+
+    place = store or f"{str(run).rstrip('/')}.events.sqlite"
+    options = Options(
+        run=run,
+        store=place,
+        host=host,
+        port=port,
+        api_key_file=api_key_file,
+        workers=workers,
+        read_only=read_only,
+        unknown_user=unknown_user,
+        cors=tuple(cors or ()),
+        max_k=max_k,
+        max_history=max_history,
+        max_body=max_body,
+        rate=rate,
+        device=device,
+    )
+
+    def listening(address: str) -> None:
+        if as_json:
+            print_json({"url": address, "run": str(run), "store": place})
+        else:
+            say(f"serving {run} on {address} (events in {place}); stop with Ctrl-C")
+
+    answer(options, listening)

@@ -1,0 +1,116 @@
+"""The application: endpoints, contracts, limits."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+import threading
+from collections.abc import AsyncIterator
+from typing import Any
+
+from litestar import Litestar, Router
+from litestar.config.cors import CORSConfig
+from litestar.datastructures import State
+from litestar.exceptions import HTTPException
+from litestar.openapi.config import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+
+from elcrec.errors import ElcrecError, RunError
+from elcrec.run_folder import package_version
+from elcrec.serving import catalogue_pages, lists, operations, people_pages
+from elcrec.serving.engine import Engine, Snapshot
+from elcrec.serving.guard import Guard, Keys, Rate
+from elcrec.serving.metrics import Metrics
+from elcrec.serving.options import Options
+from elcrec.serving.problems import on_bug, on_depth, on_http, on_mistake
+from elcrec.serving.store import Store
+
+LOG = logging.getLogger("elcrec.serve")
+V1 = (
+    lists.recommend,
+    lists.recommend_batch,
+    people_pages.add_events,
+    people_pages.user_history,
+    people_pages.user_intents,
+    people_pages.history_intents,
+    people_pages.forget_user,
+    people_pages.find_users,
+    catalogue_pages.intents,
+    catalogue_pages.one_intent,
+    catalogue_pages.rename_intent,
+    catalogue_pages.find_items,
+    catalogue_pages.similar_items,
+    catalogue_pages.model_card,
+    operations.reload_run,
+)
+OPERATIONS = (operations.healthz, operations.readyz, operations.metrics, operations.page)
+
+
+def make_app(options: Options, snapshot: Snapshot, store: Store, keys: Keys, tell_others: Any = None) -> Guard:
+    """The ASGI application of one process.
+
+    Args:
+        options: How it is run.
+        snapshot: The model that answers first.
+        store: Where events are kept; closed with the application.
+        keys: Who may ask.
+        tell_others: Called when the run on disk changed, for the other workers; SIGHUP tells this one.
+    """
+    metrics = Metrics()
+
+    @contextlib.asynccontextmanager
+    async def life(app: Litestar) -> AsyncIterator[None]:
+        engine = Engine(options, snapshot, store)
+        if tell_others is not None:
+            engine.tell_others = tell_others
+        app.state.engine = engine
+        snapshot.study.submit(snapshot.prepare)
+        _listen_to_hangup(engine, metrics)
+        try:
+            yield
+        finally:
+            await asyncio.to_thread(engine.close)
+            LOG.info("stopped")
+
+    app = Litestar(
+        [Router("/v1", route_handlers=V1), *OPERATIONS],
+        lifespan=[life],
+        state=State({"metrics": metrics, "elcrec": package_version()}),
+        exception_handlers={
+            HTTPException: on_http,
+            ElcrecError: on_mistake,
+            RecursionError: on_depth,
+            Exception: on_bug,
+        },
+        request_max_body_size=options.max_body,
+        cors_config=CORSConfig(allow_origins=list(options.cors)) if options.cors else None,
+        openapi_config=OpenAPIConfig(
+            title="elcrec",
+            version=package_version(),
+            description="Recommendations with learned intents.",
+            path="/openapi",
+            render_plugins=[JsonRenderPlugin(path="/openapi.json")],
+        ),
+        logging_config=None,
+    )
+    return Guard(app, keys, Rate(options.rate), metrics)
+
+
+def _listen_to_hangup(engine: Engine, metrics: Metrics) -> None:
+    """SIGHUP reloads, where this process may listen to signals."""
+    if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "SIGHUP"):
+        return
+    reloading: set[asyncio.Task[None]] = set()
+
+    async def reload() -> None:
+        with contextlib.suppress(RunError):  # is in the log
+            await operations.reload_and_count(engine, metrics)
+
+    def on_hangup() -> None:
+        task = asyncio.get_running_loop().create_task(reload())
+        reloading.add(task)
+        task.add_done_callback(reloading.discard)
+
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, on_hangup)

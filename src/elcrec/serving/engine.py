@@ -1,0 +1,247 @@
+"""The model that answers, its thread, and the store behind it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+import torch
+
+from elcrec.errors import ElcrecError, RunError, UnknownIdError
+from elcrec.serving.contracts import Wishes
+from elcrec.serving.options import Options
+from elcrec.serving.people import Numbers, history
+from elcrec.serving.store import Event, Store
+from elcrec.serving.together import Together
+
+if TYPE_CHECKING:
+    from elcrec.answering import Picked
+    from elcrec.recommender import ELCRec
+    from elcrec.recommending import Policy
+
+AT_ONCE = 32
+COMMITTED_AT_ONCE = 512
+PLANS = 256
+MOST_ITEMS = 50
+RUN_FILES = ("model.safetensors", "config.json", "interactions.parquet", "vocabulary.parquet", "items.parquet")
+Given = TypeVar("Given")
+Stamp = tuple[tuple[int, int, int], ...]
+
+
+class Snapshot:
+    """One loaded model, with what is worked out from it once."""
+
+    def __init__(self, model: ELCRec, stamp: Stamp) -> None:
+        """Take a model as it is on disk at ``stamp``."""
+        self.model, self.stamp, self.loaded = model, stamp, time.time()
+        self._plans: dict[Any, Policy] = {}
+        # Questions that may take long wait for each other, not for those that want a list.
+        self.study = ThreadPoolExecutor(max_workers=1, thread_name_prefix="elcrec-study")
+
+    @classmethod
+    def load(cls, options: Options) -> Snapshot:
+        """Read the run and see that it answers.
+
+        Raises:
+            RunError: It is missing, damaged or no good.
+        """
+        from elcrec.recommender import ELCRec
+
+        torch.set_num_threads(options.threads)
+        stamp = stamp_of(options.run)
+        model = ELCRec.load(options.run, options.device)
+        _ = model.version, model.titles
+        plan = model.plan(1)
+        first = model.history_of(model.users.ids[0])
+        if first is None or not model.pick_popular(plan).items:
+            raise RunError(f"{options.run} is damaged: it recommends nothing")
+        model.pick([first], plan)
+        return cls(model, stamp)
+
+    def prepare(self) -> None:
+        """Work out what intents need, before somebody waits for it."""
+        _ = self.intents
+        self.model.plan(intents=[0])
+
+    @cached_property
+    def intents(self) -> list[dict[str, Any]]:
+        """The rows of ``ELCRec.intents``; names may have changed since."""
+        return self.model.intents(MOST_ITEMS).to_dicts()
+
+    async def ask(self, question: Callable[[], Given]) -> Given:
+        """The answer to something that may take long."""
+        return await asyncio.get_running_loop().run_in_executor(self.study, question)
+
+    async def plan(self, wishes: Wishes) -> Policy:
+        """How a list is to be made; the same object for the same wishes, so that they are answered together."""
+        key = _key(wishes)
+        plan = self._plans.get(key)
+        if plan is None:
+            slow = bool(wishes.intents or wishes.diversify or wishes.attributes or wishes.allow or wishes.deny)
+            plan = await self.ask(lambda: self._plan(wishes)) if slow else self._plan(wishes)
+            if len(self._plans) >= PLANS:
+                self._plans.pop(next(iter(self._plans)))
+            self._plans[key] = plan
+        return plan
+
+    def _plan(self, wishes: Wishes) -> Policy:
+        return self.model.plan(
+            wishes.k,
+            wishes.exclude_seen,
+            explain=wishes.explain,
+            intents=wishes.intents,
+            exclude_intents=wishes.exclude_intents,
+            strength=wishes.strength,
+            diversify=wishes.diversify,
+            allow=wishes.allow,
+            deny=wishes.deny,
+            attributes=wishes.attributes,
+        )
+
+
+def _key(wishes: Wishes) -> Any:
+    return (
+        wishes.k,
+        wishes.exclude_seen,
+        wishes.explain,
+        wishes.strength,
+        wishes.diversify,
+        None if wishes.allow is None else tuple(map(str, wishes.allow)),
+        tuple(map(str, wishes.deny)),
+        tuple(wishes.attributes),
+        tuple(wishes.intents),
+        tuple(wishes.exclude_intents),
+    )
+
+
+def stamp_of(run: Path) -> Stamp:
+    """Changes when the files of a run change."""
+    found = [path.stat() for name in (*RUN_FILES, "intents.json") if (path := run / name).exists()]
+    return tuple((status.st_ino, status.st_mtime_ns, status.st_size) for status in found)
+
+
+class Asked(NamedTuple):
+    """A list that is wanted: of a user or of a history (one of them)."""
+
+    snapshot: Snapshot
+    plan: Policy
+    user: str | None
+    history: Numbers | None
+    unknown: str
+    intents: tuple[int, ...]
+
+
+class Made(NamedTuple):
+    """A list, and what it was made from if not from a history."""
+
+    picked: Picked
+    fallback: Any
+
+
+class Engine:
+    """Everything that the endpoints ask."""
+
+    def __init__(self, options: Options, snapshot: Snapshot, store: Store) -> None:
+        """Start the threads."""
+        self.options, self.snapshot, self.store = options, snapshot, store
+        self.lists: Together[Asked, Made] = Together("elcrec-lists", self._answer, AT_ONCE)
+        self.commits: Together[Sequence[Event], list[bool]] = Together("elcrec-store", self._commit, COMMITTED_AT_ONCE)
+        self.tell_others: Callable[[], None] = lambda: None
+        self._reloading = asyncio.Lock()
+
+    def close(self) -> None:
+        """Answer what waits, keep what is to be kept, stop."""
+        self.commits.close()
+        self.lists.close()
+        self.snapshot.study.shutdown()
+        self.store.close()
+
+    # ------------------------------------------------------------------ the threads' work
+
+    def _answer(self, asked: list[Asked]) -> list[Made | Exception]:
+        found = self._histories([one for one in asked if one.history is None])
+        made: list[Made | Exception | None] = [None] * len(asked)
+        alike: dict[tuple[int, int], list[int]] = {}
+        histories = [next(found) if one.history is None else one.history for one in asked]
+        for place, (one, items) in enumerate(zip(asked, histories, strict=True)):
+            if len(items):
+                alike.setdefault((id(one.snapshot), id(one.plan)), []).append(place)
+            else:
+                made[place] = _tried(_without_history, one)
+        # Plain lists first: reasons take longer.
+        for places in sorted(alike.values(), key=lambda those: asked[those[0]].plan.explain):
+            first = asked[places[0]]
+            try:
+                lists = first.snapshot.model.pick([histories[place] for place in places], first.plan)
+            except Exception as error:
+                made = [error if place in places else one for place, one in enumerate(made)]
+                continue
+            for place, picked in zip(places, lists, strict=True):
+                made[place] = Made(picked, None)
+        return [one if one is not None else RuntimeError("no answer") for one in made]
+
+    def _histories(self, asked: list[Asked]) -> Any:
+        users = [str(one.user) for one in asked]
+        kept = self.store.read(users) if users else []
+        return iter([history(one.snapshot.model, one.user or "", its) for one, its in zip(asked, kept, strict=True)])
+
+    def _commit(self, waiting: list[Sequence[Event]]) -> list[list[bool] | Exception]:
+        """The events of many requests in one transaction."""
+        new = iter(self.store.write([event for events in waiting for event in events]))
+        return [[next(new) for _ in events] for events in waiting]
+
+    # ------------------------------------------------------------------ another model
+
+    async def reload(self) -> bool:
+        """Load the run again if its files changed; a bad one is refused and the old model goes on.
+
+        Returns:
+            Whether another model answers now.
+
+        Raises:
+            RunError: The run is damaged.
+        """
+        async with self._reloading:
+            if stamp_of(self.options.run) == self.snapshot.stamp:
+                return False
+            fresh = await asyncio.to_thread(_load_and_prepare, self.options)
+            self.snapshot = fresh  # who asks the old one already is answered by it
+            return True
+
+    def renamed(self, snapshot: Snapshot) -> None:
+        """An intent got a name, which is in the run's files now: nothing to reload here, but elsewhere."""
+        snapshot.stamp = stamp_of(self.options.run)
+        self.tell_others()
+
+
+def _load_and_prepare(options: Options) -> Snapshot:
+    try:
+        snapshot = Snapshot.load(options)
+        snapshot.prepare()
+    except ElcrecError:
+        raise
+    except Exception as error:
+        raise RunError(f"{options.run} is damaged: {error}") from error
+    return snapshot
+
+
+def _without_history(one: Asked) -> Made:
+    model = one.snapshot.model
+    if one.unknown == "error" or (one.unknown == "intents" and not one.intents):
+        remedy = ": choose intents" if one.unknown == "intents" else ", or ask for unknown_user='popular'"
+        raise UnknownIdError(f"user {str(one.user)[:80]!r} has no history; send events or a history{remedy}")
+    if one.unknown == "intents":
+        return Made(model.pick_typical(one.intents, one.plan), "intents")
+    return Made(model.pick_popular(one.plan), "popular")
+
+
+def _tried(make: Callable[[Asked], Made], one: Asked) -> Made | Exception:
+    try:
+        return make(one)
+    except Exception as error:
+        return error

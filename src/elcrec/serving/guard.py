@@ -1,0 +1,137 @@
+"""What stands before every endpoint: keys, rates, metrics, the log of requests."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import logging
+import time
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+from elcrec.errors import SettingsError
+from elcrec.serving.metrics import Metrics
+
+LOG = logging.getLogger("elcrec.serve")
+SLASH = "\ue000"
+"""Stands for an escaped slash within an id, so that it does not part the path."""
+GUARDED = ("/v1", "/metrics", "/openapi")
+MOST_CALLERS = 10_000
+
+
+class Keys:
+    """API keys, compared in constant time."""
+
+    def __init__(self, path: Path | None) -> None:
+        """Read a file: one key a line, ``#`` begins a comment.
+
+        Raises:
+            SettingsError: It cannot be read, holds none, or one too short to be a secret.
+        """
+        self.there = path is not None
+        self._digests: list[bytes] = []
+        if path is None:
+            return
+        try:
+            lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
+        except (OSError, UnicodeDecodeError) as error:
+            raise SettingsError(f"--api-key-file {path} cannot be read: {error}") from error
+        keys = [line for line in lines if line and not line.startswith("#")]
+        if not keys or any(len(key) < 16 for key in keys):
+            raise SettingsError(f"--api-key-file {path}: write keys of 16 characters or more into it, one a line")
+        self._digests = [hashlib.sha256(key.encode()).digest() for key in keys]
+
+    def known(self, headers: list[tuple[bytes, bytes]]) -> bytes | None:
+        """The digest of the key that a request brings, if it is one of ours; looks at all, however it differs."""
+        given = next((value for name, value in headers if name == b"x-api-key"), b"")
+        bearer = next((value for name, value in headers if name == b"authorization"), b"")
+        if bearer[:7].lower() == b"bearer ":
+            given = bearer[7:].strip()
+        asked = hashlib.sha256(given).digest()
+        matches = [hmac.compare_digest(asked, digest) for digest in self._digests]
+        return asked if any(matches) else None
+
+
+class Rate:
+    """So many requests a second and caller, two seconds' worth at once."""
+
+    def __init__(self, a_second: float) -> None:
+        """0: no limit."""
+        self._a_second = a_second
+        self._left: dict[bytes, tuple[float, float]] = {}
+
+    def allows(self, caller: bytes) -> bool:
+        """Whether another request is within the limit; counts it."""
+        if self._a_second <= 0:
+            return True
+        now, most = time.monotonic(), max(1.0, 2 * self._a_second)
+        left, then = self._left.pop(caller, (most, now))
+        left = min(most, left + (now - then) * self._a_second)
+        allowed = left >= 1
+        if len(self._left) >= MOST_CALLERS:
+            self._left.pop(next(iter(self._left)))
+        self._left[caller] = (left - 1 if allowed else left, now)
+        return allowed
+
+
+class Guard:
+    """An ASGI application around the endpoints."""
+
+    def __init__(self, app: Any, keys: Keys, rate: Rate, metrics: Metrics) -> None:
+        """See :class:`Keys`, :class:`Rate`, :class:`Metrics`."""
+        self._app, self._keys, self._rate, self._metrics = app, keys, rate, metrics
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Let a request pass, or refuse it; count and log it."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        begun, status = time.perf_counter(), 500
+
+        async def watch(message: Any) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            refusal = self._refusal(scope)
+            if refusal is None:
+                _keep_slashes(scope)
+                await self._app(scope, receive, watch)
+            else:
+                await _refuse(watch, *refusal)
+        finally:
+            seconds = time.perf_counter() - begun
+            method, path = scope["method"], str(scope.get("path_template") or "other")
+            self._metrics.count(method, path, status, seconds)
+            # The template, not the path: ids of people do not belong into logs.
+            fields = {"method": method, "path": path, "status": status, "ms": round(1000 * seconds, 2)}
+            LOG.info("request", extra={"fields": fields})
+
+    def _refusal(self, scope: Any) -> tuple[int, str] | None:
+        caller = (scope.get("client") or ("",))[0].encode()
+        if self._keys.there and scope["path"].startswith(GUARDED) and scope["method"] != "OPTIONS":
+            key = self._keys.known(scope["headers"])
+            if key is None:
+                return 401, "send a valid API key: header 'Authorization: Bearer KEY'"
+            caller = key
+        if not self._rate.allows(caller):
+            return 429, "too many requests: wait a second"
+        return None
+
+
+def _keep_slashes(scope: Any) -> None:
+    raw = scope.get("raw_path") or b""
+    if b"%2f" in raw.lower():
+        text = raw.split(b"?")[0].decode("latin-1").replace("%2f", "%2F")
+        scope["path"] = unquote(text.replace("%2F", SLASH), errors="replace")
+
+
+async def _refuse(send: Any, status: int, sentence: str) -> None:
+    headers = [(b"content-type", b"application/json")]
+    headers += [(b"www-authenticate", b"Bearer")] if status == 401 else [(b"retry-after", b"1")]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": json.dumps({"error": sentence}).encode()})

@@ -1,0 +1,69 @@
+"""Counters and times of one process, as Prometheus reads them."""
+
+from __future__ import annotations
+
+import os
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+
+BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.04, 0.08, 0.15, 0.3, 0.6, 1.2, 2.5, 5.0, 10.0)
+
+
+class Metrics:
+    """What has been asked and how long it took, by endpoint."""
+
+    def __init__(self) -> None:
+        """Nothing yet."""
+        self._requests: dict[tuple[str, str, int], int] = defaultdict(int)
+        self._buckets: dict[str, list[int]] = defaultdict(lambda: [0] * (len(BOUNDS) + 1))
+        self._seconds: dict[str, float] = defaultdict(float)
+        self.reloads: dict[str, int] = defaultdict(int)
+
+    def count(self, method: str, path: str, status: int, seconds: float) -> None:
+        """One request."""
+        self._requests[method, path, status] += 1
+        self._buckets[path][bisect_left(BOUNDS, seconds)] += 1
+        self._seconds[path] += seconds
+
+    def text(self, version: str, batches: Mapping[str, Mapping[int, int]]) -> str:
+        """The text format of Prometheus.
+
+        Args:
+            version: Of the model that answers.
+            batches: By name of a thread, how many batches of each size it had.
+        """
+        return "\n".join([*self._lines(version, batches), ""])
+
+    def _lines(self, version: str, batches: Mapping[str, Mapping[int, int]]) -> Iterator[str]:
+        worker = f'worker="{os.getpid()}"'
+        yield from _head("elcrec_model", "gauge", "The model that answers.")
+        yield f'elcrec_model{{{worker},version="{version}"}} 1'
+        yield from _head("elcrec_requests_total", "counter", "Requests answered.")
+        for (method, path, status), number in list(self._requests.items()):
+            yield f'elcrec_requests_total{{{worker},method="{method}",path="{path}",status="{status}"}} {number}'
+        yield from _head("elcrec_request_seconds", "histogram", "Seconds from the request to the end of its answer.")
+        for path, buckets in list(self._buckets.items()):
+            total = 0
+            for bound, number in zip((*map(str, BOUNDS), "+Inf"), buckets, strict=True):
+                total += number
+                yield f'elcrec_request_seconds_bucket{{{worker},path="{path}",le="{bound}"}} {total}'
+            yield f'elcrec_request_seconds_sum{{{worker},path="{path}"}} {self._seconds[path]:.6f}'
+            yield f'elcrec_request_seconds_count{{{worker},path="{path}"}} {total}'
+        yield from _head("elcrec_batches_total", "counter", "Batches of questions answered together.")
+        yield from (f'elcrec_batches_total{{{worker},thread="{name}"}} {sum(sizes)}' for name, sizes in _sizes(batches))
+        yield from _head("elcrec_batched_total", "counter", "Questions in them.")
+        for name, counts in batches.items():
+            asked = sum(size * number for size, number in list(counts.items()))
+            yield f'elcrec_batched_total{{{worker},thread="{name}"}} {asked}'
+        yield from _head("elcrec_reloads_total", "counter", "Reloads of the run, by how they ended.")
+        for outcome, number in list(self.reloads.items()):
+            yield f'elcrec_reloads_total{{{worker},outcome="{outcome}"}} {number}'
+
+
+def _sizes(batches: Mapping[str, Mapping[int, int]]) -> Iterable[tuple[str, list[int]]]:
+    return [(name, list(counts.values())) for name, counts in batches.items()]
+
+
+def _head(name: str, kind: str, text: str) -> tuple[str, str]:
+    return f"# HELP {name} {text}", f"# TYPE {name} {kind}"

@@ -1,0 +1,82 @@
+"""Endpoints for those who run the server, and its page."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from importlib import resources
+
+from litestar import MediaType, Response, get, post
+
+from elcrec.errors import RunError
+from elcrec.serving.contracts import Problem, Reloaded, State
+from elcrec.serving.engine import Engine
+from elcrec.serving.lists import Ask, engine_of
+from elcrec.serving.metrics import Metrics
+from elcrec.serving.problems import PROBLEMS, Refused
+
+LOG = logging.getLogger("elcrec.serve")
+PATIENCE = 2.0
+
+
+@get("/healthz", responses=PROBLEMS, summary="Whether the process lives")
+async def healthz(request: Ask) -> State:
+    """Always, while it answers."""
+    return State("ok", engine_of(request).snapshot.model.version)
+
+
+@get("/readyz", summary="Whether it can answer")
+async def readyz(request: Ask) -> Response[State | Problem]:
+    """Whether the model is there and the store can be reached."""
+    engine = engine_of(request)
+    try:
+        await asyncio.wait_for(asyncio.to_thread(engine.store.check), PATIENCE)
+    except Exception as error:
+        LOG.error("store unreachable", extra={"fields": {"error": str(error)}})
+        return Response(Problem("the store cannot be reached"), status_code=503)
+    return Response(State("ready", engine.snapshot.model.version))
+
+
+@get("/metrics", media_type=MediaType.TEXT, summary="Metrics for Prometheus")
+async def metrics(request: Ask) -> Response[str]:
+    """Counters and times of this process."""
+    engine, measured = engine_of(request), request.app.state.metrics
+    batches = {"lists": engine.lists.sizes, "store": engine.commits.sizes}
+    text = measured.text(engine.snapshot.model.version, batches)
+    return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+@post("/reload", status_code=200, responses=PROBLEMS, summary="Load the run again")
+async def reload_run(request: Ask) -> Reloaded:
+    """Load the run the server was started with, if its files changed; a damaged one is refused, the old goes on."""
+    engine = engine_of(request)
+    if engine.options.api_key_file is None:
+        raise Refused(403, "reloading over HTTP needs a server with --api-key-file; or send it SIGHUP")
+    try:
+        changed = await reload_and_count(engine, request.app.state.metrics)
+    except RunError as error:
+        raise Refused(409, f"{error}; the model from before goes on") from error
+    if changed:
+        engine.tell_others()
+    return Reloaded(engine.snapshot.model.version, changed)
+
+
+async def reload_and_count(engine: Engine, metrics: Metrics) -> bool:
+    """Reload, with a line in the log; raises RunError where the run is no good."""
+    try:
+        changed = await engine.reload()
+    except RunError as error:
+        metrics.reloads["refused"] += 1
+        LOG.error("reload refused", extra={"fields": {"error": str(error)}})
+        raise
+    metrics.reloads["changed" if changed else "unchanged"] += 1
+    LOG.info("reloaded", extra={"fields": {"model": engine.snapshot.model.version, "changed": changed}})
+    return changed
+
+
+@get("/", include_in_schema=False, media_type=MediaType.HTML)
+async def page() -> Response[str]:
+    """The page to explore the model with."""
+    return Response(
+        (resources.files("elcrec.serving") / "page" / "page.html").read_text("utf-8"), media_type="text/html"
+    )

@@ -1,0 +1,51 @@
+"""How a server is run."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Options:
+    """What ``elcrec serve`` is told.
+
+    Attributes:
+        run: The run folder; may be a link that is turned to another run before a reload.
+        store: Where events are kept: a SQLite file, or ``redis://...``; see :func:`elcrec.serving.store.open_store`.
+        host: Address to listen on.
+        port: Port to listen on; 0: any that is free.
+        api_key_file: One key a line; None: everybody may ask everything but a reload.
+        workers: Processes.
+        read_only: Refuse everything that changes something.
+        unknown_user: What somebody without a history gets: ``popular``, ``intents`` or ``error``.
+        cors: Origins whose pages may ask.
+        max_k: Longest list.
+        max_history: Longest history in a request.
+        max_body: Largest body, bytes.
+        rate: Requests a second and caller; 0: no limit.
+        device: auto, cpu or cuda.
+    """
+
+    run: Path
+    store: str
+    host: str = "127.0.0.1"
+    port: int = 8000
+    api_key_file: Path | None = None
+    workers: int = 1
+    read_only: bool = False
+    unknown_user: str = "popular"
+    cors: tuple[str, ...] = ()
+    max_k: int = 1000
+    max_history: int = 1000
+    max_body: int = 1_000_000
+    rate: float = 0.0
+    device: str = "cpu"
+
+    @property
+    def threads(self) -> int:
+        """Threads of a matrix product: half the cores, shared by the workers; the other half answers."""
+        asked = os.environ.get("OMP_NUM_THREADS", "")
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        return int(asked) if asked.isdecimal() and int(asked) > 0 else max(1, cores // 2 // self.workers)

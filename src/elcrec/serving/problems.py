@@ -1,0 +1,93 @@
+"""Every refusal is a JSON document with one clear sentence."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from litestar import MediaType, Request, Response
+from litestar.exceptions import HTTPException, SerializationException
+from litestar.openapi.datastructures import ResponseSpec
+
+from elcrec.errors import ElcrecError, UnknownIdError
+from elcrec.serving.contracts import Problem
+
+LOG = logging.getLogger("elcrec.serve")
+KNOWN = {
+    400: "Not what the contract says",
+    401: "No valid API key",
+    403: "Not allowed here",
+    404: "No such thing",
+    409: "The run cannot be used",
+    413: "Too large",
+    422: "Not something this model can do",
+    429: "Too many requests",
+}
+PROBLEMS = {status: ResponseSpec(Problem, description=text, generate_examples=False) for status, text in KNOWN.items()}
+
+
+class Refused(HTTPException):
+    """A refusal with a status and a sentence."""
+
+    def __init__(self, status: int, sentence: str) -> None:
+        """What is said to whom asked."""
+        super().__init__(status_code=status, detail=sentence)
+
+
+def not_found(error: UnknownIdError) -> Refused:
+    """What the path names is not there."""
+    return Refused(404, str(error))
+
+
+def problem(sentence: str, status: int) -> Response[Problem]:
+    """The answer."""
+    return Response(Problem(sentence), status_code=status, media_type=MediaType.JSON)
+
+
+def on_http(_: Request[Any, Any, Any], error: HTTPException) -> Response[Problem]:
+    """Refusals of ours and of the framework."""
+    if error.status_code >= 500:
+        return on_bug(_, error)
+    answer = problem(_sentence(error), error.status_code)
+    for name, value in (error.headers or {}).items():
+        answer.set_header(name, value)
+    return answer
+
+
+def _sentence(error: HTTPException) -> str:
+    extra = error.extra if isinstance(error.extra, list) else []
+    causes = [_cause(one) for one in extra if isinstance(one, dict)]
+    if causes:
+        return "; ".join(causes)
+    if isinstance(error.__cause__, SerializationException):
+        return f"the body is no JSON of this contract: {error.detail}"
+    if error.status_code == 413:
+        return "the body is too large: send less at once"
+    if error.status_code == 404:
+        return error.detail if isinstance(error, Refused) else "there is no such page: /openapi lists all"
+    if error.status_code == 405:
+        return "this page does not know that method: /openapi lists all"
+    return str(error.detail)
+
+
+def _cause(one: dict[str, Any]) -> str:
+    key, message = one.get("key"), str(one.get("message"))
+    if message == "'data'":
+        return "a JSON document is needed as the body"
+    return f"{'body' if key in (None, 'data') else key}: {message}"
+
+
+def on_mistake(_: Request[Any, Any, Any], error: ElcrecError) -> Response[Problem]:
+    """The caller's mistakes."""
+    return problem(str(error), 422)
+
+
+def on_depth(_: Request[Any, Any, Any], error: RecursionError) -> Response[Problem]:
+    """A document nested without end."""
+    return problem("the body is nested too deeply", 400)
+
+
+def on_bug(request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:
+    """Ours."""
+    LOG.error("failed", exc_info=error, extra={"fields": {"path": request.scope.get("path_template", "")}})
+    return problem("the server failed to answer: this is our mistake, see its log", 500)

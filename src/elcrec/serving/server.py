@@ -1,0 +1,153 @@
+"""Processes: one that answers, or several on one port."""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable
+from multiprocessing.process import BaseProcess
+
+import uvicorn
+
+from elcrec.errors import ElcrecError, SettingsError
+from elcrec.serving.app import make_app
+from elcrec.serving.engine import Snapshot
+from elcrec.serving.guard import Keys
+from elcrec.serving.logs import log_as_json
+from elcrec.serving.options import Options
+from elcrec.serving.store import open_store
+
+LOG = logging.getLogger("elcrec.serve")
+BACKLOG = 2048
+LAST_WORDS = 15
+PAUSE = 0.2
+MISTAKE = 2
+
+
+def serve(options: Options, listening: Callable[[str], None]) -> None:
+    """Answer until told to stop (SIGTERM, Ctrl-C): then what was asked is answered first.
+
+    Args:
+        options: How.
+        listening: Told the address when the port is ours.
+
+    Raises:
+        ElcrecError: The run, the store, the keys or the port cannot be used.
+    """
+    log_as_json()
+    Keys(options.api_key_file)
+    bound = _bind(options)
+    host, port = bound.getsockname()[:2]
+    address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    if options.api_key_file is None and options.host not in ("127.0.0.1", "::1", "localhost"):
+        LOG.warning("anybody who reaches this port may ask and write: use --api-key-file")
+    with bound:
+        if options.workers == 1:
+            _one(options, bound, lambda: listening(address))
+        else:
+            listening(address)
+            Workers(options, bound).watch()
+
+
+def _bind(options: Options) -> socket.socket:
+    try:
+        family, *_, where = socket.getaddrinfo(options.host, options.port, type=socket.SOCK_STREAM)[0]
+        bound = socket.socket(family, socket.SOCK_STREAM)
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind(where)
+        bound.listen(BACKLOG)  # who comes before the model is loaded waits
+    except OSError as error:
+        raise SettingsError(f"cannot listen on {options.host}:{options.port}: {error.strerror}") from error
+    return bound
+
+
+def _one(
+    options: Options, bound: socket.socket, loaded: Callable[[], None], tell_others: Callable[[], None] | None = None
+) -> None:
+    """This process answers."""
+    keys, store, snapshot = Keys(options.api_key_file), open_store(options.store), Snapshot.load(options)
+    # Threads that compute and the one that answers take turns often: a list must not wait 5 ms for its turn.
+    sys.setswitchinterval(0.0005)
+    app = make_app(options, snapshot, store, keys, tell_others)
+    config = uvicorn.Config(
+        app,
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        backlog=BACKLOG,
+        timeout_graceful_shutdown=LAST_WORDS,
+    )
+    # The web server answers what was asked, then gives these their signal again: by then all is done.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)
+    loaded()
+    LOG.info("serving", extra={"fields": {"run": str(options.run), "model": snapshot.model.version}})
+    uvicorn.Server(config).run(sockets=[bound])
+
+
+def _worker(options: Options, bound: socket.socket) -> None:
+    """One of several processes."""
+    log_as_json()
+    try:
+        # The parent passes it on to all; who has loaded the run already has nothing to do.
+        _one(options, bound, lambda: None, lambda: os.kill(os.getppid(), signal.SIGHUP))
+    except ElcrecError as error:
+        LOG.error("cannot serve", extra={"fields": {"error": str(error)}})
+        sys.exit(MISTAKE)
+
+
+class Workers:
+    """Several processes on one port: kept alive, told what this one is told."""
+
+    def __init__(self, options: Options, bound: socket.socket) -> None:
+        """Start them."""
+        self._start = (options, bound)
+        self._context = multiprocessing.get_context("spawn")
+        self._stopping = False
+        self._alive: list[BaseProcess] = []
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: self._stop())
+        signal.signal(signal.SIGHUP, lambda number, _: self._pass_on(number))
+        for _ in range(options.workers):
+            self._alive.append(self._another())
+
+    def _another(self) -> BaseProcess:
+        worker = self._context.Process(target=_worker, args=self._start)
+        worker.start()
+        return worker
+
+    def _pass_on(self, number: int) -> None:
+        for worker in self._alive:
+            if worker.is_alive() and worker.pid is not None:
+                os.kill(worker.pid, number)
+
+    def _stop(self) -> None:
+        self._stopping = True
+        self._pass_on(signal.SIGTERM)
+
+    def watch(self) -> None:
+        """Replace who dies, until told to stop.
+
+        Raises:
+            SettingsError: They cannot start.
+        """
+        while not self._stopping:
+            time.sleep(PAUSE)
+            for place, worker in enumerate(self._alive):
+                if not worker.is_alive() and not self._stopping:
+                    self._replace(place, worker.exitcode)
+        for worker in self._alive:
+            worker.join(LAST_WORDS + 5)
+
+    def _replace(self, place: int, code: int | None) -> None:
+        if code == MISTAKE:
+            self._stop()
+            raise SettingsError("the workers cannot start: see the log above")
+        LOG.error("a worker died: another takes its place", extra={"fields": {"exit": code}})
+        self._alive[place] = self._another()

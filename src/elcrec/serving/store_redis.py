@@ -1,0 +1,108 @@
+"""Events in Redis: one store for servers on several machines."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import redis
+
+from elcrec.errors import SettingsError
+from elcrec.serving.store import MOST_EVENTS, Event, Kept, fingerprint, in_order
+
+IDS, FORGOTTEN, USERS = "elcrec:ids", "elcrec:forgotten", "elcrec:users"
+
+# Each script runs as a whole or not at all, and reaches the append-only file as a whole.
+WRITE = """
+local new = {}
+for at = 1, #ARGV, 3 do
+  if redis.call('HSETNX', KEYS[1], ARGV[at], ARGV[at + 1]) == 1 then
+    redis.call('RPUSH', 'elcrec:user:' .. ARGV[at + 1], ARGV[at + 2])
+    redis.call('ZADD', KEYS[2], 0, ARGV[at + 1])
+    new[#new + 1] = 1
+  else
+    new[#new + 1] = 0
+  end
+end
+return new
+"""
+DELETE = """
+local key = 'elcrec:user:' .. ARGV[1]
+local events = redis.call('LRANGE', key, 0, -1)
+for _, event in ipairs(events) do
+  redis.call('HDEL', KEYS[1], cjson.decode(event)[1])
+end
+redis.call('DEL', key)
+redis.call('ZREM', KEYS[2], ARGV[1])
+redis.call('SADD', KEYS[3], ARGV[2])
+return #events
+"""
+
+
+class RedisStore:
+    """The store in a Redis server; with ``appendonly yes`` there, acknowledged events survive a crash of it."""
+
+    def __init__(self, url: str) -> None:
+        """Connect.
+
+        Raises:
+            SettingsError: There is no such server.
+        """
+        try:
+            self._redis: Any = redis.Redis.from_url(url, decode_responses=True, socket_timeout=10, max_connections=64)
+            self._redis.ping()
+        except (redis.RedisError, ValueError) as error:
+            raise SettingsError(f"--store {url} cannot be used: {error}") from error
+        self._write = self._redis.register_script(WRITE)
+        self._delete = self._redis.register_script(DELETE)
+
+    def write(self, events: Sequence[Event]) -> list[bool]:
+        """Keep events, as a whole."""
+        rows = [
+            (event.event_id, event.user_id, json.dumps([event.event_id, event.item_id, event.time])) for event in events
+        ]
+        written = self._write(keys=[IDS, USERS], args=[part for row in rows for part in row]) if rows else []
+        return [new == 1 for new in written]
+
+    def read(self, users: Sequence[str]) -> list[Kept]:
+        """What is kept of users, in one round trip."""
+        pipe = self._redis.pipeline(transaction=False)
+        for user in users:
+            pipe.lrange(f"elcrec:user:{user}", -MOST_EVENTS, -1)
+            pipe.sismember(FORGOTTEN, fingerprint(user).hex())
+        found = pipe.execute()
+        return [
+            Kept(bool(gone), in_order([_event(user, text) for text in texts]))
+            for user, texts, gone in zip(users, found[::2], found[1::2], strict=True)
+        ]
+
+    def gone(self, users: Sequence[str]) -> list[bool]:
+        """Which users are forgotten."""
+        pipe = self._redis.pipeline(transaction=False)
+        for user in users:
+            pipe.sismember(FORGOTTEN, fingerprint(user).hex())
+        return [bool(gone) for gone in pipe.execute()]
+
+    def delete(self, user: str) -> int:
+        """Forget a user."""
+        return int(self._delete(keys=[IDS, USERS, FORGOTTEN], args=[user, fingerprint(user).hex()]))
+
+    def users(self, begin: str, most: int) -> list[str]:
+        """Users with events whose id begins so."""
+        last = f"[{begin}\U0010ffff" if begin else "+"
+        found: list[str] = self._redis.zrangebylex(USERS, f"[{begin}" if begin else "-", last, start=0, num=most)
+        return found
+
+    def check(self) -> None:
+        """Raise where the server does not answer."""
+        self._redis.ping()
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._redis.close()
+
+
+def _event(user: str, text: str) -> Event:
+    event_id, item_id, time = json.loads(text)
+    return Event(event_id, user, item_id, float(time))

@@ -1,0 +1,120 @@
+"""Events in a SQLite file: nothing to install, and safe from a crash once written."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from elcrec.errors import SettingsError
+from elcrec.serving.store import MOST_EVENTS, Event, Kept, fingerprint, in_order
+
+FORMAT = 1
+PATIENCE = 10.0
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS event (
+    number INTEGER PRIMARY KEY,
+    event_id TEXT NOT NULL UNIQUE,
+    user_id TEXT NOT NULL,
+    item_id TEXT NOT NULL,
+    time REAL NOT NULL
+);
+CREATE INDEX IF NOT EXISTS event_of_user ON event (user_id, number);
+CREATE TABLE IF NOT EXISTS forgotten (user BLOB PRIMARY KEY) WITHOUT ROWID;
+"""
+
+
+class SqliteStore:
+    """The store in one file (and its write-ahead log beside it), for several processes on one machine."""
+
+    def __init__(self, path: str) -> None:
+        """Open or make the file.
+
+        Raises:
+            SettingsError: It is no such store, or cannot be opened.
+        """
+        self._path = path
+        self._mine = threading.local()
+        self._all: list[sqlite3.Connection] = []
+        self._lock = threading.Lock()
+        try:
+            (version,) = self._connection.execute("PRAGMA user_version").fetchone()
+            if version > FORMAT:
+                raise SettingsError(f"--store {path} was written by a newer elcrec: upgrade with pip install -U elcrec")
+            with self._transaction() as connection:
+                for statement in SCHEMA.split(";"):
+                    connection.execute(statement)
+                connection.execute(f"PRAGMA user_version={FORMAT}")
+        except sqlite3.Error as error:
+            raise SettingsError(f"--store {path} cannot be used: {error}") from error
+
+    @property
+    def _connection(self) -> sqlite3.Connection:
+        """This thread's own."""
+        connection: sqlite3.Connection | None = getattr(self._mine, "connection", None)
+        if connection is None:
+            connection = sqlite3.connect(
+                self._path, timeout=PATIENCE, isolation_level=None, check_same_thread=False, cached_statements=64
+            )
+            connection.execute("PRAGMA journal_mode=WAL")
+            # Each commit reaches the disk: an acknowledged event survives a crash of the machine, too.
+            connection.execute("PRAGMA synchronous=FULL")
+            connection.execute("PRAGMA secure_delete=ON")
+            self._mine.connection = connection
+            with self._lock:
+                self._all.append(connection)
+        return connection
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        connection = self._connection
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield connection
+        except BaseException:
+            connection.execute("ROLLBACK")
+            raise
+        connection.execute("COMMIT")
+
+    def write(self, events: Sequence[Event]) -> list[bool]:
+        """Keep events in one transaction."""
+        with self._transaction() as connection:
+            statement = "INSERT OR IGNORE INTO event (event_id, user_id, item_id, time) VALUES (?, ?, ?, ?)"
+            return [connection.execute(statement, event).rowcount == 1 for event in events]
+
+    def read(self, users: Sequence[str]) -> list[Kept]:
+        """What is kept of users."""
+        statement = "SELECT event_id, user_id, item_id, time FROM event WHERE user_id = ? ORDER BY number DESC LIMIT ?"
+        rows = [self._connection.execute(statement, (user, MOST_EVENTS)).fetchall() for user in users]
+        events = [in_order([Event(*row) for row in reversed(found)]) for found in rows]
+        return [Kept(gone, its) for gone, its in zip(self.gone(users), events, strict=True)]
+
+    def gone(self, users: Sequence[str]) -> list[bool]:
+        """Which users are forgotten."""
+        statement = "SELECT 1 FROM forgotten WHERE user = ?"
+        return [self._connection.execute(statement, (fingerprint(user),)).fetchone() is not None for user in users]
+
+    def delete(self, user: str) -> int:
+        """Forget a user; what was written of him is overwritten, in the write-ahead log as well."""
+        with self._transaction() as connection:
+            found = connection.execute("DELETE FROM event WHERE user_id = ?", (user,)).rowcount
+            connection.execute("INSERT OR IGNORE INTO forgotten VALUES (?)", (fingerprint(user),))
+        self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        return found
+
+    def users(self, begin: str, most: int) -> list[str]:
+        """Users with events whose id begins so."""
+        statement = "SELECT DISTINCT user_id FROM event WHERE user_id >= ? AND substr(user_id, 1, ?) = ? LIMIT ?"
+        return [user for (user,) in self._connection.execute(statement, (begin, len(begin), begin, most))]
+
+    def check(self) -> None:
+        """Raise where the file cannot be read."""
+        self._connection.execute("SELECT 1 FROM event LIMIT 1").fetchone()
+
+    def close(self) -> None:
+        """Close the connections of all threads."""
+        with self._lock:
+            for connection in self._all:
+                connection.close()
+            self._all.clear()

@@ -1,0 +1,289 @@
+"""Servers that are killed, fed nonsense, or given another run under load."""
+
+import itertools
+import json
+import random
+import shutil
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from elcrec import ELCRec
+from redis_server import RedisServer
+from served import Served, shop_run
+
+EVENTS = 240
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("serve") / "shop"
+    shop_run(path)
+    return path
+
+
+class Sender:
+    """Sends events one after the other, and remembers those that were acknowledged."""
+
+    def __init__(self, name: str, items: list[str]) -> None:
+        self.name, self.items, self.acknowledged = name, items, []
+        self.numbers = itertools.count()
+
+    def send(self, server: Served, most: int) -> None:
+        """Until there are ``most`` in all, or the server dies."""
+        with httpx.Client(base_url=server.url, timeout=30) as client:
+            while len(self.acknowledged) < most:
+                number = next(self.numbers)
+                event = {"event_id": f"{self.name}-{number}", "user_id": f"{self.name}-{number % 5}"}
+                event |= {"item_id": self.items[number % len(self.items)], "timestamp": number}
+                try:
+                    answer = client.post("/v1/events", json={"events": [event]})
+                except httpx.TransportError:
+                    return
+                assert answer.json() == {"stored": 1, "duplicates": []}
+                self.acknowledged.append((event["user_id"], event["timestamp"]))
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "redis"])
+def test_acknowledged_events_survive_a_kill(run: Path, tmp_path: Path, kind: str) -> None:
+    redis = None
+    place = str(tmp_path / "events.sqlite")
+    if kind == "redis":
+        if shutil.which("redis-server") is None:
+            pytest.skip("no redis-server on the PATH: apt-get install redis-server")
+        redis = RedisServer(tmp_path)
+        place = redis.url
+    senders = [Sender(f"sender{number}", ELCRec.load(run).items.ids.to_list()) for number in range(4)]
+    rng = random.Random(5)
+    while sum(len(sender.acknowledged) for sender in senders) < EVENTS:
+        server = Served(run, "--store", place)
+        threads = [threading.Thread(target=sender.send, args=(server, EVENTS // 4)) for sender in senders]
+        for thread in threads:
+            thread.start()
+        time.sleep(rng.uniform(0.2, 0.8))
+        if redis is not None and rng.random() < 0.5:
+            redis.kill()
+            server.kill()
+            redis.start()
+        server.kill()
+        for thread in threads:
+            thread.join()
+        server.__exit__(None, None, None)
+    with Served(run, "--store", place) as server:
+        for sender in senders:
+            for user in {user for user, _ in sender.acknowledged}:
+                kept = server.get(f"/v1/users/{user}/history", limit=1000)["events"]
+                times = [one["timestamp"] for one in kept]
+                assert len(times) == len(set(times))
+                assert {when for who, when in sender.acknowledged if who == user} <= set(times)
+    if redis is not None:
+        redis.kill()
+
+
+# ---------------------------------------------------------------------- another run
+
+
+def asking(server: Served, users: list[str], stop: threading.Event, answers: list[Any]) -> None:
+    with httpx.Client(base_url=server.url, timeout=60) as client:
+        while not stop.is_set():
+            user = random.choice(users)
+            answers.append(client.post("/v1/recommend", json={"user_id": user, "k": 5, "intents": [1]}))
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_new_run_is_taken_over_under_load_and_a_bad_one_is_not(tmp_path: Path, workers: int) -> None:
+    old, new = shop_run(tmp_path / "old"), shop_run(tmp_path / "new", seed=2)
+    link = tmp_path / "live"
+    link.symlink_to(tmp_path / "old")
+    key = "a-key-for-the-tests"
+    (tmp_path / "keys.txt").write_text(key)
+    stop, answers = threading.Event(), []
+
+    def turn(target: str) -> None:
+        beside = tmp_path / "beside"
+        beside.symlink_to(tmp_path / target)
+        beside.replace(link)
+
+    with Served(link, "--workers", workers, "--api-key-file", tmp_path / "keys.txt", key=key) as server:
+        server.client.headers["authorization"] = f"Bearer {key}"
+        threads = [
+            threading.Thread(target=asking, args=(server, old.users.ids.to_list(), stop, answers)) for _ in range(4)
+        ]
+        bearer = {"authorization": f"Bearer {key}"}
+        original = httpx.Client.__init__
+
+        def with_key(self: httpx.Client, **options: Any) -> None:
+            original(self, headers=bearer, **options)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(httpx.Client, "__init__", with_key)
+            for thread in threads:
+                thread.start()
+            time.sleep(0.5)
+            assert server.post("/v1/reload", None) == {"model": old.version, "changed": False}
+            shutil.copytree(tmp_path / "new", tmp_path / "bad")
+            weights = (tmp_path / "bad" / "model.safetensors").read_bytes()
+            (tmp_path / "bad" / "model.safetensors").write_bytes(weights[: len(weights) // 2])
+            turn("bad")
+            assert "the model from before goes on" in server.post("/v1/reload", None, 409)
+            assert server.get("/v1/model")["version"] == old.version
+            turn("new")
+            assert server.post("/v1/reload", None) == {"model": new.version, "changed": True}
+            seen, until = set(), time.monotonic() + 30
+            while time.monotonic() < until:  # the other workers load it, too
+                seen = {server.get("/v1/model", headers=None)["version"] for _ in range(1)}
+                if seen == {new.version} and {answer.json()["model"] for answer in answers[-20:]} == {new.version}:
+                    break
+                time.sleep(0.1)
+            turn("old")
+            server.process.send_signal(signal.SIGHUP)
+            while server.get("/v1/model")["version"] != old.version and time.monotonic() < until:
+                time.sleep(0.1)
+            stop.set()
+            for thread in threads:
+                thread.join()
+        assert server.stop() == 0
+    assert {answer.status_code for answer in answers} == {200}
+    assert {answer.json()["model"] for answer in answers} == {old.version, new.version}
+    expected = {old.version: old, new.version: new}
+    for answer in random.sample(answers, 12):
+        document = answer.json()
+        listed = expected[document["model"]].recommend([document["user_id"]], k=5, intents=[1])
+        assert [one["item_id"] for one in document["items"]] == listed["item_id"].to_list()
+
+
+def test_a_worker_that_dies_is_replaced_and_stopping_loses_nothing(run: Path, tmp_path: Path) -> None:
+    with Served(run, "--workers", 2, "--store", tmp_path / "events.sqlite") as server:
+        for _ in range(20):
+            server.get("/healthz")
+        pids = {line["pid"] for line in server.lines() if line["event"] == "serving"}
+        import os
+
+        os.kill(pids.pop(), signal.SIGKILL)
+        until = time.monotonic() + 60
+        while len([line for line in server.lines() if line["event"] == "serving"]) < 3 and time.monotonic() < until:
+            time.sleep(0.1)
+        assert [line["event"] for line in server.lines()].count("serving") == 3
+        server.get("/healthz")
+        assert server.stop() == 0
+
+
+# ---------------------------------------------------------------------- nonsense
+
+
+@pytest.fixture(scope="module")
+def served(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    with Served(run, "--store", tmp_path_factory.mktemp("store") / "events.sqlite") as server:
+        yield server
+
+
+BODIES = [
+    b"",
+    b"{",
+    b"null",
+    b"[]",
+    b'"text"',
+    b"7",
+    b"{}",
+    b'{"user_id": null}',
+    b'{"user_id": true}',
+    b'{"user_id": 1.5}',
+    b'{"user_id": ""}',
+    b'{"user_id": ["a"]}',
+    b'{"user_id": "a", "history": ["b"]}',
+    b'{"user_id": "a", "k": 0}',
+    b'{"user_id": "a", "k": -3}',
+    b'{"user_id": "a", "k": "ten"}',
+    b'{"user_id": "a", "k": 1e9}',
+    b'{"user_id": "a", "k": 99999999999999999999}',
+    b'{"user_id": "a", "k": 1001}',
+    b'{"user_id": "a", "strength": 2}',
+    b'{"user_id": "a", "strength": NaN}',
+    b'{"user_id": "a", "intents": [-1]}',
+    b'{"user_id": "a", "intents": [8]}',
+    b'{"user_id": "a", "exclude_intents": [99]}',
+    b'{"user_id": "a", "attributes": ["none such"]}',
+    b'{"user_id": "a", "allow": ["none such"]}',
+    b'{"user_id": "a", "surprise": 1}',
+    b'{"history": []}' + b" " * 0 + b"x",
+    b'{"history": "tent pegs"}',
+    b'{"history": ["no such thing"]}',
+    b'{"history": [{"item_id": "tent pegs"}]}',
+    b'{"history": ["\\ud800"]}',
+    b"\xff\xfe\x00",
+    b'{"user_id": "a"' + b" " * 10,
+    b"[" * 5000 + b"]" * 5000,
+    b'{"user_id": "a", "deny": ' + b"[" * 3000 + b"]" * 3000 + b"}",
+    json.dumps({"history": ["tent pegs"] * 1001}).encode(),
+    json.dumps({"history": ["tent pegs" * 10] * 12_000}).encode(),
+    json.dumps({"user_id": "u" * 300}).encode(),
+]
+
+
+@pytest.mark.parametrize("body", BODIES, ids=lambda body: body[:40].decode("latin-1"))
+@pytest.mark.parametrize("path", ["/v1/recommend", "/v1/recommend/batch", "/v1/events", "/v1/intents/of-history"])
+def test_nonsense_is_refused_in_a_sentence(served: Served, path: str, body: bytes) -> None:
+    answer = served.client.post(path, content=body, headers={"content-type": "application/json"})
+    assert 400 <= answer.status_code < 500, answer.text
+    sentence = answer.json()["error"]
+    assert set(answer.json()) == {"error"}
+    assert 8 < len(sentence) < 500
+    assert "Traceback" not in sentence
+
+
+NAMES = [
+    "'; DROP TABLE event; --",
+    "' OR '1'='1",
+    "../../etc/passwd",
+    "東京 ☕ עברית",
+    "a\u0000b",
+    "{{7*7}}",
+    "<script>",
+    "%00",
+]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_ids_that_look_like_something_else_are_ids(served: Served, name: str) -> None:
+    item = served.get("/v1/items", q="")["items"][0]["item_id"]
+    event = {"event_id": name, "user_id": name, "item_id": item}
+    assert served.post("/v1/events", {"events": [event]})["stored"] == 1
+    assert served.post("/v1/recommend", {"user_id": name, "k": 2})["fallback"] is None
+    path = "".join(f"%{byte:02X}" for byte in name.encode())
+    assert served.get(f"/v1/users/{path}/history")["total"] == 1
+    assert "unknown item" in served.post("/v1/recommend", {"history": [name]}, 422)
+    assert "unknown item" in served.get(f"/v1/items/{path}/similar", 404)
+    assert served.client.delete(f"/v1/users/{path}").json()["events"] == 1
+    assert served.get("/v1/users", q=name)["users"] == []
+
+
+NOWHERE = [
+    "/v1/users/nobody/history?limit=0",
+    "/v1/users/a/intents?limit=x",
+    "/v1/items?limit=1000",
+    "/v1/intents/x",
+    "/v1/intents/-1",
+    "/v1/intents/99999999999999999999999",
+    "/v1/items/a/similar?k=0",
+    "/nothing",
+    "/v1/",
+    "/.env",
+]
+
+
+@pytest.mark.parametrize("path", NOWHERE)
+def test_paths_that_lead_nowhere_are_refused_in_a_sentence(served: Served, path: str) -> None:
+    answer = served.client.get(path)
+    assert 400 <= answer.status_code < 500
+    assert len(answer.json()["error"]) > 8
+
+
+def test_nothing_was_lost_and_nothing_broke(served: Served) -> None:
+    assert all(line.get("status", 200) < 500 for line in served.lines())
+    assert not [line for line in served.lines() if line["level"] == "error"]

@@ -1,0 +1,142 @@
+"""Both stores keep the same promises; Redis is a real server, started here."""
+
+import shutil
+import socket
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from elcrec import SettingsError
+from elcrec.serving.store import Event, Kept, Store, open_store
+from redis_server import RedisServer
+
+
+@pytest.fixture(params=["sqlite", "redis"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    if request.param == "sqlite":
+        yield str(tmp_path / "events.sqlite")
+        return
+    if shutil.which("redis-server") is None:
+        pytest.skip("no redis-server on the PATH: apt-get install redis-server")
+    with RedisServer(tmp_path) as server:
+        yield server.url
+
+
+@pytest.fixture
+def store(place: str) -> Iterator[Store]:
+    opened = open_store(place)
+    yield opened
+    opened.close()
+
+
+def event(number: int, user: str = "u", item: str = "i", time: float = 0.0) -> Event:
+    return Event(f"e{number}", user, item, time)
+
+
+def test_events_are_kept_once_and_in_order(store: Store) -> None:
+    assert store.write([event(1, time=5), event(2, time=3), event(1, time=9), event(3, time=5)]) == [
+        True,
+        True,
+        False,
+        True,
+    ]
+    assert store.write([event(2)]) == [False]
+    assert store.write([]) == []
+    [kept, nobody] = store.read(["u", "nobody"])
+    assert kept == Kept(False, (event(2, time=3), event(1, time=5), event(3, time=5)))
+    assert nobody == Kept(False, ())
+    assert store.read([]) == []
+
+
+def test_what_is_written_is_there_for_others_at_once(place: str, store: Store) -> None:
+    other = open_store(place)
+    assert store.write([event(1)]) == [True]
+    assert other.read(["u"])[0].events == (event(1),)
+    assert other.write([event(1), event(2)]) == [False, True]
+    assert len(store.read(["u"])[0].events) == 2
+    other.close()
+    again = open_store(place)
+    assert len(again.read(["u"])[0].events) == 2
+    again.close()
+
+
+def test_the_forgotten_leave_nothing_behind(store: Store) -> None:
+    store.write([event(1, "gone"), event(2, "stays"), event(3, "gone")])
+    assert store.delete("gone") == 2
+    assert store.delete("only in the log") == 0
+    assert store.read(["gone", "stays"]) == [Kept(True, ()), Kept(False, (event(2, "stays"),))]
+    assert store.gone(["gone", "stays", "only in the log"]) == [True, False, True]
+    assert store.users("", 10) == ["stays"]
+    assert store.write([event(1, "gone")]) == [True], "its event ids went, too"
+    assert store.read(["gone"])[0] == Kept(True, (event(1, "gone"),))
+
+
+def test_users_are_found_by_how_they_begin(store: Store) -> None:
+    names = ["ann", "anna", "bob", "50%", "東京", "a_b"]
+    store.write([event(number, name) for number, name in enumerate(names)])
+    store.write([event(99, "ann")])
+    assert sorted(store.users("an", 10)) == ["ann", "anna"]
+    assert sorted(store.users("", 10)) == sorted(names)
+    assert len(store.users("", 2)) == 2
+    assert store.users("a_", 10) == ["a_b"]
+    assert store.users("50%", 10) == ["50%"]
+    assert store.users("東", 10) == ["東京"]
+    assert store.users("' OR 1=1 --", 10) == []
+
+
+@pytest.mark.parametrize("name", ["'; DROP TABLE event; --", "a\x00b", "a b\nc", "\U0010ffff", "u" * 256, "%s {0} $1"])
+def test_ids_are_only_ever_text(store: Store, name: str) -> None:
+    assert store.write([Event(name, name, name, 1.5)]) == [True]
+    assert store.read([name])[0].events == (Event(name, name, name, 1.5),)
+    assert store.delete(name) == 1
+    assert store.gone([name]) == [True]
+    store.check()
+
+
+def in_threads(count: int, work: Callable[[int], object]) -> None:
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def test_many_write_at_once(store: Store) -> None:
+    new: list[bool] = []
+    in_threads(4, lambda _: new.extend(store.write([event(number, f"u{number % 7}") for number in range(60)])))
+    assert sum(new) == 60
+    kept = store.read([f"u{number}" for number in range(7)])
+    assert sum(len(one.events) for one in kept) == 60
+
+
+def test_stores_that_are_none(tmp_path: Path) -> None:
+    (tmp_path / "text").write_text("this is no database, and long enough to be none\n" * 100)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    for place in (tmp_path / "text", tmp_path, tmp_path / "no" / "folder", f"redis://127.0.0.1:{port}", "ftp://here"):
+        with pytest.raises(SettingsError, match="--store"):
+            open_store(str(place))
+
+
+def test_a_store_of_a_newer_elcrec_is_refused(tmp_path: Path) -> None:
+    sqlite3 = pytest.importorskip("sqlite3")
+    connection = sqlite3.connect(tmp_path / "new.sqlite")
+    connection.execute("PRAGMA user_version=99")
+    connection.close()
+    with pytest.raises(SettingsError, match="newer elcrec"):
+        open_store(str(tmp_path / "new.sqlite"))
+
+
+def test_an_unreachable_redis_says_so(tmp_path: Path) -> None:
+    if shutil.which("redis-server") is None:
+        pytest.skip("no redis-server on the PATH")
+    with RedisServer(tmp_path) as server:
+        store = open_store(server.url)
+        server.kill()
+        with pytest.raises(Exception, match="onnect"):
+            store.check()
+        assert isinstance(server.process, subprocess.Popen)
