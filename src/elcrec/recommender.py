@@ -380,6 +380,7 @@ class ELCRec(Answering, Judging):
         self._set_weights(weights, str(folder.model))
         self._given_names = folder.names()
         self.history, self.metrics = folder.history(), folder.metrics()
+        self._search_path = folder.item_search if folder.item_search.exists() else None
         return self
 
     # ------------------------------------------------------------------ state

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,16 +14,20 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from elcrec.data.batches import histories
 from elcrec.errors import SettingsError
 from elcrec.evaluation.ranking import UNRANKED, Wish, best_items, item_table, score_blocks, top_items, user_vectors
 from elcrec.explain.attribution import Attribution, attribute, intent_weights, pulls
 from elcrec.explain.calibration import CANDIDATES, calibrate
+from elcrec.search import ItemSearch
 from elcrec.trained import Asked, Trained
 
 BECAUSE = 3
 STRENGTH = 0.8
 _NOTHING = (torch.zeros(0, 1, dtype=torch.int64), torch.zeros(0, 1))
 LISTS_AT_ONCE = 2048
+LOOKED_UP_AT_ONCE = 256
+JUDGED = 512
 
 
 class Policy(NamedTuple):
@@ -34,6 +40,7 @@ class Policy(NamedTuple):
         excluded: int64 [X], intents to score without.
         wish: What counts beside the dot product.
         diversify: 0 to 1, how far a list follows the mix of its user's intents.
+        approximate: Look up the best items in an index instead of scoring all.
     """
 
     k: int
@@ -42,10 +49,13 @@ class Policy(NamedTuple):
     excluded: Tensor
     wish: Wish | None
     diversify: float
+    approximate: bool = False
 
 
 class Recommending(Trained):
     """The part of :class:`elcrec.ELCRec` that makes lists."""
+
+    _search_path: Path | None = None
 
     def recommend(
         self,
@@ -59,6 +69,7 @@ class Recommending(Trained):
         exclude_intents: Sequence[int] = (),
         strength: float = STRENGTH,
         diversify: float = 0.0,
+        approximate: bool = False,
     ) -> pl.DataFrame:
         """Best items for known users, given all of their history.
 
@@ -75,6 +86,8 @@ class Recommending(Trained):
             strength: The dial of ``intents``, 0 to 1.
             diversify: 0 to 1: how far the list follows the mix of the user's intents instead of the scores, see
                 :func:`elcrec.explain.calibration.calibrate`; ranks are then places in that list.
+            approximate: For large catalogues: look into an index instead of scoring every item, see
+                :class:`elcrec.search.ItemSearch`; for plain lists. Scores are exact, a few items may be missed.
 
         Returns:
             ``user_id``, ``item_id``, ``score`` (dot product, unbounded), ``rank`` (from 1); users as asked. With
@@ -86,8 +99,8 @@ class Recommending(Trained):
             intent, as ``exclude_intents`` would rank it; ``parts``, a list of ``intent`` and ``part``;
             ``residual``; ``steering``. Score = sum of parts + residual + steering.
         """
-        policy = self._policy(k, exclude_seen, explain, intents, exclude_intents, strength, diversify)
-        return self._lists(self._of_users(users, unknown), policy)
+        how = (exclude_seen, explain, intents, exclude_intents, strength, diversify)
+        return self._lists(self._of_users(users, unknown), self._policy(k, *how, approximate=approximate))
 
     def recommend_from_history(
         self,
@@ -101,6 +114,7 @@ class Recommending(Trained):
         exclude_intents: Sequence[int] = (),
         strength: float = STRENGTH,
         diversify: float = 0.0,
+        approximate: bool = False,
     ) -> pl.DataFrame:
         """Best items for people the model has never seen, given what they did; nothing is retrained.
 
@@ -114,12 +128,13 @@ class Recommending(Trained):
             exclude_intents: See :meth:`recommend`.
             strength: See :meth:`recommend`.
             diversify: See :meth:`recommend`.
+            approximate: See :meth:`recommend`.
 
         Returns:
             ``history`` (its place in ``histories``, from 0) and the columns of :meth:`recommend`.
         """
-        policy = self._policy(k, exclude_seen, explain, intents, exclude_intents, strength, diversify)
-        return self._lists(self._of_histories(histories, unknown), policy)
+        how = (exclude_seen, explain, intents, exclude_intents, strength, diversify)
+        return self._lists(self._of_histories(histories, unknown), self._policy(k, *how, approximate=approximate))
 
     def recommend_for_intent(self, intents: Iterable[int] | None = None, k: int = 10) -> pl.DataFrame:
         """The most typical items of intents: a list for somebody of whom no more is known.
@@ -205,6 +220,29 @@ class Recommending(Trained):
         ids = self.items.ids_of(index_Q.cpu().numpy()).alias("target_item_id")
         return self._listed(ids, item_QK.cpu(), score_QK.cpu())
 
+    def search_quality(self, k: int = 20) -> dict[str, float]:
+        """What approximate lists are worth, beside exact ones, for some users drawn by the seed.
+
+        Returns:
+            ``recall`` (share of the exact list's items, 0 to 1), ``exact_seconds`` and ``approximate_seconds`` a user,
+            encoding left out.
+        """
+        asked = self._drawn(min(JUDGED, len(self.users)))
+        at, length = (asked.item_N, asked.start_Q, asked.end_Q), self.settings.max_seq_len
+        user_QD = user_vectors(self.network, *at, length)
+        policy, table_DV, _ = self._policy(k, None, approximate=True), self._table_DV, self.item_search
+        started = time.perf_counter()
+        exact_QK, _ = best_items(self.network, *at, k, length, policy.exclude_seen, user_QD, table_DV=table_DV)
+        between = time.perf_counter()
+        near_QK, _ = looked_up(self.item_search, user_QD, asked, policy)
+        seconds = (between - started, time.perf_counter() - between)
+        hit_QK = (exact_QK[:, :, None] == near_QK[:, None, :]).any(dim=2)[exact_QK > 0]
+        return {
+            "recall": hit_QK.double().mean().item(),
+            "exact_seconds": seconds[0] / len(user_QD),
+            "approximate_seconds": seconds[1] / len(user_QD),
+        }
+
     # ------------------------------------------------------------------ how
 
     def _policy(
@@ -217,6 +255,7 @@ class Recommending(Trained):
         strength: float = STRENGTH,
         diversify: float = 0.0,
         barred: Tensor | None = None,
+        approximate: bool = False,
     ) -> Policy:
         for name, dial in (("strength", strength), ("diversify", diversify)):
             if not 0 <= dial <= 1:
@@ -229,7 +268,9 @@ class Recommending(Trained):
             wish = Wish(strength, self._item_intents.lift(toward).log().to(self.device), barred)
         elif barred is not None:
             wish = Wish(barred_V=barred)
-        return Policy(_positive(k), seen, explain, excluded, wish, diversify)
+        if approximate and (explain or wish is not None or len(excluded) or diversify > 0):
+            raise SettingsError("approximate search makes plain lists: leave it out to explain, steer, filter or mix")
+        return Policy(_positive(k), seen, explain, excluded, wish, diversify, approximate)
 
     def _lists(self, asked: Asked, policy: Policy) -> pl.DataFrame:
         frames = [
@@ -254,6 +295,8 @@ class Recommending(Trained):
     def _best(self, asked: Asked, policy: Policy) -> tuple[Tensor, Tensor, Attribution | None]:
         """Item indices int64 [Q, k'] and scores [Q, k'], best first, and what the users' vectors consist of."""
         at, length = (asked.item_N, asked.start_Q, asked.end_Q), self.settings.max_seq_len
+        if policy.approximate:
+            return *looked_up(self.item_search, user_vectors(self.network, *at, length), asked, policy), None
         parts, user_QD, wanted = None, None, policy.k
         if policy.explain or len(policy.excluded) or policy.diversify > 0:
             cosine_QK = self._cosines(asked)
@@ -269,6 +312,13 @@ class Recommending(Trained):
             mix_QK = intent_weights(cosine_QK).cpu()
             item_QK, score_QK = calibrate(item_QK, score_QK, mix_QK, self._item_intents, policy.diversify, policy.k)
         return item_QK, score_QK, parts
+
+    @cached_property
+    def item_search(self) -> ItemSearch:
+        """The index that ``approximate`` looks into: the run's, where it has one, else made when first used."""
+        if self._search_path is not None:
+            return ItemSearch.read(self._search_path, self.network.items_VD)
+        return ItemSearch.build(self.network.items_VD)
 
     @cached_property
     def _table_DV(self) -> Tensor:
@@ -378,6 +428,24 @@ class Recommending(Trained):
                 pl.Series("rank", np.tile(np.arange(1, width + 1), len(ids))[kept], dtype=pl.Int64),
             ]
         )
+
+
+def looked_up(search: ItemSearch, user_QD: Tensor, asked: Asked, policy: Policy) -> tuple[Tensor, Tensor]:
+    """The best items by an index, without those seen where they are excluded; as :func:`best_items` gives them."""
+    k = min(policy.k, search.index.ntotal)
+    item_QK, score_QK = torch.zeros(len(user_QD), k, dtype=torch.int64), torch.zeros(len(user_QD), k)
+    for at_B in (asked.end_Q - asked.start_Q).argsort(stable=True).split(LOOKED_UP_AT_ONCE):
+        seen_BW, length_B = histories(asked.item_N, asked.start_Q[at_B], asked.end_Q[at_B])
+        # Enough for k to be left without those seen.
+        wanted = k + (int(length_B.max()) if policy.exclude_seen else 0)
+        item_BF, score_BF = search.best(user_QD[at_B], wanted)
+        if policy.exclude_seen:
+            seen_BW = seen_BW.cpu().sort(dim=1).values
+            place_BF = torch.searchsorted(seen_BW, item_BF).clamp(max=seen_BW.shape[1] - 1)
+            score_BF.masked_fill_(seen_BW.gather(1, place_BF) == item_BF, -torch.inf)
+        score_QK[at_B.cpu()], best_BK = score_BF.topk(k, dim=1)
+        item_QK[at_B.cpu()] = item_BF.gather(1, best_BK)
+    return item_QK * (score_QK > -torch.inf), score_QK
 
 
 def _positive(k: int) -> int:

@@ -38,6 +38,7 @@ FILES = (
     "vocabulary.parquet",
     "items.parquet",
     "intents.json",
+    "items.faiss",
     "report.html",
     "README.md",
 )
@@ -66,6 +67,11 @@ class RunFolder:
     def model(self) -> Path:
         """The best weights."""
         return self.path / "model.safetensors"
+
+    @property
+    def item_search(self) -> Path:
+        """Where the index for approximate search lies, if one was made."""
+        return self.path / "items.faiss"
 
     @property
     def report(self) -> Path:

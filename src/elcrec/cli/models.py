@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from elcrec.cli.output import console, first_process, print_json, print_rows, say, say_metrics
+from elcrec.cli.output import console, first_process, print_json, print_measures, print_rows, say, say_metrics
 from elcrec.cli.parameters import (
     Data,
     DataOption,
@@ -155,6 +155,9 @@ def recommend(
     diversify: Annotated[
         float, typer.Option(min=0, max=1, help="How far a list follows the mix of its user's intents.")
     ] = 0.0,
+    approximate: Annotated[
+        bool, typer.Option("--approximate", help="For large catalogues: look the items up in an index, see 'index'.")
+    ] = False,
     unknown: Unknown = "raise",
     ray: Ray = None,
     device: Device = "auto",
@@ -178,6 +181,7 @@ def recommend(
         "intents": intent or [],
         "exclude_intents": exclude_intent or [],
         "diversify": diversify,
+        "approximate": approximate,
         **({} if strength is None else {"strength": strength}),
     }
     if ray is not None and out is not None:
@@ -220,6 +224,28 @@ def _show_lists(model: ELCRec, lists: pl.DataFrame, explain: bool, as_json: bool
         named = pl.col("intent").replace_strict(dict(enumerate(model.intent_names)), return_dtype=pl.String)
         lists = lists.with_columns(intent_name=named)
     print_rows(lists, as_json)
+
+
+@commands.command(
+    epilog="Example:\n\n  elcrec index runs/shop && elcrec recommend runs/shop --all --out lists.parquet --approximate"
+)
+def index(run: Run, device: Device = "auto", as_json: Json = False) -> None:
+    """Index the items of a large catalogue for approximate search, and see what it misses."""
+    from elcrec.recommender import ELCRec
+    from elcrec.run_folder import RunFolder
+    from elcrec.search import ItemSearch
+
+    model = ELCRec.load(run, device)
+    search = ItemSearch.build(model.network.items_VD)
+    path = RunFolder(run).item_search
+    search.write(path)
+    model.item_search = search
+    measures = {"index": str(path), "items": len(model.items), **model.search_quality()}
+    if as_json:
+        print_json(measures)
+        return
+    say(f"written to {path}")
+    print_measures({name: value for name, value in measures.items() if name != "index"}, as_json)
 
 
 @commands.command(epilog="Example:\n\n  elcrec similar runs/shop --item milk -k 5")

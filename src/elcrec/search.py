@@ -1,0 +1,112 @@
+"""Approximate search for the best items of large catalogues; needs ``elcrec[search]``."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from elcrec.errors import RunError, SettingsError
+from elcrec.storage import write_atomically
+
+CELLS = 4
+"""Cells of the index, times the root of the number of items."""
+PROBED_SHARE = 1 / 50
+LEAST_PROBED = 24
+SAMPLE_PER_CELL = 64
+PASSES = 8
+
+
+class ItemSearch(NamedTuple):
+    """An index over the items' vectors: cells around k-means centroids, of which the nearest few are searched.
+
+    Vectors are kept as they are, so that scores are exact and only items of cells not looked into can be missed.
+
+    Source: inverted file with inner product (Jegou et al. 2011), as in faiss.
+
+    Attributes:
+        index: The faiss index; item index i at place i - 1.
+        mark: Fingerprint of the vectors.
+    """
+
+    index: Any
+    mark: str
+
+    @classmethod
+    def build(cls, items_VD: Tensor) -> ItemSearch:
+        """Index the vectors of items: [V, D], item index 1 first.
+
+        Raises:
+            SettingsError: faiss is not installed.
+        """
+        faiss = _faiss()
+        vectors = _vectors(items_VD)
+        n_items, width = vectors.shape
+        n_cells = max(1, min(int(CELLS * math.sqrt(n_items)), n_items // 32))
+        index = faiss.IndexIVFFlat(faiss.IndexFlatIP(width), width, n_cells, faiss.METRIC_INNER_PRODUCT)
+        index.cp.niter, index.cp.max_points_per_centroid = PASSES, SAMPLE_PER_CELL
+        index.train(vectors)
+        index.add(vectors)
+        index.nprobe = min(n_cells, max(LEAST_PROBED, round(PROBED_SHARE * n_cells)))
+        return cls(index, _mark(vectors))
+
+    def best(self, user_QD: Tensor, k: int) -> tuple[Tensor, Tensor]:
+        """Of each user vector, [Q, D], about the k best items, best first.
+
+        Returns:
+            Item indices int64 [Q, k], 0 where fewer were found, and scores [Q, k], -inf there.
+        """
+        score_QK, place_QK = self.index.search(_vectors(user_QD), min(k, self.index.ntotal))
+        item_QK = torch.from_numpy(place_QK) + 1
+        return item_QK, torch.from_numpy(score_QK).masked_fill_(item_QK == 0, -torch.inf)
+
+    def write(self, path: Path) -> None:
+        """Keep it, and beside it the fingerprint of the vectors.
+
+        Raises:
+            RunError: It cannot be written.
+        """
+        faiss = _faiss()
+        tail = np.frombuffer(self.mark.encode(), dtype=np.uint8)
+        content = np.concatenate([tail, faiss.serialize_index(self.index)])
+        write_atomically(path, lambda beside: content.tofile(beside))
+
+    @classmethod
+    def read(cls, path: Path, items_VD: Tensor) -> ItemSearch:
+        """What :meth:`write` kept.
+
+        Raises:
+            RunError: It is damaged, or of other vectors.
+            SettingsError: faiss is not installed.
+        """
+        faiss = _faiss()
+        mark = _mark(_vectors(items_VD))
+        try:
+            content = np.fromfile(path, dtype=np.uint8)
+            if content[: len(mark)].tobytes().decode(errors="replace") != mark:
+                raise RunError(f"{path} is damaged or of other weights: make it again with elcrec index {path.parent}")
+            return cls(faiss.deserialize_index(content[len(mark) :]), mark)
+        except (OSError, RuntimeError) as error:
+            raise RunError(f"{path} is damaged: make it again with elcrec index {path.parent}") from error
+
+
+def _faiss() -> Any:
+    try:
+        import faiss
+    except ImportError as error:
+        raise SettingsError("approximate search needs faiss: pip install 'elcrec[search]'") from error
+    faiss.omp_set_num_threads(torch.get_num_threads())
+    return faiss
+
+
+def _vectors(tensor_XD: Tensor) -> np.ndarray[Any, np.dtype[np.float32]]:
+    return np.ascontiguousarray(tensor_XD.detach().cpu().numpy(), dtype=np.float32)
+
+
+def _mark(vectors: np.ndarray[Any, np.dtype[np.float32]]) -> str:
+    return hashlib.blake2b(vectors.tobytes(), digest_size=16).hexdigest()

@@ -1,0 +1,79 @@
+"""Approximate search beside exact lists."""
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+import torch
+import torch.nn.functional as F
+
+from cli_runner import SMALL, run_cli, shop_log
+from elcrec import ELCRec, RunError, SettingsError
+from elcrec.search import ItemSearch
+
+pytest.importorskip("faiss", reason="needs the extra 'search'")
+
+
+@pytest.fixture(scope="module")
+def model() -> ELCRec:
+    return ELCRec(seed=1, **SMALL).fit(shop_log(), progress=False)
+
+
+def test_the_best_of_many_items_are_found_with_their_scores() -> None:
+    generator = torch.Generator().manual_seed(1)
+    centers = F.normalize(torch.randn(60, 16, generator=generator), dim=1)
+    near = torch.randint(60, (6000,), generator=generator)
+    items = centers[near] + 0.2 * torch.randn(6000, 16, generator=generator)
+    users = centers + 0.1 * torch.randn(60, 16, generator=generator)
+    found, scores = ItemSearch.build(items).best(users, 10)
+    wanted = (users @ items.T).topk(10, dim=1)
+    assert found.shape == (60, 10)
+    hits = (found[:, :, None] == wanted.indices[:, None, :] + 1).any(dim=2)
+    assert 0.95 < hits.float().mean() <= 1
+    torch.testing.assert_close(scores, (users[:, None] * items[found - 1]).sum(dim=2))
+    assert bool((scores.diff(dim=1) <= 0).all())
+
+
+def test_of_few_items_all_are_looked_at(model: ELCRec) -> None:
+    exact, near = model.recommend(k=10), model.recommend(k=10, approximate=True)
+    assert near["user_id"].equals(exact["user_id"])
+    assert near["score"].to_list() == pytest.approx(exact["score"].to_list(), rel=1e-4, abs=1e-5)
+    assert (near["item_id"] == exact["item_id"]).mean() > 0.99  # equal scores may change places
+    assert model.search_quality()["recall"] > 0.99
+
+
+def test_what_was_seen_is_left_out_and_lists_may_be_short(model: ELCRec) -> None:
+    everything = model.items.ids.to_list()
+    seen = everything[:-4]
+    listed = model.recommend_from_history([seen, everything[:3]], k=10, approximate=True)
+    assert sorted(listed.filter(pl.col("history") == 0)["item_id"]) == sorted(everything[-4:])
+    assert not set(listed.filter(pl.col("history") == 1)["item_id"]) & set(everything[:3])
+    again = model.recommend_from_history([everything], k=10, exclude_seen=False, approximate=True)
+    assert len(again) == 10
+
+
+def test_only_plain_lists(model: ELCRec) -> None:
+    for wish in ({"explain": True}, {"intents": [1]}, {"exclude_intents": [1]}, {"diversify": 0.5}):
+        with pytest.raises(SettingsError, match="plain lists"):
+            model.recommend(k=3, approximate=True, **wish)
+
+
+def test_the_run_keeps_the_index_and_refuses_one_of_other_weights(model: ELCRec, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    model.save(run)
+    made = run_cli("index", run, "--json").document()
+    assert made["recall"] > 0.99
+    assert made["items"] == len(model.items)
+    listed = run_cli("recommend", run, "--user", model.users.ids[0], "--approximate", "--json").document()
+    expected = model.recommend([model.users.ids[0]])
+    assert [row["item_id"] for row in listed] == expected["item_id"].to_list()
+
+    index = (run / "items.faiss").read_bytes()
+    other = ELCRec(seed=2, **SMALL).fit(shop_log(), progress=False)
+    other.save(run, overwrite=True)
+    assert not (run / "items.faiss").exists()
+    for content in (index, index[:40], b""):
+        (run / "items.faiss").write_bytes(content)
+        with pytest.raises(RunError, match="elcrec index"):
+            ELCRec.load(run).recommend(k=3, approximate=True)
+    assert len(ELCRec.load(run).recommend(k=3)) > 0
