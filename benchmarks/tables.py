@@ -43,6 +43,8 @@ INTRO = {
     "rank: once). [What is counted](performance.md). `python benchmarks/phases.py DATA --recipe NAME --json FILE`",
     "scaling": "Seconds an epoch with validation, one and two processes of one thread each, in turns: median (least "
     "to most). [Several processes](distributed.md). `python benchmarks/scaling.py DATA`",
+    "search": "Approximate search beside exact, one thread; catalogues beyond the run's own are its item vectors drawn again with "
+    "noise. [Large catalogues](large-catalogues.md). `python benchmarks/search.py RUN`",
     "large": "A made-up company's log through the command line, recipe `large`: time and peak memory of every step. "
     "`python benchmarks/large.py --work FOLDER`",
     "before": "`default` as it was before smoothing and coming items (version of 2026-11-23, commits in the table), "

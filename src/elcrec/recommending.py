@@ -19,7 +19,7 @@ from elcrec.errors import SettingsError
 from elcrec.evaluation.ranking import UNRANKED, Wish, best_items, item_table, score_blocks, top_items, user_vectors
 from elcrec.explain.attribution import Attribution, attribute, intent_weights, pulls
 from elcrec.explain.calibration import CANDIDATES, calibrate
-from elcrec.search import ItemSearch
+from elcrec.search import ItemSearch, recall
 from elcrec.trained import Asked, Trained
 
 BECAUSE = 3
@@ -27,7 +27,8 @@ STRENGTH = 0.8
 _NOTHING = (torch.zeros(0, 1, dtype=torch.int64), torch.zeros(0, 1))
 LISTS_AT_ONCE = 2048
 LOOKED_UP_AT_ONCE = 256
-JUDGED = 512
+JUDGED = 1024
+FITTED_TO = 256
 
 
 class Policy(NamedTuple):
@@ -236,9 +237,8 @@ class Recommending(Trained):
         between = time.perf_counter()
         near_QK, _ = looked_up(self.item_search, user_QD, asked, policy)
         seconds = (between - started, time.perf_counter() - between)
-        hit_QK = (exact_QK[:, :, None] == near_QK[:, None, :]).any(dim=2)[exact_QK > 0]
         return {
-            "recall": hit_QK.double().mean().item(),
+            "recall": recall(exact_QK, near_QK),
             "exact_seconds": seconds[0] / len(user_QD),
             "approximate_seconds": seconds[1] / len(user_QD),
         }
@@ -318,7 +318,13 @@ class Recommending(Trained):
         """The index that ``approximate`` looks into: the run's, where it has one, else made when first used."""
         if self._search_path is not None:
             return ItemSearch.read(self._search_path, self.network.items_VD)
-        return ItemSearch.build(self.network.items_VD)
+        return self.make_item_search()
+
+    def make_item_search(self) -> ItemSearch:
+        """An index of the items' vectors, fitted to some users drawn by the seed."""
+        some = self._drawn(min(FITTED_TO, len(self.users)))
+        at = (some.item_N, some.start_Q, some.end_Q)
+        return ItemSearch.build(self.network.items_VD, user_vectors(self.network, *at, self.settings.max_seq_len))
 
     @cached_property
     def _table_DV(self) -> Tensor:

@@ -16,8 +16,8 @@ from elcrec.storage import write_atomically
 
 CELLS = 4
 """Cells of the index, times the root of the number of items."""
-PROBED_SHARE = 1 / 50
-LEAST_PROBED = 24
+LEAST_PROBED = 8
+RECALL = 0.995
 SAMPLE_PER_CELL = 64
 PASSES = 8
 
@@ -38,8 +38,13 @@ class ItemSearch(NamedTuple):
     mark: str
 
     @classmethod
-    def build(cls, items_VD: Tensor) -> ItemSearch:
-        """Index the vectors of items: [V, D], item index 1 first.
+    def build(cls, items_VD: Tensor, user_QD: Tensor, k: int = 20) -> ItemSearch:
+        """Index the vectors of items, and look into as many cells as it takes to find what users want.
+
+        Args:
+            items_VD: [V, D], item index 1 first.
+            user_QD: [Q, D], a sample of users: of their k best items a share of ``RECALL`` has to be found.
+            k: Best items of each.
 
         Raises:
             SettingsError: faiss is not installed.
@@ -52,8 +57,13 @@ class ItemSearch(NamedTuple):
         index.cp.niter, index.cp.max_points_per_centroid = PASSES, SAMPLE_PER_CELL
         index.train(vectors)
         index.add(vectors)
-        index.nprobe = min(n_cells, max(LEAST_PROBED, round(PROBED_SHARE * n_cells)))
-        return cls(index, _mark(vectors))
+        search = cls(index, _mark(vectors))
+        index.nprobe = n_cells
+        wanted_QK, _ = search.best(user_QD, k)
+        index.nprobe = min(LEAST_PROBED, n_cells)
+        while index.nprobe < n_cells and recall(wanted_QK, search.best(user_QD, k)[0]) < RECALL:
+            index.nprobe = min(2 * index.nprobe, n_cells)
+        return search
 
     def best(self, user_QD: Tensor, k: int) -> tuple[Tensor, Tensor]:
         """Of each user vector, [Q, D], about the k best items, best first.
@@ -93,6 +103,12 @@ class ItemSearch(NamedTuple):
             return cls(faiss.deserialize_index(content[len(mark) :]), mark)
         except (OSError, RuntimeError) as error:
             raise RunError(f"{path} is damaged: make it again with elcrec index {path.parent}") from error
+
+
+def recall(wanted_QK: Tensor, found_QK: Tensor) -> float:
+    """Share of the items wanted that were found, 0 to 1; item 0 is none."""
+    hit_QK = (wanted_QK[:, :, None] == found_QK[:, None, :]).any(dim=2)
+    return hit_QK[wanted_QK > 0].double().mean().item()
 
 
 def _faiss() -> Any:

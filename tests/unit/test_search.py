@@ -25,7 +25,7 @@ def test_the_best_of_many_items_are_found_with_their_scores() -> None:
     near = torch.randint(60, (6000,), generator=generator)
     items = centers[near] + 0.2 * torch.randn(6000, 16, generator=generator)
     users = centers + 0.1 * torch.randn(60, 16, generator=generator)
-    found, scores = ItemSearch.build(items).best(users, 10)
+    found, scores = ItemSearch.build(items, users).best(users, 10)
     wanted = (users @ items.T).topk(10, dim=1)
     assert found.shape == (60, 10)
     hits = (found[:, :, None] == wanted.indices[:, None, :] + 1).any(dim=2)

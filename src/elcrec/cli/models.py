@@ -233,10 +233,9 @@ def index(run: Run, device: Device = "auto", as_json: Json = False) -> None:
     """Index the items of a large catalogue for approximate search, and see what it misses."""
     from elcrec.recommender import ELCRec
     from elcrec.run_folder import RunFolder
-    from elcrec.search import ItemSearch
 
     model = ELCRec.load(run, device)
-    search = ItemSearch.build(model.network.items_VD)
+    search = model.make_item_search()
     path = RunFolder(run).item_search
     search.write(path)
     model.item_search = search

@@ -1,0 +1,102 @@
+"""Approximate against exact search over catalogues of growing size, one thread.
+
+    python benchmarks/search.py RUN --items 12101 100000 1000000
+
+User vectors are those of histories of RUN. Catalogues larger than the run's own are its item vectors drawn again and again, each
+moved by noise (--noise, in standard deviations of the vectors): a table as crowded as a learned one, of any size.
+Measured on users that the index was not fitted to: recall of the 20 best, and seconds a user, all at once (256) and one by
+one. Writes benchmarks/results/search/ITEMS-NOISE.json.
+"""
+
+import argparse
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from elcrec import ELCRec
+from elcrec.benchmark.provenance import provenance
+from elcrec.evaluation.ranking import SCORE_ROWS, user_vectors
+from elcrec.search import ItemSearch, recall
+
+RESULTS = Path(__file__).parent / "results" / "search"
+K, FITTED, ASKED, ALONE = 20, 256, 256, 32
+
+
+def seconds(work: Callable[[], object], repeats: int = 3) -> float:
+    work()
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - start)
+    return min(times)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", type=Path)
+    parser.add_argument("--items", type=int, nargs="+", default=[12_101, 100_000, 1_000_000])
+    parser.add_argument("--noise", type=float, nargs="+", default=[0.3, 0.7])
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    model = ELCRec.load(arguments.run)
+    some = model._drawn(FITTED + ASKED)
+    order = torch.randperm(FITTED + ASKED, generator=torch.Generator().manual_seed(1))
+    at = (some.item_N, some.start_Q[order], some.end_Q[order])
+    fitted_QD, asked_QD = user_vectors(model.network, *at, model.settings.max_seq_len).split(FITTED)
+    own_VD = model.network.items_VD.detach()
+    for n_items in arguments.items:
+        for noise in arguments.noise if n_items > len(own_VD) else (0.0,):
+            items_VD = own_VD
+            if noise > 0:
+                generator = torch.Generator().manual_seed(1)
+                drawn = torch.randint(len(own_VD), (n_items,), generator=generator)
+                moved = torch.randn(n_items, own_VD.shape[1], generator=generator).mul_(noise * own_VD.std(dim=0))
+                items_VD = moved.add_(own_VD[drawn])
+            measured(items_VD, fitted_QD, asked_QD, noise, arguments.run.name)
+
+
+def measured(items_VD: torch.Tensor, fitted_QD: torch.Tensor, asked_QD: torch.Tensor, noise: float, run: str) -> None:
+    """Compare on one catalogue, and write the result."""
+    table_DV = items_VD.T.contiguous()
+
+    def exact(user_QD: torch.Tensor) -> torch.Tensor:
+        return torch.cat([torch.mm(part, table_DV).topk(K, dim=1).indices + 1 for part in user_QD.split(SCORE_ROWS)])
+
+    start = time.perf_counter()
+    search = ItemSearch.build(items_VD, fitted_QD, K)
+    build = time.perf_counter() - start
+    alone = asked_QD[:ALONE].split(1)
+    times = {
+        "exact": (seconds(lambda: exact(asked_QD)), seconds(lambda: [exact(one) for one in alone])),
+        "approximate": (
+            seconds(lambda: search.best(asked_QD, K)),
+            seconds(lambda: [search.best(one, K) for one in alone]),
+        ),
+    }
+    document = {
+        "suite": "search",
+        "run": run,
+        "items": len(items_VD),
+        "noise": noise,
+        "cells": search.index.nlist,
+        "looked_into": search.index.nprobe,
+        "build_seconds": build,
+        "recall@20": recall(exact(asked_QD), search.best(asked_QD, K)[0]),
+        "seconds_a_user": {
+            name: {"together": together / ASKED, "alone": one / ALONE} for name, (together, one) in times.items()
+        },
+        **provenance(),
+    }
+    (RESULTS / f"{len(items_VD)}-{noise:g}.json").write_text(json.dumps(document, indent=1) + "\n")
+    print(
+        json.dumps({name: document[name] for name in ("items", "noise", "looked_into", "recall@20", "seconds_a_user")})
+    )
+
+
+if __name__ == "__main__":
+    main()
