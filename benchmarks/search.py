@@ -2,10 +2,10 @@
 
     python benchmarks/search.py RUN --items 12101 100000 1000000
 
-User vectors are those of histories of RUN. Catalogues larger than the run's own are its item vectors drawn again and again, each
-moved by noise (--noise, in standard deviations of the vectors): a table as crowded as a learned one, of any size.
-Measured on users that the index was not fitted to: recall of the 20 best, and seconds a user, all at once (256) and one by
-one. Writes benchmarks/results/search/ITEMS-NOISE.json.
+User vectors are those of histories of RUN. Catalogues larger than the run's own are its item vectors drawn again and
+again, each moved by noise (--noise, in standard deviations of the vectors): a table as crowded as a learned one, of any
+size. Measured on users that the index was not fitted to: recall of the 20 best, and seconds a user, all at once (256)
+and one by one. Writes benchmarks/results/search/ITEMS-NOISE.json.
 """
 
 import argparse
@@ -93,9 +93,8 @@ def measured(items_VD: torch.Tensor, fitted_QD: torch.Tensor, asked_QD: torch.Te
         **provenance(),
     }
     (RESULTS / f"{len(items_VD)}-{noise:g}.json").write_text(json.dumps(document, indent=1) + "\n")
-    print(
-        json.dumps({name: document[name] for name in ("items", "noise", "looked_into", "recall@20", "seconds_a_user")})
-    )
+    shown = ("items", "noise", "looked_into", "recall@20", "seconds_a_user")
+    print(json.dumps({name: document[name] for name in shown}))
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ python benchmarks/tables.py --check  # exit 1 if the page is out of date
 """
 
 import json
+import statistics
 import sys
 import tomllib
 from pathlib import Path
@@ -43,10 +44,12 @@ INTRO = {
     "rank: once). [What is counted](performance.md). `python benchmarks/phases.py DATA --recipe NAME --json FILE`",
     "scaling": "Seconds an epoch with validation, one and two processes of one thread each, in turns: median (least "
     "to most). [Several processes](distributed.md). `python benchmarks/scaling.py DATA`",
-    "search": "Approximate search beside exact, one thread; catalogues beyond the run's own are its item vectors drawn again with "
-    "noise. [Large catalogues](large-catalogues.md). `python benchmarks/search.py RUN`",
+    "search": "Approximate search beside exact, one thread; catalogues beyond the run's own are its item vectors drawn "
+    "again with noise. [Large catalogues](large-catalogues.md). `python benchmarks/search.py RUN`",
     "large": "A made-up company's log through the command line, recipe `large`: time and peak memory of every step. "
     "`python benchmarks/large.py --work FOLDER`",
+    "float32": "The runs of `accuracy` before the softmax multiplied in bfloat16 (commits in the table): nothing has "
+    "changed beyond the spread. Kept to show that; `--set precision=float32`.",
     "before": "`default` as it was before smoothing and coming items (version of 2026-11-23, commits in the table), "
     "with and without its cluster loss. Kept to show what they changed; not run again.",
     "views": "`default` as in `before`, and an older cluster loss, with the contrasts between views switched on.",
@@ -261,7 +264,45 @@ def _phases(documents: list[dict[str, Any]]) -> list[str]:
     return lines[:-1]
 
 
+def _scaling(documents: list[dict[str, Any]]) -> list[str]:
+    rows = []
+    for document in documents:
+        medians = [statistics.median(document["seconds"][processes]) for processes in ("1", "2")]
+        spreads = [
+            f"{middle:.1f} ({min(found):.1f} to {max(found):.1f})"
+            for middle, found in zip(medians, document["seconds"].values(), strict=True)
+        ]
+        rows.append(
+            [document["dataset"], document["recipe"], *spreads, f"{medians[0] / medians[1]:.2f}", where(document)]
+        )
+    return markdown(["data", "recipe", "one process, s", "two processes, s", "times as fast", "machine"], rows)
+
+
+def _search(documents: list[dict[str, Any]]) -> list[str]:
+    rows = []
+    for document in sorted(documents, key=lambda one: (one["items"], one["noise"])):
+        exact, near = (document["seconds_a_user"][name] for name in ("exact", "approximate"))
+        rows.append(
+            [
+                f"{document['items']:,}",
+                f"{document['noise']:g}",
+                f"{document['looked_into']} of {document['cells']}",
+                f"{document['recall@20']:.4f}",
+                f"{1e3 * exact['together']:.2f} / {1e3 * near['together']:.2f}",
+                f"{exact['together'] / near['together']:.1f}",
+                f"{1e3 * exact['alone']:.2f} / {1e3 * near['alone']:.2f}",
+                f"{exact['alone'] / near['alone']:.1f}",
+                f"{document['build_seconds']:.0f} s",
+                where(document),
+            ]
+        )
+    names = ["items", "noise", "cells looked into", "recall@20", "256 users, ms a user: exact / approximate", "ratio"]
+    return markdown([*names, "one by one: exact / approximate", "ratio", "build", "machine"], rows)
+
+
 TABLES = {
+    "scaling": _scaling,
+    "search": _search,
     "speed": _speed,
     "phases": _phases,
     "large": _large,
