@@ -42,6 +42,8 @@ INTRO = {
     "`python benchmarks/epoch.py DATA --recipe NAME --json FILE`",
     "phases": "What each phase of an epoch costs against the least it could cost on the same machine (read, split and "
     "rank: once). [What is counted](performance.md). `python benchmarks/phases.py DATA --recipe NAME --json FILE`",
+    "costs": "A training step as one thing grows, batches of 256 users, one thread; median (least to most); peak "
+    "memory of the process, log included. [Picture](performance.md). `python benchmarks/costs.py`",
     "scaling": "Seconds an epoch with validation, one and two processes of one thread each, in turns: median (least "
     "to most). [Several processes](distributed.md). `python benchmarks/scaling.py DATA`",
     "search": "Approximate search beside exact, one thread; catalogues beyond the run's own are its item vectors drawn "
@@ -300,7 +302,25 @@ def _search(documents: list[dict[str, Any]]) -> list[str]:
     return markdown([*names, "one by one: exact / approximate", "ratio", "build", "machine"], rows)
 
 
+def _costs(documents: list[dict[str, Any]]) -> list[str]:
+    rows = []
+    for document in sorted(documents, key=lambda one: (one["varied"], list(one["point"].values()))):
+        point, times = document["point"], document["milliseconds"]
+        rows.append(
+            [
+                document["varied"],
+                *(f"{point[name]:,}" for name in ("users", "items", "intents", "length")),
+                f"{document['interactions']:,}",
+                f"{statistics.median(times):.0f} ({min(times):.0f} to {max(times):.0f})",
+                f"{document['peak_memory_bytes'] / 1e6:,.0f} MB",
+            ]
+        )
+    names = ["varied", "users", "items", "intents", "mean length", "interactions", "ms a step", "peak memory"]
+    return [*markdown(names, rows), "", where(documents[0])]
+
+
 TABLES = {
+    "costs": _costs,
     "scaling": _scaling,
     "search": _search,
     "speed": _speed,
