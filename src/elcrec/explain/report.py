@@ -6,7 +6,7 @@ import json
 from importlib import resources
 from typing import Any
 
-SCRIPT = ("shared", "header", "map", "intent", "table", "journeys", "training", "start")
+SCRIPT = ("document", "shared", "header", "map", "intent", "table", "journeys", "training", "start")
 
 
 def render_report(document: dict[str, Any]) -> str:
@@ -24,13 +24,14 @@ def render_report(document: dict[str, Any]) -> str:
     text = json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     # Inside a script element only "<" can end it or open a comment, and in JSON it occurs only within strings.
     text = text.replace("<", "\\u003c")
-    page = _page_file("page.html").replace("/*{{css}}*/", _page_file("page.css"))
+    page = page_part("page.html").replace("/*{{css}}*/", page_part("page.css"))
     # The document comes last: its strings may hold a placeholder.
-    script = "\n".join(_page_file(f"{part}.js") for part in SCRIPT)
+    script = "\n".join(page_part(f"{part}.js") for part in SCRIPT)
     # The parts share one scope, and leave nothing behind outside it.
     page = page.replace("/*{{js}}*/", f'(() => {{\n"use strict";\n{script}}})();')
     return page.replace("{{document}}", text)
 
 
-def _page_file(name: str) -> str:
+def page_part(name: str) -> str:
+    """A part of the page as text, for pages that look and read like it."""
     return (resources.files("elcrec.explain") / "report_page" / name).read_text(encoding="utf-8")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from importlib import resources
 
 from litestar import MediaType, Response, get, post
 
 from elcrec.errors import RunError
 from elcrec.serving.contracts import Problem, Reloaded, State
 from elcrec.serving.engine import Engine
+from elcrec.serving.explore_page import explore_page
 from elcrec.serving.lists import Ask, engine_of
 from elcrec.serving.metrics import Metrics
 from elcrec.serving.problems import PROBLEMS, Refused
@@ -74,9 +74,7 @@ async def reload_and_count(engine: Engine, metrics: Metrics) -> bool:
     return changed
 
 
-@get("/", include_in_schema=False, media_type=MediaType.HTML)
-async def page() -> Response[str]:
+@get("/", include_in_schema=False, media_type=MediaType.HTML, sync_to_thread=False)
+def page() -> str:
     """The page to explore the model with."""
-    return Response(
-        (resources.files("elcrec.serving") / "page" / "page.html").read_text("utf-8"), media_type="text/html"
-    )
+    return explore_page()

@@ -42,7 +42,9 @@ function mixCard(journey) {
 
 function scoreParts(recommendation) {
   const parts = (recommendation.parts ?? []).map(({ intent, part: value }) => ({ intent, value, label: nameOf(intent) }));
-  return known(recommendation.residual) ? [...parts, { intent: null, value: recommendation.residual, label: "everything else" }] : parts;
+  if (known(recommendation.residual)) parts.push({ intent: null, value: recommendation.residual, label: "everything else" });
+  if (recommendation.steering) parts.push({ intent: null, value: recommendation.steering, label: "steering" });
+  return parts;
 }
 
 function stackedScore(parts) {

@@ -1,11 +1,4 @@
-/* What all parts of the page use: the document, ways to build elements, numbers as text, colours. */
-
-const report = JSON.parse(document.getElementById("report-data").textContent);
-const intentOf = new Map(report.intents.map((intent) => [intent.intent, intent]));
-const journeyOf = new Map(report.journeys.map((journey) => [String(journey.user), journey]));
-const bySize = [...report.intents].sort((a, b) => b.users - a.users || a.intent - b.intent);
-const rankOf = new Map(bySize.map((intent, position) => [intent.intent, position + 1]));
-const rowsAtOnce = 50;
+/* What pages are built with: elements, numbers as text, colours. Whose intents: intentOf, of another part. */
 
 const byId = (id) => document.getElementById(id);
 

@@ -1,0 +1,39 @@
+/* Put everything in place and follow the address. */
+
+function follow() {
+  const [, kind, value] = /^#(intent|user)-(.+)$/.exec(location.hash) ?? [];
+  if (kind === "user") {
+    let user = value;
+    try { user = decodeURIComponent(value); } catch { return; }
+    content();
+    become(user, []);
+    byId("person-name").focus({ preventScroll: true });
+    scrollIfHidden(byId("person"));
+  } else if (kind === "intent" && /^\d+$/.test(value)) showIntentPage(Number(value));
+  else if (location.hash === "#intents") byId("intent-page").hidden = true;
+}
+
+async function begin() {
+  try {
+    const model = await ask("GET", "/v1/model");
+    byId("learnt-from").textContent = `${plural(model.n_intents, "intent", "intents")} learnt from ${plural(model.n_events, "event", "events")} of ` +
+      `${plural(model.n_users, "user", "users")} with ${plural(model.n_items, "item", "items")}.`;
+    byId("recipe").textContent = `Recipe ${model.recipe} · model ${model.version}`;
+    byId("made").textContent = `Served by elcrec ${model.elcrec}. This page asks its own server and nobody else.`;
+    canWrite = !model.read_only;
+    await loadIntents();
+    content();
+    follow();
+    document.body.dataset.ready = "yes";
+  } catch (error) { complain(error); }
+}
+
+byId("key-form").addEventListener("submit", (event) => {
+  event.preventDefault();
+  memory.setItem("elcrec-key", byId("key").value);
+  byId("key-form").hidden = true;
+  begin();
+});
+createSearches();
+window.addEventListener("hashchange", follow);
+begin();

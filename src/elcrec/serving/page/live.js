@@ -1,0 +1,66 @@
+/* What the page knows, and how it asks the server. */
+
+const report = { trend_labels: null };
+const intentOf = new Map();
+const journeyOf = new Map();
+const rankOf = new Map();
+const memory = window.sessionStorage;
+let canWrite = false;
+
+class Refusal extends Error {}
+
+async function ask(method, path, body) {
+  const headers = { accept: "application/json" };
+  const key = memory.getItem("elcrec-key");
+  if (key) headers.authorization = `Bearer ${key}`;
+  if (body !== undefined) headers["content-type"] = "application/json";
+  const answer = await fetch(path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body) });
+  const document_ = await answer.json().catch(() => ({ error: `the server answered ${answer.status}` }));
+  if (answer.ok) return document_;
+  if (answer.status === 401) byId("key-form").hidden = false;
+  throw new Refusal(document_.error);
+}
+
+// Only who complained takes it back: another question's success says nothing about it.
+let complainer = null;
+
+function complain(error, who = "page") {
+  complainer = who;
+  const sentence = error instanceof Refusal ? error.message : "The server cannot be reached.";
+  byId("problem").replaceChildren(el("strong", {}, "That did not work"), sentence);
+  byId("problem").hidden = false;
+}
+
+function content(who = "page") {
+  if (complainer === who) byId("problem").hidden = true;
+}
+
+// Only the newest question of a kind may be answered: what comes late is out of date.
+function newest() {
+  let number = 0;
+  const who = {};
+  return async (question, shown) => {
+    const mine = ++number;
+    try {
+      const answer = await question();
+      if (mine === number) { content(who); shown(answer); }
+    } catch (error) {
+      if (mine === number) complain(error, who);
+    }
+  };
+}
+
+// Typing asks once it rests.
+function whenResting(input, act) {
+  let timer;
+  input.addEventListener("input", () => { clearTimeout(timer); timer = setTimeout(() => act(input.value.trim()), 150); });
+}
+
+const encoded = (id) => encodeURIComponent(String(id));
+const thing = (row) => ({ ...row, item: row.item_id });
+const day = (seconds) => (known(seconds) && seconds > 1e8 && seconds < 1e11 ? new Date(seconds * 1000).toISOString().slice(0, 10) : null);
+
+function asIntent(line) {
+  const attributes = line.attributes.map((one) => ({ ...one, share: line.users ? one.users / line.users : 0 }));
+  return { ...line, items: line.items.map(thing), attributes, flags: line.flags.map((flag) => flag.replace(/s$/, "")) };
+}

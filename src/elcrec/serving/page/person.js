@@ -1,0 +1,107 @@
+/* Who is looked at: a user, or somebody new whose items are chosen here. */
+
+const person = { user: null, items: [] };
+const mixAsked = newest();
+
+function foundList(list, rows, build) {
+  list.replaceChildren(...(rows.length ? rows.map((row) => el("li", {}, build(row))) : [el("li", { class: "none" }, "Nothing found.")]));
+}
+
+function choice(text, note, act) {
+  const button = el("button", { type: "button" }, cut(text), el("span", { class: "number" }, note));
+  button.addEventListener("click", act);
+  return button;
+}
+
+function createSearches() {
+  const [users, items] = [newest(), newest()];
+  const [userFound, itemFound] = [byId("user-found"), byId("item-found")];
+  whenResting(byId("user-search"), (text) => {
+    if (!text) return userFound.replaceChildren();
+    users(() => ask("GET", `/v1/users?limit=8&q=${encoded(text)}`), (answer) =>
+      foundList(userFound, answer.users, (user) => choice(String(user), "", () => open(`user-${encoded(user)}`))));
+  });
+  whenResting(byId("item-search"), (text) => {
+    if (!text) return itemFound.replaceChildren();
+    items(() => ask("GET", `/v1/items?limit=8&q=${encoded(text)}`), (answer) =>
+      foundList(itemFound, answer.items.map(thing), (item) =>
+        choice(labelOf(item), plural(item.events, "event", "events"), () => add(item))));
+  });
+  for (const [field, found] of [["user-search", userFound], ["item-search", itemFound]]) createKeys(byId(field), found);
+  byId("person-clear").addEventListener("click", () => { become(null, []); open(""); byId("user-search").focus(); });
+}
+
+// Arrow keys walk from the field through what was found; Enter in the field takes the first.
+function createKeys(field, found) {
+  const buttons = () => [...found.querySelectorAll("button")];
+  field.addEventListener("keydown", (event) => {
+    if (event.key === "ArrowDown" || event.key === "Enter") {
+      const [first] = buttons();
+      if (!first) return;
+      event.preventDefault();
+      if (event.key === "Enter") first.click();
+      else first.focus();
+    }
+  });
+  found.addEventListener("keydown", (event) => {
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    if (!step) return;
+    event.preventDefault();
+    const all = buttons();
+    const next = all.indexOf(document.activeElement) + step;
+    (next < 0 ? field : all[Math.min(next, all.length - 1)]).focus();
+  });
+}
+
+const open = (fragment) => { if (location.hash.slice(1) === fragment) follow(); else location.hash = fragment; };
+
+function become(user, items) {
+  person.user = user;
+  person.items = items;
+  showPerson();
+}
+
+function add(item) {
+  person.user = null;
+  person.items = [...person.items, item];
+  if (location.hash.startsWith("#user-")) history.replaceState(null, "", "#who");
+  showPerson();
+}
+
+function remove(place) {
+  person.user = null;
+  person.items = person.items.filter((_, at) => at !== place);
+  showPerson();
+  (byId("person-items").querySelectorAll("button")[Math.max(0, place - 1)] ?? byId("item-search")).focus();
+}
+
+function itemChip(item, place) {
+  const off = el("button", { type: "button", "aria-label": `Remove ${labelOf(item)}` }, "×");
+  off.addEventListener("click", () => remove(place));
+  return el("li", { class: "chip" }, cut(labelOf(item)), off);
+}
+
+function showPerson() {
+  const nobody = person.user === null && person.items.length === 0;
+  for (const id of ["person", "wants", "next"]) byId(id).hidden = nobody;
+  if (nobody) return;
+  byId("person-name").textContent = person.user === null ? "Somebody new" : `User ${person.user}`;
+  byId("person").dataset.user = person.user ?? "";
+  byId("person-items").replaceChildren(...(person.user === null ? person.items.map(itemChip) : []));
+  const history_ = person.items.map((item) => item.item);
+  const question = person.user === null
+    ? () => ask("POST", "/v1/intents/of-history", { history: history_ })
+    : () => ask("GET", `/v1/users/${encoded(person.user)}/intents`);
+  mixAsked(question, showMix);
+  showList();
+}
+
+function showMix(mix) {
+  const events = mix.timeline.map((one) => ({ ...thing(one), time: day(one.timestamp) }));
+  // A user's items stay at hand: adding one goes on from there.
+  if (person.user !== null) person.items = events;
+  const journey = { events, intents: mix.intents };
+  const card = mixCard(journey);
+  card.querySelectorAll("li").forEach((line, place) => line.querySelector(".line").append(steerButtons(mix.intents[place].intent)));
+  byId("wants-cards").replaceChildren(historyCard(journey), card);
+}

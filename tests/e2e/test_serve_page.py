@@ -1,0 +1,238 @@
+"""The server's page in a real browser: look somebody up, build a history, steer, look at intents."""
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from elcrec import ELCRec
+from served import Served, shop_run
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+if os.environ.get("CI"):
+    from playwright.sync_api import Browser, Page, sync_playwright
+else:
+    pytest.importorskip("playwright", reason="the page is tested in a browser: pip install playwright")
+    from playwright.sync_api import Browser, Page, sync_playwright
+
+    if CHROMIUM is None:
+        pytest.skip("the page is tested in a browser: no chromium on the PATH", allow_module_level=True)
+
+DESKTOP = {"width": 1280, "height": 900}
+PHONE = {"width": 390, "height": 844}
+KEY = "a-key-for-the-page"
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("page") / "shop"
+    shop_run(path, epochs=4)
+    return path
+
+
+@pytest.fixture(scope="module")
+def model(run: Path) -> ELCRec:
+    return ELCRec.load(run, "cpu")
+
+
+@pytest.fixture(scope="module")
+def served(run: Path) -> Iterator[Served]:
+    with Served(run) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield started
+        started.close()
+
+
+class Opened:
+    """A page, and everything it complained about or asked others for."""
+
+    def __init__(self, browser: Browser, url: str, fragment: str = "", **context: Any) -> None:
+        self.context = browser.new_context(**{"viewport": DESKTOP, **context})
+        self.page: Page = self.context.new_page()
+        self.complaints: list[str] = []
+        self.page.on(
+            "console", lambda message: self.complaints.append(message.text) if message.type == "error" else None
+        )
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("request", lambda asked: None if asked.url.startswith(url) else self.complaints.append(asked.url))
+        self.page.goto(f"{url}/{fragment}")
+
+    def ready(self) -> Page:
+        self.page.wait_for_selector("body[data-ready]")
+        return self.page
+
+
+@pytest.fixture
+def show(browser: Browser, served: Served) -> Iterator[Any]:
+    opened: list[Opened] = []
+
+    def go(fragment: str = "", **context: Any) -> Page:
+        opened.append(Opened(browser, served.url, fragment, **context))
+        return opened[-1].ready()
+
+    yield go
+    for one in opened:
+        assert one.complaints == []
+        one.context.close()
+
+
+def titles(page: Page) -> list[str]:
+    return [text.strip() for text in page.locator("#list h3").all_inner_texts()]
+
+
+def lists(page: Page, expected: list[Any]) -> None:
+    """Wait until these items are listed."""
+    wanted = [f"The {item}" for item in expected]
+    page.wait_for_function(
+        "wanted => JSON.stringify([...document.querySelectorAll('#list h3')].map(h => h.textContent)) === wanted",
+        arg=json.dumps(wanted, separators=(",", ":"), ensure_ascii=False),
+    )
+
+
+def test_a_user_is_looked_up_and_explained(show: Any, model: ELCRec) -> None:
+    page = show()
+    user = model.users.ids[17]
+    page.fill("#user-search", user)
+    page.wait_for_selector(f"#user-found button:has-text('{user}')")
+    page.press("#user-search", "Enter")
+    expected = model.recommend([user], k=12)["item_id"].to_list()
+    lists(page, expected)
+    assert page.evaluate("location.hash") == f"#user-{user}"
+    assert page.locator("#person-name").inner_text() == f"User {user}"
+    history = model.log.frame.filter(user_id=user)["item_id"].to_list()
+    assert page.locator("#wants-cards .timeline .chip").count() == len(history)
+    mine = model.user_intents([user], top=5)["intent"].to_list()
+    assert page.locator("#wants-cards .bars li").count() == 5
+    assert model.intent_names[mine[0]] in page.locator("#wants-cards .bars li").first.inner_text()
+    assert page.locator("#list .stack").count() == 12
+    assert "%" in page.locator("#list .why").first.inner_text()
+
+
+def test_a_history_is_built_by_choosing_items(show: Any, model: ELCRec) -> None:
+    page = show()
+    chosen = ["tent pegs", "cool box"]
+    for item in chosen:
+        page.fill("#item-search", item)
+        page.click(f"#item-found button:has-text('The {item}')")
+    lists(page, model.recommend_from_history([chosen], k=12)["item_id"].to_list())
+    assert page.locator("#person-items .chip").count() == 2
+    first = titles(page)[0].removeprefix("The ")
+    page.locator("#list .add").first.click()
+    lists(page, model.recommend_from_history([[*chosen, first]], k=12)["item_id"].to_list())
+    page.click("#person-items .chip button >> nth=0")
+    lists(page, model.recommend_from_history([[chosen[1], first]], k=12)["item_id"].to_list())
+    page.click("#person-clear")
+    assert page.is_hidden("#next")
+
+
+def test_steering_moves_the_list_at_once(show: Any, model: ELCRec) -> None:
+    user = model.users.ids[3]
+    page = show(f"#user-{user}")
+    lists(page, model.recommend([user], k=12)["item_id"].to_list())
+    own = model.user_intents([user])["intent"][0]
+    other = next(number for number in model.intents()["intent"] if number != own)
+    page.select_option("#steer-intent", str(other))
+    lists(page, model.recommend([user], k=12, intents=[other])["item_id"].to_list())
+    assert "moved" in page.inner_text("#list-note")
+    assert page.locator("#list .moved.up").count() > 0
+    page.evaluate("s => { s.value = 0.3; s.dispatchEvent(new Event('input')); }", page.query_selector("#strength"))
+    lists(page, model.recommend([user], k=12, intents=[other], strength=0.3)["item_id"].to_list())
+    page.click("#steered button")
+    lists(page, model.recommend([user], k=12)["item_id"].to_list())
+    page.click(f"#wants-cards button[data-steer='without'][data-intent='{own}']")
+    lists(page, model.recommend([user], k=12, exclude_intents=[own])["item_id"].to_list())
+    assert page.get_attribute(f"#wants-cards [data-steer='without'][data-intent='{own}']", "aria-pressed") == "true"
+    page.click(f"#wants-cards button[data-steer='more'][data-intent='{own}']")
+    lists(page, model.recommend([user], k=12, intents=[own], strength=0.3)["item_id"].to_list())
+
+
+def test_intents_are_searched_opened_and_named(show: Any, model: ELCRec, run: Path) -> None:
+    page = show()
+    rows = page.locator("#intent-list li:visible")
+    assert rows.count() == 8
+    table = model.intents(5)
+    number, item = table["intent"][1], table["items"][1][0]
+    page.fill("#intent-search", f"#{number}")
+    assert rows.count() == 1
+    rows.first.locator("a").click()
+    page.wait_for_selector(f"#intent-page[data-intent='{number}']")
+    assert f"The {item}" in page.inner_text("#intent-items")
+    assert page.locator("#intent-page svg.spark").count() == 1
+    page.fill("#rename input", "Things <b>for</b> “rain”")
+    page.click("#rename button")
+    page.wait_for_function("() => document.querySelector('#intent-name')?.textContent === 'Things <b>for</b> “rain”'")
+    assert "Things <b>for</b>" in page.locator("#intent-list li:visible").first.inner_text()
+    assert ELCRec.load(run).intent_names[number] == "Things <b>for</b> “rain”"
+    page.fill("#rename input", "")
+    page.click("#rename button")
+    page.wait_for_function("name => document.querySelector('#intent-name')?.textContent === name", arg=table["name"][1])
+
+
+def test_the_keyboard_is_enough(show: Any, model: ELCRec) -> None:
+    page = show()
+    page.focus("#item-search")
+    page.keyboard.type("tent peg", delay=5)
+    page.wait_for_selector("#item-found button")
+    page.keyboard.press("ArrowDown")
+    assert page.evaluate("document.activeElement.closest('#item-found') !== null")
+    page.keyboard.press("Enter")
+    lists(page, model.recommend_from_history([["tent pegs"]], k=12)["item_id"].to_list())
+    page.focus("#wants-cards [data-steer='without']")
+    page.keyboard.press("Space")
+    page.wait_for_selector("#steered button")
+
+
+@pytest.mark.parametrize(("context", "scheme"), [({}, "light"), ({}, "dark"), ({"viewport": PHONE}, "dark")])
+def test_nothing_sticks_out_and_everything_has_a_name(show: Any, model: ELCRec, context: Any, scheme: str) -> None:
+    page = show(f"#user-{model.users.ids[5]}", color_scheme=scheme, **context)
+    page.wait_for_selector("#list .recommendation")
+    page.wait_for_selector("#wants-cards .chip")
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    background = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert background == ("rgb(245, 245, 242)" if scheme == "light" else "rgb(15, 17, 21)")
+    nameless = page.evaluate(
+        """() => [...document.querySelectorAll("button, input, select, a")].filter((node) => node.offsetParent !== null
+            && !(node.ariaLabel || node.labels?.length || node.textContent.trim())).map((node) => node.outerHTML)"""
+    )
+    assert nameless == []
+    if os.environ.get("ELCREC_SCREENSHOTS"):
+        page.screenshot(
+            path=f"{os.environ['ELCREC_SCREENSHOTS']}/{scheme}-{page.viewport_size['width']}.png", full_page=True
+        )
+
+
+def test_somebody_unknown_and_a_dead_server_are_said(browser: Browser, served: Served) -> None:
+    opened = Opened(browser, served.url, "#user-nobody%20<b>")
+    page = opened.ready()
+    page.wait_for_selector("#problem:visible")
+    assert "nothing is known of user 'nobody <b>'" in page.inner_text("#problem")
+    page.wait_for_function("() => document.querySelector('#list-note').textContent.includes('most popular')")
+    page.route("**/v1/**", lambda route: route.abort())
+    page.fill("#item-search", "tent")
+    page.wait_for_function("() => document.querySelector('#problem').textContent.includes('cannot be reached')")
+    opened.context.close()
+
+
+def test_a_guarded_server_asks_for_its_key(browser: Browser, run: Path, tmp_path: Path) -> None:
+    (tmp_path / "keys.txt").write_text(KEY)
+    with Served(run, "--api-key-file", tmp_path / "keys.txt", "--read-only") as server:
+        opened = Opened(browser, server.url)
+        opened.page.wait_for_selector("#key-form:visible")
+        opened.page.fill("#key", KEY)
+        opened.page.press("#key", "Enter")
+        page = opened.ready()
+        assert page.is_hidden("#key-form")
+        page.locator("#intent-list a").first.click()
+        page.wait_for_selector("#intent-name")
+        assert page.locator("#rename").count() == 0, "a read-only server takes no names"
+        opened.context.close()
