@@ -67,6 +67,7 @@ def main() -> None:
     parser.add_argument("--delay", type=float, default=0.0, help="Seconds each connection waits between requests.")
     parser.add_argument("-k", type=int, default=20)
     parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--approximate", action="store_true", help="Lists by the index of the items.")
     parser.add_argument("--soak", action="store_true", help="Mixed reads and writes, memory sampled.")
     asked = parser.parse_args()
     if shutil.which("wrk") is None:
@@ -99,6 +100,7 @@ def measured(asked: argparse.Namespace, scratch: Path) -> dict[str, Any]:
         "--workers",
         asked.workers,
         "--json",
+        *(["--approximate"] if asked.approximate else []),
     ]
     command = [sys.executable, "-m", "elcrec.cli", *map(str, serve)]
     server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=(scratch / "log").open("w"), text=True)
@@ -124,7 +126,7 @@ def measured(asked: argparse.Namespace, scratch: Path) -> dict[str, Any]:
         "suite": "serving",
         "mode": "soak" if asked.soak else "load",
         "commands": [
-            " ".join(["elcrec", *map(str, serve[:2]), "--workers", str(asked.workers)]),
+            " ".join(["elcrec", *map(str, serve[:2]), "--workers", str(asked.workers), *serve[9:]]),
             " ".join([*wrk[:3], f"-d{asked.seconds}s"]),
         ],
         "k": asked.k,

@@ -119,6 +119,7 @@ class Answering(Recommending):
         allow: Sequence[Any] | None = None,
         deny: Sequence[Any] = (),
         attributes: Sequence[str] = (),
+        approximate: bool = False,
     ) -> Policy:
         """How lists are to be made, checked once for many of them; see :meth:`Recommending.recommend`.
 
@@ -133,13 +134,16 @@ class Answering(Recommending):
             allow: Only these items.
             deny: None of these items.
             attributes: Only items with at least one of these.
+            approximate: Look plain lists up in the index; those that are anything else are scored in full.
 
         Raises:
             SettingsError: An intent, dial or attribute that does not exist.
             UnknownIdError: An item that does not exist.
         """
         barred = self._barred(allow, deny, attributes)
-        return self._policy(k, exclude_seen, explain, intents, exclude_intents, strength, diversify, barred)
+        plain = not (explain or intents or exclude_intents or diversify) and barred is None
+        how = (exclude_seen, explain, intents, exclude_intents, strength, diversify, barred)
+        return self._policy(k, *how, approximate=approximate and plain)
 
     def _barred(self, allow: Sequence[Any] | None, deny: Sequence[Any], attributes: Sequence[str]) -> Tensor | None:
         """Items that may not be listed: bool [V + 1]."""

@@ -77,3 +77,13 @@ def test_the_run_keeps_the_index_and_refuses_one_of_other_weights(model: ELCRec,
         with pytest.raises(RunError, match="elcrec index"):
             ELCRec.load(run).recommend(k=3, approximate=True)
     assert len(ELCRec.load(run).recommend(k=3)) > 0
+
+
+def test_a_server_takes_the_index_for_plain_lists_only(model: ELCRec) -> None:
+    assert model.plan(3, approximate=True).approximate
+    for wish in ({"explain": True}, {"intents": [1]}, {"deny": ["webcam"]}, {"diversify": 0.5}):
+        assert not model.plan(3, approximate=True, **wish).approximate
+    history = model.history_of(model.users.ids[0])
+    assert history is not None
+    exact, near = (model.pick([history], model.plan(5, approximate=how))[0] for how in (False, True))
+    assert near.items == exact.items

@@ -41,6 +41,9 @@ def serve(
     max_history: Annotated[int, typer.Option(min=1, help="Longest history in a request.")] = 1000,
     max_body: Annotated[int, typer.Option(min=1000, help="Largest request, bytes.")] = 1_000_000,
     rate: Annotated[float, typer.Option(min=0, help="Requests a second and caller; 0: no limit.")] = 0,
+    approximate: Annotated[
+        bool, typer.Option("--approximate", help="For large catalogues: plain lists by an index, see 'elcrec index'.")
+    ] = False,
     device: Device = "cpu",
     as_json: Json = False,
 ) -> None:
@@ -69,6 +72,7 @@ def serve(
         max_body=max_body,
         rate=rate,
         device=device,
+        approximate=approximate,
     )
 
     def listening(address: str) -> None:

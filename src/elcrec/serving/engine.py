@@ -28,7 +28,14 @@ AT_ONCE = 32
 COMMITTED_AT_ONCE = 512
 PLANS = 256
 MOST_ITEMS = 50
-RUN_FILES = ("model.safetensors", "config.json", "interactions.parquet", "vocabulary.parquet", "items.parquet")
+RUN_FILES = (
+    "model.safetensors",
+    "config.json",
+    "interactions.parquet",
+    "vocabulary.parquet",
+    "items.parquet",
+    "items.faiss",
+)
 Given = TypeVar("Given")
 Stamp = tuple[tuple[int, int, int], ...]
 
@@ -36,9 +43,9 @@ Stamp = tuple[tuple[int, int, int], ...]
 class Snapshot:
     """One loaded model, with what is worked out from it once."""
 
-    def __init__(self, model: ELCRec, stamp: Stamp) -> None:
-        """Take a model as it is on disk at ``stamp``."""
-        self.model, self.stamp, self.loaded = model, stamp, time.time()
+    def __init__(self, model: ELCRec, stamp: Stamp, approximate: bool) -> None:
+        """Take a model as it is on disk at ``stamp``; plain lists by its index, where ``approximate``."""
+        self.model, self.stamp, self.loaded, self.approximate = model, stamp, time.time(), approximate
         self._plans: dict[Any, Policy] = {}
         # Questions that may take long wait for each other, not for those that want a list.
         self.study = ThreadPoolExecutor(max_workers=1, thread_name_prefix="elcrec-study")
@@ -56,12 +63,12 @@ class Snapshot:
         stamp = stamp_of(options.run)
         model = ELCRec.load(options.run, options.device)
         _ = model.version, model.titles
-        plan = model.plan(1)
+        plan = model.plan(1, approximate=options.approximate)
         first = model.history_of(model.users.ids[0])
         if first is None or not model.pick_popular(plan).items:
             raise RunError(f"{options.run} is damaged: it recommends nothing")
         model.pick([first], plan)
-        return cls(model, stamp)
+        return cls(model, stamp, options.approximate)
 
     def prepare(self) -> None:
         """Work out what intents need, before somebody waits for it."""
@@ -101,6 +108,7 @@ class Snapshot:
             allow=wishes.allow,
             deny=wishes.deny,
             attributes=wishes.attributes,
+            approximate=self.approximate,
         )
 
 

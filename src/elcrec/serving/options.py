@@ -26,6 +26,7 @@ class Options:
         max_body: Largest body, bytes.
         rate: Requests a second and caller; 0: no limit.
         device: auto, cpu or cuda.
+        approximate: Look plain lists up in an index of the items.
     """
 
     run: Path
@@ -42,6 +43,7 @@ class Options:
     max_body: int = 1_000_000
     rate: float = 0.0
     device: str = "cpu"
+    approximate: bool = False
 
     @property
     def threads(self) -> int:
