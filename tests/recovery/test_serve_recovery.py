@@ -86,6 +86,22 @@ def test_acknowledged_events_survive_a_kill(run: Path, tmp_path: Path, kind: str
         redis.kill()
 
 
+def test_a_store_that_is_gone_is_said_and_found_again(run: Path, tmp_path: Path) -> None:
+    if shutil.which("redis-server") is None:
+        pytest.skip("no redis-server on the PATH: apt-get install redis-server")
+    with RedisServer(tmp_path) as redis, Served(run, "--store", redis.url) as server:
+        event = {"event_id": "1", "user_id": "a", "item_id": server.get("/v1/items")["items"][0]["item_id"]}
+        assert server.post("/v1/events", {"events": [event]})["stored"] == 1
+        redis.kill()
+        for path, document in (("/v1/events", {"events": [event]}), ("/v1/recommend", {"user_id": "a"})):
+            assert "store cannot be reached" in server.post(path, document, 503)
+        assert "store cannot be reached" in server.get("/readyz", 503)
+        assert server.get("/healthz")["status"] == "ok"
+        redis.start()
+        assert server.get("/v1/users/a/history")["total"] == 1
+        assert server.post("/v1/events", {"events": [event]})["duplicates"] == ["1"]
+
+
 # ---------------------------------------------------------------------- another run
 
 
