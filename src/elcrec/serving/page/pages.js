@@ -59,6 +59,8 @@ async function showIntentPage(number) {
     ...part("Over time", "share of all events", intent.trend, () => sparkline(intent)),
     heading("Cohesion"), el("p", {}, cohesionText(intent)),
     ...part("Nearest intents", "", intent.nearest, () => near));
+  // Who is on the map goes on there: the wheel and the keys keep working.
+  if (document.activeElement === byId("map")) return;
   name.focus({ preventScroll: true });
   scrollIfHidden(page);
 }
