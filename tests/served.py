@@ -1,5 +1,6 @@
 """A real server in a process of its own, and a small run for it to serve."""
 
+import itertools
 import json
 import os
 import signal
@@ -16,6 +17,7 @@ from cli_runner import SMALL, shop_log
 from elcrec import ELCRec
 
 PATIENCE = 60
+NUMBERS = itertools.count()
 
 
 def shop_run(path: Path, seed: int = 1, **settings: Any) -> ELCRec:
@@ -32,11 +34,11 @@ class Served:
 
     def __init__(self, run: Path, *options: object, key: str | None = None) -> None:
         command = [sys.executable, "-m", "elcrec.cli", "serve", run, "--port", 0, "--json", *options]
-        self.log = run.parent / f"{run.name}.serve.log"
+        self.log = run.parent / f"{run.name}.serve{next(NUMBERS)}.log"
         self.process = subprocess.Popen(
             [str(part) for part in command],
             stdout=subprocess.PIPE,
-            stderr=self.log.open("a"),
+            stderr=self.log.open("w"),
             text=True,
             env={**os.environ, "OMP_NUM_THREADS": "1"},
         )

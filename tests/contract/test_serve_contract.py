@@ -241,6 +241,9 @@ def test_items_and_the_model(served: Served, model: ELCRec) -> None:
     near = served.get("/v1/items/tent pegs/similar", k=4)
     assert [one["item_id"] for one in near["items"]] == model.similar_items(["tent pegs"], 4)["item_id"].to_list()
     assert "unknown item" in served.get("/v1/items/no such thing/similar", 404)
+    dots = served.get("/v1/map")
+    assert dots["n"] == 300
+    assert {place["intent"] for place in dots["places"]} == set(model.user_intents()["intent"])
     card = served.get("/v1/model")
     assert (card["version"], card["n_users"], card["n_items"]) == (model.version, 300, len(model.items))
     assert card["metrics"]["test"] == model.metrics["test"]

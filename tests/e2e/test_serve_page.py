@@ -178,6 +178,22 @@ def test_intents_are_searched_opened_and_named(show: Any, model: ELCRec, run: Pa
     page.wait_for_function("name => document.querySelector('#intent-name')?.textContent === name", arg=table["name"][1])
 
 
+def test_the_map_shows_users_and_opens_intents(show: Any, model: ELCRec) -> None:
+    page = show("#intents")
+    page.locator("#intents").scroll_into_view_if_needed()
+    page.wait_for_selector("#map:visible", timeout=60_000)
+    number = model.intents()["intent"][0]
+    page.click(f"#intent-list li[data-intent='{number}'] a")
+    page.wait_for_selector(f"#intent-page[data-intent='{number}']")
+    colours = """() => { const map = document.querySelector('#map'), found = new Set();
+        const data = map.getContext('2d').getImageData(0, 0, map.width, map.height).data;
+        for (let at = 0; at < data.length; at += 4) if (data[at + 3] === 255) found.add(data.slice(at, at + 3).join());
+        return found.size; }"""
+    page.wait_for_function("() => " + f"({colours})() > 3")
+    page.click("#intent-page a:has-text('Close')")
+    page.wait_for_selector("#intent-page", state="hidden")
+
+
 def test_the_keyboard_is_enough(show: Any, model: ELCRec) -> None:
     page = show()
     page.focus("#item-search")

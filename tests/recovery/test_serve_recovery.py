@@ -2,12 +2,13 @@
 
 import itertools
 import json
+import os
 import random
 import shutil
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -86,19 +87,53 @@ def test_acknowledged_events_survive_a_kill(run: Path, tmp_path: Path, kind: str
         redis.kill()
 
 
+def test_a_store_that_is_gone_is_said_and_found_again(run: Path, tmp_path: Path) -> None:
+    if shutil.which("redis-server") is None:
+        pytest.skip("no redis-server on the PATH: apt-get install redis-server")
+    with RedisServer(tmp_path) as redis, Served(run, "--store", redis.url) as server:
+        event = {"event_id": "1", "user_id": "a", "item_id": server.get("/v1/items")["items"][0]["item_id"]}
+        assert server.post("/v1/events", {"events": [event]})["stored"] == 1
+        redis.kill()
+        for path, document in (("/v1/events", {"events": [event]}), ("/v1/recommend", {"user_id": "a"})):
+            assert "store cannot be reached" in server.post(path, document, 503)
+        assert "store cannot be reached" in server.get("/readyz", 503)
+        assert server.get("/healthz")["status"] == "ok"
+        redis.start()
+        assert server.get("/v1/users/a/history")["total"] == 1
+        assert server.post("/v1/events", {"events": [event]})["duplicates"] == ["1"]
+
+
 # ---------------------------------------------------------------------- another run
 
 
+def wait_until(reached: Callable[[], bool], patience: float = 60) -> None:
+    until = time.monotonic() + patience
+    while not reached():
+        assert time.monotonic() < until, "it did not come to this"
+        time.sleep(0.1)
+
+
 def asking(server: Served, users: list[str], stop: threading.Event, answers: list[Any]) -> None:
-    with httpx.Client(base_url=server.url, timeout=60) as client:
+    with httpx.Client(base_url=server.url, headers=server.client.headers, timeout=60) as client:
         while not stop.is_set():
             user = random.choice(users)
             answers.append(client.post("/v1/recommend", json={"user_id": user, "k": 5, "intents": [1]}))
 
 
+@pytest.fixture(scope="module")
+def new_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("serve") / "new"
+    shop_run(path, seed=2)
+    return path
+
+
 @pytest.mark.parametrize("workers", [1, 2])
-def test_a_new_run_is_taken_over_under_load_and_a_bad_one_is_not(tmp_path: Path, workers: int) -> None:
-    old, new = shop_run(tmp_path / "old"), shop_run(tmp_path / "new", seed=2)
+def test_a_new_run_is_taken_over_under_load_and_a_bad_one_is_not(
+    run: Path, new_run: Path, tmp_path: Path, workers: int
+) -> None:
+    shutil.copytree(run, tmp_path / "old")
+    shutil.copytree(new_run, tmp_path / "new")
+    old, new = ELCRec.load(run, "cpu"), ELCRec.load(new_run, "cpu")
     link = tmp_path / "live"
     link.symlink_to(tmp_path / "old")
     key = "a-key-for-the-tests"
@@ -111,43 +146,28 @@ def test_a_new_run_is_taken_over_under_load_and_a_bad_one_is_not(tmp_path: Path,
         beside.replace(link)
 
     with Served(link, "--workers", workers, "--api-key-file", tmp_path / "keys.txt", key=key) as server:
-        server.client.headers["authorization"] = f"Bearer {key}"
         threads = [
             threading.Thread(target=asking, args=(server, old.users.ids.to_list(), stop, answers)) for _ in range(4)
         ]
-        bearer = {"authorization": f"Bearer {key}"}
-        original = httpx.Client.__init__
-
-        def with_key(self: httpx.Client, **options: Any) -> None:
-            original(self, headers=bearer, **options)
-
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(httpx.Client, "__init__", with_key)
-            for thread in threads:
-                thread.start()
-            time.sleep(0.5)
-            assert server.post("/v1/reload", None) == {"model": old.version, "changed": False}
-            shutil.copytree(tmp_path / "new", tmp_path / "bad")
-            weights = (tmp_path / "bad" / "model.safetensors").read_bytes()
-            (tmp_path / "bad" / "model.safetensors").write_bytes(weights[: len(weights) // 2])
-            turn("bad")
-            assert "the model from before goes on" in server.post("/v1/reload", None, 409)
-            assert server.get("/v1/model")["version"] == old.version
-            turn("new")
-            assert server.post("/v1/reload", None) == {"model": new.version, "changed": True}
-            seen, until = set(), time.monotonic() + 30
-            while time.monotonic() < until:  # the other workers load it, too
-                seen = {server.get("/v1/model", headers=None)["version"] for _ in range(1)}
-                if seen == {new.version} and {answer.json()["model"] for answer in answers[-20:]} == {new.version}:
-                    break
-                time.sleep(0.1)
-            turn("old")
-            server.process.send_signal(signal.SIGHUP)
-            while server.get("/v1/model")["version"] != old.version and time.monotonic() < until:
-                time.sleep(0.1)
-            stop.set()
-            for thread in threads:
-                thread.join()
+        for thread in threads:
+            thread.start()
+        wait_until(lambda: len(answers) > 20)
+        assert server.post("/v1/reload", None) == {"model": old.version, "changed": False}
+        shutil.copytree(tmp_path / "new", tmp_path / "bad")
+        weights = (tmp_path / "bad" / "model.safetensors").read_bytes()
+        (tmp_path / "bad" / "model.safetensors").write_bytes(weights[: len(weights) // 2])
+        turn("bad")
+        assert "the model from before goes on" in server.post("/v1/reload", None, 409)
+        assert server.get("/v1/model")["version"] == old.version
+        turn("new")
+        server.process.send_signal(signal.SIGHUP)
+        wait_until(lambda: {answer.json()["model"] for answer in answers[-20:]} == {new.version})
+        turn("old")
+        assert server.post("/v1/reload", None)["model"] == old.version
+        wait_until(lambda: {answer.json()["model"] for answer in answers[-20:]} == {old.version})
+        stop.set()
+        for thread in threads:
+            thread.join()
         assert server.stop() == 0
     assert {answer.status_code for answer in answers} == {200}
     assert {answer.json()["model"] for answer in answers} == {old.version, new.version}
@@ -160,16 +180,10 @@ def test_a_new_run_is_taken_over_under_load_and_a_bad_one_is_not(tmp_path: Path,
 
 def test_a_worker_that_dies_is_replaced_and_stopping_loses_nothing(run: Path, tmp_path: Path) -> None:
     with Served(run, "--workers", 2, "--store", tmp_path / "events.sqlite") as server:
-        for _ in range(20):
-            server.get("/healthz")
+        wait_until(lambda: [line["event"] for line in server.lines()].count("serving") == 2)
         pids = {line["pid"] for line in server.lines() if line["event"] == "serving"}
-        import os
-
         os.kill(pids.pop(), signal.SIGKILL)
-        until = time.monotonic() + 60
-        while len([line for line in server.lines() if line["event"] == "serving"]) < 3 and time.monotonic() < until:
-            time.sleep(0.1)
-        assert [line["event"] for line in server.lines()].count("serving") == 3
+        wait_until(lambda: [line["event"] for line in server.lines()].count("serving") == 3)
         server.get("/healthz")
         assert server.stop() == 0
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from elcrec.data.batches import Padding, TokenBatch, histories, lay_out
 
-LEAST_ROWS = 8
+LEAST_ROWS = 4
 """Fewer rows than this are filled up: matrix products of very few rows are rounded otherwise, and what somebody is
 recommended must not depend on who else is asked about."""
 

@@ -56,9 +56,9 @@ def report_document(
         "intents": _intents(model, users["intent"].to_numpy(), point_U2, strongest),
         "map": {
             "n": len(users),
-            "x": _packed(point_U2[:, 0] * EDGE),
-            "y": _packed(point_U2[:, 1] * EDGE),
-            "intent": _packed(users["intent"].to_numpy()),
+            "x": packed(point_U2[:, 0] * EDGE),
+            "y": packed(point_U2[:, 1] * EDGE),
+            "intent": packed(users["intent"].to_numpy()),
         },
         "journeys": _journeys(model, shown),
     }
@@ -94,7 +94,8 @@ def _curve(record: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _packed(values: npt.NDArray[Any]) -> str:
+def packed(values: npt.NDArray[Any]) -> str:
+    """Whole numbers 0 to 65535, each two bytes, lowest first, as base64."""
     return base64.b64encode(np.ascontiguousarray(values.astype("<u2")).tobytes()).decode()
 
 

@@ -6,10 +6,12 @@ import asyncio
 import contextlib
 import logging
 import signal
+import sqlite3
 import threading
 from collections.abc import AsyncIterator
 from typing import Any
 
+import redis
 from litestar import Litestar, Router
 from litestar.config.cors import CORSConfig
 from litestar.datastructures import State
@@ -24,7 +26,7 @@ from elcrec.serving.engine import Engine, Snapshot
 from elcrec.serving.guard import Guard, Keys, Rate
 from elcrec.serving.metrics import Metrics
 from elcrec.serving.options import Options
-from elcrec.serving.problems import on_bug, on_depth, on_http, on_mistake
+from elcrec.serving.problems import on_bug, on_depth, on_http, on_mistake, on_store
 from elcrec.serving.store import Store
 
 LOG = logging.getLogger("elcrec.serve")
@@ -39,6 +41,7 @@ V1 = (
     people_pages.find_users,
     catalogue_pages.intents,
     catalogue_pages.one_intent,
+    catalogue_pages.map_of_users,
     catalogue_pages.rename_intent,
     catalogue_pages.find_items,
     catalogue_pages.similar_items,
@@ -82,6 +85,8 @@ def make_app(options: Options, snapshot: Snapshot, store: Store, keys: Keys, tel
             HTTPException: on_http,
             ElcrecError: on_mistake,
             RecursionError: on_depth,
+            sqlite3.Error: on_store,
+            redis.RedisError: on_store,
             Exception: on_bug,
         },
         request_max_body_size=options.max_body,

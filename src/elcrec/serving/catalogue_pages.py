@@ -13,6 +13,7 @@ from elcrec.serving.contracts import (
     Intents,
     ItemFound,
     ItemsFound,
+    Map,
     Model,
     Rename,
     Similar,
@@ -34,6 +35,12 @@ async def intents(request: Ask, items: Size = 5) -> Intents:
     snapshot = engine_of(request).snapshot
     lines = await snapshot.ask(lambda: lines_of(snapshot, items))
     return Intents(len(lines), snapshot.model.trend_periods, lines)
+
+
+@get("/map", responses=PROBLEMS, summary="Where users and intents lie")
+async def map_of_users(request: Ask) -> Map:
+    """Users as dots, near each other where they behave alike; takes a while when first asked for."""
+    return await engine_of(request).snapshot.map()
 
 
 @get("/intents/{intent:int}", responses=PROBLEMS, summary="One intent")

@@ -279,6 +279,32 @@ class Intents(Struct):
     intents: list[IntentLine]
 
 
+class Place(Struct):
+    """Where an intent's users have their middle, 0 to 1."""
+
+    intent: int
+    x: float
+    y: float
+
+
+class Map(Struct):
+    """Users as dots on a plane, near each other where they behave alike; no ids.
+
+    Attributes:
+        n: Dots.
+        x: Places in 0 .. 65535, each two bytes, lowest first, base64.
+        y: Likewise.
+        intent: The intent of each dot, likewise.
+        places: Of the intents that have users.
+    """
+
+    n: int
+    x: str
+    y: str
+    intent: str
+    places: list[Place]
+
+
 class Rename(Struct, forbid_unknown_fields=True):
     """A name for an intent; empty: the automatic one."""
 

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 import torch
 
 from elcrec.errors import ElcrecError, RunError, UnknownIdError
-from elcrec.serving.contracts import Wishes
+from elcrec.serving.contracts import Map, Wishes
 from elcrec.serving.options import Options
 from elcrec.serving.people import Numbers, history
 from elcrec.serving.store import Event, Store
 from elcrec.serving.together import Together
+from elcrec.serving.user_map import user_map
 
 if TYPE_CHECKING:
     from elcrec.answering import Picked
@@ -47,6 +48,7 @@ class Snapshot:
         """Take a model as it is on disk at ``stamp``; plain lists by its index, where ``approximate``."""
         self.model, self.stamp, self.loaded, self.approximate = model, stamp, time.time(), approximate
         self._plans: dict[Any, Policy] = {}
+        self._map: asyncio.Future[Map] | None = None
         # Questions that may take long wait for each other, not for those that want a list.
         self.study = ThreadPoolExecutor(max_workers=1, thread_name_prefix="elcrec-study")
 
@@ -83,6 +85,12 @@ class Snapshot:
     async def ask(self, question: Callable[[], Given]) -> Given:
         """The answer to something that may take long."""
         return await asyncio.get_running_loop().run_in_executor(self.study, question)
+
+    async def map(self) -> Map:
+        """The map of users; made when first asked for, beside all other questions."""
+        if self._map is None:
+            self._map = asyncio.ensure_future(asyncio.to_thread(user_map, self.model))
+        return await asyncio.shield(self._map)
 
     async def plan(self, wishes: Wishes) -> Policy:
         """How a list is to be made; the same object for the same wishes, so that they are answered together."""

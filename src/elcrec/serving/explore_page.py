@@ -7,7 +7,7 @@ from importlib import resources
 
 from elcrec.explain.report import page_part
 
-SHARED = ("shared", "intent", "journeys")
+SHARED = ("shared", "map", "intent", "journeys")
 OWN = ("live", "person", "steer", "pages", "begin")
 
 

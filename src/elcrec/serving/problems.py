@@ -82,6 +82,12 @@ def on_mistake(_: Request[Any, Any, Any], error: ElcrecError) -> Response[Proble
     return problem(str(error), 422)
 
 
+def on_store(_: Request[Any, Any, Any], error: Exception) -> Response[Problem]:
+    """The store does not answer; what was not acknowledged is not kept."""
+    LOG.error("store failed", extra={"fields": {"error": str(error)}})
+    return problem("the store cannot be reached: try again later", 503)
+
+
 def on_depth(_: Request[Any, Any, Any], error: RecursionError) -> Response[Problem]:
     """A document nested without end."""
     return problem("the body is nested too deeply", 400)

@@ -10,7 +10,7 @@ function follow() {
     byId("person-name").focus({ preventScroll: true });
     scrollIfHidden(byId("person"));
   } else if (kind === "intent" && /^\d+$/.test(value)) showIntentPage(Number(value));
-  else if (location.hash === "#intents") byId("intent-page").hidden = true;
+  else if (location.hash === "#intents" || location.hash === "#explore") closeIntentPage();
 }
 
 async function begin() {
@@ -25,6 +25,12 @@ async function begin() {
     content();
     follow();
     document.body.dataset.ready = "yes";
+    // Drawn when somebody comes to look at it.
+    new IntersectionObserver((seen, watcher) => {
+      if (!seen.some((one) => one.isIntersecting)) return;
+      watcher.disconnect();
+      showMap();
+    }).observe(byId("intents"));
   } catch (error) { complain(error); }
 }
 

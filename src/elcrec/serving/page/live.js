@@ -1,6 +1,7 @@
 /* What the page knows, and how it asks the server. */
 
-const report = { trend_labels: null };
+const report = { trend_labels: null, map: null };
+let bySize = [];
 const intentOf = new Map();
 const journeyOf = new Map();
 const rankOf = new Map();

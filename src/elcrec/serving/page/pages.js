@@ -49,6 +49,7 @@ async function showIntentPage(number) {
   const near = el("ul", { class: "links" }, ...intent.nearest.map((other) => el("li", {}, intentLink(other, ""))));
   page.dataset.intent = number;
   page.hidden = false;
+  map?.choose(number);
   page.replaceChildren(
     el("div", { class: "page-top" }, el("span", { class: "name-cell tag" }, swatch(number), `Intent ${number}`), el("a", { href: "#intents" }, "Close")),
     name, el("p", { class: "page-size muted" }, sizeText(intent)), ...flags,
@@ -58,6 +59,8 @@ async function showIntentPage(number) {
     ...part("Over time", "share of all events", intent.trend, () => sparkline(intent)),
     heading("Cohesion"), el("p", {}, cohesionText(intent)),
     ...part("Nearest intents", "", intent.nearest, () => near));
+  // Who is on the map goes on there: the wheel and the keys keep working.
+  if (document.activeElement === byId("map")) return;
   name.focus({ preventScroll: true });
   scrollIfHidden(page);
 }
@@ -66,7 +69,27 @@ async function loadIntents() {
   const answer = await ask("GET", "/v1/intents?items=12");
   const lines = answer.intents.map(asIntent);
   report.trend_labels = answer.trend_periods;
-  lines.forEach((line, place) => { intentOf.set(line.intent, line); rankOf.set(line.intent, place + 1); });
+  // The map holds on to its intents: they stay the same objects.
+  lines.forEach((line, place) => {
+    intentOf.set(line.intent, Object.assign(intentOf.get(line.intent) ?? {}, line));
+    rankOf.set(line.intent, place + 1);
+  });
+  bySize = lines.map((line) => intentOf.get(line.intent));
   createIntents(lines);
   createSteering(lines);
+}
+
+let map = null;
+
+function closeIntentPage() {
+  byId("intent-page").hidden = true;
+  map?.choose(null);
+}
+
+async function showMap() {
+  try { report.map = await ask("GET", "/v1/map"); } catch { return; } // the list says the same
+  for (const { intent, x, y } of report.map.places) Object.assign(intentOf.get(intent), { x, y });
+  byId("map-card").hidden = false;
+  map = createMap(byId("map"), byId("map-tip"));
+  if (!byId("intent-page").hidden) map.choose(Number(byId("intent-page").dataset.intent));
 }

@@ -1,0 +1,29 @@
+"""The map of users, as the report has it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from elcrec.explain.report_data import EDGE, packed
+from elcrec.serving.contracts import Map, Place
+
+if TYPE_CHECKING:
+    from elcrec.recommender import ELCRec
+
+MOST_DOTS = 30_000
+
+
+def user_map(model: ELCRec) -> Map:
+    """Every user's place and intent; of more users than can be drawn, evenly many."""
+    point_U2, intent_U = model.user_map(), model.user_intents()["intent"].to_numpy()
+    middles = {intent: np.median(point_U2[intent_U == intent], axis=0) for intent in np.unique(intent_U).tolist()}
+    shown = np.arange(0, len(intent_U), max(1, -(-len(intent_U) // MOST_DOTS)))
+    return Map(
+        len(shown),
+        packed(point_U2[shown, 0] * EDGE),
+        packed(point_U2[shown, 1] * EDGE),
+        packed(intent_U[shown]),
+        [Place(intent, float(x), float(y)) for intent, (x, y) in middles.items()],
+    )
