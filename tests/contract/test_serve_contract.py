@@ -1,6 +1,7 @@
 """What clients of the server rely on: a real process is asked over HTTP."""
 
 import json
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -263,13 +264,19 @@ def test_health_metrics_and_the_log_of_requests(served: Served, model: ELCRec) -
     assert served.get("/healthz") == {"status": "ok", "model": model.version}
     assert served.get("/readyz")["status"] == "ready"
     served.post("/v1/recommend", {"user_id": "secret-person"})
+    assert served.client.get("/v1/users/secret-person/history").status_code == 404
     text = served.client.get("/metrics").text
     assert "elcrec_requests_total{" in text
     assert 'path="/v1/users/{user_id}/history",status="404"' in text
     assert 'path="/v1/recommend",le="+Inf"' in text
     for line in text.splitlines():
         assert line.startswith("# ") or float(line.rsplit(" ", 1)[1]) >= 0
-    requests = [line for line in served.lines() if line["event"] == "request"]
+    until = time.monotonic() + 30  # a line is written after its answer
+    while True:
+        requests = [line for line in served.lines() if line["event"] == "request"]
+        if requests[-1]["path"] == "/metrics" or time.monotonic() > until:
+            break
+        time.sleep(0.05)
     assert requests[-1]["path"] == "/metrics"
     assert "secret-person" not in served.log.read_text()
     assert all(line["status"] < 500 for line in requests)
