@@ -209,7 +209,12 @@ def _run_epoch(
 
 
 @torch.no_grad()
-def validate(network: ELCRecNetwork, split: Split, settings: Settings, team: Team) -> dict[str, float]:
+def validate(
+    network: ELCRecNetwork,
+    split: Split,
+    settings: Settings,
+    team: Team = Team(),  # noqa: B008
+) -> dict[str, float]:
     """Metrics on the validation items; each process ranks a part of them."""
     network.eval()
     user_Q, target_Q = split.targets("valid", settings.judged_users, settings.seed)
