@@ -1,4 +1,4 @@
-"""The verb that answers over HTTP."""
+"""Verbs that take a model to its users: over HTTP, or into another program."""
 
 from __future__ import annotations
 
@@ -82,3 +82,24 @@ def serve(
             say(f"serving {run} on {address} (events in {place}); stop with Ctrl-C")
 
     answer(options, listening)
+
+
+@commands.command(epilog="Example:\n\n  elcrec export runs/shop --format onnx --out shop-onnx")
+def export(
+    run: Run,
+    out: Annotated[Path, typer.Option("--out", help="New folder.")],
+    format: Annotated[str, typer.Option("--format", help="onnx.")] = "onnx",
+    as_json: Json = False,
+) -> None:
+    """Write the encoder as an ONNX graph, with the items' vectors and ids, for programs without PyTorch."""
+    if format != "onnx":
+        raise SettingsError(f"--format {format}: use onnx")
+    from elcrec.export import export_onnx
+    from elcrec.recommender import ELCRec
+    from elcrec.storage import read_json
+
+    export_onnx(ELCRec.load(run, "cpu"), out)
+    if as_json:
+        print_json({"out": str(out), **read_json(out / "export.json")})
+    else:
+        say(f"written to {out}: history (item indices) in, user vector out; export.json says more")

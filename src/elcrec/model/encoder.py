@@ -147,7 +147,7 @@ class CausalFilter(nn.Module):
     def forward(self, x_TD: Tensor, column_T: Tensor) -> Tensor:
         """[T, D] in and out; ``column_T``, int64 [T], is each token's place in its row, from 0."""
         y_TD = x_TD * self.weight[0]
-        for age in range(1, min(len(self.weight), len(x_TD))):
+        for age in range(1, min(self.weight.shape[0], x_TD.shape[0])):
             same_row = (column_T[age:] >= age)[:, None].to(x_TD.dtype)
             y_TD = y_TD + F.pad(x_TD[:-age] * same_row * self.weight[age], (0, 0, age, 0))
         return y_TD

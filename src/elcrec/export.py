@@ -1,0 +1,111 @@
+"""A trained encoder as an ONNX graph, for programs without PyTorch; needs ``elcrec[onnx]``."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from elcrec.data.batches import TokenBatch
+from elcrec.errors import RunError, SettingsError
+from elcrec.model.encoder import FEED_TOKENS
+from elcrec.model.network import ELCRecNetwork
+from elcrec.recommender import ELCRec
+from elcrec.storage import make_folder, write_frame, write_json, write_tensors
+
+
+class UserEncoder(nn.Module):
+    """Histories of fixed length to the vectors their users are ranked with."""
+
+    def __init__(self, network: ELCRecNetwork, max_seq_len: int, padding: str) -> None:
+        """Take the encoder of a network in evaluation mode."""
+        super().__init__()
+        self.encoder, self.max_seq_len, self.padding = network.encoder, max_seq_len, padding
+
+    def forward(self, item_BL: Tensor) -> Tensor:
+        """Vectors, [B, D].
+
+        Args:
+            item_BL: int64 [B, L], item indices, the newest in the last column, 0 before the oldest.
+        """
+        n_rows, length = item_BL.shape[0], self.max_seq_len
+        column_BL = torch.arange(length).expand(n_rows, length)
+        length_B = (item_BL > 0).sum(dim=1)
+        position_BL = column_BL
+        if self.padding == "skip":  # real tokens come first
+            item_BL = item_BL.gather(1, (column_BL + length - length_B[:, None]) % length)
+            position_BL = (column_BL + length - length_B[:, None]).clamp(max=length - 1)
+        last_B = length_B - 1 if self.padding == "skip" else torch.full_like(length_B, length - 1)
+        batch = TokenBatch(
+            item_T=item_BL.flatten(),
+            position_T=position_BL.flatten(),
+            column_T=column_BL.flatten(),
+            real_T=item_BL.flatten() > 0,
+            source_T=column_BL.flatten(),
+            blocks=((n_rows, length),),
+            row_B=torch.arange(n_rows),
+            last_B=torch.arange(n_rows) * length + last_B,
+            length_R=length_B,
+            padding="skip" if self.padding == "skip" else "encode",
+        )
+        vector_BD: Tensor = self.encoder(batch, newest_only=True)
+        return vector_BD
+
+
+def export_onnx(model: ELCRec, out: str | Path) -> None:
+    """Write ``encoder.onnx``, ``items.safetensors``, ``vocabulary.parquet`` and ``export.json`` to a new folder.
+
+    The graph takes ``history``, int64 [B, L], the newest item last and 0 before the oldest, and gives ``user``,
+    float32 [B, D]. ``export.json`` names L (``max_seq_len``) and the largest B (``most_rows``). Scores are the product
+    of ``user`` with ``items``, [V, D], whose row r is the item with ``item_index`` r + 1.
+
+    Raises:
+        SettingsError: ONNX is not installed.
+        RunError: The folder is there already, or cannot be written.
+    """
+    try:
+        import onnxscript  # noqa: F401
+    except ImportError as error:
+        raise SettingsError("the export needs ONNX: pip install 'elcrec[onnx]'") from error
+    out, settings = Path(out), model.settings
+    if out.exists():
+        raise RunError(f"{out} is there already: choose a new folder")
+    beside = out.with_name(f".{out.name}.tmp")
+    shutil.rmtree(beside, ignore_errors=True)
+    make_folder(beside)
+    try:
+        network = model.network.cpu()
+        encoder = UserEncoder(network, settings.max_seq_len, settings.padding).eval()
+        most_rows = FEED_TOKENS // settings.max_seq_len  # the encoder splits more, and the graph need not
+        example = torch.ones(2, settings.max_seq_len, dtype=torch.int64)
+        with torch.no_grad():
+            program = torch.onnx.export(
+                encoder,
+                (example,),
+                input_names=["history"],
+                output_names=["user"],
+                dynamic_shapes=({0: torch.export.Dim("rows", min=1, max=most_rows)},),
+                dynamo=True,
+                verbose=False,
+            )
+        if program is None:
+            raise RunError("PyTorch made no ONNX graph of this network")
+        program.save(beside / "encoder.onnx", external_data=False)
+        write_tensors(beside / "items.safetensors", {"items": network.items_VD})
+        write_frame(beside / "vocabulary.parquet", model.items.ids.to_frame("item_id").with_row_index("item_index", 1))
+        write_json(
+            beside / "export.json",
+            {
+                "max_seq_len": settings.max_seq_len,
+                "most_rows": most_rows,
+                "embedding_dim": settings.embedding_dim,
+                "n_items": len(model.items),
+                "exclude_seen": settings.exclude_seen,
+            },
+        )
+        beside.rename(out)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+        model.network.to(model.device)

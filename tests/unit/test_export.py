@@ -1,0 +1,45 @@
+"""The exported encoder gives the vectors of the model, by ONNX Runtime."""
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from cli_runner import SMALL, run_cli, shop_log
+from elcrec import ELCRec
+from elcrec.evaluation.ranking import user_vectors
+
+onnxruntime = pytest.importorskip("onnxruntime", reason="needs the extra 'onnx'")
+pytest.importorskip("onnxscript", reason="needs the extra 'onnx'")
+
+
+@pytest.mark.parametrize(("recipe", "more"), [("default", {}), ("paper", {"max_seq_len": 12})])
+def test_the_graph_encodes_and_ranks_like_the_model(tmp_path: Path, recipe: str, more: dict[str, int]) -> None:
+    model = ELCRec(recipe, seed=1, **{**SMALL, "n_layers": 2, **more}).fit(shop_log(), progress=False)
+    model.save(tmp_path / "run")
+    done = run_cli("export", tmp_path / "run", "--format", "onnx", "--out", tmp_path / "onnx", "--json").document()
+    assert done["max_seq_len"] == model.settings.max_seq_len
+    session = onnxruntime.InferenceSession(tmp_path / "onnx" / "encoder.onnx")
+
+    asked, length = model._of_users(None), model.settings.max_seq_len
+    expected = user_vectors(model.network, asked.item_N, asked.start_Q, asked.end_Q, length).numpy()
+    rows = np.zeros((len(asked.ids), length), dtype=np.int64)
+    for row, start, end in zip(rows, asked.start_Q.tolist(), asked.end_Q.tolist(), strict=True):
+        items = asked.item_N[max(start, end - length) : end].numpy()
+        row[length - len(items) :] = items
+    for some in (slice(0, 1), slice(0, 7), slice(0, min(done["most_rows"], len(rows)))):
+        (found,) = session.run(["user"], {"history": rows[some]})
+        np.testing.assert_allclose(found, expected[some], rtol=1e-4, atol=1e-4)
+
+    items = load_file(tmp_path / "onnx" / "items.safetensors")["items"].numpy()
+    ids = pl.read_parquet(tmp_path / "onnx" / "vocabulary.parquet")
+    score = items @ expected[0]
+    score[rows[0][rows[0] > 0] - 1] = -np.inf
+    best = ids["item_id"].gather(torch.from_numpy(score).topk(5).indices.numpy()).to_list()
+    assert best == model.recommend([asked.ids[0]], k=5)["item_id"].to_list()
+
+    again = run_cli("export", tmp_path / "run", "--format", "onnx", "--out", tmp_path / "onnx")
+    assert "is there already" in again.complaint()
