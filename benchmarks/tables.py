@@ -42,6 +42,8 @@ INTRO = {
     "`python benchmarks/epoch.py DATA --recipe NAME --json FILE`",
     "phases": "What each phase of an epoch costs against the least it could cost on the same machine (read, split and "
     "rank: once). [What is counted](performance.md). `python benchmarks/phases.py DATA --recipe NAME --json FILE`",
+    "serving": "A server and its load (wrk) on the same two cores, lists of 20; soak: reads, reasons and writes mixed; "
+    "memory at the end over that after the warm-up. [Serving](serving.md). `python benchmarks/serving.py RUN`, `serving_kill.py RUN`",
     "costs": "A training step as one thing grows, batches of 256 users, one thread; median (least to most); peak "
     "memory of the process, log included. [Picture](performance.md). `python benchmarks/costs.py`",
     "scaling": "Seconds an epoch with validation, one and two processes of one thread each, in turns: median (least "
@@ -319,7 +321,38 @@ def _costs(documents: list[dict[str, Any]]) -> list[str]:
     return [*markdown(names, rows), "", where(documents[0])]
 
 
+def _serving(documents: list[dict[str, Any]]) -> list[str]:
+    loads = [document for document in documents if "load" in document]
+    rows = []
+    for document in loads:
+        load, latency = document["load"], document["load"]["latency_ms"]
+        bad = sum(load[name] for name in ("not_2xx_or_3xx", "connect", "read", "write", "timeout"))
+        rows.append(
+            [
+                document["mode"],
+                f"{document['n_items']:,}",
+                "; ".join(document["commands"]),
+                f"{document['requests_a_second']:,.0f}",
+                *(f"{latency[name]:.1f}" for name in ("p50", "p99")),
+                f"{load['requests']:,} in {load['seconds']:.0f} s",
+                str(bad),
+                f"{document['memory']['ratio']:.3f}",
+                where(document),
+            ]
+        )
+    names = ["mode", "items", "commands", "requests a second", "p50, ms", "p99, ms", "requests", "failed", "memory"]
+    lines = markdown([*names, "machine"], rows)
+    kills = [
+        [document["store"], f"{document['acknowledged']:,}", str(document["kills"]), str(document["missing"])]
+        for document in documents
+        if "kills" in document
+    ]
+    kept = ["", "Events acknowledged while the server (and Redis) was killed with `kill -9`:", ""]
+    return [*lines, *kept, *markdown(["store", "acknowledged", "kills", "missing"], kills)] if kills else lines
+
+
 TABLES = {
+    "serving": _serving,
     "costs": _costs,
     "scaling": _scaling,
     "search": _search,
