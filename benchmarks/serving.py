@@ -126,7 +126,7 @@ def measured(asked: argparse.Namespace, scratch: Path) -> dict[str, Any]:
         "suite": "serving",
         "mode": "soak" if asked.soak else "load",
         "commands": [
-            " ".join(["elcrec", *map(str, serve[:2]), "--workers", str(asked.workers), *serve[9:]]),
+            " ".join(["elcrec", "serve", f"runs/{asked.run.name}", "--workers", str(asked.workers), *serve[9:]]),
             " ".join([*wrk[:3], f"-d{asked.seconds}s"]),
         ],
         "k": asked.k,

@@ -43,7 +43,8 @@ INTRO = {
     "phases": "What each phase of an epoch costs against the least it could cost on the same machine (read, split and "
     "rank: once). [What is counted](performance.md). `python benchmarks/phases.py DATA --recipe NAME --json FILE`",
     "serving": "A server and its load (wrk) on the same two cores, lists of 20; soak: reads, reasons and writes mixed; "
-    "memory at the end over that after the warm-up. [Serving](serving.md). `python benchmarks/serving.py RUN`, `serving_kill.py RUN`",
+    "memory at the end over that after the warm-up. [Serving](serving.md). "
+    "`python benchmarks/serving.py RUN`, `serving_kill.py RUN`",
     "costs": "A training step as one thing grows, batches of 256 users, one thread; median (least to most); peak "
     "memory of the process, log included. [Picture](performance.md). `python benchmarks/costs.py`",
     "scaling": "Seconds an epoch with validation, one and two processes of one thread each, in turns: median (least "
