@@ -42,6 +42,8 @@ INTRO = {
     "`python benchmarks/epoch.py DATA --recipe NAME --json FILE`",
     "phases": "What each phase of an epoch costs against the least it could cost on the same machine (read, split and "
     "rank: once). [What is counted](performance.md). `python benchmarks/phases.py DATA --recipe NAME --json FILE`",
+    "peers": "SASRec of other packages beside ours, in turns on one core, one thread. [What is equal](peers.md). "
+    "`python benchmarks/peers/run.py DATA --peer NAME=PYTHON`",
     "serving": "A server and its load (wrk) on the same two cores, lists of 20; soak: reads, reasons and writes mixed; "
     "memory at the end over that after the warm-up. [Serving](serving.md). "
     "`python benchmarks/serving.py RUN`, `serving_kill.py RUN`",
@@ -352,7 +354,33 @@ def _serving(documents: list[dict[str, Any]]) -> list[str]:
     return [*lines, *kept, *markdown(["store", "acknowledged", "kills", "missing"], kills)] if kills else lines
 
 
+def _peers(documents: list[dict[str, Any]]) -> list[str]:
+    rows = []
+    for document in documents:
+        theirs, ours = document["theirs"], document["ours"]
+        for name, one in (
+            (f"{document['peer']} {document['version'].split()[0]}", theirs),
+            *(("ours", o) for o in ours),
+        ):
+            rows.append(
+                [
+                    document["dataset"],
+                    name,
+                    str(document["epochs"]),
+                    f"{one['sequences'] / one['seconds']:,.0f}",
+                    f"{one['seconds']:.0f} s",
+                    f"{one['peak_memory_bytes'] / 1e6:,.0f} MB",
+                    f"{one['test']['hit_rate@5']:.4f} / {one['test']['ndcg@20']:.4f}",
+                    f"{document['times_as_fast']:.1f}" if one is theirs else "",
+                    where(document),
+                ]
+            )
+    names = ["data", "who", "epochs", "sequences a second", "training", "peak memory", "test hit_rate@5 / ndcg@20"]
+    return markdown([*names, "we are times as fast", "machine"], rows)
+
+
 TABLES = {
+    "peers": _peers,
     "serving": _serving,
     "costs": _costs,
     "scaling": _scaling,
