@@ -17,7 +17,7 @@ _, at_test = model._split.targets("test")
 histories = log.frame.group_by("user_id", maintain_order=True).agg("item_id")
 listed = model.recommend_from_history([items[:-1] for items in histories["item_id"].to_list()], k=50)
 users = histories["user_id"].gather(listed["history"])
-listed.select(users.alias("user_id"), "item_id", "rank").write_parquet(lists)
+listed.select(users.alias("user_id"), "item_id", "rank").write_csv(lists)
 print(
     json.dumps(
         {

@@ -47,7 +47,7 @@ model.fit(train)
 seconds = time.perf_counter() - start
 users = frame[Columns.User].unique()
 listed = model.recommend(users, dataset(frame, 1), k=50, filter_viewed=True)
-listed[[Columns.User, Columns.Item, Columns.Rank]].to_parquet(lists)
+listed[[Columns.User, Columns.Item, Columns.Rank]].to_csv(lists, index=False)
 lengths = frame.groupby(Columns.User).size() - 2
 print(
     json.dumps(

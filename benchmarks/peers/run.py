@@ -31,12 +31,12 @@ RESULTS = HERE.parent / "results" / "peers"
 def measured(python: str, script: str, data: Path, epochs: int, core: int) -> dict[str, Any]:
     """One training in a process of its own, and the metrics of its lists."""
     with tempfile.TemporaryDirectory() as folder:
-        lists = Path(folder) / "lists.parquet"
+        lists = Path(folder) / "lists.csv"
         words = ["taskset", "-c", str(core), python, str(HERE / script), str(data), str(lists), str(epochs)]
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
         done = subprocess.run(words, check=True, stdout=subprocess.PIPE, text=True, env=environment)
         found = json.loads(done.stdout.splitlines()[-1])
-        listed = pl.read_parquet(lists)
+        listed = pl.read_csv(lists)
     last = Interactions.read(data).frame.group_by("user_id", maintain_order=True).last().select("user_id", "item_id")
     ranks = last.join(listed.cast({"rank": pl.Int64}), on=["user_id", "item_id"], how="left")["rank"]
     metrics = ranking_metrics(torch.tensor(ranks.fill_null(UNRANKED).to_list()))
