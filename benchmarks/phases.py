@@ -123,7 +123,7 @@ def step_seconds(
             objective._instance(network, hidden_TD.detach().requires_grad_(), step, sides).backward()
         if settings.intent_weight > 0:
             sides = [view.detach().requires_grad_() for view in view_BD]
-            objective._intent(network, sides, centers.nearest(behaviour_BD)).backward()
+            objective._intent(network, step, sides, centers.nearest(behaviour_BD)).backward()
 
     def clustering() -> None:
         centers.nearest(behaviour_BD)

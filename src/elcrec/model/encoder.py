@@ -184,17 +184,16 @@ class EncoderLayer(nn.Module):
         return x_TD
 
     def _attend(self, qkv_T3D: Tensor, blocks: tuple[tuple[int, int], ...], masks: list[Tensor]) -> Tensor:
-        out, first = [], 0
-        for (rows, width), mask in zip(blocks, masks, strict=True):
-            block = qkv_T3D[first : first + rows * width]
-            first += rows * width
+        out = []
+        for block, (rows, width), mask in zip(_blocks(qkv_T3D, blocks), blocks, masks, strict=True):
             # One matrix a head and row, read where it lies: [R, W, D/H] each, queries first, then keys and values.
             parts = block.view(rows, width, 3 * self.n_heads, -1).unbind(dim=2)
             n_heads, mixed = self.n_heads, []
             for q_RWd, k_RWd, v_RWd in zip(
                 parts[:n_heads], parts[n_heads : 2 * n_heads], parts[2 * n_heads :], strict=True
             ):
-                score_RWW = q_RWd @ k_RWd.transpose(1, 2) / math.sqrt(q_RWd.shape[-1]) + mask
+                scale = 1 / math.sqrt(q_RWd.shape[-1])
+                score_RWW = torch.baddbmm(mask, q_RWd, k_RWd.transpose(1, 2), alpha=scale)
                 mixed.append(self.dropout(score_RWW.softmax(dim=-1)) @ v_RWd)
             out.append(torch.cat(mixed, dim=-1).view(rows * width, -1))
         return torch.cat(out)
@@ -234,16 +233,15 @@ def pool(hidden_TD: Tensor, batch: TokenBatch, recency: float = 1.0) -> Tensor:
     Returns:
         [B, D], in the caller's row order.
     """
-    pooled, first_row, first = [], 0, 0
-    for rows, width in batch.blocks:
-        hidden_RWD = hidden_TD[first : first + rows * width].view(rows, width, -1)
+    pooled, first_row = [], 0
+    for block, (rows, width) in zip(_blocks(hidden_TD, batch.blocks), batch.blocks, strict=True):
+        hidden_RWD = block.view(rows, width, -1)
         if batch.padding == "encode":
             pooled.append(hidden_RWD.mean(dim=1))
         else:
             weight_RW = position_weights(batch.length_R[first_row : first_row + rows], width, recency)
             pooled.append((hidden_RWD * weight_RW[:, :, None]).sum(dim=1))
         first_row += rows
-        first += rows * width
     return torch.cat(pooled)[batch.row_B]
 
 
@@ -252,6 +250,11 @@ def position_weights(length_R: Tensor, width: int, recency: float) -> Tensor:
     age_RW = length_R[:, None] - 1 - torch.arange(width, device=length_R.device)
     weight_RW = recency ** age_RW.clamp(min=0).float() * (age_RW >= 0)
     return weight_RW / weight_RW.sum(dim=1, keepdim=True)
+
+
+def _blocks(x_TD: Tensor, blocks: tuple[tuple[int, int], ...]) -> tuple[Tensor, ...]:
+    """The tokens of each block; split at once, because the gradient of a slice is as large as what it is cut from."""
+    return x_TD.split([rows * width for rows, width in blocks])
 
 
 def _initialise(module: nn.Module) -> None:
