@@ -6,6 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+# A logit so far below the largest has a share of e^-REACH.
+REACH = 60.0
+
 
 def nt_xent(a_BD: Tensor, b_BD: Tensor, temperature: float = 1.0, same_B: Tensor | None = None) -> Tensor:
     """NT-Xent over the 2B vectors of two sides: find your partner among all others.
@@ -29,9 +32,12 @@ def nt_xent(a_BD: Tensor, b_BD: Tensor, temperature: float = 1.0, same_B: Tensor
     z = torch.cat([a_BD, b_BD])
     logits = z @ z.T / temperature
     hidden = torch.eye(2 * n, dtype=torch.bool, device=z.device)
-    partner = torch.arange(2 * n, device=z.device).roll(n)
+    row, partner = torch.arange(2 * n, device=z.device), torch.arange(2 * n, device=z.device).roll(n)
     if same_B is not None:
         same_2B = same_B.repeat(2)
         hidden = same_2B[:, None] == same_2B[None, :]
-        hidden[torch.arange(2 * n, device=z.device), partner] = False
+    # Beyond float32's reach all the same, but their gradients would be denormal numbers: many times slower to multiply.
+    reach_21 = logits.detach().masked_fill(hidden, float("-inf")).amax(dim=1, keepdim=True) - REACH
+    hidden = hidden | (logits.detach() < reach_21)
+    hidden[row, partner] = False
     return F.cross_entropy(logits.masked_fill(hidden, float("-inf")), partner)
