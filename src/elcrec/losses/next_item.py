@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-CHUNK_ROWS = 256
+CHUNK_ROWS = 512
+ROW_STEP = 64
+SUM_STRETCH = 256
+LARGEST_EXPONENT = 80.0
 
 
 def bce(hidden_ND: Tensor, positive_ND: Tensor, negative_ND: Tensor) -> Tensor:
@@ -121,31 +125,60 @@ class _LogSumExp(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, hidden_ND: Tensor, items_VD: Tensor, products: torch.dtype) -> Tensor:
         n_rows = len(hidden_ND)
-        factor_VD, factor_DV = items_VD.to(products), items_VD.T.to(products, memory_format=torch.contiguous_format)
+        factor_VD = items_VD.to(products)
+        factor_DV = factor_VD.T.contiguous()
         grad_hidden_ND, grad_items_VD = torch.empty_like(hidden_ND), torch.zeros_like(items_VD)
-        part_VD = None if products == items_VD.dtype else torch.empty_like(factor_VD)
-        buffer_CV = factor_VD.new_empty(min(CHUNK_ROWS, n_rows), len(items_VD))
+        part_VD, wide_VD = torch.empty_like(factor_VD), torch.empty_like(items_VD)
+        # Few different shapes: a library that makes a kernel for each is slow whenever it meets a new one.
+        n_padded = -(-n_rows // ROW_STEP) * ROW_STEP
+        padded_ND = F.pad(hidden_ND, (0, 0, 0, n_padded - n_rows))
+        buffer_CV = factor_VD.new_empty(min(CHUNK_ROWS, n_padded), len(items_VD))
+        small = _exponentials_are_finite(hidden_ND, items_VD)
         total = hidden_ND.new_zeros(())
         for first in range(0, n_rows, CHUNK_ROWS):
-            hidden_CD = hidden_ND[first : first + CHUNK_ROWS]
-            logit_CV = torch.mm(hidden_CD.to(products), factor_DV, out=buffer_CV[: len(hidden_CD)])
-            most_C1 = logit_CV.amax(dim=1, keepdim=True)
-            power_CV = logit_CV.sub_(most_C1).exp_()
-            sum_C1 = power_CV.sum(dim=1, keepdim=True, dtype=total.dtype)
-            total += most_C1.sum(dtype=total.dtype) + sum_C1.log().sum()
-            grad_hidden_ND[first : first + CHUNK_ROWS] = (power_CV @ factor_VD) / sum_C1
-            scaled_CD = (hidden_CD / sum_C1).to(products)
-            if part_VD is None:
-                grad_items_VD.addmm_(power_CV.T, scaled_CD)
-            else:  # summed in the wider type
-                grad_items_VD += torch.mm(power_CV.T, scaled_CD, out=part_VD)
-        ctx.save_for_backward(grad_hidden_ND.div_(n_rows), grad_items_VD.div_(n_rows))
+            hidden_CD = padded_ND[first : first + CHUNK_ROWS]
+            n_real = min(len(hidden_CD), n_rows - first)
+            power_CV = torch.mm(hidden_CD.to(products), factor_DV, out=buffer_CV[: len(hidden_CD)])
+            if not small:
+                most_C1 = power_CV.amax(dim=1, keepdim=True)
+                power_CV.sub_(most_C1)
+                total += most_C1[:n_real].sum(dtype=total.dtype)
+            power_CV.exp_()
+            sum_C1 = _row_sums(power_CV, total.dtype)
+            total += sum_C1[:n_real].log().sum()
+            grad_hidden_ND[first : first + n_real] = ((power_CV @ factor_VD) / sum_C1)[:n_real]
+            scaled_CD = (hidden_CD / sum_C1).to(products)  # 0 in rows that are padding
+            torch.mm(power_CV.T, scaled_CD, out=part_VD)
+            grad_items_VD += wide_VD.copy_(part_VD)
+        ctx.save_for_backward(grad_hidden_ND, grad_items_VD)
         return total / n_rows
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None]:
         grad_hidden_ND, grad_items_VD = ctx.saved_tensors
-        return grad_hidden_ND * grads[0], grad_items_VD * grads[0], None
+        share = grads[0] / len(grad_hidden_ND)
+        return grad_hidden_ND * share, grad_items_VD * share, None
+
+
+def _exponentials_are_finite(hidden_ND: Tensor, items_VD: Tensor) -> bool:
+    """Whether no logit is so large that the exponentials of a row, as they are, leave the range of float32.
+
+    Then no maximum has to be found and taken off. Not asked on a GPU, which would have to be waited for.
+    """
+    if hidden_ND.device.type != "cpu" or len(hidden_ND) == 0:
+        return False
+    largest = hidden_ND.detach().norm(dim=1).amax() * items_VD.detach().norm(dim=1).amax()
+    return float(largest) + math.log(len(items_VD)) < LARGEST_EXPONENT
+
+
+def _row_sums(power_CV: Tensor, dtype: torch.dtype) -> Tensor:
+    """Sums of rows in a wider type, [C, 1], without a copy of the matrix in it: stretches first, then their sums."""
+    if power_CV.dtype == dtype:
+        return power_CV.sum(dim=1, keepdim=True)
+    whole = power_CV.shape[1] // SUM_STRETCH * SUM_STRETCH
+    stretch_CS = power_CV[:, :whole].unflatten(1, (-1, SUM_STRETCH)).sum(dim=2)
+    rest_C1 = power_CV[:, whole:].sum(dim=1, keepdim=True, dtype=dtype)
+    return stretch_CS.sum(dim=1, keepdim=True, dtype=dtype) + rest_C1
 
 
 def fast_products(device: torch.device) -> torch.dtype:
