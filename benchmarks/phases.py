@@ -74,7 +74,7 @@ def encoder_flops(settings: Settings, lengths: Tensor) -> float:
 def step_costs(settings: Settings, network: ELCRecNetwork, step: StepInput) -> dict[str, Cost]:
     """Of one training step."""
     width, n_items, n_intents = settings.embedding_dim, network.n_items, settings.n_intents
-    lengths = step.tokens.length_R.double()
+    lengths = step.tokens.length_B.double()
     if settings.padding == "encode":
         lengths = torch.full_like(lengths, settings.max_seq_len)
     n_targets = int((step.target_TH[:, 0] > 0).sum())

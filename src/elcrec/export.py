@@ -42,12 +42,12 @@ class UserEncoder(nn.Module):
             item_T=item_BL.flatten(),
             position_T=position_BL.flatten(),
             column_T=column_BL.flatten(),
+            sequence_T=torch.arange(n_rows).repeat_interleave(length),
             real_T=item_BL.flatten() > 0,
             source_T=column_BL.flatten(),
             blocks=((n_rows, length),),
-            row_B=torch.arange(n_rows),
             last_B=torch.arange(n_rows) * length + last_B,
-            length_R=length_B,
+            length_B=length_B,
             padding="skip" if self.padding == "skip" else "encode",
         )
         vector_BD: Tensor = self.encoder(batch, newest_only=True)

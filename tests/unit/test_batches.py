@@ -1,7 +1,7 @@
 """From cuts to tokens, negatives and steps, against naive loops."""
 
 import math
-from itertools import product
+from itertools import accumulate, product
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,6 @@ from elcrec.data.batches import ItemSampler, NegativeSampler, Padding, TokenBatc
 from elcrec.data.interactions import Interactions
 from elcrec.data.splits import Split, make_split
 from elcrec.data.vocabulary import Vocabulary
-from elcrec.losses.objective import StepInput
 from elcrec.training.steps import StepSource
 
 VIEWS = {"instance_weight": 0.1, "intent_weight": 0.1}
@@ -33,10 +32,14 @@ def ragged(seed: int, n_rows: int, longest: int) -> tuple[torch.Tensor, torch.Te
     return matrix, length_B, [row[:n].tolist() for row, n in zip(matrix, lengths, strict=True)]
 
 
-def rows_of(batch: TokenBatch, of_T: torch.Tensor) -> list[list[Any]]:
-    """Values of the tokens, one list per row in layout order."""
-    widths = [width for rows, width in batch.blocks for _ in range(rows)]
-    return [part.tolist() for part in of_T.split(widths)]
+Layout = tuple[Padding, bool]
+LAYOUTS: list[Layout] = [("skip", False), ("skip", True), ("encode", False)]
+
+
+def slices_of(batch: TokenBatch) -> list[slice]:
+    """Where the tokens of each of the caller's rows lie, real ones only."""
+    ends = (batch.last_B + 1).tolist()
+    return [slice(end - n, end) for end, n in zip(ends, batch.length_B.tolist(), strict=True)]
 
 
 def test_histories_agree_with_slices() -> None:
@@ -51,40 +54,47 @@ def test_histories_agree_with_slices() -> None:
         assert item_BW.tolist() == [row + [0] * (item_BW.shape[1] - len(row)) for row in expected]
 
 
-@pytest.mark.parametrize("padding", ["skip", "encode"])
+@pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("max_seq_len", [1, 2, 5, 6, 7, 16, 50])
 @pytest.mark.parametrize("seed", range(3))
-def test_the_layout_holds_the_newest_items_of_each_row(padding: Padding, max_seq_len: int, seed: int) -> None:
+def test_the_layout_holds_the_newest_items_of_each_row(layout: Layout, max_seq_len: int, seed: int) -> None:
     item_BW, length_B, lists = ragged(seed, 17, 23)
-    batch = lay_out(item_BW, length_B, max_seq_len, padding)
-    items, positions, real = (rows_of(batch, each) for each in (batch.item_T, batch.position_T, batch.real_T))
-    assert sum(rows * width for rows, width in batch.blocks) == batch.item_T.numel()
-    assert sum(rows for rows, _ in batch.blocks) == len(lists)
-    assert sorted(batch.row_B.tolist()) == list(range(len(lists)))
-    for row, history in zip(batch.row_B.tolist(), lists, strict=True):
+    padding, packed = layout
+    batch = lay_out(item_BW, length_B, max_seq_len, padding, packed)
+    n_tokens = sum(rows * width for rows, width in batch.blocks)
+    ends = list(accumulate(width for rows, width in batch.blocks for _ in range(rows)))
+    assert n_tokens == batch.item_T.numel()
+    filled_T = torch.ones(n_tokens, dtype=torch.bool)
+    for number, (where, history) in enumerate(zip(slices_of(batch), lists, strict=True)):
         newest = history[-max_seq_len:]
         n = len(newest)
-        blank = [0] * (len(items[row]) - n)
-        assert batch.length_R[row] == n
-        if padding == "skip":
-            assert items[row] == newest + blank
-            assert real[row] == [True] * n + [False] * len(blank)
-            assert positions[row][:n] == list(range(max_seq_len - n, max_seq_len))
-            assert all(0 <= position < max_seq_len for position in positions[row])
-        else:
-            assert len(items[row]) == max_seq_len
-            assert items[row] == blank + newest
-            assert real[row] == [False] * len(blank) + [True] * n
-            assert positions[row] == list(range(max_seq_len))
-    assert batch.item_T[batch.last_B].tolist() == [history[-1] for history in lists]
-    assert batch.position_T[batch.last_B].tolist() == [max_seq_len - 1] * len(lists)
+        assert batch.length_B[number] == n
+        assert batch.item_T[where].tolist() == newest
+        assert batch.real_T[where].all()
+        assert batch.position_T[where].tolist() == list(range(max_seq_len - n, max_seq_len))
+        assert batch.sequence_T[where].unique().tolist() == [number]
+        assert (
+            batch.column_T[where].tolist()
+            == list(range(max_seq_len - n if padding == "encode" else 0, max_seq_len))[:n]
+        )
+        assert not any(where.start < end < where.stop for end in ends)  # in one row
+        filled_T[where] = False
+    assert not batch.item_T[filled_T].any()
+    assert not batch.real_T[filled_T].any()
+    if padding == "encode":
+        assert batch.sequence_T.view(len(lists), max_seq_len).tolist() == [
+            [row] * max_seq_len for row in range(len(lists))
+        ]
+        assert batch.position_T.tolist() == list(range(max_seq_len)) * len(lists)
+    else:
+        assert batch.sequence_T[filled_T].unique().tolist() in ([-1], [])
     assert batch.padding == padding
 
 
-@pytest.mark.parametrize("padding", ["skip", "encode"])
-def test_another_matrix_can_be_laid_out_alike(padding: Padding) -> None:
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_another_matrix_can_be_laid_out_alike(layout: Layout) -> None:
     item_BW, length_B, lists = ragged(1, 9, 12)
-    batch = lay_out(item_BW, length_B, 7, padding)
+    batch = lay_out(item_BW, length_B, 7, *layout)
     other = (item_BW * 10).flatten()[batch.source_T]
     assert other[batch.real_T].tolist() == (batch.item_T[batch.real_T] * 10).tolist()
     assert int(batch.real_T.sum()) == sum(min(7, len(row)) for row in lists)
@@ -96,17 +106,29 @@ def test_skipped_padding_is_laid_out_by_width_with_little_waste() -> None:
     batch = lay_out(item_BW, length_B, 50, "skip")
     widths = [width for _, width in batch.blocks]
     assert widths == sorted(set(widths))
-    per_row = torch.tensor([width for rows, width in batch.blocks for _ in range(rows)])
-    assert (batch.length_R <= per_row).all()
-    assert (per_row[batch.length_R <= 6] == batch.length_R[batch.length_R <= 6]).all()
-    assert per_row.sum() <= 1.2 * batch.length_R.sum()
+    assert sum(rows for rows, _ in batch.blocks) == 200
+    assert set(range(1, 7)) & set(length_B.tolist()) <= set(widths)
+    assert len(batch.item_T) <= 1.2 * length_B.sum()
+
+
+def test_packed_rows_have_the_width_of_the_longest_and_hardly_a_place_is_free() -> None:
+    lengths = np.random.default_rng(0).geometric(0.15, size=256).clip(1, 50)
+    length_B = torch.tensor([50, *lengths.tolist()])
+    batch = lay_out(torch.ones(257, 50, dtype=torch.int64), length_B, 50, "skip", packed=True)
+    assert [width for _, width in batch.blocks] == [50]
+    assert len(batch.item_T) - int(length_B.sum()) < 50
+
+
+def test_short_sequences_are_not_packed_with_long_ones() -> None:
+    length_B = torch.tensor([900, 3, 60, 5, 40, 200])
+    batch = lay_out(torch.ones(6, 900, dtype=torch.int64), length_B, 900, "skip", packed=True)
+    assert batch.blocks == ((2, 60), (1, 200), (1, 900))
 
 
 def test_encoded_padding_is_one_block_in_the_callers_order() -> None:
     item_BW, length_B, _ = ragged(3, 8, 9)
     batch = lay_out(item_BW, length_B, 20, "encode")
     assert batch.blocks == ((8, 20),)
-    assert batch.row_B.tolist() == list(range(8))
 
 
 def test_a_masked_item_is_real_where_padding_is_skipped_and_hidden_where_it_is_encoded() -> None:
@@ -216,13 +238,6 @@ def learnt(items: list[int]) -> tuple[list[int], list[int]]:
     return (items[:-3], items[1:-2]) if len(items) >= 3 else (items[:-1], items[1:])
 
 
-def row_slices(step: StepInput) -> list[slice]:
-    """Where the tokens of each of the caller's rows lie, real ones only."""
-    tokens = step.tokens
-    ends = (tokens.last_B + 1).tolist()
-    return [slice(end - int(tokens.length_R[row]), end) for end, row in zip(ends, tokens.row_B, strict=True)]
-
-
 def step_settings(recipe: str, **overrides: Any) -> Settings:
     return resolve(recipe, {"max_seq_len": 20, "batch_size": 8, "epoch_steps": 1, **overrides})
 
@@ -242,9 +257,9 @@ def test_a_step_reads_the_inputs_and_targets_of_a_naive_loop(recipe: str, horizo
     user_B = torch.tensor(longest_last)
     step = source.step(user_B, seeded())
     assert step.n_sequences == len(users)
-    assert step.tokens.row_B.numel() == len(users) * (3 if views else 1)
+    assert len(step.tokens.length_B) == len(users) * (3 if views else 1)
     predicted_T = torch.zeros_like(step.tokens.real_T)
-    for user, where in zip(user_B.tolist(), row_slices(step), strict=False):
+    for user, where in zip(user_B.tolist(), slices_of(step.tokens), strict=False):
         inputs, targets = learnt(lists[user])
         assert step.tokens.item_T[where].tolist() == inputs[-20:]
         padded = targets + [0] * horizon
@@ -261,7 +276,7 @@ def test_views_are_made_of_what_is_learnt_from(recipe: str) -> None:
     source = StepSource(split, step_settings(recipe, **VIEWS), n_items)
     user_B = source.learner_M
     step = source.step(user_B, seeded())
-    slices = row_slices(step)[step.n_sequences :]
+    slices = slices_of(step.tokens)[step.n_sequences :]
     for user, where in zip(user_B.repeat(2).tolist(), slices, strict=True):
         inputs = learnt(lists[user])[0]
         kept = inputs[-20:] if recipe == "default" else inputs
@@ -287,7 +302,7 @@ def test_negatives_of_a_step_avoid_what_the_user_has(recipe: str, negatives: str
     for seed in range(40):
         step = source.step(source.learner_M, seeded(seed))
         assert step.negative_TM is not None
-        for user, where in zip(source.learner_M.tolist(), row_slices(step), strict=False):
+        for user, where in zip(source.learner_M.tolist(), slices_of(step.tokens), strict=False):
             items = lists[user]
             mine = items if negatives == "unseen_ever" or len(items) < 3 else items[:-2]
             negative = step.negative_TM[where].flatten().tolist()
@@ -323,7 +338,7 @@ def test_gbce_gets_many_negatives_a_position() -> None:
     step = source.step(source.learner_M, seeded())
     assert step.negative_TM is not None
     assert step.negative_TM.shape == (len(step.target_TH), 7)
-    for user, where in zip(source.learner_M.tolist(), row_slices(step), strict=False):
+    for user, where in zip(source.learner_M.tolist(), slices_of(step.tokens), strict=False):
         assert not set(step.negative_TM[where].flatten().tolist()) & set(learnt(lists[user])[0])
 
 
@@ -355,7 +370,7 @@ def test_an_epoch_reads_every_learner_once(recipe: str) -> None:
     assert len(steps) == source.n_steps == math.ceil(len(source.learner_M) / 8)
     seen = []
     for step in steps:
-        seen += [step.tokens.item_T[where].tolist() for where in row_slices(step)[: step.n_sequences]]
+        seen += [step.tokens.item_T[where].tolist() for where in slices_of(step.tokens)[: step.n_sequences]]
     expected = [learnt(lists[user])[0][-20:] for user in source.learner_M.tolist()]
     assert sorted(seen) == sorted(expected)
 

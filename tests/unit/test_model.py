@@ -167,6 +167,23 @@ def test_in_skip_real_tokens_do_not_see_what_fills_the_block() -> None:
     assert torch.equal(before, encode(encoder, item_BW, length_B, "skip"))
 
 
+@pytest.mark.parametrize("filter_width", [0, 3])
+def test_packed_sequences_are_encoded_and_pooled_as_alone(filter_width: int) -> None:
+    encoder = make_encoder(filter_width=filter_width)
+    item_BW, length_B = rows_of([*LENGTHS, 1, 2, 1, 3, 7])
+    found = []
+    for packed in (False, True):
+        encoder.zero_grad()
+        batch = lay_out(item_BW, length_B, MAX_LEN, "skip", packed)
+        hidden_TD = encoder(batch)
+        pooled_BD = pool(hidden_TD, batch, 0.5)
+        (pooled_BD * torch.arange(1.0, WIDTH + 1)).square().sum().backward()
+        gradients = [weight.grad for weight in encoder.parameters()]
+        found.append([at_real_tokens(hidden_TD.detach(), batch, item_BW), pooled_BD, *gradients])
+    assert len(batch.blocks) == 1  # of the packed layout
+    torch.testing.assert_close(found[1], found[0], rtol=1e-4, atol=1e-4)
+
+
 def test_a_padded_query_of_the_released_layout_depends_on_the_real_items() -> None:
     encoder = make_encoder()
     item_BW, length_B = rows_of([4])

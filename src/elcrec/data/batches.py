@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, insort
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
@@ -10,39 +11,43 @@ import torch
 from torch import Tensor
 
 Padding = Literal["skip", "encode"]
+Blocks = tuple[tuple[int, int], ...]
+# Sequences are packed with others up to the same of these lengths: attention costs its row's width for every token.
+PACKED_WIDTHS = (64, 256, 1024)
 
 
 @dataclass(frozen=True)
 class TokenBatch:
-    """B sequences laid end to end as T tokens, in blocks of equal width so that attention needs no gather.
+    """B sequences laid end to end as T tokens, in blocks of rows of equal width so that attention needs no gather.
 
-    With padding ``skip`` a block's width is the length of its sequences, rounded up on a short ladder;
-    real tokens come first and rows are sorted by width. With ``encode`` there is one block of width
-    ``max_seq_len`` and real tokens come last, as in the released program.
+    With padding ``skip`` a row is one sequence, as wide as its length rounded up on a short ladder; or, packed, as many
+    sequences as fit into the width of the longest. Either way a sequence's tokens follow each other, the oldest first,
+    and few places are filled with nothing. With ``encode`` there is one block of width ``max_seq_len`` and real tokens
+    come last in a row, as in the released program.
 
     Attributes:
         item_T: int64 [T], item indices, 0 where there is none.
         position_T: int64 [T], in 0 .. max_seq_len - 1; the newest item of a sequence has the last position.
-        column_T: int64 [T], place in its row of the layout, from 0.
+        column_T: int64 [T], place in its sequence, from 0 (``encode``: in its row).
+        sequence_T: int64 [T], the caller's row that it is of; -1 where it is of none.
         real_T: bool [T].
         source_T: int64 [T], index into the flattened [B, W] matrix the batch was made from (any value
             where not real): ``matrix.flatten()[source_T]`` lays another such matrix out alike.
         blocks: (rows, width) of each block.
-        row_B: int64 [B], where the caller's row b lies among the rows.
         last_B: int64 [B], the token of the caller's row b that holds its newest item.
-        length_R: int64 [B], real tokens of each row, in layout order.
+        length_B: int64 [B], real tokens of the caller's row b.
         padding: The layout.
     """
 
     item_T: Tensor
     position_T: Tensor
     column_T: Tensor
+    sequence_T: Tensor
     real_T: Tensor
     source_T: Tensor
-    blocks: tuple[tuple[int, int], ...]
-    row_B: Tensor
+    blocks: Blocks
     last_B: Tensor
-    length_R: Tensor
+    length_B: Tensor
     padding: Padding
 
 
@@ -69,7 +74,7 @@ def histories(item_N: Tensor, start_B: Tensor, end_B: Tensor, limit: int | None 
     return item_N[at_BW] * inside_BW, length_B
 
 
-def lay_out(item_BW: Tensor, length_B: Tensor, max_seq_len: int, padding: Padding) -> TokenBatch:
+def lay_out(item_BW: Tensor, length_B: Tensor, max_seq_len: int, padding: Padding, packed: bool = False) -> TokenBatch:
     """Tokens of the newest ``max_seq_len`` items of each row.
 
     Args:
@@ -77,61 +82,98 @@ def lay_out(item_BW: Tensor, length_B: Tensor, max_seq_len: int, padding: Paddin
         length_B: int64 [B], 1 .. W.
         max_seq_len: Longest sequence, L.
         padding: ``skip`` or ``encode``.
+        packed: ``skip``: several sequences in a row. That is fastest, but the last digits of a sequence's hidden
+            vectors then depend on what else is in the batch.
     """
     device = item_BW.device
     n_rows, columns = item_BW.shape
     kept_B = length_B.clamp(max=max_seq_len)
     if padding == "encode":
-        width_R = torch.full_like(kept_B, max_seq_len)
-        order_R = torch.arange(n_rows, device=device)
+        first_B = torch.arange(1, n_rows + 1, device=device) * max_seq_len - kept_B
+        blocks: Blocks = ((n_rows, max_seq_len),)
     else:
-        width_R, order_R = _rungs(kept_B, max_seq_len).sort(stable=True)
-    length_R = kept_B[order_R]
-    widths, counts = torch.unique_consecutive(width_R, return_counts=True)
-    blocks = tuple(zip(counts.tolist(), widths.tolist(), strict=True))
+        first_B, blocks = (_packed if packed else _by_width)(kept_B)
 
-    first_R = width_R.cumsum(0) - width_R
-    row_T = torch.repeat_interleave(torch.arange(n_rows, device=device), width_R)
-    column_T = torch.arange(row_T.numel(), device=device) - first_R[row_T]
-    # Column of the token within its kept history; negative or too large where there is no item.
-    shift_R = max_seq_len - length_R if padding == "encode" else torch.zeros_like(length_R)
-    index_T = column_T - shift_R[row_T]
-    real_T = (index_T >= 0) & (index_T < length_R[row_T])
-    skipped_R = (length_B - kept_B)[order_R]
-    source_T = (order_R * columns + skipped_R)[row_T] + index_T
-    source_T = source_T.clamp(0, item_BW.numel() - 1)
-    if padding == "encode":
-        position_T = column_T
-    else:
-        position_T = (max_seq_len - length_R[row_T] + column_T).clamp(max=max_seq_len - 1)
+    # One entry for each kept item: whose it is, which of his it is, and the token it becomes.
+    row_X = torch.repeat_interleave(torch.arange(n_rows, device=device), kept_B)
+    column_X = torch.arange(row_X.numel(), device=device) - (kept_B.cumsum(0) - kept_B)[row_X]
+    token_X = first_B[row_X] + column_X
+    n_tokens = sum(rows * width for rows, width in blocks)
+
+    def at_tokens(value_X: Tensor, elsewhere: int = 0) -> Tensor:
+        return value_X.new_full((n_tokens,), elsewhere).index_copy_(0, token_X, value_X)
+
+    source_T = at_tokens((row_X * columns) + (length_B - kept_B)[row_X] + column_X)
+    real_T = at_tokens(torch.ones_like(row_X)).bool()
     item_T = item_BW.flatten()[source_T] * real_T
-    if padding == "encode":  # the released program knows padding by item 0, and so hides masked items as well
+    if padding == "encode":
+        token_T = torch.arange(n_tokens, device=device)
+        sequence_T, column_T = token_T // max_seq_len, token_T % max_seq_len
+        position_T = column_T
+        # The released program knows padding by item 0, and so hides masked items as well.
         real_T = item_T > 0
-    row_B = torch.empty_like(order_R)
-    row_B[order_R] = torch.arange(n_rows, device=device)
+    else:
+        sequence_T, column_T = at_tokens(row_X, -1), at_tokens(column_X)
+        position_T = at_tokens((max_seq_len - kept_B)[row_X] + column_X)
     return TokenBatch(
         item_T=item_T,
         position_T=position_T,
         column_T=column_T,
+        sequence_T=sequence_T,
         real_T=real_T,
         source_T=source_T,
         blocks=blocks,
-        row_B=row_B,
-        last_B=(first_R + shift_R + length_R - 1)[row_B],
-        length_R=length_R,
+        last_B=first_B + kept_B - 1,
+        length_B=kept_B,
         padding=padding,
     )
 
 
-def _rungs(length_B: Tensor, max_seq_len: int) -> Tensor:
-    """Lengths rounded up, exact to 6, then in steps of a fourth; on an accelerator, to the longest."""
+def _by_width(length_B: Tensor) -> tuple[Tensor, Blocks]:
+    """A row for each sequence, sorted by width: first token of each, int64 [B], and the blocks."""
+    width_R, order_R = _rungs(length_B).sort(stable=True)
+    first_B = torch.empty_like(order_R)
+    first_B[order_R] = width_R.cumsum(0) - width_R
+    widths, counts = torch.unique_consecutive(width_R, return_counts=True)
+    return first_B, tuple(zip(counts.tolist(), widths.tolist(), strict=True))
+
+
+def _rungs(length_B: Tensor) -> Tensor:
+    """Lengths rounded up, exact to 6, then in steps of a fourth, never above the longest; on an accelerator, to it."""
+    longest = int(length_B.max())
     if length_B.device.type != "cpu":
-        return torch.full_like(length_B, int(length_B.max()))
-    ladder = [*range(1, min(6, max_seq_len) + 1)]
-    while ladder[-1] < max_seq_len:
-        ladder.append(min(max_seq_len, ladder[-1] + max(2, ladder[-1] // 4)))
+        return torch.full_like(length_B, longest)
+    ladder = [*range(1, 7)]
+    while ladder[-1] < longest:
+        ladder.append(ladder[-1] + max(2, ladder[-1] // 4))
     rung = torch.tensor(ladder)
     return rung[torch.searchsorted(rung, length_B)]
+
+
+def _packed(length_B: Tensor) -> tuple[Tensor, Blocks]:
+    """Rows that hold several sequences, for each of ``PACKED_WIDTHS``: first token of each, [B], and the blocks.
+
+    The longest first, each into the row where the least room is left over.
+    """
+    lengths = length_B.tolist()
+    first = [0] * len(lengths)
+    classes: dict[int, list[int]] = {}
+    for number in sorted(range(len(lengths)), key=lengths.__getitem__):
+        classes.setdefault(bisect_left(PACKED_WIDTHS, lengths[number]), []).append(number)
+    blocks, begin = [], 0
+    for numbers in classes.values():
+        width, n_rows = lengths[numbers[-1]], 0
+        room: list[tuple[int, int]] = []  # places left and the row, least first
+        for number in reversed(numbers):
+            at = bisect_left(room, (lengths[number], 0))
+            left, row = room.pop(at) if at < len(room) else (width, n_rows)
+            n_rows = max(n_rows, row + 1)
+            first[number] = begin + (row + 1) * width - left
+            if left > lengths[number]:
+                insort(room, (left - lengths[number], row))
+        blocks.append((n_rows, width))
+        begin += n_rows * width
+    return torch.tensor(first, device=length_B.device), tuple(blocks)
 
 
 def shuffled(user_M: Tensor, batch_size: int, generator: torch.Generator, most: int | None = None) -> Iterator[Tensor]:

@@ -175,8 +175,9 @@ def _row_sums(power_CV: Tensor, dtype: torch.dtype) -> Tensor:
     """Sums of rows in a wider type, [C, 1], without a copy of the matrix in it: stretches first, then their sums."""
     if power_CV.dtype == dtype:
         return power_CV.sum(dim=1, keepdim=True)
-    whole = power_CV.shape[1] // SUM_STRETCH * SUM_STRETCH
-    stretch_CS = power_CV[:, :whole].unflatten(1, (-1, SUM_STRETCH)).sum(dim=2)
+    n_stretches = power_CV.shape[1] // SUM_STRETCH
+    whole = n_stretches * SUM_STRETCH
+    stretch_CS = power_CV[:, :whole].view(len(power_CV), n_stretches, SUM_STRETCH).sum(dim=2)
     rest_C1 = power_CV[:, whole:].sum(dim=1, keepdim=True, dtype=dtype)
     return stretch_CS.sum(dim=1, keepdim=True, dtype=dtype) + rest_C1
 

@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from elcrec.data.batches import TokenBatch
+from elcrec.data.batches import Blocks, TokenBatch
 from elcrec.model.dropout import Dropout
 
 NORM_EPS = 1e-12
@@ -110,7 +110,7 @@ class SequenceEncoder(nn.Module):
         x_TD: Tensor = F.embedding(batch.item_T, table, self.item_embedding.padding_idx)
         x_TD = x_TD + self.position_embedding(batch.position_T)
         x_TD = self.dropout(self.norm(x_TD))
-        masks = [attention_mask(batch, *block) for block in batch.blocks]
+        masks = attention_masks(batch)
         for number, layer in enumerate(self.layers, start=1):
             kept_B = batch.last_B if newest_only and number == len(self.layers) else None
             x_TD = layer(x_TD, batch, masks, kept_B)
@@ -183,7 +183,7 @@ class EncoderLayer(nn.Module):
         x_TD = self.output_norm(self.dropout(fed_TD) + x_TD)
         return x_TD
 
-    def _attend(self, qkv_T3D: Tensor, blocks: tuple[tuple[int, int], ...], masks: list[Tensor]) -> Tensor:
+    def _attend(self, qkv_T3D: Tensor, blocks: Blocks, masks: list[Tensor]) -> Tensor:
         out = []
         for block, (rows, width), mask in zip(_blocks(qkv_T3D, blocks), blocks, masks, strict=True):
             # One matrix a head and row, read where it lies: [R, W, D/H] each, queries first, then keys and values.
@@ -199,23 +199,26 @@ class EncoderLayer(nn.Module):
         return torch.cat(out)
 
 
-def attention_mask(batch: TokenBatch, rows: int, width: int) -> Tensor:
-    """What is added to the scores of a block.
+def attention_masks(batch: TokenBatch) -> list[Tensor]:
+    """What is added to the scores of each block.
 
-    With padding ``skip``: -inf for future keys; real tokens come first, so no real query sees a pad.
+    With padding ``skip``: -inf for future keys and those of another sequence; a token of none sees others of none.
     With ``encode``: the released program's -10000 for future and padded keys, so that a padded query, all of
     whose keys get the same, attends to all of them.
 
     Returns:
-        [1 or rows, width, width].
+        [rows, width, width] each.
     """
-    device = batch.item_T.device
-    future_WW = torch.ones(width, width, dtype=torch.bool, device=device).triu(1)
-    if batch.padding == "skip":
-        return torch.zeros(1, width, width, device=device).masked_fill(future_WW, float("-inf"))
-    padded_RW = ~batch.real_T.view(rows, width)
-    hidden_RWW = future_WW | padded_RW[:, None, :]
-    return torch.zeros(hidden_RWW.shape, device=device).masked_fill(hidden_RWW, RELEASED_MASK)
+    skip, masks = batch.padding == "skip", []
+    for (rows, width), of_T in zip(
+        batch.blocks, _blocks(batch.sequence_T if skip else batch.real_T, batch.blocks), strict=True
+    ):
+        of_RW = of_T.view(rows, width)
+        other_RWW = of_RW[:, None, :] != of_RW[:, :, None] if skip else ~of_RW[:, None, :]
+        hidden_RWW = other_RWW | torch.ones(width, width, dtype=torch.bool, device=of_T.device).triu(1)
+        masks.append(torch.zeros(rows, width, width, device=of_T.device))
+        masks[-1].masked_fill_(hidden_RWW, float("-inf") if skip else RELEASED_MASK)
+    return masks
 
 
 def pool(hidden_TD: Tensor, batch: TokenBatch, recency: float = 1.0) -> Tensor:
@@ -227,34 +230,27 @@ def pool(hidden_TD: Tensor, batch: TokenBatch, recency: float = 1.0) -> Tensor:
 
     Args:
         hidden_TD: [T, D].
-        batch: The tokens, in B rows.
+        batch: The tokens, of B sequences.
         recency: r, 0 < r <= 1: what a position weighs against the one after it; 1 is the plain mean.
 
     Returns:
         [B, D], in the caller's row order.
     """
-    pooled, first_row = [], 0
-    for block, (rows, width) in zip(_blocks(hidden_TD, batch.blocks), batch.blocks, strict=True):
-        hidden_RWD = block.view(rows, width, -1)
-        if batch.padding == "encode":
-            pooled.append(hidden_RWD.mean(dim=1))
-        else:
-            weight_RW = position_weights(batch.length_R[first_row : first_row + rows], width, recency)
-            pooled.append((hidden_RWD * weight_RW[:, :, None]).sum(dim=1))
-        first_row += rows
-    return torch.cat(pooled)[batch.row_B]
+    n_sequences = len(batch.length_B)
+    if batch.padding == "encode":
+        return hidden_TD.view(n_sequences, -1, hidden_TD.shape[1]).mean(dim=1)
+    at_X = torch.nonzero(batch.sequence_T >= 0).flatten()
+    sequence_X = batch.sequence_T[at_X]
+    weight_X = recency ** (batch.length_B[sequence_X] - 1 - batch.column_T[at_X]).to(hidden_TD.dtype)
+    total_B = weight_X.new_zeros(n_sequences).index_add(0, sequence_X, weight_X)
+    weighted_XD = hidden_TD[at_X] * (weight_X / total_B[sequence_X])[:, None]
+    return hidden_TD.new_zeros(n_sequences, hidden_TD.shape[1]).index_add(0, sequence_X, weighted_XD)
 
 
-def position_weights(length_R: Tensor, width: int, recency: float) -> Tensor:
-    """Weight of each position in the behaviour embedding: [R, width], rows sum to 1, 0 beyond the length."""
-    age_RW = length_R[:, None] - 1 - torch.arange(width, device=length_R.device)
-    weight_RW = recency ** age_RW.clamp(min=0).float() * (age_RW >= 0)
-    return weight_RW / weight_RW.sum(dim=1, keepdim=True)
-
-
-def _blocks(x_TD: Tensor, blocks: tuple[tuple[int, int], ...]) -> tuple[Tensor, ...]:
+def _blocks(x_TD: Tensor, blocks: Blocks) -> tuple[Tensor, ...]:
     """The tokens of each block; split at once, because the gradient of a slice is as large as what it is cut from."""
-    return x_TD.split([rows * width for rows, width in blocks])
+    parts: tuple[Tensor, ...] = x_TD.split([rows * width for rows, width in blocks])
+    return parts
 
 
 def _initialise(module: nn.Module) -> None:

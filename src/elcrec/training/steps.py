@@ -97,10 +97,10 @@ class StepSource:
         """Tokens of rows of a batch (all, or some), where they are from in the matrix, and what they predict."""
         settings, width = self.settings, item_RW.shape[1]
         if row_X is None:
-            tokens = lay_out(item_RW, length_R, settings.max_seq_len, settings.padding)
+            tokens = lay_out(item_RW, length_R, settings.max_seq_len, settings.padding, packed=True)
             source_T = tokens.source_T
         else:
-            tokens = lay_out(item_RW[row_X], length_R[row_X], settings.max_seq_len, settings.padding)
+            tokens = lay_out(item_RW[row_X], length_R[row_X], settings.max_seq_len, settings.padding, packed=True)
             source_T = row_X[tokens.source_T // width] * width + tokens.source_T % width
         predicted_T = tokens.real_T & (source_T < target_BW.numel())
         coming_BWH = torch.stack([F.pad(target_BW, (0, gap))[:, gap:] for gap in range(settings.horizon)], dim=2)
