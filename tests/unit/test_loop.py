@@ -79,3 +79,10 @@ def test_at_the_end_only_the_next_item_counts() -> None:
     assert coming_weights(coming, 0.5, 1.0).tolist() == [[1, 0, 0], [1, 0, 0]]
     halfway = coming_weights(coming, 0.5, 0.5)
     torch.testing.assert_close(halfway, (coming_weights(coming, 0.5) + coming_weights(coming, 0.5, 1.0)) / 2)
+
+
+@pytest.mark.parametrize("precision", ["auto", "float32", "bfloat16"])
+def test_default_trains_in_every_precision(monkeypatch: pytest.MonkeyPatch, precision: str) -> None:
+    progress, _, _ = trained(monkeypatch, RISING, epochs=2, precision=precision)
+    assert len(progress.history) == 2
+    assert progress.history[1]["losses"]["next_item"] < progress.history[0]["losses"]["next_item"]

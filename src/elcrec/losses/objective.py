@@ -160,13 +160,12 @@ class Objective:
             0.0 if warming_up else weight
             for weight in (settings.instance_weight, settings.intent_weight, settings.cluster_weight)
         )
-        device, bf16 = step.target_TH.device.type, settings.precision == "bfloat16"
-        with torch.autocast(device, torch.bfloat16, enabled=bf16):
-            if settings.item_updates == "touched":
-                item_X, step = step.on_its_items()
-                table = network.encoder.rows(item_X)
-            else:
-                table = network.encoder.table()
+        if settings.item_updates == "touched":
+            item_X, step = step.on_its_items()
+            table = network.encoder.rows(item_X)
+        else:
+            table = network.encoder.table()
+        with torch.autocast(table.device.type, torch.bfloat16, enabled=settings.precision == "bfloat16"):
             hidden_TD = network.encoder(step.tokens, table=table)
         hidden_TD = hidden_TD.float()
         clock("encode")
