@@ -138,7 +138,7 @@ def step_seconds(
 
     smoothing = 0.0
     if encoder.neighbours is not None:
-        smoothing = 2 * best(lambda: encoder.neighbours @ encoder.item_embedding.weight.detach())
+        smoothing = 2 * best(lambda: encoder.table())
     seconds = {
         "encode": best(lambda: encoder(step.tokens, table=leaf_table)),
         "smooth the items": smoothing,

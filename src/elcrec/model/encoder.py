@@ -77,8 +77,8 @@ class SequenceEncoder(nn.Module):
         weight = self.item_embedding.weight
         if self.neighbours is None:
             return weight
-        propagated: Tensor = _Propagate.apply(self.neighbours, weight)  # type: ignore[no-untyped-call]
-        return weight + propagated
+        smoothed: Tensor = _Propagate.apply(self.neighbours, weight)  # type: ignore[no-untyped-call]
+        return smoothed
 
     def rows(self, item_X: Tensor) -> Tensor:
         """The vectors of different items as a table of its own, [X, D]; the gradient is sparse."""
@@ -118,18 +118,16 @@ class SequenceEncoder(nn.Module):
 
 
 class _Propagate(torch.autograd.Function):
-    """``A x`` for a symmetric sparse A, whose gradient is ``A g``."""
+    """``x + A x`` for a symmetric sparse A, whose gradient is ``g + A g``."""
 
     @staticmethod
     def forward(ctx: Any, matrix: Tensor, x: Tensor) -> Tensor:
         ctx.matrix = matrix
-        propagated: Tensor = matrix @ x
-        return propagated
+        return torch.addmm(x, matrix, x)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[None, Tensor]:
-        propagated: Tensor = ctx.matrix @ grads[0]
-        return None, propagated
+        return None, torch.addmm(grads[0], ctx.matrix, grads[0])
 
 
 class CausalFilter(nn.Module):
