@@ -126,10 +126,9 @@ def step_seconds(
             objective._intent(network, step, sides, centers.nearest(behaviour_BD)).backward()
 
     def clustering() -> None:
-        centers.nearest(behaviour_BD)
+        cosine_BK = centers.cosines(behaviour_BD)
         if settings.cluster_weight > 0:
-            objective._cluster(behaviour_BD.requires_grad_(), centers.weight, users_K).backward()
-        centers.closeness(behaviour_BD)
+            objective._cluster(behaviour_BD.requires_grad_(), centers.weight, users_K, cosine_BK).backward()
 
     def whole() -> None:
         terms, _ = objective(network, step, users_K)

@@ -179,16 +179,23 @@ class Objective:
         if settings.intent_learning == "end_to_end":
             network.centers.normalise()
             behaviour_BD = F.normalize(behaviour_BD, dim=-1)
-        intent_B = network.centers.nearest(behaviour_BD.detach())
-        cluster = self._cluster(behaviour_BD, network.centers.weight, users_K) if cluster_weight > 0 else zero
+        # Once for all that asks about it: with many intents this is the work.
+        cosine_BK = network.centers.cosines(behaviour_BD)
+        nearest_B, place_B = cosine_BK.max(dim=1)
+        # Of ICLRec's centroids, which are no unit rows, the nearest is not the one at the smallest angle.
+        em = settings.intent_learning == "em"
+        intent_B = network.centers.nearest(behaviour_BD.detach()) if em else place_B
+        cluster = (
+            self._cluster(behaviour_BD, network.centers.weight, users_K, cosine_BK) if cluster_weight > 0 else zero
+        )
         intent = self._intent(network, step, view_BD, intent_B) if intent_weight > 0 else zero
         if part is not None:
             next_item_loss, cluster = part.target_share * next_item_loss, part.row_share * cluster
             instance, intent = instance / part.size, intent / part.size
         total = next_item_loss + instance_weight * instance + intent_weight * intent + cluster_weight * cluster
-        nearest_B2 = network.centers.closeness(behaviour_BD)
+        next_B = cosine_BK.scatter_(1, place_B[:, None], -torch.inf).amax(dim=1)
         rows = slice(None if part is None else len(part.place_B))
-        assigned = Assigned(intent_B[rows], nearest_B2[rows, 0], nearest_B2[rows, 0] - nearest_B2[rows, 1])
+        assigned = Assigned(intent_B[rows], nearest_B[rows], (nearest_B - next_B)[rows])
         clock("losses")
         return Terms(total, next_item_loss, instance, intent, cluster), assigned
 
@@ -239,10 +246,10 @@ class Objective:
         ]
         return torch.stack(losses).mean()
 
-    def _cluster(self, behaviour_BD: Tensor, centers_KD: Tensor, users_K: Tensor) -> Tensor:
+    def _cluster(self, behaviour_BD: Tensor, centers_KD: Tensor, users_K: Tensor, cosine_BK: Tensor) -> Tensor:
         if self.settings.cluster_loss == "printed":
             return printed_cluster_loss(behaviour_BD, centers_KD)
-        return nearest_cluster_loss(behaviour_BD, centers_KD, users_K)
+        return nearest_cluster_loss(behaviour_BD, centers_KD, users_K, cosine_BK=cosine_BK)
 
 
 def coming_weights(target_NH: Tensor, decay: float, passed: float = 0.0) -> Tensor:

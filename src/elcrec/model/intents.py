@@ -34,10 +34,6 @@ class IntentCenters(nn.Module):
         """Cosine of each vector to each centre, [N, K], without gradient."""
         return F.normalize(x_ND.detach(), dim=-1) @ F.normalize(self.weight.detach(), dim=-1).T
 
-    def closeness(self, x_ND: Tensor) -> Tensor:
-        """The two largest cosines of each vector to the centres, larger first: [N, 2], without gradient."""
-        return self.cosines(x_ND).topk(2, dim=1).values
-
     def of(self, intent_N: Tensor) -> Tensor:
         """The centres of intents, [N, D], with a gradient that is summed in the same order every time.
 
