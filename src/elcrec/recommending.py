@@ -17,6 +17,7 @@ from torch import Tensor
 from elcrec.data.batches import histories
 from elcrec.errors import SettingsError
 from elcrec.evaluation.ranking import UNRANKED, Wish, best_items, item_table, score_blocks, top_items, user_vectors
+from elcrec.evaluation.scanning import HalfTable
 from elcrec.explain.attribution import Attribution, attribute, intent_weights, pulls
 from elcrec.explain.calibration import CANDIDATES, calibrate
 from elcrec.search import ItemSearch, recall
@@ -307,7 +308,9 @@ class Recommending(Trained):
         if policy.diversify > 0:
             wanted = max(policy.k, CANDIDATES)
         seen, wish, table_DV = policy.exclude_seen, policy.wish, self._table_DV
-        item_QK, score_QK = best_items(self.network, *at, wanted, length, seen, user_QD, wish, table_DV)
+        item_QK, score_QK = best_items(
+            self.network, *at, wanted, length, seen, user_QD, wish, table_DV, half=self._half_table
+        )
         if policy.diversify > 0:
             mix_QK = intent_weights(cosine_QK).cpu()
             item_QK, score_QK = calibrate(item_QK, score_QK, mix_QK, self._item_intents, policy.diversify, policy.k)
@@ -330,6 +333,11 @@ class Recommending(Trained):
     def _table_DV(self) -> Tensor:
         """The items' vectors, known to be numbers: [D, V + 1]."""
         return item_table(self.network)
+
+    @cached_property
+    def _half_table(self) -> HalfTable | None:
+        """The same in half precision, where that pays."""
+        return HalfTable.of(self._table_DV)
 
     def _reasons(
         self,

@@ -12,6 +12,7 @@ from torch import Tensor
 from elcrec.data.batches import histories
 from elcrec.errors import RunError
 from elcrec.evaluation.encoding import LEAST_ROWS, encode_histories
+from elcrec.evaluation.scanning import CANDIDATES, HalfTable, full_scores
 from elcrec.model.network import ELCRecNetwork
 
 ENCODE_ROWS = 1024
@@ -57,9 +58,13 @@ def item_table(network: ELCRecNetwork) -> Tensor:
         RunError: They are not numbers.
     """
     table_DV = network.encoder.item_embedding.weight.detach()[: network.n_items + 1].T
-    if not bool(table_DV.isfinite().all()):
-        raise RunError("the model's scores are not numbers (NaN): its weights are damaged or training diverged")
+    _check_numbers(table_DV)
     return table_DV
+
+
+def _check_numbers(vectors: Tensor) -> None:
+    if not bool(vectors.isfinite().all()):
+        raise RunError("the model's scores are not numbers (NaN): its weights are damaged or training diverged")
 
 
 @torch.no_grad()
@@ -94,13 +99,12 @@ def score_blocks(
     if user_QD is None:
         user_QD = user_vectors(network, item_N, start_Q, end_Q, max_seq_len)
     table_DV = item_table(network).contiguous() if table_DV is None else table_DV
-    if not bool(user_QD.isfinite().all()):
-        raise RunError("the model's scores are not numbers (NaN): its weights are damaged or training diverged")
+    _check_numbers(user_QD)
     order_Q = (end_Q - start_Q).argsort(stable=True)
     most = max(LEAST_ROWS, min(SCORE_ROWS, order_Q.numel()))
     buffer = torch.empty(most, network.n_items + 1, device=item_N.device)
     for at_B in order_Q.split(SCORE_ROWS):
-        user_BD = F.pad(user_QD[at_B], (0, 0, 0, max(0, LEAST_ROWS - at_B.numel())))
+        user_BD = _filled(user_QD[at_B])
         score_BV = torch.mm(user_BD, table_DV, out=buffer[: len(user_BD)])[: at_B.numel()]
         if wish is not None and wish.bonus_V is not None:
             score_BV.mul_(1 - wish.strength).add_(wish.bonus_V, alpha=wish.strength)
@@ -202,19 +206,67 @@ def best_items(
     user_QD: Tensor | None = None,
     wish: Wish | None = None,
     table_DV: Tensor | None = None,
+    half: HalfTable | None = None,
 ) -> tuple[Tensor, Tensor]:
     """The k best items for each history, best first; arguments as for :func:`score_blocks`.
+
+    With ``half``, a table in half precision of the same items, a short plain list is found by looking them over in it
+    first: the same lists, several times faster in large catalogues.
 
     Returns:
         Item indices int64 [Q, k'] and scores [Q, k'], in main memory; see :func:`top_items`.
     """
     item_QK = torch.zeros(start_Q.numel(), min(k, network.n_items), dtype=torch.int64)
     score_QK = torch.zeros(item_QK.shape)
-    how = (max_seq_len, exclude_seen, user_QD, wish, table_DV)
-    for at_B, score_BV in score_blocks(network, item_N, start_Q, end_Q, *how):
-        item_BK, score_BK = top_items(score_BV, k)
+    if half is not None and wish is None and k <= CANDIDATES // 4:
+        if user_QD is None:
+            user_QD = user_vectors(network, item_N, start_Q, end_Q, max_seq_len)
+        _check_numbers(user_QD)
+        table_DV = item_table(network) if table_DV is None else table_DV
+        found = _scanned(half, table_DV, user_QD, item_N, start_Q, end_Q, k, exclude_seen)
+    else:
+        how = (max_seq_len, exclude_seen, user_QD, wish, table_DV)
+        blocks = score_blocks(network, item_N, start_Q, end_Q, *how)
+        found = ((at_B, *top_items(score_BV, k)) for at_B, score_BV in blocks)
+    for at_B, item_BK, score_BK in found:
         item_QK[at_B.cpu()], score_QK[at_B.cpu()] = item_BK.cpu(), score_BK.cpu()
     return item_QK, score_QK
+
+
+def _scanned(
+    half: HalfTable,
+    table_DV: Tensor,
+    user_QD: Tensor,
+    item_N: Tensor,
+    start_Q: Tensor,
+    end_Q: Tensor,
+    k: int,
+    exclude_seen: bool,
+) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """Blocks of histories, their items and scores; the few that half precision cannot settle are scored in full."""
+    buffer = torch.empty(
+        max(LEAST_ROWS, min(SCORE_ROWS, len(user_QD))), table_DV.shape[1], dtype=torch.bfloat16, device=user_QD.device
+    )
+    for at_B in (end_Q - start_Q).argsort(stable=True).split(SCORE_ROWS):
+        user_BD, span = _filled(user_QD[at_B]), (start_Q[at_B], end_Q[at_B])
+        near_BV = half.scores(user_BD, buffer[: len(user_BD)])[: len(at_B)]
+        user_BD = user_BD[: len(at_B)]
+        _exclude(near_BV, item_N, *span, exclude_seen)
+        item_BK, score_BK, certain_B = half.best(near_BV, user_BD, table_DV, k)
+        if not bool(certain_B.all()):
+            at_X = torch.nonzero(~certain_B).flatten()
+            score_XV = (_filled(user_BD[at_X]) @ table_DV)[: len(at_X)]
+            _exclude(score_XV, item_N, span[0][at_X], span[1][at_X], exclude_seen)
+            item_XK, rough_XK = top_items(score_XV, k)
+            score_XK = full_scores(user_BD[at_X], table_DV, item_XK).masked_fill_(rough_XK == -torch.inf, -torch.inf)
+            score_BK[at_X], place_XK = score_XK.sort(dim=1, descending=True, stable=True)
+            item_BK[at_X] = item_XK.gather(1, place_XK)
+        yield at_B, item_BK, score_BK
+
+
+def _filled(user_BD: Tensor) -> Tensor:
+    """At least ``LEAST_ROWS`` rows: fewer would be multiplied otherwise, and rounded otherwise."""
+    return F.pad(user_BD, (0, 0, 0, max(0, LEAST_ROWS - len(user_BD))))
 
 
 def top_items(score_BV: Tensor, k: int) -> tuple[Tensor, Tensor]:

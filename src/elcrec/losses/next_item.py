@@ -180,13 +180,3 @@ def _row_sums(power_CV: Tensor, dtype: torch.dtype) -> Tensor:
     stretch_CS = power_CV[:, :whole].view(len(power_CV), n_stretches, SUM_STRETCH).sum(dim=2)
     rest_C1 = power_CV[:, whole:].sum(dim=1, keepdim=True, dtype=dtype)
     return stretch_CS.sum(dim=1, keepdim=True, dtype=dtype) + rest_C1
-
-
-def fast_products(device: torch.device) -> torch.dtype:
-    """What :func:`softmax` best multiplies in: bfloat16 where the processor has instructions for it, else float32."""
-    if device.type == "cuda":
-        has_it = torch.cuda.get_device_capability(device) >= (8, 0)
-    else:
-        known: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()  # older PyTorch cannot tell
-        has_it = bool(known.get("avx512_bf16") or known.get("amx_bf16"))
-    return torch.bfloat16 if has_it else torch.float32

@@ -16,6 +16,7 @@ from elcrec.losses import next_item
 from elcrec.losses.clustering import nearest_cluster_loss, printed_cluster_loss
 from elcrec.losses.contrastive import nt_xent
 from elcrec.model.network import ELCRecNetwork
+from elcrec.model.precision import fast_products
 
 PhaseClock = Callable[[str], None]
 
@@ -208,7 +209,7 @@ class Objective:
             return next_item.sampled_softmax(hidden_ND, items_VD, row_NH, weight_NH, step.drawn_M, step.expected_M)
         if step.negative_TM is None:
             exact = self.settings.precision == "float32"
-            products = torch.float32 if exact else next_item.fast_products(items_VD.device)
+            products = torch.float32 if exact else fast_products(items_VD.device)
             return next_item.softmax(hidden_ND, items_VD, row_NH, weight_NH, products)
         positive_ND, negative_NMD = F.embedding(target_NH[:, 0], table), F.embedding(step.negative_TM[at_N], table)
         if self.settings.next_item_loss == "bce":

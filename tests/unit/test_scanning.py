@@ -1,0 +1,90 @@
+"""Lists found in half precision first are the lists."""
+
+import pytest
+import torch
+from test_ranking import LastItemNetwork, a_log, whole_numbers
+from torch import Tensor
+
+from elcrec.errors import RunError
+from elcrec.evaluation import scanning
+from elcrec.evaluation.ranking import best_items
+from elcrec.evaluation.scanning import HalfTable
+
+N_USERS, K, LENGTH = 40, 20, 8
+
+
+@pytest.fixture(autouse=True)
+def _small_catalogues_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scanning, "LEAST_ITEMS", 10)
+    monkeypatch.setattr(scanning, "SPAN", 8)
+    monkeypatch.setattr(scanning, "fast_products", lambda device: torch.bfloat16)
+
+
+def lists(table_VD: Tensor, k: int = K, seen: bool = True) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
+    """In full, and by half precision first."""
+    network = LastItemNetwork(table_VD)
+    item_N, start_Q, target_Q = a_log(N_USERS, len(table_VD) - 1, seed=1)
+    half = HalfTable.of(table_VD.T)
+    assert half is not None
+    how = (network, item_N, start_Q, target_Q, k, LENGTH, seen)
+    return best_items(*how), best_items(*how, half=half)
+
+
+def certain(table_VD: Tensor) -> Tensor:
+    half = HalfTable.of(table_VD.T)
+    assert half is not None
+    user_BD = table_VD[1:6]
+    near_BV = half.scores(user_BD, torch.empty(5, len(table_VD), dtype=torch.bfloat16))
+    return half.best(near_BV, user_BD, table_VD.T, K)[2]
+
+
+@pytest.mark.parametrize("seen", [True, False])
+@pytest.mark.parametrize("n_items", [30, 100, 129, 5000])
+def test_the_lists_are_those_of_full_precision(n_items: int, seen: bool) -> None:
+    table_VD = torch.randn(n_items + 1, 12, generator=torch.Generator().manual_seed(n_items))
+    full, found = lists(table_VD, seen=seen)
+    assert torch.equal(found[0], full[0])
+    torch.testing.assert_close(found[1], full[1])
+    if n_items == 5000:
+        assert certain(table_VD).all()
+
+
+def test_what_half_precision_cannot_tell_apart_is_scored_in_full() -> None:
+    generator = torch.Generator().manual_seed(1)
+    table_VD = torch.randn(1, 12, generator=generator) + 1e-4 * torch.randn(3001, 12, generator=generator)
+    assert not certain(table_VD).any()
+    full, found = lists(table_VD)
+    torch.testing.assert_close(found[1], full[1], rtol=1e-6, atol=0)
+    assert (found[0] == full[0]).float().mean() > 0.9  # the last digits of neighbours may change places
+
+
+def test_equal_scores_are_equally_good() -> None:
+    full, found = lists(whole_numbers(2000, 4, seed=2))
+    assert torch.equal(found[1], full[1])
+
+
+def test_a_short_catalogue_gives_short_lists() -> None:
+    table_VD = torch.randn(13, 4, generator=torch.Generator().manual_seed(3))
+    full, found = lists(table_VD, k=12)
+    assert torch.equal(found[0], full[0])
+    assert (found[0] == 0).any()
+
+
+def test_a_long_list_is_scored_in_full() -> None:
+    full, found = lists(torch.randn(500, 4, generator=torch.Generator().manual_seed(4)), k=100)
+    assert torch.equal(found[1], full[1])
+
+
+def test_small_catalogues_and_slow_processors_have_no_half_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert HalfTable.of(torch.randn(4, 9)) is None
+    monkeypatch.setattr(scanning, "fast_products", lambda device: torch.float32)
+    assert HalfTable.of(torch.randn(4, 500)) is None
+
+
+def test_what_is_not_a_number_is_an_error() -> None:
+    table_VD = torch.randn(50, 4, generator=torch.Generator().manual_seed(5))
+    half = HalfTable.of(table_VD.T)
+    table_VD[3:] = torch.nan
+    item_N, start_Q, target_Q = a_log(5, 49, seed=1)
+    with pytest.raises(RunError, match="NaN"):
+        best_items(LastItemNetwork(table_VD), item_N, start_Q, target_Q, 5, LENGTH, half=half)
