@@ -1,30 +1,52 @@
 """Our recipe `sasrec`, measured as the peers are; started by run.py."""
 
-import json
-import resource
-import sys
 import time
+from typing import Any
+
+import torch
+from common import Task, say
 
 from elcrec import ELCRec, Interactions
+from elcrec.data.batches import shuffled
+from elcrec.training.loop import seeded
+from elcrec.training.report import SilentReporter
 
-data, lists, epochs = sys.argv[1], sys.argv[2], int(sys.argv[3])
-log = Interactions.read(data)
-start = time.perf_counter()
-model = ELCRec("sasrec", seed=1, epochs=epochs, n_layers=2, batch_size=256, learning_rate=1e-3).fit(log, progress=False)
+
+class Beginning(SilentReporter):
+    """Notes when training begins."""
+
+    def begin(self, *_: Any) -> None:
+        """Data and network are ready."""
+        self.at = time.perf_counter()
+
+
+def processed(model: ELCRec) -> tuple[int, int]:
+    """Sequences and targets of all epochs; who was drawn is drawn again from the seed."""
+    settings, split = model.settings, model._split
+    learner_M, sequences, targets = split.learners(), 0, 0
+    for record in model.history:
+        with seeded(settings.seed, record["epoch"], learner_M.device) as generator:
+            user_X = torch.cat([*shuffled(learner_M, settings.batch_size, generator, settings.epoch_users)])
+        sequences += len(user_X)
+        lengths = split.train_end_U[user_X] - split.start_U[user_X] - 1
+        targets += int(lengths.clamp(max=settings.max_seq_len).sum())
+    return sequences, targets
+
+
+task = Task.of_words()
+log = Interactions.read(task.data)
+how = {"seed": 1, "n_layers": 2, "batch_size": 256, "learning_rate": 1e-3, "epoch_steps": 1}
+if task.steps:
+    how |= {"epochs": 1, "epoch_users": 256 * task.steps, "judged_users": 1000}
+else:
+    how |= {"epochs": task.epochs, "epoch_users": len(log.frame), "patience": task.epochs}
+start, beginning = time.perf_counter(), Beginning()
+model = ELCRec("sasrec", **how).fit(log, progress=beginning)
 whole = time.perf_counter() - start
 trained = sum(value for record in model.history for phase, value in record["seconds"].items() if phase != "evaluate")
-_, at_test = model._split.targets("test")
-histories = log.frame.group_by("user_id", maintain_order=True).agg("item_id")
-listed = model.recommend_from_history([items[:-1] for items in histories["item_id"].to_list()], k=50)
-users = histories["user_id"].gather(listed["history"])
-listed.select(users.alias("user_id"), "item_id", "rank").write_csv(lists)
-print(
-    json.dumps(
-        {
-            "seconds": trained,
-            "seconds_with_validation_and_intents": whole,
-            "sequences": int(model._split.learners().numel()) * epochs,
-            "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
-        }
-    )
-)
+if not task.steps:
+    histories = log.frame.group_by("user_id", maintain_order=True).agg("item_id")
+    listed = model.recommend_from_history([items[:-1] for items in histories["item_id"].to_list()], k=50)
+    users = histories["user_id"].gather(listed["history"])
+    listed.select(users.alias("user_id"), "item_id", "rank").write_csv(task.lists)
+say(trained, beginning.at - start, trained, *processed(model), seconds_with_validation_and_intents=whole)

@@ -1,35 +1,44 @@
 """SASRec of RecTools, trained and asked by its public interface; started by run.py in an environment of its own."""
 
-import json
-import resource
-import sys
-import time
-from pathlib import Path
+from typing import Any
 
 import pandas as pd
-from pytorch_lightning import Trainer
+from common import Clock, Log, Task
+from pytorch_lightning import Callback, Trainer
 from rectools import Columns
 from rectools.dataset import Dataset
 from rectools.models import SASRecModel
 
 
+class Timing(Clock, Callback):
+    """The clock as a callback of Lightning."""
+
+
+def count(batch: dict[str, Any]) -> tuple[int, int]:
+    return len(batch["y"]), int((batch["y"] != 0).sum())
+
+
 def trainer() -> Trainer:
-    return Trainer(max_epochs=EPOCHS, accelerator="cpu", logger=False, enable_checkpointing=False)
+    return Trainer(
+        max_epochs=-1 if task.steps else task.epochs,
+        max_steps=task.steps or -1,
+        accelerator="cpu",
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        callbacks=[Timing(count)],
+    )
 
 
-def dataset(frame: pd.DataFrame, leave: int) -> Dataset:
-    """Histories without their newest ``leave`` items."""
-    kept = frame[frame.groupby(Columns.User).cumcount(ascending=False) >= leave]
-    return Dataset.construct(kept)
+def dataset(log: Log) -> Dataset:
+    times = pd.Timestamp("2020-01-01") + pd.to_timedelta(log.place_N, unit="s")
+    columns = {Columns.User: log.user_N, Columns.Item: log.item_N, Columns.Weight: 1.0, Columns.Datetime: times}
+    return Dataset.construct(pd.DataFrame(columns))
 
 
-data, lists, EPOCHS = sys.argv[1], sys.argv[2], int(sys.argv[3])
-rows = []
-for line in Path(data).read_text().splitlines():
-    user, *items = line.split()
-    rows += [(int(user), int(item), 1.0, place) for place, item in enumerate(items)]
-frame = pd.DataFrame(rows, columns=[Columns.User, Columns.Item, Columns.Weight, Columns.Datetime])
-frame[Columns.Datetime] = pd.Timestamp("2020-01-01") + pd.to_timedelta(frame[Columns.Datetime], unit="D")
+task = Task.of_words()
+log = Log.read(task.data)
 model = SASRecModel(
     session_max_len=50,
     n_factors=64,
@@ -41,20 +50,13 @@ model = SASRecModel(
     loss="softmax",
     get_trainer_func=trainer,
 )
-train = dataset(frame, 2)
-start = time.perf_counter()
+train = dataset(log.without(2))
+began = Clock(count).began
 model.fit(train)
-seconds = time.perf_counter() - start
-users = frame[Columns.User].unique()
-listed = model.recommend(users, dataset(frame, 1), k=50, filter_viewed=True)
-listed[[Columns.User, Columns.Item, Columns.Rank]].to_csv(lists, index=False)
-lengths = frame.groupby(Columns.User).size() - 2
-print(
-    json.dumps(
-        {
-            "seconds": seconds,
-            "sequences": int((lengths >= 2).sum()) * EPOCHS,
-            "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
-        }
-    )
-)
+# RecTools trains with a copy of the trainer, and so of the clock.
+clock = next(callback for callback in model.fit_trainer.callbacks if isinstance(callback, Clock))
+clock.began = began
+if not task.steps:
+    listed = model.recommend(log.user_U, dataset(log.without(1)), k=50, filter_viewed=True)
+    listed[[Columns.User, Columns.Item, Columns.Rank]].to_csv(task.lists, index=False)
+clock.report(task)
