@@ -215,9 +215,10 @@ class Recommending(Trained):
         """
         index_Q = torch.from_numpy(self.items.indices(items, unknown)).to(self.device)
         index_Q = index_Q[index_Q > 0]
-        unit_VD = F.normalize(self.network.items_VD.detach(), dim=-1)
-        score_QV = F.pad(unit_VD[index_Q - 1] @ unit_VD.T, (1, 0), value=float("-inf"))
-        score_QV.scatter_(1, index_Q[:, None], float("-inf"))
+        unit_QD = F.normalize(self._table_DV.T[index_Q], dim=-1)
+        score_QV = (unit_QD @ self._table_DV).div_(self._length_V)
+        score_QV[:, 0] = -torch.inf
+        score_QV.scatter_(1, index_Q[:, None], -torch.inf)
         item_QK, score_QK = top_items(score_QV, _positive(k))
         ids = self.items.ids_of(index_Q.cpu().numpy()).alias("target_item_id")
         return self._listed(ids, item_QK.cpu(), score_QK.cpu())
@@ -333,6 +334,12 @@ class Recommending(Trained):
     def _table_DV(self) -> Tensor:
         """The items' vectors, known to be numbers: [D, V + 1]."""
         return item_table(self.network)
+
+    @cached_property
+    def _length_V(self) -> Tensor:
+        """Norms of the items' vectors, [V + 1], never 0."""
+        length_V: Tensor = self._table_DV.norm(dim=0).clamp(min=1e-12)
+        return length_V
 
     @cached_property
     def _half_table(self) -> HalfTable | None:

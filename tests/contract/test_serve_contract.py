@@ -1,12 +1,14 @@
 """What clients of the server rely on: a real process is asked over HTTP."""
 
 import json
+import re
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from cli_runner import run_cli
@@ -280,6 +282,24 @@ def test_health_metrics_and_the_log_of_requests(served: Served, model: ELCRec) -
     assert requests[-1]["path"] == "/metrics"
     assert "secret-person" not in served.log.read_text()
     assert all(line["status"] < 500 for line in requests)
+
+
+def test_each_worker_tells_of_all(run: Path, tmp_path: Path) -> None:
+    with Served(run, "--workers", 2, "--store", tmp_path / "events.sqlite") as server:
+        told: dict[str, int] = {}
+        until = time.monotonic() + 60
+        while (len(told) < 2 or sum(told.values()) < 20) and time.monotonic() < until:
+            for _ in range(10):
+                httpx.get(f"{server.url}/healthz", timeout=60)
+            text = server.client.get("/metrics").text
+            counts = re.findall(r'elcrec_requests_total{worker="(\d+)",method="GET",path="/healthz".*} (\d+)', text)
+            told = {worker: int(number) for worker, number in counts}
+            time.sleep(0.3)
+        assert len(told) == 2
+        assert sum(told.values()) >= 20
+        heads = [line for line in text.splitlines() if line.startswith("# TYPE")]
+        assert len(heads) == len(set(heads))
+        assert len(re.findall(r"^elcrec_model{", text, re.MULTILINE)) == 2
 
 
 def test_the_contract_describes_itself(served: Served) -> None:

@@ -9,6 +9,7 @@ import signal
 import sqlite3
 import threading
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import redis
@@ -51,7 +52,14 @@ V1 = (
 OPERATIONS = (operations.healthz, operations.readyz, operations.metrics, operations.page)
 
 
-def make_app(options: Options, snapshot: Snapshot, store: Store, keys: Keys, tell_others: Any = None) -> Guard:
+def make_app(
+    options: Options,
+    snapshot: Snapshot,
+    store: Store,
+    keys: Keys,
+    tell_others: Any = None,
+    shared_metrics: Path | None = None,
+) -> Guard:
     """The ASGI application of one process.
 
     Args:
@@ -60,8 +68,9 @@ def make_app(options: Options, snapshot: Snapshot, store: Store, keys: Keys, tel
         store: Where events are kept; closed with the application.
         keys: Who may ask.
         tell_others: Called when the run on disk changed, for the other workers; SIGHUP tells this one.
+        shared_metrics: Where workers leave their metrics for each other.
     """
-    metrics = Metrics()
+    metrics = Metrics(shared_metrics)
 
     @contextlib.asynccontextmanager
     async def life(app: Litestar) -> AsyncIterator[None]:
@@ -71,9 +80,14 @@ def make_app(options: Options, snapshot: Snapshot, store: Store, keys: Keys, tel
         app.state.engine = engine
         snapshot.study.submit(snapshot.prepare)
         _listen_to_hangup(engine, metrics)
+        leaving = None
+        if shared_metrics is not None:
+            leaving = asyncio.create_task(operations.leave_metrics(engine, metrics))
         try:
             yield
         finally:
+            if leaving is not None:
+                leaving.cancel()
             await asyncio.to_thread(engine.close)
             LOG.info("stopped")
 

@@ -1,11 +1,13 @@
-"""Counters and times of one process, as Prometheus reads them."""
+"""Counters and times, as Prometheus reads them: of one process, put together with those of the others."""
 
 from __future__ import annotations
 
 import os
+import threading
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 
 BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.04, 0.08, 0.15, 0.3, 0.6, 1.2, 2.5, 5.0, 10.0)
 
@@ -13,8 +15,13 @@ BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.04, 0.08, 0.15, 0.3, 0.6, 1.2, 2.5
 class Metrics:
     """What has been asked and how long it took, by endpoint."""
 
-    def __init__(self) -> None:
-        """Nothing yet."""
+    def __init__(self, shared: Path | None = None) -> None:
+        """Nothing yet.
+
+        Args:
+            shared: A folder where all workers of a server leave their text, so that each can tell of all.
+        """
+        self._shared = shared
         self._requests: dict[tuple[str, str, int], int] = defaultdict(int)
         self._buckets: dict[str, list[int]] = defaultdict(lambda: [0] * (len(BOUNDS) + 1))
         self._seconds: dict[str, float] = defaultdict(float)
@@ -27,13 +34,20 @@ class Metrics:
         self._seconds[path] += seconds
 
     def text(self, version: str, batches: Mapping[str, Mapping[int, int]]) -> str:
-        """The text format of Prometheus.
+        """The text format of Prometheus; of the other workers as they last left it.
 
         Args:
             version: Of the model that answers.
             batches: By name of a thread, how many batches of each size it had.
         """
-        return "\n".join([*self._lines(version, batches), ""])
+        own = "\n".join([*self._lines(version, batches), ""])
+        if self._shared is None:
+            return own
+        mine = self._shared / f"{os.getpid()}.prom"
+        beside = mine.with_suffix(f".{threading.get_ident()}")
+        beside.write_text(own)
+        beside.replace(mine)
+        return merged([path.read_text() for path in sorted(self._shared.glob("*.prom"))])
 
     def _lines(self, version: str, batches: Mapping[str, Mapping[int, int]]) -> Iterator[str]:
         worker = f'worker="{os.getpid()}"'
@@ -59,6 +73,23 @@ class Metrics:
         yield from _head("elcrec_reloads_total", "counter", "Reloads of the run, by how they ended.")
         for outcome, number in list(self.reloads.items()):
             yield f'elcrec_reloads_total{{{worker},outcome="{outcome}"}} {number}'
+
+
+def merged(texts: Iterable[str]) -> str:
+    """Texts whose samples differ in their worker as one: each metric explained once, its samples together."""
+    heads: dict[str, list[str]] = {}
+    samples: dict[str, list[str]] = defaultdict(list)
+    for text in texts:
+        name = ""
+        for line in text.splitlines():
+            if line.startswith("# HELP "):
+                name = line.split()[2]
+                heads[name] = [line]
+            elif line.startswith("# TYPE "):
+                heads[name].append(line)
+            else:
+                samples[name].append(line)
+    return "\n".join([*(line for name, head in heads.items() for line in (*head, *samples[name])), ""])
 
 
 def _sizes(batches: Mapping[str, Mapping[int, int]]) -> Iterable[tuple[str, list[int]]]:

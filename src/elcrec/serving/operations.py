@@ -17,6 +17,7 @@ from elcrec.serving.problems import PROBLEMS, Refused
 
 LOG = logging.getLogger("elcrec.serve")
 PATIENCE = 2.0
+FRESH = 2.0
 
 
 @get("/healthz", responses=PROBLEMS, summary="Whether the process lives")
@@ -39,11 +40,22 @@ async def readyz(request: Ask) -> Response[State | Problem]:
 
 @get("/metrics", media_type=MediaType.TEXT, summary="Metrics for Prometheus")
 async def metrics(request: Ask) -> Response[str]:
-    """Counters and times of this process."""
-    engine, measured = engine_of(request), request.app.state.metrics
-    batches = {"lists": engine.lists.sizes, "store": engine.commits.sizes}
-    text = measured.text(engine.snapshot.model.version, batches)
+    """Counters and times of this process and, as of a moment ago, of the server's others."""
+    text = await asyncio.to_thread(metrics_text, engine_of(request), request.app.state.metrics)
     return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+def metrics_text(engine: Engine, measured: Metrics) -> str:
+    """What ``/metrics`` answers; leaves this worker's part for the others."""
+    batches = {"lists": engine.lists.sizes, "store": engine.commits.sizes}
+    return measured.text(engine.snapshot.model.version, batches)
+
+
+async def leave_metrics(engine: Engine, measured: Metrics) -> None:
+    """Keep this worker's part fresh for the others, until cancelled."""
+    while True:
+        await asyncio.to_thread(metrics_text, engine, measured)
+        await asyncio.sleep(FRESH)
 
 
 @post("/reload", status_code=200, responses=PROBLEMS, summary="Load the run again")

@@ -8,9 +8,11 @@ import os
 import signal
 import socket
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 
 import uvicorn
 
@@ -51,7 +53,8 @@ def serve(options: Options, listening: Callable[[str], None]) -> None:
             _one(options, bound, lambda: listening(address))
         else:
             listening(address)
-            Workers(options, bound).watch()
+            with tempfile.TemporaryDirectory(prefix="elcrec-metrics-") as folder:
+                Workers(options, bound, Path(folder)).watch()
 
 
 def _bind(options: Options) -> socket.socket:
@@ -67,13 +70,17 @@ def _bind(options: Options) -> socket.socket:
 
 
 def _one(
-    options: Options, bound: socket.socket, loaded: Callable[[], None], tell_others: Callable[[], None] | None = None
+    options: Options,
+    bound: socket.socket,
+    loaded: Callable[[], None],
+    tell_others: Callable[[], None] | None = None,
+    shared_metrics: Path | None = None,
 ) -> None:
     """This process answers."""
     keys, store, snapshot = Keys(options.api_key_file), open_store(options.store), Snapshot.load(options)
     # Threads that compute and the one that answers take turns often: a list must not wait 5 ms for its turn.
     sys.setswitchinterval(0.0005)
-    app = make_app(options, snapshot, store, keys, tell_others)
+    app = make_app(options, snapshot, store, keys, tell_others, shared_metrics)
     config = uvicorn.Config(
         app,
         lifespan="on",
@@ -91,12 +98,12 @@ def _one(
     uvicorn.Server(config).run(sockets=[bound])
 
 
-def _worker(options: Options, bound: socket.socket) -> None:
+def _worker(options: Options, bound: socket.socket, shared_metrics: Path) -> None:
     """One of several processes."""
     log_as_json()
     try:
         # The parent passes it on to all; who has loaded the run already has nothing to do.
-        _one(options, bound, lambda: None, lambda: os.kill(os.getppid(), signal.SIGHUP))
+        _one(options, bound, lambda: None, lambda: os.kill(os.getppid(), signal.SIGHUP), shared_metrics)
     except ElcrecError as error:
         LOG.error("cannot serve", extra={"fields": {"error": str(error)}})
         sys.exit(MISTAKE)
@@ -105,9 +112,9 @@ def _worker(options: Options, bound: socket.socket) -> None:
 class Workers:
     """Several processes on one port: kept alive, told what this one is told."""
 
-    def __init__(self, options: Options, bound: socket.socket) -> None:
+    def __init__(self, options: Options, bound: socket.socket, shared_metrics: Path) -> None:
         """Start them."""
-        self._start = (options, bound)
+        self._start = (options, bound, shared_metrics)
         self._context = multiprocessing.get_context("spawn")
         self._stopping = False
         self._alive: list[BaseProcess] = []
