@@ -2,9 +2,10 @@
 
     python benchmarks/phases.py ../shared/data/Beauty.txt --recipe default --json benchmarks/results/phases/NAME.json
 
-The floor of a phase is the larger of its arithmetic over the machine's best rate of multiplication and its memory
-traffic over the best rate of copying, both measured first, in the same process: products of square matrices of 2,048
-rows, copies of 256 MB. docs/performance.md says what is counted, and why a phase is far from its floor.
+The floor of a phase is the larger of its arithmetic (products and sums, and exponentials) and its memory traffic, each
+over the machine's best rate, measured first in the same process: products of square matrices of 2,048 rows,
+exponentials of a million numbers in cache, copies of 256 MB. docs/performance.md says what is counted, and why a phase
+is far from its floor.
 """
 
 import argparse
@@ -34,11 +35,17 @@ STEPS, REPEATS = 12, 5
 
 
 class Cost(NamedTuple):
-    """The least a phase takes: products (multiplications and additions) in a type, and bytes moved."""
+    """The least a phase takes: products (multiplications and additions) and exponentials in a type, and bytes moved."""
 
     flops: float = 0.0
     bytes: float = 0.0
     dtype: torch.dtype = torch.float32
+    exponentials: float = 0.0
+
+    def floor(self, rates: dict[str, float]) -> float:
+        """Seconds."""
+        arithmetic = self.flops / rates[str(self.dtype)] + self.exponentials / rates[f"exp {self.dtype}"]
+        return max(arithmetic, self.bytes / rates["bytes"])
 
 
 def best(work: Callable[[], object], repeats: int = REPEATS) -> float:
@@ -53,11 +60,13 @@ def best(work: Callable[[], object], repeats: int = REPEATS) -> float:
 
 
 def machine_rates() -> dict[str, float]:
-    """Products a second by type, and bytes a second read and written by a copy."""
+    """Products and exponentials a second by type, and bytes a second read and written by a copy."""
     rates = {}
     for dtype in (torch.float32, torch.bfloat16):
         a, b = (torch.randn(2048, 2048).to(dtype) for _ in range(2))
         rates[str(dtype)] = 2 * 2048**3 / best(lambda a=a, b=b: a @ b)
+        few, out = torch.zeros(2**20, dtype=dtype), torch.empty(2**20, dtype=dtype)
+        rates[f"exp {dtype}"] = 2**20 / best(lambda few=few, out=out: torch.exp(few, out=out), 50)
     source = torch.ones(2**26)
     target = torch.empty_like(source)
     rates["bytes"] = 2 * 4 * 2**26 / best(lambda: target.copy_(source))
@@ -71,6 +80,12 @@ def encoder_flops(settings: Settings, lengths: Tensor) -> float:
     return 2 * settings.n_layers * (12 * width**2 * lengths.sum().item() + attention)
 
 
+def encoder_exponentials(settings: Settings, lengths: Tensor) -> float:
+    """Forward pass: one for each number the feed-forward layer widens to, one for each pair that attends."""
+    wide = 4 * settings.embedding_dim * lengths.sum().item()
+    return settings.n_layers * (wide + settings.n_heads * (lengths * (lengths + 1)).sum().item() / 2)
+
+
 def step_costs(settings: Settings, network: ELCRecNetwork, step: StepInput) -> dict[str, Cost]:
     """Of one training step."""
     width, n_items, n_intents = settings.embedding_dim, network.n_items, settings.n_intents
@@ -78,7 +93,7 @@ def step_costs(settings: Settings, network: ELCRecNetwork, step: StepInput) -> d
     if settings.padding == "encode":
         lengths = torch.full_like(lengths, settings.max_seq_len)
     n_targets = int((step.target_TH[:, 0] > 0).sum())
-    encode = encoder_flops(settings, lengths)
+    encode, exponentials = encoder_flops(settings, lengths), encoder_exponentials(settings, lengths)
     weights = sum(weight.numel() for weight in network.parameters())
     neighbours = network.encoder.neighbours
     smoothing = 0 if neighbours is None else neighbours.values().numel()
@@ -92,16 +107,17 @@ def step_costs(settings: Settings, network: ELCRecNetwork, step: StepInput) -> d
     if settings.intent_weight > 0:
         views += 2 * 3 * 2 * (2 * step.n_sequences) ** 2 * width
     return {
-        "encode": Cost(encode),
+        "encode": Cost(encode, exponentials=exponentials),
         "smooth the items": Cost(2 * 2.0 * smoothing * width, 2 * (3 * table if smoothing else 0.0)),
         "next-item loss": Cost(
             6.0 * n_targets * n_items * width if full else 12.0 * n_targets * width,
             2 * table if full else 0.0,
             products,
+            float(n_targets * n_items) if full else 2.0 * n_targets,
         ),
         "contrasts": Cost(views),
         "clustering": Cost(2.0 * step.n_sequences * n_intents * width),
-        "backward of the encoder": Cost(2 * encode),
+        "backward of the encoder": Cost(2 * encode, exponentials=exponentials),
         "optimiser": Cost(bytes=7 * 4.0 * weights),
     }
 
@@ -164,10 +180,15 @@ def epoch_phases(settings: Settings, network: ELCRecNetwork, source: StepSource)
         costs = {"draw a batch": Cost(bytes=traffic), **step_costs(settings, network, step)}
         seconds.update(step_seconds(settings, network, objective, optimizer, step))
         for phase, cost in costs.items():
-            (flops, size, dtype), before = sums.get(phase, (Cost(dtype=cost.dtype), 0.0))
+            so_far, before = sums.get(phase, (Cost(dtype=cost.dtype), 0.0))
             share = source.n_steps / STEPS
             sums[phase] = (
-                Cost(flops + share * cost.flops, size + share * cost.bytes, dtype),
+                Cost(
+                    so_far.flops + share * cost.flops,
+                    so_far.bytes + share * cost.bytes,
+                    cost.dtype,
+                    so_far.exponentials + share * cost.exponentials,
+                ),
                 before + share * seconds[phase],
             )
     return sums
@@ -182,7 +203,8 @@ def ranking(settings: Settings, network: ELCRecNetwork, split: Split) -> tuple[C
     flops = encoder_flops(settings, lengths) + 2.0 * len(user_Q) * network.n_items * settings.embedding_dim
     with network.encoder.smoothed():
         seconds = best(lambda: target_ranks(network, split.item_N, start_Q, target_Q, settings.max_seq_len), 2)
-    return Cost(flops, 2 * 4.0 * len(user_Q) * network.n_items), seconds
+    cost = Cost(flops, 2 * 4.0 * len(user_Q) * network.n_items, exponentials=encoder_exponentials(settings, lengths))
+    return cost, seconds
 
 
 def main() -> None:
@@ -214,9 +236,10 @@ def main() -> None:
     }
     rows = []
     for phase, (cost, seconds) in measured.items():
-        floor = max(cost.flops / rates[str(cost.dtype)], cost.bytes / rates["bytes"])
+        floor = cost.floor(rates)
         if floor > 0:
-            rows.append({"phase": phase, "flops": cost.flops, "bytes": cost.bytes, "floor": floor, "seconds": seconds})
+            counts = {"flops": cost.flops, "exponentials": cost.exponentials, "bytes": cost.bytes}
+            rows.append({"phase": phase, **counts, "floor": floor, "seconds": seconds})
     document = {
         "suite": "phases",
         "dataset": arguments.data.name,

@@ -251,14 +251,24 @@ def _phases(documents: list[dict[str, Any]]) -> list[str]:
         lines += [
             f"`{document['recipe']}` on {document['dataset']}, {document['steps']} steps an epoch; {where(document)}; "
             f"billion products and sums a second at best: {in_billions['torch.float32']} in float32, "
-            f"{in_billions['torch.bfloat16']} in bfloat16; {in_billions['bytes']} GB copied:",
+            f"{in_billions['torch.bfloat16']} in bfloat16; exponentials: {in_billions['exp torch.float32']} and "
+            f"{in_billions['exp torch.bfloat16']}; {in_billions['bytes']} GB copied:",
             "",
             *markdown(
-                ["phase", "10^9 products and sums", "MB moved", "floor, s", "measured, s", "ratio"],
+                [
+                    "phase",
+                    "10^9 products and sums",
+                    "10^6 exponentials",
+                    "MB moved",
+                    "floor, s",
+                    "measured, s",
+                    "ratio",
+                ],
                 [
                     [
                         row["phase"],
                         f"{row['flops'] / 1e9:.1f}",
+                        f"{row['exponentials'] / 1e6:.0f}",
                         f"{row['bytes'] / 1e6:.0f}",
                         f"{row['floor']:.4f}",
                         f"{row['seconds']:.4f}",
