@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -30,7 +32,7 @@ def nt_xent(a_BD: Tensor, b_BD: Tensor, temperature: float = 1.0, same_B: Tensor
     """
     n = a_BD.shape[0]
     z = torch.cat([a_BD, b_BD])
-    logits = z @ z.T / temperature
+    logits: Tensor = _Gram.apply(z) / temperature  # type: ignore[no-untyped-call]
     hidden = torch.eye(2 * n, dtype=torch.bool, device=z.device)
     row, partner = torch.arange(2 * n, device=z.device), torch.arange(2 * n, device=z.device).roll(n)
     if same_B is not None:
@@ -41,3 +43,18 @@ def nt_xent(a_BD: Tensor, b_BD: Tensor, temperature: float = 1.0, same_B: Tensor
     hidden = hidden | (logits.detach() < reach_21)
     hidden[row, partner] = False
     return F.cross_entropy(logits.masked_fill(hidden, float("-inf")), partner)
+
+
+class _Gram(torch.autograd.Function):
+    """``z z^T``, whose gradient ``(g + g^T) z`` is one product, not two."""
+
+    @staticmethod
+    def forward(ctx: Any, z: Tensor) -> Tensor:
+        ctx.save_for_backward(z)
+        return z @ z.T
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> Tensor:
+        (z,) = ctx.saved_tensors
+        gradient: Tensor = (grads[0] + grads[0].T) @ z
+        return gradient

@@ -28,7 +28,8 @@ class IntentCenters(nn.Module):
         """Index of the nearest centre by Euclidean distance: int64 [N], in 0 .. K - 1."""
         c_KD = self.weight
         # |x - c|^2 without |x|^2, which is the same for all centres.
-        return torch.addmm(c_KD.square().sum(dim=1), x_ND, c_KD.T, alpha=-2).argmin(dim=1)
+        # min() finds it several times faster than argmin().
+        return torch.addmm(c_KD.square().sum(dim=1), x_ND, c_KD.T, alpha=-2).min(dim=1).indices
 
     def cosines(self, x_ND: Tensor) -> Tensor:
         """Cosine of each vector to each centre, [N, K], without gradient."""
@@ -43,7 +44,7 @@ class IntentCenters(nn.Module):
 
     def assign(self, behaviour_ND: Tensor) -> Tensor:
         """Intent of behaviour embeddings of any length: nearest unit centre to the unit behaviour, int64 [N]."""
-        return self.cosines(behaviour_ND).argmax(dim=1)
+        return self.cosines(behaviour_ND).max(dim=1).indices
 
     def fuse(self, hidden_ND: Tensor, fusion: str) -> Tensor:
         """Each vector with its nearest centre: ``shift`` h + c [N, D], ``concat`` [h; c] [N, 2D], or ``none`` h.
