@@ -137,7 +137,8 @@ def _exclude(score_BV: Tensor, item_N: Tensor, start_B: Tensor, end_B: Tensor, s
     score_BV[:, 0] = float("-inf")
     if seen:
         seen_BW, _ = histories(item_N, start_B, end_B)
-        score_BV.scatter_(1, seen_BW, float("-inf"))
+        # Not scatter_, which in bfloat16 copies the whole matrix there and back.
+        score_BV[torch.arange(len(seen_BW), device=score_BV.device)[:, None], seen_BW] = float("-inf")
 
 
 def rank_of(score_BV: Tensor, target_B: Tensor) -> Tensor:

@@ -73,12 +73,11 @@ def _largest(value_BV: Tensor, m: int) -> tuple[Tensor, Tensor]:
     n_spans = value_BV.shape[1] // SPAN
     if n_spans <= 2 * m:
         return value_BV.topk(m, dim=1)
-    whole = n_spans * SPAN
-    # A stretch is every n_spans-th item: then the maxima of neighbours are found side by side.
-    most_BS = value_BV[:, :whole].view(len(value_BV), SPAN, n_spans).amax(dim=1)
+    rows, whole = len(value_BV), n_spans * SPAN
+    most_BS = value_BV[:, :whole].view(rows, n_spans, SPAN).amax(dim=2)
     span_BM = most_BS.topk(m, dim=1, sorted=False).indices
-    place_XM = torch.arange(0, whole, n_spans, device=value_BV.device)[:, None] + span_BM[:, None, :]
-    rest = torch.arange(whole, value_BV.shape[1], device=value_BV.device).expand(len(value_BV), -1)
-    place_BX = torch.cat([place_XM.flatten(1), rest], dim=1)
+    place_BMX = span_BM[:, :, None] * SPAN + torch.arange(SPAN, device=value_BV.device)
+    rest = torch.arange(whole, value_BV.shape[1], device=value_BV.device).expand(rows, -1)
+    place_BX = torch.cat([place_BMX.flatten(1), rest], dim=1)
     largest_BM, at_BM = value_BV.gather(1, place_BX).topk(m, dim=1)
     return largest_BM, place_BX.gather(1, at_BM)
