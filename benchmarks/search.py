@@ -1,4 +1,4 @@
-"""Approximate against exact search over catalogues of growing size, one thread.
+"""Exact search, in full and by half precision first, against approximate over catalogues of growing size, one thread.
 
     python benchmarks/search.py RUN --items 12101 100000 1000000
 
@@ -13,12 +13,15 @@ import json
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import torch
 
 from elcrec import ELCRec
 from elcrec.benchmark.provenance import provenance
-from elcrec.evaluation.ranking import SCORE_ROWS, user_vectors
+from elcrec.evaluation.ranking import best_items, user_vectors
+from elcrec.evaluation.scanning import HalfTable
 from elcrec.search import ItemSearch, recall
 
 RESULTS = Path(__file__).parent / "results" / "search"
@@ -62,10 +65,15 @@ def main() -> None:
 
 def measured(items_VD: torch.Tensor, fitted_QD: torch.Tensor, asked_QD: torch.Tensor, noise: float, run: str) -> None:
     """Compare on one catalogue, and write the result."""
-    table_DV = items_VD.T.contiguous()
+    # As a model's: row 0 is padding; histories are of one item, and nothing is left out.
+    table_DV = torch.cat([items_VD.new_zeros(1, items_VD.shape[1]), items_VD]).T
+    network: Any = SimpleNamespace(n_items=len(items_VD))
+    half = HalfTable.of(table_DV)
 
-    def exact(user_QD: torch.Tensor) -> torch.Tensor:
-        return torch.cat([torch.mm(part, table_DV).topk(K, dim=1).indices + 1 for part in user_QD.split(SCORE_ROWS)])
+    def exact(user_QD: torch.Tensor, half: HalfTable | None = None) -> torch.Tensor:
+        place_Q = torch.arange(len(user_QD))
+        at = (network, torch.ones_like(place_Q), place_Q, place_Q + 1)
+        return best_items(*at, K, 50, False, user_QD, table_DV=table_DV, half=half)[0]
 
     start = time.perf_counter()
     search = ItemSearch.build(items_VD, fitted_QD, K)
@@ -78,6 +86,12 @@ def measured(items_VD: torch.Tensor, fitted_QD: torch.Tensor, asked_QD: torch.Te
             seconds(lambda: [search.best(one, K) for one in alone]),
         ),
     }
+    exact_QK = exact(asked_QD)
+    if half is not None:
+        times["half_first"] = (
+            seconds(lambda: exact(asked_QD, half)),
+            seconds(lambda: [exact(one, half) for one in alone]),
+        )
     document = {
         "suite": "search",
         "run": run,
@@ -86,14 +100,15 @@ def measured(items_VD: torch.Tensor, fitted_QD: torch.Tensor, asked_QD: torch.Te
         "cells": search.index.nlist,
         "looked_into": search.index.nprobe,
         "build_seconds": build,
-        "recall@20": recall(exact(asked_QD), search.best(asked_QD, K)[0]),
+        "recall@20": recall(exact_QK, search.best(asked_QD, K)[0]),
+        "half_first_same": None if half is None else float((exact(asked_QD, half) == exact_QK).double().mean()),
         "seconds_a_user": {
             name: {"together": together / ASKED, "alone": one / ALONE} for name, (together, one) in times.items()
         },
         **provenance(),
     }
     (RESULTS / f"{len(items_VD)}-{noise:g}.json").write_text(json.dumps(document, indent=1) + "\n")
-    shown = ("items", "noise", "looked_into", "recall@20", "seconds_a_user")
+    shown = ("items", "noise", "looked_into", "recall@20", "half_first_same", "seconds_a_user")
     print(json.dumps({name: document[name] for name in shown}))
 
 

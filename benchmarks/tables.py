@@ -299,23 +299,33 @@ def _scaling(documents: list[dict[str, Any]]) -> list[str]:
 def _search(documents: list[dict[str, Any]]) -> list[str]:
     rows = []
     for document in sorted(documents, key=lambda one: (one["items"], one["noise"])):
-        exact, near = (document["seconds_a_user"][name] for name in ("exact", "approximate"))
+        seconds = document["seconds_a_user"]
+        ways = [seconds[name] for name in ("exact", "half_first", "approximate") if name in seconds]
         rows.append(
             [
                 f"{document['items']:,}",
                 f"{document['noise']:g}",
+                *_times([way["together"] for way in ways]),
+                *_times([way["alone"] for way in ways]),
+                "–" if "half_first" not in seconds else f"{document['half_first_same']:.4f}",
                 f"{document['looked_into']} of {document['cells']}",
                 f"{document['recall@20']:.4f}",
-                f"{1e3 * exact['together']:.2f} / {1e3 * near['together']:.2f}",
-                f"{exact['together'] / near['together']:.1f}",
-                f"{1e3 * exact['alone']:.2f} / {1e3 * near['alone']:.2f}",
-                f"{exact['alone'] / near['alone']:.1f}",
                 f"{document['build_seconds']:.0f} s",
                 where(document),
             ]
         )
-    names = ["items", "noise", "cells looked into", "recall@20", "256 users, ms a user: exact / approximate", "ratio"]
-    return markdown([*names, "one by one: exact / approximate", "ratio", "build", "machine"], rows)
+    how = "in full (/ half precision first) / approximate"
+    names = ["items", "noise", f"256 users, ms a user: {how}", "times as fast", f"one by one: {how}", "times as fast"]
+    more = ["half first: same items", "approximate: cells looked into", "recall@20", "build", "machine"]
+    return markdown([*names, *more], rows)
+
+
+def _times(seconds: list[float]) -> list[str]:
+    """Milliseconds of each way, and how much faster the others are than the first."""
+    return [
+        " / ".join(f"{1e3 * one:.2f}" for one in seconds),
+        " / ".join(f"{seconds[0] / one:.1f}" for one in seconds[1:]),
+    ]
 
 
 def _costs(documents: list[dict[str, Any]]) -> list[str]:

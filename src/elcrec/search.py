@@ -62,7 +62,7 @@ class ItemSearch(NamedTuple):
         wanted_QK, _ = search.best(user_QD, k)
         index.nprobe = min(LEAST_PROBED, n_cells)
         while index.nprobe < n_cells and recall(wanted_QK, search.best(user_QD, k)[0]) < RECALL:
-            index.nprobe = min(2 * index.nprobe, n_cells)
+            index.nprobe = min(index.nprobe + max(1, index.nprobe // 4), n_cells)
         return search
 
     def best(self, user_QD: Tensor, k: int) -> tuple[Tensor, Tensor]:

@@ -31,7 +31,7 @@ class HalfTable(NamedTuple):
     @classmethod
     def of(cls, table_DV: Tensor) -> HalfTable | None:
         """Of a table that is large, where products in bfloat16 are fast; else None."""
-        if table_DV.shape[1] <= LEAST_ITEMS or fast_products(table_DV.device) != torch.bfloat16:
+        if table_DV.shape[1] < LEAST_ITEMS or fast_products(table_DV.device) != torch.bfloat16:
             return None
         return cls(table_DV.to(torch.bfloat16).contiguous(), float(table_DV.norm(dim=0).max()))
 
