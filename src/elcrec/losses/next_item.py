@@ -128,7 +128,8 @@ class _LogSumExp(torch.autograd.Function):
         factor_VD = items_VD.to(products)
         factor_DV = factor_VD.T.contiguous()
         grad_hidden_ND, grad_items_VD = torch.empty_like(hidden_ND), torch.zeros_like(items_VD)
-        part_VD, wide_VD = torch.empty_like(factor_VD), torch.empty_like(items_VD)
+        wide = products == items_VD.dtype
+        part_VD, wide_VD = (None, None) if wide else (torch.empty_like(factor_VD), torch.empty_like(items_VD))
         # Few different shapes: a library that makes a kernel for each is slow whenever it meets a new one.
         n_padded = -(-n_rows // ROW_STEP) * ROW_STEP
         padded_ND = F.pad(hidden_ND, (0, 0, 0, n_padded - n_rows))
@@ -148,8 +149,10 @@ class _LogSumExp(torch.autograd.Function):
             total += sum_C1[:n_real].log().sum()
             grad_hidden_ND[first : first + n_real] = ((power_CV @ factor_VD) / sum_C1)[:n_real]
             scaled_CD = (hidden_CD / sum_C1).to(products)  # 0 in rows that are padding
-            torch.mm(power_CV.T, scaled_CD, out=part_VD)
-            grad_items_VD += wide_VD.copy_(part_VD)
+            if part_VD is None or wide_VD is None:
+                grad_items_VD.addmm_(power_CV.T, scaled_CD)
+            else:  # summed in the wider type
+                grad_items_VD += wide_VD.copy_(torch.mm(power_CV.T, scaled_CD, out=part_VD))
         ctx.save_for_backward(grad_hidden_ND, grad_items_VD)
         return total / n_rows
 

@@ -40,6 +40,11 @@ class Metrics:
             version: Of the model that answers.
             batches: By name of a thread, how many batches of each size it had.
         """
+        own = self.leave(version, batches)
+        return own if self._shared is None else merged(path.read_text() for path in sorted(self._shared.glob("*.prom")))
+
+    def leave(self, version: str, batches: Mapping[str, Mapping[int, int]]) -> str:
+        """This worker's own text, left where the others find it."""
         own = "\n".join([*self._lines(version, batches), ""])
         if self._shared is None:
             return own
@@ -47,7 +52,7 @@ class Metrics:
         beside = mine.with_suffix(f".{threading.get_ident()}")
         beside.write_text(own)
         beside.replace(mine)
-        return merged([path.read_text() for path in sorted(self._shared.glob("*.prom"))])
+        return own
 
     def _lines(self, version: str, batches: Mapping[str, Mapping[int, int]]) -> Iterator[str]:
         worker = f'worker="{os.getpid()}"'

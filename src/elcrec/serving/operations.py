@@ -41,20 +41,19 @@ async def readyz(request: Ask) -> Response[State | Problem]:
 @get("/metrics", media_type=MediaType.TEXT, summary="Metrics for Prometheus")
 async def metrics(request: Ask) -> Response[str]:
     """Counters and times of this process and, as of a moment ago, of the server's others."""
-    text = await asyncio.to_thread(metrics_text, engine_of(request), request.app.state.metrics)
+    engine, measured = engine_of(request), request.app.state.metrics
+    text = await asyncio.to_thread(measured.text, engine.snapshot.model.version, _batches(engine))
     return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
-def metrics_text(engine: Engine, measured: Metrics) -> str:
-    """What ``/metrics`` answers; leaves this worker's part for the others."""
-    batches = {"lists": engine.lists.sizes, "store": engine.commits.sizes}
-    return measured.text(engine.snapshot.model.version, batches)
+def _batches(engine: Engine) -> dict[str, dict[int, int]]:
+    return {"lists": engine.lists.sizes, "store": engine.commits.sizes}
 
 
 async def leave_metrics(engine: Engine, measured: Metrics) -> None:
     """Keep this worker's part fresh for the others, until cancelled."""
     while True:
-        await asyncio.to_thread(metrics_text, engine, measured)
+        await asyncio.to_thread(measured.leave, engine.snapshot.model.version, _batches(engine))
         await asyncio.sleep(FRESH)
 
 
