@@ -591,9 +591,9 @@ def test_the_report_of_a_real_model_with_whole_numbers_for_ids(show: Any, recipe
     page = show(report_document(model, "A real shop", n_journeys=6)).go()
     rows = page.locator("#intent-table tbody tr")
     assert rows.count() == 8
+    number = int(rows.first.get_attribute("data-intent"))
     rows.first.click()
-    opened = page.locator("#intent-page")
-    number = int(opened.get_attribute("data-intent"))
+    page.wait_for_selector(f'#intent-page[data-intent="{number}"]')
     typical = model.recommend_for_intent([number], k=3)["item_id"].to_list()
     shown = page.locator("#intent-items li").all_inner_texts()
     assert [text.split("\n")[0].split()[0] for text in shown[:3]] == [str(item) for item in typical]
