@@ -194,7 +194,7 @@ class EncoderLayer(nn.Module):
                 score_RWW = torch.baddbmm(mask, q_RWd, k_RWd.transpose(1, 2), alpha=scale)
                 mixed.append(self.dropout(score_RWW.softmax(dim=-1)) @ v_RWd)
             out.append(torch.cat(mixed, dim=-1).view(rows * width, -1))
-        return torch.cat(out)
+        return out[0] if len(out) == 1 else torch.cat(out)
 
 
 def attention_masks(batch: TokenBatch) -> list[Tensor]:
@@ -247,6 +247,8 @@ def pool(hidden_TD: Tensor, batch: TokenBatch, recency: float = 1.0) -> Tensor:
 
 def _blocks(x_TD: Tensor, blocks: Blocks) -> tuple[Tensor, ...]:
     """The tokens of each block; split at once, because the gradient of a slice is as large as what it is cut from."""
+    if len(blocks) == 1:  # nothing to cut, and no gradient to put together
+        return (x_TD,)
     parts: tuple[Tensor, ...] = x_TD.split([rows * width for rows, width in blocks])
     return parts
 
