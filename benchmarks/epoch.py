@@ -5,10 +5,13 @@
 
 Phases: data (draw batch, views, negatives), encode, losses, backward, step (optimiser), evaluate (rank the catalogue
 for every validation item). On a GPU, phases are those of the host unless CUDA_LAUNCH_BLOCKING=1 is set.
+
+What glibc's allocator was told (GLIBC_TUNABLES, see docs/performance.md) is kept with the result.
 """
 
 import argparse
 import json
+import os
 import statistics
 import time
 from pathlib import Path
@@ -47,6 +50,7 @@ def main() -> None:
         "recipe": arguments.recipe,
         "overrides": overrides,
         "seed": 1,
+        "allocator": os.environ.get("GLIBC_TUNABLES"),
         "epochs_counted": len(counted),
         "read_seconds": read_seconds,
         "epoch_seconds": spread(training),

@@ -1,6 +1,6 @@
 """What the intents of trained runs are worth: meaning, health, steering, and stability over their seeds.
 
-    python benchmarks/intents.py ../shared/data/Beauty_item2attributes.json runs/accuracy/accuracy/Beauty-default-seed*
+    python benchmarks/intents.py Beauty_item2attributes.json runs/accuracy/accuracy/Beauty-default-seed*
 
 One JSON a run under benchmarks/results/intents/, and one for the pairs of runs where there are several.
 """

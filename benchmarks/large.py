@@ -1,7 +1,7 @@
 """A made-up company's log of any size, through the command line: time and memory of every step.
 
-    python benchmarks/large.py --work /tmp/company
-    python benchmarks/large.py --work /tmp/small --users 50000 --items 10000 --interactions 1000000
+    python benchmarks/large.py --work company-work
+    python benchmarks/large.py --work small-work --users 50000 --items 10000 --interactions 1000000
 
 Generates the log, prepares it, trains recipe `large` on a part of it and kills the training after its first epoch, lets
 it resume to the end, and makes lists for some users. A step whose result lies in the work folder already is not

@@ -11,7 +11,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from elcrec.benchmark.study import study_lines, study_markdown
+from elcrec.benchmark.study import missing_rows, study_lines, study_markdown
 from elcrec.benchmark.suite import read_suite
 from elcrec.benchmark.summary import lines_of, markdown, read_results, spread, where
 
@@ -25,16 +25,20 @@ README = PAGE.parent.parent / "README.md"
 README_TABLE = ("<!-- results -->\n", "<!-- /results -->\n")
 PEER_TIMES = ("times_as_fast", "times_as_fast_targets")
 BESIDE_METRICS = ("hit_rate@5", "ndcg@20")
+MADE = (
+    "Made by `python benchmarks/tables.py` from `benchmarks/results/`; do not edit. `-dirty` after a commit: the clone "
+    "held changes that were not committed yet."
+)
 BESIDE = (
     "Same files, same protocol (leave one out, whole catalogue, seen items not ranked). Ours: chosen on validation, "
     "mean ± sd over the seeds in brackets. Published: as printed, mostly single seeds, some chosen on test "
     "(`benchmarks/published.toml`)."
 )
 INTRO = {
-    "intents": "What the intents of the runs of `accuracy` are worth, on the histories before the test items: agreement"
-    " with the next item's main attribute (adjusted mutual information, and lift over the prior) of learned intents / "
-    "k-means with as many clusters on the same embeddings, 5 restarts / chance; and the share of an intent's 50 most "
-    "typical items in the top 10 of users steered toward it. `python benchmarks/intents.py ITEMS RUN ...`",
+    "intents": "What the intents of `default` are worth (trainings before those of `accuracy`), on the histories "
+    "before the test items: agreement with the next item's main attribute (adjusted mutual information, and lift "
+    "over the prior) of learned intents / k-means with as many clusters on the same embeddings, 5 restarts / chance; "
+    "and the share of an intent's 50 most typical items in the top 10 of users steered toward it. `python benchmarks/intents.py ITEMS RUN ...`",
     "clustering": "Cluster losses on one trained encoder, judged on validation; mean ± sd over seeds. "
     "`python benchmarks/clustering.py RUN --items ITEMS`",
     "planted": "Adjusted Rand index of learned against planted intents in the demo's shop, by difficulty, and in one "
@@ -67,13 +71,16 @@ INTRO = {
 
 
 def page() -> str:
-    lines = ["# Results", "", "Made by `python benchmarks/tables.py` from `benchmarks/results/`; do not edit.", ""]
+    lines = ["# Results", "", MADE, ""]
     lines += ["## Beside published figures", "", BESIDE, "", *beside_published(), ""]
     for path in sorted(SUITES.glob("*.toml")):
         suite = read_suite(path)
         if any((RESULTS / suite.name).glob("*.json")):
             about = f"{suite.about} `elcrec benchmark benchmarks/suites/{path.name}`"
-            lines += [f"## {suite.name}", "", *study_markdown(about, study_lines(suite, RESULTS / suite.name)), ""]
+            results = study_lines(suite, RESULTS / suite.name)
+            lines += [f"## {suite.name}", "", *study_markdown(about, results), ""]
+            if missing := missing_rows(suite, results):
+                lines += [f"Not run yet: {', '.join(missing)}.", ""]
     for suite_name, intro in INTRO.items():
         documents = [json.loads(path.read_text()) for path in sorted((RESULTS / suite_name).glob("*.json"))]
         if documents:
@@ -122,12 +129,13 @@ def _speed(documents: list[dict[str, Any]]) -> list[str]:
             document["recipe"],
             " / ".join(f"{document['epoch_seconds'][which]:.1f}" for which in ("min", "median", "max")),
             *(f"{document['phases'][phase]['median']:.2f}" for phase in phases),
-            f"{document['peak_memory_bytes'] / 2**20:.0f} MB",
+            f"{document['peak_memory_bytes'] / 1e6:,.0f} MB",
+            "huge pages" if document.get("allocator") else "–",
             where(document),
         ]
         for document in documents
     ]
-    return markdown(["data", "recipe", "training epoch", *phases, "peak memory", "machine"], rows)
+    return markdown(["data", "recipe", "training epoch", *phases, "peak memory", "allocator", "machine"], rows)
 
 
 def _losses(documents: list[dict[str, Any]]) -> list[str]:

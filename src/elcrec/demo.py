@@ -191,7 +191,10 @@ def _intents_table(demo: Demo) -> RenderableType:
     for row in demo.matching.iter_rows(named=True):
         items, found = ", ".join(row["items"]), f"{row['found']:.0%}"
         table.add_row(row["planted"], f"{row['users']:,}", str(row["intent"]), found, items)
-    note = f"Adjusted Rand index {demo.rand_index:.2f} (0: chance, 1: the same). Training never saw the planted names."
+    note = (
+        f"Adjusted Rand index {demo.rand_index:.2f} (0: chance, 1: the same). "
+        "Training never saw the planted names, only their number."
+    )
     return Group(table, Text(note, style="dim"))
 
 

@@ -62,7 +62,7 @@ DEFAULT_SPACE = {
     "n_layers": Range(low=1, high=3),
     "horizon": Range(low=1, high=4),
     "smoothing": Range(choices=[0.0, 0.5, 1.0]),
-    "epochs": Range(choices=[10, 20, 30]),
+    "epochs": Range(choices=[6, 12, 24]),
 }
 
 

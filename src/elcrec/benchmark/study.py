@@ -87,9 +87,15 @@ def study_markdown(about: str, lines: list[Line]) -> list[str]:
     """Text and both tables, line by line."""
     note = (
         "Test metrics: mean ± standard deviation over seeds. Differences are over users, against the row without one; "
-        "p-values are Wilcoxon's, corrected after Holm; * below .05."
+        "p-values are Wilcoxon's, corrected after Holm; * below .05. Seconds and memory are those of machines that may "
+        "have had other work to do."
     )
     return [about, "", *markdown(*accuracy_table(lines)), "", note, "", *markdown(*effort_table(lines))]
+
+
+def missing_rows(suite: Suite, lines: list[Line]) -> list[str]:
+    """Rows of a suite that have no result on any data set yet."""
+    return [name for name in row_names(suite) if name not in {line.row for line in lines}]
 
 
 def write_pages(suite: Suite, folder: Path, lines: list[Line], pictures: list[str]) -> list[Path]:

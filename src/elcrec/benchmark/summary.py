@@ -153,7 +153,7 @@ def effort_table(lines: list[Line]) -> tuple[list[str], list[list[str]]]:
                 ", ".join(f"{each['best_epoch']} of {each['epochs']}" for each in trained) or "–",
                 f"{mean(each['train_seconds'] for each in line.documents):.0f}",
                 f"{mean(each['train_seconds'] / each['epochs'] for each in trained):.1f}" if trained else "–",
-                f"{max(each['peak_memory_bytes'] for each in line.documents) / 2**20:.0f} MB",
+                f"{max(each['peak_memory_bytes'] for each in line.documents) / 1e6:,.0f} MB",
                 shown,
                 where(first),
             ]

@@ -47,7 +47,7 @@ def serve(
     device: Device = "cpu",
     as_json: Json = False,
 ) -> None:
-    """Answer over HTTP: recommendations, events, intents, and a page to explore them. Needs elcrec[serve]."""
+    """Answer over HTTP: recommendations, events, intents, and a page to explore them. Needs the extra 'serve'."""
     missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
     if missing:
         raise SettingsError(f"serving needs {', '.join(missing)}: pip install 'elcrec[serve]'")
