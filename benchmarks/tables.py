@@ -38,7 +38,8 @@ INTRO = {
     "intents": "What the intents of `default` are worth (trainings before those of `accuracy`), on the histories "
     "before the test items: agreement with the next item's main attribute (adjusted mutual information, and lift "
     "over the prior) of learned intents / k-means with as many clusters on the same embeddings, 5 restarts / chance; "
-    "and the share of an intent's 50 most typical items in the top 10 of users steered toward it. `python benchmarks/intents.py ITEMS RUN ...`",
+    "and the share of an intent's 50 most typical items in the top 10 of users steered toward it. "
+    "`python benchmarks/intents.py ITEMS RUN ...`",
     "clustering": "Cluster losses on one trained encoder, judged on validation; mean ± sd over seeds. "
     "`python benchmarks/clustering.py RUN --items ITEMS`",
     "planted": "Adjusted Rand index of learned against planted intents in the demo's shop, by difficulty, and in one "
