@@ -32,7 +32,7 @@ class UserEncoder(nn.Module):
         """
         n_rows, length = item_BL.shape[0], self.max_seq_len
         column_BL = torch.arange(length).expand(n_rows, length)
-        length_B = (item_BL > 0).sum(dim=1)
+        length_B = (item_BL > 0).sum(dim=1).clamp(min=1)  # of an empty history, item 0's vector
         position_BL = column_BL
         if self.padding == "skip":  # real tokens come first
             item_BL = item_BL.gather(1, (column_BL + length - length_B[:, None]) % length)

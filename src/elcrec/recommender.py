@@ -372,6 +372,10 @@ class ELCRec(Answering, Judging):
         """Keep the names given to intents with the run in ``path``."""
         RunFolder(Path(path)).write_names(self._given_names)
 
+    def read_names(self, path: str | Path) -> None:
+        """Take over the names that are kept with the run in ``path``, instead of the ones given so far."""
+        self._given_names = RunFolder(Path(path)).names()
+
     def _restore(self, folder: RunFolder) -> ELCRec:
         document = folder.config()
         self.recipe, self.settings = str(document.get("recipe")), document["settings"]

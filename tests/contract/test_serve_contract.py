@@ -13,6 +13,7 @@ import pytest
 
 from cli_runner import run_cli
 from elcrec import ELCRec
+from elcrec.serving.store import open_store
 from served import Served, shop_run
 
 
@@ -313,6 +314,20 @@ def test_the_contract_describes_itself(served: Served) -> None:
 def test_other_sites_may_not_ask(served: Served) -> None:
     answer = served.client.get("/v1/model", headers={"origin": "https://elsewhere.example"})
     assert not [name for name in answer.headers if name.startswith("access-control")]
+    # What a page may send elsewhere without asking: a form, or text.
+    for kind in ("text/plain", "application/x-www-form-urlencoded", ""):
+        headers = {"origin": "https://elsewhere.example", "content-type": kind}
+        answer = served.client.post("/v1/events", content=b'{"events": []}', headers=headers)
+        assert answer.status_code == 415
+        assert "application/json" in answer.json()["error"]
+    assert served.client.post("/v1/recommend", content=b'{"user_id": "a"}').status_code == 200
+
+
+def test_somebody_never_known_is_not_marked_as_forgotten(run: Path, tmp_path: Path) -> None:
+    path = tmp_path / "events.sqlite"
+    with Served(run, "--store", path) as server:
+        assert server.client.delete("/v1/users/of-tomorrow").status_code == 404
+        assert open_store(str(path)).gone(["of-tomorrow"]) == [False]
 
 
 def test_keys_rates_limits_and_reading_only(run: Path, model: ELCRec, tmp_path: Path) -> None:
@@ -331,6 +346,12 @@ def test_keys_rates_limits_and_reading_only(run: Path, model: ELCRec, tmp_path: 
     with Served(run, *options, *limits) as server:
         assert "API key" in server.get("/v1/model", 401)
         assert "API key" in server.get("/metrics", 401)
+        for path in ("//v1/model", "/v1//model", "///metrics", "/v1/model/", "/nothing", "/%76%31/model"):
+            assert server.client.get(f"{server.url}{path}").status_code == 401, path
+        assert server.client.delete(f"{server.url}//v1/users/{model.users.ids[0]}").status_code == 401
+        refused = server.client.get("/v1/model", headers={"origin": "https://a.example"})
+        assert refused.headers["access-control-allow-origin"] == "https://a.example"
+        assert server.client.get("/openapi/openapi.json").status_code == 200
         assert server.client.get("/v1/model", headers={"x-api-key": key + "x"}).status_code == 401
         assert server.client.get("/v1/model", headers={"x-api-key": "another-key-of-ours"}).status_code == 200
         assert server.client.get("/").status_code == 200

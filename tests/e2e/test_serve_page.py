@@ -135,6 +135,22 @@ def test_a_history_is_built_by_choosing_items(show: Any, model: ELCRec) -> None:
     assert page.is_hidden("#next")
 
 
+def test_adding_goes_on_from_the_whole_history(show: Any, served: Served, model: ELCRec) -> None:
+    history = [model.items.ids[number % 12] for number in range(70)]
+    events = [
+        {"user_id": "heavy", "item_id": item, "event_id": f"heavy-{at}", "timestamp": at}
+        for at, item in enumerate(history)
+    ]
+    served.post("/v1/events", {"events": events})
+    page = show("#user-heavy")
+    page.wait_for_selector("#wants-cards h3:has-text('the newest 50 of 70 events')")
+    lists(page, model.recommend_from_history([history], k=12)["item_id"].to_list())
+    first = titles(page)[0].removeprefix("The ")
+    page.locator("#list .add").first.click()
+    lists(page, model.recommend_from_history([[*history, first]], k=12)["item_id"].to_list())
+    assert page.locator("#person-items .chip").count() == 71
+
+
 def test_steering_moves_the_list_at_once(show: Any, model: ELCRec) -> None:
     user = model.users.ids[3]
     page = show(f"#user-{user}")

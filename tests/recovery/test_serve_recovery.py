@@ -188,6 +188,42 @@ def test_a_worker_that_dies_is_replaced_and_stopping_loses_nothing(run: Path, tm
         assert server.stop() == 0
 
 
+class HungUpOn(Served):
+    """Is told to reload while its workers load the run."""
+
+    def wait(self) -> None:
+        for _ in range(40):
+            self.process.send_signal(signal.SIGHUP)
+            time.sleep(0.1)
+        super().wait()
+
+
+def test_a_hangup_while_the_run_is_loaded_waits(run: Path, tmp_path: Path) -> None:
+    with HungUpOn(run, "--workers", 2, "--store", tmp_path / "events.sqlite") as server:
+        wait_until(lambda: [line["event"] for line in server.lines()].count("serving") == 2)
+        wait_until(lambda: "reloaded" in [line["event"] for line in server.lines()])
+        assert "a worker died: another takes its place" not in [line["event"] for line in server.lines()]
+        assert server.stop() == 0
+
+
+def test_a_worker_that_cannot_start_does_not_stop_the_others(run: Path, tmp_path: Path) -> None:
+    link = tmp_path / "live"
+    link.symlink_to(run)
+    with Served(link, "--workers", 2, "--store", tmp_path / "events.sqlite") as server:
+        wait_until(lambda: [line["event"] for line in server.lines()].count("serving") == 2)
+        pids = {line["pid"] for line in server.lines() if line["event"] == "serving"}
+        link.unlink()
+        link.symlink_to(tmp_path / "nothing")
+        os.kill(pids.pop(), signal.SIGKILL)
+        wait_until(lambda: "cannot serve" in [line["event"] for line in server.lines()])
+        for _ in range(5):
+            assert server.client.post("/v1/recommend", json={"user_id": "a"}).status_code == 200
+        link.unlink()
+        link.symlink_to(run)
+        wait_until(lambda: [line["event"] for line in server.lines()].count("serving") == 3)
+        assert server.stop() == 0
+
+
 # ---------------------------------------------------------------------- nonsense
 
 

@@ -55,6 +55,7 @@ def serve(
         raise SettingsError(f"--unknown-user {unknown_user}: use {', '.join(POLICIES)}")
     from elcrec.serving.options import Options
     from elcrec.serving.server import serve as answer
+    from elcrec.serving.store import shown
 
     place = store or f"{str(run).rstrip('/')}.events.sqlite"
     options = Options(
@@ -77,9 +78,9 @@ def serve(
 
     def listening(address: str) -> None:
         if as_json:
-            print_json({"url": address, "run": str(run), "store": place})
+            print_json({"url": address, "run": str(run), "store": shown(place)})
         else:
-            say(f"serving {run} on {address} (events in {place}); stop with Ctrl-C")
+            say(f"serving {run} on {address} (events in {shown(place)}); stop with Ctrl-C")
 
     answer(options, listening)
 

@@ -22,7 +22,7 @@ from litestar.openapi.plugins import JsonRenderPlugin
 
 from elcrec.errors import ElcrecError, RunError
 from elcrec.run_folder import package_version
-from elcrec.serving import catalogue_pages, lists, operations, people_pages
+from elcrec.serving import catalogue_pages, hangup, lists, operations, people_pages
 from elcrec.serving.engine import Engine, Snapshot
 from elcrec.serving.guard import Guard, Keys, Rate
 from elcrec.serving.metrics import Metrics
@@ -70,15 +70,16 @@ def make_app(
         tell_others: Called when the run on disk changed, for the other workers; SIGHUP tells this one.
         shared_metrics: Where workers leave their metrics for each other.
     """
-    metrics = Metrics(shared_metrics)
+    metrics, first = Metrics(shared_metrics), [snapshot]
+    del snapshot  # the engine alone holds it, until another takes its place
 
     @contextlib.asynccontextmanager
     async def life(app: Litestar) -> AsyncIterator[None]:
-        engine = Engine(options, snapshot, store)
+        engine = Engine(options, first.pop(), store)
         if tell_others is not None:
             engine.tell_others = tell_others
         app.state.engine = engine
-        snapshot.study.submit(snapshot.prepare)
+        engine.snapshot.prepare_beside()
         _listen_to_hangup(engine, metrics)
         leaving = None
         if shared_metrics is not None:
@@ -114,12 +115,12 @@ def make_app(
         ),
         logging_config=None,
     )
-    return Guard(app, keys, Rate(options.rate), metrics)
+    return Guard(app, keys, Rate(options.rate), metrics, options.cors)
 
 
 def _listen_to_hangup(engine: Engine, metrics: Metrics) -> None:
     """SIGHUP reloads, where this process may listen to signals."""
-    if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "SIGHUP"):
+    if threading.current_thread() is not threading.main_thread() or not hangup.HANGUP:
         return
     reloading: set[asyncio.Task[None]] = set()
 
@@ -133,3 +134,4 @@ def _listen_to_hangup(engine: Engine, metrics: Metrics) -> None:
         task.add_done_callback(reloading.discard)
 
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, on_hangup)
+    hangup.listen()

@@ -59,12 +59,11 @@ async def rename_intent(request: Ask, intent: int, data: Rename) -> IntentLine:
     _known(snapshot, intent)
 
     def rename() -> IntentLine:
-        snapshot.model.rename_intents({intent: data.name})
         try:
-            snapshot.model.write_names(engine.options.run)
+            snapshot.rename(intent, data.name)
         except RunError as error:
             raise Refused(409, str(error)) from error
-        engine.renamed(snapshot)
+        engine.tell_others()
         return line_of(snapshot, intent, 12)
 
     return await snapshot.ask(rename)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import torch
 
-from elcrec.errors import ElcrecError, RunError, UnknownIdError
+from elcrec.errors import RunError, UnknownIdError
 from elcrec.serving.contracts import Map, Wishes
 from elcrec.serving.options import Options
 from elcrec.serving.people import Numbers, history
@@ -38,23 +38,38 @@ RUN_FILES = (
     "items.faiss",
 )
 Given = TypeVar("Given")
-Stamp = tuple[tuple[int, int, int], ...]
+
+
+class Stamp(NamedTuple):
+    """Of the files of a run: other ones, or changed ones, have another stamp.
+
+    Attributes:
+        model: Of all that a model is made of.
+        names: Of the names that people gave to intents.
+    """
+
+    model: tuple[tuple[int, int, int], ...]
+    names: tuple[tuple[int, int, int], ...]
 
 
 class Snapshot:
     """One loaded model, with what is worked out from it once."""
 
-    def __init__(self, model: ELCRec, stamp: Stamp, approximate: bool) -> None:
-        """Take a model as it is on disk at ``stamp``; plain lists by its index, where ``approximate``."""
-        self.model, self.stamp, self.loaded, self.approximate = model, stamp, time.time(), approximate
+    def __init__(
+        self, model: ELCRec, run: Path, stamp: Stamp, approximate: bool, study: ThreadPoolExecutor | None = None
+    ) -> None:
+        """Take a model as it is in the folder ``run`` at ``stamp``; plain lists by its index, where ``approximate``."""
+        self.model, self.run, self.stamp = model, run, stamp
+        self.loaded, self.approximate = time.time(), approximate
         self._plans: dict[Any, Policy] = {}
         self._map: asyncio.Future[Map] | None = None
+        self._prepared: asyncio.Future[None] | None = None
         # Questions that may take long wait for each other, not for those that want a list.
-        self.study = ThreadPoolExecutor(max_workers=1, thread_name_prefix="elcrec-study")
+        self.study = study or ThreadPoolExecutor(max_workers=1, thread_name_prefix="elcrec-study")
 
     @classmethod
-    def load(cls, options: Options) -> Snapshot:
-        """Read the run and see that it answers.
+    def load(cls, options: Options, study: ThreadPoolExecutor | None = None) -> Snapshot:
+        """Read the run and see that it answers; ``study`` is the thread of the model before.
 
         Raises:
             RunError: It is missing, damaged or no good.
@@ -62,20 +77,47 @@ class Snapshot:
         from elcrec.recommender import ELCRec
 
         torch.set_num_threads(options.threads)
-        stamp = stamp_of(options.run)
-        model = ELCRec.load(options.run, options.device)
+        run = options.run.resolve()  # a link that is turned meanwhile must not mix two runs
+        stamp = stamp_of(run)
+        model = ELCRec.load(run, options.device)
         _ = model.version, model.titles
         plan = model.plan(1, approximate=options.approximate)
         first = model.history_of(model.users.ids[0])
         if first is None or not model.pick_popular(plan).items:
             raise RunError(f"{options.run} is damaged: it recommends nothing")
         model.pick([first], plan)
-        return cls(model, stamp, options.approximate)
+        return cls(model, run, stamp, options.approximate, study)
 
     def prepare(self) -> None:
         """Work out what intents need, before somebody waits for it."""
         _ = self.intents
         self.model.plan(intents=[0])
+
+    def prepare_beside(self) -> None:
+        """:meth:`prepare` while lists are made already."""
+        self._prepared = asyncio.wrap_future(self.study.submit(self.prepare))
+
+    async def prepared(self) -> None:
+        """Wait until intents are worked out."""
+        if self._prepared is not None:
+            await asyncio.shield(self._prepared)
+
+    def read_names(self) -> None:
+        """Take over the names that intents have on disk by now."""
+        names = stamp_of(self.run).names
+        self.model.read_names(self.run)
+        self.stamp = self.stamp._replace(names=names)
+
+    def rename(self, intent: int, name: str) -> None:
+        """Name an intent, here and on disk."""
+        self.model.read_names(self.run)  # another worker may have named one
+        self.model.rename_intents({intent: name})
+        try:
+            self.model.write_names(self.run)
+        except RunError:
+            self.model.read_names(self.run)
+            raise
+        self.stamp = self.stamp._replace(names=stamp_of(self.run).names)
 
     @cached_property
     def intents(self) -> list[dict[str, Any]]:
@@ -136,9 +178,13 @@ def _key(wishes: Wishes) -> Any:
 
 
 def stamp_of(run: Path) -> Stamp:
-    """Changes when the files of a run change."""
-    found = [path.stat() for name in (*RUN_FILES, "intents.json") if (path := run / name).exists()]
-    return tuple((status.st_ino, status.st_mtime_ns, status.st_size) for status in found)
+    """As the files are now."""
+
+    def marks(names: Sequence[str]) -> tuple[tuple[int, int, int], ...]:
+        found = [path.stat() for name in names if (path := run / name).exists()]
+        return tuple((status.st_ino, status.st_mtime_ns, status.st_size) for status in found)
+
+    return Stamp(marks(RUN_FILES), marks(["intents.json"]))
 
 
 class Asked(NamedTuple):
@@ -180,12 +226,13 @@ class Engine:
     # ------------------------------------------------------------------ the threads' work
 
     def _answer(self, asked: list[Asked]) -> list[Made | Exception]:
-        found = self._histories([one for one in asked if one.history is None])
         made: list[Made | Exception | None] = [None] * len(asked)
         alike: dict[tuple[int, int], list[int]] = {}
-        histories = [next(found) if one.history is None else one.history for one in asked]
+        histories = self._histories(asked)
         for place, (one, items) in enumerate(zip(asked, histories, strict=True)):
-            if len(items):
+            if isinstance(items, Exception):
+                made[place] = items
+            elif len(items):
                 alike.setdefault((id(one.snapshot), id(one.plan)), []).append(place)
             else:
                 made[place] = _tried(_without_history, one)
@@ -201,10 +248,17 @@ class Engine:
                 made[place] = Made(picked, None)
         return [one if one is not None else RuntimeError("no answer") for one in made]
 
-    def _histories(self, asked: list[Asked]) -> Any:
-        users = [str(one.user) for one in asked]
-        kept = self.store.read(users) if users else []
-        return iter([history(one.snapshot.model, one.user or "", its) for one, its in zip(asked, kept, strict=True)])
+    def _histories(self, asked: list[Asked]) -> list[Any]:
+        """The items of each, or why the store has none for who needs it."""
+        users = [str(one.user) for one in asked if one.history is None]
+        try:
+            kept = iter(self.store.read(users) if users else [])
+        except Exception as error:
+            return [error if one.history is None else one.history for one in asked]
+        return [
+            history(one.snapshot.model, one.user or "", next(kept)) if one.history is None else one.history
+            for one in asked
+        ]
 
     def _commit(self, waiting: list[Sequence[Event]]) -> list[list[bool] | Exception]:
         """The events of many requests in one transaction."""
@@ -223,23 +277,20 @@ class Engine:
             RunError: The run is damaged.
         """
         async with self._reloading:
-            if stamp_of(self.options.run) == self.snapshot.stamp:
-                return False
-            fresh = await asyncio.to_thread(_load_and_prepare, self.options)
-            self.snapshot = fresh  # who asks the old one already is answered by it
-            return True
-
-    def renamed(self, snapshot: Snapshot) -> None:
-        """An intent got a name, which is in the run's files now: nothing to reload here, but elsewhere."""
-        snapshot.stamp = stamp_of(self.options.run)
-        self.tell_others()
+            changed = stamp_of(self.options.run).model != self.snapshot.stamp.model
+            if changed:
+                fresh = await asyncio.to_thread(_load_and_prepare, self.options, self.snapshot.study)
+                self.snapshot = fresh  # who asks the old one already is answered by it
+            if stamp_of(self.snapshot.run).names != self.snapshot.stamp.names:
+                await self.snapshot.ask(self.snapshot.read_names)
+            return changed
 
 
-def _load_and_prepare(options: Options) -> Snapshot:
+def _load_and_prepare(options: Options, study: ThreadPoolExecutor) -> Snapshot:
     try:
-        snapshot = Snapshot.load(options)
+        snapshot = Snapshot.load(options, study)
         snapshot.prepare()
-    except ElcrecError:
+    except RunError:
         raise
     except Exception as error:
         raise RunError(f"{options.run} is damaged: {error}") from error
@@ -249,8 +300,10 @@ def _load_and_prepare(options: Options) -> Snapshot:
 def _without_history(one: Asked) -> Made:
     model = one.snapshot.model
     if one.unknown == "error" or (one.unknown == "intents" and not one.intents):
+        if one.user is None:
+            raise UnknownIdError("the history holds no item that the model knows; send some, or unknown_user='popular'")
         remedy = ": choose intents" if one.unknown == "intents" else ", or ask for unknown_user='popular'"
-        raise UnknownIdError(f"user {str(one.user)[:80]!r} has no history; send events or a history{remedy}")
+        raise UnknownIdError(f"user {one.user[:80]!r} has no history; send events or a history{remedy}")
     if one.unknown == "intents":
         return Made(model.pick_typical(one.intents, one.plan), "intents")
     return Made(model.pick_popular(one.plan), "popular")

@@ -17,7 +17,8 @@ from elcrec.serving.metrics import Metrics
 LOG = logging.getLogger("elcrec.serve")
 SLASH = "\ue000"
 """Stands for an escaped slash within an id, so that it does not part the path."""
-GUARDED = ("/v1", "/metrics", "/openapi")
+OPEN = ("", "healthz", "readyz", "openapi/openapi.json")
+"""Needs no key: nothing of the model or of people. All else does, whatever the routing makes of its path."""
 MOST_CALLERS = 10_000
 
 
@@ -79,9 +80,9 @@ class Rate:
 class Guard:
     """An ASGI application around the endpoints."""
 
-    def __init__(self, app: Any, keys: Keys, rate: Rate, metrics: Metrics) -> None:
-        """See :class:`Keys`, :class:`Rate`, :class:`Metrics`."""
-        self._app, self._keys, self._rate, self._metrics = app, keys, rate, metrics
+    def __init__(self, app: Any, keys: Keys, rate: Rate, metrics: Metrics, origins: tuple[str, ...] = ()) -> None:
+        """See :class:`Keys`, :class:`Rate`, :class:`Metrics`; ``origins``: other sites whose pages may ask."""
+        self._app, self._keys, self._rate, self._metrics, self._origins = app, keys, rate, metrics, origins
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Let a request pass, or refuse it; count and log it."""
@@ -102,7 +103,7 @@ class Guard:
                 _keep_slashes(scope)
                 await self._app(scope, receive, watch)
             else:
-                await _refuse(watch, *refusal)
+                await _refuse(watch, *refusal, self._origin_allowed(scope))
         finally:
             seconds = time.perf_counter() - begun
             method, path = scope["method"], str(scope.get("path_template") or "other")
@@ -113,14 +114,22 @@ class Guard:
 
     def _refusal(self, scope: Any) -> tuple[int, str] | None:
         caller = (scope.get("client") or ("",))[0].encode()
-        if self._keys.there and scope["path"].startswith(GUARDED) and scope["method"] != "OPTIONS":
+        path = "/".join(part for part in scope["path"].split("/") if part)
+        if self._keys.there and path not in OPEN and scope["method"] != "OPTIONS":
             key = self._keys.known(scope["headers"])
             if key is None:
                 return 401, "send a valid API key: header 'Authorization: Bearer KEY'"
             caller = key
         if not self._rate.allows(caller):
             return 429, "too many requests: wait a second"
+        # What another site's page can send without being asked whether it may.
+        if scope["method"] == "POST" and _header(scope, b"origin") and not _is_json(scope):
+            return 415, "send Content-Type: application/json"
         return None
+
+    def _origin_allowed(self, scope: Any) -> bytes:
+        origin = _header(scope, b"origin")
+        return origin if "*" in self._origins or origin.decode("latin-1") in self._origins else b""
 
 
 def _keep_slashes(scope: Any) -> None:
@@ -130,8 +139,19 @@ def _keep_slashes(scope: Any) -> None:
         scope["path"] = unquote(text.replace("%2F", SLASH), errors="replace")
 
 
-async def _refuse(send: Any, status: int, sentence: str) -> None:
+def _header(scope: Any, name: bytes) -> bytes:
+    found: bytes = next((value for one, value in scope["headers"] if one == name), b"")
+    return found
+
+
+def _is_json(scope: Any) -> bool:
+    return _header(scope, b"content-type").split(b";")[0].strip().lower() == b"application/json"
+
+
+async def _refuse(send: Any, status: int, sentence: str, origin: bytes) -> None:
     headers = [(b"content-type", b"application/json")]
-    headers += [(b"www-authenticate", b"Bearer")] if status == 401 else [(b"retry-after", b"1")]
+    headers += {401: [(b"www-authenticate", b"Bearer")], 429: [(b"retry-after", b"1")]}.get(status, [])
+    if origin:  # its page may read why
+        headers += [(b"access-control-allow-origin", origin), (b"vary", b"Origin")]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": json.dumps({"error": sentence}).encode()})

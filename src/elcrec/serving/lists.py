@@ -68,6 +68,8 @@ async def answer(engine: Engine, wishes: Wishes) -> Answer:
     user = None if wishes.user_id is None else str(wishes.user_id)
     unknown = wishes.unknown_user or options.unknown_user
     made = await engine.lists.ask(Asked(snapshot, plan, user, history, unknown, tuple(wishes.intents)))
+    if wishes.explain:
+        await snapshot.prepared()
     return Answer(wishes.user_id, listed(snapshot, made.picked), made.fallback, snapshot.model.version)
 
 

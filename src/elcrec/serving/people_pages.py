@@ -80,10 +80,10 @@ def seconds(timestamp: float | str | None) -> float:
 
 
 async def history_of(engine: Engine, snapshot: Snapshot, user: str) -> tuple[str | int, Past]:
-    """A user's id in the model's type, and his history.
+    """A user's id, as text, and their history.
 
     Raises:
-        Refused: Nobody knows him.
+        Refused: Nobody knows them.
     """
 
     def look() -> Past:
@@ -162,17 +162,22 @@ def mix(snapshot: Snapshot, user: Any, items: Numbers, times: Sequence[float], l
 
 @delete("/users/{user_id:str}", status_code=200, responses=PROBLEMS, summary="Forget a user")
 async def forget_user(request: Ask, user_id: str) -> Forgotten:
-    """Remove all that is kept of a user, and never again use what the log knows of him."""
+    """Remove all that is kept of a user, and never again use what the log knows of them."""
     engine = engine_of(request)
     writable(engine)
     user = unslashed(user_id)
     model = engine.snapshot.model
-    [was_gone] = await asyncio.to_thread(engine.store.gone, [user])
-    in_log = not was_gone and model.history_of(user) is not None
-    removed = await asyncio.to_thread(engine.store.delete, user)
-    if not removed and not in_log:
+
+    def forget() -> Forgotten | None:
+        [kept] = engine.store.read([user])
+        in_log = not kept.gone and model.history_of(user) is not None
+        # Who was never known is not marked: a mistyped id may belong to somebody whom a later model learns from.
+        return Forgotten(user, engine.store.delete(user), in_log) if kept.events or in_log else None
+
+    forgotten = await asyncio.to_thread(forget)
+    if forgotten is None:
         raise Refused(404, f"nothing is known of user {user[:80]!r}")
-    return Forgotten(user, removed, in_log)
+    return forgotten
 
 
 @get("/users", responses=PROBLEMS, summary="Find users")

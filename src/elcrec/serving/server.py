@@ -12,11 +12,13 @@ import tempfile
 import time
 from collections.abc import Callable
 from multiprocessing.process import BaseProcess
+from multiprocessing.synchronize import Event
 from pathlib import Path
 
 import uvicorn
 
 from elcrec.errors import ElcrecError, SettingsError
+from elcrec.serving import hangup
 from elcrec.serving.app import make_app
 from elcrec.serving.engine import Snapshot
 from elcrec.serving.guard import Keys
@@ -28,6 +30,7 @@ LOG = logging.getLogger("elcrec.serve")
 BACKLOG = 2048
 LAST_WORDS = 15
 PAUSE = 0.2
+LONGEST_PAUSE = 30.0
 MISTAKE = 2
 
 
@@ -42,6 +45,7 @@ def serve(options: Options, listening: Callable[[str], None]) -> None:
         ElcrecError: The run, the store, the keys or the port cannot be used.
     """
     log_as_json()
+    hangup.hold()
     Keys(options.api_key_file)
     bound = _bind(options)
     host, port = bound.getsockname()[:2]
@@ -52,6 +56,7 @@ def serve(options: Options, listening: Callable[[str], None]) -> None:
         if options.workers == 1:
             _one(options, bound, lambda: listening(address))
         else:
+            open_store(options.store).close()  # made once, not by all at once
             listening(address)
             with tempfile.TemporaryDirectory(prefix="elcrec-metrics-") as folder:
                 Workers(options, bound, Path(folder)).watch()
@@ -78,9 +83,11 @@ def _one(
 ) -> None:
     """This process answers."""
     keys, store, snapshot = Keys(options.api_key_file), open_store(options.store), Snapshot.load(options)
+    version = snapshot.model.version
     # Threads that compute and the one that answers take turns often: a list must not wait 5 ms for its turn.
     sys.setswitchinterval(0.0005)
     app = make_app(options, snapshot, store, keys, tell_others, shared_metrics)
+    del snapshot  # the application's, until another model takes its place
     config = uvicorn.Config(
         app,
         lifespan="on",
@@ -94,16 +101,17 @@ def _one(
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
     loaded()
-    LOG.info("serving", extra={"fields": {"run": str(options.run), "model": snapshot.model.version}})
+    LOG.info("serving", extra={"fields": {"run": str(options.run), "model": version}})
     uvicorn.Server(config).run(sockets=[bound])
 
 
-def _worker(options: Options, bound: socket.socket, shared_metrics: Path) -> None:
+def _worker(options: Options, bound: socket.socket, shared_metrics: Path, served: Event) -> None:
     """One of several processes."""
     log_as_json()
+    hangup.hold()
     try:
         # The parent passes it on to all; who has loaded the run already has nothing to do.
-        _one(options, bound, lambda: None, lambda: os.kill(os.getppid(), signal.SIGHUP), shared_metrics)
+        _one(options, bound, served.set, lambda: os.kill(os.getppid(), signal.SIGHUP), shared_metrics)
     except ElcrecError as error:
         LOG.error("cannot serve", extra={"fields": {"error": str(error)}})
         sys.exit(MISTAKE)
@@ -114,19 +122,25 @@ class Workers:
 
     def __init__(self, options: Options, bound: socket.socket, shared_metrics: Path) -> None:
         """Start them."""
-        self._start = (options, bound, shared_metrics)
         self._context = multiprocessing.get_context("spawn")
+        self._served = self._context.Event()
+        self._start = (options, bound, shared_metrics, self._served)
+        self._shared_metrics = shared_metrics
         self._stopping = False
+        self._pause, self._next_try = PAUSE, 0.0
         self._alive: list[BaseProcess] = []
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self._stop())
-        signal.signal(signal.SIGHUP, lambda number, _: self._pass_on(number))
+        for number in hangup.HANGUP:
+            signal.signal(number, lambda number, _: self._pass_on(number))
+        hangup.listen()
         for _ in range(options.workers):
             self._alive.append(self._another())
 
     def _another(self) -> BaseProcess:
         worker = self._context.Process(target=_worker, args=self._start)
-        worker.start()
+        with hangup.held():  # as it is born
+            worker.start()
         return worker
 
     def _pass_on(self, number: int) -> None:
@@ -147,14 +161,18 @@ class Workers:
         while not self._stopping:
             time.sleep(PAUSE)
             for place, worker in enumerate(self._alive):
-                if not worker.is_alive() and not self._stopping:
-                    self._replace(place, worker.exitcode)
+                if not worker.is_alive() and not self._stopping and time.monotonic() >= self._next_try:
+                    self._replace(place, worker)
         for worker in self._alive:
             worker.join(LAST_WORDS + 5)
 
-    def _replace(self, place: int, code: int | None) -> None:
-        if code == MISTAKE:
+    def _replace(self, place: int, dead: BaseProcess) -> None:
+        if dead.exitcode == MISTAKE and not self._served.is_set():
             self._stop()
             raise SettingsError("the workers cannot start: see the log above")
-        LOG.error("a worker died: another takes its place", extra={"fields": {"exit": code}})
+        # Once one has served, a mistake may pass (a run being replaced, a store out of reach), and the others go on.
+        self._pause = min(2 * self._pause, LONGEST_PAUSE) if dead.exitcode == MISTAKE else PAUSE
+        self._next_try = time.monotonic() + self._pause
+        LOG.error("a worker died: another takes its place", extra={"fields": {"exit": dead.exitcode}})
+        (self._shared_metrics / f"{dead.pid}.prom").unlink(missing_ok=True)
         self._alive[place] = self._another()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
@@ -63,6 +64,11 @@ class Store(Protocol):
 
     def close(self) -> None:
         """Let go of it."""
+
+
+def shown(url: str) -> str:
+    """A store's address without its password, for people and logs."""
+    return re.sub(r"(?<=://)([^/@]*):[^/@]*@", r"\1:…@", url)
 
 
 def open_store(url: str) -> Store:

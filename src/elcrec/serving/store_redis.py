@@ -9,8 +9,9 @@ from typing import Any
 import redis
 
 from elcrec.errors import SettingsError
-from elcrec.serving.store import MOST_EVENTS, Event, Kept, fingerprint, in_order
+from elcrec.serving.store import MOST_EVENTS, Event, Kept, fingerprint, in_order, shown
 
+PATIENCE = 3.0  # of lists that wait for it
 IDS, FORGOTTEN, USERS = "elcrec:ids", "elcrec:forgotten", "elcrec:users"
 
 # Each script runs as a whole or not at all, and reaches the append-only file as a whole.
@@ -50,10 +51,12 @@ class RedisStore:
             SettingsError: There is no such server.
         """
         try:
-            self._redis: Any = redis.Redis.from_url(url, decode_responses=True, socket_timeout=10, max_connections=64)
+            self._redis: Any = redis.Redis.from_url(
+                url, decode_responses=True, socket_timeout=PATIENCE, max_connections=64
+            )
             self._redis.ping()
         except (redis.RedisError, ValueError) as error:
-            raise SettingsError(f"--store {url} cannot be used: {error}") from error
+            raise SettingsError(f"--store {shown(url)} cannot be used: {error}") from error
         self._write = self._redis.register_script(WRITE)
         self._delete = self._redis.register_script(DELETE)
 

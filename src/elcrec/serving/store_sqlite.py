@@ -105,8 +105,8 @@ class SqliteStore:
 
     def users(self, begin: str, most: int) -> list[str]:
         """Users with events whose id begins so."""
-        statement = "SELECT DISTINCT user_id FROM event WHERE user_id >= ? AND substr(user_id, 1, ?) = ? LIMIT ?"
-        return [user for (user,) in self._connection.execute(statement, (begin, len(begin), begin, most))]
+        statement = "SELECT DISTINCT user_id FROM event WHERE user_id BETWEEN ? AND ? LIMIT ?"
+        return [user for (user,) in self._connection.execute(statement, (begin, begin + chr(0x10FFFF), most))]
 
     def check(self) -> None:
         """Raise where the file cannot be read."""

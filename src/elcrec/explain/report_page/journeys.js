@@ -28,7 +28,9 @@ function stretch({ intent, events }) {
 function historyCard(journey) {
   const strip = journey.events.map((event) => el("span", { class: "tinted", ...tint(event.intent) }));
   const timeline = el("ol", { class: "timeline", tabindex: "0", "aria-label": "Events, oldest first" }, ...stretches(journey.events).map(stretch));
-  return el("div", { class: "card" }, el("h3", {}, `History, ${plural(journey.events.length, "event", "events")}, oldest first`),
+  const shown = journey.events.length, all = journey.total ?? shown;
+  const counted = all > shown ? `the newest ${shown} of ${plural(all, "event", "events")}` : plural(shown, "event", "events");
+  return el("div", { class: "card" }, el("h3", {}, `History, ${counted}, oldest first`),
     el("div", { class: "strip", "aria-hidden": "true" }, ...strip), timeline);
 }
 

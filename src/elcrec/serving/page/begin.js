@@ -21,6 +21,7 @@ async function begin() {
     byId("recipe").textContent = `Recipe ${model.recipe} · model ${model.version}`;
     byId("made").textContent = `Served by elcrec ${model.elcrec}. This page asks its own server and nobody else.`;
     canWrite = !model.read_only;
+    mostHistory = model.max_history;
     await loadIntents();
     content();
     follow();

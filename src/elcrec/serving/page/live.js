@@ -7,6 +7,7 @@ const journeyOf = new Map();
 const rankOf = new Map();
 const memory = window.sessionStorage;
 let canWrite = false;
+let mostHistory = 1000;
 
 class Refusal extends Error {}
 

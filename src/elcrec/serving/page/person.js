@@ -61,9 +61,20 @@ function become(user, items) {
   showPerson();
 }
 
-function add(item) {
+async function add(item) {
+  let before = person.items;
+  if (person.user !== null) {  // all of the history, not the newest events that are shown
+    const user = person.user;
+    try {
+      before = (await ask("GET", `/v1/users/${encoded(user)}/history?limit=${Math.min(1000, mostHistory - 1)}`)).events.map(thing);
+    } catch (error) {
+      complain(error);
+      return;
+    }
+    if (person.user !== user) return;
+  }
   person.user = null;
-  person.items = [...person.items, item];
+  person.items = [...before, item];
   if (location.hash.startsWith("#user-")) history.replaceState(null, "", "#who");
   showPerson();
 }
@@ -98,9 +109,7 @@ function showPerson() {
 
 function showMix(mix) {
   const events = mix.timeline.map((one) => ({ ...thing(one), time: day(one.timestamp) }));
-  // A user's items stay at hand: adding one goes on from there.
-  if (person.user !== null) person.items = events;
-  const journey = { events, intents: mix.intents };
+  const journey = { events, intents: mix.intents, total: events.length ? events[events.length - 1].position : 0 };
   const card = mixCard(journey);
   card.querySelectorAll("li").forEach((line, place) => line.querySelector(".line").append(steerButtons(mix.intents[place].intent)));
   byId("wants-cards").replaceChildren(historyCard(journey), card);
