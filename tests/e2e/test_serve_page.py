@@ -110,6 +110,7 @@ def test_a_user_is_looked_up_and_explained(show: Any, model: ELCRec) -> None:
     assert page.evaluate("location.hash") == f"#user-{user}"
     assert page.locator("#person-name").inner_text() == f"User {user}"
     history = model.log.frame.filter(user_id=user)["item_id"].to_list()
+    page.wait_for_selector("#wants-cards .timeline .chip")  # intents are another question than the list
     assert page.locator("#wants-cards .timeline .chip").count() == len(history)
     mine = model.user_intents([user], top=5)["intent"].to_list()
     assert page.locator("#wants-cards .bars li").count() == 5
