@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 from typing import Any
 
@@ -126,6 +127,8 @@ class ELCRec(Answering, Judging):
         items: Any,
         names_from: str | Path | ELCRec | None,
     ) -> ELCRec:
+        if team.size > 1 and self.device.type == "cuda" and self.settings.item_updates == "touched":
+            raise SettingsError("item_updates=touched (recipe large) on several GPUs: sums of such gradients need CPUs")
         if isinstance(progress, bool) or not team.leads:
             reporter: Reporter = TerminalReporter() if progress and team.leads else SilentReporter()
         else:
@@ -133,6 +136,7 @@ class ELCRec(Answering, Judging):
         log = self._read(data, format)
         catalogue = None if items is None else Catalogue.read(items)
         named = names_from if names_from is None or isinstance(names_from, ELCRec) else ELCRec.load(names_from)
+        named = copy.copy(named)  # it may be this very model, which from here on is another
         mark = fingerprint(log.frame)
         folder = None if out is None else RunFolder(Path(out))
         if folder is not None and team.told(lambda: self._finished(folder, mark, resume, overwrite)):
@@ -391,6 +395,7 @@ class ELCRec(Answering, Judging):
 
     def _use(self, log: Interactions, items: Vocabulary, catalogue: Catalogue | None) -> None:
         self._forget()
+        self._network, self._search_path = None, None  # of another log
         users = Vocabulary.of(log.frame["user_id"])
         described = None if catalogue is None else catalogue.matched(items.ids)
         self._learnt = Learnt(log, items, users, self._split_of(log, items), described)

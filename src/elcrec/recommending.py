@@ -16,7 +16,16 @@ from torch import Tensor
 
 from elcrec.data.batches import histories
 from elcrec.errors import SettingsError
-from elcrec.evaluation.ranking import UNRANKED, Wish, best_items, item_table, score_blocks, top_items, user_vectors
+from elcrec.evaluation.ranking import (
+    SCORE_ROWS,
+    UNRANKED,
+    Wish,
+    best_items,
+    item_table,
+    score_blocks,
+    top_items,
+    user_vectors,
+)
 from elcrec.evaluation.scanning import HalfTable
 from elcrec.explain.attribution import Attribution, attribute, intent_weights, pulls
 from elcrec.explain.calibration import CANDIDATES, calibrate
@@ -176,8 +185,7 @@ class Recommending(Trained):
             ``score``, ``rank`` (from 1 in its row).
         """
         asked = self._of_users(users, unknown)
-        weight_QK = intent_weights(self._cosines(asked))
-        weight_QR, intent_QR = weight_QK.topk(min(_positive(rows), weight_QK.shape[1]), dim=1)
+        intent_QR, _, weight_QR = self._strongest(asked, min(_positive(rows), self.settings.n_intents))
         # A place is a user in the order asked; the same user may be asked about twice.
         found = [self._listed(pl.Series("place", [], dtype=pl.Int64), *_NOTHING).with_columns(row=1, intent=0)]
         for row in range(intent_QR.shape[1]):
@@ -215,13 +223,19 @@ class Recommending(Trained):
         """
         index_Q = torch.from_numpy(self.items.indices(items, unknown)).to(self.device)
         index_Q = index_Q[index_Q > 0]
-        unit_QD = F.normalize(self._table_DV.T[index_Q], dim=-1)
-        score_QV = (unit_QD @ self._table_DV).div_(self._length_V)
-        score_QV[:, 0] = -torch.inf
-        score_QV.scatter_(1, index_Q[:, None], -torch.inf)
-        item_QK, score_QK = top_items(score_QV, _positive(k))
+        found = [self._near(index_B, _positive(k)) for index_B in index_Q.split(SCORE_ROWS)]
+        item_QK, score_QK = (torch.cat(column) for column in zip(*found, strict=True))
         ids = self.items.ids_of(index_Q.cpu().numpy()).alias("target_item_id")
-        return self._listed(ids, item_QK.cpu(), score_QK.cpu())
+        return self._listed(ids, item_QK, score_QK)
+
+    def _near(self, index_B: Tensor, k: int) -> tuple[Tensor, Tensor]:
+        """The items nearest to some, and their cosines: [B, k'] each, in main memory."""
+        unit_BD = F.normalize(self._table_DV.T[index_B], dim=-1)
+        score_BV = (unit_BD @ self._table_DV).div_(self._length_V)
+        score_BV[:, 0] = -torch.inf
+        score_BV.scatter_(1, index_B[:, None], -torch.inf)
+        item_BK, score_BK = top_items(score_BV, k)
+        return item_BK.cpu(), score_BK.cpu()
 
     def search_quality(self, k: int = 20) -> dict[str, float]:
         """What approximate lists are worth, beside exact ones, for some users drawn by the seed.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -58,6 +58,12 @@ class Nearest(NamedTuple):
     cosine_Q: Tensor
     margin_Q: Tensor
     weight_Q: Tensor
+
+
+def _as_list(history: Any) -> list[Any]:
+    if isinstance(history, str) or not isinstance(history, Iterable):
+        raise DataError(f"pass a list of histories, each a list of item ids: {history!r} is none")
+    return list(history)
 
 
 def nearest(cosine_QK: Tensor) -> Nearest:
@@ -157,7 +163,9 @@ class Trained:
 
     def _of_histories(self, histories: Sequence[Sequence[Any]], unknown: str = "raise") -> Asked:
         """Histories of anybody; ``unknown`` items raise or are skipped, and so are histories with none left."""
-        rows = [self.items.indices(list(history), unknown) for history in histories]
+        asked = [_as_list(history) for history in histories]
+        every = self.items.indices([item for history in asked for item in history], unknown)
+        rows = np.split(every, np.cumsum([len(history) for history in asked])[:-1]) if asked else []
         rows = [row[row > 0] for row in rows]
         if unknown == "raise" and not all(len(row) for row in rows):
             raise DataError("a history is empty: give at least one item id")
@@ -193,12 +201,24 @@ class Trained:
         return self._places(self._of_users(None))
 
     def _places(self, asked: Asked) -> Nearest:
-        """Where histories lie among the centres, a block of them at a time: all cosines at once would not fit."""
-        parts = [
-            nearest(self._cosines(Asked(asked.ids[at], asked.item_N, asked.start_Q[at], asked.end_Q[at])))
-            for at in (slice(first, first + USERS_AT_ONCE) for first in range(0, len(asked.ids), USERS_AT_ONCE))
-        ]
+        """Where histories lie among the centres."""
+        parts = [nearest(cosine_BK) for cosine_BK in self._cosine_blocks(asked)]
         return Nearest(*(torch.cat(column) for column in zip(*parts, strict=True)))
+
+    def _strongest(self, asked: Asked, top: int) -> tuple[Tensor, Tensor, Tensor]:
+        """The nearest intents of histories, nearest first: numbers, cosines and weights, [Q, top] each."""
+        parts = []
+        for cosine_BK in self._cosine_blocks(asked):
+            cosine_BT, intent_BT = cosine_BK.topk(top, dim=1)
+            parts.append((intent_BT, cosine_BT, intent_weights(cosine_BK).gather(1, intent_BT)))
+        intent_QT, cosine_QT, weight_QT = (torch.cat(column) for column in zip(*parts, strict=True))
+        return intent_QT, cosine_QT, weight_QT
+
+    def _cosine_blocks(self, asked: Asked) -> Iterator[Tensor]:
+        """:meth:`_cosines`, a block of histories at a time: all at once would not fit."""
+        for first in range(0, max(1, len(asked.ids)), USERS_AT_ONCE):
+            at = slice(first, first + USERS_AT_ONCE)
+            yield self._cosines(Asked(asked.ids[at], asked.item_N, asked.start_Q[at], asked.end_Q[at]))
 
     @property
     def _intent_U(self) -> Tensor:

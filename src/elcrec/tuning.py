@@ -139,6 +139,8 @@ def tune(
     except ImportError as error:
         raise SettingsError("tuning needs Optuna: pip install 'elcrec[tune]'") from error
     optuna.logging.set_verbosity(optuna.logging.WARNING)
+    if "seed" in (overrides or {}):
+        raise SettingsError("the seed of a search and of its trainings is --seed, not a setting of the recipe")
     space, fixed = space or read_space(None), {**(overrides or {}), "seed": seed}
     base = resolve(recipe, fixed)
     log = Interactions.read(data, None, base.user_column, base.item_column, base.timestamp_column)
@@ -148,26 +150,37 @@ def tune(
         study_name="elcrec",
         load_if_exists=True,
         direction="maximize",
-        sampler=optuna.samplers.TPESampler(seed=seed),
         pruner=optuna.pruners.MedianPruner(PRUNE_AFTER_TRIALS, PRUNE_FROM_EPOCH),
     )
-    if not study.trials:
-        study.enqueue_trial({name: getattr(base, name) for name in space if space[name].holds(getattr(base, name))})
-
-    def objective(trial: Any) -> float:
-        chosen = {name: _suggest(trial, name, where) for name, where in space.items()}
-        model = ELCRec(recipe, device=device, **{**fixed, **chosen})
-        model.fit(log, progress=_Pruning(trial, say))
-        return float(max(record["valid"][SELECT_ON] for record in model.history))
-
+    # A search that goes on draws other trials than it began with.
+    study.sampler = optuna.samplers.TPESampler(seed=seed + len(study.trials))
     # A trial that was broken off with its process counts as none.
     counted = (optuna.trial.TrialState.COMPLETE, optuna.trial.TrialState.PRUNED)
     done = sum(trial.state in counted for trial in study.trials)
+    if done == 0:
+        study.enqueue_trial({name: getattr(base, name) for name in space if space[name].holds(getattr(base, name))})
+    impossible = ""
+
+    def objective(trial: Any) -> float:
+        nonlocal impossible
+        chosen = {name: _suggest(trial, name, where) for name, where in space.items()}
+        try:
+            model = ELCRec(recipe, device=device, **{**fixed, **chosen})
+        except SettingsError as error:
+            impossible = str(error)
+            raise
+        model.fit(log, progress=_Pruning(trial, say))
+        return float(max(record["valid"][SELECT_ON] for record in model.history))
+
     for number in range(done, n_trials):
         study.optimize(objective, n_trials=1, catch=(SettingsError,))
-        latest = study.trials[-1]
+        latest, complete = study.trials[-1], study.get_trials(states=(optuna.trial.TrialState.COMPLETE,))
         value = f"{SELECT_ON} {latest.value:.4f}" if latest.value is not None else latest.state.name.lower()
-        say(f"trial {number + 1} of {n_trials}: {value} (best {study.best_value:.4f})  {latest.params}")
+        value += f": {impossible}" if latest.state == optuna.trial.TrialState.FAIL else ""
+        so_far = f" (best {study.best_value:.4f})" if complete else ""
+        say(f"trial {number + 1} of {n_trials}: {value}{so_far}  {latest.params}")
+    if not study.get_trials(states=(optuna.trial.TrialState.COMPLETE,)):
+        raise SettingsError(f"no trial was trained to its end: {impossible or 'ask for more trials'}")
     best = {name: study.best_params[name] for name in space}
     write_text(out / BEST_FILE, _as_toml(recipe, {**(overrides or {}), **best}, study.best_value))
     return Tuned(best, study.best_value, _table(study.trials), out / BEST_FILE)
@@ -215,8 +228,9 @@ def _claim(out: Path, log: Interactions, recipe: str, space: dict[str, Range], f
 def _as_toml(recipe: str, values: dict[str, Any], value: float) -> str:
     parent = recipe if not recipe.endswith(".toml") else str(Path(recipe).resolve())
     lines = [f"# Found by elcrec tune: validation {SELECT_ON} {value:.4f}", f'extends = "{parent}"']
-    for name, each in values.items():
-        plain = getattr(resolve("default", {name: each}), name)
+    resolved = resolve(recipe, values)
+    for name in values:
+        plain = getattr(resolved, name)
         lines.append(f"{name} = {str(plain).lower() if isinstance(plain, bool) else repr(plain)}")
     return "\n".join(lines).replace("'", '"') + "\n"
 

@@ -13,14 +13,14 @@ import torch
 
 from elcrec.errors import DataError, SettingsError
 from elcrec.evaluation.intent_health import collapse_warning, intent_flags, intent_health
-from elcrec.explain.attribution import intent_weights, pulls
+from elcrec.explain.attribution import pulls
 from elcrec.explain.intent_table import typical_attributes, typical_items
 from elcrec.explain.matching import match_centers
 from elcrec.explain.naming import name_intents
 from elcrec.explain.trend import Periods, make_periods, trends
 from elcrec.explain.user_map import Points, user_map
 from elcrec.storage import write_frame
-from elcrec.trained import Asked, Nearest, Trained, nearest
+from elcrec.trained import Asked, Nearest, Trained
 
 NEAREST = 3
 TREND_EVENTS = 20_000
@@ -61,11 +61,9 @@ class Understanding(Trained):
     def _nearest(self, asked: Asked, top: int) -> pl.DataFrame:
         if not 1 <= top <= self.settings.n_intents:
             raise SettingsError(f"top={top}: ask for 1 to {self.settings.n_intents} intents")
-        cosine_QK = self._cosines(asked)
         if top == 1:
-            return _one_each(asked.ids, nearest(cosine_QK))
-        similarity_QT, intent_QT = cosine_QK.topk(top, dim=1)
-        weight_QT = intent_weights(cosine_QK).gather(1, intent_QT)
+            return _one_each(asked.ids, self._places(asked))
+        intent_QT, similarity_QT, weight_QT = self._strongest(asked, top)
         return pl.DataFrame(
             [
                 asked.ids.gather(np.repeat(np.arange(len(asked.ids)), top)),

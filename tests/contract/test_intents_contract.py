@@ -351,6 +351,9 @@ def test_names_are_kept_and_carried_over_a_retraining(default: ELCRec, tmp_path:
         shop_log(), progress=False, names_from=tmp_path / "run"
     )
     assert again.given_names == {3: "Cyclists of all kinds"}
+    # And where the same object learns again.
+    again.fit(shop_log(), progress=False, names_from=again)
+    assert again.given_names == {3: "Cyclists of all kinds"}
     model.rename_intents({3: ""})
     assert model.intent_names == automatic
     with pytest.raises(SettingsError):

@@ -12,6 +12,7 @@ import elcrec
 from cli_runner import SMALL, shop_csv, shop_log
 from elcrec import DataError, ELCRec, ElcrecError, Interactions, RunError, SettingsError, UnknownIdError
 from elcrec.evaluation.metrics import ranking_metrics
+from elcrec.training.report import SilentReporter
 
 
 def fit(data: Any, seed: int = 1, **settings: Any) -> ELCRec:
@@ -210,6 +211,9 @@ def test_unknown_ids_are_an_error_or_skipped(model: ELCRec, call: str) -> None:
 def test_unknown_history_items_are_an_error_or_skipped(model: ELCRec) -> None:
     with pytest.raises(UnknownIdError, match="no such thing"):
         model.recommend_from_history([["no such thing", "webcam"]])
+    for flat in (["webcam", "tent pegs"], [1, 2], "webcam"):
+        with pytest.raises(DataError, match="list of histories"):
+            model.recommend_from_history(flat)
     lists = model.recommend_from_history([["no such thing"], ["no such thing", "webcam"]], k=2, unknown="skip")
     assert lists["history"].to_list() == [1, 1]
 
@@ -308,3 +312,16 @@ def test_misspelt_settings_are_refused_at_once() -> None:
         ELCRec(epoch=3)
     with pytest.raises(SettingsError, match="unknown recipe"):
         ELCRec("defualt")
+
+
+def test_a_model_that_was_broken_off_while_learning_again_answers_nothing_wrong() -> None:
+    model = ELCRec(seed=1, **SMALL).fit(shop_log(), progress=False)
+
+    class Broken(SilentReporter):
+        def step(self, *_: Any) -> None:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(shop_log().with_columns(pl.col("item_id") + "!"), progress=Broken())
+    with pytest.raises(RunError, match="call fit"):
+        model.recommend(k=1)

@@ -150,7 +150,7 @@ def test_only_some_of_the_runs(study: Path) -> None:
         (('against = "small"', 'against = "big"'), "against='big' is none of the rows"),
         (("seeds = [1, 2]", "seeds = []"), "seeds"),
         (("[[rows]]", "[[lines]]"), "rows"),
-        (('recipe = "popularity"', 'recipe = "popularity"\nset = { epochs = 1 }'), "baseline without settings"),
+        (('recipe = "popularity"', 'recipe = "popularity"\nset = { epochs = 1 }'), "is a baseline, without epochs"),
         (('name = "try"', "name = try"), "not valid TOML"),
         (('name = "try"', 'name = "../try"'), "name"),
     ],
@@ -204,3 +204,32 @@ def test_a_killed_study_takes_its_training_along(study: Path, tmp_path: Path) ->
     before = epochs()
     time.sleep(2)
     assert 1 <= before == epochs()
+
+
+def test_baselines_are_judged_on_the_same_part_of_the_log(tmp_path: Path) -> None:
+    shop_log().write_csv(tmp_path / "shop.csv")
+    text = SUITE.format(data="shop.csv").replace("[1, 2]", "[1]").split('[[rows]]\nrecipe = "default"\nname = "one')[0]
+    text = text.replace('recipe = "popularity"', 'recipe = "popularity"\nset = { split = "global_time" }')
+    (tmp_path / "try.toml").write_text(text.replace("epochs = 2,", 'epochs = 2, split = "global_time",'))
+    lines = run_cli(
+        "benchmark", tmp_path / "try.toml", "--out", tmp_path, "--work", tmp_path / "runs", "--json"
+    ).document()
+    assert len(lines) == 2
+    found = [json.loads(path.read_text()) for path in (tmp_path / "try").glob("*.json")]
+    for part in ("valid", "test"):
+        assert len({each["metrics"][part]["n_users"] for each in found}) == 1
+    assert found[0]["metrics"]["valid"]["n_users"] != found[0]["metrics"]["test"]["n_users"]
+    ranks = [pl.read_parquet(path) for path in (tmp_path / "try" / "ranks").glob("*.parquet")]
+    for part in ("valid", "test"):
+        asked = [frame[part].ne_missing(0) for frame in ranks]
+        assert asked[0].equals(asked[1])
+        assert asked[0].sum() == found[0]["metrics"][part]["n_users"]
+
+
+def test_runs_that_would_share_a_name_are_refused(tmp_path: Path) -> None:
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "best.toml").write_text('extends = "default"\n')
+    rows = "".join(f'[[rows]]\nrecipe = "{tmp_path / folder / "best.toml"}"\n' for folder in ("a", "b"))
+    (tmp_path / "try.toml").write_text(f'name = "try"\ndata = ["{shop_csv(tmp_path).name}"]\n{rows}')
+    assert "different names" in run_cli("benchmark", tmp_path / "try.toml", "--dry-run").complaint()

@@ -89,3 +89,21 @@ def test_a_bad_space_is_named(search: Path, space: str, says: str) -> None:
 def test_a_space_that_is_not_there(search: Path) -> None:
     (search / "space.toml").unlink()
     assert "cannot read" in tune(search).complaint()
+
+
+def test_settings_that_are_legal_only_together_end_in_a_recipe(search: Path) -> None:
+    tune(search, "--trials", 1, "--set", "next_item_loss=gbce", "--set", "horizon=1")
+    recipe = tomllib.loads((search / "tuned" / "best.toml").read_text())
+    assert (recipe["next_item_loss"], recipe["horizon"]) == ("gbce", 1)
+
+
+def test_a_search_that_goes_on_tries_something_new(search: Path) -> None:
+    for trials in (2, 3, 4):
+        found = tune(search, "--trials", trials, "--json").document()["trials"]
+    assert len({trial["learning_rate"] for trial in found}) == 4
+
+
+def test_impossible_trials_are_said_and_a_search_of_nothing_else_ends_in_a_line(search: Path) -> None:
+    (search / "space.toml").write_text('[next_item_loss]\nchoices = ["bce"]\n')
+    assert "set horizon=1" in tune(search, "--trials", 2).complaint()
+    assert "--seed" in tune(search, "--trials", 2, "--set", "seed=5").complaint()

@@ -147,6 +147,15 @@ def test_settling_twice_from_the_same_place_is_the_same() -> None:
 EM = SETTINGS.model_copy(update={"intent_learning": "em", "warmup_epochs": 0, "cluster_weight": 0.0, "epochs": 2})
 
 
+def test_em_ends_well_with_a_weight_on_the_cluster_loss() -> None:
+    settings = EM.model_copy(update={"cluster_weight": 0.1})
+    network, split = prepared(settings)
+    train(network, split, settings, SilentReporter())
+    found = network.centers.weight.detach().clone()
+    settle_centers(network, split, settings)
+    assert torch.equal(network.centers.weight, found)
+
+
 def test_em_finds_centres_anew_before_every_epoch_and_never_learns_them(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = EM.model_copy(update={"intent_weight": 0.1, "instance_weight": 0.1})
     network, split = prepared(settings)

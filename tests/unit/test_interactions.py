@@ -481,3 +481,15 @@ def test_what_is_no_table_is_refused(thing: Any) -> None:
 
 def test_a_lazy_table_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
     refusal(pl.scan_csv(tmp_path / "nowhere.csv", schema={"user_id": pl.Int64, "item_id": pl.Int64}))
+
+
+def test_the_timestamp_that_cannot_be_read_is_shown() -> None:
+    for bad in ("n/a", "2024-01-03T00:00:00Z"):
+        frame = pl.DataFrame(
+            {"user_id": [1, 1, 1], "item_id": [1, 2, 3], "timestamp": ["2024-01-01", "2024-01-02", bad]}
+        )
+        with pytest.raises(DataError, match=bad):
+            Interactions.read(frame)
+    frame = pl.DataFrame({"user_id": [1], "item_id": [1], "timestamp": ["yesterday"]})
+    with pytest.raises(DataError, match="yesterday"):
+        Interactions.read(frame)

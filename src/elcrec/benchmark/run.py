@@ -12,6 +12,7 @@ import torch
 from elcrec.baselines import BASELINES
 from elcrec.benchmark.provenance import peak_memory_bytes, provenance
 from elcrec.benchmark.suite import Run
+from elcrec.config import resolve
 from elcrec.data.interactions import Interactions
 from elcrec.data.splits import make_split
 from elcrec.data.vocabulary import Vocabulary
@@ -86,8 +87,7 @@ def _training(run: Run, work: Path, progress: bool, device: str) -> dict[str, An
     judged = with_noise(log, run.noise, run.seed) if run.noise else None
     ranks, metrics = {}, {}
     for part in PARTS:
-        frame = model.ranks(judged, part)
-        ranks[part] = frame["rank"].cast(pl.UInt32)
+        ranks[part] = model.ranks(judged, part)
         metrics[part] = model.evaluate(judged, part) if judged is not None else model.metrics[part]
     return {
         "epochs": model.metrics["epochs"],
@@ -97,14 +97,16 @@ def _training(run: Run, work: Path, progress: bool, device: str) -> dict[str, An
         "intents": model.metrics["intents"],
         "n_users": model.metrics["n_users"],
         "history": model.history,
-        "ranks": pl.DataFrame(ranks),
+        "ranks": side_by_side(ranks["valid"], ranks["test"]),
     }
 
 
 def _baseline(run: Run) -> dict[str, Any]:
-    log = Interactions.read(run.data)
+    s = resolve("default", run.overrides)
+    log = Interactions.read(run.data, None, s.user_column, s.item_column, s.timestamp_column)
+    log = log.filtered(s.min_user_count, s.min_item_count, s.k_core)
     items = Vocabulary.of(log.frame["item_id"], first=1, kind="item")
-    split = make_split(log, items, "leave_one_out", 0.1)
+    split = make_split(log, items, s.split, s.holdout_share)
     scorer = BASELINES[run.recipe](split, len(items))
     ranks, metrics = {}, {}
     for part in PARTS:
@@ -116,7 +118,9 @@ def _baseline(run: Run) -> dict[str, Any]:
         ]
         rank_Q = torch.cat(found)
         metrics[part] = {**ranking_metrics(rank_Q), "n_users": len(rank_Q)}
-        ranks[part] = pl.Series(rank_Q.numpy()).replace(UNRANKED, None).cast(pl.UInt32)
+        ranks[part] = pl.DataFrame({"user_id": user_Q.numpy(), "rank": rank_Q.numpy()}).with_columns(
+            pl.col("rank").replace(UNRANKED, None)
+        )
     return {
         "epochs": 0,
         "best_epoch": 0,
@@ -125,8 +129,23 @@ def _baseline(run: Run) -> dict[str, Any]:
         "intents": None,
         "n_users": split.n_users,
         "history": [],
-        "ranks": pl.DataFrame(ranks),
+        "ranks": side_by_side(ranks["valid"], ranks["test"]),
     }
+
+
+def side_by_side(valid: pl.DataFrame, test: pl.DataFrame) -> pl.DataFrame:
+    """Ranks of both parts, one row a user: null where the item is not ranked, 0 where there is none to predict.
+
+    Args:
+        valid: ``user_id``, ``rank``.
+        test: The same, perhaps of other users.
+    """
+    both = [
+        frame.select("user_id", pl.col("rank").cast(pl.Int64).fill_null(UNRANKED).alias(part))
+        for part, frame in zip(PARTS, (valid, test), strict=True)
+    ]
+    joined = both[0].join(both[1], on="user_id", how="full", coalesce=True, maintain_order="left_right")
+    return joined.select(pl.col(PARTS).fill_null(0).replace(UNRANKED, None).cast(pl.UInt32))
 
 
 def with_noise(log: Interactions, share: float, seed: int) -> Interactions:

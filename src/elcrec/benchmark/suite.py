@@ -14,6 +14,17 @@ from elcrec.config import resolve
 from elcrec.data.named import NAMED, locate
 from elcrec.errors import SettingsError
 
+DATA_SETTINGS = (
+    "user_column",
+    "item_column",
+    "timestamp_column",
+    "min_user_count",
+    "min_item_count",
+    "k_core",
+    "split",
+    "holdout_share",
+)
+"""What baselines take, too: which log is learnt from and judged."""
 CONDITIONS = ("noise",)
 """What may vary beside settings: see :class:`Run`."""
 
@@ -140,7 +151,12 @@ def planned_runs(suite: Suite, beside: Path) -> list[Run]:
             file = _file(data, beside)
             for label, values in _variants(row):
                 for run in _runs(row, label, values, file, row.seeds or suite.seeds):
-                    runs.setdefault(run.name, run)
+                    before = runs.setdefault(run.name, run)
+                    if (before.data, before.recipe) != (run.data, run.recipe):
+                        raise SettingsError(
+                            f"{run.name} would be {before.recipe} on {before.data} and {run.recipe} on {run.data}: "
+                            "give the files different names"
+                        )
     return list(runs.values())
 
 
@@ -158,9 +174,12 @@ def _variants(row: Row) -> list[tuple[str, dict[str, Any]]]:
 
 def _runs(row: Row, label: str, values: dict[str, Any], file: Path, seeds: tuple[int, ...]) -> list[Run]:
     if row.recipe in BASELINES:
-        if values:
-            raise SettingsError(f"{row.recipe} is a baseline without settings: leave out set and vary")
-        return [Run(row=label, data=file, recipe=row.recipe, overrides={}, seed=0)]
+        if others := set(values) - set(DATA_SETTINGS):
+            raise SettingsError(
+                f"{row.recipe} is a baseline, without {', '.join(sorted(others))}: it takes {', '.join(DATA_SETTINGS)}"
+            )
+        resolve("default", values)
+        return [Run(row=label, data=file, recipe=row.recipe, overrides=values, seed=0)]
     conditions = {name: value for name, value in values.items() if name in CONDITIONS}
     overrides = {name: value for name, value in values.items() if name not in CONDITIONS}
     resolve(row.recipe, overrides)

@@ -105,8 +105,8 @@ def _difference(folder: Path, ours: list[dict[str, Any]], theirs: list[dict[str,
 
 
 def _gains(path: Path) -> Any:
-    ranks = pl.read_parquet(path)["test"].drop_nans().cast(pl.Float64).fill_null(float("nan"))
-    return gains(ranks.to_numpy(), TESTED_K)
+    ranks = pl.read_parquet(path).filter(pl.col("test").ne_missing(0))["test"]
+    return gains(ranks.cast(pl.Float64).fill_null(float("nan")).to_numpy(), TESTED_K)
 
 
 def accuracy_table(lines: list[Line]) -> tuple[list[str], list[list[str]]]:

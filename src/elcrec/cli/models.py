@@ -88,6 +88,10 @@ def train(
         else:
             from elcrec.cluster import train_on_ray
 
+            # Workers run in folders of their own.
+            fit |= {name: path and path.resolve() for name, path in (("items", items), ("names_from", names_from))}
+            if made_with["recipe"].endswith(".toml"):
+                made_with["recipe"] = str(Path(made_with["recipe"]).resolve())
             train_on_ray(ray, out, made_with, fit, gpu=device.startswith("cuda"))
             model = ELCRec.load(out, device)
     if not first_process():

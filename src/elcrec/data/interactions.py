@@ -255,11 +255,19 @@ def _parse_times(column: pl.Series) -> pl.Series:
         numbers = column.cast(kind, strict=False)
         if numbers.null_count() == known:
             return numbers
+    zone = "UTC" if _has_zone(column) else None
     try:
-        return column.str.to_datetime(time_unit="us", time_zone="UTC" if _has_zone(column) else None)
-    except pl.exceptions.PolarsError as error:
-        example = column.drop_nulls().head(1).to_list()
-        raise DataError(f"cannot read timestamps such as {example}: use numbers or ISO 8601 text") from error
+        times = column.str.to_datetime(time_unit="us", time_zone=zone, strict=False)
+    except pl.exceptions.PolarsError:  # not even one tells how they are written
+        times = pl.repeat(None, len(column), dtype=pl.Datetime, eager=True)
+    if times.null_count() > known:
+        [example] = column.filter(times.is_null() & column.is_not_null()).head(1)
+        [first] = column.drop_nulls().head(1)
+        beside = "" if example == first else f" (the first is {first!r})"
+        raise DataError(
+            f"cannot read timestamps such as {example!r}{beside}: use numbers or ISO 8601 text, all of one form"
+        )
+    return times
 
 
 def _has_zone(column: pl.Series) -> bool:

@@ -74,7 +74,10 @@ class Split:
         at_U = self.valid_U if part == "valid" else self.test_U
         user_Q = torch.nonzero(at_U >= 0).flatten()
         if user_Q.numel() == 0:
-            raise DataError(f"no user has an item for {part}: leave_one_out needs histories of three or more")
+            raise DataError(
+                f"no user has an item for {part}: split=leave_one_out needs histories of three or more, "
+                "split=global_time users with events before and after each of its two moments"
+            )
         if most is not None and most < user_Q.numel():
             drawn = torch.randperm(user_Q.numel(), generator=torch.Generator().manual_seed(seed))[:most]
             user_Q = user_Q[drawn.sort().values.to(user_Q.device)]

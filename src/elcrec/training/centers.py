@@ -60,10 +60,10 @@ def settle_centers(network: ELCRecNetwork, split: Split, settings: Settings) -> 
     In training they run after an encoder that moves, and see embeddings with dropout. Here they see what intents
     will be asked about: each user's newest history that stops short of the test item (the validation item is in,
     as in the history that a test item is predicted from). Centres without users begin anew where behaviours are
-    far from theirs. Nothing happens with the printed loss, or without weight on the clusters. The scores of items
-    do not depend on the centres.
+    far from theirs. Nothing happens with the printed loss, without weight on the clusters, or where centres are
+    found by k-means (``intent_learning`` ``em``). The scores of items do not depend on the centres.
     """
-    if settings.cluster_loss == "printed" or settings.cluster_weight == 0:
+    if settings.cluster_loss == "printed" or settings.cluster_weight == 0 or settings.intent_learning == "em":
         return
     user_M = _sampled(split.learners(), settings, SAMPLE_PER_INTENT)
     end_M = torch.where(split.test_U >= 0, split.test_U, split.end_U)[user_M]
