@@ -61,6 +61,9 @@ INTRO = {
     "again with noise. [Large catalogues](large-catalogues.md). `python benchmarks/search.py RUN`",
     "large": "A made-up company's log through the command line, recipe `large`: time and peak memory of every step. "
     "`python benchmarks/large.py --work FOLDER`",
+    "partial": "Learning on from new events (`partial_fit`) beside learning everything anew and not learning at all, "
+    "judged on the test items of the whole log; seconds of training alone. [What is new](evaluation.md). "
+    "`python benchmarks/partial.py DATA --seeds 1 2 3 --out FOLDER`",
     "float32": "The runs of `accuracy` before the softmax multiplied in bfloat16 (commits in the table): nothing has "
     "changed beyond the spread. Kept to show that; `--set precision=float32`.",
     "before": "`default` as it was before smoothing and coming items (version of 2026-11-23, commits in the table), "
@@ -137,6 +140,20 @@ def _speed(documents: list[dict[str, Any]]) -> list[str]:
         for document in documents
     ]
     return markdown(["data", "recipe", "training epoch", *phases, "peak memory", "allocator", "machine"], rows)
+
+
+def _partial(documents: list[dict[str, Any]]) -> list[str]:
+    rows = []
+    for name in dict.fromkeys((each["dataset"], each["recipe"], each["epochs"]) for each in documents):
+        seeds = [each for each in documents if (each["dataset"], each["recipe"], each["epochs"]) == name]
+        new = f"{seeds[0]['n_new_events']:,} of {seeds[0]['n_events']:,}"
+        for which, said in (("before", "before"), ("partial", f"{name[2]} epochs on"), ("anew", "anew")):
+            values = [spread([each[which]["test"][metric] for each in seeds]) for metric in BESIDE_METRICS]
+            items = f"{seeds[0][which]['n_items']:,}"
+            seconds = f"{statistics.median(each[which]['seconds'] for each in seeds):.0f}"
+            rows.append([name[0], name[1], new, said, str(len(seeds)), items, *values, seconds, where(seeds[-1])])
+    head = ["data", "recipe", "new events", "model", "seeds", "items known", *BESIDE_METRICS, "seconds", "machine"]
+    return markdown(head, rows)
 
 
 def _losses(documents: list[dict[str, Any]]) -> list[str]:
@@ -419,6 +436,7 @@ TABLES = {
     "speed": _speed,
     "phases": _phases,
     "large": _large,
+    "partial": _partial,
     "intents": _intents,
     "clustering": _clustering,
     "planted": _planted,

@@ -28,8 +28,10 @@ from elcrec.model_card import model_card
 from elcrec.run_folder import RunFolder
 from elcrec.storage import read_weights, write_frame
 from elcrec.trained import Learnt
+from elcrec.training.checkpoint import Progress
 from elcrec.training.distributed import Team, joined, own_device
-from elcrec.training.loop import Reporter, seeded, train
+from elcrec.training.growth import grown
+from elcrec.training.loop import SELECT_ON, Reporter, seeded, train, validate
 from elcrec.training.report import SilentReporter, TerminalReporter
 
 
@@ -160,15 +162,65 @@ class ELCRec(Answering, Judging):
         self._given_names = {}
         if named is not None:
             self._carry_names(named)
-        self.metrics = {
-            "best_epoch": state.best_epoch,
-            "epochs": len(state.history),
-            "train_seconds": state.seconds,
-            **(self._results() if team.leads else {}),
-        }
+        self.metrics = self._summary(state, judged=team.leads)
         if folder is not None and team.leads:
             self._finish(folder)
         return self
+
+    def partial_fit(
+        self, data: Any, epochs: int = 3, progress: bool | Reporter = True, format: str | None = None
+    ) -> ELCRec:
+        """Learn on from new events, instead of from everything anew.
+
+        They are joined to the log learnt from. Items keep their vectors and new ones begin as the sum of their
+        neighbours' (:func:`elcrec.training.growth.grown`); intents keep their numbers and names. Then a few epochs over
+        the whole log, at the step size that the schedule has left, without smoothing; the best on validation is kept,
+        the start included. Until that is done the model stays what it was. Its settings do not change. What it costs
+        in accuracy: docs/evaluation.md.
+
+        Args:
+            data: New events: file, table or :class:`Interactions`; those that the log holds already count once.
+            epochs: Epochs to go, 1 or more.
+            progress: See :meth:`fit`.
+            format: Format of a data file.
+
+        Returns:
+            Itself; :meth:`save` writes it.
+
+        Raises:
+            RunError: Nothing is learnt yet.
+            DataError: The events cannot be used, or do not fit the log.
+            SettingsError: ``epochs`` is below 1.
+        """
+        network, s = self.network, self.settings
+        if epochs < 1:
+            raise SettingsError(f"epochs={epochs}: ask for one or more")
+        newer = Interactions.read(data, format, s.user_column, s.item_column, s.timestamp_column)
+        log = self.log.joined(newer).filtered(s.min_user_count, s.min_item_count, s.k_core)
+        items = Vocabulary.of(log.frame["item_id"], first=1, kind="item")
+        split = self._split_of(log, items)
+        before_V = torch.from_numpy(self.items.indices(items.ids, unknown="skip")).to(self.device)
+        with seeded(s.seed, 0, self.device):
+            larger = grown(network, s, before_V, split)
+        done = len(self.history)
+        settings = s.model_copy(update={"epochs": done + epochs, "smoothing": 0.0})
+        reached = validate(larger, split, settings)[SELECT_ON]
+        start = Progress(list(self.history), done, reached, self.metrics.get("train_seconds", 0.0))
+        if isinstance(progress, bool):
+            progress = TerminalReporter() if progress else SilentReporter()
+        state = train(larger, split, settings, progress, start=start)
+        self._use(log, items, self.catalogue)
+        self._network, self.history = larger.eval(), state.history
+        self.metrics = self._summary(state)
+        return self
+
+    def _summary(self, state: Progress, judged: bool = True) -> dict[str, Any]:
+        return {
+            "best_epoch": state.best_epoch,
+            "epochs": len(state.history),
+            "train_seconds": state.seconds,
+            **(self._results() if judged else {}),
+        }
 
     def _finished(self, folder: RunFolder, mark: str, resume: bool, overwrite: bool) -> bool:
         """Whether there is nothing left to do in a folder.

@@ -23,7 +23,7 @@ from elcrec.cli.parameters import (
     TopK,
     Unknown,
 )
-from elcrec.errors import SettingsError
+from elcrec.errors import RunError, SettingsError
 
 if TYPE_CHECKING:
     import polars as pl
@@ -37,6 +37,7 @@ commands = typer.Typer()
     epilog="Examples:\n\n  elcrec train events.csv --out runs/shop\n\n"
     "  elcrec train Beauty.txt --out runs/beauty --recipe paper --set epochs=100 --seed 7\n\n"
     "  elcrec train events.csv --out runs/shop --resume\n\n"
+    "  elcrec train today.csv --from runs/yesterday --out runs/today\n\n"
     "  torchrun --nproc-per-node 2 -m elcrec.cli train events.csv --out runs/shop"
 )
 def train(
@@ -50,6 +51,9 @@ def train(
     items: Items = None,
     names_from: Annotated[
         Path | None, typer.Option(help="An earlier run: names given to its intents go over to ours.")
+    ] = None,
+    start: Annotated[
+        Path | None, typer.Option("--from", help="Learn on from this run; DATA holds the new events alone.")
     ] = None,
     ray: Ray = None,
     device: Device = "auto",
@@ -65,7 +69,14 @@ def train(
     if seed is not None:
         overrides["seed"] = seed
     folder = RunFolder(out)
-    if resume and folder.finished and not folder.checkpoint.exists() and not overwrite:
+    if start is not None:
+        given = {"--recipe": recipe, "--resume": resume or None, "--names-from": names_from, "--ray": ray}
+        refused = [option for option, value in given.items() if value is not None]
+        model = _learnt_on(start, data, out, overrides, refused, overwrite, device, format)
+        if items is not None:
+            model.describe_items(items)
+        model.save(out, overwrite)
+    elif resume and folder.finished and not folder.checkpoint.exists() and not overwrite:
         model = ELCRec.load(out, device)
         say(f"{out} is finished already: nothing to resume")
     else:
@@ -101,6 +112,30 @@ def train(
     else:
         say_metrics(model.metrics)
         say(f"written to {out}: try  elcrec recommend {out} --user {model.users.ids[0]}  or  elcrec intents {out}")
+
+
+def _learnt_on(
+    start: Path,
+    data: Path,
+    out: Path,
+    overrides: dict[str, Any],
+    refused: list[str],
+    overwrite: bool,
+    device: str,
+    format: str | None,
+) -> ELCRec:
+    """A run that has learnt on; ``refused`` are options given that make no sense there."""
+    from elcrec.config import resolve
+    from elcrec.recommender import ELCRec
+    from elcrec.run_folder import RunFolder
+
+    refused = [*refused, *(f"{name}={value}" for name, value in overrides.items() if name != "epochs")]
+    if refused:
+        raise SettingsError(f"--from keeps the settings of the run, but epochs: leave out {', '.join(refused)}")
+    if RunFolder(out).started and not overwrite:
+        raise RunError(f"{out} holds a run: choose another --out, or replace it with --overwrite")
+    epochs: dict[str, Any] = {"epochs": resolve("default", overrides).epochs} if overrides else {}
+    return ELCRec.load(start, device).partial_fit(data, format=format, **epochs)
 
 
 @commands.command(epilog="Example:\n\n  elcrec evaluate runs/beauty --data Beauty.txt --split test --json")

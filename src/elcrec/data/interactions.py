@@ -109,6 +109,30 @@ class Interactions:
             )
         return Interactions(frame)
 
+    def joined(self, newer: Interactions) -> Interactions:
+        """This log and events after it; those that both hold (same user, item and time) count once.
+
+        Without times, a user's newer events follow the ones here.
+
+        Raises:
+            DataError: One has times and the other none, or a column is of another type.
+        """
+        ours, theirs = self.frame.schema, newer.frame.schema
+        if set(ours) != set(theirs):
+            with_times, without = ("log", "new events") if "timestamp" in ours else ("new events", "log")
+            raise DataError(f"the {with_times} have timestamps and the {without} have none: give both or neither")
+        for name, kind in ours.items():
+            if _family(kind) != _family(theirs[name]):
+                raise DataError(f"{name} is {kind} in the log and {theirs[name]} in the new events: make them alike")
+        try:  # of types that differ in their width alone, the wider
+            both = pl.concat([self.frame, newer.frame.select(ours.names())], how="vertical_relaxed")
+        except pl.exceptions.PolarsError as error:
+            raise DataError(f"the new events do not fit the log: {error}") from error
+        fresh = both.tail(len(newer))
+        if "timestamp" in ours:
+            fresh = fresh.join(both.head(len(self)), on=ours.names(), how="anti", maintain_order="left")
+        return Interactions(_in_order(pl.concat([both.head(len(self)), fresh]).get_columns()))
+
     def lengths(self) -> pl.Series:
         """Events of each user, in the order of the users."""
         return self.frame["user_id"].rle().struct.field("len").cast(pl.Int64)
@@ -273,6 +297,10 @@ def _parse_times(column: pl.Series) -> pl.Series:
 def _has_zone(column: pl.Series) -> bool:
     first = column.drop_nulls().head(1)
     return bool(first.str.contains(r"(Z|[+-]\d\d:?\d\d)$").any())
+
+
+def _family(kind: pl.DataType) -> str:
+    return "number" if kind.is_numeric() else "time" if kind.is_temporal() else str(kind)
 
 
 def _in_order(columns: list[pl.Series]) -> pl.DataFrame:

@@ -72,6 +72,7 @@ def train(
     checkpoint: Path | None = None,
     on_epoch: Callable[[list[dict[str, Any]]], None] | None = None,
     team: Team = Team(),  # noqa: B008
+    start: Progress | None = None,
 ) -> Progress:
     """Train to the epoch limit or until validation stops improving; the best weights end up in the network.
 
@@ -89,6 +90,7 @@ def train(
         checkpoint: Where to keep the state after every epoch; if the file exists, training goes on from it.
         on_epoch: Given the history after every epoch, before the checkpoint is written.
         team: The processes that train together; the leader writes.
+        start: How far a network has come that is not fresh; its centres stay where they are.
 
     Returns:
         The progress. Its ``history`` has one record an epoch: ``epoch``, ``losses`` (mean of each term),
@@ -107,14 +109,14 @@ def train(
     if left is not None:
         best, progress = load_checkpoint(left, network, optimizer)
     else:
-        best, progress = weights_of(network), Progress()
+        best, progress = weights_of(network), start or Progress()
     reporter.begin(settings, source.n_steps, progress)
     try:
         while not finished(settings, progress):
             epoch = len(progress.history) + 1
             timer = PhaseTimer()
             with seeded(settings.seed, epoch, split.item_N.device, team.rank) as generator:
-                if _centers_are_due(settings, epoch):
+                if _centers_are_due(settings, epoch) and (start is None or settings.intent_learning == "em"):
                     start_centers(network, split, settings)
                     team.alike([network.centers.weight.data])
                     timer("start centers")
@@ -148,7 +150,8 @@ def train(
         reporter.end()
     network.encoder.neighbours = None
     network.load_state_dict(best)
-    if progress.best_epoch <= settings.warmup_epochs:  # the best weights come from before the centres' start
+    # The best weights may come from before the centres' start.
+    if start is None and progress.best_epoch <= settings.warmup_epochs:
         start_centers(network, split, settings)
     settle_centers(network, split, settings)
     team.alike([network.centers.weight.data])

@@ -1,0 +1,45 @@
+"""A trained network made larger, for items that it has not met."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from elcrec.config import Settings
+from elcrec.data.neighbours import neighbour_matrix
+from elcrec.data.splits import Split
+from elcrec.model.network import ELCRecNetwork
+
+TABLE = "encoder.item_embedding.weight"
+
+
+@torch.no_grad()
+def grown(network: ELCRecNetwork, settings: Settings, before_V: Tensor, split: Split) -> ELCRecNetwork:
+    """The same network with another catalogue: known items keep their vectors, everything else its weights.
+
+    A new item begins as the sum of the vectors of those that stand beside it in training histories, weighed as in
+    :func:`elcrec.data.neighbours.neighbour_matrix`: what smoothing gives an item without a vector of its own. One
+    that stands beside none keeps a fresh draw from torch's global generator.
+
+    Args:
+        network: Trained; its table as after training.
+        settings: Its settings.
+        before_V: int64 [V], for each item of the new catalogue its index in the old one; -1: new.
+        split: The log of the new catalogue, on the network's device.
+
+    Returns:
+        Another network; the first is as it was.
+    """
+    weights = network.state_dict()
+    old = weights[TABLE]
+    larger = ELCRecNetwork(settings, len(before_V)).to(old.device)
+    table = larger.encoder.item_embedding.weight.detach().clone()
+    known_V = before_V >= 0
+    rows = torch.cat([known_V.new_zeros(1), ~known_V, known_V.new_zeros(len(table) - len(known_V) - 1)])
+    table[0], table[1 + len(known_V) :] = old[0], old[1 + network.n_items :]
+    table[1 : 1 + len(known_V)][known_V] = old[before_V[known_V]]
+    near = neighbour_matrix(split, len(table)) @ table.masked_fill(rows[:, None], 0.0)
+    met = rows & (near != 0).any(dim=1)
+    table[met] = near[met]
+    larger.load_state_dict({**weights, TABLE: table})
+    return larger

@@ -1,0 +1,189 @@
+"""Learning on from new events: what stays, what comes in, what is refused."""
+
+from collections import Counter
+from datetime import datetime
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+import torch
+
+from cli_runner import SMALL, run_cli, shop_log
+from elcrec import DataError, ELCRec, Interactions, RunError, SettingsError
+from elcrec.data.splits import make_split
+from elcrec.data.vocabulary import Vocabulary
+from elcrec.training.growth import grown
+from elcrec.training.report import SilentReporter
+
+NEW_ITEMS = ["a new thing", "another new thing"]
+
+
+def timed() -> pl.DataFrame:
+    return shop_log().select("user_id", "item_id").with_row_index("timestamp")
+
+
+def parts() -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The log without everybody's last two events and one user's all; and those, with items nobody has seen."""
+    log = timed()
+    last = pl.int_range(pl.len()).over("user_id") >= pl.len().over("user_id") - 2
+    new_user = pl.col("user_id") == log["user_id"][0]
+    newer = log.filter(last | new_user)
+    # Some take a new item before these.
+    bought = newer.filter(~new_user).group_by("user_id", maintain_order=True).first().head(60)
+    bought = bought.with_columns(item_id=pl.Series([NEW_ITEMS[at % 2] for at in range(60)])).select(log.columns)
+    newer = newer.with_columns(timestamp=2 * pl.col("timestamp"))
+    bought = bought.with_columns(timestamp=2 * pl.col("timestamp") - 1)
+    return log.filter(~(last | new_user)), pl.concat([newer, bought])
+
+
+@pytest.fixture(scope="module")
+def before() -> ELCRec:
+    return ELCRec(seed=1, **SMALL).fit(parts()[0], progress=False)
+
+
+@pytest.fixture(scope="module")
+def after() -> ELCRec:
+    model = ELCRec(seed=1, **SMALL).fit(parts()[0], progress=False)
+    model.rename_intents({2: "Rain"})
+    return model.partial_fit(parts()[1], epochs=2, progress=False)
+
+
+def test_new_users_items_and_events_are_in_and_names_stay(before: ELCRec, after: ELCRec, tmp_path: Path) -> None:
+    old, new = parts()
+    assert len(after.log) == len(old) + len(new)
+    assert set(after.items.ids) == set(before.items.ids) | set(NEW_ITEMS)
+    stranger = timed()["user_id"][0]
+    assert stranger not in set(before.users.ids)
+    assert after.recommend([stranger], k=5).height == 5
+    assert after.recommend_from_history([NEW_ITEMS[:1]], k=3).height == 3
+    assert len(after.history) == len(before.history) + 2
+    assert after.metrics["epochs"] == len(after.history)
+    assert after.metrics["n_items"] == len(before.items) + 2
+    assert after.given_names == {2: "Rain"}
+    assert after.settings == before.settings
+    after.save(tmp_path / "run")
+    loaded = ELCRec.load(tmp_path / "run")
+    assert loaded.recommend(k=3).equals(after.recommend(k=3))
+    assert loaded.metrics == after.metrics
+
+
+def test_the_same_events_and_seed_give_the_same_model(after: ELCRec) -> None:
+    again = ELCRec(seed=1, **SMALL).fit(parts()[0], progress=False).partial_fit(parts()[1], epochs=2, progress=False)
+    assert again.recommend(k=3).equals(after.recommend(k=3))
+
+
+def test_validation_is_never_worse_than_at_the_start(before: ELCRec, after: ELCRec) -> None:
+    best = after.history[after.metrics["best_epoch"] - 1]["valid"]["ndcg@20"]
+    if after.metrics["best_epoch"] > len(before.history):
+        assert after.metrics["valid"]["ndcg@20"] == pytest.approx(best)
+    assert after.metrics["valid"]["ndcg@20"] > 0
+
+
+def beside(model: ELCRec, log: Interactions, new: str) -> torch.Tensor:
+    """The sum of the vectors of the items that stand beside a new one in what is learnt from, by a loop."""
+    vectors = dict(zip(model.items.ids, model.network.items_VD.detach(), strict=True))
+    pairs: Counter[tuple[str, str]] = Counter()
+    for history in log.frame.group_by("user_id").agg("item_id")["item_id"]:
+        learnt = history.to_list()[:-2]
+        for one, other in pairwise(learnt):
+            pairs[one, other] += 1
+            pairs[other, one] += 1
+    of = Counter()
+    for (one, _), number in pairs.items():
+        of[one] += number
+    near = {other: number for (one, other), number in pairs.items() if one == new and other in vectors}
+    return sum(number / (of[new] * of[other]) ** 0.5 * vectors[other] for other, number in near.items())
+
+
+def test_known_items_keep_their_vectors_and_new_ones_are_their_neighbours(before: ELCRec) -> None:
+    log = before.log.joined(Interactions.read(parts()[1]))
+    items = Vocabulary.of(log.frame["item_id"], first=1, kind="item")
+    split = make_split(log, items, "leave_one_out", 0.1)
+    before_V = torch.from_numpy(before.items.indices(items.ids, unknown="skip"))
+    network = grown(before.network, before.settings, before_V, split)
+    for index, item in enumerate(items.ids):
+        row = network.items_VD[index]
+        if item in NEW_ITEMS:
+            assert torch.allclose(row, beside(before, log, item), atol=1e-6)
+        else:
+            [old] = before.items.indices([item])
+            assert torch.equal(row, before.network.items_VD[old - 1])
+    assert torch.equal(network.centers.weight, before.network.centers.weight)
+
+
+def test_events_that_are_in_the_log_already_count_once(before: ELCRec) -> None:
+    assert len(before.log.joined(before.log)) == len(before.log)
+    untimed = Interactions.read(shop_log().select("user_id", "item_id"))
+    assert len(untimed.joined(untimed)) == 2 * len(untimed)
+
+
+def test_types_that_differ_in_their_width_alone_are_one() -> None:
+    log = pl.DataFrame({"user_id": [1, 1], "item_id": [1, 2], "timestamp": [1, 2]})
+    narrow = Interactions.read(log.cast({"user_id": pl.Int32, "timestamp": pl.UInt16}))
+    assert narrow.joined(Interactions.read(log.with_columns(pl.col("timestamp") + 1))).frame.rows() == [
+        (1, 1, 1),
+        (1, 2, 2),
+        (1, 1, 2),
+        (1, 2, 3),
+    ]
+    days = [datetime(2024, 1, 1), datetime(2024, 1, 2)]
+    stamped = log.with_columns(timestamp=pl.Series(days, dtype=pl.Datetime("ms")))
+    finer = stamped.with_columns(pl.col("timestamp").cast(pl.Datetime("us")))
+    assert len(Interactions.read(stamped).joined(Interactions.read(finer))) == 2
+    zoned = stamped.with_columns(pl.col("timestamp").dt.replace_time_zone("UTC"))
+    with pytest.raises(DataError, match="do not fit"):
+        Interactions.read(stamped).joined(Interactions.read(zoned))
+
+
+def test_newer_events_follow_where_nobody_knows_times() -> None:
+    log = Interactions.read(pl.DataFrame({"user_id": ["b", "a"], "item_id": ["x", "y"]}))
+    newer = Interactions.read(pl.DataFrame({"user_id": ["a", "c"], "item_id": ["z", "x"]}))
+    assert log.joined(newer).frame.rows() == [("a", "y"), ("a", "z"), ("b", "x"), ("c", "x")]
+
+
+def test_a_model_that_is_broken_off_is_what_it_was(before: ELCRec) -> None:
+    class Broken(SilentReporter):
+        def step(self, *_: Any) -> None:
+            raise KeyboardInterrupt
+
+    expected, history = before.recommend(k=3), list(before.history)
+    with pytest.raises(KeyboardInterrupt):
+        before.partial_fit(parts()[1], progress=Broken())
+    assert before.recommend(k=3).equals(expected)
+    assert before.history == history
+
+
+def test_what_does_not_fit_is_refused(before: ELCRec) -> None:
+    new = parts()[1]
+    with pytest.raises(RunError, match="call fit"):
+        ELCRec().partial_fit(new)
+    with pytest.raises(SettingsError, match="epochs=0"):
+        before.partial_fit(new, epochs=0)
+    with pytest.raises(DataError, match="both or neither"):
+        before.partial_fit(new.drop("timestamp"))
+    with pytest.raises(DataError, match="make them alike"):
+        before.partial_fit(new.with_columns(item_id=pl.int_range(pl.len())))
+
+
+def test_the_released_semantics_grow_too() -> None:
+    model = ELCRec("paper", seed=1, **SMALL).fit(parts()[0], progress=False)
+    centers = model.network.centers.weight.detach().clone()
+    model.partial_fit(parts()[1], epochs=1, progress=False)
+    assert model.network.encoder.item_embedding.num_embeddings == len(model.items) + 2
+    moved = torch.cosine_similarity(centers, model.network.centers.weight.detach(), dim=1)
+    assert moved.min() > 0.9, "the centres were not found anew"
+
+
+def test_the_command_line_learns_on(before: ELCRec, after: ELCRec, tmp_path: Path) -> None:
+    before.save(tmp_path / "old")
+    parts()[1].write_csv(tmp_path / "new.csv")
+    command = ["train", tmp_path / "new.csv", "--from", tmp_path / "old", "--out", tmp_path / "new"]
+    trained = run_cli(*command, "--set", "epochs=2", "--json").document()
+    assert trained["n_items"] == len(after.items)
+    assert ELCRec.load(tmp_path / "new").recommend(k=3).equals(after.recommend(k=3))
+    assert ELCRec.load(tmp_path / "old").recommend(k=3).equals(before.recommend(k=3))
+    assert "holds a run" in run_cli(*command).complaint()
+    said = run_cli(*command, "--overwrite", "--recipe", "paper", "--set", "dropout=0.1", "--seed", 3).complaint()
+    assert "leave out --recipe, dropout=0.1, seed=3" in said
