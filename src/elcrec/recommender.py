@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -342,7 +343,7 @@ class ELCRec(Answering, Judging):
     # ------------------------------------------------------------------ keeping
 
     def save(self, path: str | Path, overwrite: bool = False) -> None:
-        """Write a run folder.
+        """Write a run folder; a run that is replaced stays until all of the new one is written.
 
         Raises:
             RunError: The folder holds another run or other files, or cannot be written.
@@ -351,9 +352,10 @@ class ELCRec(Answering, Judging):
         if folder.started and not overwrite:
             raise RunError(f"{folder.path} holds a run: choose another folder, or pass overwrite=True")
         _ = self.network  # raises before anything is touched
-        folder.begin(self.recipe, self.settings, self.log, self.items, fingerprint(self.log.frame))
-        folder.write_history(self.history)
-        self._finish(folder)
+        with folder.replaced() if folder.started else nullcontext(folder) as target:
+            target.begin(self.recipe, self.settings, self.log, self.items, fingerprint(self.log.frame))
+            target.write_history(self.history)
+            self._finish(target)
 
     @classmethod
     def load(cls, path: str | Path, device: str = "auto") -> ELCRec:

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -134,6 +138,24 @@ class RunFolder:
             write_json(path, {"names": {str(intent): name for intent, name in sorted(names.items())}})
         else:
             path.unlink(missing_ok=True)
+
+    @contextmanager
+    def replaced(self) -> Iterator[RunFolder]:
+        """A folder beside this one, whose run takes the place of the one here once it is written.
+
+        What else lies here stays; where writing fails, everything does.
+        """
+        here = self.path.resolve()
+        beside = RunFolder(here.with_name(f".{here.name}.{os.getpid()}.new"))
+        try:
+            yield beside
+            for name in FILES:
+                if (beside.path / name).exists():
+                    os.replace(beside.path / name, here / name)
+                else:
+                    (here / name).unlink(missing_ok=True)
+        finally:
+            shutil.rmtree(beside.path, ignore_errors=True)
 
     def clear(self) -> None:
         """Remove the files of the run that is here, config.json last; nothing where there is no run."""

@@ -1,5 +1,7 @@
 """What programs that import elcrec rely on."""
 
+import errno
+import os
 from pathlib import Path
 from typing import Any
 
@@ -283,8 +285,25 @@ def test_save_replaces_a_run_only_on_request(model: ELCRec, tmp_path: Path) -> N
     model.save(tmp_path / "run")
     with pytest.raises(RunError, match="holds a run"):
         model.save(tmp_path / "run")
+    (tmp_path / "run" / "notes.txt").write_text("the caller's")
     model.save(tmp_path / "run", overwrite=True)
     assert ELCRec.load(tmp_path / "run").metrics == model.metrics
+    assert (tmp_path / "run" / "notes.txt").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+def test_a_run_that_cannot_be_replaced_stays(model: ELCRec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model.save(tmp_path / "run")
+    before = {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir()}
+
+    def fail(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("elcrec.run_folder.write_tensors", fail)
+    with pytest.raises(OSError, match="space"):
+        model.save(tmp_path / "run", overwrite=True)
+    assert {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir()} == before
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
 
 
 @pytest.mark.parametrize(
