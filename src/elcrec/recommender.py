@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -163,27 +164,40 @@ class ELCRec(Answering, Judging):
         self._given_names = {}
         if named is not None:
             self._carry_names(named)
-        self.metrics = self._summary(state, judged=team.leads)
+        self.metrics = {
+            "best_epoch": state.best_epoch,
+            "epochs": len(state.history),
+            "train_seconds": state.seconds,
+            **(self._results() if team.leads else {}),
+        }
         if folder is not None and team.leads:
             self._finish(folder)
         return self
 
     def partial_fit(
-        self, data: Any, epochs: int = 3, progress: bool | Reporter = True, format: str | None = None
+        self,
+        data: Any,
+        epochs: int = 3,
+        progress: bool | Reporter = True,
+        format: str | None = None,
+        items: Any = None,
     ) -> ELCRec:
         """Learn on from new events, instead of from everything anew.
 
         They are joined to the log learnt from. Items keep their vectors and new ones begin as the sum of their
-        neighbours' (:func:`elcrec.training.growth.grown`); intents keep their numbers and names. Then a few epochs over
-        the whole log, at the step size that the schedule has left, without smoothing; the best on validation is kept,
-        the start included. Until that is done the model stays what it was. Its settings do not change. What it costs
+        neighbours' (:func:`elcrec.training.growth.grown`); intents keep their numbers and names (where k-means finds
+        them anew, the names go to those that mean the same). Then a few epochs over the whole log, at the step size
+        that the schedule would have left for so many more, without smoothing; the best on validation is kept, the
+        start included. Until that is done the model stays what it was. Its settings do not change. What it costs
         in accuracy: docs/evaluation.md.
 
         Args:
-            data: New events: file, table or :class:`Interactions`; those that the log holds already count once.
+            data: New events: file, table or :class:`Interactions`; with times, those that the log holds already
+                count once.
             epochs: Epochs to go, 1 or more.
             progress: See :meth:`fit`.
             format: Format of a data file.
+            items: What is known about items, see :meth:`fit`; on top of what is known already.
 
         Returns:
             Itself; :meth:`save` writes it.
@@ -191,37 +205,45 @@ class ELCRec(Answering, Judging):
         Raises:
             RunError: Nothing is learnt yet.
             DataError: The events cannot be used, or do not fit the log.
-            SettingsError: ``epochs`` is below 1.
+            SettingsError: ``epochs`` is below 1, or several processes were started.
         """
         network, s = self.network, self.settings
         if epochs < 1:
             raise SettingsError(f"epochs={epochs}: ask for one or more")
+        if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+            raise SettingsError("learning on (partial_fit, --from) is done by one process: start it without torchrun")
+        described = self.catalogue if items is None else Catalogue.read(items).over(self.catalogue)
         newer = Interactions.read(data, format, s.user_column, s.item_column, s.timestamp_column)
         log = self.log.joined(newer).filtered(s.min_user_count, s.min_item_count, s.k_core)
-        items = Vocabulary.of(log.frame["item_id"], first=1, kind="item")
-        split = self._split_of(log, items)
-        before_V = torch.from_numpy(self.items.indices(items.ids, unknown="skip")).to(self.device)
+        vocabulary = Vocabulary.of(log.frame["item_id"], first=1, kind="item")
+        split = self._split_of(log, vocabulary)
+        described = None if described is None else described.matched(vocabulary.ids)
+        before_V = torch.from_numpy(self.items.indices(vocabulary.ids, unknown="skip")).to(self.device)
         with seeded(s.seed, 0, self.device):
             larger = grown(network, s, before_V, split)
-        done = len(self.history)
+        # As often as it is done, the schedule begins where it begins the first time.
+        done = min(len(self.history), s.epochs)
+        earlier, latest = self.history[: len(self.history) - done], self.history[len(self.history) - done :]
         settings = s.model_copy(update={"epochs": done + epochs, "smoothing": 0.0})
         reached = validate(larger, split, settings)[SELECT_ON]
-        start = Progress(list(self.history), done, reached, self.metrics.get("train_seconds", 0.0))
+        start = Progress(list(latest), done, reached, self.metrics.get("train_seconds", 0.0))
         if isinstance(progress, bool):
             progress = TerminalReporter() if progress else SilentReporter()
         state = train(larger, split, settings, progress, start=start)
-        self._use(log, items, self.catalogue)
-        self._network, self.history = larger.eval(), state.history
-        self.metrics = self._summary(state)
-        return self
-
-    def _summary(self, state: Progress, judged: bool = True) -> dict[str, Any]:
-        return {
-            "best_epoch": state.best_epoch,
-            "epochs": len(state.history),
+        before, best = copy.copy(self), self.metrics.get("best_epoch", 0)
+        self._use(log, vocabulary, described)
+        self._network = larger.eval()
+        self.history = [{**record, "epoch": at} for at, record in enumerate([*earlier, *state.history], start=1)]
+        if s.intent_learning == "em":
+            self._given_names = {}
+            self._carry_names(before)
+        self.metrics = {
+            "best_epoch": best if state.best_epoch == done else len(earlier) + state.best_epoch,
+            "epochs": len(self.history),
             "train_seconds": state.seconds,
-            **(self._results() if judged else {}),
+            **self._results(),
         }
+        return self
 
     def _finished(self, folder: RunFolder, mark: str, resume: bool, overwrite: bool) -> bool:
         """Whether there is nothing left to do in a folder.
@@ -356,6 +378,8 @@ class ELCRec(Answering, Judging):
             target.begin(self.recipe, self.settings, self.log, self.items, fingerprint(self.log.frame))
             target.write_history(self.history)
             self._finish(target)
+        if self._search_path is not None and not self._search_path.exists():
+            self._search_path = None
 
     @classmethod
     def load(cls, path: str | Path, device: str = "auto") -> ELCRec:

@@ -107,8 +107,8 @@ class Recommending(Trained):
             ``intent_share``, its part over the score (null where the score is not positive; the shares of all
             parts and the residual sum to 1); ``because``, up to three items of the history that pulled it toward
             this intent, strongest first; ``rank_without``, the item's rank when the user has nothing of this
-            intent, as ``exclude_intents`` would rank it; ``parts``, a list of ``intent`` and ``part``;
-            ``residual``; ``steering``. Score = sum of parts + residual + steering.
+            intent, as ``exclude_intents`` would rank it (null with ``diversify``); ``parts``, a list of ``intent``
+            and ``part``; ``residual``; ``steering``. Score = sum of parts + residual + steering.
         """
         how = (exclude_seen, explain, intents, exclude_intents, strength, diversify)
         return self._lists(self._of_users(users, unknown), self._policy(k, *how, approximate=approximate))
@@ -380,8 +380,10 @@ class Recommending(Trained):
         most_QK, which_QK = part_QKM.max(dim=2)
         intent_QM = parts.intent_QM.cpu()
         intent_QK = intent_QM.gather(1, which_QK).masked_fill(most_QK <= 0, -1)
-        without_QKM = self._ranks_without(asked, item_QK, parts, policy)
-        rank_QK = without_QKM.gather(2, which_QK[:, :, None]).squeeze(2)
+        rank_QK = torch.full_like(item_QK, UNRANKED)
+        if policy.diversify == 0:  # places in a mixed list are not those of scores
+            without_QKM = self._ranks_without(asked, item_QK, parts, policy)
+            rank_QK = without_QKM.gather(2, which_QK[:, :, None]).squeeze(2)
         behind_QM = self._behind(asked, parts.intent_QM)
         share_QK = torch.where(score_QK > 0, most_QK / score_QK, torch.nan)
 

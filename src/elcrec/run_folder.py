@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import filecmp
 import importlib.metadata
 import json
 import os
@@ -92,20 +93,23 @@ class RunFolder:
         """Whether it can be used."""
         return self.started and self.model.exists()
 
+    def refuse_others(self) -> None:
+        """Raise RunError where no run can be written, because something else is here."""
+        if self.path.exists() and not self.path.is_dir():
+            raise RunError(f"{self.path} is a file: choose another --out")
+        others = [] if self.started or not self.path.exists() else [path.name for path in self.path.glob("[!.]*")]
+        if others:
+            raise RunError(f"{self.path} holds other files ({others[0]}, ...): choose an empty or new folder")
+
     def begin(self, recipe: str, settings: Settings, log: Interactions, items: Vocabulary, data: str) -> None:
         """Write what is known before training: the log, the vocabulary, the settings.
 
         Raises:
             RunError: The folder holds something else, or cannot be written.
         """
-        if self.path.exists() and not self.path.is_dir():
-            raise RunError(f"{self.path} is a file: choose another --out")
+        self.refuse_others()
         if self.started:
             self.clear()
-        elif self.path.exists():
-            others = [path.name for path in self.path.glob("[!.]*")]
-            if others:
-                raise RunError(f"{self.path} holds other files ({others[0]}, ...): choose an empty or new folder")
         make_folder(self.path)
         document = {
             "format": FORMAT,
@@ -141,21 +145,27 @@ class RunFolder:
 
     @contextmanager
     def replaced(self) -> Iterator[RunFolder]:
-        """A folder beside this one, whose run takes the place of the one here once it is written.
+        """A folder within this one, whose run takes the place of the one here once it is written.
 
-        What else lies here stays; where writing fails, everything does.
+        What else lies here stays, and so does the index where the weights are the same; where writing fails,
+        everything does.
+
+        Raises:
+            RunError: The files cannot be put in place.
         """
-        here = self.path.resolve()
-        beside = RunFolder(here.with_name(f".{here.name}.{os.getpid()}.new"))
+        fresh = RunFolder(self.path / f".{os.getpid()}.new")
         try:
-            yield beside
+            yield fresh
+            same = self.model.exists() and filecmp.cmp(self.model, fresh.model, shallow=False)
             for name in FILES:
-                if (beside.path / name).exists():
-                    os.replace(beside.path / name, here / name)
-                else:
-                    (here / name).unlink(missing_ok=True)
+                if (fresh.path / name).exists():
+                    os.replace(fresh.path / name, self.path / name)
+                elif not (same and name == self.item_search.name):
+                    (self.path / name).unlink(missing_ok=True)
+        except OSError as error:
+            raise RunError(f"cannot replace the run in {self.path}: {error.strerror or error}") from error
         finally:
-            shutil.rmtree(beside.path, ignore_errors=True)
+            shutil.rmtree(fresh.path, ignore_errors=True)
 
     def clear(self) -> None:
         """Remove the files of the run that is here, config.json last; nothing where there is no run."""

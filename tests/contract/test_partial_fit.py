@@ -1,5 +1,6 @@
 """Learning on from new events: what stays, what comes in, what is refused."""
 
+import copy
 from collections import Counter
 from datetime import datetime
 from itertools import pairwise
@@ -137,6 +138,47 @@ def test_types_that_differ_in_their_width_alone_are_one() -> None:
         Interactions.read(stamped).joined(Interactions.read(zoned))
 
 
+def test_numbers_are_taken_for_text_where_the_log_has_text() -> None:
+    log = Interactions.read(pl.DataFrame({"user_id": ["a"], "item_id": ["85123A"]}))
+    newer = Interactions.read(pl.DataFrame({"user_id": ["a"], "item_id": [22423]}))
+    assert log.joined(newer).frame.rows() == [("a", "85123A"), ("a", "22423")]
+
+
+def test_what_is_known_about_items_grows() -> None:
+    old, new = parts()
+    described = old.select("item_id", title=pl.col("item_id") + " of old").unique()
+    model = ELCRec(seed=1, **SMALL).fit(old, progress=False, items=described)
+    fresh = pl.DataFrame({"item_id": NEW_ITEMS, "title": ["New", "Another"]})
+    model.partial_fit(new, epochs=1, progress=False, items=fresh)
+    titles = model.catalogue.titles()
+    assert titles[NEW_ITEMS[0]] == "New"
+    assert titles["webcam"] == "webcam of old"
+
+
+def test_learning_on_again_and_again_does_not_slow_down() -> None:
+    model = ELCRec(seed=1, **SMALL).fit(parts()[0], progress=False)
+    rates: list[float] = []
+
+    class Watching(SilentReporter):
+        def begin(self, settings: Any, n_steps: int, progress: Any) -> None:
+            rates.append(len(progress.history) / settings.epochs)
+
+    for _ in range(3):
+        model.partial_fit(parts()[1], epochs=1, progress=Watching())
+    assert len(set(rates)) == 1
+    assert [record["epoch"] for record in model.history] == list(range(1, SMALL["epochs"] + 4))
+    assert model.metrics["epochs"] == SMALL["epochs"] + 3
+
+
+def test_names_follow_their_intents_where_k_means_finds_them_anew() -> None:
+    model = ELCRec("iclrec", seed=1, **SMALL).fit(parts()[0], progress=False)
+    model.rename_intents({2: "Rain"})
+    before = copy.copy(model)
+    model.partial_fit(parts()[1], epochs=1, progress=False)
+    matched = dict(model.match_intents(before).select("other_intent", "intent").iter_rows())
+    assert set(model.given_names.items()) <= {(matched[2], "Rain")}
+
+
 def test_newer_events_follow_where_nobody_knows_times() -> None:
     log = Interactions.read(pl.DataFrame({"user_id": ["b", "a"], "item_id": ["x", "y"]}))
     newer = Interactions.read(pl.DataFrame({"user_id": ["a", "c"], "item_id": ["z", "x"]}))
@@ -164,7 +206,9 @@ def test_what_does_not_fit_is_refused(before: ELCRec) -> None:
     with pytest.raises(DataError, match="both or neither"):
         before.partial_fit(new.drop("timestamp"))
     with pytest.raises(DataError, match="make them alike"):
-        before.partial_fit(new.with_columns(item_id=pl.int_range(pl.len())))
+        before.partial_fit(new.with_columns(timestamp=pl.lit(datetime(2024, 1, 1))))
+    with pytest.raises(DataError):
+        before.partial_fit(new, items=pl.DataFrame({"item_id": ["nothing of ours"], "title": ["?"]}))
 
 
 def test_the_released_semantics_grow_too() -> None:

@@ -72,9 +72,7 @@ def train(
     if start is not None:
         given = {"--recipe": recipe, "--resume": resume or None, "--names-from": names_from, "--ray": ray}
         refused = [option for option, value in given.items() if value is not None]
-        model = _learnt_on(start, data, out, overrides, refused, overwrite, device, format)
-        if items is not None:
-            model.describe_items(items)
+        model = _learnt_on(start, data, out, overrides, refused, overwrite, device, format, items)
         model.save(out, overwrite)
     elif resume and folder.finished and not folder.checkpoint.exists() and not overwrite:
         model = ELCRec.load(out, device)
@@ -123,6 +121,7 @@ def _learnt_on(
     overwrite: bool,
     device: str,
     format: str | None,
+    items: Path | None,
 ) -> ELCRec:
     """A run that has learnt on; ``refused`` are options given that make no sense there."""
     from elcrec.config import resolve
@@ -134,8 +133,9 @@ def _learnt_on(
         raise SettingsError(f"--from keeps the settings of the run, but epochs: leave out {', '.join(refused)}")
     if RunFolder(out).started and not overwrite:
         raise RunError(f"{out} holds a run: choose another --out, or replace it with --overwrite")
+    RunFolder(out).refuse_others()
     epochs: dict[str, Any] = {"epochs": resolve("default", overrides).epochs} if overrides else {}
-    return ELCRec.load(start, device).partial_fit(data, format=format, **epochs)
+    return ELCRec.load(start, device).partial_fit(data, format=format, items=items, **epochs)
 
 
 @commands.command(epilog="Example:\n\n  elcrec evaluate runs/beauty --data Beauty.txt --split test --json")

@@ -61,6 +61,13 @@ class Catalogue:
         raw = read_frame(path)
         return cls(_tidy(raw, item_column, untyped=sniff(path) in ("csv", "tsv")))
 
+    def over(self, older: Catalogue | None) -> Catalogue:
+        """These descriptions, and older ones of items that have none here."""
+        if older is None:
+            return self
+        ours, theirs = (one.frame.with_columns(pl.col("item_id").cast(pl.String)) for one in (self, older))
+        return Catalogue(pl.concat([ours, theirs.join(ours, on="item_id", how="anti", maintain_order="left")]))
+
     def matched(self, ids: pl.Series) -> Catalogue:
         """The descriptions of given items, under their ids.
 

@@ -110,13 +110,17 @@ class Interactions:
         return Interactions(frame)
 
     def joined(self, newer: Interactions) -> Interactions:
-        """This log and events after it; those that both hold (same user, item and time) count once.
+        """This log and events after it; with times, those that both hold (same user, item and time) count once.
 
-        Without times, a user's newer events follow the ones here.
+        Without times, a user's newer events follow the ones here. Ids that are text here may be numbers there.
 
         Raises:
             DataError: One has times and the other none, or a column is of another type.
         """
+        as_text = [name for name, kind in self.frame.schema.items() if kind == pl.String]
+        newer = Interactions(
+            newer.frame.with_columns(pl.col(name).cast(pl.String) for name in as_text if name != "timestamp")
+        )
         ours, theirs = self.frame.schema, newer.frame.schema
         if set(ours) != set(theirs):
             with_times, without = ("log", "new events") if "timestamp" in ours else ("new events", "log")

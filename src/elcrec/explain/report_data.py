@@ -22,6 +22,7 @@ EXAMPLES = 5
 RECOMMENDED = 5
 MIX = 4
 LONGEST_JOURNEY = 50
+MOST_DOTS = 30_000
 EDGE = 65535
 METRICS = ("hit_rate@5", "ndcg@5", "hit_rate@10", "ndcg@10", "hit_rate@20", "ndcg@20")
 
@@ -42,6 +43,7 @@ def report_document(
     say("placing users on the map")
     point_U2 = model.user_map()
     users = model.user_intents().with_row_index("number")
+    shown_U = evenly(len(users))
     say("describing intents")
     strongest = _strongest(model, users)
     shown = _shown_users(strongest, n_journeys)
@@ -55,10 +57,10 @@ def report_document(
         "trend_labels": model.trend_periods,
         "intents": _intents(model, users["intent"].to_numpy(), point_U2, strongest),
         "map": {
-            "n": len(users),
-            "x": packed(point_U2[:, 0] * EDGE),
-            "y": packed(point_U2[:, 1] * EDGE),
-            "intent": packed(users["intent"].to_numpy()),
+            "n": len(shown_U),
+            "x": packed(point_U2[shown_U, 0] * EDGE),
+            "y": packed(point_U2[shown_U, 1] * EDGE),
+            "intent": packed(users["intent"].to_numpy()[shown_U]),
         },
         "journeys": _journeys(model, shown),
     }
@@ -92,6 +94,11 @@ def _curve(record: dict[str, Any]) -> dict[str, Any]:
         "valid": record["valid"]["ndcg@20"],
         **{name: intents[name] for name in ("used", "effective", "largest_share")},
     }
+
+
+def evenly(n: int) -> npt.NDArray[np.int64]:
+    """Which of n users are drawn: all, or evenly many of more than can be."""
+    return np.arange(0, n, max(1, -(-n // MOST_DOTS)))
 
 
 def packed(values: npt.NDArray[Any]) -> str:
@@ -137,7 +144,7 @@ def _intents(
                 "x": None if x is None else round(float(x), 4),
                 "y": None if y is None else round(float(y), 4),
                 "items": [
-                    {"item": item, "title": titles.get(item), "users": users, "lift": lift}
+                    {"item": _exact(item), "title": titles.get(item), "users": users, "lift": lift}
                     for item, users, lift in zip(row["items"], row["item_users"], row["lifts"], strict=True)
                 ],
                 "attributes": [
@@ -155,6 +162,11 @@ def _intents(
     return rows
 
 
+def _exact(item: Any) -> Any:
+    """An id as a page can hold it: whole numbers beyond 2^53 as text."""
+    return str(item) if isinstance(item, int) and abs(item) >= 2**53 else item
+
+
 def _journeys(model: ELCRec, users: list[Any]) -> list[dict[str, Any]]:
     if not users:
         return []
@@ -163,15 +175,17 @@ def _journeys(model: ELCRec, users: list[Any]) -> list[dict[str, Any]]:
     lists = model.recommend(users, RECOMMENDED, explain=True).partition_by("user_id", as_dict=True)
     journeys = []
     for user in users:
-        timeline = model.intent_timeline(user).tail(LONGEST_JOURNEY)
+        whole = model.intent_timeline(user)
+        timeline = whole.tail(LONGEST_JOURNEY)
         listed = lists.get((user,))
         journeys.append(
             {
-                "user": user,
+                "user": _exact(user),
+                "total": whole.height,
                 "intents": mixes[(user,)].select("intent", "weight").to_dicts(),
                 "events": [
                     {
-                        "item": row["item_id"],
+                        "item": _exact(row["item_id"]),
                         "title": titles.get(row["item_id"]),
                         "time": None if row.get("timestamp") is None else str(row["timestamp"]),
                         "intent": row["intent"],
@@ -182,7 +196,14 @@ def _journeys(model: ELCRec, users: list[Any]) -> list[dict[str, Any]]:
                 "recommendations": []
                 if listed is None
                 else [
-                    {"item": row["item_id"], "title": titles.get(row["item_id"]), **row}
+                    {
+                        **row,
+                        "item_id": _exact(row["item_id"]),
+                        "item": _exact(row["item_id"]),
+                        "title": titles.get(row["item_id"]),
+                        "because": [_exact(item) for item in row["because"]],
+                        "because_titles": [titles.get(item) for item in row["because"]],
+                    }
                     for row in listed.drop("user_id").iter_rows(named=True)
                 ],
             }

@@ -80,6 +80,7 @@ class Reason(Struct):
     intent_name: str | None
     intent_share: float | None
     because: list[str | int]
+    because_titles: list[str | None]
     rank_without: int | None
     parts: list[Part]
     residual: float

@@ -95,5 +95,6 @@ def listed(snapshot: Snapshot, picked: Picked) -> list[Listed]:
         for one, row in zip(items, picked.reasons, strict=True):
             parts = [Part(**part) for part in row["parts"]]
             name = None if row["intent"] is None else names[row["intent"]]
-            one.reason = Reason(**{**row, "parts": parts, "intent_name": name})
+            because = [titles.get(item) for item in row["because"]]
+            one.reason = Reason(**{**row, "parts": parts, "intent_name": name, "because_titles": because})
     return items

@@ -6,20 +6,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from elcrec.explain.report_data import EDGE, packed
+from elcrec.explain.report_data import EDGE, evenly, packed
 from elcrec.serving.contracts import Map, Place
 
 if TYPE_CHECKING:
     from elcrec.recommender import ELCRec
-
-MOST_DOTS = 30_000
 
 
 def user_map(model: ELCRec) -> Map:
     """Every user's place and intent; of more users than can be drawn, evenly many."""
     point_U2, intent_U = model.user_map(), model.user_intents()["intent"].to_numpy()
     middles = {intent: np.median(point_U2[intent_U == intent], axis=0) for intent in np.unique(intent_U).tolist()}
-    shown = np.arange(0, len(intent_U), max(1, -(-len(intent_U) // MOST_DOTS)))
+    shown = evenly(len(intent_U))
     return Map(
         len(shown),
         packed(point_U2[shown, 0] * EDGE),

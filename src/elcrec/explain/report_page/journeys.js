@@ -63,7 +63,8 @@ function partLine({ intent, value, label }) {
 }
 
 function whySentence(recommendation, titles) {
-  const because = (recommendation.because ?? []).map((item) => titles.get(item) ?? String(item));
+  const known_ = recommendation.because_titles ?? [];
+  const because = (recommendation.because ?? []).map((item, place) => known_[place] ?? titles.get(item) ?? String(item));
   const clauses = because.length ? [`Because of ${because.join(" and ")}`] : [];
   if (known(recommendation.intent) && known(recommendation.intent_share)) {
     clauses.push(`${roundPercent(recommendation.intent_share)} of the score comes from “${nameOf(recommendation.intent)}”`);
@@ -106,7 +107,7 @@ function createJourneys() {
   const step = (by) => open(users[(users.indexOf(select.value) + by + users.length) % users.length]);
   select.append(...report.journeys.map((journey) => {
     const main = journey.intents[0] ? ` · ${nameOf(journey.intents[0].intent)}` : "";
-    return el("option", { value: journey.user }, `${journey.user} · ${plural(journey.events.length, "event", "events")}${main}`);
+    return el("option", { value: journey.user }, `${journey.user} · ${plural(journey.total ?? journey.events.length, "event", "events")}${main}`);
   }));
   select.addEventListener("change", () => open(select.value));
   byId("journey-previous").addEventListener("click", () => step(-1));

@@ -270,9 +270,9 @@ function createMap(canvas, tip) {
   }
 
   function choose(number) {
-    chosen = number;
     const intent = intentOf.get(number);
-    if (intent && !inView(toX(intent.x), toY(intent.y), 0)) reset();
+    chosen = intent && known(intent.x) ? number : null;  // where nobody has it there is nothing to see
+    if (chosen !== null && !inView(toX(intent.x), toY(intent.y), 0)) reset();
     redraw();
   }
 

@@ -22,6 +22,7 @@ async function begin() {
     byId("made").textContent = `Served by elcrec ${model.elcrec}. This page asks its own server and nobody else.`;
     canWrite = !model.read_only;
     mostHistory = model.max_history;
+    mostListed = model.max_k;
     await loadIntents();
     content();
     follow();

@@ -8,8 +8,12 @@ const rankOf = new Map();
 const memory = window.sessionStorage;
 let canWrite = false;
 let mostHistory = 1000;
+let mostListed = 1000;
 
 class Refusal extends Error {}
+
+// Ids may be whole numbers that JavaScript cannot hold: those stay text, which the server takes too.
+const exact = (_, value, context) => (typeof value === "number" && /^-?\d+$/.test(context?.source ?? "") && !Number.isSafeInteger(value) ? context.source : value);
 
 async function ask(method, path, body) {
   const headers = { accept: "application/json" };
@@ -17,7 +21,8 @@ async function ask(method, path, body) {
   if (key) headers.authorization = `Bearer ${key}`;
   if (body !== undefined) headers["content-type"] = "application/json";
   const answer = await fetch(path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body) });
-  const document_ = await answer.json().catch(() => ({ error: `the server answered ${answer.status}` }));
+  let document_ = { error: `the server answered ${answer.status}` };
+  try { document_ = JSON.parse(await answer.text(), exact); } catch { /* a proxy's page, say */ }
   if (answer.ok) return document_;
   if (answer.status === 401) byId("key-form").hidden = false;
   throw new Refusal(document_.error);

@@ -4,6 +4,7 @@ const steering = { toward: [], without: [] };
 const listAsked = newest();
 const LIST = 12;
 const LOOKED_AT = 200;
+const lookedAt = () => Math.min(LOOKED_AT, mostListed);
 
 function wishes() {
   const who = person.user === null ? { history: person.items.map((item) => item.item) } : { user_id: person.user };
@@ -15,8 +16,8 @@ const steered = () => steering.toward.length + steering.without.length + Number(
 async function askLists() {
   const dials = { strength: Number(byId("strength").value), diversify: Number(byId("diversify").value),
     intents: steering.toward, exclude_intents: steering.without };
-  const list = ask("POST", "/v1/recommend", { ...wishes(), k: LIST, explain: true, ...(steered() ? dials : {}) });
-  const plain = steered() ? ask("POST", "/v1/recommend", { ...wishes(), k: LOOKED_AT }) : list;
+  const list = ask("POST", "/v1/recommend", { ...wishes(), k: Math.min(LIST, mostListed), explain: true, ...(steered() ? dials : {}) });
+  const plain = steered() ? ask("POST", "/v1/recommend", { ...wishes(), k: lookedAt() }) : list;
   return Promise.all([list, plain]);
 }
 
@@ -36,7 +37,7 @@ function showList() {
 function movement(rank, was) {
   if (!steered()) return null;
   if (was === rank) return el("span", { class: "moved" }, "same place");
-  if (was === undefined) return el("span", { class: "moved up" }, `↑ from beyond ${LOOKED_AT}`);
+  if (was === undefined) return el("span", { class: "moved up" }, `↑ from beyond ${lookedAt()}`);
   return el("span", { class: was > rank ? "moved up" : "moved" }, `${was > rank ? "↑" : "↓"} from ${was}`);
 }
 
