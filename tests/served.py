@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -16,7 +17,7 @@ import polars as pl
 from cli_runner import SMALL, shop_log
 from elcrec import ELCRec
 
-PATIENCE = 60
+PATIENCE = 300
 NUMBERS = itertools.count()
 
 
@@ -48,13 +49,20 @@ class Served:
         self.url = str(json.loads(line)["url"])
         headers = {} if key is None else {"authorization": f"Bearer {key}"}
         self.client = httpx.Client(base_url=self.url, headers=headers, timeout=PATIENCE)
-        self.wait()
+        try:
+            self.wait()
+        except BaseException:
+            self.process.kill()
+            raise
 
     def wait(self) -> None:
         """Until it is ready."""
         transport = httpx.HTTPTransport(retries=5)
         with httpx.Client(base_url=self.url, transport=transport, timeout=PATIENCE) as patient:
-            assert patient.get("/readyz").status_code == 200, self.log.read_text()
+            until = time.monotonic() + PATIENCE
+            while patient.get("/readyz").status_code != 200:
+                assert time.monotonic() < until, self.log.read_text()
+                time.sleep(0.2)
 
     def post(self, path: str, document: Any, status: int = 200) -> Any:
         """Ask; gives the document, or its sentence where it is refused."""

@@ -59,6 +59,7 @@ class Opened:
     def __init__(self, browser: Browser, url: str, fragment: str = "", **context: Any) -> None:
         self.context = browser.new_context(**{"viewport": DESKTOP, **context})
         self.page: Page = self.context.new_page()
+        self.page.set_default_timeout(120_000)
         self.complaints: list[str] = []
         self.page.on(
             "console", lambda message: self.complaints.append(message.text) if message.type == "error" else None
@@ -214,8 +215,8 @@ def test_the_map_shows_users_and_opens_intents(show: Any, model: ELCRec) -> None
 def test_the_keyboard_is_enough(show: Any, model: ELCRec) -> None:
     page = show()
     page.focus("#item-search")
-    page.keyboard.type("tent peg", delay=5)
-    page.wait_for_selector("#item-found button")
+    page.keyboard.insert_text("tent peg")
+    page.wait_for_selector("#item-found button:has-text('The tent pegs')")
     page.keyboard.press("ArrowDown")
     assert page.evaluate("document.activeElement.closest('#item-found') !== null")
     page.keyboard.press("Enter")

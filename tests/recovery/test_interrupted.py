@@ -15,7 +15,7 @@ from cli_runner import RUN_FILES, SMALL, SMALL_SETS, contents, run_cli, shop_csv
 from elcrec import ELCRec, Interactions
 
 # An epoch must last long enough to be hit in its middle: many users in small batches.
-SLOW_SETS = [*SMALL_SETS, "--set", "epochs=3", "--set", "batch_size=32", "--seed", "7"]
+SLOW_SETS = [*SMALL_SETS, "--set", "epochs=6", "--set", "batch_size=32", "--seed", "7"]
 SMALL_LONGER = {**SMALL, "epochs": 3}
 PATIENCE = 120  # seconds until we give up on a process
 
@@ -113,10 +113,11 @@ def test_killed_training_resumes_to_the_uninterrupted_result(
 ) -> None:
     run = tmp_path / "run"
     kill_training(big_shop, run, after_epochs)
-    assert (run / "checkpoint.safetensors").exists() == bool(after_epochs)
+    kept = (run / "checkpoint.safetensors").exists()
+    assert kept or not after_epochs
     outcome = run_cli("train", big_shop, "--out", run, "--resume")
     assert outcome.code == 0, outcome.err
-    assert ("going on after epoch" in outcome.err) == bool(after_epochs)
+    assert ("going on after epoch" in outcome.err) == kept
     assert results(run) == results(uninterrupted)
     assert {name for name in os.listdir(run) if not name.startswith(".")} == RUN_FILES
 

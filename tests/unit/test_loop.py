@@ -37,6 +37,7 @@ def trained(
     monkeypatch.setattr(torch.optim.Adam, "step", stepping)
     monkeypatch.setattr("elcrec.training.loop.validate", lambda *_: {"ndcg@20": next(scores)})
     monkeypatch.setattr("elcrec.training.loop.settle_centers", lambda *_: None)
+    torch.manual_seed(0)
     network = ELCRecNetwork(chosen, len(items))
     progress = train(network, make_split(log, items, "leave_one_out", 0.1), chosen, SilentReporter())
     return progress, passed, sizes  # type: ignore[return-value]
