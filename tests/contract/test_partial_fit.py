@@ -16,6 +16,7 @@ from elcrec import DataError, ELCRec, Interactions, RunError, SettingsError
 from elcrec.data.splits import Split, make_split
 from elcrec.data.vocabulary import Vocabulary
 from elcrec.model.network import ELCRecNetwork
+from elcrec.serving.store import Event, open_store
 from elcrec.training.growth import grown
 from elcrec.training.loop import validate
 from elcrec.training.report import SilentReporter
@@ -240,3 +241,23 @@ def test_the_command_line_learns_on(before: ELCRec, after: ELCRec, tmp_path: Pat
     assert "holds a run" in run_cli(*command).complaint()
     said = run_cli(*command, "--overwrite", "--recipe", "paper", "--set", "dropout=0.1", "--seed", 3).complaint()
     assert "leave out --recipe, dropout=0.1, seed=3" in said
+
+
+@pytest.mark.parametrize("kind", ["datetime", "zoned", "number", "none"])
+def test_what_a_server_keeps_is_learnt_from(tmp_path: Path, kind: str) -> None:
+    seconds = pl.col("timestamp").cast(pl.Int64)
+    moments = pl.from_epoch(seconds).cast(pl.Datetime("ms"))
+    times = {"datetime": moments, "zoned": moments.dt.replace_time_zone("UTC"), "number": seconds, "none": seconds}
+    log = timed().with_columns(timestamp=times[kind])
+    ELCRec(seed=1, **SMALL).fit(log.drop("timestamp") if kind == "none" else log, tmp_path / "run", progress=False)
+    place = tmp_path / "run.events.sqlite"
+    assert "no events at" in run_cli("events", tmp_path / "run", "--out", tmp_path / "new.parquet").complaint()
+    store = open_store(str(place))
+    store.write([Event("1", "a new user", "webcam", 1e6), Event("2", "a new user", NEW_ITEMS[0], 1e6 + 0.5)])
+    store.close()
+    for name in ("new.parquet", "new.csv"):
+        written = run_cli("events", tmp_path / "run", "--out", tmp_path / name, "--json").document()
+        assert written == {"out": str(tmp_path / name), "rows": 2}
+    command = ["train", tmp_path / "new.parquet", "--from", tmp_path / "run", "--out", tmp_path / "next"]
+    assert run_cli(*command, "--set", "epochs=1", "--json").document()["n_items"] == log["item_id"].n_unique() + 1
+    assert len(ELCRec.load(tmp_path / "next").log) == len(log) + 2

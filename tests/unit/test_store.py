@@ -49,6 +49,17 @@ def test_events_are_kept_once_and_in_order(store: Store) -> None:
     assert store.read([]) == []
 
 
+def test_everything_is_given_back(store: Store) -> None:
+    assert list(store.everything()) == []
+    events = [event(number, user=f"u{number % 2500}", item=f"i{number}", time=number) for number in range(6000)]
+    for first in range(0, len(events), 1000):
+        store.write(events[first : first + 1000])
+    found = list(store.everything())
+    assert sorted(found) == sorted(events)
+    for user in ("u0", "u2499"):
+        assert [one.time for one in found if one.user_id == user] == [one.time for one in events if one.user_id == user]
+
+
 def test_what_is_written_is_there_for_others_at_once(place: str, store: Store) -> None:
     other = open_store(place)
     assert store.write([event(1)]) == [True]

@@ -57,7 +57,7 @@ def serve(
     from elcrec.serving.server import serve as answer
     from elcrec.serving.store import shown
 
-    place = store or f"{str(run).rstrip('/')}.events.sqlite"
+    place = store or beside(run)
     options = Options(
         run=run,
         store=place,
@@ -83,6 +83,46 @@ def serve(
             say(f"serving {run} on {address} (events in {shown(place)}); stop with Ctrl-C")
 
     answer(options, listening)
+
+
+@commands.command(
+    epilog="Examples:\n\n  elcrec events runs/live --out new.parquet\n\n"
+    "  elcrec train new.parquet --from runs/live --out runs/tomorrow"
+)
+def events(
+    run: Run,
+    out: Annotated[Path, typer.Option("--out", help="File to write: .parquet or .csv.")],
+    store: Annotated[
+        str | None, typer.Option(metavar="URL", help="Where 'elcrec serve' keeps events; default: beside the run.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Write the events that a server keeps, as a log for the next training."""
+    from elcrec.recommender import ELCRec
+    from elcrec.serving.events_file import events_as_log
+    from elcrec.serving.store import open_store
+    from elcrec.storage import write_atomically
+
+    if out.suffix not in (".parquet", ".csv"):
+        raise SettingsError(f"--out {out}: name it .parquet or .csv")
+    place = store or beside(run)
+    if "://" not in place and not Path(place).exists():
+        raise SettingsError(f"no events at {place}: say with --store where the server keeps them")
+    kept = open_store(place)
+    try:
+        frame = events_as_log(ELCRec.load(run, "cpu"), kept.everything())
+    finally:
+        kept.close()
+    write_atomically(out, frame.write_parquet if out.suffix == ".parquet" else frame.write_csv)
+    if as_json:
+        print_json({"out": str(out), "rows": frame.height})
+    else:
+        say(f"{frame.height:,} events written to {out}: try  elcrec train {out} --from {run} --out runs/next")
+
+
+def beside(run: Path) -> str:
+    """Where a server keeps events, unless told otherwise."""
+    return f"{str(run).rstrip('/')}.events.sqlite"
 
 
 @commands.command(epilog="Example:\n\n  elcrec export runs/shop --format onnx --out shop-onnx")

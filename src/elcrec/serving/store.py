@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 from elcrec.errors import SettingsError
@@ -58,6 +58,9 @@ class Store(Protocol):
 
     def gone(self, users: Sequence[str]) -> list[bool]:
         """Which users are forgotten."""
+
+    def everything(self) -> Iterator[Event]:
+        """All events, each user's in the order they came."""
 
     def check(self) -> None:
         """Raise where the store cannot be reached."""

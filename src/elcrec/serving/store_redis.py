@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import redis
@@ -96,6 +96,14 @@ class RedisStore:
         last = f"[{begin}\U0010ffff" if begin else "+"
         found: list[str] = self._redis.zrangebylex(USERS, f"[{begin}" if begin else "-", last, start=0, num=most)
         return found
+
+    def everything(self) -> Iterator[Event]:
+        """All events, user by user."""
+        first = "-"
+        while users := self._redis.zrangebylex(USERS, first, "+", start=0, num=1000):
+            for user in users:
+                yield from (_event(user, text) for text in self._redis.lrange(f"elcrec:user:{user}", 0, -1))
+            first = f"({users[-1]}"
 
     def check(self) -> None:
         """Raise where the server does not answer."""

@@ -108,6 +108,12 @@ class SqliteStore:
         statement = "SELECT DISTINCT user_id FROM event WHERE user_id BETWEEN ? AND ? LIMIT ?"
         return [user for (user,) in self._connection.execute(statement, (begin, begin + chr(0x10FFFF), most))]
 
+    def everything(self) -> Iterator[Event]:
+        """All events, in the order they came."""
+        statement = "SELECT event_id, user_id, item_id, time FROM event ORDER BY number"
+        for row in self._connection.execute(statement):
+            yield Event(*row)
+
     def check(self) -> None:
         """Raise where the file cannot be read."""
         self._connection.execute("SELECT 1 FROM event LIMIT 1").fetchone()
