@@ -15,6 +15,7 @@ from torch import Tensor
 
 from elcrec.answering import Answering
 from elcrec.config import Settings, resolve
+from elcrec.data.by_settings import filtered, read_log
 from elcrec.data.catalogue import Catalogue
 from elcrec.data.files import fingerprint
 from elcrec.data.interactions import Interactions
@@ -80,9 +81,7 @@ class ELCRec(Answering, Judging):
 
     def _read(self, data: Any, format: str | None) -> Interactions:
         """A log by this model's column names and filters; call it once for each log."""
-        s = self.settings
-        log = Interactions.read(data, format, s.user_column, s.item_column, s.timestamp_column)
-        return log.filtered(s.min_user_count, s.min_item_count, s.k_core)
+        return filtered(read_log(data, format, self.settings), self.settings)
 
     def fit(
         self,
@@ -213,8 +212,7 @@ class ELCRec(Answering, Judging):
         if int(os.environ.get("WORLD_SIZE", "1")) > 1:
             raise SettingsError("learning on (partial_fit, --from) is done by one process: start it without torchrun")
         described = self.catalogue if items is None else Catalogue.read(items).over(self.catalogue)
-        newer = Interactions.read(data, format, s.user_column, s.item_column, s.timestamp_column)
-        log = self.log.joined(newer).filtered(s.min_user_count, s.min_item_count, s.k_core)
+        log = filtered(self.log.joined(read_log(data, format, s)), s)
         vocabulary = Vocabulary.of(log.frame["item_id"], first=1, kind="item")
         split = self._split_of(log, vocabulary)
         described = None if described is None else described.matched(vocabulary.ids)

@@ -12,6 +12,7 @@ import polars as pl
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, model_validator
 
 from elcrec.config import Settings, read_recipe, resolve
+from elcrec.data.by_settings import read_log
 from elcrec.data.files import fingerprint
 from elcrec.data.interactions import Interactions
 from elcrec.errors import RunError, SettingsError
@@ -143,7 +144,7 @@ def tune(
         raise SettingsError("the seed of a search and of its trainings is --seed, not a setting of the recipe")
     space, fixed = space or read_space(None), {**(overrides or {}), "seed": seed}
     base = resolve(recipe, fixed)
-    log = Interactions.read(data, None, base.user_column, base.item_column, base.timestamp_column)
+    log = read_log(data, None, base)
     _claim(out, log, recipe, space, fixed)
     study = optuna.create_study(
         storage=f"sqlite:///{out / TRIALS_FILE}",

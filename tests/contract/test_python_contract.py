@@ -300,7 +300,7 @@ def test_a_run_that_cannot_be_replaced_stays(model: ELCRec, tmp_path: Path, monk
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr("elcrec.run_folder.write_tensors", fail)
-    with pytest.raises(OSError, match="space"):
+    with pytest.raises(RunError, match="space"):
         model.save(tmp_path / "run", overwrite=True)
     assert {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir()} == before
     assert [path.name for path in tmp_path.iterdir()] == ["run"]

@@ -13,6 +13,7 @@ from elcrec.baselines import BASELINES
 from elcrec.benchmark.provenance import peak_memory_bytes, provenance
 from elcrec.benchmark.suite import Run
 from elcrec.config import resolve
+from elcrec.data.by_settings import filtered, read_log
 from elcrec.data.interactions import Interactions
 from elcrec.data.splits import make_split
 from elcrec.data.vocabulary import Vocabulary
@@ -103,8 +104,7 @@ def _training(run: Run, work: Path, progress: bool, device: str) -> dict[str, An
 
 def _baseline(run: Run) -> dict[str, Any]:
     s = resolve("default", run.overrides)
-    log = Interactions.read(run.data, None, s.user_column, s.item_column, s.timestamp_column)
-    log = log.filtered(s.min_user_count, s.min_item_count, s.k_core)
+    log = filtered(read_log(run.data, None, s), s)
     items = Vocabulary.of(log.frame["item_id"], first=1, kind="item")
     split = make_split(log, items, s.split, s.holdout_share)
     scorer = BASELINES[run.recipe](split, len(items))

@@ -103,14 +103,13 @@ def data_prepare(
 ) -> None:
     """Check, filter and sort a log once; later commands read the file in seconds."""
     from elcrec.config import parse_override, resolve
-    from elcrec.data.interactions import Interactions
+    from elcrec.data.by_settings import filtered, read_log
 
     if out.suffix != ".parquet":
         raise SettingsError(f"--out {out}: a prepared log is a Parquet file, name it {out.with_suffix('.parquet')}")
     s = resolve("default", dict(parse_override(text) for text in sets or []))
     with console(stderr=True).status(f"reading {data}, checking, sorting"):
-        log = Interactions.read(data, format, s.user_column, s.item_column, s.timestamp_column)
-        log = log.filtered(s.min_user_count, s.min_item_count, s.k_core)
+        log = filtered(read_log(data, format, s), s)
         log.write(out)
     users = len(log.lengths())
     say(f"{len(log):,} interactions of {users:,} users written to {out}: go on with  elcrec train {out} --out RUN")
