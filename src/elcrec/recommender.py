@@ -185,10 +185,9 @@ class ELCRec(Answering, Judging):
 
         They are joined to the log learnt from. Items keep their vectors and new ones begin as the sum of their
         neighbours' (:func:`elcrec.training.growth.grown`); intents keep their numbers and names (where k-means finds
-        them anew, the names go to those that mean the same). Then a few epochs over the whole log, at the step size
-        that the schedule would have left for so many more, without smoothing; the best on validation is kept, the
-        start included. Until that is done the model stays what it was. Its settings do not change. What it costs
-        in accuracy: docs/evaluation.md.
+        them anew, the names go to those that mean the same). Then a few epochs over the whole log, with a schedule of
+        their own; the best on validation is kept, the start included. Until that is done the model stays what it was.
+        Its settings do not change. What it costs in accuracy: docs/evaluation.md.
 
         Args:
             data: New events: file, table or :class:`Interactions`; with times, those that the log holds already
@@ -219,26 +218,22 @@ class ELCRec(Answering, Judging):
         before_V = torch.from_numpy(self.items.indices(vocabulary.ids, unknown="skip")).to(self.device)
         with seeded(s.seed, 0, self.device):
             larger = grown(network, s, before_V, split)
-        # As often as it is done, the schedule begins where it begins the first time.
-        done = min(len(self.history), s.epochs)
-        earlier, latest = self.history[: len(self.history) - done], self.history[len(self.history) - done :]
-        settings = s.model_copy(update={"epochs": done + epochs, "smoothing": 0.0})
-        reached = validate(larger, split, settings)[SELECT_ON]
-        start = Progress(list(latest), done, reached, self.metrics.get("train_seconds", 0.0))
+        settings = s.model_copy(update={"epochs": epochs, "warmup_epochs": 0})
+        start = Progress(best_value=validate(larger, split, settings)[SELECT_ON])
         if isinstance(progress, bool):
             progress = TerminalReporter() if progress else SilentReporter()
         state = train(larger, split, settings, progress, start=start)
-        before, best = copy.copy(self), self.metrics.get("best_epoch", 0)
+        before, done, best = copy.copy(self), len(self.history), self.metrics.get("best_epoch", 0)
         self._use(log, vocabulary, described)
         self._network = larger.eval()
-        self.history = [{**record, "epoch": at} for at, record in enumerate([*earlier, *state.history], start=1)]
+        self.history = [*self.history, *({**record, "epoch": done + record["epoch"]} for record in state.history)]
         if s.intent_learning == "em":
             self._given_names = {}
             self._carry_names(before)
         self.metrics = {
-            "best_epoch": best if state.best_epoch == done else len(earlier) + state.best_epoch,
+            "best_epoch": done + state.best_epoch if state.best_epoch else best,
             "epochs": len(self.history),
-            "train_seconds": state.seconds,
+            "train_seconds": self.metrics.get("train_seconds", 0.0) + state.seconds,
             **self._results(),
         }
         return self

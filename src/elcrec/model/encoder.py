@@ -94,6 +94,15 @@ class SequenceEncoder(nn.Module):
         finally:
             self.item_embedding.weight.data, self.neighbours = raw, neighbours
 
+    @torch.no_grad()
+    def unsmooth(self, smoothing: float) -> None:
+        """Begin to train on with neighbours of this weight, from a table that is what smoothing made of one before.
+
+        The one before is not kept. An item's neighbours look about like it, so the table is about ``1 + smoothing``
+        times what it was made of.
+        """
+        self.item_embedding.weight.div_(1 + smoothing)
+
     def forward(self, batch: TokenBatch, newest_only: bool = False, table: Tensor | None = None) -> Tensor:
         """Hidden vectors of all tokens, or of each sequence's newest.
 

@@ -90,7 +90,8 @@ def train(
         checkpoint: Where to keep the state after every epoch; if the file exists, training goes on from it.
         on_epoch: Given the history after every epoch, before the checkpoint is written.
         team: The processes that train together; the leader writes.
-        start: How far a network has come that is not fresh; its centres stay where they are.
+        start: What a network that is not fresh reaches on validation (``best_value``). Its centres stay where they are,
+            and if no epoch does better, so does everything.
 
     Returns:
         The progress. Its ``history`` has one record an epoch: ``epoch``, ``losses`` (mean of each term),
@@ -110,6 +111,8 @@ def train(
         best, progress = load_checkpoint(left, network, optimizer)
     else:
         best, progress = weights_of(network), start or Progress()
+        if start is not None:
+            network.encoder.unsmooth(settings.smoothing)
     reporter.begin(settings, source.n_steps, progress)
     try:
         while not finished(settings, progress):
