@@ -62,8 +62,8 @@ INTRO = {
     "large": "A made-up company's log through the command line, recipe `large`: time and peak memory of every step. "
     "`python benchmarks/large.py --work FOLDER`",
     "partial": "Learning on from new events (`partial_fit`) beside learning everything anew and not learning at all, "
-    "judged on the test items of the whole log; seconds of training alone. [What is new](evaluation.md). "
-    "`python benchmarks/partial.py DATA --seeds 1 2 3 --out FOLDER`",
+    "judged on the test items of the whole log; seconds on one core whose neighbour was busy. "
+    "[What is new](evaluation.md). `python benchmarks/partial.py DATA --seeds 1 2 3 --out FOLDER`",
     "float32": "The runs of `accuracy` before the softmax multiplied in bfloat16 (commits in the table): nothing has "
     "changed beyond the spread. Kept to show that; `--set precision=float32`.",
     "before": "`default` as it was before smoothing and coming items (version of 2026-11-23, commits in the table), "
