@@ -8,6 +8,7 @@ import json
 import statistics
 import sys
 import tomllib
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -143,9 +144,9 @@ def _speed(documents: list[dict[str, Any]]) -> list[str]:
 
 
 def _partial(documents: list[dict[str, Any]]) -> list[str]:
-    rows = []
-    for name in dict.fromkeys((each["dataset"], each["recipe"], each["epochs"]) for each in documents):
-        seeds = [each for each in documents if (each["dataset"], each["recipe"], each["epochs"]) == name]
+    rows, kind = [], itemgetter("dataset", "recipe", "epochs")
+    for name in dict.fromkeys(map(kind, documents)):
+        seeds = [each for each in documents if kind(each) == name]
         new = f"{seeds[0]['n_new_events']:,} of {seeds[0]['n_events']:,}"
         for which, said in (("before", "before"), ("partial", f"{name[2]} epochs on"), ("anew", "anew")):
             values = [spread([each[which]["test"][metric] for each in seeds]) for metric in BESIDE_METRICS]

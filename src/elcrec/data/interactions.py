@@ -117,9 +117,8 @@ class Interactions:
         Raises:
             DataError: One has times and the other none, or a column is of another type.
         """
-        as_text = [name for name, kind in self.frame.schema.items() if kind == pl.String]
         newer = Interactions(
-            newer.frame.with_columns(pl.col(name).cast(pl.String) for name in as_text if name != "timestamp")
+            newer.frame.cast({name: kind for name, kind in self.frame.schema.items() if kind == pl.String})
         )
         ours, theirs = self.frame.schema, newer.frame.schema
         if set(ours) != set(theirs):

@@ -156,7 +156,7 @@ def _intents(
                 "nearest": [
                     {"intent": other, "cosine": round(float(cosine_KK[intent, other]), 4)} for other in row["nearest"]
                 ],
-                "examples": strongest.get(intent, []),
+                "examples": [_exact(user) for user in strongest.get(intent, [])],
             }
         )
     return rows

@@ -46,8 +46,7 @@ class Keys:
 
     def known(self, headers: list[tuple[bytes, bytes]]) -> bytes | None:
         """The digest of the key that a request brings, if it is one of ours; looks at all, however it differs."""
-        given = next((value for name, value in headers if name == b"x-api-key"), b"")
-        bearer = next((value for name, value in headers if name == b"authorization"), b"")
+        given, bearer = _header(headers, b"x-api-key"), _header(headers, b"authorization")
         if bearer[:7].lower() == b"bearer ":
             given = bearer[7:].strip()
         asked = hashlib.sha256(given).digest()
@@ -123,12 +122,12 @@ class Guard:
         if not self._rate.allows(caller):
             return 429, "too many requests: wait a second"
         # What another site's page can send without being asked whether it may.
-        if scope["method"] == "POST" and _header(scope, b"origin") and not _is_json(scope):
+        if scope["method"] == "POST" and _header(scope["headers"], b"origin") and not _is_json(scope):
             return 415, "send Content-Type: application/json"
         return None
 
     def _origin_allowed(self, scope: Any) -> bytes:
-        origin = _header(scope, b"origin")
+        origin = _header(scope["headers"], b"origin")
         return origin if "*" in self._origins or origin.decode("latin-1") in self._origins else b""
 
 
@@ -139,13 +138,12 @@ def _keep_slashes(scope: Any) -> None:
         scope["path"] = unquote(text.replace("%2F", SLASH), errors="replace")
 
 
-def _header(scope: Any, name: bytes) -> bytes:
-    found: bytes = next((value for one, value in scope["headers"] if one == name), b"")
-    return found
+def _header(headers: list[tuple[bytes, bytes]], name: bytes) -> bytes:
+    return next((value for one, value in headers if one == name), b"")
 
 
 def _is_json(scope: Any) -> bool:
-    return _header(scope, b"content-type").split(b";")[0].strip().lower() == b"application/json"
+    return _header(scope["headers"], b"content-type").split(b";")[0].strip().lower() == b"application/json"
 
 
 async def _refuse(send: Any, status: int, sentence: str, origin: bytes) -> None:
