@@ -16,7 +16,8 @@ from torch import Tensor
 from elcrec.data.vocabulary import Indices
 from elcrec.errors import SettingsError, UnknownIdError
 from elcrec.evaluation.ranking import top_items
-from elcrec.recommending import STRENGTH, Policy, Recommending
+from elcrec.policy import STRENGTH, Policy
+from elcrec.recommending import Recommending
 from elcrec.trained import Asked
 
 SHOWN = 3

@@ -1,8 +1,9 @@
-"""Whether the intents of a model mean anything, last, and are as many as the data has."""
+"""How good a model is: its lists, and whether its intents mean anything, last, and are as many as the data has."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -10,15 +11,114 @@ import torch
 from torch import Tensor
 
 from elcrec.data.catalogue import Catalogue
+from elcrec.data.interactions import Interactions
+from elcrec.data.vocabulary import Vocabulary
 from elcrec.errors import DataError
 from elcrec.evaluation.intent_quality import intent_quality, stability
+from elcrec.evaluation.metrics import CUTOFFS, ranking_metrics
+from elcrec.evaluation.ranking import UNRANKED, target_ranks
 from elcrec.evaluation.suggest_k import suggest_k
+from elcrec.storage import write_frame
 from elcrec.trained import Asked
 from elcrec.understanding import Understanding
 
 
 class Judging(Understanding):
-    """The part of :class:`elcrec.ELCRec` that judges intents."""
+    """The part of :class:`elcrec.ELCRec` that judges lists and intents."""
+
+    # ------------------------------------------------------------------ lists
+
+    def evaluate(
+        self,
+        data: Any = None,
+        split: str = "test",
+        format: str | None = None,
+        unknown: str = "raise",
+        ranks: str | Path | None = None,
+        most: int | None = None,
+    ) -> dict[str, Any]:
+        """Rank the whole catalogue for every user's held-out item.
+
+        Args:
+            data: The log that holds the items to predict; default: the one learnt from.
+            split: ``valid`` or ``test``.
+            format: Format of a data file.
+            unknown: What to do with items the model does not know: ``raise``, or ``skip`` their events.
+            ranks: Also write each user's rank to this Parquet file: ``user_id``, ``item_id``, ``rank``.
+            most: Of more users, only so many, drawn by the seed.
+
+        Returns:
+            ``hit_rate@k``, ``ndcg@k``, ``mrr@k`` and ``coverage@k`` (share of the catalogue that anybody is
+            shown), all in [0, 1], for k in 1, 5, 10, 20, 50; ``ceiling`` (share of users whose item may be
+            ranked at all: seen items are not); ``n_users``, ``n_items``, ``split``.
+        """
+        rank_Q, who, coverage = self._ranks(data, split, format, unknown, most)
+        if ranks is not None:
+            write_frame(Path(ranks), who.with_columns(_rank_column(rank_Q)))
+        return {
+            **ranking_metrics(rank_Q),
+            **coverage,
+            "ceiling": (rank_Q < UNRANKED).double().mean().item(),
+            "n_users": rank_Q.numel(),
+            "n_items": len(self.items),
+            "split": split,
+        }
+
+    def ranks(
+        self, data: Any = None, split: str = "test", format: str | None = None, unknown: str = "raise"
+    ) -> pl.DataFrame:
+        """Rank of each user's held-out item: ``user_id``, ``item_id``, ``rank`` (from 1; null: not ranked)."""
+        rank_Q, who, _ = self._ranks(data, split, format, unknown)
+        return who.with_columns(_rank_column(rank_Q))
+
+    def _ranks(
+        self, data: Any, split: str, format: str | None, unknown: str, most: int | None = None
+    ) -> tuple[Tensor, pl.DataFrame, dict[str, float]]:
+        """Ranks, whose and of what (``user_id``, ``item_id``), and coverage."""
+        if data is None:
+            evaluated, users = self._split, self.users
+        else:
+            log = self._known_items(self._read(data, format), unknown)
+            evaluated, users = self._split_of(log, self.items), Vocabulary.of(log.frame["user_id"])
+        user_Q, target_Q = evaluated.targets(split, most, self.settings.seed)
+        rank_Q, coverage = target_ranks(
+            self.network,
+            evaluated.item_N,
+            evaluated.start_U[user_Q],
+            target_Q,
+            self.settings.max_seq_len,
+            self.settings.exclude_seen,
+            CUTOFFS,
+        )
+        who = pl.DataFrame(
+            [
+                users.ids_of(user_Q.cpu().numpy()).alias("user_id"),
+                self.items.ids_of(evaluated.item_N[target_Q].cpu().numpy()).alias("item_id"),
+            ]
+        )
+        return rank_Q, who, coverage
+
+    def _known_items(self, log: Interactions, unknown: str) -> Interactions:
+        known = self.items.indices(log.frame["item_id"], unknown) >= 0
+        if not known.any():
+            raise DataError("the model knows none of the items in this data: is it the right file?")
+        return log if known.all() else Interactions(log.frame.filter(pl.Series(known)))
+
+    def _results(self) -> dict[str, Any]:
+        """Metrics of both parts and the health of the intents, on this model's own log."""
+        results: dict[str, Any] = {}
+        for part in ("valid", "test"):
+            at_U = self._split.valid_U if part == "valid" else self._split.test_U
+            if bool((at_U >= 0).any()):
+                results[part] = self.evaluate(split=part, most=self.settings.judged_users)
+        return {
+            **results,
+            "n_users": self._split.n_users,
+            "n_items": len(self.items),
+            "intents": self.intent_health(most=self.settings.judged_users),
+        }
+
+    # ------------------------------------------------------------------ intents
 
     def intent_quality(self, catalogue: Any = None, split: str = "test") -> dict[str, Any]:
         """Whether intents mean anything: see :func:`elcrec.evaluation.intent_quality.intent_quality`.
@@ -92,3 +192,8 @@ class Judging(Understanding):
             candidates,
             self.settings.seed,
         )
+
+
+def _rank_column(rank_Q: Tensor) -> pl.Series:
+    """Ranks from 1; null where an item is not ranked."""
+    return pl.Series("rank", rank_Q.cpu().numpy()).replace(UNRANKED, None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,9 +15,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from elcrec.config import Settings
+from elcrec.data.by_settings import filtered, read_log
 from elcrec.data.catalogue import Catalogue
 from elcrec.data.interactions import Interactions
-from elcrec.data.splits import Split
+from elcrec.data.splits import Split, make_split
 from elcrec.data.vocabulary import Vocabulary
 from elcrec.errors import DataError, RunError, SettingsError
 from elcrec.evaluation.behaviour import behaviours
@@ -100,6 +102,7 @@ class Trained:
     device: torch.device
     _network: ELCRecNetwork | None
     _learnt: Learnt | None
+    _search_path: Path | None = None
 
     @property
     def network(self) -> ELCRecNetwork:
@@ -141,6 +144,16 @@ class Trained:
         if self._learnt is None:
             raise RunError("this model has not learnt anything yet: call fit, or load a run")
         return self._learnt
+
+    # ------------------------------------------------------------------ logs
+
+    def _read(self, data: Any, format: str | None) -> Interactions:
+        """A log by this model's column names and filters; call it once for each log."""
+        return filtered(read_log(data, format, self.settings), self.settings)
+
+    def _split_of(self, log: Interactions, items: Vocabulary) -> Split:
+        split = make_split(log, items, self.settings.split, self.settings.holdout_share)
+        return split.learning_from(self.settings.train_share, self.settings.seed).to(self.device)
 
     # ------------------------------------------------------------------ who is asked about
 

@@ -22,8 +22,8 @@ from elcrec.serving.user_map import user_map
 
 if TYPE_CHECKING:
     from elcrec.answering import Picked
+    from elcrec.policy import Policy
     from elcrec.recommender import ELCRec
-    from elcrec.recommending import Policy
 
 AT_ONCE = 32
 COMMITTED_AT_ONCE = 512

@@ -1,0 +1,213 @@
+"""Learning: from a log, and on from new events."""
+
+from __future__ import annotations
+
+import copy
+import os
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+
+from elcrec.data.by_settings import filtered, read_log
+from elcrec.data.catalogue import Catalogue
+from elcrec.data.files import fingerprint
+from elcrec.data.vocabulary import Vocabulary
+from elcrec.errors import RunError, SettingsError
+from elcrec.keeping import Keeping
+from elcrec.model.network import ELCRecNetwork
+from elcrec.run_folder import RunFolder
+from elcrec.training.checkpoint import Progress
+from elcrec.training.distributed import Team, joined
+from elcrec.training.growth import grown
+from elcrec.training.loop import SELECT_ON, Reporter, seeded, train, validate
+from elcrec.training.report import SilentReporter, TerminalReporter
+
+
+class Learning(Keeping):
+    """The part of :class:`elcrec.ELCRec` that learns."""
+
+    def fit(
+        self,
+        data: Any,
+        out: str | Path | None = None,
+        resume: bool = False,
+        overwrite: bool = False,
+        progress: bool | Reporter = True,
+        format: str | None = None,
+        items: Any = None,
+        names_from: str | Path | Keeping | None = None,
+    ) -> Self:
+        """Learn from a log; stop when validation ndcg@20 stops improving; keep the best epoch.
+
+        Args:
+            data: File, table or :class:`Interactions`.
+            out: Run folder to write; the state is kept there after every epoch.
+            resume: Go on with an interrupted run in ``out``, to the result it would have had.
+            overwrite: Replace a run in ``out``.
+            progress: Show a progress bar and a line an epoch on standard error; or who is told instead.
+            format: Format of a data file.
+            items: What is known about the items (titles, categories, ...), for names and reports, not for
+                training: anything :meth:`elcrec.data.catalogue.Catalogue.read` takes.
+            names_from: An earlier model or run whose given intent names are carried over, see
+                :meth:`match_intents`.
+
+        Returns:
+            Itself. Of several processes (see docs/distributed.md) the first writes ``out`` and has the results.
+
+        Raises:
+            DataError: The log cannot be used.
+            RunError: ``out`` holds another run, or cannot be written.
+        """
+        with joined(self.device) as team:
+            return self._fit(team, data, out, resume, overwrite, progress, format, items, names_from)
+
+    def _fit(
+        self,
+        team: Team,
+        data: Any,
+        out: str | Path | None,
+        resume: bool,
+        overwrite: bool,
+        progress: bool | Reporter,
+        format: str | None,
+        items: Any,
+        names_from: str | Path | Keeping | None,
+    ) -> Self:
+        if team.size > 1 and self.device.type == "cuda" and self.settings.item_updates == "touched":
+            raise SettingsError("item_updates=touched (recipe large) on several GPUs: sums of such gradients need CPUs")
+        if isinstance(progress, bool) or not team.leads:
+            reporter: Reporter = TerminalReporter() if progress and team.leads else SilentReporter()
+        else:
+            reporter = progress
+        log = self._read(data, format)
+        catalogue = None if items is None else Catalogue.read(items)
+        named = None if names_from is None else self._earlier(names_from)
+        mark = fingerprint(log.frame)
+        folder = None if out is None else RunFolder(Path(out))
+        if folder is not None and team.told(lambda: self._finished(folder, mark, resume, overwrite)):
+            return self._restore(folder)
+        self._use(log, Vocabulary.of(log.frame["item_id"], first=1, kind="item"), catalogue)
+        self._split.learners()
+        self._split.targets("valid")
+        if named is not None:
+            self._shared_items(named)  # better now than after the training
+        reporter.log(log.summary())
+        if folder is not None and team.leads and (overwrite or not folder.started):
+            folder.begin(self.recipe, self.settings, log, self.items, mark)
+        elif folder is not None and team.leads:
+            folder.write_log(log, self.items)  # the start may have been interrupted
+        with seeded(self.settings.seed, 0, self.device):
+            network = ELCRecNetwork(self.settings, len(self.items)).to(self.device)
+        checkpoint = None if folder is None else folder.checkpoint
+        on_epoch = folder.write_history if folder is not None and team.leads else None
+        state = train(network, self._split, self.settings, reporter, checkpoint, on_epoch, team)
+        self._network, self.history = network.eval(), state.history
+        self._given_names = {}
+        if named is not None:
+            self._carry_names(named)
+        self.metrics = {
+            "best_epoch": state.best_epoch,
+            "epochs": len(state.history),
+            "train_seconds": state.seconds,
+            **(self._results() if team.leads else {}),
+        }
+        if folder is not None and team.leads:
+            self._finish(folder)
+        return self
+
+    def partial_fit(
+        self,
+        data: Any,
+        epochs: int = 3,
+        progress: bool | Reporter = True,
+        format: str | None = None,
+        items: Any = None,
+    ) -> Self:
+        """Learn on from new events, instead of from everything anew.
+
+        They are joined to the log learnt from. Items keep their vectors and new ones begin as the sum of their
+        neighbours' (:func:`elcrec.training.growth.grown`); intents keep their numbers and names (where k-means finds
+        them anew, the names go to those that mean the same). Then a few epochs over the whole log, with a schedule of
+        their own; the best on validation is kept, the start included. Until that is done the model stays what it was.
+        Its settings do not change. What it costs in accuracy: docs/evaluation.md.
+
+        Args:
+            data: New events: file, table or :class:`Interactions`; with times, those that the log holds already
+                count once.
+            epochs: Epochs to go, 1 or more.
+            progress: See :meth:`fit`.
+            format: Format of a data file.
+            items: What is known about items, see :meth:`fit`; on top of what is known already.
+
+        Returns:
+            Itself; :meth:`save` writes it.
+
+        Raises:
+            RunError: Nothing is learnt yet.
+            DataError: The events cannot be used, or do not fit the log.
+            SettingsError: ``epochs`` is below 1, or several processes were started.
+        """
+        network, s = self.network, self.settings
+        if epochs < 1:
+            raise SettingsError(f"epochs={epochs}: ask for one or more")
+        if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+            raise SettingsError("learning on (partial_fit, --from) is done by one process: start it without torchrun")
+        described = self.catalogue if items is None else Catalogue.read(items).over(self.catalogue)
+        log = filtered(self.log.joined(read_log(data, format, s)), s)
+        vocabulary = Vocabulary.of(log.frame["item_id"], first=1, kind="item")
+        split = self._split_of(log, vocabulary)
+        described = None if described is None else described.matched(vocabulary.ids)
+        before_V = torch.from_numpy(self.items.indices(vocabulary.ids, unknown="skip")).to(self.device)
+        with seeded(s.seed, 0, self.device):
+            larger = grown(network, s, before_V, split)
+        settings = s.model_copy(update={"epochs": epochs, "warmup_epochs": 0})
+        start = Progress(best_value=validate(larger, split, settings)[SELECT_ON])
+        if isinstance(progress, bool):
+            progress = TerminalReporter() if progress else SilentReporter()
+        state = train(larger, split, settings, progress, start=start)
+        before, done, best = copy.copy(self), len(self.history), self.metrics.get("best_epoch", 0)
+        self._use(log, vocabulary, described)
+        self._network = larger.eval()
+        self.history = [*self.history, *({**record, "epoch": done + record["epoch"]} for record in state.history)]
+        if s.intent_learning == "em":
+            self._given_names = {}
+            self._carry_names(before)
+        self.metrics = {
+            "best_epoch": done + state.best_epoch if state.best_epoch else best,
+            "epochs": len(self.history),
+            "train_seconds": self.metrics.get("train_seconds", 0.0) + state.seconds,
+            **self._results(),
+        }
+        return self
+
+    def _earlier(self, model: str | Path | Keeping) -> Keeping:
+        """A copy of a model (it may be this very one, which soon is another), or a run read."""
+        if isinstance(model, Keeping):
+            return copy.copy(model)
+        return copy.copy(self)._restore(RunFolder(Path(model)))
+
+    def _finished(self, folder: RunFolder, mark: str, resume: bool, overwrite: bool) -> bool:
+        """Whether there is nothing left to do in a folder.
+
+        Raises:
+            RunError: It holds another run.
+        """
+        if not folder.started or overwrite:
+            return False
+        self._check_same(folder, mark, resume)
+        return folder.finished and not folder.checkpoint.exists()
+
+    def _check_same(self, folder: RunFolder, mark: str, resume: bool) -> None:
+        """Raise unless ``fit`` may go on in a folder that holds a run."""
+        if not resume:
+            state = "a finished run" if folder.finished else "an unfinished training (go on with --resume)"
+            raise RunError(f"{folder.path} holds {state}: choose another --out, or replace it with --overwrite")
+        document = folder.config()
+        if document.get("data") != mark:
+            raise RunError(f"{folder.path} learns from other data: resume with the same file, or use --overwrite")
+        theirs, ours = document["settings"].model_dump(), self.settings.model_dump()
+        changed = [f"{name} {theirs[name]!r} -> {ours[name]!r}" for name in ours if ours[name] != theirs[name]]
+        if changed:
+            raise RunError(f"{folder.path} has other settings ({', '.join(changed)}): resume without them")
+        self.recipe = str(document.get("recipe"))
