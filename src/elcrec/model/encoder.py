@@ -223,6 +223,9 @@ def attention_masks(batch: TokenBatch) -> list[Tensor]:
         of_RW = of_T.view(rows, width)
         other_RWW = of_RW[:, None, :] != of_RW[:, :, None] if skip else ~of_RW[:, None, :]
         hidden_RWW = other_RWW | torch.ones(width, width, dtype=torch.bool, device=of_T.device).triu(1)
+        if not skip and torch.is_autocast_enabled(of_T.device.type):
+            # The same number at every key changes no share, but added in bfloat16 it would round the scores away.
+            hidden_RWW &= ~hidden_RWW.all(dim=2, keepdim=True)
         masks.append(torch.zeros(rows, width, width, device=of_T.device))
         masks[-1].masked_fill_(hidden_RWW, float("-inf") if skip else RELEASED_MASK)
     return masks
