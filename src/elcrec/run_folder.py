@@ -200,7 +200,7 @@ class RunFolder:
         if document["format"] > FORMAT:
             raise RunError(
                 f"{self.path} was written by a newer elcrec ({document.get('elcrec')}): "
-                f"this is {package_version()}; upgrade with pip install -U elcrec"
+                f"this is {package_version()}; upgrade elcrec"
             )
         if document["format"] < FORMAT:
             raise RunError(

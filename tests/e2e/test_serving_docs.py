@@ -43,7 +43,7 @@ def test_from_csv_to_a_running_service(tmp_path: Path) -> None:
     assert len(blocks) == 4
     script = "set -euxo pipefail\n" + "\n".join(blocks).replace("8000", str(free_port()))
     # Quicker, to the same end: as the reader would with a recipe of his own.
-    script = script.replace("elcrec train", "elcrec train --set epochs=2 --set n_intents=16")
+    script = script.replace("elcrec train", "elcrec train --set epochs=2")
     done = subprocess.run(
         ["bash", "-c", script],
         cwd=tmp_path,

@@ -45,6 +45,6 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         say(f"elcrec: {error}")
         code = 2
     except (KeyboardInterrupt, typer.Abort):
-        say("elcrec: interrupted; an unfinished training goes on with --resume")
+        say("elcrec: interrupted; a training that was not finished goes on with --resume")
         code = INTERRUPTED
     sys.exit(code if isinstance(code, int) else 0)

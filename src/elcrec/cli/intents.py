@@ -84,8 +84,8 @@ def audience(
     run: Run,
     intent: Annotated[list[int], typer.Option(metavar="N", help="An intent; repeatable.")],
     out: Annotated[Path, typer.Option(help="Parquet file to write.")],
-    min_weight: Annotated[float, typer.Option(min=0, max=1, help="Leave out who has less of it.")] = 0.0,
-    top: Annotated[int, typer.Option(min=1, help="Count it among a user's this many nearest intents.")] = 1,
+    min_weight: Annotated[float, typer.Option(min=0, max=1, help="Only users with at least this much of it.")] = 0.0,
+    top: Annotated[int, typer.Option(min=1, help="Also users who have it among their N nearest intents.")] = 1,
     device: Device = "auto",
     as_json: Json = False,
 ) -> None:

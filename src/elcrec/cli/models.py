@@ -346,7 +346,7 @@ def demo(
     from elcrec.demo import run_demo, show_demo
     from elcrec.training.report import TerminalReporter
 
-    say(f"a shop with {users:,} customers and planted intents; training the default recipe on what they bought")
+    say(f"a shop with {users:,} customers and planted intents; training on what they bought")
     result = run_demo(out, users, difficulty, seed, device, progress=TerminalReporter(every=10))
     if as_json:
         print_json(result.document())

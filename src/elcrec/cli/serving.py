@@ -30,17 +30,17 @@ def serve(
     store: Annotated[
         str | None, typer.Option(metavar="URL", help="Where events are kept: a SQLite file, or redis://HOST:PORT.")
     ] = None,
-    api_key_file: Annotated[Path | None, typer.Option(help="Keys of who may ask, one a line.")] = None,
+    api_key_file: Annotated[Path | None, typer.Option(help="File with API keys, one a line.")] = None,
     workers: Annotated[int, typer.Option(min=1, max=256, help="Processes.")] = 1,
     unknown_user: Annotated[
-        str, typer.Option(metavar="POLICY", help="For who has no history: popular, intents or error.")
+        str, typer.Option(metavar="POLICY", help="What users without a history get: popular, intents or error.")
     ] = "popular",
     read_only: Annotated[bool, typer.Option("--read-only", help="Refuse events, names and deletions.")] = False,
     cors: Annotated[list[str] | None, typer.Option(metavar="ORIGIN", help="A site that may ask; repeatable.")] = None,
     max_k: Annotated[int, typer.Option(min=1, help="Longest list.")] = 1000,
     max_history: Annotated[int, typer.Option(min=1, help="Longest history in a request.")] = 1000,
     max_body: Annotated[int, typer.Option(min=1000, help="Largest request, bytes.")] = 1_000_000,
-    rate: Annotated[float, typer.Option(min=0, help="Requests a second and caller; 0: no limit.")] = 0,
+    rate: Annotated[float, typer.Option(min=0, help="Requests a second for each key or address; 0: no limit.")] = 0,
     approximate: Annotated[
         bool, typer.Option("--approximate", help="For large catalogues: plain lists by an index, see 'elcrec index'.")
     ] = False,

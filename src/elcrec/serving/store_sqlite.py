@@ -41,7 +41,7 @@ class SqliteStore:
         try:
             (version,) = self._connection.execute("PRAGMA user_version").fetchone()
             if version > FORMAT:
-                raise SettingsError(f"--store {path} was written by a newer elcrec: upgrade with pip install -U elcrec")
+                raise SettingsError(f"--store {path} was written by a newer elcrec: upgrade elcrec")
             with self._transaction() as connection:
                 for statement in SCHEMA.split(";"):
                     connection.execute(statement)
