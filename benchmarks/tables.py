@@ -14,7 +14,7 @@ from typing import Any
 
 from elcrec.benchmark.study import missing_rows, study_lines, study_markdown
 from elcrec.benchmark.suite import read_suite
-from elcrec.benchmark.summary import lines_of, markdown, read_results, spread, where
+from elcrec.benchmark.summary import lines_of, markdown, read_results, row_of, spread, where
 
 SUITES = Path(__file__).parent / "suites"
 RESULTS = Path(__file__).parent / "results"
@@ -131,7 +131,7 @@ def _speed(documents: list[dict[str, Any]]) -> list[str]:
     rows = [
         [
             document["dataset"],
-            document["recipe"],
+            row_of(document),
             " / ".join(f"{document['epoch_seconds'][which]:.1f}" for which in ("min", "median", "max")),
             *(f"{document['phases'][phase]['median']:.2f}" for phase in phases),
             f"{document['peak_memory_bytes'] / 1e6:,.0f} MB",

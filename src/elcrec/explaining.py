@@ -9,11 +9,7 @@ import polars as pl
 import torch
 from torch import Tensor
 
-from elcrec.evaluation.ranking import (
-    UNRANKED,
-    item_table,
-    score_blocks,
-)
+from elcrec.evaluation.ranking import UNRANKED, item_table, score_blocks
 from elcrec.explain.attribution import Attribution, pulls
 from elcrec.policy import Policy
 from elcrec.trained import Asked, Trained

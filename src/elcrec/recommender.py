@@ -1,4 +1,4 @@
-"""ELCRec as its users meet it: fit, recommend, look at intents, save, load. Ties the rooms together."""
+"""ELCRec as its users meet it: its parts put together, and the ways to come by one."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import polars as pl
 import torch
 
 from elcrec.answering import Answering
-from elcrec.config import Settings, resolve
+from elcrec.config import resolve
 from elcrec.data.catalogue import Catalogue
 from elcrec.data.vocabulary import Vocabulary
 from elcrec.errors import DataError, SettingsError
@@ -52,10 +52,10 @@ class ELCRec(Answering, Learning):
         """
         overrides = settings if seed is None else {**settings, "seed": seed}
         self.recipe = str(recipe)
-        self.settings: Settings = resolve(recipe, overrides)
+        self.settings = resolve(recipe, overrides)
         self.device = own_device(resolve_device(device))
-        self.history: list[dict[str, Any]] = []
-        self.metrics: dict[str, Any] = {}
+        self.history = []
+        self.metrics = {}
         self._network = None
         self._learnt = None
         self._given_names = {}

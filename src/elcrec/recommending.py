@@ -15,13 +15,7 @@ from torch import Tensor
 
 from elcrec.data.batches import histories
 from elcrec.errors import SettingsError
-from elcrec.evaluation.ranking import (
-    SCORE_ROWS,
-    Wish,
-    best_items,
-    top_items,
-    user_vectors,
-)
+from elcrec.evaluation.ranking import SCORE_ROWS, Wish, best_items, top_items, user_vectors
 from elcrec.evaluation.scanning import HalfTable
 from elcrec.explain.attribution import Attribution, attribute, intent_weights
 from elcrec.explain.calibration import CANDIDATES, calibrate

@@ -336,7 +336,7 @@ class Understanding(Trained):
         Args:
             intents: Numbers of intents.
             out: Also write them to this Parquet file.
-            min_weight: Leave out who has less of it, 0 to 1.
+            min_weight: Only users with at least this much of it, 0 to 1.
             top: Count an intent among a user's ``top`` nearest, not only as the nearest.
 
         Returns:

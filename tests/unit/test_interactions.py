@@ -13,7 +13,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from elcrec.data.interactions import Interactions
+from elcrec.data.interactions import ALIASES, Interactions
 from elcrec.data.vocabulary import Vocabulary
 from elcrec.errors import DataError
 
@@ -493,3 +493,9 @@ def test_the_timestamp_that_cannot_be_read_is_shown() -> None:
     frame = pl.DataFrame({"user_id": [1], "item_id": [1], "timestamp": ["yesterday"]})
     with pytest.raises(DataError, match="yesterday"):
         Interactions.read(frame)
+
+
+def test_the_documents_name_every_column_that_is_found() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "data.md").read_text(encoding="utf-8")
+    for ours, row in zip(ALIASES, ("user", "item", "time"), strict=True):
+        assert f"| {row} | {', '.join(f'`{alias}`' for alias in ALIASES[ours])} |" in text
