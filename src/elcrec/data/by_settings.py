@@ -6,11 +6,22 @@ from typing import Any
 
 from elcrec.config import Settings
 from elcrec.data.interactions import Interactions
+from elcrec.data.reader import Layout, understand
+
+
+def layout(format: str | None, settings: Settings) -> Layout:
+    """What the settings say about a log."""
+    s = settings
+    return Layout(
+        format, s.columns, s.user_column, s.item_column, s.timestamp_column, s.time_format, s.missing, s.encoding
+    )
 
 
 def read_log(data: Any, format: str | None, settings: Settings) -> Interactions:
-    """A log by the settings' names of columns; see :meth:`Interactions.read`."""
-    return Interactions.read(data, format, settings.user_column, settings.item_column, settings.timestamp_column)
+    """A log by what the settings say; see :meth:`Interactions.read`."""
+    if isinstance(data, Interactions):
+        return data
+    return Interactions.understood(understand(data, layout(format, settings)))
 
 
 def filtered(log: Interactions, settings: Settings) -> Interactions:
