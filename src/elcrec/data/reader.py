@@ -102,7 +102,12 @@ def understand(source: Any, layout: Layout) -> Understood:
     parts = [_exploded(part, layout, notes) for part in parts]
     names = choose_columns(parts[0].frame.collect_schema().names(), {**layout.by_role, "event": None}, notes)
     _check_parts(parts, names)
-    found = Found(parts[0].name, partial(_line_of, parts), layout.missing, notes)
+    found = Found(
+        parts[0].name if len(parts) == 1 else f"the log of {len(parts)} files",
+        partial(_line_of, parts),
+        layout.missing,
+        notes,
+    )
     columns = {role: _column(parts, name, role) for role, name in names.items()}
     kinds = _kinds(columns.pop("event", None))
     if not any(part.guessed for part in parts):
