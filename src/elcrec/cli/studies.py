@@ -176,11 +176,12 @@ def tune(
 ) -> None:
     """Search for better settings, judged on validation alone; writes a recipe."""
     from elcrec.config import parse_override
-    from elcrec.tuning import read_space
     from elcrec.tuning import tune as search
+    from elcrec.tuning_space import read_space
 
     overrides = dict(parse_override(text) for text in sets or [])
-    found = search(data, out, recipe, trials, read_space(space), overrides, seed, device, say)
+    searched = None if space is None else read_space(space)
+    found = search(data, out, recipe, trials, searched, overrides, seed, device, say)
     if as_json:
         document = {"recipe": str(found.recipe), "valid_ndcg@20": found.value, "settings": found.settings}
         print_json({**document, "trials": found.trials.to_dicts()})
