@@ -13,7 +13,7 @@ from typing import Any
 import polars as pl
 import torch
 
-from elcrec.config import read_recipe, resolve
+from elcrec.config import Settings, read_recipe, resolve, validate
 from elcrec.data.by_settings import read_log
 from elcrec.data.files import fingerprint
 from elcrec.data.interactions import Interactions
@@ -92,7 +92,7 @@ def tune(
     base = resolve(recipe, fixed)
     resolve_device(device)
     log = read_log(data, None, base)
-    prepare(log, base)
+    prepare(log, base, parts=("valid",))
     _claim(out, log, recipe, space, fixed)
     study = _opened(out / TRIALS_FILE)
     # A search that goes on draws other trials than it began with.
@@ -103,7 +103,7 @@ def tune(
 
     def train(trial: Any) -> float:
         chosen = {name: _suggest(trial, name, where) for name, where in space.items()}
-        model = ELCRec(recipe, device=device, **{**fixed, **chosen})
+        model = ELCRec(recipe, device=device, **{**base.model_dump(), **chosen})
         model.fit(log, progress=_Pruning(trial, say))
         return float(max(record["valid"][SELECT_ON] for record in model.history))
 
@@ -121,7 +121,8 @@ def tune(
         raise SettingsError(f"no trial was trained to its end: {_last_reason(study) or 'ask for more trials'}")
     best = {name: study.best_params[name] for name in space}
     remark = f"Found by elcrec tune: validation {SELECT_ON} {study.best_value:.4f} with this seed"
-    _write_recipe(out / BEST_FILE, recipe, {**fixed, **best}, remark)
+    expected = validate({**base.model_dump(), **best})
+    _write_recipe(out / BEST_FILE, recipe, [*fixed, *best], expected, remark)
     return Tuned(best, study.best_value, _table(study.trials), out / BEST_FILE)
 
 
@@ -240,20 +241,19 @@ def recipe_text(values: dict[str, Any], remark: str) -> str:
     return f"# {remark}\n{tomli_w.dumps(values)}"
 
 
-def _write_recipe(path: Path, recipe: str, values: dict[str, Any], remark: str) -> None:
-    """Write what extends a recipe by some values.
+def _write_recipe(path: Path, recipe: str, names: list[str], expected: Settings, remark: str) -> None:
+    """Write what extends a recipe by some settings.
 
     Raises:
-        RunError: It would not read back as what it was written from.
+        RunError: It would not read back as the settings it was written from.
     """
-    resolved = resolve(recipe, values)
     parent = recipe if not recipe.endswith(".toml") else str(Path(recipe).resolve())
     # TOML has no word for None.
-    plain = {name: value for name in values if (value := getattr(resolved, name)) is not None}
+    plain = {name: value for name in names if (value := getattr(expected, name)) is not None}
     text = recipe_text({"extends": parent, **plain}, remark)
     read = tomllib.loads(text)
-    if resolve(read.pop("extends"), read) != resolved:
-        raise RunError(f"{path} would not give the settings found: set them by hand ({values})")
+    if resolve(read.pop("extends"), read) != expected:
+        raise RunError(f"{recipe} has changed since the search began, and would not give what was found: put it back")
     write_text(path, text)
 
 

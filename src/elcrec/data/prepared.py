@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from elcrec.config import Settings
@@ -26,12 +27,13 @@ class Prepared:
     split: Split
 
 
-def prepare(log: Interactions, settings: Settings) -> Prepared:
+def prepare(log: Interactions, settings: Settings, parts: Iterable[str] = ("valid", "test")) -> Prepared:
     """A log as settings want it, with something to learn and to predict.
 
     Args:
         log: As :func:`elcrec.data.by_settings.read_log` read it, not filtered yet.
         settings: Filters and split.
+        parts: What there has to be something to predict for.
 
     Raises:
         DataError: The filters leave nothing, or nobody has an item to predict or two to learn from.
@@ -39,7 +41,7 @@ def prepare(log: Interactions, settings: Settings) -> Prepared:
     kept = filtered(log, settings)
     items = Vocabulary.of(kept.frame["item_id"], first=1, kind="item")
     split = make_split(kept, items, settings.split, settings.holdout_share)
-    for part in ("valid", "test"):
+    for part in parts:
         split.targets(part)
     split.learning_from(settings.train_share, settings.seed).learners()
     return Prepared(items, Vocabulary.of(kept.frame["user_id"]), split)
