@@ -219,8 +219,9 @@ def read_toml(path: str | Path, what: str) -> dict[str, Any]:
     """
     try:
         content = Path(path).read_bytes()
-    except OSError as error:
-        raise SettingsError(f"cannot read {what} {path}: {error.strerror or error}") from error
+    except (OSError, ValueError) as error:  # a name with a null character is a ValueError
+        reason = getattr(error, "strerror", None) or error
+        raise SettingsError(f"cannot read {what} {str(path)!r}: {reason}") from error
     if content.startswith((codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         raise SettingsError(f"{what} {path} begins with a byte-order mark: save it as UTF-8 without one")
     try:
