@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import codecs
 import difflib
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from elcrec.errors import SettingsError
 
@@ -168,6 +169,12 @@ class Settings(BaseModel):
         return self
 
 
+DATA_SETTINGS = tuple(Settings.model_fields)[: tuple(Settings.model_fields).index("train_share")]
+"""Which log is learnt from and judged: the settings that stand before ``train_share``."""
+JUDGED_BY = (*DATA_SETTINGS, "exclude_seen")
+"""What has to be the same where two results are compared; all that a baseline takes."""
+
+
 def recipe_names() -> list[str]:
     """Names of the recipes that ship with the package."""
     folder = resources.files("elcrec") / "recipes"
@@ -205,18 +212,35 @@ def _beside(recipe: str, parent: str) -> str:
 def _parse_recipe(recipe: str) -> dict[str, Any]:
     if recipe in recipe_names():
         text = (resources.files("elcrec") / "recipes" / f"{recipe}.toml").read_text(encoding="utf-8")
-    elif recipe.endswith(".toml"):
-        try:
-            text = Path(recipe).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            reason = getattr(error, "strerror", None) or error
-            raise SettingsError(f"cannot read recipe {recipe}: {reason}") from error
-    else:
-        raise SettingsError(f"unknown recipe {recipe!r}: use {', '.join(recipe_names())} or the path of a .toml file")
-    try:
         return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise SettingsError(f"recipe {recipe} is not valid TOML: {error}") from error
+    if recipe.endswith(".toml"):
+        return read_toml(recipe, "recipe")
+    raise SettingsError(f"unknown recipe {recipe!r}: use {', '.join(recipe_names())} or the path of a .toml file")
+
+
+def read_toml(path: str | Path, what: str) -> dict[str, Any]:
+    """A TOML file that somebody wrote.
+
+    Args:
+        path: The file.
+        what: What it is, for messages.
+
+    Raises:
+        SettingsError: It cannot be read, is not plain UTF-8 or is no TOML.
+    """
+    try:
+        content = Path(path).read_bytes()
+    except (OSError, ValueError) as error:  # a name with a null character is a ValueError
+        reason = getattr(error, "strerror", None) or error
+        raise SettingsError(f"cannot read {what} {str(path)!r}: {reason}") from error
+    if content.startswith((codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise SettingsError(f"{what} {path} begins with a byte-order mark: save it as UTF-8 without one")
+    try:
+        return tomllib.loads(content.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"{what} {path} is not UTF-8 (byte {error.start + 1:,}): save it as UTF-8") from error
+    except (ValueError, RecursionError) as error:  # a number of 5,000 digits, brackets in brackets in ...
+        raise SettingsError(f"{what} {path} is not valid TOML: {error}") from error
 
 
 def resolve(recipe: str | Path = "default", overrides: Mapping[str, Any] | None = None) -> Settings:
@@ -240,6 +264,17 @@ def validate(values: Mapping[str, Any]) -> Settings:
         raise SettingsError("; ".join(_explain(problem) for problem in error.errors())) from None
 
 
+def check_value(name: str, value: Any) -> None:
+    """Raise SettingsError unless a value is legal for one setting, whatever the others are."""
+    field = Settings.model_fields[name]
+    asked: Any = Annotated[field.annotation, field]
+    kind: TypeAdapter[Any] = TypeAdapter(asked, config=ConfigDict(allow_inf_nan=False))
+    try:
+        kind.validate_python(value)
+    except ValidationError as error:
+        raise SettingsError(f"{name}={value!r}: {error.errors()[0]['msg']}") from None
+
+
 def parse_override(text: str) -> tuple[str, str]:
     """``key=value`` of ``--set`` as a pair; the value is converted by :class:`Settings`."""
     key, equals, value = text.partition("=")
@@ -251,9 +286,13 @@ def parse_override(text: str) -> tuple[str, str]:
 
 
 def _unknown(name: str) -> str:
-    close = difflib.get_close_matches(name, Settings.model_fields, n=1)
-    hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(Settings.model_fields)}"
-    return f"unknown setting {name!r}: {hint}"
+    return f"unknown setting {name!r}: {did_you_mean(name, Settings.model_fields)}"
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """The known name that comes nearest to a misspelt one, or all of them."""
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known)}"
 
 
 def _explain(problem: Any) -> str:

@@ -53,6 +53,10 @@ def fields_of(line: str, separator: str) -> list[str]:
     return line.split(separator) if fields is None else fields
 
 
+def _keeps_quotes(line: str, separator: str) -> bool:
+    return len(separator) > 1 or _strict_fields(line, separator) is not None
+
+
 def _strict_fields(line: str, separator: str) -> list[str] | None:
     """The fields by the rules of quotes; None where the line breaks them."""
     if len(separator) > 1:
@@ -162,7 +166,7 @@ def _by_position(name: str, rows: list[str], given: Sequence[str], ending: str, 
             f"{name}: line {first + 1} has {len(fields_of(rows[0], separator))} fields, --columns names {len(given)}: "
             f"name them all, '_' for one that is not read"
         )
-    separator = max(same or fitting, key=lambda one: sum(_strict_fields(row, one) is not None for row in rows))
+    separator = max(same or fitting, key=lambda one: (one != BLANKS, sum(_keeps_quotes(row, one) for row in rows)))
     names = fields_of(rows[0], separator)
     # A header is left out: the names given count.
     header = len(roles_in(names, given)) >= 2 and not any(map(_is_value, names))
