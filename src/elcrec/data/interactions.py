@@ -9,6 +9,7 @@ from typing import Any
 
 import polars as pl
 
+from elcrec.data import joining
 from elcrec.data.files import ROWS_AT_ONCE, first_line_that_is_no_text, read_column, scan_frame, sniff
 from elcrec.data.named import locate
 from elcrec.data.vocabulary import Vocabulary
@@ -29,7 +30,8 @@ class Interactions:
     Attributes:
         frame: Columns ``user_id``, ``item_id`` (integers or strings, as they came) and, if known,
             ``timestamp``. Users in natural order, each user's rows in order of time; rows with equal
-            time, or without times, keep the order they came in.
+            time, or without times, keep the order they came in. Without times, ``event_id`` (text or null) stays
+            where there is one: it tells which events are here already.
     """
 
     frame: pl.DataFrame
@@ -45,6 +47,7 @@ class Interactions:
         user_column: str | None = None,
         item_column: str | None = None,
         timestamp_column: str | None = None,
+        event_ids: bool = False,
     ) -> Interactions:
         """Read a log from a file or a frame, a column at a time.
 
@@ -57,6 +60,7 @@ class Interactions:
             user_column: Name of the user column; by default one of the usual names.
             item_column: Name of the item column, likewise.
             timestamp_column: Name of the time column, likewise; without one, file order is time order.
+            event_ids: Keep the column ``event_id``, where there is one, of a log with times, too: for :meth:`joined`.
 
         Raises:
             DataError: What is wrong, with the column or line, and what to do.
@@ -69,6 +73,8 @@ class Interactions:
         kind = (format or sniff(Path(source))) if is_file else "table"
         asked = {"user_id": user_column, "item_id": item_column, "timestamp": timestamp_column}
         chosen = _choose_columns(raw.collect_schema().names(), asked)
+        if (event_ids or "timestamp" not in chosen) and joining.ID not in chosen.values():
+            chosen |= {joining.ID: joining.ID} if joining.ID in raw.collect_schema() else {}
         if kind == "jsonl":
             _refuse_mixed(Path(source), raw, chosen)
         columns = []
@@ -110,31 +116,17 @@ class Interactions:
         return Interactions(frame)
 
     def joined(self, newer: Interactions) -> Interactions:
-        """This log and events after it; with times, those that both hold (same user, item and time) count once.
+        """This log and newer events, each once.
 
-        Without times, a user's newer events follow the ones here. Ids that are text here may be numbers there.
+        The log decides: ids become its type, times its unit (what is finer is cut off). Events with one ``event_id``
+        are one. With times, events of one user, item and time are the same ones: what occurs m times here and n times
+        there occurs max(m, n) times. Without, an event is new unless the log holds its ``event_id``; it follows the
+        user's events here.
 
         Raises:
-            DataError: One has times and the other none, or a column is of another type.
+            DataError: The events do not fit the log.
         """
-        newer = Interactions(
-            newer.frame.cast({name: kind for name, kind in self.frame.schema.items() if kind == pl.String})
-        )
-        ours, theirs = self.frame.schema, newer.frame.schema
-        if set(ours) != set(theirs):
-            with_times, without = ("log", "new events") if "timestamp" in ours else ("new events", "log")
-            raise DataError(f"the {with_times} have timestamps and the {without} have none: give both or neither")
-        for name, kind in ours.items():
-            if _family(kind) != _family(theirs[name]):
-                raise DataError(f"{name} is {kind} in the log and {theirs[name]} in the new events: make them alike")
-        try:  # of types that differ in their width alone, the wider
-            both = pl.concat([self.frame, newer.frame.select(ours.names())], how="vertical_relaxed")
-        except pl.exceptions.PolarsError as error:
-            raise DataError(f"the new events do not fit the log: {error}") from error
-        fresh = both.tail(len(newer))
-        if "timestamp" in ours:
-            fresh = fresh.join(both.head(len(self)), on=ours.names(), how="anti", maintain_order="left")
-        return Interactions(_in_order(pl.concat([both.head(len(self)), fresh]).get_columns()))
+        return Interactions(_in_order(joining.joined(self.frame, newer.frame).get_columns()))
 
     def lengths(self) -> pl.Series:
         """Events of each user, in the order of the users."""
@@ -233,6 +225,8 @@ def _choose_columns(there: list[str], asked: dict[str, str | None]) -> dict[str,
 def _validate(column: pl.Series, untyped: bool) -> pl.Series:
     if column.is_empty():
         raise DataError("the data has a header but no rows: nothing to learn from")
+    if column.name == joining.ID:
+        return joining.event_ids(column)
     return _validate_times(column) if column.name == "timestamp" else _validate_ids(column, untyped)
 
 
@@ -300,10 +294,6 @@ def _parse_times(column: pl.Series) -> pl.Series:
 def _has_zone(column: pl.Series) -> bool:
     first = column.drop_nulls().head(1)
     return bool(first.str.contains(r"(Z|[+-]\d\d:?\d\d)$").any())
-
-
-def _family(kind: pl.DataType) -> str:
-    return "number" if kind.is_numeric() else "time" if kind.is_temporal() else str(kind)
 
 
 def _in_order(columns: list[pl.Series]) -> pl.DataFrame:

@@ -135,14 +135,15 @@ class NewEvent(Struct, forbid_unknown_fields=True):
     Attributes:
         user_id: Who; anybody, known or not.
         item_id: What.
-        event_id: Tells it from all others, so that it may be sent again; default: a fresh one.
-        timestamp: Seconds since 1970 (or a number as in the log), or ISO 8601 text; default: now.
+        event_id: Tells it from all others, so that it may be sent again; without one, user, item and timestamp do.
+        timestamp: Seconds since 1970 (its size tells milliseconds and finer), ISO 8601 text, or a number as in the
+            log; default: now.
     """
 
     user_id: Id
     item_id: Id
     event_id: TextId | None = None
-    timestamp: float | TextId | None = None
+    timestamp: int | float | TextId | None = None
 
 
 class NewEvents(Struct, forbid_unknown_fields=True):
@@ -170,7 +171,7 @@ class Stored(Struct):
 
 
 class PastEvent(Struct):
-    """An event of a history."""
+    """An event of a history; ``timestamp`` is in seconds since 1970, or a number as in the log."""
 
     item_id: str | int
     title: str | None

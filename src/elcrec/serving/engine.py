@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import torch
 
-from elcrec.errors import RunError, UnknownIdError
+from elcrec.errors import RunError, SettingsError, UnknownIdError
 from elcrec.serving.contracts import Map, Wishes
 from elcrec.serving.options import Options
 from elcrec.serving.people import Numbers, history
@@ -209,7 +209,12 @@ class Engine:
     """Everything that the endpoints ask."""
 
     def __init__(self, options: Options, snapshot: Snapshot, store: Store) -> None:
-        """Start the threads."""
+        """Start the threads.
+
+        Raises:
+            SettingsError: The store keeps other times than this model's log.
+        """
+        store.adopt(snapshot.model.clock.kind)
         self.options, self.snapshot, self.store = options, snapshot, store
         self.lists: Together[Asked, Made] = Together("elcrec-lists", self._answer, AT_ONCE)
         self.commits: Together[Sequence[Event], list[bool]] = Together("elcrec-store", self._commit, COMMITTED_AT_ONCE)
@@ -279,19 +284,22 @@ class Engine:
         async with self._reloading:
             changed = stamp_of(self.options.run).model != self.snapshot.stamp.model
             if changed:
-                fresh = await asyncio.to_thread(_load_and_prepare, self.options, self.snapshot.study)
+                fresh = await asyncio.to_thread(_load_and_prepare, self.options, self.snapshot.study, self.store)
                 self.snapshot = fresh  # who asks the old one already is answered by it
             if stamp_of(self.snapshot.run).names != self.snapshot.stamp.names:
                 await self.snapshot.ask(self.snapshot.read_names)
             return changed
 
 
-def _load_and_prepare(options: Options, study: ThreadPoolExecutor) -> Snapshot:
+def _load_and_prepare(options: Options, study: ThreadPoolExecutor, store: Store) -> Snapshot:
     try:
         snapshot = Snapshot.load(options, study)
         snapshot.prepare()
+        store.adopt(snapshot.model.clock.kind)
     except RunError:
         raise
+    except SettingsError as error:
+        raise RunError(str(error)) from error
     except Exception as error:
         raise RunError(f"{options.run} is damaged: {error}") from error
     return snapshot
