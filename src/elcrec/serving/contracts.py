@@ -4,14 +4,22 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
+from litestar.openapi.spec import OpenAPIType, Schema
+from litestar.params import Body
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+NUMBER, STRING, NULL = OpenAPIType.NUMBER, OpenAPIType.STRING, OpenAPIType.NULL
 TextId = Annotated[str, Meta(min_length=1, max_length=256)]
 WholeId = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 Id = TextId | WholeId
 Share = Annotated[float, Meta(ge=0, le=1)]
 Count = Annotated[int, Meta(ge=1, le=2**31)]
 Intent = Annotated[int, Meta(ge=0, le=2**31)]
+# Whole numbers stay whole: nanoseconds have more digits than a float. To clients both are numbers.
+Timestamp = Annotated[
+    int | float | TextId | None,
+    Body(schema_extra={"one_of": [Schema(type=kind) for kind in (NUMBER, STRING, NULL)]}),
+]
 Unknown = Literal["popular", "intents", "error"]
 
 
@@ -143,7 +151,7 @@ class NewEvent(Struct, forbid_unknown_fields=True):
     user_id: Id
     item_id: Id
     event_id: TextId | None = None
-    timestamp: int | float | TextId | None = None
+    timestamp: Timestamp = None
 
 
 class NewEvents(Struct, forbid_unknown_fields=True):
