@@ -209,12 +209,7 @@ class Engine:
     """Everything that the endpoints ask."""
 
     def __init__(self, options: Options, snapshot: Snapshot, store: Store) -> None:
-        """Start the threads.
-
-        Raises:
-            SettingsError: The store keeps other times than this model's log.
-        """
-        store.adopt(snapshot.model.clock.kind)
+        """Start the threads."""
         self.options, self.snapshot, self.store = options, snapshot, store
         self.lists: Together[Asked, Made] = Together("elcrec-lists", self._answer, AT_ONCE)
         self.commits: Together[Sequence[Event], list[bool]] = Together("elcrec-store", self._commit, COMMITTED_AT_ONCE)
