@@ -8,6 +8,8 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+import polars as pl
+
 from elcrec.data.clock import Time
 from elcrec.data.joining import is_id
 from elcrec.errors import DataError
@@ -30,9 +32,9 @@ def incoming(model: ELCRec, events: Sequence[NewEvent], newest: Mapping[str, Tim
     Raises:
         DataError: An id or a time is none of this log.
     """
-    clock, last, kept = model.clock, dict(newest), []
+    clock, kinds, last, kept = model.clock, model.log.frame.schema, dict(newest), []
     for one in events:
-        user, item = _id(model, "user_id", one.user_id), _id(model, "item_id", one.item_id)
+        user, item = (_id(name, getattr(one, name), kinds[name]) for name in ("user_id", "item_id"))
         time = clock.now(last.get(user)) if one.timestamp is None else clock.kept(one.timestamp)
         if clock.kind == "numbers":
             last[user] = max(time, last.get(user, time))
@@ -48,8 +50,8 @@ def without_time(model: ELCRec, events: Sequence[NewEvent]) -> list[str]:
     return sorted({str(one.user_id) for one in events if one.timestamp is None})
 
 
-def _id(model: ELCRec, name: str, given: str | int) -> str:
-    text, kind = str(given), model.log.frame.schema[name]
+def _id(name: str, given: str | int, kind: pl.DataType) -> str:
+    text = str(given)
     if not is_id(text, kind):
         wanted = "integers of 64 bits" if kind.is_integer() else "text that is not blank"
         raise DataError(f"{name} {text[:40]!r}: the log's are {wanted}, and it is to learn from this event")
