@@ -23,6 +23,17 @@ class Settings(BaseModel):
     user_column: str | None = Field(None, description="Name of the user column (default: usual names)")
     item_column: str | None = Field(None, description="Name of the item column (default: usual names)")
     timestamp_column: str | None = Field(None, description="Name of the time column (default: usual names)")
+    columns: str | None = Field(
+        None, description="Names by position for a file without a header: user_id,item_id,_,timestamp"
+    )
+    time_format: str | None = Field(
+        None, description="How times are written where they do not tell: %m/%d/%Y, %d.%m.%Y %H:%M:%S"
+    )
+    missing: Literal["refuse", "drop", "keep"] = Field(
+        "refuse",
+        description="Rows without an id or a time: refuse the log, drop them, or keep words such as None as ids",
+    )
+    encoding: str | None = Field(None, description="Of text that is not UTF-8: cp1252, latin-1, ...")
     min_user_count: int = Field(1, ge=1, description="Drop users with fewer interactions, once")
     min_item_count: int = Field(1, ge=1, description="Drop items with fewer interactions, once")
     k_core: int = Field(1, ge=1, description="Drop users and items below this count until none is left")

@@ -21,3 +21,7 @@ class UnknownIdError(ElcrecError):
 
 class RunError(ElcrecError):
     """A run folder is missing, damaged, unfinished, in use or from a newer version."""
+
+
+class DataWarning(UserWarning):
+    """What may surprise in a log that was read: one line, with the option that helps."""

@@ -9,7 +9,7 @@ from typing import Any, Self
 
 import torch
 
-from elcrec.data.by_settings import filtered, read_log
+from elcrec.data.by_settings import filtered, read_log, read_new
 from elcrec.data.catalogue import Catalogue
 from elcrec.data.files import fingerprint
 from elcrec.data.vocabulary import Vocabulary
@@ -156,7 +156,7 @@ class Learning(Keeping):
         if int(os.environ.get("WORLD_SIZE", "1")) > 1:
             raise SettingsError("learning on (partial_fit, --from) is done by one process: start it without torchrun")
         described = self.catalogue if items is None else Catalogue.read(items).over(self.catalogue)
-        whole = self._known.whole.joined(read_log(data, format, s, event_ids=True))
+        whole = self._known.whole.joined(read_new(data, format, s))
         log = filtered(whole, s)
         vocabulary = Vocabulary.of(log.frame["item_id"], first=1, kind="item")
         split = self._split_of(log, vocabulary)

@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 import torch
 
-from cli_runner import SMALL, run_cli, shop_log
+from cli_runner import SMALL, SMALL_SETS, run_cli, shop_log
 from elcrec import DataError, ELCRec, Interactions, RunError, SettingsError
 from elcrec.data.splits import Split, make_split
 from elcrec.data.vocabulary import Vocabulary
@@ -343,3 +343,21 @@ def test_nanoseconds_are_not_cut(tmp_path: Path) -> None:
     assert "CSV would cut" in run_cli("events", tmp_path / "run", "--out", tmp_path / "new.csv").complaint()
     run_cli("events", tmp_path / "run", "--out", tmp_path / "new.parquet", "--json").document()
     assert pl.read_parquet(tmp_path / "new.parquet")["timestamp"].to_physical().to_list() == [when]
+
+
+def test_what_is_said_about_the_file_of_a_log_is_not_said_about_its_events(tmp_path: Path) -> None:
+    days = pl.date(2024, 1, 1) + pl.duration(days=pl.col("timestamp").cast(pl.Int64) // 20)
+    log = timed().select("item_id", "user_id", days.dt.strftime("%d/%m/%Y").alias("when"))
+    log.write_csv(tmp_path / "log.csv", include_header=False)
+    layout = ("--columns", "item_id,user_id,timestamp", "--set", "time_format=%d/%m/%Y")
+    run_cli("train", tmp_path / "log.csv", "--out", tmp_path / "run", *SMALL_SETS, *layout, "--json").document()
+    kept_in(tmp_path / "run.events.sqlite", Event("1", "new", "webcam", 1_800_000_000 * 10**9))
+    whole = []
+    for name in ("new.parquet", "new.csv"):
+        run_cli("events", tmp_path / "run", "--out", tmp_path / name, "--json").document()
+        whole.append(ELCRec.load(tmp_path / "run").partial_fit(tmp_path / name, epochs=1, progress=False).log.frame)
+    assert whole[0].equals(whole[1])
+    assert whole[0].height == len(log) + 1
+    assert whole[0].filter(user_id="new").select(
+        "item_id", pl.col("timestamp").cast(pl.String).str.head(10)
+    ).rows() == [("webcam", "2027-01-15")]

@@ -192,8 +192,9 @@ def test_times_that_no_log_could_hold_are_refused(served: Served, model: ELCRec,
 
 
 def test_ids_that_no_log_could_hold_are_refused(served: Served, model: ELCRec) -> None:
-    said = served.post("/v1/events", {"events": [event("  ", model.items.ids[0], 1)]}, 422)
-    assert said == "user_id '  ': the log's are text that is not blank, and it is to learn from this event"
+    for user in ("  ", "u ", "a\nb", "\x7f", "None", "NULL"):
+        said = served.post("/v1/events", {"events": [event(user, model.items.ids[0], 1)]}, 422)
+        assert said.startswith(f"user_id {user!r}: the log's ids are text that train would take")
     blank = {"events": [event("u", " ", 1)], "unknown_items": "keep"}
     assert "item_id ' '" in served.post("/v1/events", blank, 422)
 

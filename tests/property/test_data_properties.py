@@ -108,8 +108,9 @@ def test_a_log_is_its_rows_by_user_and_time_in_order_of_arrival(rows: list[tuple
 
 
 @QUICK
-@given(st.lists(st.text("abcé ,;\"'\t#-", min_size=1, max_size=5).filter(str.strip), min_size=1, max_size=12))
+@given(st.lists(st.text("abcé ,;\"'#-", min_size=1, max_size=5).filter(str.strip), min_size=1, max_size=12))
 def test_text_ids_come_back_from_every_format(ids: list[str]) -> None:
+    named = [one.strip() for one in ids]  # no interface tells blanks around an id
     frame = pl.DataFrame({"user_id": ids, "item_id": ids})
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder)
@@ -119,8 +120,8 @@ def test_text_ids_come_back_from_every_format(ids: list[str]) -> None:
         frame.write_ndjson(path / "log.jsonl")
         for name in ("log.csv", "log.tsv", "log.parquet", "log.jsonl"):
             log = Interactions.read(path / name)
-            assert sorted(log.frame["user_id"].to_list()) == sorted(ids)
-            assert sorted(log.frame["item_id"].to_list()) == sorted(ids)
+            assert sorted(log.frame["user_id"].to_list()) == sorted(named)
+            assert sorted(log.frame["item_id"].to_list()) == sorted(named)
 
 
 @QUICK
@@ -130,7 +131,7 @@ def test_the_text_format_is_read_as_written(histories: list[list[int]]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "log.txt"
         path.write_text(lines)
-        log = Interactions.read(path)
+        log = Interactions.read(path, "text")
     assert log.frame.rows() == [(user, item) for user, items in enumerate(histories, 1) for item in items]
 
 

@@ -15,7 +15,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from elcrec import ELCRec, Interactions
-from elcrec.data.by_settings import filtered, read_log
+from elcrec.data.by_settings import filtered, read_new
 from elcrec.data.vocabulary import Vocabulary
 from elcrec.serving.contracts import NewEvent
 from elcrec.serving.events_file import events_as_log
@@ -137,7 +137,7 @@ def histories(model: ELCRec, store: Store) -> dict[str, list[Any]]:
 def learnt_on(model: ELCRec, store: Store, path: Path) -> ELCRec:
     rows = events_as_log(model, store.everything()).rows
     (rows.write_csv if path.suffix == ".csv" else rows.write_parquet)(path)
-    new = read_log(path, None, model.settings, event_ids=True)
+    new = read_new(path, None, model.settings)
     whole = model._known.whole.joined(new)
     assert whole.joined(new).frame.equals(whole.frame), "what was learnt from is learnt from again"
     assert whole.joined(whole).frame.equals(whole.frame) or "timestamp" not in whole.frame

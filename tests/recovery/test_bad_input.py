@@ -83,7 +83,7 @@ def refused_training(data: Path, out: Path, *more: object) -> str:
         ("broken.jsonl", '{"user_id": "u1", "item_id": \n', "cannot read"),
         ("nan.jsonl", '{"user_id": NaN, "item_id": 3}\n', "cannot read"),
         ("null.jsonl", '{"user_id": null, "item_id": 3}\n{"user_id": 1, "item_id": 3}\n', "user_id"),
-        ("list.jsonl", '{"user_id": 1, "item_id": [3, 4]}\n', "item_id"),
+        ("list.jsonl", '{"user_id": 1, "item_id": [[3], [4]]}\n', "item_id"),
         ("garbage.parquet", "this is no parquet file", "cannot read"),
         ("latin.csv", b"user_id,item_id\nu\xe9,i1\n", "cannot read"),
         ("latin.txt", b"1 2 3\n\xe9 4 5\n", "latin.txt"),

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import typer
 
 from elcrec.cli import intents, models, serving, studies
-from elcrec.cli.output import say
-from elcrec.errors import ElcrecError
+from elcrec.cli.output import first_process, say
+from elcrec.errors import DataWarning, ElcrecError
 
 INTERRUPTED = 130
 
@@ -27,8 +28,16 @@ for room in (models, intents, serving, studies):
     app.add_typer(room.commands)
 
 
+def _show_warning(message: Warning | str, category: type[Warning], *where: Any) -> None:
+    """What may surprise in a log, as a line; other warnings are for those who write code."""
+    if issubclass(category, DataWarning) and first_process():
+        say(f"warning: {message}")
+
+
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line: exit code 0, 2 for the caller's mistakes with one line, 1 for ours."""
+    warnings.simplefilter("always", DataWarning)
+    warnings.showwarning = _show_warning  # type: ignore[assignment]
     try:
         code = app(arguments, standalone_mode=False)
         if code == INTERRUPTED:  # typer turns Ctrl-C into this code

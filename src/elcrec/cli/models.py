@@ -9,6 +9,7 @@ import typer
 
 from elcrec.cli.output import console, first_process, print_json, print_measures, print_rows, say, say_metrics
 from elcrec.cli.parameters import (
+    Columns,
     Data,
     DataOption,
     Device,
@@ -22,6 +23,8 @@ from elcrec.cli.parameters import (
     Sets,
     TopK,
     Unknown,
+    overrides_of,
+    source_of,
 )
 from elcrec.errors import RunError, SettingsError
 
@@ -57,22 +60,22 @@ def train(
     ] = None,
     ray: Ray = None,
     device: Device = "auto",
+    columns: Columns = None,
     format: Format = None,
     as_json: Json = False,
 ) -> None:
     """Learn from a log and write a run folder."""
-    from elcrec.config import parse_override
     from elcrec.recommender import ELCRec
     from elcrec.run_folder import RunFolder
 
-    overrides: dict[str, Any] = dict(parse_override(text) for text in sets or [])
+    overrides = overrides_of(sets, columns)
     if seed is not None:
         overrides["seed"] = seed
     folder = RunFolder(out)
     if start is not None:
         given = {"--recipe": recipe, "--resume": resume or None, "--names-from": names_from, "--ray": ray}
         refused = [option for option, value in given.items() if value is not None]
-        model = _learnt_on(start, data, out, overrides, refused, overwrite, device, format, items)
+        model = _learnt_on(start, source_of(data), out, overrides, refused, overwrite, device, format, items)
         model.save(out, overwrite)
     elif resume and folder.finished and not folder.checkpoint.exists() and not overwrite:
         model = ELCRec.load(out, device)
@@ -84,7 +87,7 @@ def train(
             recipe = "default"
             overrides = {**stored["settings"].model_dump(), **overrides}
         fit: dict[str, Any] = {
-            "data": data.resolve() if data.exists() else data,
+            "data": source_of([path.resolve() if path.exists() else path for path in data]),
             "resume": resume,
             "overwrite": overwrite,
             "format": format,
@@ -114,7 +117,7 @@ def train(
 
 def _learnt_on(
     start: Path,
-    data: Path,
+    data: Path | list[Path],
     out: Path,
     overrides: dict[str, Any],
     refused: list[str],
@@ -146,13 +149,15 @@ def evaluate(
     ranks: Annotated[Path | None, typer.Option(help="Also write each user's rank to this Parquet file.")] = None,
     unknown: Unknown = "raise",
     device: Device = "auto",
+    sets: Sets = None,
+    columns: Columns = None,
     format: Format = None,
     as_json: Json = False,
 ) -> None:
     """Rank the full catalogue for every user's held-out item."""
     from elcrec.recommender import ELCRec
 
-    metrics = ELCRec.load(run, device).evaluate(data, split, format, unknown, ranks)
+    metrics = ELCRec.load(run, device).evaluate(source_of(data), split, format, unknown, ranks)
     if ranks is not None:
         say(f"ranks written to {ranks}")
     if as_json:
@@ -314,15 +319,15 @@ def import_checkpoint(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a run that is there.")] = False,
     items: Items = None,
     device: Device = "auto",
+    columns: Columns = None,
     format: Format = None,
     as_json: Json = False,
 ) -> None:
     """Turn published weights into a run like any other."""
-    from elcrec.config import parse_override
     from elcrec.recommender import ELCRec
 
-    overrides = dict(parse_override(text) for text in sets or [])
-    model = ELCRec.from_published(file, data, device, format, items, **overrides)
+    overrides = overrides_of(sets, columns)
+    model = ELCRec.from_published(file, source_of(data), device, format, items, **overrides)
     model.save(out, overwrite)
     if as_json:
         print_json({"run": str(out), **model.metrics})

@@ -3,24 +3,36 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 Data = Annotated[
-    Path,
+    list[Path],
     typer.Argument(
-        help="The log: CSV, TSV, Parquet, JSON Lines, text lines 'user item item ...', or a name of 'elcrec data list'."
+        help="The log: CSV, TSV, Parquet, JSON, Arrow or text lines 'user item item ...', packed or not; a folder of "
+        "parts, several files, or a name of 'elcrec data list'.",
+        show_default=False,
     ),
 ]
-DataOption = Annotated[Path, typer.Option("--data", help="The log, in any of the formats of 'train'.")]
+DataOption = Annotated[
+    list[Path], typer.Option("--data", help="The log, in any of the formats of 'train'; repeatable for several files.")
+]
+Columns = Annotated[
+    str | None,
+    typer.Option(
+        "--columns",
+        metavar="NAME,NAME,...",
+        help="Names by position for a file without a header, '_' for one not read: user_id,item_id,_,timestamp.",
+    ),
+]
 Run = Annotated[Path, typer.Argument(help="Run folder, as written by 'elcrec train'.")]
 Out = Annotated[Path, typer.Option("--out", help="Run folder to write.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 Format = Annotated[
     str | None,
-    typer.Option("--format", help="text, csv, tsv, parquet or jsonl; default: by ending and content."),
+    typer.Option("--format", help="text, csv, tsv, parquet, jsonl, json or arrow; default: by ending and content."),
 ]
 Sets = Annotated[
     list[str] | None,
@@ -42,3 +54,20 @@ Ray = Annotated[
     ),
 ]
 TopK = Annotated[int, typer.Option("-k", "--top", min=1, help="Items a list.")]
+
+
+def source_of(data: list[Path]) -> Path | list[Path]:
+    """One file, or several."""
+    return data[0] if len(data) == 1 else data
+
+
+def overrides_of(sets: list[str] | None, columns: str | None = None) -> dict[str, Any]:
+    """The settings that ``--set`` and ``--columns`` give.
+
+    Raises:
+        SettingsError: An unknown setting, or not written as KEY=VALUE.
+    """
+    from elcrec.config import parse_override
+
+    given: dict[str, Any] = dict(parse_override(text) for text in sets or [])
+    return given if columns is None else {**given, "columns": columns}

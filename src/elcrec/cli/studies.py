@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from elcrec.cli.output import console, number, print_json, print_rows, say
-from elcrec.cli.parameters import Data, Device, Format, Json, Sets
+from elcrec.cli.parameters import Columns, Data, Device, Format, Json, Sets, overrides_of, source_of
 from elcrec.errors import SettingsError
 
 commands = typer.Typer()
@@ -66,20 +66,44 @@ def data_fetch(
 
 
 @public_data.command(
+    "check",
+    epilog="Examples:\n\n  elcrec data check events.csv\n\n"
+    "  elcrec data check ratings.dat --columns user_id,item_id,_,timestamp\n\n"
+    "  elcrec data check sales.csv --set time_format=%d/%m/%Y --set missing=drop --json",
+)
+def data_check(
+    log: Data, columns: Columns = None, format: Format = None, sets: Sets = None, as_json: Json = False
+) -> None:
+    """Show how a log is understood: its format, columns, times, first events, and what looks odd."""
+    from elcrec.cli.check import show_check
+    from elcrec.config import resolve
+    from elcrec.data.by_settings import layout
+    from elcrec.data.check import check_log
+
+    asked = layout(format, resolve("default", overrides_of(sets, columns)))
+    with console(stderr=True).status(f"reading {source_of(log)}"):
+        document = check_log(source_of(log), asked)
+    if as_json:
+        print_json(document)
+    else:
+        show_check(document)
+
+
+@public_data.command(
     "describe", epilog="Examples:\n\n  elcrec data describe beauty\n\n  elcrec data describe events.csv"
 )
 def data_describe(
-    data: Data,
-    format: Format = None,
-    as_json: Json = False,
+    data: Data, columns: Columns = None, format: Format = None, sets: Sets = None, as_json: Json = False
 ) -> None:
     """Size and shape of a log: a named one that was fetched, or any file."""
-    from elcrec.data.interactions import Interactions
+    from elcrec.config import resolve
+    from elcrec.data.by_settings import read_log
     from elcrec.data.named import NAMED
 
-    summary = Interactions.read(data, format).summary()
-    if str(data) in NAMED:
-        summary = {**summary, "url": NAMED[str(data)].url, "note": NAMED[str(data)].note}
+    source = source_of(data)
+    summary = read_log(source, format, resolve("default", overrides_of(sets, columns))).summary()
+    if str(source) in NAMED:
+        summary = {**summary, "url": NAMED[str(source)].url, "note": NAMED[str(source)].note}
     if as_json:
         print_json(summary)
         return
@@ -97,19 +121,21 @@ def data_describe(
 def data_prepare(
     data: Data,
     out: Annotated[Path, typer.Option(metavar="FILE.parquet", help="File to write; one that is there is replaced.")],
+    columns: Columns = None,
     format: Format = None,
     sets: Sets = None,
     as_json: Json = False,
 ) -> None:
     """Check, filter and sort a log once; later commands read the file in seconds."""
-    from elcrec.config import parse_override, resolve
+    from elcrec.config import resolve
     from elcrec.data.by_settings import filtered, read_log
 
     if out.suffix != ".parquet":
         raise SettingsError(f"--out {out}: a prepared log is a Parquet file, name it {out.with_suffix('.parquet')}")
-    s = resolve("default", dict(parse_override(text) for text in sets or []))
-    with console(stderr=True).status(f"reading {data}, checking, sorting"):
-        log = filtered(read_log(data, format, s), s)
+    s = resolve("default", overrides_of(sets, columns))
+    source = source_of(data)
+    with console(stderr=True).status(f"reading {source}, checking, sorting"):
+        log = filtered(read_log(source, format, s), s)
         log.write(out)
     users = len(log.lengths())
     say(f"{len(log):,} interactions of {users:,} users written to {out}: go on with  elcrec train {out} --out RUN")
@@ -170,17 +196,17 @@ def tune(
     trials: Annotated[int, typer.Option(min=1, help="Trials in all, those of earlier calls counted.")] = 20,
     space: Annotated[Path | None, typer.Option(help="TOML file that says what is searched.")] = None,
     sets: Sets = None,
+    columns: Columns = None,
     seed: Annotated[int, typer.Option(help="Of the search and of every training.")] = 1,
     device: Device = "auto",
     as_json: Json = False,
 ) -> None:
     """Search for better settings, judged on validation alone; writes a recipe."""
-    from elcrec.config import parse_override
     from elcrec.tuning import read_space
     from elcrec.tuning import tune as search
 
-    overrides = dict(parse_override(text) for text in sets or [])
-    found = search(data, out, recipe, trials, read_space(space), overrides, seed, device, say)
+    overrides = overrides_of(sets, columns)
+    found = search(source_of(data), out, recipe, trials, read_space(space), overrides, seed, device, say)
     if as_json:
         document = {"recipe": str(found.recipe), "valid_ndcg@20": found.value, "settings": found.settings}
         print_json({**document, "trials": found.trials.to_dicts()})

@@ -2,16 +2,60 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
+
+import polars as pl
 
 from elcrec.config import Settings
 from elcrec.data.interactions import Interactions
+from elcrec.data.joining import ID
+from elcrec.data.reader import Layout, understand
+
+EXPORTED = (("user_id", "item_id", "timestamp", ID), ("user_id", "item_id", ID))
+"""The columns of a server's events, written for the next training."""
 
 
-def read_log(data: Any, format: str | None, settings: Settings, event_ids: bool = False) -> Interactions:
-    """A log by the settings' names of columns; see :meth:`Interactions.read`."""
-    columns = (settings.user_column, settings.item_column, settings.timestamp_column)
-    return Interactions.read(data, format, *columns, event_ids=event_ids)
+def layout(format: str | None, settings: Settings) -> Layout:
+    """What the settings say about a log."""
+    s = settings
+    return Layout(
+        format, s.columns, s.user_column, s.item_column, s.timestamp_column, s.time_format, s.missing, s.encoding
+    )
+
+
+def read_log(data: Any, format: str | None, settings: Settings) -> Interactions:
+    """A log by what the settings say; see :meth:`Interactions.read`."""
+    if isinstance(data, Interactions):
+        return data
+    return Interactions.understood(understand(data, layout(format, settings)))
+
+
+def read_new(data: Any, format: str | None, settings: Settings) -> Interactions:
+    """New events for a log that was read by the settings; an export of a server's events is read as what it is.
+
+    Their ``event_id`` is kept where they have one.
+    """
+    if isinstance(data, Interactions):
+        return data
+    exported = _header(data) in EXPORTED
+    asked = Layout(format, missing="keep") if exported else layout(format, settings)
+    return Interactions.understood(understand(data, replace(asked, event_ids=True)))
+
+
+def _header(data: Any) -> tuple[str, ...]:
+    """The columns of a table, or of a file as :func:`elcrec.serving.events_file.events_as_log` is written to."""
+    path = Path(data) if isinstance(data, str | Path) else None
+    try:
+        if path is None:
+            return tuple(getattr(data, "columns", ()))
+        if path.suffix == ".parquet":
+            return tuple(pl.read_parquet_schema(path))
+        with path.open(encoding="utf-8") as lines:
+            return tuple(lines.readline(1000).rstrip("\n").split(","))
+    except (OSError, ValueError, TypeError, pl.exceptions.PolarsError):
+        return ()
 
 
 def filtered(log: Interactions, settings: Settings) -> Interactions:

@@ -10,8 +10,8 @@ from typing import Any
 
 import polars as pl
 
-from elcrec.data.files import read_frame, sniff
-from elcrec.data.interactions import ALIASES
+from elcrec.data.columns import candidates
+from elcrec.data.files import read_one
 from elcrec.data.vocabulary import natural_order
 from elcrec.errors import DataError
 
@@ -58,8 +58,8 @@ class Catalogue:
         path = Path(source)
         if path.suffix.lower() == ".json":
             return cls(_tidy(_read_json(path), None, untyped=False))
-        raw = read_frame(path)
-        return cls(_tidy(raw, item_column, untyped=sniff(path) in ("csv", "tsv")))
+        raw, untyped = read_one(path)
+        return cls(_tidy(raw, item_column, untyped))
 
     def over(self, older: Catalogue | None) -> Catalogue:
         """These descriptions, and older ones of items that have none here."""
@@ -151,7 +151,7 @@ def _read_json(path: Path) -> pl.DataFrame:
     columns = [
         _json_column(name, column, list(document))
         for name, column in values.items()
-        if name not in ALIASES["item_id"] and any(isinstance(value, str | list) for value in column)
+        if not candidates("item_id", [name]) and any(isinstance(value, str | list) for value in column)
     ]
     return pl.DataFrame([pl.Series("item_id", list(document), dtype=pl.String), *columns])
 
@@ -212,7 +212,7 @@ def _item_column(raw: pl.DataFrame, plain: dict[str, str], asked: str | None) ->
         if asked not in raw.columns:
             raise DataError(f"no column {asked!r}: the item data has {_columns(raw)}")
         return asked
-    found = next((plain[alias] for alias in ALIASES["item_id"] if alias in plain), None)
+    found = next(iter(candidates("item_id", raw.columns)), None)
     if found is None:
         raise DataError(f"no item_id column: the item data has {_columns(raw)}; name it with item_column")
     return found

@@ -1,19 +1,23 @@
-"""Reading logs of every supported kind into a frame of raw columns."""
+"""Reading files of every supported kind into frames of raw columns."""
 
 from __future__ import annotations
 
-import re
 import zlib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Literal, get_args
+from typing import get_args
 
 import polars as pl
 
+from elcrec.data.columns import roles_in
+from elcrec.data.delimited import read_delimited
+from elcrec.data.encodings import decoded_head, text_of
+from elcrec.data.json_files import json_lines, read_json_document
+from elcrec.data.opening import Piece, pieces
+from elcrec.data.raw import Asked, Format, Raw, reading
+from elcrec.data.text_format import is_text_format, read_text
 from elcrec.errors import DataError
 
-Format = Literal["text", "csv", "tsv", "parquet", "jsonl"]
 ENDINGS: dict[str, Format] = {
     ".csv": "csv",
     ".tsv": "tsv",
@@ -22,155 +26,157 @@ ENDINGS: dict[str, Format] = {
     ".pq": "parquet",
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
+    ".arrow": "arrow",
+    ".feather": "arrow",
+    ".ipc": "arrow",
 }
 ROWS_AT_ONCE = 1 << 22
 
 
 def read_frame(path: str | Path, format: str | None = None) -> pl.DataFrame:
-    """The file as a frame; columns of delimited text are still text.
+    """One file as a frame; columns of delimited text are still text.
 
     Args:
-        path: A file.
-        format: One of ``text`` (``user item item ...`` a line), ``csv``, ``tsv``, ``parquet``, ``jsonl``;
-            by default told from the file's ending and content.
+        path: A file, packed or not.
+        format: One of ``text`` (``user item item ...`` a line), ``csv``, ``tsv``, ``parquet``, ``jsonl``, ``json``,
+            ``arrow``; by default told from the file's ending and content.
 
     Raises:
         DataError: Missing, empty or unreadable file, or unknown format.
     """
-    with _reading(Path(path), format):
-        return scan_frame(path, format).collect(engine="streaming")
+    return read_one(path, format)[0]
 
 
-def read_column(raw: pl.LazyFrame, name: str, path: str | Path, format: str | None = None) -> pl.Series:
-    """One column of what :func:`scan_frame` found in a file; the others stay out of memory.
+def read_one(path: str | Path, format: str | None = None) -> tuple[pl.DataFrame, bool]:
+    """:func:`read_frame`, and whether its values are all text, whatever they mean."""
+    [first, *more] = scan(path, Asked(format))
+    if more:
+        raise DataError(f"{path} holds several files, {first.name} and {more[0].name}: name one of them")
+    if first.guessed:
+        raise DataError(f"cannot read {path}: it is not utf-8; save it as UTF-8")
+    with reading(first):
+        return first.frame.collect(engine="streaming"), first.untyped
 
-    Raises:
-        DataError: It cannot be read.
-    """
-    with _reading(Path(path), format):
-        return raw.select(name).collect(engine="streaming")[name]
 
-
-def scan_frame(path: str | Path, format: str | None = None) -> pl.LazyFrame:
-    """The file as a frame whose columns can be read one by one, if it is Parquet; see :func:`read_frame`.
+def scan(source: str | Path | Sequence[str | Path], asked: Asked | None = None) -> list[Raw]:
+    """The files of a source; the columns of Parquet can be read one by one.
 
     Raises:
         DataError: As :func:`read_frame`.
     """
-    path = Path(path)
-    if format is not None and format not in get_args(Format):
-        raise DataError(f"unknown format {format!r}: use {', '.join(get_args(Format))}")
-    if not path.exists():
-        raise DataError(f"no such file: {path}")
-    if path.is_dir():
-        raise DataError(f"{path} is a folder: name the data file itself")
-    with _reading(path, format):
-        if path.stat().st_size == 0:
-            raise DataError(f"{path} is empty: nothing to learn from")
-        raw = _READERS[format or sniff(path)](path)
-        raw.collect_schema()
-        return raw
+    asked = asked or Asked()
+    if asked.format is not None and asked.format not in get_args(Format):
+        raise DataError(f"unknown format {asked.format!r}: use {', '.join(get_args(Format))}")
+    found: list[Raw] = []
+    for piece in pieces(source):
+        kind = asked.format or sniff(piece, asked)
+        with reading(piece, asked.format):
+            raw = _READERS[kind](piece, asked)
+            names = raw.frame.collect_schema().names()
+            more = [pl.lit(value).alias(name) for name, value in piece.partition.items() if name not in names]
+            found.append(raw if not more else Raw(**{**raw.__dict__, "frame": raw.frame.with_columns(more)}))
+    return found
 
 
-@contextmanager
-def _reading(path: Path, format: str | None) -> Iterator[None]:
-    """Errors of reading, in our words."""
-    try:
-        yield
-    except (pl.exceptions.PolarsError, OSError, UnicodeDecodeError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise DataError(
-            f"cannot read {path} as {format or 'its ending and content suggest'} ({reason}): "
-            f"mend the file, or name its format ({', '.join(get_args(Format))}) with format= (--format)"
-        ) from error
+def read_column(raw: Raw, name: str) -> pl.Series:
+    """One column of a file; the others stay out of memory.
+
+    Raises:
+        DataError: It cannot be read.
+    """
+    with reading(raw):
+        return raw.frame.select(name).collect(engine="streaming")[name]
 
 
-def sniff(path: Path) -> Format:
-    """Format by ending, else by the first bytes."""
-    if path.suffix.lower() in ENDINGS:
-        return ENDINGS[path.suffix.lower()]
-    with path.open("rb") as file:
-        head = file.read(4096)
+def sniff(file: Piece | Path, asked: Asked | None = None) -> Format:
+    """Format by the first bytes where they tell it, else by ending, else by content."""
+    piece = file if isinstance(file, Piece) else Piece(str(file), file)
+    asked = asked or Asked()
+    head = piece.head()
     if head.startswith(b"PAR1"):
         return "parquet"
-    lines = head.decode("utf-8", errors="replace").lstrip("\ufeff").splitlines()
-    line = next((line for line in lines if line.strip()), "")
-    if line.lstrip().startswith("{"):
-        return "jsonl"
-    if "," in line:
-        return "csv"
-    return "tsv" if "\t" in line and not line.replace("\t", " ").replace(" ", "").isdigit() else "text"
+    if head.startswith(b"ARROW1"):
+        return "arrow"
+    known = ENDINGS.get(piece.ending)
+    if known in ("parquet", "arrow"):
+        return known
+    text = decoded_head(piece, asked.encoding).lstrip()
+    if text.startswith("{"):
+        return "jsonl" if known == "jsonl" or _is_json_lines(text) else "json"
+    if text.startswith("[") and known not in ("csv", "tsv"):
+        return "json"
+    if known is not None:
+        return known
+    lines = [line for line in text.splitlines() if line.strip()]
+    if asked.columns is None and is_text_format(piece.name, lines[:1000]):
+        return "text"
+    separators = [one for one in ("\t", ",", ";", "|", "::", "\x01") if lines and one in lines[0]]
+    named = lines and len(roles_in(lines[0].lstrip("#").split(), ())) >= 2
+    if not separators and not named and asked.columns is None and not asked.names:
+        return "text"
+    return "tsv" if separators[:1] == ["\t"] else "csv"
 
 
-def _read_delimited(path: Path, separator: str) -> pl.LazyFrame:
-    # Whole: reading chosen columns would not notice lines with too many fields.
-    return pl.scan_csv(path, separator=separator, infer_schema=False).collect(engine="streaming").lazy()
+def _is_json_lines(text: str) -> bool:
+    """Whether a text that begins with an object has one a line; what a first line cannot tell, reading does."""
+    first, *more = [line for line in text.split("\n", 50) if line.strip()]
+    return first.rstrip().endswith("}") and bool(more) and more[0].lstrip().startswith("{")
 
 
-def _lines(path: Path) -> pl.LazyFrame:
-    """``number`` (from 1) and ``line``: a separator that no text holds makes each line one column."""
-    return pl.scan_csv(
-        path, has_header=False, separator="\x01", quote_char=None, infer_schema=False, new_columns=["line"]
-    ).with_row_index("number", offset=1)
+# ---------------------------------------------------------------------- typed formats
 
 
-def _read_text(path: Path) -> pl.LazyFrame:
-    """``user item item ...`` a line, positive integers, chronological; items exploded to rows in file order."""
-    lines = (
-        _lines(path)
-        .with_columns(pl.col("line").str.strip_chars().str.replace_all(r"\s+", " "))
-        .filter(pl.col("line").fill_null("") != "")
-        .collect(engine="streaming")
+def _refuse_positions(piece: Piece, asked: Asked) -> None:
+    if asked.columns is not None:
+        raise DataError(
+            f"{piece.name} names its columns itself: use --set user_column=NAME and the like, not --columns"
+        )
+
+
+def _read_parquet(piece: Piece, asked: Asked) -> Raw:
+    _refuse_positions(piece, asked)
+    frame = pl.scan_parquet(piece.source(), glob=False, hive_partitioning=False)
+    return Raw(frame, piece.name, "parquet", compression=piece.compression)
+
+
+def _read_arrow(piece: Piece, asked: Asked) -> Raw:
+    _refuse_positions(piece, asked)
+    try:
+        frame = pl.read_ipc(piece.source())
+    except pl.exceptions.ComputeError:
+        frame = pl.read_ipc_stream(piece.source())
+    return Raw(frame.lazy(), piece.name, "arrow", compression=piece.compression)
+
+
+def _read_jsonl(piece: Piece, asked: Asked) -> Raw:
+    _refuse_positions(piece, asked)
+    text = text_of(piece, asked)
+    frame = json_lines(piece.name, text.piece.source(), text.encoding == "utf-8-sig")
+    return Raw(frame.lazy(), piece.name, "jsonl", None, text.encoding, piece.compression, line_of=json_line)
+
+
+def _read_json(piece: Piece, asked: Asked) -> Raw:
+    text = text_of(piece, asked)
+    frame = read_json_document(piece.name, text.piece.content(), asked.columns)
+    return Raw(
+        frame.lazy(), piece.name, "json", None, text.encoding, piece.compression, line_of=lambda row: f"event {row + 1}"
     )
-    if lines.is_empty():
-        raise DataError(f"{path} has no line with anything on it: nothing to learn from")
-    _check_lines(path, lines)
-    return (
-        lines.lazy()
-        .select(pl.col("line").str.split(" ").cast(pl.List(pl.Int64)))
-        .select(user_id=pl.col("line").list.first(), item_id=pl.col("line").list.slice(1))
-        .explode("item_id")
-        .collect(engine="streaming")
-        .lazy()
-    )
 
 
-def _check_lines(path: Path, lines: pl.DataFrame) -> None:
-    line = pl.col("line")
-    for wrong, reason in (
-        (~line.str.contains(r"^[0-9 ]+$"), "ids of the text format are positive integers"),
-        (line.str.contains(r"(^| )0+( |$)"), "id 0 is reserved for padding; ids start at 1"),
-        (line.str.contains(r"[0-9]{19}"), "ids must be below 10^18"),
-        (~line.str.contains(" "), "a line is a user and at least one item"),
-    ):
-        bad = lines.filter(wrong)
-        if not bad.is_empty():
-            number, text = bad.row(0)
-            shown = text if len(text) <= 60 else text[:57] + "..."
-            raise DataError(f"{path}, line {number}: {shown!r}: {reason}")
+def json_line(row: int) -> str:
+    """Where an object of JSON Lines stands, blank lines not counted."""
+    return f"line {row + 1}"
 
 
-def _read_jsonl(path: Path) -> pl.LazyFrame:
-    return pl.read_ndjson(path, infer_schema_length=None).lazy()
-
-
-_READERS: dict[str, Callable[[Path], pl.LazyFrame]] = {
-    "text": _read_text,
-    "csv": lambda path: _read_delimited(path, ","),
-    "tsv": lambda path: _read_delimited(path, "\t"),
-    "parquet": pl.scan_parquet,
+_READERS: dict[str, Callable[[Piece, Asked], Raw]] = {
+    "text": read_text,
+    "csv": read_delimited,
+    "tsv": read_delimited,
+    "parquet": _read_parquet,
     "jsonl": _read_jsonl,
+    "json": _read_json,
+    "arrow": _read_arrow,
 }
-
-
-def first_line_that_is_no_text(path: Path, column: str) -> int | None:
-    """Line of a JSON Lines file where a column, text elsewhere, holds a number or the like; None if nowhere.
-
-    Polars turns such values into text when it reads the file, so they are looked for in the lines.
-    """
-    pattern = rf'[{{,]\s*"{re.escape(column)}"\s*:\s*[-0-9tf\[{{]'
-    found = _lines(path).filter(pl.col("line").str.contains(pattern)).head(1).collect(engine="streaming")
-    return None if found.is_empty() else int(found["number"][0])
 
 
 def fingerprint(frame: pl.DataFrame) -> str:

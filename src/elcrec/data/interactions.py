@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,17 +11,11 @@ from typing import Any
 import polars as pl
 
 from elcrec.data import joining
-from elcrec.data.files import ROWS_AT_ONCE, first_line_that_is_no_text, read_column, scan_frame, sniff
-from elcrec.data.named import locate
+from elcrec.data.files import ROWS_AT_ONCE
+from elcrec.data.reader import Layout, Missing, Understood, understand
 from elcrec.data.vocabulary import Vocabulary
-from elcrec.errors import DataError
+from elcrec.errors import DataError, DataWarning
 from elcrec.storage import write_atomically
-
-ALIASES: dict[str, tuple[str, ...]] = {
-    "user_id": ("user_id", "user", "userid", "uid", "customer_id", "visitor_id", "session_id"),
-    "item_id": ("item_id", "item", "itemid", "iid", "product_id", "movie_id", "movieid", "article_id"),
-    "timestamp": ("timestamp", "time", "datetime", "date", "ts", "event_time", "unixreviewtime"),
-}
 
 
 @dataclass(frozen=True)
@@ -30,8 +25,8 @@ class Interactions:
     Attributes:
         frame: Columns ``user_id``, ``item_id`` (integers or strings, as they came) and, if known,
             ``timestamp``. Users in natural order, each user's rows in order of time; rows with equal
-            time, or without times, keep the order they came in. Without times, ``event_id`` (text or null) stays
-            where there is one: it tells which events are here already.
+            time, or without times, keep the order they came in. Of new events, and of a log without times that
+            has learnt from some, ``event_id`` (text or null) is kept, too: it tells which events are here.
     """
 
     frame: pl.DataFrame
@@ -47,6 +42,10 @@ class Interactions:
         user_column: str | None = None,
         item_column: str | None = None,
         timestamp_column: str | None = None,
+        columns: str | None = None,
+        time_format: str | None = None,
+        missing: Missing = "refuse",
+        encoding: str | None = None,
         event_ids: bool = False,
     ) -> Interactions:
         """Read a log from a file or a frame, a column at a time.
@@ -54,34 +53,34 @@ class Interactions:
         What is in order already is not sorted again: a file that :meth:`write` wrote is read in seconds.
 
         Args:
-            source: Path of a file, the name of a fetched data set (``beauty``, ...; see
-                :mod:`elcrec.data.named`), or a pandas, Polars or Arrow table.
+            source: Path of a file, a folder of parts, an archive, several of these in a list, the name of a fetched
+                data set (``beauty``, ...; see :mod:`elcrec.data.named`), or a pandas, Polars or Arrow table.
             format: See :func:`elcrec.data.files.read_frame`.
             user_column: Name of the user column; by default one of the usual names.
             item_column: Name of the item column, likewise.
             timestamp_column: Name of the time column, likewise; without one, file order is time order.
-            event_ids: Keep the column ``event_id``, where there is one, of a log with times, too: for :meth:`joined`.
+            columns: Names by position, for files without a header: ``user_id,item_id,_,timestamp``.
+            time_format: How times are written, where that cannot be told from them: ``%m/%d/%Y``.
+            missing: ``refuse`` a log with rows that lack an id or a time, ``drop`` such rows, or ``keep`` words for
+                "missing" (``None``, ``NULL``, ...) as ids.
+            encoding: Of text that is not UTF-8.
+            event_ids: Keep the column ``event_id``, where there is one: for :meth:`joined`.
 
         Raises:
             DataError: What is wrong, with the column or line, and what to do.
         """
         if isinstance(source, Interactions):
             return source
-        is_file = isinstance(source, str | Path)
-        source = locate(source) if is_file else source
-        raw = scan_frame(source, format) if is_file else _to_polars(source)
-        kind = (format or sniff(Path(source))) if is_file else "table"
-        asked = {"user_id": user_column, "item_id": item_column, "timestamp": timestamp_column}
-        chosen = _choose_columns(raw.collect_schema().names(), asked)
-        if (event_ids or "timestamp" not in chosen) and joining.ID not in chosen.values():
-            chosen |= {joining.ID: joining.ID} if joining.ID in raw.collect_schema() else {}
-        if kind == "jsonl":
-            _refuse_mixed(Path(source), raw, chosen)
-        columns = []
-        for ours, theirs in chosen.items():
-            column = read_column(raw, theirs, source, format) if is_file else raw.select(theirs).collect()[theirs]
-            columns.append(_validate(column.alias(ours), untyped=kind in ("csv", "tsv")))
-        return cls(_in_order(columns))
+        named = (user_column, item_column, timestamp_column)
+        asked = Layout(format, columns, *named, time_format, missing, encoding, event_ids)
+        return cls.understood(understand(source, asked))
+
+    @classmethod
+    def understood(cls, log: Understood, quiet: bool = False) -> Interactions:
+        """The log that was read; what may surprise is a :class:`elcrec.errors.DataWarning`, unless ``quiet``."""
+        for note in [] if quiet else log.notes:
+            warnings.warn(note, DataWarning, stacklevel=3)
+        return cls(_in_order(log.columns))
 
     def write(self, path: str | Path) -> None:
         """Write the log as a Parquet file, checked and in order: :meth:`read` has nothing left to do but read.
@@ -173,127 +172,6 @@ class Interactions:
 
 def _at_least(frame: pl.DataFrame, column: str, count: int) -> pl.DataFrame:
     return frame if count <= 1 else frame.filter(pl.len().over(column) >= count)
-
-
-def _to_polars(source: Any) -> pl.LazyFrame:
-    try:
-        frame = source.collect() if isinstance(source, pl.LazyFrame) else pl.DataFrame(source)
-    except Exception as error:
-        reason = next(iter(str(error).splitlines()), type(error).__name__)
-        raise DataError(
-            f"cannot use a {type(source).__name__} as interactions ({reason}): "
-            f"pass a file, or a pandas, Polars or Arrow table with ids of one type per column"
-        ) from error
-    if frame.is_empty():
-        raise DataError("the table has no rows: nothing to learn from")
-    return frame.lazy()
-
-
-def _refuse_mixed(path: Path, raw: pl.LazyFrame, chosen: dict[str, str]) -> None:
-    for ours in ("user_id", "item_id"):
-        if raw.collect_schema()[chosen[ours]] == pl.String:
-            number = first_line_that_is_no_text(path, chosen[ours])
-            if number is not None:
-                raise DataError(
-                    f"{path}, line {number}: {ours} is no text, as it is in other lines: "
-                    f"ids are integers or strings, one type a column"
-                )
-
-
-def _choose_columns(there: list[str], asked: dict[str, str | None]) -> dict[str, str]:
-    """The caller's column for each of ours; RecBole's ``name:type`` headers count as ``name``."""
-    present = ", ".join(repr(column) for column in there[:8])
-    plain = {column.split(":")[0].strip().lower(): column for column in there}
-    chosen: dict[str, str] = {}
-    for ours, wanted in asked.items():
-        if wanted is not None:
-            if wanted not in there:
-                raise DataError(f"no column {wanted!r}: the data has {present}")
-            chosen[ours] = wanted
-            continue
-        found = next((plain[alias] for alias in ALIASES[ours] if alias in plain), None)
-        if found is not None:
-            chosen[ours] = found
-        elif ours != "timestamp":
-            raise DataError(
-                f"no {ours} column: the data has {present}; "
-                f"name it with {ours.removesuffix('_id')}_column (--set {ours.removesuffix('_id')}_column=NAME)"
-            )
-    return chosen
-
-
-def _validate(column: pl.Series, untyped: bool) -> pl.Series:
-    if column.is_empty():
-        raise DataError("the data has a header but no rows: nothing to learn from")
-    if column.name == joining.ID:
-        return joining.event_ids(column)
-    return _validate_times(column) if column.name == "timestamp" else _validate_ids(column, untyped)
-
-
-def _validate_ids(column: pl.Series, untyped: bool) -> pl.Series:
-    if column.dtype in (pl.Categorical, pl.Enum):
-        column = column.cast(pl.String)
-    missing = column.null_count()
-    if column.dtype.is_float():
-        missing += int(column.is_nan().sum())
-        if missing == 0 and (column.is_finite() & (column == column.round()) & (column.abs() <= 2**53)).all():
-            column = column.cast(pl.Int64)
-    if column.dtype == pl.String:
-        missing += int(column.str.strip_chars().is_in(["", "NaN", "nan"] if untyped else [""]).sum())
-    if missing:
-        raise DataError(f"{missing:,} rows have no {column.name}: remove them or give them an id")
-    if column.dtype == pl.String:
-        return _integers_if_faithful(column) if untyped else column
-    if not column.dtype.is_integer():
-        raise DataError(f"{column.name} is of type {column.dtype}: ids are integers or strings, one type a column")
-    return column
-
-
-def _integers_if_faithful(column: pl.Series) -> pl.Series:
-    """Text that reads as integers and prints back the same becomes integers; ``007`` stays text."""
-    numbers = column.cast(pl.Int64, strict=False)
-    if numbers.null_count() == 0 and (numbers.cast(pl.String) == column).all():
-        return numbers
-    return column
-
-
-def _validate_times(column: pl.Series) -> pl.Series:
-    if column.dtype == pl.String:
-        column = _parse_times(column)
-    if not (column.dtype.is_numeric() or column.dtype.is_temporal()):
-        raise DataError(f"timestamp is of type {column.dtype}: use numbers, dates or ISO 8601 text")
-    missing = column.null_count() + (int(column.is_nan().sum()) if column.dtype.is_float() else 0)
-    if missing:
-        raise DataError(f"{missing:,} rows have no timestamp: remove them, or leave the column out")
-    if column.dtype.is_float() and column.is_infinite().any():
-        raise DataError(f"{column.is_infinite().sum():,} rows have an infinite timestamp: mend or remove them")
-    return column
-
-
-def _parse_times(column: pl.Series) -> pl.Series:
-    known = column.null_count()
-    for kind in (pl.Int64, pl.Float64):
-        numbers = column.cast(kind, strict=False)
-        if numbers.null_count() == known:
-            return numbers
-    zone = "UTC" if _has_zone(column) else None
-    try:
-        times = column.str.to_datetime(time_unit="us", time_zone=zone, strict=False)
-    except pl.exceptions.PolarsError:  # not even one tells how they are written
-        times = pl.repeat(None, len(column), dtype=pl.Datetime, eager=True)
-    if times.null_count() > known:
-        [example] = column.filter(times.is_null() & column.is_not_null()).head(1)
-        [first] = column.drop_nulls().head(1)
-        beside = "" if example == first else f" (the first is {first!r})"
-        raise DataError(
-            f"cannot read timestamps such as {example!r}{beside}: use numbers or ISO 8601 text, all of one form"
-        )
-    return times
-
-
-def _has_zone(column: pl.Series) -> bool:
-    first = column.drop_nulls().head(1)
-    return bool(first.str.contains(r"(Z|[+-]\d\d:?\d\d)$").any())
 
 
 def _in_order(columns: list[pl.Series]) -> pl.DataFrame:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import polars as pl
 
 from elcrec.data.clock import NAMES, NANOSECONDS, Clock, Time
+from elcrec.data.id_columns import MISSING
+from elcrec.data.ids import nameable
 from elcrec.data.times import unit_of, unit_of_number
 from elcrec.errors import DataError
 
@@ -102,10 +104,16 @@ def as_integers(ids: pl.Series) -> pl.Series | None:
     return None
 
 
-def is_id(text: str, kind: pl.DataType) -> bool:
-    """Whether text is an id that a log's column of a type can hold."""
+def is_id(text: str, kind: pl.DataType, words: bool = False) -> bool:
+    """Whether text is an id that a log's column of a type can hold and everybody name.
+
+    Args:
+        text: The id's text form.
+        kind: The type.
+        words: Whether words for "missing" (``None``) are ids, as with ``missing=keep``.
+    """
     if kind == pl.String:
-        return bool(text.strip())
+        return nameable(text) is None and text == text.strip() and (words or text not in MISSING)
     if len(text) > 20 or not text.removeprefix("-").isdecimal() or str(int(text)) != text:
         return False
     lowest, highest = (0, 2**64 - 1) if kind == pl.UInt64 else (LOWEST, HIGHEST)

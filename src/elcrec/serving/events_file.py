@@ -20,8 +20,8 @@ class Exported(NamedTuple):
     """Events as rows, and how many are none.
 
     Attributes:
-        rows: ``user_id``, ``item_id`` and ``timestamp`` (where the log has times) under the names and in the types that
-            the log has them, in order of time, and ``event_id``.
+        rows: ``user_id``, ``item_id``, ``timestamp`` (where the log has times) in the types that the log has, and
+            ``event_id``; in order of time.
         left_out: Events whose ids or times the log cannot hold; new ones of that kind are refused when they come.
     """
 
@@ -39,19 +39,19 @@ def events_as_log(model: ELCRec, events: Iterable[Event]) -> Exported:
     Raises:
         DataError: There are none.
     """
-    log, settings, every = model.log.frame.schema, model.settings, in_order(list(events))
+    log, every = model.log.frame.schema, in_order(list(events))
     users, items = log["user_id"], log["item_id"]
-    fitting = [event for event in every if is_id(event.user_id, users) and is_id(event.item_id, items)]
+    words = model.settings.missing == "keep"
+    fitting = [event for event in every if is_id(event.user_id, users, words) and is_id(event.item_id, items, words)]
     placed = in_log_time(model.clock, fitting)
     if not placed:
         raise DataError("the store holds no events: nothing is new")
     kept = [event for event, _ in placed]
-    user, item = settings.user_column or "user_id", settings.item_column or "item_id"
-    columns = [_ids(user, [event.user_id for event in kept], users)]
-    columns.append(_ids(item, [event.item_id for event in kept], items))
+    columns = [_ids("user_id", [event.user_id for event in kept], users)]
+    columns.append(_ids("item_id", [event.item_id for event in kept], items))
     if "timestamp" in log:
         whole = pl.Int64 if model.clock.whole else pl.Float64
-        times = pl.Series(settings.timestamp_column or "timestamp", [time for _, time in placed], dtype=whole)
+        times = pl.Series("timestamp", [time for _, time in placed], dtype=whole)
         columns.append(times.cast(log["timestamp"]))
     columns.append(pl.Series(ID, [event.event_id for event in kept], dtype=pl.String))
     return Exported(pl.DataFrame(columns), len(every) - len(kept))

@@ -32,9 +32,10 @@ def incoming(model: ELCRec, events: Sequence[NewEvent], newest: Mapping[str, Tim
     Raises:
         DataError: An id or a time is none of this log.
     """
+    words = model.settings.missing == "keep"
     clock, kinds, last, kept = model.clock, model.log.frame.schema, dict(newest), []
     for one in events:
-        user, item = (_id(name, getattr(one, name), kinds[name]) for name in ("user_id", "item_id"))
+        user, item = (_id(name, getattr(one, name), kinds[name], words) for name in ("user_id", "item_id"))
         time = clock.now(last.get(user)) if one.timestamp is None else clock.kept(one.timestamp)
         if clock.kind == "numbers":
             last[user] = max(time, last.get(user, time))
@@ -50,11 +51,11 @@ def without_time(model: ELCRec, events: Sequence[NewEvent]) -> list[str]:
     return sorted({str(one.user_id) for one in events if one.timestamp is None})
 
 
-def _id(name: str, given: str | int, kind: pl.DataType) -> str:
+def _id(name: str, given: str | int, kind: pl.DataType, words: bool) -> str:
     text = str(given)
-    if not is_id(text, kind):
-        wanted = "integers of 64 bits" if kind.is_integer() else "text that is not blank"
-        raise DataError(f"{name} {text[:40]!r}: the log's are {wanted}, and it is to learn from this event")
+    if not is_id(text, kind, words):
+        wanted = "integers of 64 bits" if kind.is_integer() else "text that train would take, without blanks around it"
+        raise DataError(f"{name} {text[:40]!r}: the log's ids are {wanted}, and it is to learn from this event")
     return text
 
 

@@ -1,0 +1,142 @@
+"""Which column is which: the usual names of users, items, times and kinds of event."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from elcrec.errors import DataError
+
+# The first of a list that is there is taken; capitals, blanks, '_', '-' and RecBole's ':type' make no difference.
+ALIASES: dict[str, tuple[str, ...]] = {
+    "user_id": (
+        *("user_id", "user", "uid", "user_idx", "customer_id", "customer", "visitor_id", "member_id", "client_id"),
+        *("account_id", "reviewer_id", "query_id", "user_pseudo_id", "household_key", "household_id", "buyer_id"),
+        *("shopper_id", "profile_id", "person_id", "device_id", "msno", "session_id", "session"),
+    ),
+    "item_id": (
+        *("item_id", "item", "iid", "item_idx", "product_id", "product", "movie_id", "article_id", "click_article_id"),
+        *("parent_asin", "asin", "business_id", "artist_id", "track_id", "song_id", "video_id", "book_id", "isbn"),
+        *("anime_id", "game_id", "aid", "sku", "sku_id", "stock_code", "venue_id", "location_id", "poi_id"),
+        *("hotel_id", "recipe_id", "news_id", "content_id"),
+    ),
+    "timestamp": (
+        *("timestamp", "datetime", "event_timestamp", "event_time", "unix_timestamp", "unix_review_time", "time_ms"),
+        *("click_timestamp", "transaction_timestamp", "created_at", "invoice_date", "purchase_date", "order_date"),
+        *("transaction_date", "transaction_dt", "review_date", "event_date", "date_added", "action_time", "t_dat"),
+        *("date", "time", "ts"),
+    ),
+    "event": (
+        *("event", "event_type", "event_name", "behavior", "behavior_type", "action", "action_type"),
+        *("interaction_type", "feedback_type", "feedback", "type"),
+    ),
+}
+# Usual in logs beside those: they tell a header from a row.
+_BESIDE = {"rating", "score", "price", "quantity", "title", "name", "category", "brand", "weight", "count", "id"}
+_LISTS = ("items", "item_ids", "events", "history", "sequence", "interactions", "products", "tracks", "articles")
+_LOOKS_LIKE_TIME = re.compile(r"(time|date|day|month|year|when|_at$|_on$|_ts$|_dt$|[a-z](At|On)$)", re.I)
+
+
+def plain(name: str) -> str:
+    """A name without RecBole's type and blanks around it."""
+    return name.split(":")[0].strip()
+
+
+def canonical(name: str) -> str:
+    """A name without what makes no difference; of Hive's ``table.column`` the column."""
+    return re.sub(r"[^0-9a-z]", "", plain(name).lower().rsplit(".", 1)[-1])
+
+
+_CANONICAL = {role: tuple(dict.fromkeys(canonical(alias) for alias in names)) for role, names in ALIASES.items()}
+_ALL = {name for names in _CANONICAL.values() for name in names} | _BESIDE
+
+
+def is_usual(name: str) -> bool:
+    """Whether logs usually have a column of this name."""
+    return canonical(name) in _ALL
+
+
+def candidates(role: str, there: Sequence[str]) -> list[str]:
+    """The columns that may be a role, best first."""
+    by_name: dict[str, str] = {}
+    for name in there:
+        by_name.setdefault(canonical(name), name)
+    return [by_name[alias] for alias in _CANONICAL[role] if alias in by_name]
+
+
+def roles_in(names: Sequence[str], asked: Sequence[str]) -> set[str]:
+    """The roles that names stand for; a name that is asked for is one as well."""
+    wanted = {name for name in asked if name and name != "_"}
+    found = {role for role in ("user_id", "item_id", "timestamp") if candidates(role, names)}
+    return found | {name for name in names if name in wanted}
+
+
+def list_columns(there: Sequence[str]) -> list[str]:
+    """Columns whose names say that they hold several items or events."""
+    return [name for name in there if canonical(name) in {canonical(one) for one in _LISTS}]
+
+
+def looks_like_time(name: str) -> bool:
+    """Whether a name that is not known sounds like a time."""
+    return bool(_LOOKS_LIKE_TIME.search(plain(name)))
+
+
+def choose_columns(there: Sequence[str], asked: dict[str, str | None], notes: list[str]) -> dict[str, str]:
+    """The caller's column for each of ours.
+
+    Args:
+        there: The columns of the data.
+        asked: The caller's choice for each role, or None for one of the usual names.
+        notes: Takes a sentence where there was a choice.
+
+    Returns:
+        Column by role; ``timestamp`` and ``event`` only where they are there.
+
+    Raises:
+        DataError: A column is missing.
+    """
+    chosen: dict[str, str] = {}
+    for role, wanted in asked.items():
+        if wanted is not None:
+            if wanted not in there:
+                raise DataError(f"no column {wanted!r}: the data has {shown(there)}")
+            chosen[role] = wanted
+            continue
+        found = [name for name in candidates(role, there) if name not in asked.values()]
+        if found:
+            chosen[role] = found[0]
+            _note_choice(role, found, notes)
+        elif role in ("user_id", "item_id"):
+            raise missing_column(role, there)
+    _refuse_lists(there, chosen)
+    return chosen
+
+
+def missing_column(role: str, there: Sequence[str]) -> DataError:
+    """The error for a role without a column."""
+    option = f"{role.removesuffix('_id')}_column"
+    return DataError(f"no {role} column: the data has {shown(there)}; name it with {option} (--set {option}=NAME)")
+
+
+def _note_choice(role: str, found: list[str], notes: list[str]) -> None:
+    others = [name for name in found[1:] if not canonical(name).startswith("session")]
+    if role in ("user_id", "item_id") and others:
+        option = f"{role.removesuffix('_id')}_column"
+        notes.append(f"{role} is read from {found[0]!r}; {shown(others)} could be meant too: --set {option}=NAME")
+
+
+def _refuse_lists(there: Sequence[str], chosen: dict[str, str]) -> None:
+    """RecBole's sequence columns beside an item are histories: rows are no events then."""
+    for name in there:
+        if name in chosen.values():
+            continue
+        if name.endswith("_seq") or canonical(name).endswith(("itemidlist", "itemlist", "itemseq")):
+            raise DataError(
+                f"the column {name!r} holds the history of each row: this is prepared training data, and its rows "
+                f"are no events; use the log it was made from"
+            )
+
+
+def shown(names: Sequence[str]) -> str:
+    """Names, for messages."""
+    return ", ".join(repr(name) for name in names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")

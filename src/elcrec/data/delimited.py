@@ -1,0 +1,197 @@
+"""Delimited text: columns of text, with the line each row stands in."""
+
+from __future__ import annotations
+
+import csv
+import io
+import mmap
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+import polars as pl
+
+from elcrec.data.dialect import BLANKS, SEPARATOR_NAMES, Dialect, records, sniff_dialect
+from elcrec.data.encodings import Text, as_latin, decoded_head, refuse_binary, text_lines, text_of
+from elcrec.data.opening import Piece
+from elcrec.data.raw import Asked, Raw, reading
+from elcrec.errors import DataError
+
+
+def read_delimited(piece: Piece, asked: Asked) -> Raw:
+    """A file of delimited text; where it is not UTF-8, plain letters are read all the same."""
+    text = text_of(piece, asked)
+    try:
+        return _delimited(text, asked)
+    except pl.exceptions.ComputeError as error:
+        if "utf-8" not in str(error).lower() or text.guessed:
+            raise
+        return _delimited(as_latin(piece), asked)
+
+
+def _delimited(text: Text, asked: Asked) -> Raw:
+    piece = text.piece
+    head = decoded_head(piece, None)
+    refuse_binary(piece, head)
+    dialect = sniff_dialect(piece.name, head, piece.ending, asked.columns, asked.names)
+    quoted = _is_quoted(piece, dialect)
+    line_of = _Lines(piece, dialect, quoted is not False)
+    if quoted == "mixed":
+        frame = _by_csv_module(piece, dialect)
+    elif len(dialect.separator) > 1 or dialect.separator == BLANKS:
+        frame = _split_lines(piece, dialect, line_of)
+    else:
+        try:
+            frame = pl.scan_csv(
+                piece.source(),
+                separator=dialect.separator,
+                quote_char='"' if quoted else None,
+                has_header=False,
+                skip_lines=dialect.skipped,
+                schema=dict.fromkeys(dialect.names, pl.String),
+            ).collect(engine="streaming")
+        except pl.exceptions.PolarsError as error:
+            if "utf-8" not in str(error).lower():
+                line_of.refuse_ragged()
+            raise
+    frame = _without_blank_rows(frame)
+    notes = []
+    if dialect.comments:
+        notes.append(f"{piece.name}: {dialect.comments} lines that begin with # are left out")
+    if asked.columns is not None and dialect.header:
+        notes.append(f"{piece.name}: its header is left out, --columns names the columns")
+    if frame.is_empty():
+        raise DataError(f"{piece.name}: the data has a header but no rows: nothing to learn from")
+    if dialect.header_line is not None:
+        line_of.refuse_repeated_header(frame, piece.name)
+    return Raw(
+        frame.lazy(),
+        piece.name,
+        "tsv" if dialect.separator == "\t" else "csv",
+        SEPARATOR_NAMES.get(dialect.separator, dialect.separator),
+        text.encoding,
+        piece.compression,
+        dialect.header,
+        line_of,
+        text.guessed,
+        tuple(notes),
+    )
+
+
+def _is_quoted(piece: Piece, dialect: Dialect) -> bool | Literal["mixed"]:
+    """Whether quotes enclose fields: no, yes, or in some lines only, so that each must be looked at."""
+    if len(dialect.separator) > 1 or dialect.separator == BLANKS or not _holds_quotes(piece):
+        return False
+    separator = re.escape(dialect.separator)
+    cell = rf'(?:[^"{separator}]*|[ ]?"(?:[^"]|"")*")'
+    lines = text_lines(piece).slice(dialect.skipped).filter(pl.col("line").str.contains('"', literal=True))
+    odd = (
+        lines.filter(~pl.col("line").str.strip_chars("\r").str.contains(rf"^{cell}(?:{separator}{cell})*$"))
+        .head(1)
+        .collect(engine="streaming")
+    )
+    if odd.is_empty():
+        return True
+    # In tab-separated text a quote within a field is a quote, and so are all others.
+    return False if dialect.separator == "\t" else "mixed"
+
+
+def _holds_quotes(piece: Piece) -> bool:
+    if isinstance(piece.data, bytes):
+        return b'"' in piece.data
+    with piece.data.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        return content.find(b'"') >= 0
+
+
+def _by_csv_module(piece: Piece, dialect: Dialect) -> pl.DataFrame:
+    """Rows with quotes inside fields, read one by one: slower, and strict about what a closing quote is."""
+    names, rows, line = dialect.names, [], dialect.skipped
+    try:
+        for line, row in records(_decoded_lines(piece), dialect, quoted=True):
+            if len(row) != len(names):
+                raise _ragged(piece, line, len(row), len(names))
+            rows.append(row)
+    except csv.Error as error:
+        raise DataError(
+            f"cannot read {piece.name}, after line {line}: a field begins with a quote and does not end with one, or "
+            f"a quote within it is not doubled ({error}); mend the line"
+        ) from error
+    return pl.DataFrame(rows, schema=dict.fromkeys(names, pl.String), orient="row").with_columns(
+        pl.all().replace("", None)
+    )
+
+
+def _split_lines(piece: Piece, dialect: Dialect, line_of: _Lines) -> pl.DataFrame:
+    line = pl.col("line")
+    if dialect.separator == BLANKS:
+        line = line.str.strip_chars().str.replace_all(r"\s+", " ")
+    parts = (
+        text_lines(piece)
+        .slice(dialect.skipped)
+        .with_columns(line)
+        .filter(pl.col("line").fill_null("").str.strip_chars() != "")
+        .select(pl.col("line").str.split(dialect.separator))
+        .collect(engine="streaming")["line"]
+    )
+    if (parts.list.len() != len(dialect.names)).any():
+        line_of.refuse_ragged()
+    return pl.DataFrame([parts.list.get(at).alias(name) for at, name in enumerate(dialect.names)])
+
+
+def _without_blank_rows(frame: pl.DataFrame) -> pl.DataFrame:
+    if not all(column.has_nulls() for column in frame):
+        return frame
+    return frame.filter(~pl.all_horizontal(pl.all().is_null()))
+
+
+def _decoded_lines(piece: Piece) -> Iterator[str]:
+    source = piece.source()
+    file = source.open("rb") if isinstance(source, Path) else source
+    with io.TextIOWrapper(file, encoding="utf-8-sig", errors="replace", newline="") as lines:
+        yield from lines
+
+
+def _ragged(piece: Piece, line: int, fields: int, width: int) -> DataError:
+    return DataError(
+        f"cannot read {piece.name}, line {line}: {'more' if fields > width else 'fewer'} fields ({fields}) than "
+        f"columns ({width}): mend the line, or put quotes around fields that hold the separator"
+    )
+
+
+class _Lines:
+    """Where rows stand in their file; worked out when a message needs it."""
+
+    def __init__(self, piece: Piece, dialect: Dialect, quoted: bool) -> None:
+        self.piece, self.dialect, self.quoted = piece, dialect, quoted
+
+    def __call__(self, row: int) -> str:
+        """``line 12`` of a row (from 0, blank lines not counted)."""
+        try:
+            for at, (line, _) in enumerate(self._records()):
+                if at == row:
+                    return f"line {line}"
+        except csv.Error:
+            pass
+        return f"row {row + 1}"
+
+    def _records(self) -> Iterator[tuple[int, list[str]]]:
+        return records(_decoded_lines(self.piece), self.dialect, self.quoted)
+
+    def refuse_ragged(self) -> None:
+        """Raise DataError for the first row with another number of fields than the header."""
+        width = len(self.dialect.names)
+        with reading(self.piece):
+            for line, row in self._records():
+                if len(row) > width or (len(row) != width and len(self.dialect.separator) > 1):
+                    raise _ragged(self.piece, line, len(row), width)
+
+    def refuse_repeated_header(self, frame: pl.DataFrame, name: str) -> None:
+        """Raise DataError where a row holds the names of the columns."""
+        names = list(self.dialect.names)
+        same = (frame.get_column(names[0]) == names[0]).arg_true()
+        for row in same.to_list():
+            if [str(value) for value in frame.row(row)] == names:
+                raise DataError(
+                    f"{name}, {self(row)}: the header stands there again: files were put together; remove that line"
+                )

@@ -1,0 +1,213 @@
+"""How delimited text is written: its separator, its header, its quotes."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from elcrec.data.columns import is_usual, plain, roles_in
+from elcrec.errors import DataError
+
+BLANKS = " "
+SEPARATORS = ("::", "\t", ";", "|", ",", "\x01", BLANKS)
+SEPARATOR_NAMES = {"\t": "tab", BLANKS: "blanks", "\x01": "\\x01"}
+_NUMBER = re.compile(r"[-+]?\d+([.,]\d+)?([eE][-+]?\d+)?")
+_DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}.*")
+# Numbers from here on may be seconds or milliseconds since 1970.
+EPOCH, LAST_EPOCH = 10**8, 10**14
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """Of a file of delimited text.
+
+    Attributes:
+        separator: One character, ``::``, or a blank for any run of blanks.
+        names: The names of the columns, of the header or as given.
+        header: Whether the file has a header.
+        skipped: Lines before the first row: comments, blank lines, the header.
+        comments: How many of these are comments.
+        header_line: The text of the header; None where there is none.
+    """
+
+    separator: str
+    names: tuple[str, ...]
+    header: bool
+    skipped: int
+    comments: int = 0
+    header_line: str | None = None
+
+
+def fields_of(line: str, separator: str) -> list[str]:
+    """The fields of a line."""
+    if separator == BLANKS:
+        return line.split()
+    if len(separator) > 1:
+        return line.split(separator)
+    try:
+        return next(csv.reader([line], delimiter=separator), [])
+    except csv.Error:
+        return line.split(separator)
+
+
+def sniff_dialect(name: str, head: str, ending: str, given: Sequence[str] | None, asked: Sequence[str] = ()) -> Dialect:
+    """The dialect of a file.
+
+    Args:
+        name: Of the file, for messages.
+        head: Its first lines.
+        ending: Of its name.
+        given: Names of the columns by position (``--columns``), where the caller gives them.
+        asked: Names of columns that the caller asks for.
+
+    Raises:
+        DataError: It has no header and ``given`` is None, or no separator fits.
+    """
+    lines = head.splitlines()
+    first, comments = _skip_comments(lines, given)
+    if first == len(lines):
+        raise DataError(f"{name} is empty: nothing to learn from")
+    end = first + 1
+    while end < len(lines) and "\n".join(lines[first:end]).count('"') % 2:
+        end += 1  # a quoted name holds a line break
+    line = "\n".join(lines[first:end])
+    rows = [line, *(row for row in lines[end:] if row.strip())][:200]
+    if given is not None:
+        return _by_position(name, rows, given, ending, first, comments)
+    separator = _separator_of_header(line.lstrip("#"), asked) or _consistent(rows, ending)
+    if separator is None:
+        raise DataError(
+            f"{name}: cannot tell what separates its columns (line {first + 1} and those after it do not agree): "
+            f"use commas, tabs, ';', '|' or '::', the same in every line"
+        )
+    names = fields_of(line, separator)
+    if line.startswith("#") and roles_in([names[0].lstrip("# "), *names[1:]], asked):
+        names = [names[0].lstrip("# "), *names[1:]]
+    if not _is_header(names, [fields_of(row, separator) for row in rows[1:50]], asked):
+        raise DataError(
+            f"{name}: line {first + 1} holds values and no names of columns: name its {len(names)} columns, for "
+            f"example {columns_for(names)}"
+        )
+    _refuse_twice(name, names, asked)
+    return Dialect(separator, _distinct(names), True, end, comments, line)
+
+
+def columns_for(fields: Sequence[str]) -> str:
+    """``--columns`` for fields like these: the last is a time where it looks like one."""
+    names = ["user_id", "item_id", *["_"] * (len(fields) - 2)][: len(fields)]
+    if len(fields) > 2 and (_DATE.fullmatch(fields[-1]) or (fields[-1].isdecimal() and int(fields[-1]) >= EPOCH)):
+        names[-1] = "timestamp"
+    return f"--columns {','.join(names)}"
+
+
+def _skip_comments(lines: list[str], given: Sequence[str] | None) -> tuple[int, int]:
+    """The first line that is neither blank nor a comment, and how many comments come before it."""
+    comments = 0
+    for number, line in enumerate(lines):
+        if not line.strip():
+            continue
+        if not line.startswith("#"):
+            return number, comments
+        fields = max((fields_of(line, separator) for separator in SEPARATORS), key=len)
+        known = given is None and len(roles_in([fields[0].lstrip("# "), *fields[1:]], ())) >= 2
+        if known or (given is not None and any(len(fields_of(line, s)) == len(given) for s in SEPARATORS[:-1])):
+            return number, comments
+        comments += 1
+    return len(lines), comments
+
+
+def _separator_of_header(line: str, asked: Sequence[str]) -> str | None:
+    """The separator by which a header has most of the usual names."""
+    best = max(SEPARATORS, key=lambda one: (len(roles_in(fields_of(line, one), asked)), len(fields_of(line, one))))
+    found = roles_in(fields_of(line, best), asked)
+    return best if len(found) >= 2 or (found and len(fields_of(line, best)) > 1) else None
+
+
+def _consistent(rows: list[str], ending: str) -> str | None:
+    """The separator by which all rows have the same number of fields, two or more."""
+    usual = {".tsv": "\t", ".inter": "\t", ".csv": ","}.get(ending)
+    order = [usual, *SEPARATORS] if usual else SEPARATORS
+    for separator in order:
+        widths = set() if separator is None else {len(fields_of(row, separator)) for row in rows}
+        if len(widths) == 1 and widths != {1}:
+            return separator
+    # Rows of other lengths are told later, with their line.
+    return next((one for one in order if one not in (None, BLANKS) and len(fields_of(rows[0], one or "")) >= 2), None)
+
+
+def _by_position(name: str, rows: list[str], given: Sequence[str], ending: str, first: int, comments: int) -> Dialect:
+    fitting = [one for one in SEPARATORS if len(fields_of(rows[0], one)) == len(given)]
+    same = [one for one in fitting if all(len(fields_of(row, one)) == len(given) for row in rows)]
+    if not fitting:
+        separator = _consistent(rows, ending) or ","
+        raise DataError(
+            f"{name}: line {first + 1} has {len(fields_of(rows[0], separator))} fields, --columns names {len(given)}: "
+            f"name them all, '_' for one that is not read"
+        )
+    separator = (same or fitting)[0]
+    names = fields_of(rows[0], separator)
+    # A header is left out: the names given count.
+    header = len(roles_in(names, given)) >= 2 and not any(map(_is_value, names))
+    return Dialect(separator, _distinct(given), header, first + header, comments, rows[0] if header else None)
+
+
+def _is_value(text: str) -> bool:
+    text = text.strip()
+    return not text or bool(_NUMBER.fullmatch(text) or _DATE.fullmatch(text))
+
+
+def _is_header(names: list[str], rows: list[list[str]], asked: Sequence[str]) -> bool:
+    """Whether a first line holds names: known ones, or ones unlike the values below them."""
+    if roles_in(names, asked):
+        return True
+    if any(_is_value(name) for name in names if name.strip()) or len(set(names)) < len(names):
+        return False
+    if any(is_usual(name) for name in names):
+        return True
+    columns = list(zip(*[row for row in rows if len(row) == len(names)], strict=True))
+    return any(all(_is_value(value) for value in column) for column in columns)
+
+
+def _refuse_twice(name: str, names: list[str], asked: Sequence[str]) -> None:
+    seen: set[str] = set()
+    for one in map(plain, names):
+        if one in seen and roles_in([one], asked):
+            raise DataError(f"{name}: the column {one!r} stands twice in the header: keep one, or rename the other")
+        seen.add(one)
+
+
+def _distinct(names: Sequence[str]) -> tuple[str, ...]:
+    """Names that are told apart, those that came twice by a number."""
+    found: list[str] = []
+    for name in names:
+        fresh, number = name, 1
+        while fresh in found:
+            number += 1
+            fresh = f"{name}_{number}"
+        found.append(fresh)
+    return tuple(found)
+
+
+def records(text: Iterator[str], dialect: Dialect, quoted: bool) -> Iterator[tuple[int, list[str]]]:
+    """Line number (from 1) and fields of each row that is not blank.
+
+    Raises:
+        csv.Error: A quote is not closed, or something follows a closing quote.
+    """
+    for _ in range(dialect.skipped):
+        next(text, None)
+    if quoted and len(dialect.separator) == 1 and dialect.separator != BLANKS:
+        reader = csv.reader(text, delimiter=dialect.separator, strict=True)
+        line = 1
+        for row in reader:
+            if any(row):
+                yield dialect.skipped + line, row
+            line = reader.line_num + 1
+        return
+    for number, line_text in enumerate(text, start=dialect.skipped + 1):
+        stripped = line_text.rstrip("\r\n")
+        if stripped.strip():
+            separator = dialect.separator
+            yield number, stripped.split() if separator == BLANKS else stripped.split(separator)

@@ -1,0 +1,111 @@
+"""Text as UTF-8, whatever it came in."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from dataclasses import dataclass
+
+import polars as pl
+
+from elcrec.data.opening import HEAD, Piece
+from elcrec.data.raw import Asked
+from elcrec.errors import DataError
+
+_MARKS = {
+    codecs.BOM_UTF8: "utf-8-sig",
+    codecs.BOM_UTF32_LE: "utf-32",
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
+
+
+def decoded_head(piece: Piece, encoding: str | None) -> str:
+    """The first lines of a file, whatever cannot be decoded replaced."""
+    head = piece.head()
+    cut = head[: head.rfind(b"\n") + 1] or head if len(head) == HEAD else head
+    named = encoding or marked(head)
+    if named in ("utf-16", "utf-32", "utf-16-le", "utf-16-be"):
+        cut = head[: len(head) // 4 * 4]
+    return cut.decode(named or "utf-8", errors="replace").lstrip("\ufeff")
+
+
+def marked(head: bytes) -> str | None:
+    """The encoding that a byte-order mark, or zeros between plain letters, tells."""
+    for mark, name in _MARKS.items():
+        if head.startswith(mark):
+            return name
+    if b"\x00" in head[:200]:
+        even, odd = head[0:200:2].count(0), head[1:200:2].count(0)
+        if max(even, odd) > 20 and min(even, odd) == 0:
+            return "utf-16-be" if even else "utf-16-le"
+    return None
+
+
+@dataclass(frozen=True)
+class Text:
+    """Text that Polars can read: a path, or bytes in UTF-8."""
+
+    piece: Piece
+    encoding: str
+    guessed: bool = False
+
+
+def text_of(piece: Piece, asked: Asked) -> Text:
+    """A file as UTF-8, decoded where it is not.
+
+    Raises:
+        DataError: Bytes do not fit the encoding.
+    """
+    head = piece.head()
+    name = asked.encoding or marked(head) or "utf-8"
+    try:
+        codecs.lookup(name)
+    except LookupError as error:
+        raise DataError(f"unknown encoding {name!r}: use utf-8, latin-1, cp1252, utf-16, ...") from error
+    old_mac = b"\r" in head and b"\n" not in head and name in ("utf-8", "utf-8-sig")
+    if name == "utf-8" and not old_mac:
+        return Text(piece, "utf-8")
+    if name == "utf-8-sig" and not old_mac:
+        return Text(piece, name)
+    try:
+        text = piece.content().decode(name)
+    except LookupError as error:  # a codec, and of no text
+        raise DataError(f"unknown encoding {name!r}: use utf-8, latin-1, cp1252, utf-16, ...") from error
+    except UnicodeError as error:
+        line = piece.content()[: getattr(error, "start", 0)].count(b"\n") + 1
+        raise DataError(
+            f"cannot read {piece.name}, line {line}: not {name}; name its encoding with --set encoding=NAME"
+        ) from error
+    if "\n" not in text:
+        text = text.replace("\r", "\n")
+    whole = Piece(piece.name, text.lstrip("\ufeff").encode(), piece.compression, piece.partition)
+    return Text(whole, name)
+
+
+def as_latin(piece: Piece) -> Text:
+    """A file that is not UTF-8, byte by byte: plain letters are right in any case."""
+    whole = Piece(piece.name, piece.content().decode("latin-1").encode(), piece.compression, piece.partition)
+    return Text(whole, "unknown", guessed=True)
+
+
+def refuse_binary(piece: Piece, head: str) -> None:
+    """Raise DataError where text holds what no text does."""
+    odd = re.search("[\x00\x03-\x08\x0e-\x1a\x1c-\x1f]", head)
+    if odd is not None:
+        raise DataError(
+            f"cannot read {piece.name}: it holds the control character {odd[0]!r} and is no text; mend the file, or "
+            f"name its format with format= (--format)"
+        )
+
+
+def text_lines(piece: Piece) -> pl.LazyFrame:
+    """``number`` (from 1) and ``line``: a separator that no text holds makes each line one column."""
+    return pl.scan_csv(
+        piece.source(),
+        has_header=False,
+        separator="\x02",
+        quote_char=None,
+        schema={"line": pl.String},
+    ).with_row_index("number", offset=1)

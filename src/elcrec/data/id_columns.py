@@ -1,0 +1,184 @@
+"""Columns of ids: what is an id, what is missing, and what no interface could name again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import polars as pl
+
+from elcrec.data.ids import nameable
+from elcrec.errors import DataError
+
+# What programs write where they know nothing.
+MISSING = (
+    *("", "None", "none", "NULL", "null", "Null", "NA", "N/A", "n/a", "#N/A", "\\N", "<NA>", "<null>", "(null)"),
+    *("NaN", "nan", "NAN", "NaT", "nil", "undefined", "UNDEFINED"),
+)
+_TOTALS = ("total", "totals", "grand total", "sum", "subtotal", "gesamt")
+_LONGEST_FLOAT = 2**53
+
+
+@dataclass
+class Found:
+    """What reading a log found out on the way.
+
+    Attributes:
+        name: Of the data, for messages.
+        line_of: From a row to where it stands.
+        missing: ``refuse``, ``drop`` or ``keep``.
+        notes: What may surprise.
+    """
+
+    name: str
+    line_of: Callable[[int], str]
+    missing: str = "refuse"
+    notes: list[str] = field(default_factory=list)
+
+    def where(self, rows: pl.Series) -> str:
+        """Where the first rows of a mask stand."""
+        return self.line_of(int(rows.arg_true()[0]))
+
+    def note(self, text: str) -> None:
+        """Keep a sentence, once."""
+        if text not in self.notes:
+            self.notes.append(text)
+
+
+def missing_rows(column: pl.Series, found: Found) -> pl.Series | None:
+    """Which rows have no value: null, NaN or a word for it; None where all have one.
+
+    Args:
+        column: As it was read.
+        found: ``missing=keep`` takes the words as values.
+    """
+    missing = column.is_null() if column.has_nulls() else None
+    if column.dtype.is_float() and (nan := column.is_nan().fill_null(False)).any():
+        missing = nan if missing is None else missing | nan
+    if column.dtype == pl.String:
+        words = MISSING if found.missing != "keep" else ("",)
+        empty = _word_rows(column, words)
+        if empty is not None:
+            missing = empty if missing is None else missing | empty
+    return missing
+
+
+def _word_rows(column: pl.Series, words: tuple[str, ...]) -> pl.Series | None:
+    """Rows that hold one of some words, perhaps with blanks around; only short texts are looked at."""
+    longest = max(map(len, words))
+    short = (column.str.len_bytes() <= longest) | column.str.contains(r"^\s|\s$")
+    if not short.any():
+        return None
+    rows = short.fill_null(False) & column.str.strip_chars().is_in(list(words)).fill_null(False)
+    return rows if rows.any() else None
+
+
+def validate_ids(column: pl.Series, untyped: bool, found: Found) -> pl.Series:
+    """Integers or text, as they came: the one rule for ids.
+
+    Args:
+        column: ``user_id`` or ``item_id`` without missing values.
+        untyped: Whether numbers may have come as text.
+        found: Takes notes.
+
+    Raises:
+        DataError: Values are neither, or could not be named again; with the line.
+    """
+    if isinstance(column.dtype, pl.Categorical | pl.Enum):
+        column = column.cast(pl.String)
+    if column.dtype.is_float() or column.dtype.is_decimal():
+        column = _whole(column, found)
+    if column.dtype in (pl.Int128, pl.UInt128):
+        column = _narrowed(column)
+    if column.dtype == pl.String:
+        column = _stripped(column, found)
+        _refuse_unnameable(column, found)
+        return _integers_if_faithful(column, found) if untyped else column
+    if not column.dtype.is_integer():
+        raise DataError(f"{column.name} is of type {column.dtype}: ids are integers or strings, one type a column")
+    return column
+
+
+def _whole(column: pl.Series, found: Found) -> pl.Series:
+    """Whole numbers that came as floats or decimals, as integers."""
+    longest = 2**24 if column.dtype == pl.Float32 else _LONGEST_FLOAT
+    fine = column.is_finite() & (column == column.round(0)) if column.dtype.is_float() else column == column.round(0)
+    if not fine.all():
+        return column
+    if column.dtype.is_float() and not (column.abs() < longest).all():
+        rows = column.abs() >= longest
+        raise DataError(
+            f"{found.name}, {found.where(rows)}: {column.name} is of type {column.dtype} and too large to be exact: "
+            f"write ids as integers or strings"
+        )
+    return column.cast(pl.Int64, strict=False) if column.abs().max() < 2**63 else column  # type: ignore[operator]
+
+
+def _narrowed(column: pl.Series) -> pl.Series:
+    """Wide integers in a type that every interface has, where they fit."""
+    for kind in (pl.Int64, pl.UInt64):
+        narrow = column.cast(kind, strict=False)
+        if not narrow.has_nulls():
+            return narrow
+    raise DataError(f"{column.name} holds integers beyond 64 bits: write them as strings")
+
+
+def _stripped(column: pl.Series, found: Found) -> pl.Series:
+    """Text without blanks around it: no interface could tell them apart."""
+    blank = column.str.contains(r"^\s|\s$")
+    if not blank.any():
+        return column
+    found.note(
+        f"{column.name}: blanks around {int(blank.sum()):,} ids are taken away (the first: {found.where(blank)})"
+    )
+    return column.str.strip_chars()
+
+
+def _refuse_unnameable(column: pl.Series, found: Found) -> None:
+    odd = column.str.contains(r"[\x00-\x1f\x7f]") | (column.str.len_chars() > 200)
+    if not odd.any():
+        return
+    for row in odd.arg_true().to_list():
+        reason = nameable(column[row])
+        if reason is not None:
+            raise DataError(f"{found.name}, {found.line_of(row)}: {column.name} {column[row][:40]!r}: {reason}")
+
+
+def _integers_if_faithful(column: pl.Series, found: Found) -> pl.Series:
+    """Text that reads as integers and prints back the same becomes integers; ``007`` stays text.
+
+    ``7.0``, which pandas writes for integers beside missing values, is 7 where all values are so.
+    """
+    numbers = _faithful(column)
+    if numbers is not None:
+        return numbers
+    first = column[0]
+    if first[:1].isdigit() or first[:1] == "-":
+        if column.str.contains(r"^-?\d+(\.0+)?$").all():
+            numbers = _faithful(column.str.replace(r"\.0+$", ""))
+            if numbers is not None:
+                found.note(f"{column.name}: whole numbers written as floats ({first!r}) are read as integers")
+                return numbers
+        coarse = column.str.contains(r"^-?\d\.\d+[eE]\+?\d+$")
+        if coarse.any():
+            raise DataError(
+                f"{found.name}, {found.where(coarse)}: {column.name} {column.filter(coarse)[0]!r} has lost digits (a "
+                f"spreadsheet rounded it): export ids as text"
+            )
+    return column
+
+
+def _faithful(column: pl.Series) -> pl.Series | None:
+    for kind in (pl.Int64, pl.UInt64):
+        numbers = column.cast(kind, strict=False)
+        if not numbers.has_nulls():
+            return numbers if (numbers.cast(pl.String) == column).all() else None
+    return None
+
+
+def refuse_totals(user: pl.Series, found: Found) -> None:
+    """Raise DataError where the last row is a total, as spreadsheets and reports add one."""
+    if user.dtype == pl.String and str(user[-1]).strip().lower() in _TOTALS:
+        raise DataError(
+            f"{found.name}, {found.line_of(len(user) - 1)}: the last row is a total ({user[-1]!r}): remove it"
+        )

@@ -1,0 +1,177 @@
+"""JSON as frames: a line an event, arrays of events, and the layouts that tables are written in."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from elcrec.data.columns import roles_in
+from elcrec.errors import DataError
+
+
+def json_lines(name: str, source: Path | io.BytesIO, marked: bool) -> pl.DataFrame:
+    """JSON Lines: one object a line.
+
+    Args:
+        name: Of the file, for messages.
+        source: A path or UTF-8 bytes.
+        marked: Whether they begin with a byte-order mark.
+
+    Raises:
+        DataError: A line is no object.
+    """
+    if marked:
+        content = source.read_bytes() if isinstance(source, Path) else source.getvalue()
+        source = io.BytesIO(content.removeprefix(b"\xef\xbb\xbf"))
+    try:
+        frame = pl.read_ndjson(source, infer_schema_length=None)
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+        _refuse_line(name, source)
+        raise DataError(f"cannot read {name} as JSON Lines ({str(error).splitlines()[0]})") from error
+    _refuse_mixed(name, source, frame)
+    return frame
+
+
+def _objects(source: Path | io.BytesIO) -> Any:
+    content = source.read_bytes() if isinstance(source, Path) else source.getvalue()
+    for number, line in enumerate(content.split(b"\n"), start=1):
+        if line.strip():
+            yield number, line
+
+
+def _refuse_line(name: str, source: Path | io.BytesIO) -> None:
+    for number, line in _objects(source):
+        try:
+            document = json.loads(line, parse_constant=_no_constant)
+        except (ValueError, RecursionError) as error:
+            raise DataError(f"cannot read {name}, line {number}: no JSON ({error}); mend or remove the line") from error
+        if not isinstance(document, dict):
+            raise DataError(f"cannot read {name}, line {number}: no JSON object; write one event a line")
+
+
+def _no_constant(text: str) -> Any:
+    raise ValueError(f"{text} is no JSON value")
+
+
+def _refuse_mixed(name: str, source: Path | io.BytesIO, frame: pl.DataFrame) -> None:
+    """Raise DataError where an id is text in some lines and a number in others: Polars makes all of them text.
+
+    Numbers too large for a float are told, too: Polars rounds them where others have a fraction.
+    """
+    for column, kind in frame.schema.items():
+        if not roles_in([column], ()) & {"user_id", "item_id"}:
+            continue
+        if kind == pl.String:
+            number = _first_number(source, column)
+            if number is not None:
+                raise DataError(
+                    f"{name}, line {number}: {column} is no text, as it is in other lines: ids are integers or "
+                    f"strings, one type a column"
+                )
+
+
+def _first_number(source: Path | io.BytesIO, column: str) -> int | None:
+    """Line where a column, text elsewhere, holds a number or the like; None if nowhere."""
+    pattern = rf'[{{,]\s*"{re.escape(column)}"\s*:\s*[-0-9tf\[{{]'
+    if isinstance(source, io.BytesIO):
+        source.seek(0)
+    lines = pl.scan_csv(
+        source, has_header=False, separator="\x02", quote_char=None, schema={"line": pl.String}
+    ).with_row_index("number", offset=1)
+    found = lines.filter(pl.col("line").str.contains(pattern)).head(1).collect(engine="streaming")
+    return None if found.is_empty() else int(found["number"][0])
+
+
+def read_json_document(name: str, content: bytes, columns: tuple[str, ...] | None) -> pl.DataFrame:
+    """One JSON document: an array of events, or a table as an object.
+
+    Args:
+        name: Of the file, for messages.
+        content: UTF-8.
+        columns: Names by position, for arrays of arrays.
+
+    Raises:
+        DataError: It is no JSON, or no table.
+    """
+    try:
+        document = json.loads(content.decode("utf-8-sig"), parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        if "Extra data" in str(error) and content.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"{"):
+            return json_lines(name, io.BytesIO(content), marked=True)
+        raise DataError(f"cannot read {name} as JSON ({error}): mend the file, or use JSON Lines") from error
+    rows = _rows(name, document, columns)
+    if not rows:
+        raise DataError(f"{name} has no rows: nothing to learn from")
+    try:
+        return pl.DataFrame(_same_types(name, rows), infer_schema_length=None, strict=True)
+    except (pl.exceptions.PolarsError, TypeError, OverflowError, ValueError) as error:
+        raise DataError(
+            f"cannot read {name}: values of one column are of several types ({str(error).splitlines()[0]}); ids are "
+            f"integers or strings, one type a column"
+        ) from error
+
+
+def _same_types(name: str, rows: list[dict[str, Any]]) -> dict[str, list[Any]]:
+    names = dict.fromkeys(key for row in rows for key in row)
+    table = {key: [row.get(key) for row in rows] for key in names}
+    for key, values in table.items():
+        kinds = {type(value) for value in values if value is not None}
+        if len(kinds) > 1 and not kinds <= {int, float} and roles_in([key], ()) & {"user_id", "item_id"}:
+            at = next(i for i, value in enumerate(values) if type(value) is not type(values[0]))
+            raise DataError(
+                f"{name}, event {at + 1}: {key} is a {type(values[at]).__name__}, and a {type(values[0]).__name__} in "
+                f"other events: ids are integers or strings, one type a column"
+            )
+    return table
+
+
+def _rows(name: str, document: Any, columns: tuple[str, ...] | None) -> list[dict[str, Any]]:
+    if isinstance(document, list):
+        return _rows_of_array(name, document, columns)
+    if not isinstance(document, dict):
+        raise DataError(f"{name} is no table: write an array of objects, or JSON Lines")
+    if set(document) >= {"columns", "data"}:  # pandas, orient="split"
+        return _rows_of_array(name, document["data"], tuple(map(str, document["columns"])))
+    if len(roles_in(list(document), ())) >= 2 and all(isinstance(value, list | dict) for value in document.values()):
+        return _rows_of_columns(name, document)
+    lists = {key: value for key, value in document.items() if isinstance(value, list)}
+    objects = [key for key, value in lists.items() if value and all(isinstance(one, dict) for one in value)]
+    if len(objects) == 1 and len(lists) == 1 and not roles_in(list(document), ()):
+        return _rows_of_array(name, lists[objects[0]], columns)
+    if len(roles_in(list(document), ())) >= 1:
+        return [document]  # JSON Lines of one line
+    if len(lists) == len(document) and all(
+        not isinstance(one, dict | list) for value in lists.values() for one in value
+    ):
+        return [{"user_id": user, "items": items} for user, items in lists.items()]
+    raise DataError(f"{name} is no table of events: write an array of objects, or JSON Lines")
+
+
+def _rows_of_array(name: str, rows: Any, columns: tuple[str, ...] | None) -> list[dict[str, Any]]:
+    if not isinstance(rows, list):
+        raise DataError(f"{name} is no table of events: write an array of objects")
+    if rows and all(isinstance(row, list) for row in rows):
+        if columns is None:
+            raise DataError(f"{name} holds rows without names: name them, --columns user_id,item_id,...")
+        for number, row in enumerate(rows, start=1):
+            if len(row) != len(columns):
+                raise DataError(f"{name}, event {number}: {len(row)} values instead of {len(columns)}")
+        return [dict(zip(columns, row, strict=True)) for row in rows]
+    for number, row in enumerate(rows, start=1):
+        if not isinstance(row, dict):
+            raise DataError(f"cannot read {name}, event {number}: no object; write an array of objects")
+    return rows
+
+
+def _rows_of_columns(name: str, document: dict[str, Any]) -> list[dict[str, Any]]:
+    """A table by columns: lists, or (pandas) objects from row to value."""
+    columns = {key: list(value.values()) if isinstance(value, dict) else value for key, value in document.items()}
+    keys = {tuple(value) for value in document.values() if isinstance(value, dict)}
+    if len({len(values) for values in columns.values()}) > 1 or len(keys) > 1:
+        raise DataError(f"{name}: its columns have other lengths: write one value a row in each")
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]

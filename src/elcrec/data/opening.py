@@ -1,0 +1,208 @@
+"""What a source consists of: files, the parts of a folder, the members of an archive; unpacked."""
+
+from __future__ import annotations
+
+import bz2
+import glob
+import gzip
+import io
+import lzma
+import re
+import sys
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from elcrec.data.named import locate
+from elcrec.errors import DataError
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+HEAD = 1 << 16
+_PACKED: dict[bytes, tuple[str, Callable[[bytes], bytes]]] = {
+    b"\x1f\x8b": ("gzip", gzip.decompress),
+    b"\x28\xb5\x2f\xfd": ("zstd", zstd.decompress),
+    b"BZh": ("bzip2", bz2.decompress),
+    b"\xfd7zXZ\x00": ("xz", lzma.decompress),
+}
+_DAMAGE = (
+    *(OSError, EOFError, ValueError, KeyError, MemoryError, RuntimeError),
+    *(zlib.error, lzma.LZMAError, zstd.ZstdError, zipfile.BadZipFile, tarfile.TarError),
+)
+_FOREIGN = {
+    b"SQLite format 3": "an SQLite database",
+    b"Obj\x01": "an Avro file",
+    b"\x89HDF": "an HDF5 file",
+    b"\x93NUMPY": "a NumPy array",
+    b"%PDF": "a PDF document",
+    b"\xd0\xcf\x11\xe0": "an Excel workbook",
+    b"7z\xbc\xaf": "a 7z archive",
+    b"Rar!": "a RAR archive",
+    b"\x80\x04\x95": "a Python pickle",
+    b"\x80\x05\x95": "a Python pickle",
+}
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A file to read, on disk or unpacked in memory.
+
+    Attributes:
+        name: For messages; a member of an archive is ``archive/member``.
+        data: A path, where the file can be read in place; else its bytes.
+        compression: ``gzip``, ``zstd``, ``bzip2``, ``xz``, ``zip``, ``tar``, or None.
+        partition: Values that the names of its folders give (``date=2024-01-01``).
+    """
+
+    name: str
+    data: Path | bytes
+    compression: str | None = None
+    partition: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def ending(self) -> str:
+        """Its ending in lower case, without those of compression."""
+        name = re.sub(r"\.(gz|zst|zstd|bz2|xz)$", "", self.name.lower())
+        return Path(name).suffix
+
+    def head(self, size: int = HEAD) -> bytes:
+        """Its first bytes."""
+        if isinstance(self.data, bytes):
+            return self.data[:size]
+        with self.data.open("rb") as file:
+            return file.read(size)
+
+    def content(self) -> bytes:
+        """All of its bytes."""
+        return self.data if isinstance(self.data, bytes) else self.data.read_bytes()
+
+    def source(self) -> Path | io.BytesIO:
+        """What Polars reads."""
+        return io.BytesIO(self.data) if isinstance(self.data, bytes) else self.data
+
+
+def pieces(source: str | Path | Sequence[str | Path]) -> list[Piece]:
+    """The files of a source, in the order in which they are read.
+
+    Args:
+        source: A file, a folder of parts, an archive, a pattern (``logs/*.csv``), the name of a fetched data set, or
+            several of these. Parts come in natural order of their names (``part-2`` before ``part-10``).
+
+    Raises:
+        DataError: Nothing is there, or nothing that holds a log.
+    """
+    several = [source] if isinstance(source, str | Path) else list(source)
+    if not several:
+        raise DataError("no file is named: name one or more")
+    return [piece for one in several for path in _paths(one) for piece in _pieces_of(path)]
+
+
+def _paths(source: str | Path) -> list[Path]:
+    path = locate(source)
+    if not path.exists() and re.search(r"[*?\[]", str(source)):
+        found = sorted((Path(one) for one in glob.glob(str(source), recursive=True)), key=_natural)
+        if not found:
+            raise DataError(f"no file fits {source}")
+        return found
+    if not path.exists():
+        raise DataError(f"no such file: {path}")
+    return [path]
+
+
+def _natural(path: Path) -> list[Any]:
+    return [[int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)] for name in path.parts]
+
+
+def _pieces_of(path: Path) -> Iterator[Piece]:
+    if not path.is_dir():
+        yield from _unpacked(Piece(str(path), path))
+        return
+    if (path / "config.json").exists() and (path / "interactions.parquet").exists():
+        raise DataError(f"{path} is the folder of a run: name the log, for example {path / 'interactions.parquet'}")
+    files = [one for one in path.rglob("*") if one.is_file() and not _is_marker(one.relative_to(path))]
+    if not files:
+        raise DataError(f"{path} is a folder without data files: name the data file itself")
+    for one in sorted(files, key=_natural):
+        folders = one.relative_to(path).parts[:-1]
+        partition = dict(name.split("=", 1) for name in folders if "=" in name)
+        for piece in _unpacked(Piece(str(one), one)):
+            yield Piece(piece.name, piece.data, piece.compression, partition)
+
+
+def _is_marker(path: Path) -> bool:
+    """Hidden files, ``_SUCCESS`` and the like, checksums."""
+    return any(part.startswith((".", "_")) for part in path.parts) or path.suffix == ".crc"
+
+
+def _unpacked(piece: Piece, depth: int = 0) -> Iterator[Piece]:
+    try:
+        head = piece.head(600)
+    except OSError as error:
+        raise DataError(f"cannot read {piece.name} ({error.strerror or error})") from error
+    _refuse_foreign(piece.name, head)
+    if not head:
+        raise DataError(f"{piece.name} is empty: nothing to learn from")
+    if head.startswith(b"PK\x03\x04"):
+        yield from _members(piece, _zip_members)
+    elif head[257:262] == b"ustar":
+        yield from _members(piece, _tar_members)
+    elif depth < 2 and (packed := next((magic for magic in _PACKED if head.startswith(magic)), None)):
+        kind, unpack = _PACKED[packed]
+        with _unpacking(piece.name, kind):
+            content = unpack(piece.content())
+        yield from _unpacked(Piece(piece.name, content, kind, piece.partition), depth + 1)
+    else:
+        yield piece
+
+
+def _refuse_foreign(name: str, head: bytes) -> None:
+    kind = next((kind for magic, kind in _FOREIGN.items() if head.startswith(magic)), None)
+    if name.lower().endswith(".orc"):
+        kind = "an ORC file"
+    if kind is not None:
+        raise DataError(f"{name} is {kind}: export it as CSV, Parquet or JSON Lines")
+
+
+@contextmanager
+def _unpacking(name: str, kind: str) -> Iterator[None]:
+    """Errors of unpacking, in our words."""
+    try:
+        yield
+    except _DAMAGE as error:
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        raise DataError(f"cannot read {name}: the {kind} data is damaged or too large ({reason})") from error
+
+
+def _members(piece: Piece, members: Callable[[Piece], Iterator[tuple[str, bytes]]]) -> Iterator[Piece]:
+    kind = "zip" if members is _zip_members else "tar"
+    with _unpacking(piece.name, kind):
+        found = [(name, content) for name, content in members(piece) if not _is_marker(Path(name)) and content]
+    if any(name == "[Content_Types].xml" for name, _ in found):
+        raise DataError(f"{piece.name} is an Excel workbook or the like: export it as CSV")
+    if not found:
+        raise DataError(f"{piece.name} holds no data file")
+    for name, content in sorted(found, key=lambda member: _natural(Path(member[0]))):
+        yield from _unpacked(Piece(f"{piece.name}/{name}", content, kind), depth=1)
+
+
+def _zip_members(piece: Piece) -> Iterator[tuple[str, bytes]]:
+    with zipfile.ZipFile(piece.source()) as archive:
+        for member in archive.infolist():
+            if not member.is_dir() and not member.filename.startswith("__MACOSX"):
+                yield member.filename, archive.read(member)
+
+
+def _tar_members(piece: Piece) -> Iterator[tuple[str, bytes]]:
+    with tarfile.open(fileobj=io.BytesIO(piece.content())) as archive:
+        for member in archive:
+            file = archive.extractfile(member) if member.isfile() else None
+            if file is not None:
+                yield member.name, file.read()

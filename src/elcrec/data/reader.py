@@ -1,0 +1,326 @@
+"""A log from any source: columns chosen, values checked, and what was understood."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+import polars as pl
+
+from elcrec.data.columns import candidates, canonical, choose_columns, list_columns, looks_like_time, shown
+from elcrec.data.files import read_column, scan
+from elcrec.data.id_columns import Found, missing_rows, refuse_totals, validate_ids
+from elcrec.data.joining import ID, event_ids
+from elcrec.data.raw import Asked, Raw
+from elcrec.data.time_columns import is_clock, joined_clock, validate_times
+from elcrec.errors import DataError
+
+Missing = Literal["refuse", "drop", "keep"]
+MOST_KINDS = 50
+ROLES = ("user_id", "item_id", "timestamp", "event")
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What the caller says about a log; whatever is None is told from the data.
+
+    Attributes:
+        format: One of :data:`elcrec.data.raw.Format`.
+        columns: Names by position, separated by commas, for files without a header; ``_`` is a column not read.
+        user_column: Name of the user column.
+        item_column: Name of the item column.
+        timestamp_column: Name of the time column.
+        time_format: How text times are written (``%m/%d/%Y``).
+        missing: What happens to rows without an id or a time: ``refuse`` the log, ``drop`` the rows, or ``keep``
+            words such as ``None`` as ids.
+        encoding: Of text that is not UTF-8.
+        event_ids: Read the column ``event_id``, where there is one.
+    """
+
+    format: str | None = None
+    columns: str | None = None
+    user_column: str | None = None
+    item_column: str | None = None
+    timestamp_column: str | None = None
+    time_format: str | None = None
+    missing: Missing = "refuse"
+    encoding: str | None = None
+    event_ids: bool = False
+
+    @property
+    def by_role(self) -> dict[str, str | None]:
+        """The caller's column for each role."""
+        return {"user_id": self.user_column, "item_id": self.item_column, "timestamp": self.timestamp_column}
+
+    def asked(self) -> Asked:
+        """What reading a file needs to know.
+
+        Raises:
+            DataError: ``columns`` names nothing, or something twice.
+        """
+        names = None
+        if self.columns is not None:
+            names = tuple(name.strip() for name in self.columns.split(","))
+            read = [name for name in names if name not in ("_", "")]
+            if len(set(read)) < len(read) or not read:
+                raise DataError(f"--columns {self.columns}: name each column once, '_' for one that is not read")
+        return Asked(self.format, names, self.encoding, tuple(filter(None, self.by_role.values())))
+
+
+@dataclass
+class Understood:
+    """A log as it was read.
+
+    Attributes:
+        columns: Its columns, ``user_id``, ``item_id`` and perhaps ``timestamp``, in file order.
+        names: The caller's column for each role.
+        first: The first file; None for a table.
+        notes: What may surprise.
+        kinds: Events of each kind, where a column tells it.
+    """
+
+    columns: list[pl.Series]
+    names: dict[str, str]
+    first: Raw | None
+    notes: list[str] = field(default_factory=list)
+    kinds: dict[str, int] | None = None
+
+
+def understand(source: Any, layout: Layout) -> Understood:
+    """Read a log, a column at a time.
+
+    Args:
+        source: See :meth:`elcrec.data.interactions.Interactions.read`.
+        layout: What the caller says about it.
+
+    Raises:
+        DataError: What is wrong, with the column or line, and what to do.
+    """
+    is_file = isinstance(source, str | Path) or _is_several(source)
+    parts = scan(source, layout.asked()) if is_file else [_table(source)]
+    notes = [note for part in parts for note in part.notes]
+    parts = [_exploded(part, layout, notes) for part in parts]
+    names = choose_columns(parts[0].frame.collect_schema().names(), {**layout.by_role, "event": None}, notes)
+    if layout.event_ids and ID in parts[0].frame.collect_schema() and ID not in names.values():
+        names[ID] = ID
+    _check_parts(parts, names)
+    found = Found(parts[0].name, partial(_line_of, parts), layout.missing, notes)
+    columns = {role: _column(parts, name, role) for role, name in names.items()}
+    kinds = _kinds(columns.pop("event", None))
+    _join_clock(parts, names, columns)
+    _keep_whole_rows(columns, found)
+    read = []
+    for role in list(columns):
+        read.append(_validated(columns.pop(role), role, parts, layout, found))
+    if kinds is not None and len(kinds) > 1:
+        some = ", ".join(f"{kind} ({count:,})" for kind, count in list(kinds.items())[:5])
+        found.note(
+            f"{names['event']!r} tells kinds of events, {some}: all count alike; keep the rows of those that should"
+        )
+    if "timestamp" not in names:
+        _note_file_order(parts, names, found)
+    return Understood(read, names, parts[0] if is_file else None, found.notes, kinds)
+
+
+def _is_several(source: Any) -> bool:
+    return isinstance(source, list | tuple) and bool(source) and all(isinstance(one, str | Path) for one in source)
+
+
+def _table(source: Any) -> Raw:
+    try:
+        frame = source.collect() if isinstance(source, pl.LazyFrame) else pl.DataFrame(source)
+    except Exception as error:
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        raise DataError(
+            f"cannot use a {type(source).__name__} as interactions ({reason}): "
+            f"pass a file, or a pandas, Polars or Arrow table with ids of one type per column"
+        ) from error
+    if frame.is_empty():
+        raise DataError("the table has no rows: nothing to learn from")
+    return Raw(frame.lazy(), "the table", "table")
+
+
+def _line_of(parts: Sequence[Raw], row: int) -> str:
+    """Where a row of all parts stands."""
+    if len(parts) == 1:
+        return parts[0].line_of(row)
+    for part in parts:
+        height = part.frame.select(pl.len()).collect().item()
+        if row < height:
+            return f"{part.name} {part.line_of(row)}"
+        row -= height
+    return f"row {row + 1}"
+
+
+def _check_parts(parts: Sequence[Raw], names: dict[str, str]) -> None:
+    for part in parts[1:]:
+        lacking = [name for name in names.values() if name not in part.frame.collect_schema().names()]
+        if lacking:
+            there = shown(part.frame.collect_schema().names())
+            raise DataError(
+                f"{part.name} has no column {lacking[0]!r}, which {parts[0].name} has (it has {there}): name the files "
+                f"of the log alone"
+            )
+
+
+def _column(parts: Sequence[Raw], name: str, role: str) -> pl.Series:
+    columns = [read_column(part, name).alias(role) for part in parts]
+    if len(columns) == 1:
+        return columns[0]
+    try:
+        return pl.concat([column.to_frame() for column in columns], how="vertical_relaxed").to_series()
+    except pl.exceptions.PolarsError as error:
+        kinds = ", ".join(dict.fromkeys(str(column.dtype) for column in columns))
+        raise DataError(f"{name!r} is of other types in the files ({kinds}): write it as one type") from error
+
+
+# ---------------------------------------------------------------------- nested lists
+
+
+def _exploded(part: Raw, layout: Layout, notes: list[str]) -> Raw:
+    """A row an event, where a row holds the events of a user as a list."""
+    schema = part.frame.collect_schema()
+    lists = {name for name, kind in schema.items() if isinstance(kind, pl.List | pl.Array)}
+    if not lists:
+        return part
+    item = layout.item_column or next(iter(candidates("item_id", schema.names())), None)
+    if item is not None and item not in lists:
+        return part
+    user = layout.user_column or next(iter(candidates("user_id", schema.names())), None)
+    item = item or next((name for name in list_columns(schema.names()) if name in lists), None)
+    if item is None or user is None or user in lists:
+        return part
+    inner = schema[item].inner  # type: ignore[attr-defined]
+    time = next((name for name in _times_of(lists - {item}, layout)), None)
+    together = [item] if time is None else [item, time]
+    others = [name for name in schema.names() if name not in lists]
+    frame = part.frame.select(*others, *together).filter(pl.col(item).list.len() > 0).explode(together)
+    if isinstance(inner, pl.Struct):
+        fields = [one.name for one in inner.fields]
+        if not candidates("item_id", fields) and layout.item_column is None:
+            return part
+        hidden = [name for name in others if name in fields]
+        frame = frame.drop(hidden).unnest(item)
+    elif canonical(item) not in map(canonical, candidates("item_id", [item])):
+        frame = frame.rename({item: "item_id"})
+    notes.append(f"{part.name}: each row is a user, and {item!r} holds their events, oldest first")
+    return Raw(**{**part.__dict__, "frame": frame.collect().lazy(), "line_of": lambda row: f"event {row + 1}"})
+
+
+def _times_of(lists: set[str], layout: Layout) -> list[str]:
+    if layout.timestamp_column in lists:
+        return [str(layout.timestamp_column)]
+    return candidates("timestamp", [*lists]) or [name for name in lists if canonical(name).rstrip("s") == "timestamp"]
+
+
+# ---------------------------------------------------------------------- checks
+
+
+def _join_clock(parts: Sequence[Raw], names: dict[str, str], columns: dict[str, pl.Series]) -> None:
+    """A date and a time of day in two columns become one."""
+    if "timestamp" not in names or names["timestamp"] not in candidates("timestamp", [names["timestamp"]]):
+        return
+    there = parts[0].frame.collect_schema().names()
+    time = columns["timestamp"]
+    others = [name for name in candidates("timestamp", there) if name != names["timestamp"]]
+    for name in others:
+        if canonical(name) not in ("time", "date", "timeofday"):
+            continue
+        other = _column(parts, name, "timestamp")
+        day, clock = (other, time) if is_clock(time) else (time, other)
+        if is_clock(clock) and not is_clock(day):
+            both = joined_clock(day, clock)
+            if both is not None:
+                columns["timestamp"] = both.alias("timestamp")
+                names["timestamp"] = f"{names['timestamp']} + {name}"
+            return
+
+
+def _keep_whole_rows(columns: dict[str, pl.Series], found: Found) -> None:
+    """Refuse rows without an id or a time, or drop them, as the caller says."""
+    masks = {role: missing_rows(column, found) for role, column in columns.items() if role != ID}
+    lacking = {role: mask for role, mask in masks.items() if mask is not None}
+    if not lacking:
+        return
+    if found.missing != "drop":
+        role, mask = next(iter(lacking.items()))
+        words = columns[role].filter(mask).drop_nulls().unique(maintain_order=True).head(3).to_list()
+        said = [repr(word) for word in words if isinstance(word, str) and word.strip()]
+        raise DataError(
+            f"{int(mask.sum()):,} rows have no {role}{' (' + ', '.join(said) + ')' if said else ''}, the first is "
+            f"{found.where(mask)} of {found.name}: give them one, or leave such rows out with --set missing=drop"
+            + ("; --set missing=keep takes such words as ids" if said and role != "timestamp" else "")
+        )
+    whole = (
+        ~pl.DataFrame([mask.alias(role) for role, mask in lacking.items()])
+        .select(pl.any_horizontal(pl.all()))
+        .to_series()
+    )
+    counts = ", ".join(f"{int(mask.sum()):,} without {role}" for role, mask in lacking.items())
+    found.note(f"{int((~whole).sum()):,} rows are left out ({counts})")
+    kept, line_of = whole.arg_true(), found.line_of
+    if kept.is_empty():
+        raise DataError(f"{found.name}: no row has a user, an item and a time: nothing to learn from")
+    found.line_of = lambda row: line_of(int(kept[row]))
+    for role in columns:
+        columns[role] = columns[role].filter(whole)
+
+
+def _validated(column: pl.Series, role: str, parts: Sequence[Raw], layout: Layout, found: Found) -> pl.Series:
+    if column.is_empty():
+        raise DataError(f"{found.name}: the data has a header but no rows: nothing to learn from")
+    if any(part.guessed for part in parts):
+        _refuse_guessed(column, found)
+    if role == ID:
+        return event_ids(column)
+    if role == "timestamp":
+        return validate_times(column, layout.time_format, found).alias(role)
+    if role == "user_id":
+        refuse_totals(column, found)
+    if column.dtype == pl.String and column.str.contains(r"^\s*\[.*\]\s*$").all():
+        raise DataError(
+            f"{role} holds lists, such as {column[0][:40]!r}: write one event a row, or JSON Lines with lists"
+        )
+    ids = validate_ids(column, parts[0].untyped, found)
+    return ids.alias(role)
+
+
+def _refuse_guessed(column: pl.Series, found: Found) -> None:
+    odd = ~column.str.contains(r"^[\x00-\x7f]*$")
+    if odd.any():
+        raise DataError(
+            f"cannot read {found.name}, {found.where(odd)}: {column.name} is not UTF-8: name the encoding of the file "
+            f"with --set encoding=NAME (cp1252, latin-1, ...)"
+        )
+    found.note(f"{found.name} is not UTF-8 in columns that are not read")
+
+
+def _kinds(column: pl.Series | None) -> dict[str, int] | None:
+    """Events of each kind, most frequent first; None where the values are too many to be kinds."""
+    if column is None or not (column.dtype == pl.String or isinstance(column.dtype, pl.Categorical | pl.Enum)):
+        return None
+    counts = column.cast(pl.String).drop_nulls().value_counts(sort=True)
+    if not 0 < len(counts) <= MOST_KINDS:
+        return None
+    return dict(counts.sort(["count", column.name], descending=[True, False]).iter_rows())
+
+
+def _note_file_order(parts: Sequence[Raw], names: dict[str, str], found: Found) -> None:
+    if parts[0].format == "text" or any("oldest first" in note for note in found.notes):
+        return
+    schema = parts[0].frame.collect_schema()
+    times = [
+        name
+        for name, kind in schema.items()
+        if name not in names.values() and (kind.is_temporal() or looks_like_time(name))
+    ]
+    order = "rows are taken in file order, as if oldest came first"
+    if times:
+        found.note(f"no time column is known, {order}; {shown(times)} may hold times: --set timestamp_column=NAME")
+    elif len(parts) > 1:
+        found.note(f"no time column is known: files are taken in order of their names, and {order}")
+    else:
+        found.note(f"no time column is known: {order}")

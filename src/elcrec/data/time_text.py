@@ -1,0 +1,181 @@
+"""Times written as text: ISO 8601 and the other ways that logs have, told apart or refused."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import polars as pl
+
+from elcrec.errors import DataError
+
+_ZONE = r"(?P<zone>Z|UTC|GMT|[+-]\d\d(?::?\d\d)?)?"
+_CLOCK = (
+    r"(?:(?:[T ,:]|, | at )\s*(?P<hour>\d{1,2}):(?P<minute>\d\d)(?::(?P<second>\d\d))?"
+    r"(?:[.,](?P<fraction>\d{1,9}))?\s*(?P<half>[aApP]\.?[mM]\.?)?)?\s*"
+)
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_SHAPES = {
+    "year first": rf"^(?P<year>\d{{4}})[-/.](?P<month>\d{{1,2}})[-/.](?P<day>\d{{1,2}}){_CLOCK}{_ZONE}$",
+    "year last": rf"^(?P<one>\d{{1,2}})[-/. ](?P<two>\d{{1,2}})(?:[-/.]|, | )(?P<year>\d{{4}}){_CLOCK}{_ZONE}$",
+    "compact": r"^(?P<year>\d{4})(?P<month>\d\d)(?P<day>\d\d)[T ]?(?P<hour>\d\d)?(?P<minute>\d\d)?(?P<second>\d\d)?"
+    rf"(?P<fraction>\B\b)?(?P<half>\B\b)?{_ZONE}$",
+    "day month": r"^(?:[A-Za-z]{3,9}, ?)?(?P<day>\d{1,2})[-/ ](?P<name>[A-Za-z]{3})[a-z]*\.?,?[-/ ](?P<year>\d{4})"
+    rf"{_CLOCK}{_ZONE}$",
+    "month day": rf"^(?:[A-Za-z]{{3,9}},? )?(?P<name>[A-Za-z]{{3}})[a-z]*\.? +(?P<day>\d{{1,2}})(?:st|nd|rd|th)?,? "
+    rf"(?P<year>\d{{4}}){_CLOCK}{_ZONE}$",
+    "ctime": r"^[A-Za-z]{3},? (?P<name>[A-Za-z]{3}) +(?P<day>\d{1,2}) (?P<hour>\d\d):(?P<minute>\d\d):(?P<second>\d\d)"
+    r"(?P<fraction>\B\b)?(?P<half>\B\b)? (?:(?P<zone>UTC|GMT|[+-]\d\d:?\d\d) )?(?P<year>\d{4})$",
+}
+ADVICE = "name how they are written with --set time_format=%m/%d/%Y (or %d/%m/%Y %H:%M:%S, ...)"
+Where = Callable[[int], str]
+
+
+def parse_times(column: pl.Series, time_format: str | None, where: Where, name: str) -> pl.Series:
+    """Moments from text.
+
+    Args:
+        column: [N] text without missing values.
+        time_format: How they are written (``strptime``); None to tell it from them.
+        where: From a row to where it stands.
+        name: Of the data, for messages.
+
+    Returns:
+        Datetime in microseconds, in UTC where zones are given.
+
+    Raises:
+        DataError: They cannot be read, or a day and a month cannot be told apart; with the line and an example.
+    """
+    column = column.str.strip_chars()
+    if time_format is not None:
+        return _by_format(column, time_format, where, name)
+    quick = _iso(column)
+    if quick is not None:
+        return quick
+    shape = next((one for one, pattern in _SHAPES.items() if re.match(pattern, column[0])), None)
+    if shape is None:
+        raise _unread(column, pl.Series([True]), where, name)
+    parts = column.str.extract_groups(_SHAPES[shape]).struct.unnest()
+    fits = column.str.contains(_SHAPES[shape])
+    if not fits.all():
+        raise _unread(column, ~fits, where, name)
+    _refuse_mixed_zones(column, parts["zone"], where, name)
+    if shape == "year last":
+        return _day_or_month(column, parts, where, name)
+    if "name" in parts.columns:
+        parts = parts.with_columns(month=_month_number(parts["name"]))
+    return _built(column, parts, where, name)
+
+
+def _iso(column: pl.Series) -> pl.Series | None:
+    """The common forms by Polars itself; None where one value does not fit."""
+    first = column[0]
+    if not re.match(r"^\d{4}-\d\d-\d\d", first):
+        return None
+    zoned = re.search(r"(Z| UTC)$", first)
+    if zoned is not None:
+        if not column.str.ends_with(zoned.group()).all():
+            return None
+        column = column.str.strip_suffix(zoned.group())
+        first = column[0]
+    day, clocks = "%Y-%m-%d", ("%H:%M:%S%.f", "%H:%M")
+    for kind in [day] if len(first) == len("2024-01-31") else [f"{day}{first[10]}{clock}" for clock in clocks]:
+        if kind == day:
+            times = column.str.to_date(kind, strict=False).cast(pl.Datetime("us"))
+        else:
+            times = column.str.to_datetime(kind, time_unit="us", strict=False)
+        if not times.has_nulls():
+            return times.dt.replace_time_zone("UTC") if zoned else times
+    return None
+
+
+def _by_format(column: pl.Series, time_format: str, where: Where, name: str) -> pl.Series:
+    # Python's %f is a fraction; Polars writes it with its point.
+    kind = time_format.replace(".%f", "%.f")
+    zoned = "%z" in kind or "%Z" in kind
+    has_clock = any(part in kind for part in ("%H", "%I", "%T", "%R", "%X", "%c", "%s", "%M"))
+    try:
+        if has_clock:
+            times = column.str.to_datetime(kind, time_unit="us", strict=False, time_zone="UTC" if zoned else None)
+        else:
+            times = column.str.to_date(kind, strict=False).cast(pl.Datetime("us"))
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+        raise DataError(f"time_format={time_format!r}: {str(error).splitlines()[0]}") from error
+    if times.has_nulls():
+        row = int(times.is_null().arg_true()[0])
+        raise DataError(f"{name}, {where(row)}: the timestamp {column[row]!r} is not written as {time_format!r}")
+    return times
+
+
+def _day_or_month(column: pl.Series, parts: pl.DataFrame, where: Where, name: str) -> pl.Series:
+    """Two numbers before the year: the reading that fits all rows, if one does and the other does not."""
+    one, two = (parts[each].cast(pl.Int64) for each in ("one", "two"))
+    day_first, month_first = bool((two <= 12).all()), bool((one <= 12).all())
+    if day_first and month_first and not (one == two).all():
+        row = int((one != two).arg_true()[0])
+        raise DataError(
+            f"{name}, {where(row)}: the timestamp {column[row]!r} is ambiguous, day or month may come first, and no "
+            f"other row tells which: {ADVICE}"
+        )
+    if not day_first and not month_first:
+        row = int(((two if month_first else one) > 12).arg_true()[0])
+        raise DataError(f"{name}, {where(row)}: in some timestamps the day comes first, in others the month: {ADVICE}")
+    day, month = (one, two) if day_first else (two, one)
+    return _built(column, parts.with_columns(day=day, month=month), where, name)
+
+
+def _month_number(names: pl.Series) -> pl.Series:
+    numbers = {month: number for number, month in enumerate(_MONTHS, start=1)}
+    return names.str.to_lowercase().replace_strict(numbers, default=None, return_dtype=pl.Int64)
+
+
+def _built(column: pl.Series, parts: pl.DataFrame, where: Where, name: str) -> pl.Series:
+    """Moments from their parts, by way of the one form that Polars reads strictly."""
+    number = {each: pl.col(each).cast(pl.Int64).fill_null(0) for each in ("hour", "minute", "second")}
+    half = pl.col("half").str.to_lowercase().str.slice(0, 1)
+    hour = pl.when(half == "p").then(number["hour"] % 12 + 12).when(half == "a").then(number["hour"] % 12)
+    impossible = half.is_not_null() & ~number["hour"].is_between(1, 12)
+    fields = [
+        pl.col("year").cast(pl.String),
+        *(pl.col(each).cast(pl.Int64).cast(pl.String).str.zfill(2) for each in ("month", "day")),
+        hour.otherwise(number["hour"]).cast(pl.String).str.zfill(2),
+        *(number[each].cast(pl.String).str.zfill(2) for each in ("minute", "second")),
+    ]
+    text = pl.format("{}-{}-{} {}:{}:{}", *fields)
+    micro = pl.col("fraction").str.pad_end(9, "0").str.slice(0, 6).cast(pl.Int64).fill_null(0)
+    offset = _offset(pl.col("zone"))
+    times = parts.select(
+        pl.when(~impossible).then(text.str.to_datetime("%Y-%m-%d %H:%M:%S", time_unit="us", strict=False))
+        + pl.duration(microseconds=micro)
+        - pl.duration(minutes=offset)
+    ).to_series()
+    if times.has_nulls():
+        raise _unread(column, times.is_null(), where, name)
+    return times.dt.replace_time_zone("UTC") if parts["zone"].is_not_null().any() else times
+
+
+def _offset(zone: pl.Expr) -> pl.Expr:
+    """Minutes ahead of UTC."""
+    sign = pl.when(zone.str.starts_with("-")).then(-1).otherwise(1)
+    hours = zone.str.extract(r"^[+-](\d\d)").cast(pl.Int64).fill_null(0)
+    minutes = zone.str.extract(r"^[+-]\d\d:?(\d\d)").cast(pl.Int64).fill_null(0)
+    return sign * (hours * 60 + minutes)
+
+
+def _refuse_mixed_zones(column: pl.Series, zone: pl.Series, where: Where, name: str) -> None:
+    without = zone.is_null()
+    if without.any() and not without.all():
+        row, other = int(without.arg_true()[0]), int((~without).arg_true()[0])
+        raise DataError(
+            f"{name}: the timestamp {column[row]!r} ({where(row)}) names no time zone, {column[other]!r} "
+            f"({where(other)}) does: name one in all, or in none"
+        )
+
+
+def _unread(column: pl.Series, wrong: pl.Series, where: Where, name: str) -> DataError:
+    row = int(wrong.arg_true()[0])
+    beside = "" if row == 0 else f" (the first is {column[0]!r})"
+    return DataError(
+        f"{name}, {where(row)}: cannot read timestamps such as {column[row]!r}{beside}: use numbers or ISO 8601 text, "
+        f"all of one form, or {ADVICE}"
+    )
