@@ -356,7 +356,10 @@ def test_what_is_said_about_the_file_of_a_log_is_not_said_about_its_events(tmp_p
     for name in ("new.parquet", "new.csv"):
         run_cli("events", tmp_path / "run", "--out", tmp_path / name, "--json").document()
         whole.append(ELCRec.load(tmp_path / "run").partial_fit(tmp_path / name, epochs=1, progress=False).log.frame)
+    both = [tmp_path / "new.parquet", tmp_path / "new.csv"]
+    whole.append(ELCRec.load(tmp_path / "run").partial_fit(both, epochs=1, progress=False).log.frame)
     assert whole[0].equals(whole[1])
+    assert whole[0].equals(whole[2]), "told twice"
     assert whole[0].height == len(log) + 1
     assert whole[0].filter(user_id="new").select(
         "item_id", pl.col("timestamp").cast(pl.String).str.head(10)

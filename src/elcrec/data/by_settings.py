@@ -39,13 +39,13 @@ def read_new(data: Any, format: str | None, settings: Settings) -> Interactions:
     """
     if isinstance(data, Interactions):
         return data
-    exported = _header(data) in EXPORTED
+    exported = all(_header(one) in EXPORTED for one in (data if isinstance(data, list | tuple) else [data]))
     asked = Layout(format, missing="keep") if exported else layout(format, settings)
     return Interactions.understood(understand(data, replace(asked, event_ids=True)))
 
 
 def _header(data: Any) -> tuple[str, ...]:
-    """The columns of a table, or of a file as :func:`elcrec.serving.events_file.events_as_log` is written to."""
+    """The columns of a table, or of a file as ``elcrec events`` writes it."""
     path = Path(data) if isinstance(data, str | Path) else None
     try:
         if path is None:
