@@ -39,7 +39,7 @@ def _delimited(text: Text, asked: Asked) -> Raw:
     line_of = _Lines(piece, dialect, quoted is not False)
     if quoted == "mixed":
         frame = _by_csv_module(piece, dialect)
-    elif len(dialect.separator) > 1 or dialect.separator == BLANKS:
+    elif not dialect.by_polars:
         frame = _split_lines(piece, dialect, line_of)
     else:
         try:
@@ -50,6 +50,7 @@ def _delimited(text: Text, asked: Asked) -> Raw:
                 has_header=False,
                 skip_lines=dialect.skipped,
                 schema=dict.fromkeys(dialect.names, pl.String),
+                missing_columns="insert",
             ).collect(engine="streaming")
         except pl.exceptions.PolarsError as error:
             if "utf-8" not in str(error).lower():
@@ -81,7 +82,7 @@ def _delimited(text: Text, asked: Asked) -> Raw:
 
 def _is_quoted(piece: Piece, dialect: Dialect) -> bool | Literal["mixed"]:
     """Whether quotes enclose fields: no, yes, or in some lines only, so that each must be looked at."""
-    if len(dialect.separator) > 1 or dialect.separator == BLANKS or not _holds_quotes(piece):
+    if not dialect.by_polars or not _holds_quotes(piece):
         return False
     separator = re.escape(dialect.separator)
     cell = rf'(?:[^"{separator}]*|[ ]?"(?:[^"]|"")*")'
@@ -183,7 +184,7 @@ class _Lines:
         width = len(self.dialect.names)
         with reading(self.piece):
             for line, row in self._records():
-                if len(row) > width or (len(row) != width and len(self.dialect.separator) > 1):
+                if len(row) > width or (len(row) != width and not self.dialect.by_polars):
                     raise _ragged(self.piece, line, len(row), width)
 
     def refuse_repeated_header(self, frame: pl.DataFrame, name: str) -> None:

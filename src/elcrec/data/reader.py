@@ -12,10 +12,10 @@ import polars as pl
 
 from elcrec.data.columns import candidates, canonical, choose_columns, list_columns, looks_like_time, shown
 from elcrec.data.files import read_column, scan
-from elcrec.data.id_columns import Found, missing_rows, refuse_totals, validate_ids
+from elcrec.data.id_columns import Found, as_integers, missing_rows, refuse_totals, validate_ids
 from elcrec.data.joining import ID, event_ids
 from elcrec.data.raw import Asked, Raw
-from elcrec.data.time_columns import is_clock, joined_clock, validate_times
+from elcrec.data.time_columns import is_clock, joined_clock, quick_times, validate_times
 from elcrec.errors import DataError
 
 Missing = Literal["refuse", "drop", "keep"]
@@ -107,9 +107,16 @@ def understand(source: Any, layout: Layout) -> Understood:
     if layout.event_ids and ID in parts[0].frame.collect_schema() and ID not in names.values():
         names[ID] = ID
     _check_parts(parts, names)
-    found = Found(parts[0].name, partial(_line_of, parts), layout.missing, notes)
+    found = Found(
+        parts[0].name if len(parts) == 1 else f"the log of {len(parts)} files",
+        partial(_line_of, parts),
+        layout.missing,
+        notes,
+    )
     columns = {role: _column(parts, name, role) for role, name in names.items()}
     kinds = _kinds(columns.pop("event", None))
+    if not any(part.guessed for part in parts):
+        columns = {role: _quick(column, role, parts[0], layout) for role, column in columns.items()}
     _join_clock(parts, names, columns)
     _keep_whole_rows(columns, found)
     read = []
@@ -269,6 +276,17 @@ def _keep_whole_rows(columns: dict[str, pl.Series], found: Found) -> None:
         columns[role] = columns[role].filter(whole)
 
 
+def _quick(column: pl.Series, role: str, part: Raw, layout: Layout) -> pl.Series:
+    """Text of the most common forms as what it means: nothing is missing there, and nothing odd."""
+    if column.dtype != pl.String or column.is_empty():
+        return column
+    if role == "timestamp":
+        quick = quick_times(column) if layout.time_format is None else None
+    else:
+        quick = as_integers(column) if part.untyped else None
+    return column if quick is None else quick.alias(role)
+
+
 def _validated(column: pl.Series, role: str, parts: Sequence[Raw], layout: Layout, found: Found) -> pl.Series:
     if column.is_empty():
         raise DataError(f"{found.name}: the data has a header but no rows: nothing to learn from")
@@ -280,7 +298,7 @@ def _validated(column: pl.Series, role: str, parts: Sequence[Raw], layout: Layou
         return validate_times(column, layout.time_format, found).alias(role)
     if role == "user_id":
         refuse_totals(column, found)
-    if column.dtype == pl.String and column.str.contains(r"^\s*\[.*\]\s*$").all():
+    if column.dtype == pl.String and column[0].startswith("[") and column.str.contains(r"^\[.*\]\s*$").all():
         raise DataError(
             f"{role} holds lists, such as {column[0][:40]!r}: write one event a row, or JSON Lines with lists"
         )
