@@ -13,6 +13,8 @@ import polars as pl
 import torch
 from torch import Tensor
 
+from elcrec.data.clock import Clock
+from elcrec.data.joining import ID
 from elcrec.data.vocabulary import Indices
 from elcrec.errors import SettingsError, UnknownIdError
 from elcrec.evaluation.ranking import top_items
@@ -80,8 +82,19 @@ class Answering(Recommending):
         number = self.users.by_text.get(str(user))
         return None if number is None else self._item_N[self._bounds(number)]
 
-    def times_of(self, user: Any) -> npt.NDArray[np.float64] | None:
-        """When those were, in seconds since 1970 (numbers in the log as they are): float64 [n].
+    @cached_property
+    def clock(self) -> Clock:
+        """How the log tells time."""
+        return Clock.of(self._known.whole.frame.get_column("timestamp", default=None))
+
+    @cached_property
+    def learnt_events(self) -> frozenset[str]:
+        """Ids of events that a log without times holds; with times these tell."""
+        ids = self.log.frame.get_column(ID, default=pl.Series(dtype=pl.String))
+        return frozenset(ids.drop_nulls().to_list())
+
+    def times_of(self, user: Any) -> npt.NDArray[np.int64 | np.float64] | None:
+        """When those were, in the log's own unit (dates and moments as whole numbers of it): [n].
 
         None for an unknown user, or where the log has no times.
         """
@@ -97,13 +110,11 @@ class Answering(Recommending):
         return items
 
     @cached_property
-    def _time_N(self) -> npt.NDArray[np.float64] | None:
+    def _time_N(self) -> npt.NDArray[np.int64 | np.float64] | None:
         if "timestamp" not in self.log.frame.columns:
             return None
-        times = self.log.frame["timestamp"]
-        if times.dtype in (pl.Date, pl.Datetime):
-            return times.cast(pl.Datetime("us")).dt.epoch("us").cast(pl.Float64).to_numpy() / 1e6
-        return times.to_physical().cast(pl.Float64).to_numpy()
+        times = self.log.frame["timestamp"].to_physical()
+        return times.cast(pl.Float64 if times.dtype.is_float() else pl.Int64).to_numpy()
 
     # ------------------------------------------------------------------ lists
 

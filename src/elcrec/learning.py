@@ -9,7 +9,7 @@ from typing import Any, Self
 
 import torch
 
-from elcrec.data.by_settings import filtered, read_log
+from elcrec.data.by_settings import filtered, read_log, read_new
 from elcrec.data.catalogue import Catalogue
 from elcrec.data.files import fingerprint
 from elcrec.data.vocabulary import Vocabulary
@@ -80,23 +80,24 @@ class Learning(Keeping):
             reporter: Reporter = TerminalReporter() if progress and team.leads else SilentReporter()
         else:
             reporter = progress
-        log = self._read(data, format)
+        whole = read_log(data, format, self.settings)
+        log = filtered(whole, self.settings)
         catalogue = None if items is None else Catalogue.read(items)
         named = None if names_from is None else self._earlier(names_from)
-        mark = fingerprint(log.frame)
+        mark = fingerprint(whole.frame)
         folder = None if out is None else RunFolder(Path(out))
         if folder is not None and team.told(lambda: self._finished(folder, mark, resume, overwrite)):
             return self._restore(folder)
-        self._use(log, Vocabulary.of(log.frame["item_id"], first=1, kind="item"), catalogue)
+        self._use(log, Vocabulary.of(log.frame["item_id"], first=1, kind="item"), catalogue, whole)
         self._split.learners()
         self._split.targets("valid")
         if named is not None:
             self._shared_items(named)  # better now than after the training
         reporter.log(log.summary())
         if folder is not None and team.leads and (overwrite or not folder.started):
-            folder.begin(self.recipe, self.settings, log, self.items, mark)
+            folder.begin(self.recipe, self.settings, whole, self.items, mark)
         elif folder is not None and team.leads:
-            folder.write_log(log, self.items)  # the start may have been interrupted
+            folder.write_log(whole, self.items)  # the start may have been interrupted
         with seeded(self.settings.seed, 0, self.device):
             network = ELCRecNetwork(self.settings, len(self.items)).to(self.device)
         checkpoint = None if folder is None else folder.checkpoint
@@ -126,15 +127,16 @@ class Learning(Keeping):
     ) -> Self:
         """Learn on from new events, instead of from everything anew.
 
-        They are joined to the log learnt from. Items keep their vectors and new ones begin as the sum of their
-        neighbours' (:func:`elcrec.training.growth.grown`); intents keep their numbers and names (where k-means finds
-        them anew, the names go to those that mean the same). Then a few epochs over the whole log, with a schedule of
-        their own; the best on validation is kept, the start included. Until that is done the model stays what it was.
-        Its settings do not change. What it costs in accuracy: docs/evaluation.md.
+        They are joined to the whole log; filters (``min_user_count``, ...) look at all of it again. Items keep their
+        vectors and new ones begin as the sum of their neighbours' (:func:`elcrec.training.growth.grown`); intents keep
+        their numbers and names (where k-means finds them anew, the names go to those that mean the same). Then a few
+        epochs over the whole log, with a schedule of their own; the best on validation is kept, the start included.
+        Until that is done the model stays what it was. Its settings do not change. What it costs in accuracy:
+        docs/evaluation.md.
 
         Args:
-            data: New events: file, table or :class:`Interactions`; with times, those that the log holds already
-                count once.
+            data: New events: file, table or :class:`Interactions`; those that the log holds already count once, see
+                :meth:`Interactions.joined`.
             epochs: Epochs to go, 1 or more.
             progress: See :meth:`fit`.
             format: Format of a data file.
@@ -154,7 +156,8 @@ class Learning(Keeping):
         if int(os.environ.get("WORLD_SIZE", "1")) > 1:
             raise SettingsError("learning on (partial_fit, --from) is done by one process: start it without torchrun")
         described = self.catalogue if items is None else Catalogue.read(items).over(self.catalogue)
-        log = filtered(self.log.joined(read_log(data, format, s)), s)
+        whole = self._known.whole.joined(read_new(data, format, s))
+        log = filtered(whole, s)
         vocabulary = Vocabulary.of(log.frame["item_id"], first=1, kind="item")
         split = self._split_of(log, vocabulary)
         described = None if described is None else described.matched(vocabulary.ids)
@@ -167,7 +170,7 @@ class Learning(Keeping):
             progress = TerminalReporter() if progress else SilentReporter()
         state = train(larger, split, settings, progress, start=start)
         before, done, best = copy.copy(self), len(self.history), self.metrics.get("best_epoch", 0)
-        self._use(log, vocabulary, described)
+        self._use(log, vocabulary, described, whole)
         self._network = larger.eval()
         self.history = [*self.history, *({**record, "epoch": done + record["epoch"]} for record in state.history)]
         if s.intent_learning == "em":

@@ -82,6 +82,7 @@ class Learnt:
 
     Attributes:
         log: The log, filtered and in order.
+        whole: The same before the filters.
         items: The items the model knows.
         users: The users of the log.
         split: The log as tensors.
@@ -89,6 +90,7 @@ class Learnt:
     """
 
     log: Interactions
+    whole: Interactions
     items: Vocabulary
     users: Vocabulary
     split: Split

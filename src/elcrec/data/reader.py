@@ -13,6 +13,7 @@ import polars as pl
 from elcrec.data.columns import candidates, canonical, choose_columns, list_columns, looks_like_time, shown
 from elcrec.data.files import read_column, scan
 from elcrec.data.id_columns import Found, as_integers, missing_rows, refuse_totals, validate_ids
+from elcrec.data.joining import ID, event_ids
 from elcrec.data.raw import Asked, Raw
 from elcrec.data.time_columns import is_clock, joined_clock, quick_times, validate_times
 from elcrec.errors import DataError
@@ -36,6 +37,7 @@ class Layout:
         missing: What happens to rows without an id or a time: ``refuse`` the log, ``drop`` the rows, or ``keep``
             words such as ``None`` as ids.
         encoding: Of text that is not UTF-8.
+        event_ids: Read the column ``event_id``, where there is one.
     """
 
     format: str | None = None
@@ -46,6 +48,7 @@ class Layout:
     time_format: str | None = None
     missing: Missing = "refuse"
     encoding: str | None = None
+    event_ids: bool = False
 
     @property
     def by_role(self) -> dict[str, str | None]:
@@ -101,6 +104,8 @@ def understand(source: Any, layout: Layout) -> Understood:
     notes = [note for part in parts for note in part.notes]
     parts = [_exploded(part, layout, notes) for part in parts]
     names = choose_columns(parts[0].frame.collect_schema().names(), {**layout.by_role, "event": None}, notes)
+    if layout.event_ids and ID in parts[0].frame.collect_schema() and ID not in names.values():
+        names[ID] = ID
     _check_parts(parts, names)
     found = Found(
         parts[0].name if len(parts) == 1 else f"the log of {len(parts)} files",
@@ -243,7 +248,7 @@ def _join_clock(parts: Sequence[Raw], names: dict[str, str], columns: dict[str, 
 
 def _keep_whole_rows(columns: dict[str, pl.Series], found: Found) -> None:
     """Refuse rows without an id or a time, or drop them, as the caller says."""
-    masks = {role: missing_rows(column, found) for role, column in columns.items()}
+    masks = {role: missing_rows(column, found) for role, column in columns.items() if role != ID}
     lacking = {role: mask for role, mask in masks.items() if mask is not None}
     if not lacking:
         return
@@ -287,6 +292,8 @@ def _validated(column: pl.Series, role: str, parts: Sequence[Raw], layout: Layou
         raise DataError(f"{found.name}: the data has a header but no rows: nothing to learn from")
     if any(part.guessed for part in parts):
         _refuse_guessed(column, found)
+    if role == ID:
+        return event_ids(column)
     if role == "timestamp":
         return validate_times(column, layout.time_format, found).alias(role)
     if role == "user_id":

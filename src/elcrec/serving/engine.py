@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import torch
 
-from elcrec.errors import RunError, UnknownIdError
+from elcrec.errors import RunError, SettingsError, UnknownIdError
 from elcrec.serving.contracts import Map, Wishes
 from elcrec.serving.options import Options
 from elcrec.serving.people import Numbers, history
@@ -279,19 +279,22 @@ class Engine:
         async with self._reloading:
             changed = stamp_of(self.options.run).model != self.snapshot.stamp.model
             if changed:
-                fresh = await asyncio.to_thread(_load_and_prepare, self.options, self.snapshot.study)
+                fresh = await asyncio.to_thread(_load_and_prepare, self.options, self.snapshot.study, self.store)
                 self.snapshot = fresh  # who asks the old one already is answered by it
             if stamp_of(self.snapshot.run).names != self.snapshot.stamp.names:
                 await self.snapshot.ask(self.snapshot.read_names)
             return changed
 
 
-def _load_and_prepare(options: Options, study: ThreadPoolExecutor) -> Snapshot:
+def _load_and_prepare(options: Options, study: ThreadPoolExecutor, store: Store) -> Snapshot:
     try:
         snapshot = Snapshot.load(options, study)
         snapshot.prepare()
+        store.adopt(snapshot.model.clock.kind)
     except RunError:
         raise
+    except SettingsError as error:
+        raise RunError(str(error)) from error
     except Exception as error:
         raise RunError(f"{options.run} is damaged: {error}") from error
     return snapshot
