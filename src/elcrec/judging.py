@@ -17,6 +17,7 @@ from elcrec.errors import DataError
 from elcrec.evaluation.intent_quality import intent_quality, stability
 from elcrec.evaluation.metrics import CUTOFFS, ranking_metrics
 from elcrec.evaluation.ranking import UNRANKED, target_ranks
+from elcrec.evaluation.repeats import repeat_share
 from elcrec.evaluation.suggest_k import suggest_k
 from elcrec.storage import write_frame
 from elcrec.trained import Asked
@@ -50,7 +51,8 @@ class Judging(Understanding):
         Returns:
             ``hit_rate@k``, ``ndcg@k``, ``mrr@k`` and ``coverage@k`` (share of the catalogue that anybody is
             shown), all in [0, 1], for k in 1, 5, 10, 20, 50; ``ceiling`` (share of users whose item may be
-            ranked at all: seen items are not); ``n_users``, ``n_items``, ``split``.
+            ranked at all: seen items are not); ``repeats`` (share of users who had the item before); ``n_users``,
+            ``n_items``, ``split``.
         """
         rank_Q, who, coverage = self._ranks(data, split, format, unknown, most)
         if ranks is not None:
@@ -74,7 +76,7 @@ class Judging(Understanding):
     def _ranks(
         self, data: Any, split: str, format: str | None, unknown: str, most: int | None = None
     ) -> tuple[Tensor, pl.DataFrame, dict[str, float]]:
-        """Ranks, whose and of what (``user_id``, ``item_id``), and coverage."""
+        """Ranks, whose and of what (``user_id``, ``item_id``), and coverage and repeats."""
         if data is None:
             evaluated, users = self._split, self.users
         else:
@@ -90,6 +92,7 @@ class Judging(Understanding):
             self.settings.exclude_seen,
             CUTOFFS,
         )
+        coverage["repeats"] = repeat_share(evaluated.item_N, evaluated.start_U[user_Q], target_Q)
         who = pl.DataFrame(
             [
                 users.ids_of(user_Q.cpu().numpy()).alias("user_id"),

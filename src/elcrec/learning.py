@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import copy
 import os
+import warnings
 from pathlib import Path
 from typing import Any, Self
 
 import torch
 
+from elcrec.config import Settings
 from elcrec.data.by_settings import filtered, read_log
 from elcrec.data.catalogue import Catalogue
 from elcrec.data.files import fingerprint
+from elcrec.data.splits import Split
 from elcrec.data.vocabulary import Vocabulary
-from elcrec.errors import RunError, SettingsError
+from elcrec.errors import DataWarning, RunError, SettingsError
+from elcrec.evaluation.repeats import repeat_share, repeat_warning
 from elcrec.keeping import Keeping
 from elcrec.model.network import ELCRecNetwork
 from elcrec.run_folder import RunFolder
@@ -90,6 +94,8 @@ class Learning(Keeping):
         self._use(log, Vocabulary.of(log.frame["item_id"], first=1, kind="item"), catalogue)
         self._split.learners()
         self._split.targets("valid")
+        if team.leads:
+            _warn_of_repeats(self._split, self.settings)
         if named is not None:
             self._shared_items(named)  # better now than after the training
         reporter.log(log.summary())
@@ -211,3 +217,12 @@ class Learning(Keeping):
         if changed:
             raise RunError(f"{folder.path} has other settings ({', '.join(changed)}): resume without them")
         self.recipe = str(document.get("recipe"))
+
+
+def _warn_of_repeats(split: Split, settings: Settings) -> None:
+    """Say where held-out items cannot be found: those of the test, or of validation where there is no test."""
+    part = "test" if bool((split.test_U >= 0).any()) else "valid"
+    user_Q, target_Q = split.targets(part, settings.judged_users, settings.seed)
+    note = repeat_warning(repeat_share(split.item_N, split.start_U[user_Q], target_Q), settings.exclude_seen)
+    if note is not None:
+        warnings.warn(note, DataWarning, stacklevel=4)

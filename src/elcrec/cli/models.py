@@ -155,9 +155,13 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Rank the full catalogue for every user's held-out item."""
+    from elcrec.evaluation.repeats import repeat_warning
     from elcrec.recommender import ELCRec
 
-    metrics = ELCRec.load(run, device).evaluate(source_of(data), split, format, unknown, ranks)
+    model = ELCRec.load(run, device)
+    metrics = model.evaluate(source_of(data), split, format, unknown, ranks)
+    if note := repeat_warning(metrics["repeats"], model.settings.exclude_seen):
+        say(f"warning: {note}")
     if ranks is not None:
         say(f"ranks written to {ranks}")
     if as_json:
