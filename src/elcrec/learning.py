@@ -21,10 +21,10 @@ from elcrec.evaluation.repeats import repeat_share, repeat_warning
 from elcrec.keeping import Keeping
 from elcrec.model.network import ELCRecNetwork
 from elcrec.run_folder import RunFolder
-from elcrec.training.checkpoint import Progress
 from elcrec.training.distributed import Team, joined
 from elcrec.training.growth import grown
-from elcrec.training.loop import SELECT_ON, Reporter, seeded, train, validate
+from elcrec.training.increment import step_share, train_on
+from elcrec.training.loop import Reporter, seeded, train
 from elcrec.training.report import SilentReporter, TerminalReporter
 
 
@@ -135,12 +135,14 @@ class Learning(Keeping):
         They are joined to the log learnt from. Items keep their vectors and new ones begin as the sum of their
         neighbours' (:func:`elcrec.training.growth.grown`); intents keep their numbers and names (where k-means finds
         them anew, the names go to those that mean the same). Then a few epochs over the whole log, with a schedule of
-        their own; the best on validation is kept, the start included. Until that is done the model stays what it was.
-        Its settings do not change. What it costs in accuracy: docs/evaluation.md.
+        their own; the best on validation is kept, the start included. Where less than 1% of the log is new, the weights
+        go only part of the way (:func:`elcrec.training.increment.step_share`): one event does not change everybody's
+        lists. Until that is done the model stays what it was. Its settings do not change. ``metrics["learnt_on"]`` says
+        what was new, and how far the weights went. What it costs in accuracy: docs/evaluation.md.
 
         Args:
             data: New events: file, table or :class:`Interactions`; with times, those that the log holds already
-                count once.
+                count once. Where the log holds all of them nothing changes, with a warning.
             epochs: Epochs to go, 1 or more.
             progress: See :meth:`fit`.
             format: Format of a data file.
@@ -160,18 +162,29 @@ class Learning(Keeping):
         if int(os.environ.get("WORLD_SIZE", "1")) > 1:
             raise SettingsError("learning on (partial_fit, --from) is done by one process: start it without torchrun")
         described = self.catalogue if items is None else Catalogue.read(items).over(self.catalogue)
-        log = filtered(self.log.joined(read_log(data, format, s)), s)
+        newer = read_log(data, format, s)
+        whole = self.log.joined(newer)
+        added = len(whole) - len(self.log)
+        if added == 0:
+            if items is not None:
+                self.describe_items(described)
+            new = {"new_events": 0, "known_events": len(newer), "new_users": 0, "new_items": 0, "step": 0.0}
+            self.metrics = {**self.metrics, "learnt_on": new}
+            note = f"nothing new: all {len(newer):,} events are in the log already; the model stays what it was"
+            warnings.warn(note, DataWarning, stacklevel=2)
+            return self
+        log = filtered(whole, s)
         vocabulary = Vocabulary.of(log.frame["item_id"], first=1, kind="item")
         split = self._split_of(log, vocabulary)
         described = None if described is None else described.matched(vocabulary.ids)
         before_V = torch.from_numpy(self.items.indices(vocabulary.ids, unknown="skip")).to(self.device)
+        _warn_of_repeats(split, s)
         with seeded(s.seed, 0, self.device):
             larger = grown(network, s, before_V, split)
-        settings = s.model_copy(update={"epochs": epochs, "warmup_epochs": 0})
-        start = Progress(best_value=validate(larger, split, settings)[SELECT_ON])
+        share = step_share(len(log) - len(self.log), len(log))
         if isinstance(progress, bool):
             progress = TerminalReporter() if progress else SilentReporter()
-        state = train(larger, split, settings, progress, start=start)
+        state = train_on(larger, split, s, epochs, progress, share)
         before, done, best = copy.copy(self), len(self.history), self.metrics.get("best_epoch", 0)
         self._use(log, vocabulary, described)
         self._network = larger.eval()
@@ -183,6 +196,13 @@ class Learning(Keeping):
             "best_epoch": done + state.best_epoch if state.best_epoch else best,
             "epochs": len(self.history),
             "train_seconds": self.metrics.get("train_seconds", 0.0) + state.seconds,
+            "learnt_on": {
+                "new_events": added,
+                "known_events": len(newer) - added,
+                "new_users": len(self.users) - len(before.users),
+                "new_items": len(self.items) - len(before.items),
+                "step": share,
+            },
             **self._results(),
         }
         return self

@@ -111,6 +111,11 @@ def train(
     if as_json:
         print_json({"run": str(out), **model.metrics})
     else:
+        if start is not None and (new := model.metrics.get("learnt_on")):
+            say(
+                f"{new['new_events']:,} new events ({new['new_users']:,} new users, {new['new_items']:,} new items; "
+                f"{new['known_events']:,} were known): weights moved {new['step']:.0%} of the way"
+            )
         say_metrics(model.metrics)
         say(f"written to {out}: try  elcrec recommend {out} --user {model.users.ids[0]}  or  elcrec intents {out}")
 
