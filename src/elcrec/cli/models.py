@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from elcrec.cli.everybody import write_all_lists
 from elcrec.cli.output import console, first_process, print_json, print_measures, print_rows, say, say_metrics
 from elcrec.cli.parameters import (
     Columns,
@@ -243,12 +244,15 @@ def recommend(
         _say_written(recommend_on_ray(ray, run, out, k, **wishes), out, as_json)
         return
     model = ELCRec.load(run, device)
+    if everybody and out is not None:
+        _say_written(write_all_lists(model, out, k, wishes), out, as_json)
+        return
     if history:
         asked = [[part.strip() for part in text.split(",") if part.strip()] for text in history]
         lists = model.recommend_from_history(asked, k, unknown=unknown, **wishes)
         lists = lists.select(pl.lit(None).alias("user_id"), pl.all())
     else:
-        lists = model.recommend(None if everybody else user, k, unknown=unknown, **wishes)
+        lists = model.recommend(user, k, unknown=unknown, **wishes)
     if out is not None:
         write_frame(out, lists)
         _say_written(len(lists), out, as_json)
