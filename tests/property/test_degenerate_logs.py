@@ -11,8 +11,9 @@ import torch
 
 from cli_runner import contents, run_cli, shop_csv
 from elcrec import ELCRec, ElcrecError
+from elcrec.config import Settings
 from elcrec.data.batches import ItemSampler
-from elcrec.errors import TrainingError
+from elcrec.errors import SettingsError, TrainingError
 
 TINY: dict[str, Any] = {
     "epochs": 2,
@@ -130,3 +131,9 @@ def test_drawn_items_stand_for_the_catalogue_whatever_their_number(n_draws: int)
     generator = torch.Generator().manual_seed(0)
     estimates = [float((1 / sampler.draw(n_draws, generator)[1]).sum()) for _ in range(4000)]
     assert sum(estimates) / len(estimates) == pytest.approx(5, rel=0.06)
+
+
+@pytest.mark.parametrize("name", [name for name, field in Settings.model_fields.items() if field.annotation is int])
+def test_whole_numbers_that_nothing_can_hold_are_refused(name: str) -> None:
+    with pytest.raises(SettingsError, match=name):
+        ELCRec(**{name: 10**23})
