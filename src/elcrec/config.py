@@ -10,7 +10,15 @@ from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from elcrec.errors import SettingsError
 
@@ -146,6 +154,13 @@ class Settings(BaseModel):
 
     # Use
     exclude_seen: bool = Field(True, description="Never rank what is in the history")
+
+    @field_validator("*")
+    @classmethod
+    def _whole_numbers_fit(cls, value: Any) -> Any:
+        if isinstance(value, int) and value >= 2**31:
+            raise ValueError("use a number below 2147483648")
+        return value
 
     @model_validator(mode="after")
     def _heads_divide_width(self) -> Settings:

@@ -23,5 +23,9 @@ class RunError(ElcrecError):
     """A run folder is missing, damaged, unfinished, in use or from a newer version."""
 
 
+class TrainingError(ElcrecError):
+    """Training diverged: a loss or a weight is no longer a finite number."""
+
+
 class DataWarning(UserWarning):
     """What may surprise in a log that was read: one line, with the option that helps."""

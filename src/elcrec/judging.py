@@ -18,6 +18,7 @@ from elcrec.errors import DataError
 from elcrec.evaluation.intent_quality import intent_quality, stability
 from elcrec.evaluation.metrics import CUTOFFS, ranking_metrics
 from elcrec.evaluation.ranking import UNRANKED, target_ranks
+from elcrec.evaluation.repeats import repeat_share
 from elcrec.evaluation.suggest_k import suggest_k
 from elcrec.storage import write_frame
 from elcrec.trained import Asked
@@ -51,7 +52,8 @@ class Judging(Understanding):
         Returns:
             ``hit_rate@k``, ``ndcg@k``, ``mrr@k`` and ``coverage@k`` (share of the catalogue that anybody is
             shown), all in [0, 1], for k in 1, 5, 10, 20, 50; ``ceiling`` (share of users whose item may be
-            ranked at all: seen items are not); ``n_users``, ``n_items``, ``split``.
+            ranked at all: seen items are not); ``repeats`` (share of users who had the item before); ``n_users``,
+            ``n_items``, ``split``.
         """
         evaluated, users = self._evaluated(data, format, unknown)
         metrics, ranked = self._judged(evaluated, users, split, most)
@@ -99,6 +101,7 @@ class Judging(Understanding):
             self.settings.exclude_seen,
             CUTOFFS,
         )
+        coverage["repeats"] = repeat_share(evaluated.item_N, evaluated.start_U[user_Q], target_Q)
         metrics = {
             **ranking_metrics(rank_Q),
             **coverage,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -78,6 +78,21 @@ class Recommending(Explaining):
         """
         how = (exclude_seen, explain, intents, exclude_intents, strength, diversify)
         return self._lists(self._of_users(users, unknown), self._policy(k, *how, approximate=approximate))
+
+    def recommend_in_blocks(self, k: int = 10, **wishes: Any) -> Iterator[pl.DataFrame]:
+        """Lists of all users, some thousands at a time: more than fit into memory together.
+
+        Args:
+            k: See :meth:`recommend`.
+            wishes: Its keyword arguments and ``exclude_seen``.
+
+        Yields:
+            The rows of :meth:`recommend`, in its order.
+        """
+        asked, policy = self._of_users(None), self._policy(k, **{"exclude_seen": None, **wishes})
+        for at in torch.arange(len(asked.ids)).split(LISTS_AT_ONCE):
+            ids = asked.ids.gather(at.numpy())
+            yield self._some_lists(Asked(ids, asked.item_N, asked.start_Q[at], asked.end_Q[at]), policy)
 
     def recommend_from_history(
         self,

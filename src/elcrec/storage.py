@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Callable, Mapping
+import shutil
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -135,3 +136,29 @@ def read_weights(path: Path) -> dict[str, Tensor]:
 def _reason(error: BaseException) -> str:
     """First line of a message."""
     return (str(error) or type(error).__name__).splitlines()[0]
+
+
+def write_frames(path: Path, frames: Iterable[pl.DataFrame]) -> int:
+    """Parquet from frames that need not fit into memory together, atomically.
+
+    Returns:
+        Rows written.
+
+    Raises:
+        RunError: The disk is full or the folder cannot be written; what was at ``path`` is untouched.
+    """
+    folder = path.with_name(f".{path.name}.{os.getpid()}.parts")
+    parts: list[Path] = []
+    rows = 0
+    try:
+        folder.mkdir()
+        for frame in frames:
+            parts.append(folder / f"{len(parts)}.parquet")
+            frame.write_parquet(parts[-1])
+            rows += len(frame)
+        write_atomically(path, lambda beside: pl.scan_parquet(parts, glob=False).sink_parquet(beside))
+    except OSError as error:
+        raise RunError(f"cannot write {path}: {_reason(error)}; what was there is kept") from error
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    return rows

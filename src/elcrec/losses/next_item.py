@@ -47,7 +47,7 @@ def gbce(hidden_ND: Tensor, positive_ND: Tensor, negative_NMD: Tensor, n_items: 
         hidden_ND: [N, D], real positions only.
         positive_ND: [N, D], vectors of the items that came next.
         negative_NMD: [N, M, D], vectors of the negatives, M >= 1.
-        n_items: Size of the catalogue, V >= 2.
+        n_items: Size of the catalogue, V >= 1.
         calibration: t, 0 to 1.
 
     Returns:
@@ -55,7 +55,7 @@ def gbce(hidden_ND: Tensor, positive_ND: Tensor, negative_NMD: Tensor, n_items: 
 
     Source: gSASRec (arXiv 2308.07192) eq. 15 to 17.
     """
-    sampled = min(negative_NMD.shape[1] / (n_items - 1), 1.0)
+    sampled = min(negative_NMD.shape[1] / max(n_items - 1, 1), 1.0)
     power = sampled * (calibration * (1 - 1 / sampled) + 1 / sampled)
     positive_N = (hidden_ND * positive_ND).sum(dim=1)
     negative_NM = (negative_NMD @ hidden_ND[:, :, None]).squeeze(2)
