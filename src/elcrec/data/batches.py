@@ -233,6 +233,8 @@ class ItemSampler:
         """Items (row 0 is item 1), int64 [n_draws], and how often each had to be expected, float [n_draws]."""
         device = self._item_N.device
         n_uniform = n_draws // 2
+        if n_draws % 2:  # the one too many is a uniform one half of the time
+            n_uniform += int(torch.randint(2, (1,), generator=generator, device=device))
         uniform = torch.randint(self._chance_V.numel(), (n_uniform,), generator=generator, device=device)
         place = torch.randint(self._item_N.numel(), (n_draws - n_uniform,), generator=generator, device=device)
         drawn_M = torch.cat([uniform, self._item_N[place] - 1])
