@@ -83,7 +83,8 @@ class HalfTable(NamedTuple):
         lost_B, length_B = (user_BD - half_BD).norm(dim=1), torch.maximum(user_BD.norm(dim=1), half_BD.norm(dim=1))
         factors_B = lost_B * self.longest + length_B * self.most_lost
         sums_B = 2 * SUMMING * user_BD.shape[1] * length_B * (self.longest + self.most_lost)
-        return 1.01 * (factors_B + sums_B + ROUNDING * last_B.abs())
+        hidden_B: Tensor = 1.01 * (factors_B + sums_B + ROUNDING * last_B.abs())
+        return hidden_B
 
 
 @contextmanager
