@@ -76,14 +76,15 @@ class ItemSearch(NamedTuple):
         return item_QK, torch.from_numpy(score_QK).masked_fill_(item_QK == 0, -torch.inf)
 
     def write(self, path: Path) -> None:
-        """Keep it, and beside it the fingerprint of the vectors.
+        """Keep it, and before it the fingerprints of the vectors and of the index.
 
         Raises:
             RunError: It cannot be written.
         """
         faiss = _faiss()
-        tail = np.frombuffer(self.mark.encode(), dtype=np.uint8)
-        content = np.concatenate([tail, faiss.serialize_index(self.index)])
+        index = faiss.serialize_index(self.index)
+        tail = np.frombuffer((self.mark + _mark(index)).encode(), dtype=np.uint8)
+        content = np.concatenate([tail, index])
         write_atomically(path, lambda beside: content.tofile(beside))
 
     @classmethod
@@ -98,11 +99,16 @@ class ItemSearch(NamedTuple):
         mark = _mark(_vectors(items_VD))
         try:
             content = np.fromfile(path, dtype=np.uint8)
-            if content[: len(mark)].tobytes().decode(errors="replace") != mark:
-                raise RunError(f"{path} is damaged or of other weights: make it again with elcrec index {path.parent}")
-            return cls(faiss.deserialize_index(content[len(mark) :]), mark)
-        except (OSError, RuntimeError) as error:
-            raise RunError(f"{path} is damaged: make it again with elcrec index {path.parent}") from error
+        except OSError as error:
+            raise RunError(f"{path} cannot be read: {error.strerror or error}") from error
+        # faiss takes sizes from the file as they are: a damaged one may end the process, so it never sees one.
+        index = content[2 * len(mark) :]
+        if content[: 2 * len(mark)].tobytes() != (mark + _mark(index)).encode():
+            raise RunError(f"{path} is damaged or of other weights: make it again with elcrec index {path.parent}")
+        try:
+            return cls(faiss.deserialize_index(index), mark)
+        except RuntimeError as error:
+            raise RunError(f"{path} is of another faiss: make it again with elcrec index {path.parent}") from error
 
 
 def recall(wanted_QK: Tensor, found_QK: Tensor) -> float:
@@ -124,5 +130,5 @@ def _vectors(tensor_XD: Tensor) -> np.ndarray[Any, np.dtype[np.float32]]:
     return np.ascontiguousarray(tensor_XD.detach().cpu().numpy(), dtype=np.float32)
 
 
-def _mark(vectors: np.ndarray[Any, np.dtype[np.float32]]) -> str:
-    return hashlib.blake2b(vectors.tobytes(), digest_size=16).hexdigest()
+def _mark(content: np.ndarray[Any, Any]) -> str:
+    return hashlib.blake2b(content.data, digest_size=16).hexdigest()
