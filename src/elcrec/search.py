@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from elcrec.errors import RunError, SettingsError
+from elcrec.errors import RunError, SettingsError, decoding
 from elcrec.storage import write_atomically
 
 CELLS = 4
@@ -97,18 +97,15 @@ class ItemSearch(NamedTuple):
         """
         faiss = _faiss()
         mark = _mark(_vectors(items_VD))
-        try:
+        remedy = f"make it again with elcrec index {path.parent}"
+        with decoding(lambda reason: RunError(f"{path} cannot be read ({reason}): {remedy}")):
             content = np.fromfile(path, dtype=np.uint8)
-        except OSError as error:
-            raise RunError(f"{path} cannot be read: {error.strerror or error}") from error
         # faiss takes sizes from the file as they are: a damaged one may end the process, so it never sees one.
         index = content[2 * len(mark) :]
         if content[: 2 * len(mark)].tobytes() != (mark + _mark(index)).encode():
-            raise RunError(f"{path} is damaged or of other weights: make it again with elcrec index {path.parent}")
-        try:
+            raise RunError(f"{path} is damaged or of other weights: {remedy}")
+        with decoding(lambda reason: RunError(f"{path} is of another faiss ({reason}): {remedy}")):
             return cls(faiss.deserialize_index(index), mark)
-        except RuntimeError as error:
-            raise RunError(f"{path} is of another faiss: make it again with elcrec index {path.parent}") from error
 
 
 def recall(wanted_QK: Tensor, found_QK: Tensor) -> float:

@@ -14,7 +14,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from elcrec.errors import RunError
+from elcrec.errors import RunError, decoding
 from elcrec.state_dict import read_state_dict
 
 
@@ -120,13 +120,11 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         raise RunError(f"no such file: {path}")
     if path.suffix == ".safetensors":
         return read_tensors(path)[0]
-    try:
+    remedy = "save model.state_dict() and import that"
+    with decoding(
+        lambda reason: RunError(f"{path} is damaged or not a plain state dict ({reason}; safe loading only): {remedy}")
+    ):
         weights = read_state_dict(path)
-    except Exception as error:
-        raise RunError(
-            f"{path} is damaged or not a plain state dict ({_reason(error)}; safe loading only): "
-            f"save model.state_dict() and import that"
-        ) from error
     return {name.removeprefix("module."): value for name, value in weights.items()}
 
 
