@@ -217,7 +217,8 @@ class Answering(Recommending):
 
     def pick_typical(self, intents: Sequence[int], policy: Policy) -> Picked:
         """The items most typical of intents, of those allowed; scores are lifts."""
-        return self._pick_by(self._item_intents.lift(self._intent_numbers(intents)), policy)
+        toward = list(dict.fromkeys(self._intent_numbers(intents)))
+        return self._pick_by(self._item_intents.lift(toward), policy)
 
     @cached_property
     def _popularity_V(self) -> Tensor:

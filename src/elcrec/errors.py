@@ -44,5 +44,13 @@ def decoding(refusal: Callable[[str], ElcrecError]) -> Iterator[None]:
         raise refusal((str(error).strip() or type(error).__name__).splitlines()[0]) from error
 
 
+def out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that something did not fit into memory, a processor's or an accelerator's."""
+    said = ("out of memory", "can't allocate memory", "not enough memory")
+    return isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError) and any(words in str(error) for words in said)
+    )
+
+
 class DataWarning(UserWarning):
     """What may surprise in a log that was read: one line, with the option that helps."""

@@ -250,7 +250,7 @@ class Recommending(Explaining):
                 raise SettingsError(f"{name}={dial!r}: use a number from 0 to 1")
         seen = self.settings.exclude_seen if exclude_seen is None else exclude_seen
         excluded = torch.tensor(self._intent_numbers(exclude_intents), dtype=torch.int64, device=self.device)
-        toward = self._intent_numbers(intents)
+        toward = list(dict.fromkeys(self._intent_numbers(intents)))  # one named twice does not count twice
         wish = None
         if toward:
             wish = self._toward(toward, strength)._replace(barred_V=barred)

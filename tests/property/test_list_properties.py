@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy.optimize import nnls
 
-from elcrec import ELCRec
+from elcrec import ELCRec, SettingsError
 from elcrec.evaluation.ranking import user_vectors
 from elcrec.explain.attribution import WEIGHT_TEMPERATURE
 from elcrec.explain.calibration import CANDIDATES, KEPT_SHARE
@@ -34,7 +34,7 @@ def model() -> ELCRec:
     # Others come back to a few of their items.
     histories += [generator.choice(generator.permutation(N_ITEMS)[:9], generator.integers(4, 16)) for _ in range(57)]
     rows = [(f"u{user}", f"i{item}") for user, items in enumerate(histories) for item in items]
-    log = pl.DataFrame(rows, schema=["user_id", "item_id"], orient="row")
+    log = pl.DataFrame(rows, schema=["user_id", "item_id"], orient="row").with_row_index("timestamp")
     kinds = [(f"i{item}", COLOURS[item % 3], SHAPES[item % 2]) for item in range(N_ITEMS)]
     items = pl.DataFrame(kinds, schema=["item_id", "colour", "shape"], orient="row")
     small = {
@@ -68,7 +68,9 @@ class Reference:
         self.known = set(numbers)
         index = torch.arange(1, len(numbers) + 1)
         self.given[numbers] = model._item_intents.given_item(index).double().numpy()
-        self.lift = lambda intents: dict(zip(numbers, model._item_intents.lift(intents)[1:].tolist(), strict=True))
+        self.lift = lambda intents: dict(
+            zip(numbers, model._item_intents.lift(sorted(set(intents)))[1:].tolist(), strict=True)
+        )
         history = model.log.frame.filter(pl.col("user_id") == user)["item_id"]
         self.seen = {item_number(item) for item in history}
 
@@ -125,7 +127,7 @@ def barred(limits: dict[str, Any]) -> set[int]:
 
 
 ids = st.lists(st.integers(0, N_ITEMS - 1).map("i{}".format), max_size=40)
-intents = st.lists(st.integers(0, N_INTENTS - 1), max_size=2, unique=True)
+intents = st.lists(st.integers(0, N_INTENTS - 1), max_size=3)
 LIMITS = st.fixed_dictionaries(
     {},
     optional={
@@ -140,7 +142,7 @@ LIMITS = st.fixed_dictionaries(
 @QUICK
 @given(
     st.integers(0, 8),
-    st.sampled_from([1, 3, 10, N_ITEMS, 1000]),
+    st.sampled_from([1, 3, 10, N_ITEMS, 10**30]),
     st.booleans(),
     LIMITS,
     intents,
@@ -283,6 +285,20 @@ def test_lists_of_intents_items_and_everybody_have_k_items_too(model: ELCRec, k:
     left = len({item_number(item) for item in model.items.ids} - barred(limits))
     for one in (model.pick_popular(model.plan(k, **limits)), model.pick_typical([1], model.plan(k, **limits))):
         assert len(one.items) == len(set(one.items)) == min(k, left)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"k": 0}, {"k": 2.5}, {"k": True}, {"k": "3"}, {"strength": float("nan")}, {"strength": "x"}, {"diversify": None}],
+)
+def test_a_dial_or_number_that_is_none_is_refused(model: ELCRec, wrong: dict[str, Any]) -> None:
+    [name] = wrong
+    with pytest.raises(SettingsError, match=rf"^{name}="):
+        model.recommend(["u5"], **wrong)
+    if name == "k":
+        for ask in (model.slate, model.similar_items, model.recommend_for_intent):
+            with pytest.raises(SettingsError, match=r"^k="):
+                ask([] if ask != model.recommend_for_intent else [0], **wrong)
 
 
 def test_people_without_a_name_are_skipped_and_a_repeated_name_is_answered_again(model: ELCRec) -> None:
