@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Sequence
 from functools import cached_property
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -152,14 +153,7 @@ class Recommending(Explaining):
         """
         asked, policy = self._of_users(users, unknown), self._policy(k, exclude_seen)
         intent_QR, _, weight_QR = self._strongest(asked, min(_at_least_one("rows", rows), self.settings.n_intents))
-        made = [
-            self._slated(asked.some(at), intent_QR[at], policy)
-            for at in torch.arange(len(asked.ids)).split(LISTS_AT_ONCE)
-            if len(at)
-        ]
-        item_QRK, score_QRK = (
-            (torch.cat(side) for side in zip(*made, strict=True)) if made else (side[None] for side in _NOTHING)
-        )
+        item_QRK, score_QRK = self._slated(asked, intent_QR, policy)
         # A place is a row of a user; the same user may be asked about twice.
         places = pl.Series("place", np.arange(intent_QR.numel()))
         listed = self._listed(places, item_QRK.flatten(0, 1), score_QRK.flatten(0, 1))
@@ -180,11 +174,11 @@ class Recommending(Explaining):
         score_QRK = torch.full(item_QRK.shape, -torch.inf)
         for row in range(intent_QR.shape[1]):
             for intent in torch.unique(intent_QR[:, row]).tolist():
-                at_X = torch.nonzero(intent_QR[:, row] == intent).flatten().cpu()
-                shown_XS = item_QRK[at_X, :row].flatten(1).to(self.device)
-                wish = self._toward([intent], STRENGTH)._replace(shown_QX=shown_XS if row else None)
-                lists = self._best(asked.some(at_X), policy._replace(wish=wish))
-                item_QRK[at_X, row], score_QRK[at_X, row] = lists[0], lists[1]
+                wish = self._toward([intent], STRENGTH)
+                for at_X in torch.nonzero(intent_QR[:, row] == intent).flatten().cpu().split(LISTS_AT_ONCE):
+                    shown_XS = item_QRK[at_X, :row].flatten(1).to(self.device)
+                    granted = policy._replace(wish=wish._replace(shown_QX=shown_XS))
+                    item_QRK[at_X, row], score_QRK[at_X, row], _ = self._best(asked.some(at_X), granted)
         return item_QRK, score_QRK
 
     def similar_items(self, items: Iterable[Any], k: int = 10, unknown: str = "raise") -> pl.DataFrame:
@@ -246,7 +240,7 @@ class Recommending(Explaining):
         approximate: bool = False,
     ) -> Policy:
         for name, dial in (("strength", strength), ("diversify", diversify)):
-            if not isinstance(dial, int | float) or not 0 <= dial <= 1:
+            if not isinstance(dial, Real) or not 0 <= dial <= 1:
                 raise SettingsError(f"{name}={dial!r}: use a number from 0 to 1")
         seen = self.settings.exclude_seen if exclude_seen is None else exclude_seen
         excluded = torch.tensor(self._intent_numbers(exclude_intents), dtype=torch.int64, device=self.device)
