@@ -131,6 +131,7 @@ class Answering(Recommending):
         allow: Sequence[Any] | None = None,
         deny: Sequence[Any] = (),
         attributes: Sequence[str] = (),
+        all_attributes: Sequence[str] = (),
         approximate: bool = False,
     ) -> Policy:
         """How lists are to be made, checked once for many of them; see :meth:`Recommending.recommend`.
@@ -146,39 +147,43 @@ class Answering(Recommending):
             allow: Only these items.
             deny: None of these items.
             attributes: Only items with at least one of these.
+            all_attributes: Only items with every one of these.
             approximate: Look plain lists up in the index; those that are anything else are scored in full.
 
         Raises:
             SettingsError: An intent, dial or attribute that does not exist.
             UnknownIdError: An item that does not exist.
         """
-        barred = self._barred(allow, deny, attributes)
+        barred = self._barred(allow, deny, attributes, all_attributes)
         plain = not (explain or intents or exclude_intents or diversify) and barred is None
         how = (exclude_seen, explain, intents, exclude_intents, strength, diversify, barred)
         return self._policy(k, *how, approximate=approximate and plain)
 
-    def _barred(self, allow: Sequence[Any] | None, deny: Sequence[Any], attributes: Sequence[str]) -> Tensor | None:
+    def _barred(
+        self, allow: Sequence[Any] | None, deny: Sequence[Any], attributes: Sequence[str], all_attributes: Sequence[str]
+    ) -> Tensor | None:
         """Items that may not be listed: bool [V + 1]."""
-        if allow is None and not deny and not attributes:
+        if allow is None and not deny and not attributes and not all_attributes:
             return None
+        # An item has to be in each of these.
+        allowed = [] if allow is None else [self.items_known(allow)]
+        allowed += [np.concatenate(self._with_attributes(attributes))] if attributes else []
+        allowed += self._with_attributes(all_attributes)
         barred_V = torch.zeros(len(self.items) + 1, dtype=torch.bool)
-        for allowed in ([] if allow is None else [self.items_known(allow)], [self._with_attributes(attributes)]):
-            for index in allowed:
-                if index is not None:
-                    outside_V = torch.ones_like(barred_V)
-                    outside_V[torch.from_numpy(index)] = False
-                    barred_V |= outside_V
+        for index in allowed:
+            outside_V = torch.ones_like(barred_V)
+            outside_V[torch.from_numpy(index)] = False
+            barred_V |= outside_V
         barred_V[torch.from_numpy(self.items_known(deny))] = True
         return barred_V.to(self.device)
 
-    def _with_attributes(self, attributes: Sequence[str]) -> Indices | None:
-        if not attributes:
-            return None
+    def _with_attributes(self, attributes: Sequence[str]) -> list[Indices]:
+        """The items of each attribute."""
         known = self._items_by_attribute
         for attribute in attributes:
             if attribute not in known:
                 raise SettingsError(f"no item has the attribute {attribute[:80]!r}")
-        return np.concatenate([known[attribute] for attribute in attributes])
+        return [known[attribute] for attribute in attributes]
 
     @cached_property
     def _items_by_attribute(self) -> dict[str, Indices]:
@@ -212,7 +217,8 @@ class Answering(Recommending):
 
     def pick_typical(self, intents: Sequence[int], policy: Policy) -> Picked:
         """The items most typical of intents, of those allowed; scores are lifts."""
-        return self._pick_by(self._item_intents.lift(self._intent_numbers(intents)), policy)
+        toward = list(dict.fromkeys(self._intent_numbers(intents)))
+        return self._pick_by(self._item_intents.lift(toward), policy)
 
     @cached_property
     def _popularity_V(self) -> Tensor:

@@ -60,14 +60,17 @@ class Settings(BaseModel):
 
     # Model
     max_seq_len: int = Field(50, ge=1, le=4096, description="Longest history read, in items")
-    embedding_dim: int = Field(128, ge=1, description="Width of items, positions and centres")
+    embedding_dim: int = Field(128, ge=1, le=65_536, description="Width of items, positions and centres")
     n_layers: int = Field(2, ge=1, le=64, description="Transformer layers")
     n_heads: int = Field(2, ge=1, description="Attention heads; divides embedding_dim")
     filter_width: int = Field(
-        5, ge=0, description="Newest items that each layer mixes by a filter, beside attention; 0: attention alone"
+        5,
+        ge=0,
+        le=4096,
+        description="Newest items that each layer mixes by a filter, beside attention; 0: attention alone",
     )
     dropout: float = Field(0.5, ge=0, lt=1, description="On embeddings, attention and sublayers")
-    n_intents: int = Field(256, ge=2, description="Number of intent centres, K")
+    n_intents: int = Field(256, ge=2, le=1_000_000, description="Number of intent centres, K")
     smoothing: float = Field(
         1.0, ge=0, description="How much of the items that stand beside it in histories goes into an item's vector"
     )
@@ -95,7 +98,10 @@ class Settings(BaseModel):
     )
     horizon_decay: float = Field(0.5, gt=0, le=1, description="What a coming item counts against the one before it")
     n_negatives: int = Field(
-        256, ge=1, description="gbce: negatives a position; sampled_softmax: draws a step (bce: always one a position)"
+        256,
+        ge=1,
+        le=10_000_000,
+        description="gbce: negatives a position; sampled_softmax: draws a step (bce: always one a position)",
     )
     calibration: float = Field(0.75, ge=0, le=1, description="gbce: 0 is plain cross-entropy, 1 undoes the sampling")
     negatives: Literal["unseen_in_training", "unseen_ever"] = Field(
@@ -122,7 +128,7 @@ class Settings(BaseModel):
 
     # Training
     seed: int = Field(1, ge=0, lt=2**31, description="Everything random follows from it")
-    batch_size: int = Field(256, ge=1, description="Users a step")
+    batch_size: int = Field(256, ge=1, le=10_000_000, description="Users a step")
     epoch_steps: int = Field(
         60, ge=1, description="Steps an epoch has at least: few users are gone through several times (1: just once)"
     )

@@ -110,6 +110,10 @@ def test_only_allowed_items_are_listed(served: Served, model: ELCRec) -> None:
     assert some == [item for item in whole if item in items[2:9]]
     kind = ids(served.post("/v1/recommend", {**wishes, "attributes": ["kind 1"]}))
     assert kind == [item for item in whole if len(item) % 3 == 1]
+    two = ["kind 1", "kind 2"]
+    assert ids(served.post("/v1/recommend", {**wishes, "attributes": two})) == [i for i in whole if len(i) % 3 > 0]
+    assert ids(served.post("/v1/recommend", {**wishes, "attributes": two, "all_attributes": two[:1]})) == kind
+    assert ids(served.post("/v1/recommend", {**wishes, "all_attributes": two})) == []
 
 
 def test_somebody_unknown_gets_what_the_policy_says(served: Served, model: ELCRec) -> None:

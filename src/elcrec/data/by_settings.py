@@ -54,7 +54,7 @@ def _header(data: Any) -> tuple[str, ...]:
             return tuple(pl.read_parquet_schema(path))
         with path.open(encoding="utf-8") as lines:
             return tuple(lines.readline(1000).rstrip("\n").split(","))
-    except (OSError, ValueError, TypeError, pl.exceptions.PolarsError):
+    except (OSError, ValueError, TypeError, pl.exceptions.PolarsError, pl.exceptions.PanicException):
         return ()
 
 

@@ -172,11 +172,13 @@ def _refuse_mixed_units(column: pl.Series, found: Found) -> None:
         return
     if "number" in units:
         return
-    highest = (column.abs() >= 10**8 * PER_SECOND[units[1]]).arg_true()[0]
-    lowest = (column.abs() < 10**11 * PER_SECOND[units[0]]).arg_true()[0]
+    coarse, fine = sorted(units, key=lambda unit: PER_SECOND[unit])  # the finest may be before 1970
+    size = column.cast(pl.Float64).abs()
+    highest = (size >= float(10**8 * PER_SECOND[fine])).arg_true()[0]
+    lowest = (size < float(10**11 * PER_SECOND[coarse])).arg_true()[0]
     raise DataError(
-        f"{found.name}: timestamps are of several units: {column[lowest]} ({found.line_of(lowest)}) is in {units[0]}, "
-        f"{column[highest]} ({found.line_of(highest)}) in {units[1]}, 1,000 times as many: write them in one unit"
+        f"{found.name}: timestamps are of several units: {column[lowest]} ({found.line_of(lowest)}) is in {coarse}, "
+        f"{column[highest]} ({found.line_of(highest)}) in {fine}, 1,000 times as many: write them in one unit"
     )
 
 

@@ -40,7 +40,7 @@ def gbce(hidden_ND: Tensor, positive_ND: Tensor, negative_NMD: Tensor, n_items: 
     """Binary cross-entropy with M negatives a position, the positive's probability raised to a power.
 
     ``-1/N sum_n [ b log s(h.p) + sum_m log(1 - s(h.n_m)) ]`` with s the logistic function and
-    ``b = a (t (1 - 1/a) + 1/a)``, ``a = M / (V - 1)``: 1 for t = 0 (plain), a for t = 1. It undoes the
+    ``b = a (t (1 - 1/a) + 1/a)``, ``a = M / (V - 1)``, at most 1: 1 for t = 0 (plain), a for t = 1. It undoes the
     overconfidence that comes from seeing few negatives.
 
     Args:

@@ -43,6 +43,7 @@ class Wishes(Struct, forbid_unknown_fields=True, kw_only=True):
         allow: Only these items.
         deny: None of these items.
         attributes: Only items with at least one of these attributes.
+        all_attributes: Only items with every one of these attributes.
         intents: Steer toward these.
         exclude_intents: Score without these.
         strength: How far ``intents`` goes.
@@ -59,6 +60,7 @@ class Wishes(Struct, forbid_unknown_fields=True, kw_only=True):
     allow: list[Id] | None = None
     deny: list[Id] = []
     attributes: list[TextId] = []
+    all_attributes: list[TextId] = []
     intents: list[Intent] = []
     exclude_intents: list[Intent] = []
     strength: Share = 0.8

@@ -139,7 +139,8 @@ class Snapshot:
         key = _key(wishes)
         plan = self._plans.get(key)
         if plan is None:
-            slow = bool(wishes.intents or wishes.diversify or wishes.attributes or wishes.allow or wishes.deny)
+            slow = bool(wishes.intents or wishes.diversify or wishes.attributes or wishes.all_attributes)
+            slow = slow or bool(wishes.allow or wishes.deny)
             plan = await self.ask(lambda: self._plan(wishes)) if slow else self._plan(wishes)
             if len(self._plans) >= PLANS:
                 self._plans.pop(next(iter(self._plans)))
@@ -158,6 +159,7 @@ class Snapshot:
             allow=wishes.allow,
             deny=wishes.deny,
             attributes=wishes.attributes,
+            all_attributes=wishes.all_attributes,
             approximate=self.approximate,
         )
 
@@ -172,6 +174,7 @@ def _key(wishes: Wishes) -> Any:
         None if wishes.allow is None else tuple(map(str, wishes.allow)),
         tuple(map(str, wishes.deny)),
         tuple(wishes.attributes),
+        tuple(wishes.all_attributes),
         tuple(wishes.intents),
         tuple(wishes.exclude_intents),
     )
