@@ -14,6 +14,7 @@ import polars as pl
 from litestar import delete, get, post
 from litestar.params import Parameter
 
+from elcrec.data.ids import MOST_ID_CHARACTERS
 from elcrec.errors import SettingsError
 from elcrec.serving.contracts import (
     Forgotten,
@@ -28,6 +29,7 @@ from elcrec.serving.contracts import (
     Weight,
 )
 from elcrec.serving.engine import Engine, Snapshot
+from elcrec.serving.guard import SLASH
 from elcrec.serving.lists import Ask, engine_of
 from elcrec.serving.people import Numbers, Past, past
 from elcrec.serving.problems import PROBLEMS, Refused
@@ -182,7 +184,9 @@ async def forget_user(request: Ask, user_id: str) -> Forgotten:
 
 @get("/users", responses=PROBLEMS, summary="Find users")
 async def find_users(
-    request: Ask, q: Annotated[str, Parameter(max_length=256)] = "", limit: Annotated[int, Parameter(ge=1, le=50)] = 10
+    request: Ask,
+    q: Annotated[str, Parameter(max_length=MOST_ID_CHARACTERS)] = "",
+    limit: Annotated[int, Parameter(ge=1, le=50)] = 10,
 ) -> Found:
     """Users whose id begins with a text."""
     engine = engine_of(request)
@@ -200,5 +204,5 @@ async def find_users(
 
 
 def unslashed(text: str) -> str:
-    """An id from a path; see :data:`elcrec.serving.guard.SLASH`."""
-    return text.replace("\ue000", "/")
+    """An id from a path."""
+    return text.replace(SLASH, "/")

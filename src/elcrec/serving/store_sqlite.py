@@ -72,10 +72,11 @@ class SqliteStore:
         connection.execute("BEGIN IMMEDIATE")
         try:
             yield connection
+            connection.execute("COMMIT")
         except BaseException:
-            connection.execute("ROLLBACK")
+            if connection.in_transaction:  # some failures, as of a full disk, have ended it already
+                connection.execute("ROLLBACK")
             raise
-        connection.execute("COMMIT")
 
     def write(self, events: Sequence[Event]) -> list[bool]:
         """Keep events in one transaction."""
@@ -114,9 +115,12 @@ class SqliteStore:
         for row in self._connection.execute(statement):
             yield Event(*row)
 
-    def check(self) -> None:
-        """Raise where the file cannot be read."""
+    def check(self, writing: bool = True) -> None:
+        """Raise where the file cannot be read, or written: only a commit tells of a disk that is full."""
         self._connection.execute("SELECT 1 FROM event LIMIT 1").fetchone()
+        if writing:
+            with self._transaction() as connection:
+                connection.execute(f"PRAGMA user_version={FORMAT}")
 
     def close(self) -> None:
         """Close the connections of all threads."""
