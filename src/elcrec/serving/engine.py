@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from elcrec.recommender import ELCRec
 
 AT_ONCE = 32
-SLOW_AT_ONCE = 4
+SLOW_AT_ONCE = 8
 COMMITTED_AT_ONCE = 512
 PLANS = 256
 PLAN_BYTES = 64_000_000

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -12,6 +13,7 @@ from elcrec.serving.store import MOST_EVENTS, Event, Kept, fingerprint, in_order
 
 FORMAT = 1
 PATIENCE = 10.0
+PAUSE = 0.01
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS event (
     number INTEGER PRIMARY KEY,
@@ -57,7 +59,7 @@ class SqliteStore:
             connection = sqlite3.connect(
                 self._path, timeout=PATIENCE, isolation_level=None, check_same_thread=False, cached_statements=64
             )
-            connection.execute("PRAGMA journal_mode=WAL")
+            _log_ahead(connection)
             # Each commit reaches the disk: an acknowledged event survives a crash of the machine, too.
             connection.execute("PRAGMA synchronous=FULL")
             connection.execute("PRAGMA secure_delete=ON")
@@ -128,3 +130,16 @@ class SqliteStore:
             for connection in self._all:
                 connection.close()
             self._all.clear()
+
+
+def _log_ahead(connection: sqlite3.Connection) -> None:
+    """Switch to the write-ahead log; SQLite itself does not wait where another process is about to do the same."""
+    until = time.monotonic() + PATIENCE
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+            time.sleep(PAUSE)
