@@ -147,6 +147,10 @@ def test_too_much_work_is_refused_with_the_limit_and_its_option(served: Served) 
     many = {"requests": [{"user_id": "a", "k": 10}] * 50}
     assert "20,000" in served.post("/v1/recommend/batch", many, 413)
     assert served.post("/v1/recommend", {"user_id": "a", "k": 100})["items"]
+    too_long, good = {"user_id": "a", "k": 2**31}, {"user_id": "a"}  # who is refused costs nothing
+    refused, answered = served.post("/v1/recommend/batch", {"requests": [too_long, good]})["results"]
+    assert "--max-k" in refused["error"]
+    assert answered["answer"]["items"]
 
 
 # ---------------------------------------------------------------------- who, from where

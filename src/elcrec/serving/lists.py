@@ -33,7 +33,9 @@ def engine_of(request: Ask) -> Engine:
 async def recommend(request: Ask, data: Wishes) -> Answer:
     """A list for a user or a history."""
     engine = engine_of(request)
-    check(data, engine.options.max_k, engine.options.max_history)
+    fault = _fault(data, engine)
+    if fault is not None:
+        raise Refused(400, fault)
     with held(engine, [data]):
         return await answer(engine, data)
 
@@ -47,9 +49,10 @@ async def recommend_batch(request: Ask, data: Batch) -> BatchAnswer:
     # A batch takes turns with what others ask: it has no more in the queues than is worked on at once.
     turns = {False: asyncio.Semaphore(AT_ONCE), True: asyncio.Semaphore(SLOW_AT_ONCE)}
 
-    async def one(wishes: Wishes) -> Result:
+    async def one(wishes: Wishes, fault: str | None) -> Result:
+        if fault is not None:
+            return Result(error=fault)
         try:
-            check(wishes, engine.options.max_k, engine.options.max_history)
             async with turns[is_slow(wishes)]:
                 return Result(answer=await answer(engine, wishes))
         except ElcrecError as error:
@@ -57,8 +60,9 @@ async def recommend_batch(request: Ask, data: Batch) -> BatchAnswer:
         except Refused as error:
             return Result(error=str(error.detail))
 
-    with held(engine, data.requests):
-        return BatchAnswer(list(await asyncio.gather(*map(one, data.requests))))
+    faults = [_fault(wishes, engine) for wishes in data.requests]
+    with held(engine, [wishes for wishes, fault in zip(data.requests, faults, strict=True) if fault is None]):
+        return BatchAnswer(list(await asyncio.gather(*map(one, data.requests, faults))))
 
 
 @contextmanager
@@ -99,16 +103,18 @@ async def answer(engine: Engine, wishes: Wishes) -> Answer:
     return Answer(wishes.user_id, listed(snapshot, made.picked), made.fallback, snapshot.model.version)
 
 
-def check(wishes: Wishes, max_k: int, max_history: int) -> None:
-    """Raise where wishes contradict each other or ask for too much."""
+def _fault(wishes: Wishes, engine: Engine) -> str | None:
+    """Where wishes contradict each other or ask for too much."""
+    max_k, max_history = engine.options.max_k, engine.options.max_history
     if (wishes.user_id is None) == (wishes.history is None):
-        raise Refused(400, "say for whom: user_id, or history (one of them)")
+        return "say for whom: user_id, or history (one of them)"
     if wishes.k > max_k:
-        raise Refused(400, f"k={wishes.k}: this server lists at most {max_k} items")
+        return f"k={wishes.k}: this server lists at most {max_k} items (--max-k)"
     for name in ("history", "allow", "deny", "attributes", "intents", "exclude_intents"):
         given = getattr(wishes, name)
         if given is not None and len(given) > max_history:
-            raise Refused(400, f"{name} holds {len(given):,} entries: this server takes at most {max_history:,}")
+            return f"{name} holds {len(given):,} entries: this server takes at most {max_history:,} (--max-history)"
+    return None
 
 
 def listed(snapshot: Snapshot, picked: Picked) -> list[Listed]:

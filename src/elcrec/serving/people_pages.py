@@ -128,7 +128,9 @@ async def history_intents(request: Ask, data: HistoryAsked) -> Mix:
     engine = engine_of(request)
     snapshot, most = engine.snapshot, engine.options.max_history
     if len(data.history) > most:
-        raise Refused(400, f"history holds {len(data.history):,} entries: this server takes at most {most:,}")
+        raise Refused(
+            400, f"history holds {len(data.history):,} entries: this server takes at most {most:,} (--max-history)"
+        )
     items = snapshot.model.items_known(data.history)
     return await snapshot.ask(lambda: mix(snapshot, None, items, [math.nan] * len(items), len(items)))
 
