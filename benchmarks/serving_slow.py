@@ -3,12 +3,13 @@
     python benchmarks/serving_slow.py runs/beauty
     python benchmarks/serving_slow.py runs/beauty --diversify   # mixed lists instead of reasons
 
-Starts `elcrec serve RUN` on a free port with a fresh store and asks for plain lists one after the other: alone, then
-while another client sends batches of 256 lists with reasons, one after the other. Writes
+Starts `elcrec serve RUN` on a free port with a fresh store and asks for 40 plain lists a second: alone, then while
+another client sends batches of 256 lists with reasons, one after the other. Writes
 benchmarks/results/serving/NAME.json.
 """
 
 import argparse
+import asyncio
 import json
 import os
 import random
@@ -18,6 +19,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,7 @@ from elcrec.storage import make_folder, write_json
 
 RESULTS = Path(__file__).parent / "results" / "serving"
 BATCH = 256
+EVERY = 0.025
 
 
 def main() -> None:
@@ -40,6 +43,7 @@ def main() -> None:
     parser.add_argument("--batches", type=int, default=2, help="Of 256 slow lists.")
     parser.add_argument("--diversify", action="store_true", help="Mixed lists instead of reasons.")
     asked = parser.parse_args()
+    load = os.getloadavg()[0]  # what else the machine does
     model = ELCRec.load(asked.run, "cpu")
     users = random.Random(1).sample(model.users.ids.to_list(), BATCH)
     facts = {"n_items": len(model.items), "n_users": len(model.users), "model": model.version}
@@ -72,11 +76,13 @@ def main() -> None:
         **facts,
         "wishes": wishes,
         "batch": BATCH,
+        "plain_lists_a_second": 1 / EVERY,
         "batch_seconds": [round(seconds, 2) for seconds in batches],
         "plain_alone": summary(alone),
         "plain_beside": summary(during),
         "ratio": {name: round(summary(during)[name] / summary(alone)[name], 2) for name in ("p50_ms", "p99_ms")},
         "cores": len(os.sched_getaffinity(0)),
+        "load_average_before": load,
         **provenance(),
     }
     make_folder(asked.out)
@@ -84,16 +90,26 @@ def main() -> None:
     print(json.dumps({name: document[name] for name in ("batch_seconds", "plain_alone", "plain_beside", "ratio")}))
 
 
-def plain(url: str, users: list[Any], enough: Any) -> list[float]:
-    """Seconds of each plain list, asked for one after the other until it is enough."""
-    times, began = [], time.perf_counter()
-    with httpx.Client(base_url=url, timeout=600) as client:
-        while not (times and enough(time.perf_counter() - began)):
-            begun = time.perf_counter()
-            client.post("/v1/recommend", json={"user_id": random.choice(users), "k": 10}).raise_for_status()
-            times.append(time.perf_counter() - begun)
-            time.sleep(0.005)
-    return times
+def plain(url: str, users: list[Any], enough: Callable[[float], bool]) -> list[float]:
+    """Seconds of each plain list, asked for at fixed times, however long those before take, until it is enough."""
+    return asyncio.run(_plain(url, users, enough))
+
+
+async def _plain(url: str, users: list[Any], enough: Callable[[float], bool]) -> list[float]:
+    limits = httpx.Limits(max_connections=400, keepalive_expiry=1.0)
+    async with httpx.AsyncClient(base_url=url, timeout=600, limits=limits) as client:
+
+        async def one(due: float) -> float:
+            answer = await client.post("/v1/recommend", json={"user_id": random.choice(users), "k": 10})
+            answer.raise_for_status()
+            return time.perf_counter() - due
+
+        began, asked = time.perf_counter(), []
+        while not (asked and enough(time.perf_counter() - began)):
+            due = began + len(asked) * EVERY
+            await asyncio.sleep(max(0.0, due - time.perf_counter()))
+            asked.append(asyncio.create_task(one(due)))
+        return list(await asyncio.gather(*asked))
 
 
 def slow(url: str, batch: Any, number: int, times: list[float]) -> None:
