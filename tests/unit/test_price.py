@@ -17,7 +17,7 @@ from elcrec.serving.lists import answer, held
 from elcrec.serving.metrics import Metrics
 from elcrec.serving.options import Options
 from elcrec.serving.price import SLOW, WAITING, Queue, afford, price
-from elcrec.serving.problems import Busy, Refused
+from elcrec.serving.problems import Busy, Refused, on_busy
 from elcrec.serving.store import open_store
 from served import shop_run
 
@@ -63,6 +63,13 @@ def test_a_queue_holds_so_much_and_lets_go_of_it() -> None:
     with pytest.raises(RuntimeError), queue.holding(10):
         raise RuntimeError
     assert queue.work == 0
+
+
+def test_who_comes_at_a_busy_time_is_told_when_to_come_again() -> None:
+    answer = on_busy(None, Busy("too much is waiting"))  # type: ignore[arg-type]
+    assert answer.status_code == 503
+    assert answer.headers["retry-after"] == "1"
+    assert answer.content.error == "too much is waiting"
 
 
 class Blocked:

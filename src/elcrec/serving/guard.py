@@ -67,7 +67,7 @@ class Guard:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message = {**message, "headers": _headers(message["headers"])}
+                message = {**message, "headers": _headers(message.get("headers", ()))}
             await send(message)
 
         try:

@@ -122,7 +122,8 @@ class SqliteStore:
         self._connection.execute("SELECT 1 FROM event LIMIT 1").fetchone()
         if writing:
             with self._transaction() as connection:
-                connection.execute(f"PRAGMA user_version={FORMAT}")
+                (version,) = connection.execute("PRAGMA user_version").fetchone()
+                connection.execute(f"PRAGMA user_version={version}")
 
     def close(self) -> None:
         """Close the connections of all threads."""
