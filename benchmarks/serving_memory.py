@@ -29,6 +29,7 @@ from elcrec.serving.options import Options
 from elcrec.serving.store import open_store
 from elcrec.storage import make_folder, write_json
 
+MADE_BY = provenance()  # as it starts: the checkout may move on while this runs
 RESULTS = Path(__file__).parent / "results" / "serving"
 SAMPLES = 40
 AT_ONCE = 32
@@ -150,7 +151,7 @@ def write(asked: argparse.Namespace, samples: list[dict[str, float]], statuses: 
         "flatness": flatness(samples),
         "samples": samples,
         "cores": len(os.sched_getaffinity(0)),
-        **provenance(),
+        **MADE_BY,
     }
     make_folder(asked.out)
     write_json(asked.out / "memory.json", document)
