@@ -279,7 +279,25 @@ BODIES = [
     b'{"user_id": "a", "deny": ' + b"[" * 3000 + b"]" * 3000 + b"}",
     json.dumps({"history": ["tent pegs"] * 1001}).encode(),
     json.dumps({"history": ["tent pegs" * 10] * 12_000}).encode(),
-    json.dumps({"user_id": "u" * 300}).encode(),
+    json.dumps({"user_id": "u" * 1001}).encode(),
+    b'{"user_id": "\xff"}',
+    b'{"\xff": 1}',
+    b'{"history": ["tent pegs\xc3"]}',
+    b'{"requests": [{"user_id": "\xed\xa0\x80"}]}',
+    b'{"events": [{"user_id": "\xff", "item_id": "tent pegs"}]}',
+    b'{"events": [{"user_id": "a", "item_id": "tent pegs", "event_id": "\\u0000"}]}',
+    b'{"events": [{"user_id": "a", "item_id": "tent pegs", "timestamp": Infinity}]}',
+    b'{"events": [{"user_id": "a", "item_id": "tent pegs", "timestamp": 1e400}]}',
+    b'{"user_id": "\\ud800"}',
+    b'{"user_id": "a\\u0000b"}',
+    b'{"user_id": "   "}',
+    b'{"user_id": "a\\nb"}',
+    b'{"user_id": -Infinity}',
+    b'{"user_id": ' + b"9" * 2000 + b"}",
+    b'{"user_id": ' + b"9" * 9000 + b"}",
+    b'\xef\xbb\xbf{"user_id": "a"}',
+    '{"user_id": "a"}'.encode("utf-16"),
+    b'{"user_id": "a", "k": ' + b'{"k": ' * 5000 + b"1" + b"}" * 5000 + b"}",
 ]
 
 
@@ -299,7 +317,6 @@ NAMES = [
     "' OR '1'='1",
     "../../etc/passwd",
     "東京 ☕ עברית",
-    "a\u0000b",
     "{{7*7}}",
     "<script>",
     "%00",
@@ -331,6 +348,11 @@ NOWHERE = [
     "/nothing",
     "/v1/",
     "/.env",
+    "/v1/users/%FF/history",
+    "/v1/users/a%ED%A0%80/intents",
+    "/v1/items/%C3/similar",
+    "/v1/users?q=%FF",
+    "/v1/users/%00/history",
 ]
 
 

@@ -37,9 +37,25 @@ def serve(
     ] = "popular",
     read_only: Annotated[bool, typer.Option("--read-only", help="Refuse events, names and deletions.")] = False,
     cors: Annotated[list[str] | None, typer.Option(metavar="ORIGIN", help="A site that may ask; repeatable.")] = None,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="A host name to answer for, beside this machine's; repeatable; '*': any."),
+    ] = None,
+    trust_proxy: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ADDRESS", help="A proxy (or network) whose X-Forwarded-For is believed; repeatable."),
+    ] = None,
     max_k: Annotated[int, typer.Option(min=1, help="Longest list.")] = 1000,
     max_history: Annotated[int, typer.Option(min=1, help="Longest history in a request.")] = 1000,
+    max_work: Annotated[
+        int, typer.Option(min=1000, help="Most that a request may cost: k x events, 30 times that to explain or mix.")
+    ] = 10_000_000,
     max_body: Annotated[int, typer.Option(min=1000, help="Largest request, bytes.")] = 1_000_000,
+    max_header: Annotated[int, typer.Option(min=1000, help="Longest address and headers, bytes.")] = 32_768,
+    max_connections: Annotated[int, typer.Option(min=1, help="Connections at once, each worker.")] = 512,
+    timeout: Annotated[
+        float, typer.Option(min=0.1, help="Seconds for a request to arrive, and for a client to take an answer.")
+    ] = 30,
     rate: Annotated[float, typer.Option(min=0, help="Requests a second for each key or address; 0: no limit.")] = 0,
     approximate: Annotated[
         bool, typer.Option("--approximate", help="For large catalogues: plain lists by an index, see 'elcrec index'.")
@@ -68,9 +84,15 @@ def serve(
         read_only=read_only,
         unknown_user=unknown_user,
         cors=tuple(cors or ()),
+        allow_hosts=tuple(allow_host or ()),
+        trust_proxies=tuple(trust_proxy or ()),
         max_k=max_k,
         max_history=max_history,
+        max_work=max_work,
         max_body=max_body,
+        max_header=max_header,
+        max_connections=max_connections,
+        timeout=timeout,
         rate=rate,
         device=device,
         approximate=approximate,

@@ -20,14 +20,16 @@ from litestar.exceptions import HTTPException
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 
-from elcrec.errors import ElcrecError, RunError
+from elcrec.errors import ElcrecError, RunError, SettingsError
 from elcrec.run_folder import package_version
 from elcrec.serving import catalogue_pages, hangup, lists, operations, people_pages
 from elcrec.serving.engine import Engine, Snapshot
-from elcrec.serving.guard import Guard, Keys, Rate
+from elcrec.serving.guard import Guard, Rate
+from elcrec.serving.hosts import Hosts
+from elcrec.serving.keys import Keys
 from elcrec.serving.metrics import Metrics
 from elcrec.serving.options import Options
-from elcrec.serving.problems import on_bug, on_depth, on_http, on_mistake, on_store
+from elcrec.serving.problems import Busy, on_bug, on_busy, on_depth, on_http, on_mistake, on_store, on_text
 from elcrec.serving.store import Store
 
 LOG = logging.getLogger("elcrec.serve")
@@ -80,7 +82,7 @@ def make_app(
             engine.tell_others = tell_others
         app.state.engine = engine
         engine.snapshot.prepare_beside()
-        _listen_to_hangup(engine, metrics)
+        _listen_to_hangup(engine, keys, metrics)
         leaving = None
         if shared_metrics is not None:
             leaving = asyncio.create_task(operations.leave_metrics(engine, metrics))
@@ -95,11 +97,13 @@ def make_app(
     app = Litestar(
         [Router("/v1", route_handlers=V1), *OPERATIONS],
         lifespan=[life],
-        state=State({"metrics": metrics, "elcrec": package_version()}),
+        state=State({"metrics": metrics, "api_keys": keys, "elcrec": package_version()}),
         exception_handlers={
             HTTPException: on_http,
             ElcrecError: on_mistake,
+            Busy: on_busy,
             RecursionError: on_depth,
+            UnicodeDecodeError: on_text,
             sqlite3.Error: on_store,
             redis.RedisError: on_store,
             Exception: on_bug,
@@ -115,18 +119,19 @@ def make_app(
         ),
         logging_config=None,
     )
-    return Guard(app, keys, Rate(options.rate), metrics, options.cors)
+    hosts = Hosts(options.host, options.allow_hosts, options.api_key_file is None, options.cors)
+    return Guard(app, keys, hosts, Rate(options.rate), metrics)
 
 
-def _listen_to_hangup(engine: Engine, metrics: Metrics) -> None:
+def _listen_to_hangup(engine: Engine, keys: Keys, metrics: Metrics) -> None:
     """SIGHUP reloads, where this process may listen to signals."""
     if threading.current_thread() is not threading.main_thread() or not hangup.HANGUP:
         return
     reloading: set[asyncio.Task[None]] = set()
 
     async def reload() -> None:
-        with contextlib.suppress(RunError):  # is in the log
-            await operations.reload_and_count(engine, metrics)
+        with contextlib.suppress(RunError, SettingsError):  # is in the log
+            await operations.reload_and_count(engine, keys, metrics)
 
     def on_hangup() -> None:
         task = asyncio.get_running_loop().create_task(reload())

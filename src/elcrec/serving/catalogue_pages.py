@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from litestar import get, patch
 from litestar.params import Parameter
 
+from elcrec.data.ids import MOST_ID_CHARACTERS
 from elcrec.errors import RunError, UnknownIdError
 from elcrec.serving.contracts import (
     IntentLine,
@@ -107,7 +108,9 @@ def _first(most: int, *columns: list[Any]) -> list[tuple[Any, ...]]:
 
 
 @get("/items", responses=PROBLEMS, summary="Find items")
-async def find_items(request: Ask, q: Annotated[str, Parameter(max_length=256)] = "", limit: Size = 10) -> ItemsFound:
+async def find_items(
+    request: Ask, q: Annotated[str, Parameter(max_length=MOST_ID_CHARACTERS)] = "", limit: Size = 10
+) -> ItemsFound:
     """Items whose id or title holds a text."""
     snapshot = engine_of(request).snapshot
     rows = await snapshot.ask(lambda: snapshot.model.find_items(q, limit).to_dicts())

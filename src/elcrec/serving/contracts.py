@@ -8,10 +8,11 @@ from litestar.openapi.spec import OpenAPIType, Schema
 from litestar.params import Body
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from elcrec.data.ids import MOST_ID_CHARACTERS, nameable
+
 NUMBER, STRING, NULL = OpenAPIType.NUMBER, OpenAPIType.STRING, OpenAPIType.NULL
-TextId = Annotated[str, Meta(min_length=1, max_length=256)]
-WholeId = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
-Id = TextId | WholeId
+TextId = Annotated[str, Meta(min_length=1, max_length=MOST_ID_CHARACTERS)]
+Id = TextId | int
 Share = Annotated[float, Meta(ge=0, le=1)]
 Count = Annotated[int, Meta(ge=1, le=2**31)]
 Intent = Annotated[int, Meta(ge=0, le=2**31)]
@@ -27,6 +28,15 @@ class Problem(Struct):
     """Why a request was refused."""
 
     error: str
+
+
+def _named(**ids: Any) -> None:
+    """Raise where an id, or one of a list of them, is none that a log may hold."""
+    for field, given in ids.items():
+        for one in given if isinstance(given, list) else [given]:
+            fault = None if one is None else nameable(str(one))
+            if fault is not None:
+                raise ValueError(f"{field}: an id {fault}")
 
 
 # ---------------------------------------------------------------------- lists
@@ -68,6 +78,10 @@ class Wishes(Struct, forbid_unknown_fields=True, kw_only=True):
     explain: bool = False
     unknown_user: Unknown | None = None
     unknown_items: Literal["error", "skip"] = "error"
+
+    def __post_init__(self) -> None:
+        """Take no id that no log holds."""
+        _named(user_id=self.user_id, history=self.history, allow=self.allow, deny=self.deny)
 
 
 class Batch(Struct, forbid_unknown_fields=True):
@@ -155,6 +169,10 @@ class NewEvent(Struct, forbid_unknown_fields=True):
     event_id: TextId | None = None
     timestamp: Timestamp = None
 
+    def __post_init__(self) -> None:
+        """Take no id that no log could hold."""
+        _named(user_id=self.user_id, item_id=self.item_id, event_id=self.event_id)
+
 
 class NewEvents(Struct, forbid_unknown_fields=True):
     """Events to keep, all or none.
@@ -231,9 +249,13 @@ class HistoryAsked(Struct, forbid_unknown_fields=True):
 
     history: Annotated[list[Id], Meta(min_length=1)]
 
+    def __post_init__(self) -> None:
+        """Take no id that no log holds."""
+        _named(history=self.history)
+
 
 class Forgotten(Struct):
-    """A user is gone: how many kept events went, and whether the log knew him."""
+    """A user is gone: how many kept events went, and whether the log knew them."""
 
     user_id: str
     events: int

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -10,12 +11,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
+import msgspec
 import torch
 
 from elcrec.errors import RunError, SettingsError, UnknownIdError
 from elcrec.serving.contracts import Map, Wishes
+from elcrec.serving.health import StoreHealth
 from elcrec.serving.options import Options
 from elcrec.serving.people import Numbers, history
+from elcrec.serving.price import WAITING, Queue
 from elcrec.serving.store import Event, Store
 from elcrec.serving.together import Together
 from elcrec.serving.user_map import user_map
@@ -26,8 +30,10 @@ if TYPE_CHECKING:
     from elcrec.recommender import ELCRec
 
 AT_ONCE = 32
+SLOW_AT_ONCE = 8
 COMMITTED_AT_ONCE = 512
 PLANS = 256
+PLAN_BYTES = 64_000_000
 MOST_ITEMS = 50
 RUN_FILES = (
     "model.safetensors",
@@ -61,7 +67,9 @@ class Snapshot:
         """Take a model as it is in the folder ``run`` at ``stamp``; plain lists by its index, where ``approximate``."""
         self.model, self.run, self.stamp = model, run, stamp
         self.loaded, self.approximate = time.time(), approximate
-        self._plans: dict[Any, Policy] = {}
+        self._plans: dict[bytes, Policy] = {}
+        # A plan may hold a number and a mark for each item.
+        self._most_plans = max(AT_ONCE, min(PLANS, PLAN_BYTES // (5 * (len(model.items) + 1))))
         self._map: asyncio.Future[Map] | None = None
         self._prepared: asyncio.Future[None] | None = None
         # Questions that may take long wait for each other, not for those that want a list.
@@ -142,7 +150,7 @@ class Snapshot:
             slow = bool(wishes.intents or wishes.diversify or wishes.attributes or wishes.all_attributes)
             slow = slow or bool(wishes.allow or wishes.deny)
             plan = await self.ask(lambda: self._plan(wishes)) if slow else self._plan(wishes)
-            if len(self._plans) >= PLANS:
+            if len(self._plans) >= self._most_plans:
                 self._plans.pop(next(iter(self._plans)))
             self._plans[key] = plan
         return plan
@@ -164,20 +172,22 @@ class Snapshot:
         )
 
 
-def _key(wishes: Wishes) -> Any:
-    return (
+def _key(wishes: Wishes) -> bytes:
+    """Of constant size: the lists of a million wishes would fill the memory."""
+    how = (
         wishes.k,
         wishes.exclude_seen,
         wishes.explain,
         wishes.strength,
         wishes.diversify,
-        None if wishes.allow is None else tuple(map(str, wishes.allow)),
-        tuple(map(str, wishes.deny)),
-        tuple(wishes.attributes),
-        tuple(wishes.all_attributes),
-        tuple(wishes.intents),
-        tuple(wishes.exclude_intents),
+        None if wishes.allow is None else list(map(str, wishes.allow)),
+        list(map(str, wishes.deny)),
+        wishes.attributes,
+        wishes.all_attributes,
+        wishes.intents,
+        wishes.exclude_intents,
     )
+    return hashlib.blake2b(msgspec.json.encode(how), digest_size=16).digest()
 
 
 def stamp_of(run: Path) -> Stamp:
@@ -215,7 +225,12 @@ class Engine:
         """Start the threads."""
         self.options, self.snapshot, self.store = options, snapshot, store
         self.lists: Together[Asked, Made] = Together("elcrec-lists", self._answer, AT_ONCE)
+        # Lists that take long wait for each other, not those that everybody gets; a few at a time, so that a list that
+        # comes meanwhile waits for those few alone.
+        self.slow_lists: Together[Asked, Made] = Together("elcrec-slow-lists", self._answer, SLOW_AT_ONCE)
+        self.queue, self.slow_queue = Queue(WAITING * options.max_work), Queue(WAITING * options.max_work)
         self.commits: Together[Sequence[Event], list[bool]] = Together("elcrec-store", self._commit, COMMITTED_AT_ONCE)
+        self.store_health = StoreHealth(store, writing=not options.read_only)
         self.tell_others: Callable[[], None] = lambda: None
         self._reloading = asyncio.Lock()
 
@@ -223,6 +238,8 @@ class Engine:
         """Answer what waits, keep what is to be kept, stop."""
         self.commits.close()
         self.lists.close()
+        self.slow_lists.close()
+        self.store_health.close()
         self.snapshot.study.shutdown()
         self.store.close()
 
@@ -239,8 +256,7 @@ class Engine:
                 alike.setdefault((id(one.snapshot), id(one.plan)), []).append(place)
             else:
                 made[place] = _tried(_without_history, one)
-        # Plain lists first: reasons take longer.
-        for places in sorted(alike.values(), key=lambda those: asked[those[0]].plan.explain):
+        for places in alike.values():
             first = asked[places[0]]
             try:
                 lists = first.snapshot.model.pick([histories[place] for place in places], first.plan)

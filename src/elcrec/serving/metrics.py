@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.04, 0.08, 0.15, 0.3, 0.6, 1.2, 2.5, 5.0, 10.0)
+METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
 
 
 class Metrics:
@@ -28,7 +29,8 @@ class Metrics:
         self.reloads: dict[str, int] = defaultdict(int)
 
     def count(self, method: str, path: str, status: int, seconds: float) -> None:
-        """One request."""
+        """One request; a method that nobody knows counts as ``other``: callers choose its name."""
+        method = method if method in METHODS else "other"
         self._requests[method, path, status] += 1
         self._buckets[path][bisect_left(BOUNDS, seconds)] += 1
         self._seconds[path] += seconds

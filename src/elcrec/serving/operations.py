@@ -7,16 +7,16 @@ import logging
 
 from litestar import MediaType, Response, get, post
 
-from elcrec.errors import RunError
+from elcrec.errors import RunError, SettingsError
 from elcrec.serving.contracts import Problem, Reloaded, State
 from elcrec.serving.engine import Engine
 from elcrec.serving.explore_page import explore_page
+from elcrec.serving.keys import Keys
 from elcrec.serving.lists import Ask, engine_of
 from elcrec.serving.metrics import Metrics
 from elcrec.serving.problems import PROBLEMS, Refused
 
 LOG = logging.getLogger("elcrec.serve")
-PATIENCE = 2.0
 FRESH = 2.0
 
 
@@ -28,13 +28,11 @@ async def healthz(request: Ask) -> State:
 
 @get("/readyz", summary="Whether it can answer")
 async def readyz(request: Ask) -> Response[State | Problem]:
-    """Whether the model is there and the store can be reached."""
+    """Whether the model is there and the store takes events (read-only: gives them)."""
     engine = engine_of(request)
-    try:
-        await asyncio.wait_for(asyncio.to_thread(engine.store.check), PATIENCE)
-    except Exception as error:
-        LOG.error("store unreachable", extra={"fields": {"error": str(error)}})
-        return Response(Problem("the store cannot be reached"), status_code=503)
+    fault = await engine.store_health.fault()
+    if fault is not None:
+        return Response(Problem(fault), status_code=503)
     return Response(State("ready", engine.snapshot.model.version))
 
 
@@ -47,7 +45,7 @@ async def metrics(request: Ask) -> Response[str]:
 
 
 def _batches(engine: Engine) -> dict[str, dict[int, int]]:
-    return {"lists": engine.lists.sizes, "store": engine.commits.sizes}
+    return {"lists": engine.lists.sizes, "slow-lists": engine.slow_lists.sizes, "store": engine.commits.sizes}
 
 
 async def leave_metrics(engine: Engine, measured: Metrics) -> None:
@@ -63,26 +61,40 @@ async def reload_run(request: Ask) -> Reloaded:
     engine = engine_of(request)
     if engine.options.api_key_file is None:
         raise Refused(403, "reloading over HTTP needs a server with --api-key-file; or send it SIGHUP")
+    state = request.app.state
     try:
-        changed = await reload_and_count(engine, request.app.state.metrics)
+        changed, other_keys = await reload_and_count(engine, state.api_keys, state.metrics)
+    except SettingsError as error:
+        raise Refused(409, f"{error}; the keys and the model from before go on") from error
     except RunError as error:
+        engine.tell_others()  # the keys are taken over
         raise Refused(409, f"{error}; the model from before goes on") from error
-    if changed:
+    if changed or other_keys:
         engine.tell_others()
     return Reloaded(engine.snapshot.model.version, changed)
 
 
-async def reload_and_count(engine: Engine, metrics: Metrics) -> bool:
-    """Reload, with a line in the log; raises RunError where the run is no good."""
+async def reload_and_count(engine: Engine, keys: Keys, metrics: Metrics) -> tuple[bool, bool]:
+    """Read keys and run again, with a line in the log.
+
+    Returns:
+        Whether another model answers now, and whether other keys are valid.
+
+    Raises:
+        SettingsError: The keys cannot be read; nothing has changed.
+        RunError: The run is no good; the keys are taken over.
+    """
     try:
+        other_keys = keys.reread()
         changed = await engine.reload()
-    except RunError as error:
+    except (SettingsError, RunError) as error:
         metrics.reloads["refused"] += 1
         LOG.error("reload refused", extra={"fields": {"error": str(error)}})
         raise
     metrics.reloads["changed" if changed else "unchanged"] += 1
-    LOG.info("reloaded", extra={"fields": {"model": engine.snapshot.model.version, "changed": changed}})
-    return changed
+    fields = {"model": engine.snapshot.model.version, "changed": changed, "keys_changed": other_keys}
+    LOG.info("reloaded", extra={"fields": fields})
+    return changed, other_keys
 
 
 @get("/", include_in_schema=False, media_type=MediaType.HTML, sync_to_thread=False)

@@ -21,9 +21,15 @@ class Options:
         read_only: Refuse everything that changes something.
         unknown_user: What somebody without a history gets: ``popular``, ``intents`` or ``error``.
         cors: Origins whose pages may ask.
+        allow_hosts: Names that requests may be addressed to, beside this machine's; see :mod:`elcrec.serving.hosts`.
+        trust_proxies: Addresses and networks whose ``X-Forwarded-For`` is believed.
         max_k: Longest list.
         max_history: Longest history in a request.
+        max_work: What a request may cost; see :mod:`elcrec.serving.price`.
         max_body: Largest body, bytes.
+        max_header: Most bytes of a request's address and headers.
+        max_connections: Connections at once, of each worker.
+        timeout: Seconds in which a request must arrive, and in which a client must take some of its answer.
         rate: Requests a second and caller; 0: no limit.
         device: auto, cpu or cuda.
         approximate: Look plain lists up in an index of the items.
@@ -38,9 +44,15 @@ class Options:
     read_only: bool = False
     unknown_user: str = "popular"
     cors: tuple[str, ...] = ()
+    allow_hosts: tuple[str, ...] = ()
+    trust_proxies: tuple[str, ...] = ()
     max_k: int = 1000
     max_history: int = 1000
+    max_work: int = 10_000_000
     max_body: int = 1_000_000
+    max_header: int = 32_768
+    max_connections: int = 512
+    timeout: float = 30.0
     rate: float = 0.0
     device: str = "cpu"
     approximate: bool = False

@@ -11,6 +11,7 @@ from litestar import delete, get, post
 from litestar.params import Parameter
 
 from elcrec.data.clock import Time
+from elcrec.data.ids import MOST_ID_CHARACTERS
 from elcrec.serving.contracts import (
     Forgotten,
     Found,
@@ -25,6 +26,7 @@ from elcrec.serving.contracts import (
     Weight,
 )
 from elcrec.serving.engine import Engine, Snapshot
+from elcrec.serving.guard import SLASH
 from elcrec.serving.incoming import incoming, without_time
 from elcrec.serving.lists import Ask, engine_of
 from elcrec.serving.people import Numbers, Past, past
@@ -107,7 +109,9 @@ async def history_intents(request: Ask, data: HistoryAsked) -> Mix:
     engine = engine_of(request)
     snapshot, most = engine.snapshot, engine.options.max_history
     if len(data.history) > most:
-        raise Refused(400, f"history holds {len(data.history):,} entries: this server takes at most {most:,}")
+        raise Refused(
+            400, f"history holds {len(data.history):,} entries: this server takes at most {most:,} (--max-history)"
+        )
     items = snapshot.model.items_known(data.history)
     return await snapshot.ask(lambda: mix(snapshot, None, items, [None] * len(items), len(items)))
 
@@ -163,7 +167,9 @@ async def forget_user(request: Ask, user_id: str) -> Forgotten:
 
 @get("/users", responses=PROBLEMS, summary="Find users")
 async def find_users(
-    request: Ask, q: Annotated[str, Parameter(max_length=256)] = "", limit: Annotated[int, Parameter(ge=1, le=50)] = 10
+    request: Ask,
+    q: Annotated[str, Parameter(max_length=MOST_ID_CHARACTERS)] = "",
+    limit: Annotated[int, Parameter(ge=1, le=50)] = 10,
 ) -> Found:
     """Users whose id begins with a text."""
     engine = engine_of(request)
@@ -181,5 +187,5 @@ async def find_users(
 
 
 def unslashed(text: str) -> str:
-    """An id from a path; see :data:`elcrec.serving.guard.SLASH`."""
-    return text.replace("\ue000", "/")
+    """An id from a path."""
+    return text.replace(SLASH, "/")

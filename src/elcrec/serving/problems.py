@@ -13,15 +13,21 @@ from elcrec.errors import ElcrecError, UnknownIdError
 from elcrec.serving.contracts import Problem
 
 LOG = logging.getLogger("elcrec.serve")
+BROKEN = "the server failed to answer: this is our mistake, see its log"
 KNOWN = {
     400: "Not what the contract says",
     401: "No valid API key",
     403: "Not allowed here",
     404: "No such thing",
-    409: "The run cannot be used",
-    413: "Too large",
+    408: "Too slow",
+    409: "The run or the keys cannot be used",
+    413: "Too large, or too much work",
+    415: "A page's request that is no JSON",
+    421: "Another host is meant",
     422: "Not something this model can do",
     429: "Too many requests",
+    431: "Address and headers are too large",
+    503: "The store cannot be reached, or too much waits already",
 }
 PROBLEMS = {status: ResponseSpec(Problem, description=text, generate_examples=False) for status, text in KNOWN.items()}
 
@@ -32,6 +38,10 @@ class Refused(HTTPException):
     def __init__(self, status: int, sentence: str) -> None:
         """What is said to whom asked."""
         super().__init__(status_code=status, detail=sentence)
+
+
+class Busy(Exception):
+    """Nothing is wrong with a request, but too many came before it."""
 
 
 def not_found(error: UnknownIdError) -> Refused:
@@ -62,7 +72,7 @@ def _sentence(error: HTTPException) -> str:
     if isinstance(error.__cause__, SerializationException):
         return f"the body is no JSON of this contract: {error.detail}"
     if error.status_code == 413:
-        return "the body is too large: send less at once"
+        return error.detail if isinstance(error, Refused) else "the body is too large (--max-body): send less at once"
     if error.status_code == 404:
         return error.detail if isinstance(error, Refused) else "there is no such page: /openapi lists all"
     if error.status_code == 405:
@@ -85,7 +95,23 @@ def on_mistake(_: Request[Any, Any, Any], error: ElcrecError) -> Response[Proble
 def on_store(_: Request[Any, Any, Any], error: Exception) -> Response[Problem]:
     """The store does not answer; what was not acknowledged is not kept."""
     LOG.error("store failed", extra={"fields": {"error": str(error)}})
-    return problem("the store cannot be reached: try again later", 503)
+    return _later("the store cannot be reached: try again later")
+
+
+def on_busy(_: Request[Any, Any, Any], error: Busy) -> Response[Problem]:
+    """Too much is asked at once."""
+    return _later(str(error))
+
+
+def _later(sentence: str) -> Response[Problem]:
+    answer = problem(sentence, 503)
+    answer.set_header("retry-after", "1")
+    return answer
+
+
+def on_text(_: Request[Any, Any, Any], error: UnicodeDecodeError) -> Response[Problem]:
+    """Bytes that are no text."""
+    return problem("the body is no JSON of this contract: it holds bytes that are no UTF-8", 400)
 
 
 def on_depth(_: Request[Any, Any, Any], error: RecursionError) -> Response[Problem]:
@@ -96,4 +122,4 @@ def on_depth(_: Request[Any, Any, Any], error: RecursionError) -> Response[Probl
 def on_bug(request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:
     """Ours."""
     LOG.error("failed", exc_info=error, extra={"fields": {"path": request.scope.get("path_template", "")}})
-    return problem("the server failed to answer: this is our mistake, see its log", 500)
+    return problem(BROKEN, 500)

@@ -20,8 +20,10 @@ import uvicorn
 from elcrec.errors import ElcrecError, SettingsError
 from elcrec.serving import hangup
 from elcrec.serving.app import make_app
+from elcrec.serving.edges import edges
 from elcrec.serving.engine import Snapshot
-from elcrec.serving.guard import Keys
+from elcrec.serving.hosts import proxy_networks
+from elcrec.serving.keys import Keys
 from elcrec.serving.logs import log_as_json
 from elcrec.serving.options import Options
 from elcrec.serving.store import open_store
@@ -47,6 +49,7 @@ def serve(options: Options, listening: Callable[[str], None]) -> None:
     log_as_json()
     hangup.hold()
     Keys(options.api_key_file)
+    proxy_networks(options.trust_proxies)
     bound = _bind(options)
     host, port = bound.getsockname()[:2]
     address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
@@ -56,7 +59,6 @@ def serve(options: Options, listening: Callable[[str], None]) -> None:
         if options.workers == 1:
             _one(options, bound, lambda: listening(address))
         else:
-            open_store(options.store).close()  # made once, not by all at once
             listening(address)
             with tempfile.TemporaryDirectory(prefix="elcrec-metrics-") as folder:
                 Workers(options, bound, Path(folder)).watch()
@@ -82,7 +84,8 @@ def _one(
     shared_metrics: Path | None = None,
 ) -> None:
     """This process answers."""
-    keys, store, snapshot = Keys(options.api_key_file), open_store(options.store), Snapshot.load(options)
+    keys, snapshot = Keys(options.api_key_file), Snapshot.load(options)
+    store = open_store(options.store)  # last: a run that cannot be served leaves nothing behind
     store.adopt(snapshot.model.clock.kind)
     version = snapshot.model.version
     # Threads that compute and the one that answers take turns often: a list must not wait 5 ms for its turn.
@@ -92,6 +95,10 @@ def _one(
     config = uvicorn.Config(
         app,
         lifespan="on",
+        http=edges(options),
+        ws="none",
+        proxy_headers=bool(options.trust_proxies),
+        forwarded_allow_ips=proxy_networks(options.trust_proxies),
         log_config=None,
         access_log=False,
         server_header=False,

@@ -72,8 +72,8 @@ class Store(Protocol):
     def everything(self) -> Iterator[Event]:
         """All events, each user's in the order they came."""
 
-    def check(self) -> None:
-        """Raise where the store cannot be reached."""
+    def check(self, writing: bool = True) -> None:
+        """Raise where the store cannot be read or, with ``writing``, takes no events."""
 
     def close(self) -> None:
         """Let go of it."""

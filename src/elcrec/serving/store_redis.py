@@ -13,6 +13,7 @@ from elcrec.serving.store import MOST_EVENTS, Event, Kept, Kind, fingerprint, in
 
 PATIENCE = 3.0  # of lists that wait for it
 IDS, FORGOTTEN, USERS, TIMES = "elcrec:ids", "elcrec:forgotten", "elcrec:users", "elcrec:times"
+CHECKED = "elcrec:checked"
 
 # Each script runs as a whole or not at all, and reaches the append-only file as a whole.
 WRITE = """
@@ -121,9 +122,11 @@ class RedisStore:
                 yield from (_event(user, text) for text in self._redis.lrange(f"elcrec:user:{user}", 0, -1))
             first = f"({users[-1]}"
 
-    def check(self) -> None:
-        """Raise where the server does not answer."""
+    def check(self, writing: bool = True) -> None:
+        """Raise where the server does not answer, or takes nothing: it may be full, read-only or unable to save."""
         self._redis.ping()
+        if writing:
+            self._redis.set(CHECKED, 1)
 
     def close(self) -> None:
         """Close all connections."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -12,6 +13,7 @@ from elcrec.serving.store import MOST_EVENTS, Event, Kept, Kind, fingerprint, in
 
 FORMAT = 2
 PATIENCE = 10.0
+PAUSE = 0.01
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS event (
     number INTEGER PRIMARY KEY,
@@ -66,7 +68,7 @@ class SqliteStore:
             connection = sqlite3.connect(
                 self._path, timeout=PATIENCE, isolation_level=None, check_same_thread=False, cached_statements=64
             )
-            connection.execute("PRAGMA journal_mode=WAL")
+            _log_ahead(connection)
             # Each commit reaches the disk: an acknowledged event survives a crash of the machine, too.
             connection.execute("PRAGMA synchronous=FULL")
             connection.execute("PRAGMA secure_delete=ON")
@@ -81,10 +83,11 @@ class SqliteStore:
         connection.execute("BEGIN IMMEDIATE")
         try:
             yield connection
+            connection.execute("COMMIT")
         except BaseException:
-            connection.execute("ROLLBACK")
+            if connection.in_transaction:  # some failures, as of a full disk, have ended it already
+                connection.execute("ROLLBACK")
             raise
-        connection.execute("COMMIT")
 
     def adopt(self, kind: Kind) -> None:
         """Keep times of this kind from now on."""
@@ -134,9 +137,13 @@ class SqliteStore:
         for row in self._connection.execute(statement):
             yield Event(*row)
 
-    def check(self) -> None:
-        """Raise where the file cannot be read."""
+    def check(self, writing: bool = True) -> None:
+        """Raise where the file cannot be read, or written: only a commit tells of a disk that is full."""
         self._connection.execute("SELECT 1 FROM event LIMIT 1").fetchone()
+        if writing:
+            with self._transaction() as connection:
+                (version,) = connection.execute("PRAGMA user_version").fetchone()
+                connection.execute(f"PRAGMA user_version={version}")
 
     def close(self) -> None:
         """Close the connections of all threads."""
@@ -144,3 +151,16 @@ class SqliteStore:
             for connection in self._all:
                 connection.close()
             self._all.clear()
+
+
+def _log_ahead(connection: sqlite3.Connection) -> None:
+    """Switch to the write-ahead log; SQLite itself does not wait where another process is about to do the same."""
+    until = time.monotonic() + PATIENCE
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+            time.sleep(PAUSE)

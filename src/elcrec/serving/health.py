@@ -1,0 +1,44 @@
+"""Whether the store takes what it is given."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from concurrent.futures import ThreadPoolExecutor
+
+from elcrec.serving.store import Store
+
+LOG = logging.getLogger("elcrec.serve")
+PATIENCE = 2.0
+
+
+class StoreHealth:
+    """Tries the store, once at a time: anybody may ask, and a try is a commit."""
+
+    def __init__(self, store: Store, writing: bool) -> None:
+        """Try to write, where ``writing``; else to read."""
+        self._store, self._writing = store, writing
+        self._trying: asyncio.Task[str | None] | None = None
+        # Its own: a store that hangs holds this thread, and no other.
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="elcrec-health")
+
+    async def fault(self) -> str | None:
+        """Why events cannot be kept (read-only: read); None where they can."""
+        if self._trying is None or self._trying.done():
+            self._trying = asyncio.ensure_future(self._tried())
+        return await asyncio.shield(self._trying)
+
+    def close(self) -> None:
+        """Try no more."""
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+    async def _tried(self) -> str | None:
+        trying = asyncio.get_running_loop().run_in_executor(self._thread, self._store.check, self._writing)
+        try:
+            await asyncio.wait_for(trying, PATIENCE)
+        except Exception as error:
+            reason = f"no answer within {PATIENCE:g} s" if isinstance(error, TimeoutError) else str(error)
+            LOG.error("store unusable", extra={"fields": {"error": reason}})
+            kept = " or written: no event would be kept" if self._writing else ""
+            return f"the store cannot be reached{kept} (the log says why)"
+        return None
