@@ -39,7 +39,7 @@ def _delimited(text: Text, asked: Asked) -> Raw:
     line_of = _Lines(piece, dialect, quoted is not False)
     if quoted == "mixed":
         frame = _by_csv_module(piece, dialect)
-    elif len(dialect.separator) > 1 or dialect.separator == BLANKS:
+    elif not _is_single(dialect):
         frame = _split_lines(piece, dialect, line_of)
     else:
         try:
@@ -63,7 +63,7 @@ def _delimited(text: Text, asked: Asked) -> Raw:
         notes.append(f"{piece.name}: its header is left out, --columns names the columns")
     if frame.is_empty():
         raise DataError(f"{piece.name}: the data has a header but no rows: nothing to learn from")
-    if dialect.header_line is not None:
+    if len(dialect.names) > 1:
         line_of.refuse_repeated_header(frame, piece.name)
     return Raw(
         frame.lazy(),
@@ -79,12 +79,17 @@ def _delimited(text: Text, asked: Asked) -> Raw:
     )
 
 
+def _is_single(dialect: Dialect) -> bool:
+    """Whether one character separates fields, as Polars and quotes want it."""
+    return len(dialect.separator) == 1 and dialect.separator != BLANKS
+
+
 def _is_quoted(piece: Piece, dialect: Dialect) -> bool | Literal["mixed"]:
     """Whether quotes enclose fields: no, yes, or in some lines only, so that each must be looked at."""
-    if len(dialect.separator) > 1 or dialect.separator == BLANKS or not _holds_quotes(piece):
+    if not _is_single(dialect) or not _holds_quotes(piece):
         return False
     separator = re.escape(dialect.separator)
-    cell = rf'(?:[^"{separator}]*|[ ]?"(?:[^"]|"")*")'
+    cell = rf'(?:[^"{separator}]*|"(?:[^"]|"")*")'
     lines = text_lines(piece).slice(dialect.skipped).filter(pl.col("line").str.contains('"', literal=True))
     odd = (
         lines.filter(~pl.col("line").str.strip_chars("\r").str.contains(rf"^{cell}(?:{separator}{cell})*$"))
@@ -182,16 +187,25 @@ class _Lines:
         """Raise DataError for the first row with another number of fields than the header."""
         width = len(self.dialect.names)
         with reading(self.piece):
+            line = 0
             for line, row in self._records():
-                if len(row) > width or (len(row) != width and len(self.dialect.separator) > 1):
+                if len(row) > width or (len(row) != width and not _is_single(self.dialect)):
                     raise _ragged(self.piece, line, len(row), width)
+        if line == 0:
+            raise DataError(f"{self.piece.name}: the data has a header but no rows: nothing to learn from")
 
     def refuse_repeated_header(self, frame: pl.DataFrame, name: str) -> None:
         """Raise DataError where a row holds the names of the columns."""
-        names = list(self.dialect.names)
-        same = (frame.get_column(names[0]) == names[0]).arg_true()
-        for row in same.to_list():
-            if [str(value) for value in frame.row(row)] == names:
-                raise DataError(
-                    f"{name}, {self(row)}: the header stands there again: files were put together; remove that line"
-                )
+        names = {one.strip().lower() for one in (*self.dialect.names, *self.dialect.header_fields)} - {"", "_"}
+        first = frame.columns[0]
+        like = frame.with_row_index("row").filter(_lowered(first).is_in(list(names)))
+        whole = like.filter(pl.all_horizontal(_lowered(one).is_in([*names, ""]) for one in frame.columns))
+        if not whole.is_empty():
+            raise DataError(
+                f"{name}, {self(int(whole['row'][0]))}: the header stands there again: files were put together; remove "
+                f"that line"
+            )
+
+
+def _lowered(name: str) -> pl.Expr:
+    return pl.col(name).str.strip_chars(' "\r\ufeff').str.to_lowercase().fill_null("")

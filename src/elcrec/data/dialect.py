@@ -8,12 +8,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from elcrec.data.columns import is_usual, plain, roles_in
+from elcrec.data.id_columns import MISSING
 from elcrec.errors import DataError
 
 BLANKS = " "
 SEPARATORS = ("::", "\t", ";", "|", ",", "\x01", BLANKS)
 SEPARATOR_NAMES = {"\t": "tab", BLANKS: "blanks", "\x01": "\\x01"}
 _NUMBER = re.compile(r"[-+]?\d+([.,]\d+)?([eE][-+]?\d+)?")
+# A field that begins with a quote and goes on after the text.
+_OPEN = re.compile(r'(?:^|[,;|\t])[ ]*"(?:[^"]|"")*$')
 _DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}.*")
 # Numbers from here on may be seconds or milliseconds since 1970.
 EPOCH, LAST_EPOCH = 10**8, 10**14
@@ -29,7 +32,7 @@ class Dialect:
         header: Whether the file has a header.
         skipped: Lines before the first row: comments, blank lines, the header.
         comments: How many of these are comments.
-        header_line: The text of the header; None where there is none.
+        header_fields: The names as they stand in the header.
     """
 
     separator: str
@@ -37,7 +40,7 @@ class Dialect:
     header: bool
     skipped: int
     comments: int = 0
-    header_line: str | None = None
+    header_fields: tuple[str, ...] = ()
 
 
 def fields_of(line: str, separator: str) -> list[str]:
@@ -47,7 +50,7 @@ def fields_of(line: str, separator: str) -> list[str]:
     if len(separator) > 1:
         return line.split(separator)
     try:
-        return next(csv.reader([line], delimiter=separator), [])
+        return next(csv.reader([line], delimiter=separator, skipinitialspace=True, strict=True), [])
     except csv.Error:
         return line.split(separator)
 
@@ -65,17 +68,19 @@ def sniff_dialect(name: str, head: str, ending: str, given: Sequence[str] | None
     Raises:
         DataError: It has no header and ``given`` is None, or no separator fits.
     """
-    lines = head.splitlines()
+    lines = re.split(r"\r*\n", head)
     first, comments = _skip_comments(lines, given)
     if first == len(lines):
         raise DataError(f"{name} is empty: nothing to learn from")
+    if given is not None:
+        rows = [row for row in lines[first:] if row.strip()][:200]
+        return _by_position(name, rows, given, ending, first, comments)
     end = first + 1
-    while end < len(lines) and "\n".join(lines[first:end]).count('"') % 2:
+    while end < len(lines) and _OPEN.search("\n".join(lines[first:end])):
         end += 1  # a quoted name holds a line break
     line = "\n".join(lines[first:end])
+    _refuse_returns(name, first, line)
     rows = [line, *(row for row in lines[end:] if row.strip())][:200]
-    if given is not None:
-        return _by_position(name, rows, given, ending, first, comments)
     separator = _separator_of_header(line.lstrip("#"), asked) or _consistent(rows, ending)
     if separator is None:
         raise DataError(
@@ -91,7 +96,16 @@ def sniff_dialect(name: str, head: str, ending: str, given: Sequence[str] | None
             f"example {columns_for(names)}"
         )
     _refuse_twice(name, names, asked)
-    return Dialect(separator, _distinct(names), True, end, comments, line)
+    if all(re.fullmatch("'.*'", one) for one in names):
+        raise DataError(f"{name}: its fields are enclosed in single quotes: write double quotes, or none")
+    return Dialect(separator, _distinct(names), True, end, comments, tuple(names))
+
+
+def _refuse_returns(name: str, number: int, line: str) -> None:
+    if "\r" in line.strip("\r") and '"' not in line:
+        raise DataError(
+            f"{name}: lines end in several ways (a carriage return alone in line {number + 1}): save it with one"
+        )
 
 
 def columns_for(fields: Sequence[str]) -> str:
@@ -120,7 +134,12 @@ def _skip_comments(lines: list[str], given: Sequence[str] | None) -> tuple[int, 
 
 def _separator_of_header(line: str, asked: Sequence[str]) -> str | None:
     """The separator by which a header has most of the usual names."""
-    best = max(SEPARATORS, key=lambda one: (len(roles_in(fields_of(line, one), asked)), len(fields_of(line, one))))
+
+    def known(separator: str) -> tuple[int, bool, int]:
+        fields = fields_of(line, separator)
+        return len(roles_in(fields, asked)), separator != BLANKS, len(fields)
+
+    best = max(SEPARATORS, key=known)
     found = roles_in(fields_of(line, best), asked)
     return best if len(found) >= 2 or (found and len(fields_of(line, best)) > 1) else None
 
@@ -150,24 +169,27 @@ def _by_position(name: str, rows: list[str], given: Sequence[str], ending: str, 
     names = fields_of(rows[0], separator)
     # A header is left out: the names given count.
     header = len(roles_in(names, given)) >= 2 and not any(map(_is_value, names))
-    return Dialect(separator, _distinct(given), header, first + header, comments, rows[0] if header else None)
+    return Dialect(separator, _distinct(given), header, first + header, comments, tuple(names) if header else ())
 
 
 def _is_value(text: str) -> bool:
     text = text.strip()
-    return not text or bool(_NUMBER.fullmatch(text) or _DATE.fullmatch(text))
+    return text in MISSING or bool(_NUMBER.fullmatch(text) or _DATE.fullmatch(text))
 
 
 def _is_header(names: list[str], rows: list[list[str]], asked: Sequence[str]) -> bool:
     """Whether a first line holds names: known ones, or ones unlike the values below them."""
-    if roles_in(names, asked):
+    found = roles_in(names, asked)
+    if len(found) >= 2 or found & set(asked):
         return True
-    if any(_is_value(name) for name in names if name.strip()) or len(set(names)) < len(names):
+    if any(_is_value(name) for name in names if name.strip()):
         return False
-    if any(is_usual(name) for name in names):
+    if found or any(is_usual(name) for name in names):
         return True
+    if not all(name.strip() for name in names) or len(set(names)) < len(names):
+        return False
     columns = list(zip(*[row for row in rows if len(row) == len(names)], strict=True))
-    return any(all(_is_value(value) for value in column) for column in columns)
+    return any(any(column) and all(map(_is_value, column)) for column in columns)
 
 
 def _refuse_twice(name: str, names: list[str], asked: Sequence[str]) -> None:
@@ -199,7 +221,7 @@ def records(text: Iterator[str], dialect: Dialect, quoted: bool) -> Iterator[tup
     for _ in range(dialect.skipped):
         next(text, None)
     if quoted and len(dialect.separator) == 1 and dialect.separator != BLANKS:
-        reader = csv.reader(text, delimiter=dialect.separator, strict=True)
+        reader = csv.reader(text, delimiter=dialect.separator, skipinitialspace=True, strict=True)
         line = 1
         for row in reader:
             if any(row):

@@ -11,11 +11,18 @@ from elcrec.data.ids import nameable
 from elcrec.errors import DataError
 
 # What programs write where they know nothing.
+_SPELT = ("none", "null", "nan", "nil", "undefined")
 MISSING = (
-    *("", "None", "none", "NULL", "null", "Null", "NA", "N/A", "n/a", "#N/A", "\\N", "<NA>", "<null>", "(null)"),
-    *("NaN", "nan", "NAN", "NaT", "nil", "undefined", "UNDEFINED"),
+    *("", "NA", "N/A", "n/a", "#N/A", "#NA", "\\N", "<NA>", "<null>", "(null)", "[null]", "NaN", "-NaN", "-nan", "NaT"),
+    *(spelt for word in _SPELT for spelt in (word, word.upper(), word.capitalize())),
+    *("#NULL!", "#VALUE!", "#REF!", "#NAME?", "#DIV/0!"),
 )
-_TOTALS = ("total", "totals", "grand total", "sum", "subtotal", "gesamt")
+# White space, and what has no width: nobody sees it, nobody can type it.
+_BLANKS = "\t\n\x0b\x0c\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000\u200b\u2060\ufeff" + "".join(
+    map(chr, range(0x2000, 0x200B))
+)
+_AROUND = r"^[\s\x{200b}\x{2060}\x{feff}]|[\s\x{200b}\x{2060}\x{feff}]$"
+_TOTALS = ("total", "totals", "grand total", "sum", "subtotal", "gesamt", "gesamtergebnis", "summe")
 _LONGEST_FLOAT = 2**53
 
 
@@ -66,10 +73,10 @@ def missing_rows(column: pl.Series, found: Found) -> pl.Series | None:
 def _word_rows(column: pl.Series, words: tuple[str, ...]) -> pl.Series | None:
     """Rows that hold one of some words, perhaps with blanks around; only short texts are looked at."""
     longest = max(map(len, words))
-    short = (column.str.len_bytes() <= longest) | column.str.contains(r"^\s|\s$")
+    short = (column.str.len_bytes() <= longest) | column.str.contains(_AROUND)
     if not short.any():
         return None
-    rows = short.fill_null(False) & column.str.strip_chars().is_in(list(words)).fill_null(False)
+    rows = short.fill_null(False) & column.str.strip_chars(_BLANKS).is_in(list(words)).fill_null(False)
     return rows if rows.any() else None
 
 
@@ -125,13 +132,13 @@ def _narrowed(column: pl.Series) -> pl.Series:
 
 def _stripped(column: pl.Series, found: Found) -> pl.Series:
     """Text without blanks around it: no interface could tell them apart."""
-    blank = column.str.contains(r"^\s|\s$")
+    blank = column.str.contains(_AROUND)
     if not blank.any():
         return column
     found.note(
         f"{column.name}: blanks around {int(blank.sum()):,} ids are taken away (the first: {found.where(blank)})"
     )
-    return column.str.strip_chars()
+    return column.str.strip_chars(_BLANKS)
 
 
 def _refuse_unnameable(column: pl.Series, found: Found) -> None:
@@ -152,19 +159,18 @@ def _integers_if_faithful(column: pl.Series, found: Found) -> pl.Series:
     numbers = _faithful(column)
     if numbers is not None:
         return numbers
+    rounded = column.str.contains(r"^-?[0-9](?:\.[0-9]+)?[eE]\+[0-9]+$|^-?[0-9]\.[0-9]+[eE][0-9]+$")
+    if rounded.any():
+        raise DataError(
+            f"{found.name}, {found.where(rounded)}: {column.name} {column.filter(rounded)[0]!r} has lost digits (a "
+            f"spreadsheet or a program rounded it): export ids as text"
+        )
     first = column[0]
-    if first[:1].isdigit() or first[:1] == "-":
-        if column.str.contains(r"^-?\d+(\.0+)?$").all():
-            numbers = _faithful(column.str.replace(r"\.0+$", ""))
-            if numbers is not None:
-                found.note(f"{column.name}: whole numbers written as floats ({first!r}) are read as integers")
-                return numbers
-        coarse = column.str.contains(r"^-?\d\.\d+[eE]\+?\d+$")
-        if coarse.any():
-            raise DataError(
-                f"{found.name}, {found.where(coarse)}: {column.name} {column.filter(coarse)[0]!r} has lost digits (a "
-                f"spreadsheet rounded it): export ids as text"
-            )
+    if (first[:1].isdigit() or first[:1] == "-") and column.str.contains(r"^-?[0-9]+(\.0+)?$").all():
+        numbers = _faithful(column.str.replace(r"\.0+$", ""))
+        if numbers is not None:
+            found.note(f"{column.name}: whole numbers written as floats ({first!r}) are read as integers")
+            return numbers
     return column
 
 
@@ -178,7 +184,7 @@ def _faithful(column: pl.Series) -> pl.Series | None:
 
 def refuse_totals(user: pl.Series, found: Found) -> None:
     """Raise DataError where the last row is a total, as spreadsheets and reports add one."""
-    if user.dtype == pl.String and str(user[-1]).strip().lower() in _TOTALS:
+    if user.dtype == pl.String and str(user[-1]).strip(" :").lower() in _TOTALS:
         raise DataError(
             f"{found.name}, {found.line_of(len(user) - 1)}: the last row is a total ({user[-1]!r}): remove it"
         )

@@ -48,6 +48,10 @@ def _refuse_line(name: str, source: Path | io.BytesIO) -> None:
     for number, line in _objects(source):
         try:
             document = json.loads(line, parse_constant=_no_constant)
+        except UnicodeDecodeError as error:
+            raise DataError(
+                f"cannot read {name}, line {number}: it is not UTF-8: name its encoding with --set encoding=NAME"
+            ) from error
         except (ValueError, RecursionError) as error:
             raise DataError(f"cannot read {name}, line {number}: no JSON ({error}); mend or remove the line") from error
         if not isinstance(document, dict):

@@ -10,15 +10,24 @@ from typing import Any, Literal
 
 import polars as pl
 
-from elcrec.data.columns import candidates, canonical, choose_columns, list_columns, looks_like_time, shown
+from elcrec.data.columns import (
+    candidates,
+    canonical,
+    choose_columns,
+    list_columns,
+    looks_like_time,
+    shown,
+    sounds_like_clock,
+)
 from elcrec.data.files import read_column, scan
 from elcrec.data.id_columns import Found, missing_rows, refuse_totals, validate_ids
 from elcrec.data.raw import Asked, Raw
-from elcrec.data.time_columns import is_clock, joined_clock, validate_times
+from elcrec.data.time_columns import holds_times, is_clock, joined_clock, validate_times
 from elcrec.errors import DataError
 
 Missing = Literal["refuse", "drop", "keep"]
 MOST_KINDS = 50
+_LOOKED_AT = 100
 ROLES = ("user_id", "item_id", "timestamp", "event")
 
 
@@ -117,6 +126,8 @@ def understand(source: Any, layout: Layout) -> Understood:
         )
     if "timestamp" not in names:
         _note_file_order(parts, names, found)
+    else:
+        _note_clocks(parts, names, read[list(names).index("timestamp")], found)
     return Understood(read, names, parts[0] if is_file else None, found.notes, kinds)
 
 
@@ -304,11 +315,11 @@ def _kinds(column: pl.Series | None) -> dict[str, int] | None:
 def _note_file_order(parts: Sequence[Raw], names: dict[str, str], found: Found) -> None:
     if parts[0].format == "text" or any("oldest first" in note for note in found.notes):
         return
-    schema = parts[0].frame.collect_schema()
+    rows = parts[0].frame.head(_LOOKED_AT).collect()
     times = [
-        name
-        for name, kind in schema.items()
-        if name not in names.values() and (kind.is_temporal() or looks_like_time(name))
+        column.name
+        for column in rows
+        if column.name not in names.values() and (looks_like_time(column.name) or holds_times(column))
     ]
     order = "rows are taken in file order, as if oldest came first"
     if times:
@@ -317,3 +328,20 @@ def _note_file_order(parts: Sequence[Raw], names: dict[str, str], found: Found) 
         found.note(f"no time column is known: files are taken in order of their names, and {order}")
     else:
         found.note(f"no time column is known: {order}")
+
+
+def _note_clocks(parts: Sequence[Raw], names: dict[str, str], times: pl.Series, found: Found) -> None:
+    """Whole days tell no order within a day; a time of day may stand in a column of its own."""
+    there = parts[0].frame.collect_schema().names()
+    clocks = [name for name in there if name not in names.values() and sounds_like_clock(name)]
+    if clocks and _whole_days(times):
+        found.note(
+            f"{names['timestamp']!r} tells days, and events of one day are taken in file order; {shown(clocks)} may "
+            f"hold the time of day: put both in one column, or name one that has both, --set timestamp_column=NAME"
+        )
+
+
+def _whole_days(times: pl.Series) -> bool:
+    if isinstance(times.dtype, pl.Datetime):
+        return bool((times == times.dt.truncate("1d")).all())
+    return times.dtype == pl.Date
