@@ -61,9 +61,8 @@ def _delimited(text: Text, asked: Asked) -> Raw:
         notes.append(f"{piece.name}: {dialect.comments} lines that begin with # are left out")
     if asked.columns is not None and dialect.header:
         notes.append(f"{piece.name}: its header is left out, --columns names the columns")
-    if frame.is_empty():
-        raise DataError(f"{piece.name}: the data has a header but no rows: nothing to learn from")
-    if len(dialect.names) > 1:
+    if len(dialect.names) > 1 and len(frame):
+        _refuse_rule(frame, line_of, piece.name)
         line_of.refuse_repeated_header(frame, piece.name)
     return Raw(
         frame.lazy(),
@@ -148,6 +147,13 @@ def _without_blank_rows(frame: pl.DataFrame) -> pl.DataFrame:
     if not all(column.has_nulls() for column in frame):
         return frame
     return frame.filter(~pl.all_horizontal(pl.all().is_null()))
+
+
+def _refuse_rule(frame: pl.DataFrame, line_of: _Lines, name: str) -> None:
+    """Raise DataError where a line of dashes follows the header: a table for people to read."""
+    cells = [str(value).strip() for value in frame.row(0) if value]
+    if cells and all(re.fullmatch(r":?[-=+]{2,}:?", cell) for cell in cells):
+        raise DataError(f"{name}, {line_of(0)}: a line of dashes: this is a printed table; export it as CSV")
 
 
 def _decoded_lines(piece: Piece) -> Iterator[str]:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from elcrec.data.columns import is_usual, plain, roles_in
+from elcrec.data.columns import is_usual, plain, roles_in, shown
 from elcrec.data.id_columns import MISSING
 from elcrec.errors import DataError
 
@@ -91,9 +91,10 @@ def sniff_dialect(name: str, head: str, ending: str, given: Sequence[str] | None
     if line.startswith("#") and roles_in([names[0].lstrip("# "), *names[1:]], asked):
         names = [names[0].lstrip("# "), *names[1:]]
     if not _is_header(names, [fields_of(row, separator) for row in rows[1:50]], asked):
+        lacking = f" ({shown(asked)} is not there)" if asked else ""
         raise DataError(
-            f"{name}: line {first + 1} holds values and no names of columns: name its {len(names)} columns, for "
-            f"example {columns_for(names)}"
+            f"{name}: line {first + 1} holds values and no names of columns{lacking}: name its {len(names)} columns, "
+            f"for example {columns_for(names)}"
         )
     _refuse_twice(name, names, asked)
     if all(re.fullmatch("'.*'", one) for one in names):
@@ -168,8 +169,26 @@ def _by_position(name: str, rows: list[str], given: Sequence[str], ending: str, 
     separator = (same or fitting)[0]
     names = fields_of(rows[0], separator)
     # A header is left out: the names given count.
-    header = len(roles_in(names, given)) >= 2 and not any(map(_is_value, names))
+    header = not any(map(_is_value, names)) and (
+        len(roles_in(names, given)) >= 2 or _unlike_rows(rows, separator, given)
+    )
+    if header:
+        _refuse_contradiction(name, names, given)
     return Dialect(separator, _distinct(given), header, first + header, comments, tuple(names) if header else ())
+
+
+def _unlike_rows(rows: list[str], separator: str, given: Sequence[str]) -> bool:
+    """Whether all columns that are read hold numbers or dates below a first row that holds none."""
+    below = [fields for fields in (fields_of(row, separator) for row in rows[1:]) if len(fields) == len(given)]
+    read = [at for at, name in enumerate(given) if name not in ("_", "")]
+    return len(below) > 1 and all(_is_value(fields[at]) for fields in below for at in read)
+
+
+def _refuse_contradiction(name: str, names: Sequence[str], given: Sequence[str]) -> None:
+    for theirs, ours in zip(names, given, strict=True):
+        roles = roles_in([theirs], ()), roles_in([ours], ())
+        if all(roles) and not roles[0] & roles[1]:
+            raise DataError(f"{name}: its header names {theirs!r} where --columns names {ours!r}: leave --columns out")
 
 
 def _is_value(text: str) -> bool:

@@ -55,7 +55,10 @@ def read_one(path: str | Path, format: str | None = None) -> tuple[pl.DataFrame,
     if first.guessed:
         raise DataError(f"cannot read {path}: it is not utf-8; save it as UTF-8")
     with reading(first):
-        return first.frame.collect(engine="streaming"), first.untyped
+        frame = first.frame.collect(engine="streaming")
+    if frame.is_empty() and first.untyped:
+        raise DataError(f"{first.name}: the data has a header but no rows: nothing to learn from")
+    return frame, first.untyped
 
 
 def scan(source: str | Path | Sequence[str | Path], asked: Asked | None = None) -> list[Raw]:

@@ -52,18 +52,18 @@ class Found:
             self.notes.append(text)
 
 
-def missing_rows(column: pl.Series, found: Found) -> pl.Series | None:
+def missing_rows(column: pl.Series, keeps_words: bool) -> pl.Series | None:
     """Which rows have no value: null, NaN or a word for it; None where all have one.
 
     Args:
         column: As it was read.
-        found: ``missing=keep`` takes the words as values.
+        keeps_words: Whether words are values.
     """
     missing = column.is_null() if column.has_nulls() else None
     if column.dtype.is_float() and (nan := column.is_nan().fill_null(False)).any():
         missing = nan if missing is None else missing | nan
     if column.dtype == pl.String:
-        words = MISSING if found.missing != "keep" else ("",)
+        words = ("",) if keeps_words else MISSING
         empty = _word_rows(column, words)
         if empty is not None:
             missing = empty if missing is None else missing | empty
@@ -118,7 +118,7 @@ def _whole(column: pl.Series, found: Found) -> pl.Series:
             f"{found.name}, {found.where(rows)}: {column.name} is of type {column.dtype} and too large to be exact: "
             f"write ids as integers or strings"
         )
-    return column.cast(pl.Int64, strict=False) if column.abs().max() < 2**63 else column  # type: ignore[operator]
+    return column.cast(pl.Int128)
 
 
 def _narrowed(column: pl.Series) -> pl.Series:

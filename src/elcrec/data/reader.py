@@ -163,6 +163,11 @@ def _line_of(parts: Sequence[Raw], row: int) -> str:
 
 def _check_parts(parts: Sequence[Raw], names: dict[str, str]) -> None:
     for part in parts[1:]:
+        times = candidates("timestamp", part.frame.collect_schema().names()) if "timestamp" not in names else []
+        if times:
+            raise DataError(
+                f"{part.name} has times ({shown(times)}) and {parts[0].name} has none: give both or neither"
+            )
         lacking = [name for name in names.values() if name not in part.frame.collect_schema().names()]
         if lacking:
             there = shown(part.frame.collect_schema().names())
@@ -173,7 +178,7 @@ def _check_parts(parts: Sequence[Raw], names: dict[str, str]) -> None:
 
 
 def _column(parts: Sequence[Raw], name: str, role: str) -> pl.Series:
-    columns = [read_column(part, name).alias(role) for part in parts]
+    columns = [_texts(read_column(part, name)).alias(role) for part in parts]
     if len(columns) == 1:
         return columns[0]
     try:
@@ -181,6 +186,10 @@ def _column(parts: Sequence[Raw], name: str, role: str) -> pl.Series:
     except pl.exceptions.PolarsError as error:
         kinds = ", ".join(dict.fromkeys(str(column.dtype) for column in columns))
         raise DataError(f"{name!r} is of other types in the files ({kinds}): write it as one type") from error
+
+
+def _texts(column: pl.Series) -> pl.Series:
+    return column.cast(pl.String) if isinstance(column.dtype, pl.Categorical | pl.Enum) else column
 
 
 # ---------------------------------------------------------------------- nested lists
@@ -203,7 +212,12 @@ def _exploded(part: Raw, layout: Layout, notes: list[str]) -> Raw:
     time = next((name for name in _times_of(lists - {item}, layout)), None)
     together = [item] if time is None else [item, time]
     others = [name for name in schema.names() if name not in lists]
-    frame = part.frame.select(*others, *together).filter(pl.col(item).list.len() > 0).explode(together)
+    whole = part.frame.select(*others, *(pl.col(name).cast(pl.List(schema[name].inner)) for name in together))  # type: ignore[attr-defined]
+    if time is not None:
+        _refuse_other_lengths(part, whole, item, time)
+    frame = whole.filter(pl.col(item).list.len() > 0).explode(together)
+    if time is not None and not candidates("timestamp", [time]):
+        frame = frame.rename({time: "timestamp"})
     if isinstance(inner, pl.Struct):
         fields = [one.name for one in inner.fields]
         if not candidates("item_id", fields) and layout.item_column is None:
@@ -212,14 +226,29 @@ def _exploded(part: Raw, layout: Layout, notes: list[str]) -> Raw:
         frame = frame.drop(hidden).unnest(item)
     elif canonical(item) not in map(canonical, candidates("item_id", [item])):
         frame = frame.rename({item: "item_id"})
-    notes.append(f"{part.name}: each row is a user, and {item!r} holds their events, oldest first")
+    timed = candidates("timestamp", frame.collect_schema().names()) or layout.timestamp_column is not None
+    unread = [name for name in sorted(lists) if name not in together and looks_like_time(name)]
+    notes.append(
+        f"{part.name}: {item!r} holds several events a row"
+        + ("" if timed else ", taken as oldest first")
+        + (f"; {shown(unread)} may hold their times: --set timestamp_column=NAME" if unread and not timed else "")
+    )
     return Raw(**{**part.__dict__, "frame": frame.collect().lazy(), "line_of": lambda row: f"event {row + 1}"})
+
+
+def _refuse_other_lengths(part: Raw, frame: pl.LazyFrame, item: str, time: str) -> None:
+    rows = frame.select(pl.col(item).list.len() != pl.col(time).list.len()).collect()[item].fill_null(True)
+    if rows.any():
+        where = part.line_of(int(rows.arg_true()[0]))
+        raise DataError(f"{part.name}, {where}: {item!r} and {time!r} hold other numbers of values: one time an item")
 
 
 def _times_of(lists: set[str], layout: Layout) -> list[str]:
     if layout.timestamp_column in lists:
         return [str(layout.timestamp_column)]
-    return candidates("timestamp", [*lists]) or [name for name in lists if canonical(name).rstrip("s") == "timestamp"]
+    return candidates("timestamp", [*lists]) or [
+        name for name in sorted(lists) if candidates("timestamp", [canonical(name).removesuffix("s")])
+    ]
 
 
 # ---------------------------------------------------------------------- checks
@@ -247,7 +276,8 @@ def _join_clock(parts: Sequence[Raw], names: dict[str, str], columns: dict[str, 
 
 def _keep_whole_rows(columns: dict[str, pl.Series], found: Found) -> None:
     """Refuse rows without an id or a time, or drop them, as the caller says."""
-    masks = {role: missing_rows(column, found) for role, column in columns.items()}
+    keeps = found.missing == "keep"
+    masks = {role: missing_rows(column, keeps and role != "timestamp") for role, column in columns.items()}
     lacking = {role: mask for role, mask in masks.items() if mask is not None}
     if not lacking:
         return
