@@ -18,6 +18,8 @@ from elcrec.data.opening import Piece
 from elcrec.data.raw import Asked, Raw, reading
 from elcrec.errors import DataError
 
+_ENDINGS = {"csv": ".csv", "tsv": ".tsv"}
+
 
 def read_delimited(piece: Piece, asked: Asked) -> Raw:
     """A file of delimited text; where it is not UTF-8, plain letters are read all the same."""
@@ -34,7 +36,9 @@ def _delimited(text: Text, asked: Asked) -> Raw:
     piece = text.piece
     head = decoded_head(piece, None)
     refuse_binary(piece, head)
-    dialect = sniff_dialect(piece.name, head, piece.ending, asked.columns, asked.names)
+    dialect = sniff_dialect(
+        piece.name, head, _ENDINGS.get(asked.format or "", piece.ending), asked.columns, asked.names
+    )
     quoted = _is_quoted(piece, dialect)
     line_of = _Lines(piece, dialect, quoted is not False)
     if quoted == "mixed":
@@ -53,7 +57,7 @@ def _delimited(text: Text, asked: Asked) -> Raw:
             ).collect(engine="streaming")
         except pl.exceptions.PolarsError as error:
             if "utf-8" not in str(error).lower():
-                line_of.refuse_ragged()
+                line_of.refuse_ragged(fewer=True)
             raise
     frame = _without_blank_rows(frame)
     notes = []
@@ -189,13 +193,13 @@ class _Lines:
     def _records(self) -> Iterator[tuple[int, list[str]]]:
         return records(_decoded_lines(self.piece), self.dialect, self.quoted)
 
-    def refuse_ragged(self) -> None:
-        """Raise DataError for the first row with another number of fields than the header."""
+    def refuse_ragged(self, fewer: bool = False) -> None:
+        """Raise DataError for the first row with more fields than the header, or another number where none is empty."""
         width = len(self.dialect.names)
         with reading(self.piece):
             line = 0
             for line, row in self._records():
-                if len(row) > width or (len(row) != width and not _is_single(self.dialect)):
+                if len(row) > width or (len(row) != width and (fewer or not _is_single(self.dialect))):
                     raise _ragged(self.piece, line, len(row), width)
         if line == 0:
             raise DataError(f"{self.piece.name}: the data has a header but no rows: nothing to learn from")

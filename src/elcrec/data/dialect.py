@@ -15,8 +15,13 @@ BLANKS = " "
 SEPARATORS = ("::", "\t", ";", "|", ",", "\x01", BLANKS)
 SEPARATOR_NAMES = {"\t": "tab", BLANKS: "blanks", "\x01": "\\x01"}
 _NUMBER = re.compile(r"[-+]?\d+([.,]\d+)?([eE][-+]?\d+)?")
-# A field that begins with a quote and goes on after the text.
-_OPEN = re.compile(r'(?:^|[,;|\t])[ ]*"(?:[^"]|"")*$')
+_CELL = r'(?:"(?:[^"]|"")*"|[^",;|\t][^,;|\t]*|)'
+# The last field begins with a quote and goes on after the text.
+_OPEN = re.compile(rf'(?:{_CELL}[,;|\t][ ]*)*"(?:[^"]|"")*$')
+_MOST_LINES = 20
+_USUAL = {".tsv": "\t", ".inter": "\t", ".csv": ","}
+# What Excel writes and reads above a header.
+_SEP = re.compile(r'"?sep=(.)"?\r*$', re.I)
 _DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}.*")
 # Numbers from here on may be seconds or milliseconds since 1970.
 EPOCH, LAST_EPOCH = 10**8, 10**14
@@ -70,18 +75,19 @@ def sniff_dialect(name: str, head: str, ending: str, given: Sequence[str] | None
     """
     lines = re.split(r"\r*\n", head)
     first, comments = _skip_comments(lines, given)
-    if first == len(lines):
+    named = _SEP.match(lines[first]) if first < len(lines) else None
+    first += named is not None
+    if not any(line.strip() for line in lines[first:]):
         raise DataError(f"{name} is empty: nothing to learn from")
+    usual = named[1] if named else _USUAL.get(ending)
     if given is not None:
         rows = [row for row in lines[first:] if row.strip()][:200]
-        return _by_position(name, rows, given, ending, first, comments)
-    end = first + 1
-    while end < len(lines) and _OPEN.search("\n".join(lines[first:end])):
-        end += 1  # a quoted name holds a line break
+        return _by_position(name, rows, given, usual, first, comments)
+    end = _end_of_record(lines, first)
     line = "\n".join(lines[first:end])
     _refuse_returns(name, first, line)
     rows = [line, *(row for row in lines[end:] if row.strip())][:200]
-    separator = _separator_of_header(line.lstrip("#"), asked) or _consistent(rows, ending)
+    separator = (named and named[1]) or _separator_of_header(line.lstrip("#"), asked) or _consistent(rows, usual)
     if separator is None:
         raise DataError(
             f"{name}: cannot tell what separates its columns (line {first + 1} and those after it do not agree): "
@@ -100,6 +106,14 @@ def sniff_dialect(name: str, head: str, ending: str, given: Sequence[str] | None
     if all(re.fullmatch("'.*'", one) for one in names):
         raise DataError(f"{name}: its fields are enclosed in single quotes: write double quotes, or none")
     return Dialect(separator, _distinct(names), True, end, comments, tuple(names))
+
+
+def _end_of_record(lines: list[str], first: int) -> int:
+    """The line after the header, whose names may hold line breaks within quotes."""
+    for end in range(first + 1, min(len(lines), first + _MOST_LINES) + 1):
+        if not _OPEN.match("\n".join(lines[first:end])):
+            return end
+    return first + 1
 
 
 def _refuse_returns(name: str, number: int, line: str) -> None:
@@ -145,9 +159,8 @@ def _separator_of_header(line: str, asked: Sequence[str]) -> str | None:
     return best if len(found) >= 2 or (found and len(fields_of(line, best)) > 1) else None
 
 
-def _consistent(rows: list[str], ending: str) -> str | None:
+def _consistent(rows: list[str], usual: str | None) -> str | None:
     """The separator by which all rows have the same number of fields, two or more."""
-    usual = {".tsv": "\t", ".inter": "\t", ".csv": ","}.get(ending)
     order = [usual, *SEPARATORS] if usual else SEPARATORS
     for separator in order:
         widths = set() if separator is None else {len(fields_of(row, separator)) for row in rows}
@@ -157,16 +170,18 @@ def _consistent(rows: list[str], ending: str) -> str | None:
     return next((one for one in order if one not in (None, BLANKS) and len(fields_of(rows[0], one or "")) >= 2), None)
 
 
-def _by_position(name: str, rows: list[str], given: Sequence[str], ending: str, first: int, comments: int) -> Dialect:
+def _by_position(
+    name: str, rows: list[str], given: Sequence[str], usual: str | None, first: int, comments: int
+) -> Dialect:
     fitting = [one for one in SEPARATORS if len(fields_of(rows[0], one)) == len(given)]
     same = [one for one in fitting if all(len(fields_of(row, one)) == len(given) for row in rows)]
     if not fitting:
-        separator = _consistent(rows, ending) or ","
+        separator = _consistent(rows, usual) or ","
         raise DataError(
             f"{name}: line {first + 1} has {len(fields_of(rows[0], separator))} fields, --columns names {len(given)}: "
             f"name them all, '_' for one that is not read"
         )
-    separator = (same or fitting)[0]
+    separator = _one_of(name, same or fitting, usual)
     names = fields_of(rows[0], separator)
     # A header is left out: the names given count.
     header = not any(map(_is_value, names)) and (
@@ -175,6 +190,19 @@ def _by_position(name: str, rows: list[str], given: Sequence[str], ending: str, 
     if header:
         _refuse_contradiction(name, names, given)
     return Dialect(separator, _distinct(given), header, first + header, comments, tuple(names) if header else ())
+
+
+def _one_of(name: str, fitting: list[str], usual: str | None) -> str:
+    """The separator of several that give the number of columns."""
+    plain = [one for one in fitting if one != BLANKS] or fitting
+    if usual in plain and {usual, *plain} & {",", ";"} != {",", ";"}:
+        return usual or plain[0]
+    if len(plain) > 1 and "\t" not in plain:
+        raise DataError(
+            f"{name}: {' and '.join(map(repr, plain))} give as many columns as --columns names: save it with another "
+            f"separator, or as .csv or .tsv (--format csv, --format tsv) for commas or tabs"
+        )
+    return "\t" if "\t" in plain else plain[0]
 
 
 def _unlike_rows(rows: list[str], separator: str, given: Sequence[str]) -> bool:
