@@ -116,8 +116,11 @@ def _lines(source: Path | io.BytesIO) -> pl.LazyFrame:
 def _first_number(source: Path | io.BytesIO, column: str) -> int | None:
     """Line where a column, text elsewhere, holds a number or the like; None if nowhere."""
     pattern = rf'[{{,]\s*"{re.escape(column)}"\s*:\s*[-0-9tf\[{{]'
-    found = _lines(source).filter(pl.col("line").str.contains(pattern)).head(1).collect(engine="streaming")
-    return None if found.is_empty() else int(found["number"][0])
+    found = _lines(source).filter(pl.col("line").str.contains(pattern)).collect(engine="streaming")
+    for number, line in found.iter_rows():  # nested objects may have such a column, too
+        if not isinstance(json.loads(line).get(column), str | None):
+            return int(number)
+    return None
 
 
 def read_json_document(name: str, content: bytes, columns: tuple[str, ...] | None) -> pl.DataFrame:

@@ -77,6 +77,7 @@ def _check_lines(name: str, lines: pl.DataFrame) -> None:
     for wrong, reason in (
         (~line.str.contains(r"^[0-9 ]+$"), f"ids of the text format are positive integers{columns}"),
         (line.str.contains(r"(^| )0+( |$)"), "id 0 is reserved for padding; ids start at 1"),
+        (line.str.contains(r"(^| )0[0-9]"), f"ids with leading zeros are text{columns}"),
         (line.str.contains(r"[0-9]{19}"), "ids must be below 10^18"),
         (~line.str.contains(" "), "a line is a user and at least one item"),
     ):

@@ -172,7 +172,7 @@ def _built(column: pl.Series, parts: pl.DataFrame, where: Where, name: str) -> p
     times = parts.select(
         pl.when(~impossible).then(text.str.to_datetime("%Y-%m-%d %H:%M:%S", time_unit=unit, strict=False))
         + pl.duration(nanoseconds=nano, time_unit="ns").cast(pl.Duration(unit))
-        - pl.duration(minutes=offset)
+        - pl.duration(minutes=offset, time_unit=unit)
     ).to_series()
     if times.has_nulls():
         raise _unread(column, times.is_null(), where, name)
