@@ -58,8 +58,8 @@ def start_redis(folder: str, port: int) -> subprocess.Popen[bytes]:
 def send(name: int, url: str, items: list[Any], acknowledged: list[tuple[str, float]], most: int) -> None:
     """One event after the other until there are enough or the server dies."""
     while len(acknowledged) < most:
-        number = len(acknowledged) * SENDERS + name + random.random() / 2
-        event = {"event_id": f"{name}-{number}", "user_id": f"{name}-{len(acknowledged) % USERS}"}
+        number = round(len(acknowledged) * SENDERS + name + random.random() / 2, 6)
+        event = {"event_id": f"{name}-{number}", "user_id": str(10**9 * (name + 1) + len(acknowledged) % USERS)}
         event |= {"item_id": random.choice(items), "timestamp": number}
         try:
             if ask(f"{url}/v1/events", {"events": [event]})["stored"] == 1:

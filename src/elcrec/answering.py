@@ -13,6 +13,8 @@ import polars as pl
 import torch
 from torch import Tensor
 
+from elcrec.data.clock import Clock
+from elcrec.data.joining import ID
 from elcrec.data.vocabulary import Indices
 from elcrec.errors import SettingsError, UnknownIdError
 from elcrec.evaluation.ranking import top_items
@@ -80,8 +82,19 @@ class Answering(Recommending):
         number = self.users.by_text.get(str(user))
         return None if number is None else self._item_N[self._bounds(number)]
 
-    def times_of(self, user: Any) -> npt.NDArray[np.float64] | None:
-        """When those were, in seconds since 1970 (numbers in the log as they are): float64 [n].
+    @cached_property
+    def clock(self) -> Clock:
+        """How the log tells time."""
+        return Clock.of(self._known.whole.frame.get_column("timestamp", default=None))
+
+    @cached_property
+    def learnt_events(self) -> frozenset[str]:
+        """Ids of events that a log without times holds; with times these tell."""
+        ids = self.log.frame.get_column(ID, default=pl.Series(dtype=pl.String))
+        return frozenset(ids.drop_nulls().to_list())
+
+    def times_of(self, user: Any) -> npt.NDArray[np.int64 | np.float64] | None:
+        """When those were, in the log's own unit (dates and moments as whole numbers of it): [n].
 
         None for an unknown user, or where the log has no times.
         """
@@ -97,13 +110,11 @@ class Answering(Recommending):
         return items
 
     @cached_property
-    def _time_N(self) -> npt.NDArray[np.float64] | None:
+    def _time_N(self) -> npt.NDArray[np.int64 | np.float64] | None:
         if "timestamp" not in self.log.frame.columns:
             return None
-        times = self.log.frame["timestamp"]
-        if times.dtype in (pl.Date, pl.Datetime):
-            return times.cast(pl.Datetime("us")).dt.epoch("us").cast(pl.Float64).to_numpy() / 1e6
-        return times.to_physical().cast(pl.Float64).to_numpy()
+        times = self.log.frame["timestamp"].to_physical()
+        return times.cast(pl.Float64 if times.dtype.is_float() else pl.Int64).to_numpy()
 
     # ------------------------------------------------------------------ lists
 
@@ -120,6 +131,7 @@ class Answering(Recommending):
         allow: Sequence[Any] | None = None,
         deny: Sequence[Any] = (),
         attributes: Sequence[str] = (),
+        all_attributes: Sequence[str] = (),
         approximate: bool = False,
     ) -> Policy:
         """How lists are to be made, checked once for many of them; see :meth:`Recommending.recommend`.
@@ -135,39 +147,43 @@ class Answering(Recommending):
             allow: Only these items.
             deny: None of these items.
             attributes: Only items with at least one of these.
+            all_attributes: Only items with every one of these.
             approximate: Look plain lists up in the index; those that are anything else are scored in full.
 
         Raises:
             SettingsError: An intent, dial or attribute that does not exist.
             UnknownIdError: An item that does not exist.
         """
-        barred = self._barred(allow, deny, attributes)
+        barred = self._barred(allow, deny, attributes, all_attributes)
         plain = not (explain or intents or exclude_intents or diversify) and barred is None
         how = (exclude_seen, explain, intents, exclude_intents, strength, diversify, barred)
         return self._policy(k, *how, approximate=approximate and plain)
 
-    def _barred(self, allow: Sequence[Any] | None, deny: Sequence[Any], attributes: Sequence[str]) -> Tensor | None:
+    def _barred(
+        self, allow: Sequence[Any] | None, deny: Sequence[Any], attributes: Sequence[str], all_attributes: Sequence[str]
+    ) -> Tensor | None:
         """Items that may not be listed: bool [V + 1]."""
-        if allow is None and not deny and not attributes:
+        if allow is None and not deny and not attributes and not all_attributes:
             return None
+        # An item has to be in each of these.
+        allowed = [] if allow is None else [self.items_known(allow)]
+        allowed += [np.concatenate(self._with_attributes(attributes))] if attributes else []
+        allowed += self._with_attributes(all_attributes)
         barred_V = torch.zeros(len(self.items) + 1, dtype=torch.bool)
-        for allowed in ([] if allow is None else [self.items_known(allow)], [self._with_attributes(attributes)]):
-            for index in allowed:
-                if index is not None:
-                    outside_V = torch.ones_like(barred_V)
-                    outside_V[torch.from_numpy(index)] = False
-                    barred_V |= outside_V
+        for index in allowed:
+            outside_V = torch.ones_like(barred_V)
+            outside_V[torch.from_numpy(index)] = False
+            barred_V |= outside_V
         barred_V[torch.from_numpy(self.items_known(deny))] = True
         return barred_V.to(self.device)
 
-    def _with_attributes(self, attributes: Sequence[str]) -> Indices | None:
-        if not attributes:
-            return None
+    def _with_attributes(self, attributes: Sequence[str]) -> list[Indices]:
+        """The items of each attribute."""
         known = self._items_by_attribute
         for attribute in attributes:
             if attribute not in known:
                 raise SettingsError(f"no item has the attribute {attribute[:80]!r}")
-        return np.concatenate([known[attribute] for attribute in attributes])
+        return [known[attribute] for attribute in attributes]
 
     @cached_property
     def _items_by_attribute(self) -> dict[str, Indices]:
@@ -201,7 +217,8 @@ class Answering(Recommending):
 
     def pick_typical(self, intents: Sequence[int], policy: Policy) -> Picked:
         """The items most typical of intents, of those allowed; scores are lifts."""
-        return self._pick_by(self._item_intents.lift(self._intent_numbers(intents)), policy)
+        toward = list(dict.fromkeys(self._intent_numbers(intents)))
+        return self._pick_by(self._item_intents.lift(toward), policy)
 
     @cached_property
     def _popularity_V(self) -> Tensor:

@@ -132,7 +132,8 @@ def recommend_on_ray(workers: int, run: str | Path, out: str | Path, k: int = 10
     run, out = Path(run).resolve(), Path(out).resolve()
     if out.exists():
         raise RunError(f"{out} is there already: choose a new folder for the lists")
-    users = RunFolder(run).interactions().frame.select("user_id").unique(maintain_order=True)
+    folder = RunFolder(run)
+    users = folder.learnt_from(folder.interactions()).frame.select("user_id").unique(maintain_order=True)
     with _cluster(workers) as ray:
         beside = out.with_name(f".{out.name}.tmp")
         shutil.rmtree(beside, ignore_errors=True)

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import codecs
 import difflib
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from elcrec.errors import SettingsError
 
@@ -51,14 +60,17 @@ class Settings(BaseModel):
 
     # Model
     max_seq_len: int = Field(50, ge=1, le=4096, description="Longest history read, in items")
-    embedding_dim: int = Field(128, ge=1, description="Width of items, positions and centres")
+    embedding_dim: int = Field(128, ge=1, le=65_536, description="Width of items, positions and centres")
     n_layers: int = Field(2, ge=1, le=64, description="Transformer layers")
     n_heads: int = Field(2, ge=1, description="Attention heads; divides embedding_dim")
     filter_width: int = Field(
-        5, ge=0, description="Newest items that each layer mixes by a filter, beside attention; 0: attention alone"
+        5,
+        ge=0,
+        le=4096,
+        description="Newest items that each layer mixes by a filter, beside attention; 0: attention alone",
     )
     dropout: float = Field(0.5, ge=0, lt=1, description="On embeddings, attention and sublayers")
-    n_intents: int = Field(256, ge=2, description="Number of intent centres, K")
+    n_intents: int = Field(256, ge=2, le=1_000_000, description="Number of intent centres, K")
     smoothing: float = Field(
         1.0, ge=0, description="How much of the items that stand beside it in histories goes into an item's vector"
     )
@@ -86,7 +98,10 @@ class Settings(BaseModel):
     )
     horizon_decay: float = Field(0.5, gt=0, le=1, description="What a coming item counts against the one before it")
     n_negatives: int = Field(
-        256, ge=1, description="gbce: negatives a position; sampled_softmax: draws a step (bce: always one a position)"
+        256,
+        ge=1,
+        le=10_000_000,
+        description="gbce: negatives a position; sampled_softmax: draws a step (bce: always one a position)",
     )
     calibration: float = Field(0.75, ge=0, le=1, description="gbce: 0 is plain cross-entropy, 1 undoes the sampling")
     negatives: Literal["unseen_in_training", "unseen_ever"] = Field(
@@ -113,7 +128,7 @@ class Settings(BaseModel):
 
     # Training
     seed: int = Field(1, ge=0, lt=2**31, description="Everything random follows from it")
-    batch_size: int = Field(256, ge=1, description="Users a step")
+    batch_size: int = Field(256, ge=1, le=10_000_000, description="Users a step")
     epoch_steps: int = Field(
         60, ge=1, description="Steps an epoch has at least: few users are gone through several times (1: just once)"
     )
@@ -146,6 +161,13 @@ class Settings(BaseModel):
     # Use
     exclude_seen: bool = Field(True, description="Never rank what is in the history")
 
+    @field_validator("*")
+    @classmethod
+    def _whole_numbers_fit(cls, value: Any) -> Any:
+        if isinstance(value, int) and value >= 2**31:
+            raise ValueError("use a number below 2147483648")
+        return value
+
     @model_validator(mode="after")
     def _heads_divide_width(self) -> Settings:
         if self.embedding_dim % self.n_heads:
@@ -166,6 +188,12 @@ class Settings(BaseModel):
             if self.smoothing > 0 or self.weight_decay > 0:
                 raise ValueError("item_updates=touched: smoothing and weight_decay move all items; set both to 0")
         return self
+
+
+DATA_SETTINGS = tuple(Settings.model_fields)[: tuple(Settings.model_fields).index("train_share")]
+"""Which log is learnt from and judged: the settings that stand before ``train_share``."""
+JUDGED_BY = (*DATA_SETTINGS, "exclude_seen")
+"""What has to be the same where two results are compared; all that a baseline takes."""
 
 
 def recipe_names() -> list[str]:
@@ -205,18 +233,35 @@ def _beside(recipe: str, parent: str) -> str:
 def _parse_recipe(recipe: str) -> dict[str, Any]:
     if recipe in recipe_names():
         text = (resources.files("elcrec") / "recipes" / f"{recipe}.toml").read_text(encoding="utf-8")
-    elif recipe.endswith(".toml"):
-        try:
-            text = Path(recipe).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            reason = getattr(error, "strerror", None) or error
-            raise SettingsError(f"cannot read recipe {recipe}: {reason}") from error
-    else:
-        raise SettingsError(f"unknown recipe {recipe!r}: use {', '.join(recipe_names())} or the path of a .toml file")
-    try:
         return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise SettingsError(f"recipe {recipe} is not valid TOML: {error}") from error
+    if recipe.endswith(".toml"):
+        return read_toml(recipe, "recipe")
+    raise SettingsError(f"unknown recipe {recipe!r}: use {', '.join(recipe_names())} or the path of a .toml file")
+
+
+def read_toml(path: str | Path, what: str) -> dict[str, Any]:
+    """A TOML file that somebody wrote.
+
+    Args:
+        path: The file.
+        what: What it is, for messages.
+
+    Raises:
+        SettingsError: It cannot be read, is not plain UTF-8 or is no TOML.
+    """
+    try:
+        content = Path(path).read_bytes()
+    except (OSError, ValueError) as error:  # a name with a null character is a ValueError
+        reason = getattr(error, "strerror", None) or error
+        raise SettingsError(f"cannot read {what} {str(path)!r}: {reason}") from error
+    if content.startswith((codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise SettingsError(f"{what} {path} begins with a byte-order mark: save it as UTF-8 without one")
+    try:
+        return tomllib.loads(content.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"{what} {path} is not UTF-8 (byte {error.start + 1:,}): save it as UTF-8") from error
+    except (ValueError, RecursionError) as error:  # a number of 5,000 digits, brackets in brackets in ...
+        raise SettingsError(f"{what} {path} is not valid TOML: {error}") from error
 
 
 def resolve(recipe: str | Path = "default", overrides: Mapping[str, Any] | None = None) -> Settings:
@@ -240,6 +285,17 @@ def validate(values: Mapping[str, Any]) -> Settings:
         raise SettingsError("; ".join(_explain(problem) for problem in error.errors())) from None
 
 
+def check_value(name: str, value: Any) -> None:
+    """Raise SettingsError unless a value is legal for one setting, whatever the others are."""
+    field = Settings.model_fields[name]
+    asked: Any = Annotated[field.annotation, field]
+    kind: TypeAdapter[Any] = TypeAdapter(asked, config=ConfigDict(allow_inf_nan=False))
+    try:
+        kind.validate_python(value)
+    except ValidationError as error:
+        raise SettingsError(f"{name}={value!r}: {error.errors()[0]['msg']}") from None
+
+
 def parse_override(text: str) -> tuple[str, str]:
     """``key=value`` of ``--set`` as a pair; the value is converted by :class:`Settings`."""
     key, equals, value = text.partition("=")
@@ -251,9 +307,13 @@ def parse_override(text: str) -> tuple[str, str]:
 
 
 def _unknown(name: str) -> str:
-    close = difflib.get_close_matches(name, Settings.model_fields, n=1)
-    hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(Settings.model_fields)}"
-    return f"unknown setting {name!r}: {hint}"
+    return f"unknown setting {name!r}: {did_you_mean(name, Settings.model_fields)}"
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """The known name that comes nearest to a misspelt one, or all of them."""
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known)}"
 
 
 def _explain(problem: Any) -> str:

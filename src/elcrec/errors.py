@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
 
 class ElcrecError(Exception):
     """A mistake of the caller: one line that says what is wrong and how to mend it (CLI exit code 2)."""
@@ -21,6 +24,36 @@ class UnknownIdError(ElcrecError):
 
 class RunError(ElcrecError):
     """A run folder is missing, damaged, unfinished, in use or from a newer version."""
+
+
+class TrainingError(ElcrecError):
+    """Training diverged: a loss or a weight is no longer a finite number."""
+
+
+@contextmanager
+def decoding(refusal: Callable[[str], ElcrecError]) -> Iterator[None]:
+    """Whatever goes wrong inside, in whichever library, is the fault of what is decoded.
+
+    Args:
+        refusal: What to raise, given the first line of the library's message.
+    """
+    try:
+        yield
+    except ElcrecError:
+        raise
+    except BaseException as error:
+        # What is written in Rust panics with an exception that is no Exception.
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            raise
+        raise refusal((str(error).strip() or type(error).__name__).splitlines()[0]) from error
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that something did not fit into memory, a processor's or an accelerator's."""
+    said = ("out of memory", "can't allocate memory", "not enough memory")
+    return isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError) and any(words in str(error) for words in said)
+    )
 
 
 class DataWarning(UserWarning):

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from elcrec.evaluation.ranking import UNRANKED, item_table, score_blocks
-from elcrec.explain.attribution import Attribution, pulls
+from elcrec.explain.attribution import Attribution, first_places, pulls
 from elcrec.policy import Policy
 from elcrec.trained import Asked, Trained
 
@@ -108,8 +108,10 @@ class Explaining(Trained):
         item_QW, pull_QWM = pulls(
             self.network, asked.item_N, asked.start_Q, asked.end_Q, intent_QM, settings.max_seq_len, settings.padding
         )
-        # An item seen twice may come twice in the order: look a little further than needed.
-        best_QWM = pull_QWM.topk(min(2 * BECAUSE, pull_QWM.shape[1]), dim=1)
+        # An item that comes again has its pull at each of its places: it counts at the first.
+        again_QW = first_places(item_QW) != torch.arange(item_QW.shape[1], device=item_QW.device)
+        pull_QWM = pull_QWM.masked_fill(again_QW[:, :, None], 0)
+        best_QWM = pull_QWM.topk(min(BECAUSE, pull_QWM.shape[1]), dim=1)
         item_QWM = item_QW[:, :, None].expand_as(pull_QWM).gather(1, best_QWM.indices)
         item_QMW = torch.where(best_QWM.values > 0, item_QWM, 0).transpose(1, 2).cpu().numpy()
         known = self.items.ids

@@ -12,11 +12,13 @@ from torch import Tensor
 
 from elcrec.data.catalogue import Catalogue
 from elcrec.data.interactions import Interactions
+from elcrec.data.splits import Split
 from elcrec.data.vocabulary import Vocabulary
 from elcrec.errors import DataError
 from elcrec.evaluation.intent_quality import intent_quality, stability
 from elcrec.evaluation.metrics import CUTOFFS, ranking_metrics
 from elcrec.evaluation.ranking import UNRANKED, target_ranks
+from elcrec.evaluation.repeats import repeat_share
 from elcrec.evaluation.suggest_k import suggest_k
 from elcrec.storage import write_frame
 from elcrec.trained import Asked
@@ -50,36 +52,45 @@ class Judging(Understanding):
         Returns:
             ``hit_rate@k``, ``ndcg@k``, ``mrr@k`` and ``coverage@k`` (share of the catalogue that anybody is
             shown), all in [0, 1], for k in 1, 5, 10, 20, 50; ``ceiling`` (share of users whose item may be
-            ranked at all: seen items are not); ``n_users``, ``n_items``, ``split``.
+            ranked at all: seen items are not); ``repeats`` (share of users who had the item before); ``n_users``,
+            ``n_items``, ``split``.
         """
-        rank_Q, who, coverage = self._ranks(data, split, format, unknown, most)
+        evaluated, users = self._evaluated(data, format, unknown)
+        metrics, ranked = self._judged(evaluated, users, split, most)
         if ranks is not None:
-            write_frame(Path(ranks), who.with_columns(_rank_column(rank_Q)))
-        return {
-            **ranking_metrics(rank_Q),
-            **coverage,
-            "ceiling": (rank_Q < UNRANKED).double().mean().item(),
-            "n_users": rank_Q.numel(),
-            "n_items": len(self.items),
-            "split": split,
-        }
+            write_frame(Path(ranks), ranked)
+        return metrics
 
     def ranks(
         self, data: Any = None, split: str = "test", format: str | None = None, unknown: str = "raise"
     ) -> pl.DataFrame:
         """Rank of each user's held-out item: ``user_id``, ``item_id``, ``rank`` (from 1; null: not ranked)."""
-        rank_Q, who, _ = self._ranks(data, split, format, unknown)
-        return who.with_columns(_rank_column(rank_Q))
+        evaluated, users = self._evaluated(data, format, unknown)
+        return self._judged(evaluated, users, split)[1]
 
-    def _ranks(
-        self, data: Any, split: str, format: str | None, unknown: str, most: int | None = None
-    ) -> tuple[Tensor, pl.DataFrame, dict[str, float]]:
-        """Ranks, whose and of what (``user_id``, ``item_id``), and coverage."""
+    def measured(self, split: str = "test", histories: Split | None = None) -> tuple[dict[str, Any], pl.DataFrame]:
+        """Metrics over all users of the log learnt from and the ranks they are made of, of one and the same pass.
+
+        Args:
+            split: ``valid`` or ``test``.
+            histories: Ask with these histories instead; of the same users.
+
+        Returns:
+            As :meth:`evaluate` and :meth:`ranks`.
+        """
+        return self._judged(self._split if histories is None else histories.to(self.device), self.users, split)
+
+    def _evaluated(self, data: Any, format: str | None, unknown: str) -> tuple[Split, Vocabulary]:
+        """The histories of a log and whose they are; default: of the one learnt from."""
         if data is None:
-            evaluated, users = self._split, self.users
-        else:
-            log = self._known_items(self._read(data, format), unknown)
-            evaluated, users = self._split_of(log, self.items), Vocabulary.of(log.frame["user_id"])
+            return self._split, self.users
+        log = self._known_items(self._read(data, format), unknown)
+        return self._split_of(log, self.items), Vocabulary.of(log.frame["user_id"])
+
+    def _judged(
+        self, evaluated: Split, users: Vocabulary, split: str, most: int | None = None
+    ) -> tuple[dict[str, Any], pl.DataFrame]:
+        """Metrics, and the ranks they are made of: ``user_id``, ``item_id``, ``rank``."""
         user_Q, target_Q = evaluated.targets(split, most, self.settings.seed)
         rank_Q, coverage = target_ranks(
             self.network,
@@ -90,13 +101,23 @@ class Judging(Understanding):
             self.settings.exclude_seen,
             CUTOFFS,
         )
-        who = pl.DataFrame(
+        coverage["repeats"] = repeat_share(evaluated.item_N, evaluated.start_U[user_Q], target_Q)
+        metrics = {
+            **ranking_metrics(rank_Q),
+            **coverage,
+            "ceiling": (rank_Q < UNRANKED).double().mean().item(),
+            "n_users": rank_Q.numel(),
+            "n_items": len(self.items),
+            "split": split,
+        }
+        ranked = pl.DataFrame(
             [
                 users.ids_of(user_Q.cpu().numpy()).alias("user_id"),
                 self.items.ids_of(evaluated.item_N[target_Q].cpu().numpy()).alias("item_id"),
+                _rank_column(rank_Q),
             ]
         )
-        return rank_Q, who, coverage
+        return metrics, ranked
 
     def _known_items(self, log: Interactions, unknown: str) -> Interactions:
         known = self.items.indices(log.frame["item_id"], unknown) >= 0

@@ -38,8 +38,9 @@ class Keeping(Judging):
         if folder.started and not overwrite:
             raise RunError(f"{folder.path} holds a run: choose another folder, or pass overwrite=True")
         _ = self.network  # raises before anything is touched
+        whole = self._known.whole
         with folder.replaced() if folder.started else nullcontext(folder) as target:
-            target.begin(self.recipe, self.settings, self.log, self.items, fingerprint(self.log.frame))
+            target.begin(self.recipe, self.settings, whole, self.items, fingerprint(whole.frame))
             target.write_history(self.history)
             self._finish(target)
         if self._search_path is not None and not self._search_path.exists():
@@ -70,7 +71,8 @@ class Keeping(Judging):
         document = folder.config()
         self.recipe, self.settings = str(document.get("recipe")), document["settings"]
         weights = folder.weights()
-        self._use(folder.interactions(), folder.vocabulary(), folder.catalogue())
+        whole = folder.interactions()
+        self._use(folder.learnt_from(whole), folder.vocabulary(), folder.catalogue(), whole)
         self._set_weights(weights, str(folder.model))
         self._given_names = folder.names()
         self.history, self.metrics = folder.history(), folder.metrics()
@@ -79,12 +81,12 @@ class Keeping(Judging):
 
     # ------------------------------------------------------------------ state
 
-    def _use(self, log: Interactions, items: Vocabulary, catalogue: Catalogue | None) -> None:
+    def _use(self, log: Interactions, items: Vocabulary, catalogue: Catalogue | None, whole: Interactions) -> None:
         self._forget()
         self._network, self._search_path = None, None  # of another log
         users = Vocabulary.of(log.frame["user_id"])
         described = None if catalogue is None else catalogue.matched(items.ids)
-        self._learnt = Learnt(log, items, users, self._split_of(log, items), described)
+        self._learnt = Learnt(log, whole, items, users, self._split_of(log, items), described)
 
     def _set_weights(self, weights: dict[str, Tensor], source: str) -> None:
         network = ELCRecNetwork(self.settings, len(self.items))

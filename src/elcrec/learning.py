@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import copy
 import os
+import warnings
 from pathlib import Path
 from typing import Any, Self
 
 import torch
 
-from elcrec.data.by_settings import filtered, read_log
+from elcrec.config import Settings
+from elcrec.data.by_settings import filtered, read_log, read_new
 from elcrec.data.catalogue import Catalogue
 from elcrec.data.files import fingerprint
+from elcrec.data.splits import Split
 from elcrec.data.vocabulary import Vocabulary
-from elcrec.errors import RunError, SettingsError
+from elcrec.errors import DataWarning, RunError, SettingsError
+from elcrec.evaluation.repeats import repeat_share, repeat_warning
 from elcrec.keeping import Keeping
 from elcrec.model.network import ELCRecNetwork
 from elcrec.run_folder import RunFolder
-from elcrec.training.checkpoint import Progress
 from elcrec.training.distributed import Team, joined
 from elcrec.training.growth import grown
-from elcrec.training.loop import SELECT_ON, Reporter, seeded, train, validate
+from elcrec.training.increment import step_share, train_on
+from elcrec.training.loop import Reporter, seeded, train
 from elcrec.training.report import SilentReporter, TerminalReporter
 
 
@@ -80,23 +84,26 @@ class Learning(Keeping):
             reporter: Reporter = TerminalReporter() if progress and team.leads else SilentReporter()
         else:
             reporter = progress
-        log = self._read(data, format)
+        whole = read_log(data, format, self.settings)
+        log = filtered(whole, self.settings)
         catalogue = None if items is None else Catalogue.read(items)
         named = None if names_from is None else self._earlier(names_from)
-        mark = fingerprint(log.frame)
+        mark = fingerprint(whole.frame)
         folder = None if out is None else RunFolder(Path(out))
         if folder is not None and team.told(lambda: self._finished(folder, mark, resume, overwrite)):
             return self._restore(folder)
-        self._use(log, Vocabulary.of(log.frame["item_id"], first=1, kind="item"), catalogue)
+        self._use(log, Vocabulary.of(log.frame["item_id"], first=1, kind="item"), catalogue, whole)
         self._split.learners()
         self._split.targets("valid")
+        if team.leads:
+            _warn_of_repeats(self._split, self.settings)
         if named is not None:
             self._shared_items(named)  # better now than after the training
         reporter.log(log.summary())
         if folder is not None and team.leads and (overwrite or not folder.started):
-            folder.begin(self.recipe, self.settings, log, self.items, mark)
+            folder.begin(self.recipe, self.settings, whole, self.items, mark)
         elif folder is not None and team.leads:
-            folder.write_log(log, self.items)  # the start may have been interrupted
+            folder.write_log(whole, self.items)  # the start may have been interrupted
         with seeded(self.settings.seed, 0, self.device):
             network = ELCRecNetwork(self.settings, len(self.items)).to(self.device)
         checkpoint = None if folder is None else folder.checkpoint
@@ -126,15 +133,18 @@ class Learning(Keeping):
     ) -> Self:
         """Learn on from new events, instead of from everything anew.
 
-        They are joined to the log learnt from. Items keep their vectors and new ones begin as the sum of their
-        neighbours' (:func:`elcrec.training.growth.grown`); intents keep their numbers and names (where k-means finds
-        them anew, the names go to those that mean the same). Then a few epochs over the whole log, with a schedule of
-        their own; the best on validation is kept, the start included. Until that is done the model stays what it was.
-        Its settings do not change. What it costs in accuracy: docs/evaluation.md.
+        They are joined to the whole log; filters (``min_user_count``, ...) look at all of it again. Items keep their
+        vectors and new ones begin as the sum of their neighbours' (:func:`elcrec.training.growth.grown`); intents keep
+        their numbers and names (where k-means finds them anew, the names go to those that mean the same). Then a few
+        epochs over the whole log, with a schedule of their own; the best on validation is kept, the start included.
+        Where less than 1% of the log is new, the weights go only part of the way
+        (:func:`elcrec.training.increment.step_share`): one event does not change everybody's lists. Until that is
+        done the model stays what it was. Its settings do not change. ``metrics["learnt_on"]`` says what was new, and
+        how far the weights went. What it costs in accuracy: docs/evaluation.md.
 
         Args:
-            data: New events: file, table or :class:`Interactions`; with times, those that the log holds already
-                count once.
+            data: New events: file, table or :class:`Interactions`; those that the log holds already count once, see
+                :meth:`Interactions.joined`. Where the log holds all of them nothing changes, with a warning.
             epochs: Epochs to go, 1 or more.
             progress: See :meth:`fit`.
             format: Format of a data file.
@@ -154,20 +164,31 @@ class Learning(Keeping):
         if int(os.environ.get("WORLD_SIZE", "1")) > 1:
             raise SettingsError("learning on (partial_fit, --from) is done by one process: start it without torchrun")
         described = self.catalogue if items is None else Catalogue.read(items).over(self.catalogue)
-        log = filtered(self.log.joined(read_log(data, format, s)), s)
+        newer = read_new(data, format, s)
+        whole = self._known.whole.joined(newer)
+        added = len(whole) - len(self._known.whole)
+        if added == 0:
+            if items is not None:
+                self.describe_items(described)
+            new = {"new_events": 0, "known_events": len(newer), "new_users": 0, "new_items": 0, "step": 0.0}
+            self.metrics = {**self.metrics, "learnt_on": new}
+            note = f"nothing new: all {len(newer):,} events are in the log already; the model stays what it was"
+            warnings.warn(note, DataWarning, stacklevel=2)
+            return self
+        log = filtered(whole, s)
         vocabulary = Vocabulary.of(log.frame["item_id"], first=1, kind="item")
         split = self._split_of(log, vocabulary)
         described = None if described is None else described.matched(vocabulary.ids)
         before_V = torch.from_numpy(self.items.indices(vocabulary.ids, unknown="skip")).to(self.device)
+        _warn_of_repeats(split, s)
         with seeded(s.seed, 0, self.device):
             larger = grown(network, s, before_V, split)
-        settings = s.model_copy(update={"epochs": epochs, "warmup_epochs": 0})
-        start = Progress(best_value=validate(larger, split, settings)[SELECT_ON])
+        share = step_share(max(len(log) - len(self.log), 0), len(log))
         if isinstance(progress, bool):
             progress = TerminalReporter() if progress else SilentReporter()
-        state = train(larger, split, settings, progress, start=start)
+        state = train_on(larger, split, s, epochs, progress, share)
         before, done, best = copy.copy(self), len(self.history), self.metrics.get("best_epoch", 0)
-        self._use(log, vocabulary, described)
+        self._use(log, vocabulary, described, whole)
         self._network = larger.eval()
         self.history = [*self.history, *({**record, "epoch": done + record["epoch"]} for record in state.history)]
         if s.intent_learning == "em":
@@ -177,6 +198,13 @@ class Learning(Keeping):
             "best_epoch": done + state.best_epoch if state.best_epoch else best,
             "epochs": len(self.history),
             "train_seconds": self.metrics.get("train_seconds", 0.0) + state.seconds,
+            "learnt_on": {
+                "new_events": added,
+                "known_events": len(newer) - added,
+                "new_users": len(self.users) - len(before.users),
+                "new_items": len(self.items) - len(before.items),
+                "step": share,
+            },
             **self._results(),
         }
         return self
@@ -211,3 +239,12 @@ class Learning(Keeping):
         if changed:
             raise RunError(f"{folder.path} has other settings ({', '.join(changed)}): resume without them")
         self.recipe = str(document.get("recipe"))
+
+
+def _warn_of_repeats(split: Split, settings: Settings) -> None:
+    """Say where held-out items cannot be found: those of the test, or of validation where there is no test."""
+    part = "test" if bool((split.test_U >= 0).any()) else "valid"
+    user_Q, target_Q = split.targets(part, settings.judged_users, settings.seed)
+    note = repeat_warning(repeat_share(split.item_N, split.start_U[user_Q], target_Q), settings.exclude_seen)
+    if note is not None:
+        warnings.warn(note, DataWarning, stacklevel=4)

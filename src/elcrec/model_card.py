@@ -61,6 +61,11 @@ def _results(settings: Settings, metrics: dict[str, Any]) -> list[str]:
             values = " | ".join(f"{metrics[part][name]:.4f}" for name in names)
             table.append(f"| {part} | {values} | {metrics[part]['n_users']:,} |")
     lines = [protocol, "", *table, ""]
+    repeated = {part: metrics[part]["repeats"] for part in ("valid", "test") if metrics.get(part, {}).get("repeats")}
+    if repeated:
+        shares = ", ".join(f"{share:.1%} ({part})" for part, share in repeated.items())
+        found = "they are never found" if settings.exclude_seen else "they are ranked like others"
+        lines += [f"Held-out items that their user had before: {shares}; {found}.", ""]
     if "best_epoch" in metrics:
         seconds = metrics["train_seconds"]
         lines.append(

@@ -11,6 +11,7 @@ import torch
 
 from elcrec.answering import Answering
 from elcrec.config import resolve
+from elcrec.data.by_settings import filtered, read_log
 from elcrec.data.catalogue import Catalogue
 from elcrec.data.vocabulary import Vocabulary
 from elcrec.errors import DataError, SettingsError
@@ -101,7 +102,8 @@ class ELCRec(Answering, Learning):
         if clash:
             raise SettingsError(f"the weights say otherwise: {', '.join(f'{n}={shapes[n]}' for n in clash)}")
         model = cls("paper", device=device, **{"fusion": "concat", "n_heads": 2, **shapes, **settings})
-        log = model._read(data, format)
+        whole = read_log(data, format, model.settings)
+        log = filtered(whole, model.settings)
         ids = log.frame["item_id"]
         lowest, highest = ids.min(), ids.max()
         if not isinstance(lowest, int) or not isinstance(highest, int) or lowest < 1 or highest > n_items:
@@ -111,7 +113,7 @@ class ELCRec(Answering, Learning):
             )
         numbers = pl.Series("item_id", np.arange(1, n_items + 1)).cast(ids.dtype)
         catalogue = None if items is None else Catalogue.read(items)
-        model._use(log, Vocabulary(numbers, first=1, kind="item"), catalogue)
+        model._use(log, Vocabulary(numbers, first=1, kind="item"), catalogue, whole)
         model._set_weights(translate(published), f"{weights}")
         model.metrics = {"imported_from": Path(weights).name, **model._results()}
         return model

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -79,6 +80,21 @@ class Recommending(Explaining):
         how = (exclude_seen, explain, intents, exclude_intents, strength, diversify)
         return self._lists(self._of_users(users, unknown), self._policy(k, *how, approximate=approximate))
 
+    def recommend_in_blocks(self, k: int = 10, **wishes: Any) -> Iterator[pl.DataFrame]:
+        """Lists of all users, some thousands at a time: more than fit into memory together.
+
+        Args:
+            k: See :meth:`recommend`.
+            wishes: Its keyword arguments and ``exclude_seen``.
+
+        Yields:
+            The rows of :meth:`recommend`, in its order.
+        """
+        asked, policy = self._of_users(None), self._policy(k, **{"exclude_seen": None, **wishes})
+        for at in torch.arange(len(asked.ids)).split(LISTS_AT_ONCE):
+            ids = asked.ids.gather(at.numpy())
+            yield self._some_lists(Asked(ids, asked.item_N, asked.start_Q[at], asked.end_Q[at]), policy)
+
     def recommend_from_history(
         self,
         histories: Sequence[Sequence[Any]],
@@ -126,7 +142,7 @@ class Recommending(Explaining):
         asked = torch.unique(self._intent_U).tolist() if intents is None else self._intent_numbers(intents)
         lift_XV = torch.stack([self._item_intents.lift([intent]) for intent in asked]) if asked else torch.zeros(0, 2)
         lift_XV[:, 0] = float("-inf")
-        item_XK, lift_XK = top_items(lift_XV, _positive(k))
+        item_XK, lift_XK = top_items(lift_XV, _at_least_one("k", k))
         return self._listed(pl.Series("intent", asked, dtype=pl.Int64), item_XK, lift_XK)
 
     def slate(
@@ -150,36 +166,35 @@ class Recommending(Explaining):
             ``user_id``, ``row`` (from 1, strongest intent first), ``intent``, ``weight`` (0 to 1), ``item_id``,
             ``score``, ``rank`` (from 1 in its row).
         """
-        asked = self._of_users(users, unknown)
-        intent_QR, _, weight_QR = self._strongest(asked, min(_positive(rows), self.settings.n_intents))
-        # A place is a user in the order asked; the same user may be asked about twice.
-        found = [self._listed(pl.Series("place", [], dtype=pl.Int64), *_NOTHING).with_columns(row=1, intent=0)]
+        asked, policy = self._of_users(users, unknown), self._policy(k, exclude_seen)
+        intent_QR, _, weight_QR = self._strongest(asked, min(_at_least_one("rows", rows), self.settings.n_intents))
+        item_QRK, score_QRK = self._slated(asked, intent_QR, policy)
+        # A place is a row of a user; the same user may be asked about twice.
+        places = pl.Series("place", np.arange(intent_QR.numel()))
+        listed = self._listed(places, item_QRK.flatten(0, 1), score_QRK.flatten(0, 1))
+        place = listed["place"].to_numpy()
+        return pl.DataFrame(
+            [
+                asked.ids.gather(place // intent_QR.shape[1]),
+                pl.Series("row", place % intent_QR.shape[1] + 1, dtype=pl.Int64),
+                pl.Series("intent", intent_QR.flatten().cpu().numpy()[place], dtype=pl.Int64),
+                pl.Series("weight", weight_QR.flatten().cpu().numpy()[place]),
+                *listed.drop("place"),
+            ]
+        )
+
+    def _slated(self, asked: Asked, intent_QR: Tensor, policy: Policy) -> tuple[Tensor, Tensor]:
+        """A row after another, each of the best items that the rows above do not show: [Q, R, k'] each."""
+        item_QRK = torch.zeros(*intent_QR.shape, min(policy.k, len(self.items)), dtype=torch.int64)
+        score_QRK = torch.full(item_QRK.shape, -torch.inf)
         for row in range(intent_QR.shape[1]):
             for intent in torch.unique(intent_QR[:, row]).tolist():
-                at_X = torch.nonzero(intent_QR[:, row] == intent).flatten()
-                places = pl.Series("place", at_X.cpu().numpy())
-                some = Asked(places, asked.item_N, asked.start_Q[at_X], asked.end_Q[at_X])
-                # Enough for k to be left after those of the rows above.
-                lists = self._lists(some, self._policy(k * (row + 1), exclude_seen, intents=[intent]))
-                found.append(lists.with_columns(row=row + 1, intent=intent))
-        places, numbers = np.indices(intent_QR.shape)
-        strongest = pl.DataFrame(
-            {
-                "place": places.ravel(),
-                "row": numbers.ravel().astype(np.int32) + 1,
-                "weight": weight_QR.flatten().cpu().numpy(),
-            }
-        )
-        return (
-            pl.concat(found)
-            .sort("place", "row", "rank", maintain_order=True)
-            .unique(["place", "item_id"], keep="first", maintain_order=True)
-            .with_columns(rank=pl.int_range(1, pl.len() + 1, dtype=pl.Int64).over("place", "row"))
-            .filter(pl.col("rank") <= k)
-            .join(strongest, on=["place", "row"], maintain_order="left")
-            .with_columns(user_id=pl.col("place").map_batches(asked.ids.gather, return_dtype=asked.ids.dtype))
-            .select("user_id", pl.col("row", "intent").cast(pl.Int64), "weight", "item_id", "score", "rank")
-        )
+                wish = self._toward([intent], STRENGTH)
+                for at_X in torch.nonzero(intent_QR[:, row] == intent).flatten().cpu().split(LISTS_AT_ONCE):
+                    shown_XS = item_QRK[at_X, :row].flatten(1).to(self.device)
+                    granted = policy._replace(wish=wish._replace(shown_QX=shown_XS))
+                    item_QRK[at_X, row], score_QRK[at_X, row], _ = self._best(asked.some(at_X), granted)
+        return item_QRK, score_QRK
 
     def similar_items(self, items: Iterable[Any], k: int = 10, unknown: str = "raise") -> pl.DataFrame:
         """Items whose vectors point the same way.
@@ -189,7 +204,7 @@ class Recommending(Explaining):
         """
         index_Q = torch.from_numpy(self.items.indices(items, unknown)).to(self.device)
         index_Q = index_Q[index_Q > 0]
-        found = [self._near(index_B, _positive(k)) for index_B in index_Q.split(SCORE_ROWS)]
+        found = [self._near(index_B, _at_least_one("k", k)) for index_B in index_Q.split(SCORE_ROWS)]
         item_QK, score_QK = (torch.cat(column) for column in zip(*found, strict=True))
         ids = self.items.ids_of(index_Q.cpu().numpy()).alias("target_item_id")
         return self._listed(ids, item_QK, score_QK)
@@ -240,25 +255,26 @@ class Recommending(Explaining):
         approximate: bool = False,
     ) -> Policy:
         for name, dial in (("strength", strength), ("diversify", diversify)):
-            if not 0 <= dial <= 1:
-                raise SettingsError(f"{name}={dial}: use a number from 0 to 1")
+            if not isinstance(dial, Real) or not 0 <= dial <= 1:
+                raise SettingsError(f"{name}={dial!r}: use a number from 0 to 1")
         seen = self.settings.exclude_seen if exclude_seen is None else exclude_seen
         excluded = torch.tensor(self._intent_numbers(exclude_intents), dtype=torch.int64, device=self.device)
-        toward = self._intent_numbers(intents)
+        toward = list(dict.fromkeys(self._intent_numbers(intents)))  # one named twice does not count twice
         wish = None
         if toward:
-            wish = Wish(strength, self._item_intents.lift(toward).log().to(self.device), barred)
+            wish = self._toward(toward, strength)._replace(barred_V=barred)
         elif barred is not None:
             wish = Wish(barred_V=barred)
         if approximate and (explain or wish is not None or len(excluded) or diversify > 0):
             raise SettingsError("approximate search makes plain lists: leave it out to explain, steer, filter or mix")
-        return Policy(_positive(k), seen, explain, excluded, wish, diversify, approximate)
+        return Policy(_at_least_one("k", k), seen, explain, excluded, wish, diversify, approximate)
+
+    def _toward(self, intents: list[int], strength: float) -> Wish:
+        return Wish(strength, self._item_intents.lift(intents).log().to(self.device))
 
     def _lists(self, asked: Asked, policy: Policy) -> pl.DataFrame:
         frames = [
-            self._some_lists(
-                Asked(asked.ids.gather(at.numpy()), asked.item_N, asked.start_Q[at], asked.end_Q[at]), policy
-            )
+            self._some_lists(asked.some(at), policy)
             for at in torch.arange(len(asked.ids)).split(LISTS_AT_ONCE)
             if len(at)
         ]
@@ -278,7 +294,7 @@ class Recommending(Explaining):
         """Item indices int64 [Q, k'] and scores [Q, k'], best first, and what the users' vectors consist of."""
         at, length = (asked.item_N, asked.start_Q, asked.end_Q), self.settings.max_seq_len
         if policy.approximate:
-            return *looked_up(self.item_search, user_vectors(self.network, *at, length), asked, policy), None
+            return *self._looked_up(asked, policy), None
         parts, user_QD, wanted = None, None, policy.k
         if policy.explain or len(policy.excluded) or policy.diversify > 0:
             cosine_QK = self._cosines(asked)
@@ -293,9 +309,23 @@ class Recommending(Explaining):
             self.network, *at, wanted, length, seen, user_QD, wish, table_DV, half=self._half_table
         )
         if policy.diversify > 0:
-            mix_QK = intent_weights(cosine_QK).cpu()
+            mix_QK = intent_weights(cosine_QK, policy.excluded).cpu()
             item_QK, score_QK = calibrate(item_QK, score_QK, mix_QK, self._item_intents, policy.diversify, policy.k)
         return item_QK, score_QK, parts
+
+    def _looked_up(self, asked: Asked, policy: Policy) -> tuple[Tensor, Tensor]:
+        """:func:`looked_up`; where the cells looked into hold fewer than k, all items are scored."""
+        at, length = (asked.item_N, asked.start_Q, asked.end_Q), self.settings.max_seq_len
+        user_QD = user_vectors(self.network, *at, length)
+        item_QK, score_QK = looked_up(self.item_search, user_QD, asked, policy)
+        short_X = torch.nonzero((item_QK == 0).any(dim=1)).flatten()
+        if len(short_X):
+            some = asked.some(short_X)
+            at, user_XD = (some.item_N, some.start_Q, some.end_Q), user_QD[short_X]
+            item_QK[short_X], score_QK[short_X] = best_items(
+                self.network, *at, policy.k, length, policy.exclude_seen, user_XD, table_DV=self._table_DV
+            )
+        return item_QK, score_QK
 
     @cached_property
     def item_search(self) -> ItemSearch:
@@ -353,7 +383,7 @@ def looked_up(search: ItemSearch, user_QD: Tensor, asked: Asked, policy: Policy)
     return item_QK * (score_QK > -torch.inf), score_QK
 
 
-def _positive(k: int) -> int:
-    if k < 1:
-        raise SettingsError(f"k={k}: ask for at least one item")
-    return k
+def _at_least_one(name: str, number: int) -> int:
+    if not isinstance(number, int | np.integer) or isinstance(number, bool) or number < 1:
+        raise SettingsError(f"{name}={number!r}: use a whole number, at least 1")
+    return int(number)

@@ -17,6 +17,7 @@ import polars as pl
 from torch import Tensor
 
 from elcrec.config import Settings, validate
+from elcrec.data.by_settings import filtered
 from elcrec.data.catalogue import Catalogue
 from elcrec.data.interactions import Interactions
 from elcrec.data.vocabulary import Vocabulary
@@ -102,7 +103,7 @@ class RunFolder:
             raise RunError(f"{self.path} holds other files ({others[0]}, ...): choose an empty or new folder")
 
     def begin(self, recipe: str, settings: Settings, log: Interactions, items: Vocabulary, data: str) -> None:
-        """Write what is known before training: the log, the vocabulary, the settings.
+        """Write what is known before training: the whole log, the vocabulary of what is learnt from, the settings.
 
         Raises:
             RunError: The folder holds something else, or cannot be written.
@@ -116,6 +117,7 @@ class RunFolder:
             "elcrec": package_version(),
             "recipe": recipe,
             "data": data,
+            "log": "whole",
             "n_items": len(items),
             "settings": settings.model_dump(),
         }
@@ -247,13 +249,22 @@ class RunFolder:
             raise RunError(f"{path} is damaged: it should hold names by intent number") from error
 
     def interactions(self) -> Interactions:
-        """The log the run learnt from.
+        """The whole log, before the run's filters.
 
         Raises:
             RunError: Missing or damaged.
         """
         frame = self._table("interactions.parquet", "user_id", "item_id")
         return Interactions(frame)
+
+    def learnt_from(self, whole: Interactions) -> Interactions:
+        """What the run learnt from, of its whole log; elcrec 0.1 kept no more than this.
+
+        Raises:
+            RunError: Damaged.
+        """
+        document = self.config()
+        return filtered(whole, document["settings"]) if document.get("log") == "whole" else whole
 
     def _table(self, name: str, *columns: str) -> pl.DataFrame:
         frame = read_parquet(self.path / name)

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from elcrec.errors import RunError, SettingsError
+from elcrec.errors import RunError, SettingsError, decoding
 from elcrec.storage import write_atomically
 
 CELLS = 4
@@ -76,14 +76,15 @@ class ItemSearch(NamedTuple):
         return item_QK, torch.from_numpy(score_QK).masked_fill_(item_QK == 0, -torch.inf)
 
     def write(self, path: Path) -> None:
-        """Keep it, and beside it the fingerprint of the vectors.
+        """Keep it, and before it the fingerprints of the vectors and of the index.
 
         Raises:
             RunError: It cannot be written.
         """
         faiss = _faiss()
-        tail = np.frombuffer(self.mark.encode(), dtype=np.uint8)
-        content = np.concatenate([tail, faiss.serialize_index(self.index)])
+        index = faiss.serialize_index(self.index)
+        tail = np.frombuffer((self.mark + _mark(index)).encode(), dtype=np.uint8)
+        content = np.concatenate([tail, index])
         write_atomically(path, lambda beside: content.tofile(beside))
 
     @classmethod
@@ -96,13 +97,15 @@ class ItemSearch(NamedTuple):
         """
         faiss = _faiss()
         mark = _mark(_vectors(items_VD))
-        try:
+        remedy = f"make it again with elcrec index {path.parent}"
+        with decoding(lambda reason: RunError(f"{path} cannot be read ({reason}): {remedy}")):
             content = np.fromfile(path, dtype=np.uint8)
-            if content[: len(mark)].tobytes().decode(errors="replace") != mark:
-                raise RunError(f"{path} is damaged or of other weights: make it again with elcrec index {path.parent}")
-            return cls(faiss.deserialize_index(content[len(mark) :]), mark)
-        except (OSError, RuntimeError) as error:
-            raise RunError(f"{path} is damaged: make it again with elcrec index {path.parent}") from error
+        # faiss takes sizes from the file as they are: a damaged one may end the process, so it never sees one.
+        index = content[2 * len(mark) :]
+        if content[: 2 * len(mark)].tobytes() != (mark + _mark(index)).encode():
+            raise RunError(f"{path} is damaged or of other weights: {remedy}")
+        with decoding(lambda reason: RunError(f"{path} is of another faiss ({reason}): {remedy}")):
+            return cls(faiss.deserialize_index(index), mark)
 
 
 def recall(wanted_QK: Tensor, found_QK: Tensor) -> float:
@@ -124,5 +127,5 @@ def _vectors(tensor_XD: Tensor) -> np.ndarray[Any, np.dtype[np.float32]]:
     return np.ascontiguousarray(tensor_XD.detach().cpu().numpy(), dtype=np.float32)
 
 
-def _mark(vectors: np.ndarray[Any, np.dtype[np.float32]]) -> str:
-    return hashlib.blake2b(vectors.tobytes(), digest_size=16).hexdigest()
+def _mark(content: np.ndarray[Any, Any]) -> str:
+    return hashlib.blake2b(content.data, digest_size=16).hexdigest()

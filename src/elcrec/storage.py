@@ -5,17 +5,18 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Callable, Mapping
+import shutil
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import polars as pl
-import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from elcrec.errors import RunError
+from elcrec.errors import RunError, decoding
+from elcrec.state_dict import read_state_dict
 
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
@@ -120,18 +121,40 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         raise RunError(f"no such file: {path}")
     if path.suffix == ".safetensors":
         return read_tensors(path)[0]
-    try:
-        loaded = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        # PyTorch's own message advises to load it unsafely.
-        remedy = "save model.state_dict() and import that"
-        raise RunError(f"{path} is damaged or not a plain state dict (safe loading only): {remedy}") from error
-    inner = loaded.get("state_dict", loaded) if isinstance(loaded, dict) else loaded
-    if not isinstance(inner, dict) or not all(isinstance(value, Tensor) for value in inner.values()):
-        raise RunError(f"{path} holds no state dict: save model.state_dict() and import that")
-    return {str(name).removeprefix("module."): value for name, value in inner.items()}
+    remedy = "save model.state_dict() and import that"
+    with decoding(
+        lambda reason: RunError(f"{path} is damaged or not a plain state dict ({reason}; safe loading only): {remedy}")
+    ):
+        weights = read_state_dict(path)
+    return {name.removeprefix("module."): value for name, value in weights.items()}
 
 
 def _reason(error: BaseException) -> str:
     """First line of a message."""
     return (str(error) or type(error).__name__).splitlines()[0]
+
+
+def write_frames(path: Path, frames: Iterable[pl.DataFrame]) -> int:
+    """Parquet from frames that need not fit into memory together, atomically.
+
+    Returns:
+        Rows written.
+
+    Raises:
+        RunError: The disk is full or the folder cannot be written; what was at ``path`` is untouched.
+    """
+    folder = path.with_name(f".{path.name}.{os.getpid()}.parts")
+    parts: list[Path] = []
+    rows = 0
+    try:
+        folder.mkdir()
+        for frame in frames:
+            parts.append(folder / f"{len(parts)}.parquet")
+            frame.write_parquet(parts[-1])
+            rows += len(frame)
+        write_atomically(path, lambda beside: pl.scan_parquet(parts, glob=False).sink_parquet(beside))
+    except OSError as error:
+        raise RunError(f"cannot write {path}: {_reason(error)}; what was there is kept") from error
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    return rows

@@ -45,6 +45,10 @@ class Asked(NamedTuple):
     start_Q: Tensor
     end_Q: Tensor
 
+    def some(self, at_X: Tensor) -> Asked:
+        """Those at some places, int64 [X]."""
+        return Asked(self.ids.gather(at_X.cpu().numpy()), self.item_N, self.start_Q[at_X], self.end_Q[at_X])
+
 
 class Nearest(NamedTuple):
     """Where histories lie among the centres.
@@ -82,6 +86,7 @@ class Learnt:
 
     Attributes:
         log: The log, filtered and in order.
+        whole: The same before the filters.
         items: The items the model knows.
         users: The users of the log.
         split: The log as tensors.
@@ -89,6 +94,7 @@ class Learnt:
     """
 
     log: Interactions
+    whole: Interactions
     items: Vocabulary
     users: Vocabulary
     split: Split

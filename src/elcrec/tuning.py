@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import sqlite3
 import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,62 +11,29 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, model_validator
+import torch
 
-from elcrec.config import Settings, read_recipe, resolve
+from elcrec.config import Settings, read_recipe, resolve, validate
 from elcrec.data.by_settings import read_log
 from elcrec.data.files import fingerprint
 from elcrec.data.interactions import Interactions
-from elcrec.errors import RunError, SettingsError
-from elcrec.recommender import ELCRec
+from elcrec.data.prepared import prepare
+from elcrec.errors import ElcrecError, RunError, SettingsError
+from elcrec.recommender import ELCRec, resolve_device
+from elcrec.run_folder import package_version
 from elcrec.storage import make_folder, read_json, write_json, write_text
 from elcrec.training.checkpoint import Progress
 from elcrec.training.loop import SELECT_ON
 from elcrec.training.report import SilentReporter
+from elcrec.tuning_space import Range, Space, chosen_space, is_whole
 
 TRIALS_FILE, BEST_FILE, STUDY_FILE = "trials.sqlite", "best.toml", "study.json"
 # A trial is compared with the others from this epoch on, once so many are finished.
 PRUNE_FROM_EPOCH, PRUNE_AFTER_TRIALS = 4, 4
-
-
-class Range(BaseModel):
-    """Where a setting is looked for: between two values, or among some.
-
-    Attributes:
-        low: Lowest value; an integer makes the setting one.
-        high: Highest value.
-        log: Look evenly on a logarithmic scale.
-        choices: Values, instead of ``low`` and ``high``.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    low: int | float | None = None
-    high: int | float | None = None
-    log: bool = False
-    choices: list[bool | int | float | str] | None = None
-
-    @model_validator(mode="after")
-    def _one_kind(self) -> Range:
-        if (self.choices is None) == (self.low is None) or (self.low is None) != (self.high is None):
-            raise ValueError("give low and high, or choices")
-        return self
-
-    def holds(self, value: Any) -> bool:
-        """Whether a value may be found here."""
-        if self.choices is not None:
-            return value in self.choices
-        return self.low is not None and self.high is not None and self.low <= value <= self.high
-
-
-DEFAULT_SPACE = {
-    "learning_rate": Range(low=3e-4, high=6e-3, log=True),
-    "dropout": Range(low=0.2, high=0.7),
-    "n_layers": Range(low=1, high=3),
-    "horizon": Range(low=1, high=4),
-    "smoothing": Range(choices=[0.0, 0.5, 1.0]),
-    "epochs": Range(choices=[6, 12, 24]),
-}
+FAILED_IN_A_ROW = 20
+"""After so many trials in a row that are impossible or diverge, the space is given up."""
+OUTCOMES = (ElcrecError, torch.cuda.OutOfMemoryError, MemoryError)
+"""What a trial may end in, beside a value: settings that do not go together, divergence, too little memory."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +43,7 @@ class Tuned:
     Attributes:
         settings: The best values of what was searched.
         value: Their validation ndcg@20.
-        trials: ``trial``, ``state``, ``value``, ``epochs`` and the settings of each.
+        trials: ``trial``, ``state``, ``value``, ``epochs``, ``reason`` (why it failed) and the settings of each.
         recipe: The file with the best recipe.
     """
 
@@ -84,35 +53,12 @@ class Tuned:
     recipe: Path
 
 
-def read_space(path: Path | None) -> dict[str, Range]:
-    """What is searched: a TOML file with a table for each setting; default: :data:`DEFAULT_SPACE`.
-
-    Raises:
-        SettingsError: The file is missing, no TOML, or names no setting.
-    """
-    if path is None:
-        return dict(DEFAULT_SPACE)
-    try:
-        space = TypeAdapter(dict[str, Range]).validate_python(tomllib.loads(path.read_text(encoding="utf-8")))
-    except OSError as error:
-        raise SettingsError(f"cannot read {path}: {error.strerror or error}") from error
-    except tomllib.TOMLDecodeError as error:
-        raise SettingsError(f"{path} is not valid TOML: {error}") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise SettingsError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
-    unknown = [name for name in space if name not in Settings.model_fields]
-    if unknown or not space:
-        raise SettingsError(f"{path}: {', '.join(unknown) or 'nothing'} is no setting; 'elcrec settings' lists them")
-    return space
-
-
 def tune(
     data: Any,
     out: Path,
     recipe: str = "default",
     n_trials: int = 20,
-    space: dict[str, Range] | None = None,
+    space: Space | None = None,
     overrides: dict[str, Any] | None = None,
     seed: int = 1,
     device: str = "auto",
@@ -120,71 +66,131 @@ def tune(
 ) -> Tuned:
     """Search until so many trials are done, those of earlier calls counted; test metrics play no part.
 
+    A trial that is impossible or diverges is kept with its reason and does not count.
+
     Args:
         data: See :meth:`elcrec.recommender.ELCRec.fit`.
-        out: Folder of the search; a search that is there goes on.
+        out: Folder of the search; a search that is there goes on. Nothing is written before all is checked.
         recipe: What the trials start from; the first trial is the recipe itself, as far as the space holds it.
         n_trials: Trials in all.
-        space: What is searched; see :func:`read_space`.
+        space: What is searched; default: what ``overrides`` leave of
+            :data:`elcrec.tuning_space.DEFAULT_SPACE`.
         overrides: Settings on top of the recipe, the same in all trials.
         seed: Of the search and of every training.
         device: See :class:`elcrec.recommender.ELCRec`.
         say: Told of each trial.
 
     Raises:
-        SettingsError: Optuna is not installed, or a setting is impossible.
-        RunError: The folder holds another search.
+        SettingsError: Optuna is not installed, a setting is impossible, or no trial could be trained.
+        DataError: The log cannot be used.
+        RunError: The folder holds another search, or is damaged.
     """
-    try:
-        import optuna
-    except ImportError as error:
-        raise SettingsError("tuning needs Optuna: pip install 'elcrec[tune]'") from error
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    optuna = _optuna()
     if "seed" in (overrides or {}):
         raise SettingsError("the seed of a search and of its trainings is --seed, not a setting of the recipe")
-    space, fixed = space or read_space(None), {**(overrides or {}), "seed": seed}
+    space, fixed = chosen_space(space, overrides or {}), {**(overrides or {}), "seed": seed}
     base = resolve(recipe, fixed)
+    resolve_device(device)
     log = read_log(data, None, base)
+    prepare(log, base, parts=("valid",))
     _claim(out, log, recipe, space, fixed)
-    study = optuna.create_study(
-        storage=f"sqlite:///{out / TRIALS_FILE}",
-        study_name="elcrec",
-        load_if_exists=True,
-        direction="maximize",
-        pruner=optuna.pruners.MedianPruner(PRUNE_AFTER_TRIALS, PRUNE_FROM_EPOCH),
-    )
+    study = _opened(out / TRIALS_FILE)
     # A search that goes on draws other trials than it began with.
     study.sampler = optuna.samplers.TPESampler(seed=seed + len(study.trials))
-    # A trial that was broken off with its process counts as none.
-    counted = (optuna.trial.TrialState.COMPLETE, optuna.trial.TrialState.PRUNED)
-    done = sum(trial.state in counted for trial in study.trials)
-    if done == 0:
+    states = optuna.trial.TrialState
+    if not any(trial.state.is_finished() or trial.state == states.WAITING for trial in study.trials):
         study.enqueue_trial({name: getattr(base, name) for name in space if space[name].holds(getattr(base, name))})
-    impossible = ""
 
-    def objective(trial: Any) -> float:
-        nonlocal impossible
+    def train(trial: Any) -> float:
         chosen = {name: _suggest(trial, name, where) for name, where in space.items()}
-        try:
-            model = ELCRec(recipe, device=device, **{**fixed, **chosen})
-        except SettingsError as error:
-            impossible = str(error)
-            raise
+        model = ELCRec(recipe, device=device, **{**base.model_dump(), **chosen})
         model.fit(log, progress=_Pruning(trial, say))
         return float(max(record["valid"][SELECT_ON] for record in model.history))
 
-    for number in range(done, n_trials):
-        study.optimize(objective, n_trials=1, catch=(SettingsError,))
-        latest, complete = study.trials[-1], study.get_trials(states=(optuna.trial.TrialState.COMPLETE,))
-        value = f"{SELECT_ON} {latest.value:.4f}" if latest.value is not None else latest.state.name.lower()
-        value += f": {impossible}" if latest.state == optuna.trial.TrialState.FAIL else ""
-        so_far = f" (best {study.best_value:.4f})" if complete else ""
-        say(f"trial {number + 1} of {n_trials}: {value}{so_far}  {latest.params}")
-    if not study.get_trials(states=(optuna.trial.TrialState.COMPLETE,)):
-        raise SettingsError(f"no trial was trained to its end: {impossible or 'ask for more trials'}")
+    # A trial that was broken off with its process counts as none.
+    done = len(study.get_trials(states=(states.COMPLETE, states.PRUNED)))
+    failed = 0
+    while done < n_trials and failed < FAILED_IN_A_ROW:
+        reason = _tried(study, train)
+        done, failed = (done + 1, 0) if reason is None else (done, failed + 1)
+        _report(study, f"trial {done} of {n_trials}" if reason is None else "a trial that does not count", reason, say)
+    complete = study.get_trials(states=(states.COMPLETE,))
+    if failed == FAILED_IN_A_ROW:
+        say(f"the search ends here: {failed} trials in a row failed, the last one because {reason}")
+    if not complete:
+        raise SettingsError(f"no trial was trained to its end: {_last_reason(study) or 'ask for more trials'}")
     best = {name: study.best_params[name] for name in space}
-    write_text(out / BEST_FILE, _as_toml(recipe, {**(overrides or {}), **best}, study.best_value))
+    remark = f"Found by elcrec tune: validation {SELECT_ON} {study.best_value:.4f} with this seed"
+    expected = validate({**base.model_dump(), **best})
+    _write_recipe(out / BEST_FILE, recipe, [*fixed, *best], expected, remark)
     return Tuned(best, study.best_value, _table(study.trials), out / BEST_FILE)
+
+
+def _optuna() -> Any:
+    try:
+        import optuna
+        import tomli_w  # noqa: F401
+    except ImportError as error:
+        raise SettingsError("tuning needs Optuna and tomli-w: pip install 'elcrec[tune]'") from error
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    return optuna
+
+
+def _opened(path: Path) -> Any:
+    """The trials of a search, new or gone on with."""
+    import optuna
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        # Not by an URL: what follows a question mark in a folder's name would be lost.
+        storage = optuna.storages.RDBStorage("sqlite://", engine_kwargs={"creator": lambda: sqlite3.connect(path)})
+        return optuna.create_study(
+            storage=storage,
+            study_name="elcrec",
+            load_if_exists=True,
+            direction="maximize",
+            pruner=optuna.pruners.MedianPruner(PRUNE_AFTER_TRIALS, PRUNE_FROM_EPOCH),
+        )
+    except (SQLAlchemyError, sqlite3.Error, optuna.exceptions.OptunaError, RuntimeError) as error:
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        raise RunError(f"{path} is damaged or cannot be written ({reason}): choose another --out") from error
+
+
+def _tried(study: Any, train: Callable[[Any], float]) -> str | None:
+    """Do a trial; why it failed, or None."""
+    from optuna import TrialPruned
+    from optuna.trial import TrialState
+
+    trial = study.ask()
+    try:
+        value = train(trial)
+        if not math.isfinite(value):
+            raise RunError(f"its validation {SELECT_ON} is {value}: training diverged")
+        study.tell(trial, value)
+    except TrialPruned:
+        study.tell(trial, state=TrialState.PRUNED)
+    except OUTCOMES as error:
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        trial.set_user_attr("reason", reason)
+        study.tell(trial, state=TrialState.FAIL)
+        return reason
+    return None
+
+
+def _report(study: Any, which: str, reason: str | None, say: Callable[[str], None]) -> None:
+    """A line about the latest trial and the best so far."""
+    from optuna.trial import TrialState
+
+    latest, complete = study.trials[-1], study.get_trials(states=(TrialState.COMPLETE,))
+    value = f"{SELECT_ON} {latest.value:.4f}" if latest.value is not None else latest.state.name.lower()
+    value += "" if reason is None else f": {reason}"
+    so_far = f" (best {study.best_value:.4f})" if complete else ""
+    say(f"{which}: {value}{so_far}  {latest.params}")
+
+
+def _last_reason(study: Any) -> str | None:
+    reasons = [trial.user_attrs["reason"] for trial in study.trials if "reason" in trial.user_attrs]
+    return reasons[-1] if reasons else None
 
 
 class _Pruning(SilentReporter):
@@ -206,34 +212,49 @@ class _Pruning(SilentReporter):
 def _suggest(trial: Any, name: str, where: Range) -> Any:
     if where.choices is not None:
         return trial.suggest_categorical(name, where.choices)
-    whole = isinstance(where.low, int) and isinstance(where.high, int)
-    suggest = trial.suggest_int if whole else trial.suggest_float
+    suggest = trial.suggest_int if is_whole(name) else trial.suggest_float
     return suggest(name, where.low, where.high, log=where.log)
 
 
-def _claim(out: Path, log: Interactions, recipe: str, space: dict[str, Range], fixed: dict[str, Any]) -> None:
+def _claim(out: Path, log: Interactions, recipe: str, space: Space, fixed: dict[str, Any]) -> None:
     """The folder is for this search alone."""
     ours = {
         "data": fingerprint(log.frame),
         "recipe": read_recipe(recipe),
         "space": {name: where.model_dump() for name, where in space.items()},
         "fixed": {name: str(value) for name, value in fixed.items()},
+        "elcrec": package_version(),
     }
     make_folder(out)
     path = out / STUDY_FILE
     if path.exists() and read_json(path) != ours:
-        raise RunError(f"{out} holds another search (data, recipe, space or settings differ): choose another --out")
+        raise RunError(
+            f"{out} holds another search (data, recipe, space, settings or version differ): choose another --out"
+        )
     write_json(path, ours)
 
 
-def _as_toml(recipe: str, values: dict[str, Any], value: float) -> str:
+def recipe_text(values: dict[str, Any], remark: str) -> str:
+    """A recipe as TOML, with a line about it."""
+    import tomli_w
+
+    return f"# {remark}\n{tomli_w.dumps(values)}"
+
+
+def _write_recipe(path: Path, recipe: str, names: list[str], expected: Settings, remark: str) -> None:
+    """Write what extends a recipe by some settings.
+
+    Raises:
+        RunError: It would not read back as the settings it was written from.
+    """
     parent = recipe if not recipe.endswith(".toml") else str(Path(recipe).resolve())
-    lines = [f"# Found by elcrec tune: validation {SELECT_ON} {value:.4f}", f'extends = "{parent}"']
-    resolved = resolve(recipe, values)
-    for name in values:
-        plain = getattr(resolved, name)
-        lines.append(f"{name} = {str(plain).lower() if isinstance(plain, bool) else repr(plain)}")
-    return "\n".join(lines).replace("'", '"') + "\n"
+    # TOML has no word for None.
+    plain = {name: value for name in names if (value := getattr(expected, name)) is not None}
+    text = recipe_text({"extends": parent, **plain}, remark)
+    read = tomllib.loads(text)
+    if resolve(read.pop("extends"), read) != expected:
+        raise RunError(f"{recipe} has changed since the search began, and would not give what was found: put it back")
+    write_text(path, text)
 
 
 def _table(trials: list[Any]) -> pl.DataFrame:
@@ -243,6 +264,7 @@ def _table(trials: list[Any]) -> pl.DataFrame:
             "state": trial.state.name.lower(),
             "value": trial.value,
             "epochs": len(trial.intermediate_values),
+            "reason": trial.user_attrs.get("reason"),
             **trial.params,
         }
         for trial in trials

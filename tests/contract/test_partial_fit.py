@@ -1,6 +1,7 @@
 """Learning on from new events: what stays, what comes in, what is refused."""
 
 import copy
+import json
 from collections import Counter
 from datetime import datetime
 from itertools import pairwise
@@ -11,7 +12,7 @@ import polars as pl
 import pytest
 import torch
 
-from cli_runner import SMALL, run_cli, shop_log
+from cli_runner import SMALL, SMALL_SETS, run_cli, shop_log
 from elcrec import DataError, ELCRec, Interactions, RunError, SettingsError
 from elcrec.data.splits import Split, make_split
 from elcrec.data.vocabulary import Vocabulary
@@ -173,8 +174,8 @@ def test_learning_on_again_and_again_does_not_slow_down() -> None:
         def begin(self, settings: Any, n_steps: int, progress: Any) -> None:
             rates.append((len(progress.history), settings.epochs))
 
-    for _ in range(3):
-        model.partial_fit(parts()[1], epochs=1, progress=Watching())
+    for number in range(3):
+        model.partial_fit(parts()[1].gather_every(3, number), epochs=1, progress=Watching())
     assert set(rates) == {(0, 1)}
     assert [record["epoch"] for record in model.history] == list(range(1, SMALL["epochs"] + 4))
     assert model.metrics["epochs"] == SMALL["epochs"] + 3
@@ -261,3 +262,105 @@ def test_what_a_server_keeps_is_learnt_from(tmp_path: Path, kind: str) -> None:
     command = ["train", tmp_path / "new.parquet", "--from", tmp_path / "run", "--out", tmp_path / "next"]
     assert run_cli(*command, "--set", "epochs=1", "--json").document()["n_items"] == log["item_id"].n_unique() + 1
     assert len(ELCRec.load(tmp_path / "next").log) == len(log) + 2
+
+
+# ---------------------------------------------------------------------- filters, ids and times of what is kept
+
+
+def nights() -> list[pl.DataFrame]:
+    """Twelve users with a few events a night; one of them with a single one."""
+    rows = [
+        (f"u{user}", f"i{(user + 3 * night + step) % 7}", 100 * night + step)
+        for night in range(4)
+        for user in range(12)
+        for step in range(5)
+        if user > 0 or step == 0
+    ]
+    log = pl.DataFrame(rows, schema=["user_id", "item_id", "timestamp"], orient="row")
+    return [log.filter(pl.col("timestamp") // 100 == night) for night in range(4)]
+
+
+@pytest.mark.parametrize("rare", [{"min_user_count": 3}, {"min_item_count": 8}, {"k_core": 3}])
+def test_who_is_slow_is_learnt_from_in_the_end(rare: dict[str, int], tmp_path: Path) -> None:
+    first, *later = nights()
+    model = ELCRec(seed=1, **SMALL, **rare).fit(first, tmp_path / "0", progress=False)
+    whole = first
+    for number, new in enumerate(later):
+        model = ELCRec.load(tmp_path / f"{number}").partial_fit(new, epochs=1, progress=False)
+        model.save(tmp_path / f"{number + 1}")
+        whole = pl.concat([whole, new])
+        at_once = Interactions.read(whole).filtered(**rare)
+        assert model.log.frame.equals(at_once.frame), "the same events as if they had come at once"
+        assert model.metrics["n_users"] <= at_once.frame["user_id"].n_unique()
+        loaded = ELCRec.load(tmp_path / f"{number + 1}")
+        assert loaded.log.frame.equals(at_once.frame)
+        assert loaded.recommend(k=3).equals(model.recommend(k=3))
+    assert pl.read_parquet(tmp_path / "3" / "interactions.parquet").height == len(whole)
+    assert "u0" in set(model.users.ids)
+    assert "u0" not in set(ELCRec.load(tmp_path / "0").users.ids) or "min_item_count" in rare
+    resumed = ELCRec(seed=1, **SMALL, **rare).fit(first, tmp_path / "0", progress=False, resume=True)
+    assert resumed.log.frame.equals(Interactions.read(first).filtered(**rare).frame)
+
+
+def test_a_run_that_kept_only_what_it_learnt_from_is_not_filtered_again(tmp_path: Path) -> None:
+    # Items first, once: without the slow user "odd" is rare, too, and a second time would take it.
+    odd = pl.DataFrame({"user_id": ["u0"] * 3 + ["u1"] * 2, "item_id": "odd", "timestamp": range(1000, 1005)})
+    log, rare = pl.concat([*nights(), odd]), {"min_item_count": 5, "min_user_count": 8}
+    model = ELCRec(seed=1, **SMALL, **rare).fit(log, tmp_path / "run", progress=False)
+    assert len(model.log.filtered(**rare)) < len(model.log)
+    config = json.loads((tmp_path / "run" / "config.json").read_text())
+    assert config.pop("log") == "whole"
+    (tmp_path / "run" / "config.json").write_text(json.dumps(config))
+    model.log.frame.write_parquet(tmp_path / "run" / "interactions.parquet")
+    assert ELCRec.load(tmp_path / "run").log.frame.equals(model.log.frame)
+
+
+def kept_in(path: Path, *events: Event) -> str:
+    store = open_store(str(path))
+    store.write(events)
+    store.close()
+    return str(path)
+
+
+def test_what_the_log_cannot_hold_is_left_out_and_told(tmp_path: Path) -> None:
+    log = timed().with_columns(user_id=pl.col("user_id").str.extract(r"(\d+)").cast(pl.Int64))
+    ELCRec(seed=1, **SMALL).fit(log, tmp_path / "run", progress=False)
+    odd = [Event("2", "anon", "webcam", 5), Event("3", "007", "webcam", 5), Event("4", "1", "webcam", 1.7e9 + 0.5)]
+    kept_in(tmp_path / "run.events.sqlite", Event("1", "900", "webcam", 5000), *odd)
+    outcome = run_cli("events", tmp_path / "run", "--out", tmp_path / "new.parquet", "--json")
+    assert outcome.document() == {"out": str(tmp_path / "new.parquet"), "rows": 1, "left_out": 3}
+    assert "3 events are left out" in outcome.err
+    new = pl.read_parquet(tmp_path / "new.parquet")
+    assert new.rows() == [(900, "webcam", 5000, "1")]
+    assert new.schema["user_id"] == pl.Int64
+
+
+def test_nanoseconds_are_not_cut(tmp_path: Path) -> None:
+    moments = pl.from_epoch(1_700_000_000 + pl.col("timestamp").cast(pl.Int64)).cast(pl.Datetime("ns"))
+    ELCRec(seed=1, **SMALL).fit(timed().with_columns(timestamp=moments), tmp_path / "run", progress=False)
+    when = 1_700_000_000_123_456_789
+    kept_in(tmp_path / "run.events.sqlite", Event("1", "new", "webcam", when))
+    assert "CSV would cut" in run_cli("events", tmp_path / "run", "--out", tmp_path / "new.csv").complaint()
+    run_cli("events", tmp_path / "run", "--out", tmp_path / "new.parquet", "--json").document()
+    assert pl.read_parquet(tmp_path / "new.parquet")["timestamp"].to_physical().to_list() == [when]
+
+
+def test_what_is_said_about_the_file_of_a_log_is_not_said_about_its_events(tmp_path: Path) -> None:
+    days = pl.date(2024, 1, 1) + pl.duration(days=pl.col("timestamp").cast(pl.Int64) // 20)
+    log = timed().select("item_id", "user_id", days.dt.strftime("%d/%m/%Y").alias("when"))
+    log.write_csv(tmp_path / "log.csv", include_header=False)
+    layout = ("--columns", "item_id,user_id,timestamp", "--set", "time_format=%d/%m/%Y")
+    run_cli("train", tmp_path / "log.csv", "--out", tmp_path / "run", *SMALL_SETS, *layout, "--json").document()
+    kept_in(tmp_path / "run.events.sqlite", Event("1", "new", "webcam", 1_800_000_000 * 10**9))
+    whole = []
+    for name in ("new.parquet", "new.csv"):
+        run_cli("events", tmp_path / "run", "--out", tmp_path / name, "--json").document()
+        whole.append(ELCRec.load(tmp_path / "run").partial_fit(tmp_path / name, epochs=1, progress=False).log.frame)
+    both = [tmp_path / "new.parquet", tmp_path / "new.csv"]
+    whole.append(ELCRec.load(tmp_path / "run").partial_fit(both, epochs=1, progress=False).log.frame)
+    assert whole[0].equals(whole[1])
+    assert whole[0].equals(whole[2]), "told twice"
+    assert whole[0].height == len(log) + 1
+    assert whole[0].filter(user_id="new").select(
+        "item_id", pl.col("timestamp").cast(pl.String).str.head(10)
+    ).rows() == [("webcam", "2027-01-15")]

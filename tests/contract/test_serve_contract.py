@@ -110,6 +110,10 @@ def test_only_allowed_items_are_listed(served: Served, model: ELCRec) -> None:
     assert some == [item for item in whole if item in items[2:9]]
     kind = ids(served.post("/v1/recommend", {**wishes, "attributes": ["kind 1"]}))
     assert kind == [item for item in whole if len(item) % 3 == 1]
+    two = ["kind 1", "kind 2"]
+    assert ids(served.post("/v1/recommend", {**wishes, "attributes": two})) == [i for i in whole if len(i) % 3 > 0]
+    assert ids(served.post("/v1/recommend", {**wishes, "attributes": two, "all_attributes": two[:1]})) == kind
+    assert ids(served.post("/v1/recommend", {**wishes, "all_attributes": two})) == []
 
 
 def test_somebody_unknown_gets_what_the_policy_says(served: Served, model: ELCRec) -> None:
@@ -171,6 +175,32 @@ def test_events_are_ordered_by_time(served: Served, model: ELCRec) -> None:
     events = served.get("/v1/users/late/history")["events"]
     assert [(one["item_id"], one["timestamp"]) for one in events] == [(first, 1), (second, 2), (third, 3.5)]
     assert served.get("/v1/users/late/history", limit=1)["events"] == events[2:]
+
+
+def test_a_moment_is_one_whatever_tells_it(served: Served, model: ELCRec) -> None:
+    user, item = "told in many ways", model.items.ids[0]
+    times = [1.8e9, 1_800_000_000_000, 1_800_000_000_000_000, 1_800_000_000_000_000_000, "2027-01-15T08:00:00Z"]
+    answers = [served.post("/v1/events", {"events": [dict(user_id=user, item_id=item, timestamp=t)]}) for t in times]
+    assert [answer["stored"] for answer in answers] == [1, 0, 0, 0, 0], "sent again without an id, it is the same event"
+    other = {"events": [event(user, item, number, timestamp=times[0]) for number in range(2)]}
+    assert served.post("/v1/events", other)["stored"] == 2, "ids tell two things taken at once from one told twice"
+    assert {one["timestamp"] for one in served.get(f"/v1/users/{user}/history")["events"]} == {1.8e9}
+
+
+@pytest.mark.parametrize("time", ["1600-01-01", "2200-01-01T00:00:00", 5e10, -1e10, 1e30, 10**25, "soon", "1800000000"])
+def test_times_that_no_log_could_hold_are_refused(served: Served, model: ELCRec, time: float | str) -> None:
+    good = event("refused", model.items.ids[0], 1)
+    bad = event("refused", model.items.ids[0], 2, timestamp=time)
+    assert "timestamp" in served.post("/v1/events", {"events": [good, bad]}, 422)
+    served.get("/v1/users/refused/history", 404)
+
+
+def test_ids_that_no_log_could_hold_are_refused(served: Served, model: ELCRec) -> None:
+    for user in ("  ", "u ", "a\nb", "\x7f", "None", "NULL"):
+        said = served.post("/v1/events", {"events": [event(user, model.items.ids[0], 1)]}, 422)
+        assert said.startswith(f"user_id {user!r}: the log's ids are text that train would take")
+    blank = {"events": [event("u", " ", 1)], "unknown_items": "keep"}
+    assert "item_id ' '" in served.post("/v1/events", blank, 422)
 
 
 def test_events_that_the_model_learnt_from_do_not_count_twice(served: Served, model: ELCRec) -> None:

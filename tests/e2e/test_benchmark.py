@@ -1,6 +1,7 @@
 """A study from its TOML file to tables, interrupted and gone on with."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -11,9 +12,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from cli_runner import run_cli, shop_csv, shop_log
-from elcrec import ELCRec, Interactions
-from elcrec.benchmark.run import with_noise
+from cli_runner import Outcome, run_cli, shop_csv, shop_log
+from elcrec import ELCRec
+from elcrec.benchmark.run import execute
 from elcrec.benchmark.suite import read_suite
 from elcrec.errors import SettingsError
 
@@ -153,6 +154,24 @@ def test_only_some_of_the_runs(study: Path) -> None:
         (('recipe = "popularity"', 'recipe = "popularity"\nset = { epochs = 1 }'), "is a baseline, without epochs"),
         (('name = "try"', "name = try"), "not valid TOML"),
         (('name = "try"', 'name = "../try"'), "name"),
+        (('name = "try"', 'name = ".."'), "name"),
+        (('about = "What', 'abuot = "What'), "did you mean 'about'"),
+        (('recipe = "popularity"', 'recip = "popularity"'), "row 1.recip is unknown: did you mean 'recipe'"),
+        (("seeds = [1, 2]", "seeds = [1.5]"), "seeds"),
+        (("seeds = [1, 2]", "seeds = [-1]"), "seed=-1"),
+        (("seeds = [1, 2]", 'seeds = ["1"]'), "seeds"),
+        (("set = { epochs = 1,", "set = { seed = 5,"), "write seeds ="),
+        (("vary = { noise = [0.0, 0.5] }", "vary = { seed = [1, 2] }"), "write seeds ="),
+        (("vary = { noise = [0.0, 0.5] }", "vary = { epochs = [1, 2] }"), "in set and in vary"),
+        (("vary = { noise = [0.0, 0.5] }", "vary = { noise = [] }"), "vary.noise"),
+        (("noise = [0.0, 0.5]", "noise = [0.0, -1]"), "noise=-1"),
+        (("noise = [0.0, 0.5]", "noise = [0.0, 5]"), "noise=5"),
+        (("noise = [0.0, 0.5]", "noise = [nan]"), "noise=nan"),
+        (("noise = [0.0, 0.5]", 'noise = ["0.5"]'), "noise='0.5'"),
+        (('name = "one epoch"', 'name = "small"\ndata = ["none.csv"]'), "no such file: none.csv"),
+        (("set = { epochs = 1,", 'set = { user_column = "nobody", epochs = 1,'), "row 'one epoch noise=0.0' on"),
+        (("set = { epochs = 1,", "set = { k_core = 9999, epochs = 1,"), "no interaction is left"),
+        (("set = { epochs = 1,", "set = { n_heads = 3, epochs = 1,"), "row 'one epoch noise=0.0': n_heads=3 must"),
     ],
     ids=lambda each: each if isinstance(each, str) else "",
 )
@@ -170,19 +189,6 @@ def test_a_suite_that_is_not_there() -> None:
 
 def test_tables_of_nothing(tmp_path: Path, study: Path) -> None:
     assert "no results" in run_cli("benchmark", study / "try.toml", "--out", tmp_path, "--tables").complaint()
-
-
-def test_noise_is_slipped_in_before_the_newest_two() -> None:
-    log = Interactions.read(shop_log())
-    noisy = with_noise(log, 0.5, 1)
-    plain = dict(log.frame.group_by("user_id").agg("item_id").iter_rows())
-    mixed = dict(noisy.frame.group_by("user_id", maintain_order=True).agg("item_id").iter_rows())
-    assert 0.3 < (len(noisy) - len(log)) / (len(log) - 2 * len(plain)) < 0.7
-    for user, items in plain.items():
-        rest = iter(mixed[user])
-        assert all(item in rest for item in items)  # the old ones are there, in order
-        assert mixed[user][-2:] == items[-2:]
-    assert with_noise(log, 0.0, 1).frame.equals(log.frame.select("user_id", "item_id"))
 
 
 def test_a_killed_study_takes_its_training_along(study: Path, tmp_path: Path) -> None:
@@ -231,10 +237,203 @@ def test_baselines_are_judged_on_the_same_part_of_the_log(tmp_path: Path) -> Non
         assert asked[0].sum() == found[0]["metrics"][part]["n_users"]
 
 
-def test_runs_that_would_share_a_name_are_refused(tmp_path: Path) -> None:
+def test_rows_that_would_share_a_name_are_refused(tmp_path: Path) -> None:
     for folder in ("a", "b"):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "best.toml").write_text('extends = "default"\n')
     rows = "".join(f'[[rows]]\nrecipe = "{tmp_path / folder / "best.toml"}"\n' for folder in ("a", "b"))
     (tmp_path / "try.toml").write_text(f'name = "try"\ndata = ["{shop_csv(tmp_path).name}"]\n{rows}')
     assert "different names" in run_cli("benchmark", tmp_path / "try.toml", "--dry-run").complaint()
+
+
+COUNTED = """
+name = "count"
+data = [{data}]
+{more}
+[[rows]]
+recipe = "popularity"
+"""
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs are done in this process: starting another takes longer than counting."""
+    monkeypatch.setattr("elcrec.benchmark.study._in_a_process", execute)
+
+
+def count(folder: Path, data: str, rows: str = "", *options: object) -> Outcome:
+    """A study that takes no training."""
+    (folder / "count.toml").write_text(COUNTED.format(data=data, more="") + rows)
+    return run_cli("benchmark", folder / "count.toml", "--out", folder, "--work", folder / "runs", *options)
+
+
+def counted(folder: Path) -> dict[str, dict]:
+    return {path.stem: json.loads(path.read_text()) for path in sorted((folder / "count").glob("*.json"))}
+
+
+def test_another_file_of_the_same_name_is_other_data(tmp_path: Path, quick: None) -> None:
+    for number, name in enumerate(("a", "b", "c")):
+        (tmp_path / name).mkdir()
+        shop_log(100, 1 + number % 2).write_csv(tmp_path / name / "shop.csv")
+    assert "there already" not in count(tmp_path, '"a/shop.csv"').err
+    assert "there already" not in count(tmp_path, '"b/shop.csv"').err
+    assert len({document["key"] for document in counted(tmp_path).values()}) == 2
+    assert len({document["metrics"]["test"]["ndcg@20"] for document in counted(tmp_path).values()}) == 2
+    # The same content elsewhere is the same; both in one study are two data sets of its table.
+    outcome = count(tmp_path, '"c/shop.csv", "b/shop.csv"', "", "--json")
+    assert outcome.err.count("there already") == 2
+    assert [line["dataset"] for line in outcome.document()] == ["shop.csv", "shop.csv"]
+    text = (tmp_path / "count" / "summary.md").read_text()
+    for document in counted(tmp_path).values():
+        assert f"shop ({document['data'][:8]})" in text
+
+
+def test_a_log_that_has_grown_is_counted_again(tmp_path: Path, quick: None) -> None:
+    log = shop_log(60)
+    log.head(len(log) - 40).write_csv(tmp_path / "shop.csv")
+    count(tmp_path, '"shop.csv"')
+    log.write_csv(tmp_path / "shop.csv")
+    listed = count(tmp_path, '"shop.csv"', "", "--dry-run", "--json").document()
+    assert [each["done"] for each in listed] == [False]
+
+
+def test_a_result_of_another_version_is_another_result(
+    tmp_path: Path, quick: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop_csv(tmp_path)
+    count(tmp_path, '"shop-300-1.csv"')
+    assert count(tmp_path, '"shop-300-1.csv"', "", "--dry-run", "--json").document()[0]["done"]
+    monkeypatch.setattr("elcrec.benchmark.key.package_version", lambda: "9.9.9")
+    assert not count(tmp_path, '"shop-300-1.csv"', "", "--dry-run", "--json").document()[0]["done"]
+
+
+def test_damaged_and_foreign_results(tmp_path: Path, quick: None) -> None:
+    shop_csv(tmp_path)
+    count(tmp_path, '"shop-300-1.csv"')
+    [(name, kept)] = counted(tmp_path).items()
+    path = tmp_path / "count" / f"{name}.json"
+    path.write_text(path.read_text()[:200])
+    assert f"{path} is missing or damaged" in (again := count(tmp_path, '"shop-300-1.csv"')).err
+    assert "it will be made again" in again.err
+    assert counted(tmp_path)[name]["metrics"] == kept["metrics"]
+    (tmp_path / "count" / "ranks" / f"{name}.parquet").unlink()
+    assert "its ranks are missing" in (again := count(tmp_path, '"shop-300-1.csv"')).err
+    assert "there already" not in again.err
+    # One of another suite does not count, and is not in the tables.
+    (tmp_path / "count" / "other.json").write_text(json.dumps({**kept, "suite": "other", "row": "foreign"}))
+    (tmp_path / "count" / "ranks" / "other.parquet").write_bytes(b"")
+    outcome = count(tmp_path, '"shop-300-1.csv"', "", "--json")
+    assert [line["row"] for line in outcome.document()] == ["popularity"]
+    assert "1 results in" in outcome.err
+    (tmp_path / "count" / "other.json").write_text("{")
+    assert "other.json" in count(tmp_path, '"shop-300-1.csv"').complaint()
+
+
+def test_a_run_that_two_rows_ask_for_is_done_once(tmp_path: Path, quick: None) -> None:
+    shop_csv(tmp_path)
+    row = '[[rows]]\nrecipe = "popularity"\nname = "the same"\nset = { k_core = 1 }\n'
+    outcome = count(tmp_path, '"shop-300-1.csv"', row, "--json")
+    assert outcome.err.count("taken over from count") == 1
+    one, other = outcome.document()
+    assert (one["row"], other["row"]) == ("popularity", "the same")
+    assert one["test"] == other["test"]
+    assert other["difference"] == {"mean": 0, "low": 0, "high": 0, "p": 1}
+    assert count(tmp_path, '"shop-300-1.csv"', row).err.count("there already") == 2
+    alone = '[[rows]]\nrecipe = "popularity"\nname = "again"\n'
+    assert "are the same run" in count(tmp_path, '"shop-300-1.csv"', alone).complaint()
+
+
+def test_a_row_with_other_settings_is_not_a_seed_more(tmp_path: Path, quick: None) -> None:
+    shop_csv(tmp_path)
+    row = '[[rows]]\nrecipe = "markov"\nname = "m"\nset = {{ min_item_count = {} }}\n'
+    count(tmp_path, '"shop-300-1.csv"', row.format(5))
+    outcome = count(tmp_path, '"shop-300-1.csv"', row.format(15), "--json")
+    assert "left out of the tables: 1 results of other settings" in outcome.err
+    assert [line["seeds"] for line in outcome.document()] == [[0], [0]]
+    assert "results of several settings" in count(tmp_path, '"shop-300-1.csv"', row.format(15), "--tables").complaint()
+    # Before anything is run, not after.
+    outcome = count(tmp_path, '"shop-300-1.csv"', row.format(15), "--only", "popularity")
+    assert "results of several settings" in outcome.complaint()
+    assert "there already" not in outcome.err
+
+
+OTHER_COLUMNS = """
+name = "columns"
+data = ["shop.csv"]
+
+[[rows]]
+recipe = "default"
+name = "model"
+set = {{ {data}, epochs = 1, n_layers = 1, embedding_dim = 16, n_intents = 8, epoch_steps = 1, judged_users = 10 }}
+vary = {{ noise = [0.0, 0.5] }}
+
+[[rows]]
+recipe = "popularity"
+set = {{ {data} }}
+
+[[rows]]
+recipe = "markov"
+"""
+
+
+def test_models_baselines_and_noise_read_the_same_log(tmp_path: Path) -> None:
+    # Beside the usual names stand columns of other users and items, who are asked for.
+    log = shop_log(300)
+    other = log.rename({"user_id": "customer", "item_id": "product", "timestamp": "at"}).with_columns(
+        user_id=pl.col("product"), item_id=pl.col("customer")
+    )
+    other.write_csv(tmp_path / "shop.csv")
+    names = 'user_column = "customer", item_column = "product", timestamp_column = "at", k_core = 3'
+    data = f'{names}, split = "global_time", holdout_share = 0.2'
+    (tmp_path / "columns.toml").write_text(OTHER_COLUMNS.format(data=data))
+    outcome = run_cli("benchmark", tmp_path / "columns.toml", "--out", tmp_path, "--work", tmp_path / "runs", "--json")
+    lines = {line["row"]: line for line in outcome.document()}
+    found = {path.stem: json.loads(path.read_text()) for path in (tmp_path / "columns").glob("*.json")}
+    ranks = {name: pl.read_parquet(tmp_path / "columns" / "ranks" / f"{name}.parquet") for name in found}
+    same = [name for name in found if found[name]["recipe"] != "markov"]
+    assert len(same) == 3
+    for name in same:
+        asked = ranks[name].filter(pl.col("test").ne_missing(0))
+        assert set(asked["user_id"]) <= set(log["user_id"])
+        assert (
+            asked.select("user_id", "test_item_id")
+            .sort("user_id")
+            .equals(
+                ranks[same[0]].filter(pl.col("test").ne_missing(0)).select("user_id", "test_item_id").sort("user_id")
+            )
+        )
+        for part in ("valid", "test"):
+            metrics, rank = found[name]["metrics"][part], ranks[name].filter(pl.col(part).ne_missing(0))[part]
+            assert metrics["n_users"] == len(rank) > 10
+            assert (rank.fill_null(10**6) <= 10).mean() == pytest.approx(metrics["hit_rate@10"])
+    for row in next(row for row in lines if row.startswith("popularity")), "model noise=0.5":
+        assert lines[row]["left_out_users"] == 0
+        expected = lines[row]["test"]["ndcg@20"] - lines["model noise=0.0"]["test"]["ndcg@20"]
+        assert lines[row]["difference"]["mean"] == pytest.approx(expected)
+    assert lines["markov"]["difference"] is None  # of other users
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "latin-1"])
+def test_a_suite_in_another_encoding_is_named(tmp_path: Path, encoding: str) -> None:
+    (tmp_path / "try.toml").write_bytes(COUNTED.format(data='"é.csv"', more="").encode(encoding))
+    assert "try.toml" in run_cli("benchmark", tmp_path / "try.toml", "--out", tmp_path / "out").complaint()
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_a_study_needs_is_there_before_it_begins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shop_csv(tmp_path)
+    assert "cuda" in count(tmp_path, '"shop-300-1.csv"', "", "--device", "cuda:77").complaint()
+    assert "no run has 'markof'" in count(tmp_path, '"shop-300-1.csv"', "", "--only", "markof").complaint()
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert "matplotlib" in count(tmp_path, '"shop-300-1.csv"', "", "--plots").complaint()
+    assert not (tmp_path / "count").exists()
+
+
+def die(*_: object) -> None:
+    os._exit(9)
+
+
+def test_a_run_whose_process_is_killed_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shop_csv(tmp_path)
+    monkeypatch.setattr("elcrec.benchmark.study.execute", die)
+    assert "was killed" in count(tmp_path, '"shop-300-1.csv"').complaint()

@@ -141,6 +141,64 @@ def test_global_time_split_without_times(tmp_path: Path) -> None:
     assert "timestamp" in refused_training(tmp_path / "log.txt", tmp_path / "run", "--set", "split=global_time")
 
 
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "embedding_dim=1000000000",
+        "n_intents=1000000000000",
+        f"batch_size={2**70}",
+        f"n_negatives={2**64}",
+        "filter_width=1000000000",
+        "batch_size=0",
+        "temperature=0",
+        "dropout=1",
+    ],
+)
+def test_sizes_beyond_reason(shop: Path, tmp_path: Path, setting: str) -> None:
+    name, value = setting.split("=")
+    complaint = run_cli("train", shop, "--out", tmp_path / "run", "--set", setting).complaint()
+    assert complaint.startswith(f"{name}='{value}': Input should be")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB"),
+        RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory: you tried to ..."),
+        RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate 1 bytes."),
+    ],
+    ids=["python", "cuda", "linux", "windows"],
+)
+def test_what_does_not_fit_into_memory(
+    shop: Path, tmp_path: Path, error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fit(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(ELCRec, "fit", fit)
+    complaint = run_cli("train", shop, "--out", tmp_path / "run").complaint()
+    assert "does not fit into memory" in complaint
+    assert "embedding_dim" in complaint
+
+
+def test_other_errors_are_ours_and_shown(shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fit(*_: object, **__: object) -> None:
+        raise RuntimeError("shapes differ")
+
+    monkeypatch.setattr(ELCRec, "fit", fit)
+    with pytest.raises(RuntimeError, match="shapes differ"):
+        run_cli("train", shop, "--out", tmp_path / "run")
+
+
+def test_a_catalogue_of_one_item_is_learnt_with_every_loss(tmp_path: Path) -> None:
+    log = pl.DataFrame({"user_id": [1, 1, 1, 1, 2, 2, 2, 2], "item_id": ["only"] * 8, "timestamp": range(8)})
+    for loss in ("softmax", "sampled_softmax", "gbce", "bce"):
+        model = ELCRec(seed=1, **{**SMALL, "next_item_loss": loss, "horizon": 1}).fit(log, progress=False)
+        assert model.recommend(exclude_seen=False)["score"].is_finite().all()
+
+
 def test_one_user_is_enough_to_train(tmp_path: Path) -> None:
     (tmp_path / "log.txt").write_text("7 1 2 3 4 5 6\n")
     document = run_cli("train", tmp_path / "log.txt", "--out", tmp_path / "run", *SMALL_SETS, "--json").document()

@@ -113,7 +113,8 @@ def test_histories_and_times_are_those_of_the_log(model: ELCRec) -> None:
     assert history is not None
     assert times is not None
     assert model.item_ids(history) == rows["item_id"].to_list()
-    assert times.tolist() == pytest.approx((rows["timestamp"].cast(pl.Datetime("us")).dt.epoch("ms") / 1000).to_list())
+    assert times.tolist() == rows["timestamp"].dt.epoch("ms").to_list()
+    assert [model.clock.shown(time) for time in times.tolist()] == rows["timestamp"].dt.epoch("s").to_list()
 
 
 def test_items_are_found_by_id_and_title(model: ELCRec) -> None:

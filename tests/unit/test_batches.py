@@ -351,6 +351,28 @@ def test_draws_for_the_sampled_softmax_come_as_often_as_they_say() -> None:
         assert expected_M[drawn_M == row].unique().tolist() == pytest.approx([100_000 * chance])
 
 
+@pytest.mark.parametrize("n_draws", [1, 2, 3, 5, 8])
+def test_the_sampled_sum_over_the_catalogue_is_right_on_average(n_draws: int) -> None:
+    """``E sum_m e^l_m / q_m = sum_v e^l_v``, whatever number is drawn; items 3, 5 and 6 never occur."""
+    sampler, generator = ItemSampler(torch.tensor([1] * 6 + [2] * 3 + [4]), 6), seeded()
+    power_V = torch.randn(6, generator=generator).exp().double()
+    drawn = [sampler.draw(n_draws, generator) for _ in range(8000)]
+    assert all(len(drawn_M) == len(expected_M) == n_draws for drawn_M, expected_M in drawn)
+    sums = torch.stack([(power_V[drawn_M] / expected_M).sum() for drawn_M, expected_M in drawn])
+    error = float(sums.std()) / len(sums) ** 0.5
+    assert float(sums.mean()) == pytest.approx(float(power_V.sum()), abs=4 * error)
+    counts = torch.zeros(6).index_add_(0, torch.cat([d for d, _ in drawn]), torch.ones(8000 * n_draws))
+    chances = 0.5 / 6 + 0.5 * torch.tensor([0.6, 0.3, 0, 0.1, 0, 0])
+    torch.testing.assert_close(counts / counts.sum(), chances, atol=0.012, rtol=0)
+
+
+def test_an_even_number_of_draws_is_drawn_as_ever() -> None:
+    drawn_M, _ = ItemSampler(torch.tensor([1] * 6 + [2] * 3 + [4]), 6).draw(6, torch.Generator().manual_seed(3))
+    generator = torch.Generator().manual_seed(3)
+    uniform, place = (torch.randint(most, (3,), generator=generator) for most in (6, 10))
+    assert drawn_M.tolist() == [*uniform.tolist(), *(torch.tensor([1] * 6 + [2] * 3 + [4])[place] - 1).tolist()]
+
+
 def test_held_out_items_have_no_say_in_what_the_sampled_softmax_draws() -> None:
     log = Interactions.read(pl.DataFrame({"user_id": [1] * 4, "item_id": [1, 2, 3, 4]}))
     split = make_split(log, Vocabulary.of(log.frame["item_id"], 1), "leave_one_out", 0.1)

@@ -384,6 +384,17 @@ def test_gbce_without_calibration_and_with_one_negative_is_bce() -> None:
     torch.testing.assert_close(gbce(hidden, positive, negative[:, None], 99, 0.0), bce(hidden, positive, negative))
 
 
+@pytest.mark.parametrize(("n_items", "n_negatives"), [(1, 1), (1, 5), (2, 1), (3, 7)])
+def test_gbce_that_sees_all_other_items_and_more_has_nothing_to_undo(n_items: int, n_negatives: int) -> None:
+    same_value_and_gradients(
+        lambda h, p, n: gbce(h, p, n, n_items, 0.75),
+        lambda h, p, n: naive_gbce(h, p, n, n_negatives + 1, 0.0),
+        draw(5, 4, seed=1),
+        draw(5, 4, seed=2),
+        draw(5, n_negatives, 4, seed=3),
+    )
+
+
 def test_sampled_softmax_with_every_item_drawn_once_is_softmax() -> None:
     drawn, expected, target = torch.arange(9), torch.ones(9, dtype=torch.float64), torch.tensor([0, 3, 3, 8])
     same_value_and_gradients(

@@ -88,3 +88,44 @@ def test_what_is_not_a_number_is_an_error() -> None:
     item_N, start_Q, target_Q = a_log(5, 49, seed=1)
     with pytest.raises(RunError, match="NaN"):
         best_items(LastItemNetwork(table_VD), item_N, start_Q, target_Q, 5, LENGTH, half=half)
+
+
+@pytest.mark.parametrize("last", [True, False])
+def test_what_rounding_hides_as_much_as_it_can_is_not_called_certain(last: bool) -> None:
+    """Both factors of the best items lose 2^-8 of themselves, and so does the score: they seem as good as the others.
+
+    1 + 2^-8 lies halfway between two numbers of bfloat16 and goes down to 1.
+    """
+    best, others = torch.full((30, 1), 1 + 2**-8), torch.full((300, 1), 1 + 2**-8 - 2**-10)
+    table_VD = torch.cat([torch.zeros(1, 1), others, best] if last else [torch.zeros(1, 1), best, others])
+    half = HalfTable.of(table_VD.T)
+    assert half is not None
+    user_BD = torch.full((4, 1), 1 + 2**-8)
+    near_BV = half.scores(user_BD, torch.empty(4, len(table_VD), dtype=torch.bfloat16))
+    near_BV[:, 0] = -torch.inf
+    _, score_BK, certain_B = half.best(near_BV, user_BD, table_VD.T, K)
+    whole_BK = (user_BD @ table_VD.T).topk(K, dim=1).values
+    assert torch.equal(score_BK, whole_BK) or not certain_B.any()
+
+
+def hard_to_round(n_items: int, width: int, generator: torch.Generator) -> Tensor:
+    """Vectors whose numbers lie close to halfway between two of bfloat16, a few of them large."""
+    place = torch.randint(0, 128, (n_items, width), generator=generator)
+    above = 2.0**-12 * (torch.rand(n_items, width, generator=generator) - 0.5)
+    number = (1 + (place + 0.5) / 128 + above) * 2.0 ** torch.randint(-3, 1, (n_items, width), generator=generator)
+    return number * torch.where(torch.rand(n_items, width, generator=generator) < 0.9, 1.0, -1.0)
+
+
+@pytest.mark.parametrize("width", [1, 2, 3, 16])
+def test_what_is_called_certain_is_so(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scanning, "CANDIDATES", 24)
+    for seed in range(60):
+        generator = torch.Generator().manual_seed(1000 * width + seed)
+        kind = [hard_to_round, lambda *shape, generator: torch.randn(*shape, generator=generator)][seed % 2]
+        table_VD, user_BD = (kind(n, width, generator=generator) for n in (400, 8))
+        half = HalfTable.of(table_VD.T)
+        assert half is not None
+        near_BV = half.scores(user_BD, torch.empty(8, 400, dtype=torch.bfloat16))
+        _, score_BK, certain_B = half.best(near_BV, user_BD, table_VD.T, 4)
+        whole_BK = (user_BD.double() @ table_VD.T.double()).topk(4, dim=1).values
+        torch.testing.assert_close(score_BK[certain_B].double(), whole_BK[certain_B], rtol=1e-6, atol=1e-6)

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 import torch
@@ -11,7 +12,7 @@ from cli_runner import SMALL, run_cli, shop_log
 from elcrec import ELCRec, RunError, SettingsError
 from elcrec.search import ItemSearch
 
-pytest.importorskip("faiss", reason="needs the extra 'search'")
+faiss = pytest.importorskip("faiss", reason="needs the extra 'search'")
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +78,27 @@ def test_the_run_keeps_the_index_and_refuses_one_of_other_weights(model: ELCRec,
         with pytest.raises(RunError, match="elcrec index"):
             ELCRec.load(run).recommend(k=3, approximate=True)
     assert len(ELCRec.load(run).recommend(k=3)) > 0
+
+
+def test_an_index_with_any_byte_changed_or_missing_is_refused_before_faiss_sees_it(
+    model: ELCRec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "items.faiss"
+    model.make_item_search().write(path)
+    whole, seen = path.read_bytes(), []
+    monkeypatch.setattr(faiss, "deserialize_index", seen.append)
+    places = np.random.default_rng(1).integers(0, len(whole), 150).tolist()
+    for place in [*range(0, 150), *places]:
+        damaged = bytearray(whole)
+        damaged[place] ^= 1 << place % 8
+        for content in (bytes(damaged), whole[:place], whole + b"0"):
+            path.write_bytes(content)
+            with pytest.raises(RunError, match="make it again with elcrec index"):
+                ItemSearch.read(path, model.network.items_VD)
+    assert not seen
+    path.write_bytes(whole)
+    ItemSearch.read(path, model.network.items_VD)
+    assert len(seen) == 1
 
 
 def test_a_server_takes_the_index_for_plain_lists_only(model: ELCRec) -> None:

@@ -1,5 +1,8 @@
 """Paired tests against scipy, enumeration and known cases."""
 
+import itertools
+import tracemalloc
+
 import numpy as np
 import pytest
 from scipy.stats import bootstrap, wilcoxon
@@ -51,3 +54,34 @@ def test_holm_is_the_step_down_rule() -> None:
     assert holm([0.9, 0.8]) == [1.0, 1.0]
     assert holm([0.02]) == [0.02]
     assert holm([]) == []
+
+
+def test_the_interval_is_that_of_one_drawing(monkeypatch: pytest.MonkeyPatch) -> None:
+    random = np.random.default_rng(3)
+    difference = random.normal(size=500).round(12)
+    value, count = np.unique(difference, return_counts=True)
+    drawn = np.random.default_rng(7).multinomial(500, count / 500, 2000)
+    expected = np.quantile(drawn @ value / 500, [0.025, 0.975])
+    monkeypatch.setattr("elcrec.evaluation.significance.DRAWN_AT_ONCE", 7 * 500)
+    found = paired_difference(difference, np.zeros(500), seed=7)
+    assert (found.low, found.high) == pytest.approx(expected, rel=1e-12)
+
+
+def test_memory_does_not_grow_with_the_users() -> None:
+    random = np.random.default_rng(4)
+    ours, theirs = random.random(20_000), random.random(20_000)
+    tracemalloc.start()
+    try:
+        paired_difference(ours, theirs)
+        assert tracemalloc.get_traced_memory()[1] < 64e6  # all draws at once take 320 MB, and their product as much
+    finally:
+        tracemalloc.stop()
+
+
+def test_the_order_of_seeds_makes_no_difference() -> None:
+    # Three values summed in another order differ in the last bit: such users are not better, and not worse.
+    values = gains(np.array([1.0, 2.0, 8.0]), 20)
+    means = {sum(order) / 3 for order in itertools.permutations(values)}
+    assert len(means) > 1
+    for one, other in itertools.product(means, means):
+        assert paired_difference(np.full(50, one), np.full(50, other)) == (0, 0, 0, 1)

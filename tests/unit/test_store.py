@@ -1,13 +1,19 @@
 """Both stores keep the same promises; Redis is a real server, started here."""
 
+import json
 import shutil
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import polars as pl
 import pytest
+import redis
 
 from elcrec import SettingsError
+from elcrec.data.clock import Clock
+from elcrec.serving.people import in_log_time
 from elcrec.serving.store import Event, Kept, Store, open_store
 from redis_server import RedisServer
 
@@ -47,6 +53,65 @@ def test_events_are_kept_once_and_in_order(store: Store) -> None:
     assert kept == Kept(False, (event(2, time=3), event(1, time=5), event(3, time=5)))
     assert nobody == Kept(False, ())
     assert store.read([]) == []
+
+
+@pytest.mark.parametrize("time", [1_709_985_600_123_456_789, -1, 7, 7.5, 1e-9, 2**63 - 1])
+def test_times_are_kept_to_the_last_digit(store: Store, time: float) -> None:
+    store.write([event(1, time=time)])
+    for found in (store.read(["u"])[0].events[0].time, next(store.everything()).time):
+        assert found == time
+        assert type(found) is type(time)
+
+
+def test_a_store_keeps_times_of_one_kind(place: str, store: Store) -> None:
+    store.adopt("numbers")
+    store.adopt("moments")
+    store.write([event(1, time=10**18)])
+    store.adopt("moments")
+    other = open_store(place)
+    other.adopt("moments")
+    with pytest.raises(SettingsError, match="keeps moments as times, and the log of the run has numbers"):
+        other.adopt("numbers")
+    other.close()
+
+
+def test_what_elcrec_01_kept_is_read_as_it_was_meant(place: str, tmp_path: Path) -> None:
+    old = [("e1", "u", "i", 1_709_985_600.25), ("e2", "u", "j", 1_709_985_599.0)]
+    if place.startswith("redis"):
+        with redis.Redis.from_url(place) as client:
+            for event_id, user, item, time in old:
+                client.hset("elcrec:ids", event_id, user)
+                client.rpush(f"elcrec:user:{user}", json.dumps([event_id, item, time]))
+                client.zadd("elcrec:users", {user: 0})
+    else:
+        connection = sqlite3.connect(place)
+        connection.executescript(FIRST_FORMAT)
+        connection.executemany("INSERT INTO event (event_id, user_id, item_id, time) VALUES (?, ?, ?, ?)", old)
+        connection.commit()
+        connection.close()
+    clock = Clock.of(pl.Series([1_709_985_600_000]))
+    store = open_store(place)
+    store.adopt("moments")
+    store.write([Event("e3", "u", "k", clock.kept(1_709_985_601))])
+    assert store.write([Event(*old[0])]) == [False]
+    [kept] = store.read(["u"])
+    told = [(one.item_id, time) for one, time in in_log_time(clock, kept.events)]
+    assert told == [("j", 1_709_985_599_000), ("i", 1_709_985_600_250), ("k", 1_709_985_601_000)]
+    again = open_store(place)
+    assert list(again.everything()) == list(store.everything())
+    again.close()
+    store.close()
+
+
+FIRST_FORMAT = """
+CREATE TABLE event (
+    number INTEGER PRIMARY KEY, event_id TEXT NOT NULL UNIQUE, user_id TEXT NOT NULL, item_id TEXT NOT NULL,
+    time REAL NOT NULL
+);
+CREATE INDEX event_of_user ON event (user_id, number);
+CREATE TABLE forgotten (user BLOB PRIMARY KEY) WITHOUT ROWID;
+PRAGMA user_version=1;
+"""
 
 
 def test_everything_is_given_back(store: Store) -> None:
@@ -129,7 +194,6 @@ def test_stores_that_are_none(tmp_path: Path) -> None:
 
 
 def test_a_store_of_a_newer_elcrec_is_refused(tmp_path: Path) -> None:
-    sqlite3 = pytest.importorskip("sqlite3")
     connection = sqlite3.connect(tmp_path / "new.sqlite")
     connection.execute("PRAGMA user_version=99")
     connection.close()

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import importlib.util
 import io
 from collections import defaultdict
 from itertools import accumulate
-from pathlib import Path
 from statistics import mean
 from typing import Any
 
 from elcrec.benchmark.summary import TESTED, Line
 from elcrec.errors import SettingsError
+
+
+def require_matplotlib() -> None:
+    """Raise SettingsError where there is no matplotlib."""
+    if importlib.util.find_spec("matplotlib") is None:
+        raise SettingsError("pictures need matplotlib: pip install 'elcrec[benchmark]'")
 
 
 def pictures(lines: list[Line]) -> list[str]:
@@ -19,15 +25,14 @@ def pictures(lines: list[Line]) -> list[str]:
     Raises:
         SettingsError: matplotlib is not installed.
     """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise SettingsError("pictures need matplotlib: pip install 'elcrec[benchmark]'") from error
+    require_matplotlib()
+    from matplotlib.figure import Figure
+
     by_data: dict[str, list[Line]] = defaultdict(list)
     for line in lines:
-        by_data[line.dataset].append(line)
+        by_data[line.data].append(line)
     drawn = []
-    for dataset, some in by_data.items():
+    for data, some in by_data.items():
         figure = Figure(figsize=(15, 4.2), layout="constrained")
         by_epoch, by_second, reached = figure.subplots(1, 3)
         for line in some:
@@ -43,7 +48,7 @@ def pictures(lines: list[Line]) -> list[str]:
             reached.plot(seeds, [place] * len(seeds), "k.", markersize=5)
         reached.set_yticks(range(len(some)), [line.row for line in some])
         reached.invert_yaxis()
-        by_epoch.set(xlabel="epoch", ylabel=f"validation {TESTED}", title=Path(dataset).stem)
+        by_epoch.set(xlabel="epoch", ylabel=f"validation {TESTED}", title=data)
         by_second.set(xlabel="seconds of training", ylabel=f"validation {TESTED}")
         reached.set(xlabel=f"test {TESTED} (bar: mean, points: seeds)")
         if by_epoch.lines:

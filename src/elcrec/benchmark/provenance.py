@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import os
 import platform
 import resource
 import subprocess
@@ -17,7 +18,7 @@ from elcrec.run_folder import package_version
 
 
 def provenance() -> dict[str, Any]:
-    """``versions``, ``machine``, ``commit`` (None outside a clone) and ``date``."""
+    """``versions``, ``machine``, ``commit`` (None unless the package runs from its own clone) and ``date``."""
     return {
         "versions": {
             "elcrec": package_version(),
@@ -42,13 +43,24 @@ def peak_memory_bytes() -> int:
 
 
 def _commit() -> str | None:
+    package = Path(__file__).resolve().parent.parent
+    top = _git(package, "rev-parse", "--show-toplevel")
+    if top is None or Path(top) / "src" / "elcrec" != package:
+        return None  # installed, perhaps within somebody else's repository
+    if _git(package, "ls-files", "--error-unmatch", "--", "__init__.py") is None:
+        return None
+    return _git(package, "describe", "--always", "--dirty")
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    """What git says of a folder; None where it says nothing."""
+    # Within a hook, git's own variables name another repository.
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     try:
-        found = subprocess.run(
-            ["git", "describe", "--always", "--dirty"], capture_output=True, text=True, cwd=Path(__file__).parent
-        )
+        found = subprocess.run(["git", *arguments], capture_output=True, text=True, cwd=folder, env=clean)
     except OSError:
         return None
-    return found.stdout.strip() or None
+    return found.stdout.strip() or None if found.returncode == 0 else None
 
 
 def _processor() -> str:

@@ -5,37 +5,24 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import polars as pl
 import torch
 
 from elcrec.baselines import BASELINES
+from elcrec.benchmark.noise import with_noise
+from elcrec.benchmark.plan import Run
 from elcrec.benchmark.provenance import peak_memory_bytes, provenance
-from elcrec.benchmark.suite import Run
-from elcrec.config import resolve
-from elcrec.data.by_settings import filtered, read_log
-from elcrec.data.interactions import Interactions
-from elcrec.data.splits import make_split
-from elcrec.data.vocabulary import Vocabulary
+from elcrec.benchmark.results import Document, ranks_path, result_path
+from elcrec.data.prepared import prepare
 from elcrec.evaluation.metrics import ranking_metrics
 from elcrec.evaluation.ranking import SCORE_ROWS, UNRANKED, ranks_by_scores
 from elcrec.recommender import ELCRec
-from elcrec.storage import make_folder, read_json, read_parquet, write_frame, write_json
+from elcrec.storage import make_folder, read_parquet, write_frame, write_json
 
 PARTS = ("valid", "test")
 
 
-def result_path(folder: Path, run: Run) -> Path:
-    """Where the result of a run is written."""
-    return folder / f"{run.name}.json"
-
-
-def ranks_path(folder: Path, name: str) -> Path:
-    """Where the ranks of a run are written: one row a user, ``valid`` and ``test`` (null: not ranked)."""
-    return folder / "ranks" / f"{name}.parquet"
-
-
-def execute(run: Run, suite: str, folder: Path, work: Path, progress: bool, device: str) -> dict[str, Any]:
+def execute(run: Run, suite: str, folder: Path, work: Path, progress: bool, device: str) -> Document:
     """Do a run; an interrupted training goes on where it was.
 
     Args:
@@ -49,16 +36,10 @@ def execute(run: Run, suite: str, folder: Path, work: Path, progress: bool, devi
     Returns:
         The document written; its fields are listed in docs/benchmark.md.
     """
-    trained = _baseline(run) if run.recipe in BASELINES else _training(run, work, progress, device)
+    trained = _baseline(run) if run.counted else _training(run, work, progress, device)
     ranks = trained.pop("ranks")
     document = {
-        "suite": suite,
-        "row": run.row,
-        "dataset": run.data.name,
-        "recipe": run.recipe,
-        "overrides": run.overrides,
-        "seed": run.seed,
-        "noise": run.noise,
+        **_said(run, suite),
         **trained,
         "peak_memory_bytes": peak_memory_bytes(),
         **provenance(),
@@ -67,29 +48,46 @@ def execute(run: Run, suite: str, folder: Path, work: Path, progress: bool, devi
     return document
 
 
-def take_over(run: Run, suite: str, source: Path, folder: Path) -> None:
-    """Make the result of the same run in another study one of this study."""
-    document = {**read_json(result_path(source, run)), "suite": suite, "row": run.row, "taken_from": source.name}
-    _write(folder, run, document, read_parquet(ranks_path(source, run.name)))
+def take_over(run: Run, suite: str, theirs: Document, source: Path, folder: Path) -> None:
+    """Make a result of the same run, for another row or another study, one of this study."""
+    kept = {name: value for name, value in theirs.items() if name != "name"}
+    document = {**kept, **_said(run, suite), "taken_from": source.name}
+    _write(folder, run, document, read_parquet(ranks_path(source, theirs["name"])))
 
 
-def _write(folder: Path, run: Run, document: dict[str, Any], ranks: pl.DataFrame) -> None:
+def _said(run: Run, suite: str) -> Document:
+    """What was run, and what it is known by."""
+    return {
+        "suite": suite,
+        "row": run.row,
+        "dataset": run.data.name,
+        "recipe": run.recipe,
+        "overrides": run.overrides,
+        "seed": run.seed,
+        "noise": run.noise,
+        "key": run.key,
+        "data": run.content,
+        "settings": run.deciding,
+    }
+
+
+def _write(folder: Path, run: Run, document: Document, ranks: pl.DataFrame) -> None:
     """The ranks first: a result that is there is whole."""
     make_folder(folder / "ranks")
     write_frame(ranks_path(folder, run.name), ranks)
-    write_json(result_path(folder, run), document)
+    write_json(result_path(folder, run.name), document)
 
 
 def _training(run: Run, work: Path, progress: bool, device: str) -> dict[str, Any]:
-    model = ELCRec(run.recipe, run.seed, device, **run.overrides)
+    # All settings as they were planned, whatever has become of a recipe's file since.
+    model = ELCRec(run.recipe, device=device, **run.settings.model_dump())
     out = work / run.training
-    log = Interactions.read(run.data)
+    log = run.read()
     model.fit(log, out, resume=out.exists(), progress=progress)
-    judged = with_noise(log, run.noise, run.seed) if run.noise else None
+    noisy = with_noise(prepare(log, run.settings).split, run.noise, run.seed) if run.noise else None
     ranks, metrics = {}, {}
     for part in PARTS:
-        ranks[part] = model.ranks(judged, part)
-        metrics[part] = model.evaluate(judged, part) if judged is not None else model.metrics[part]
+        metrics[part], ranks[part] = model.measured(part, noisy)
     return {
         "epochs": model.metrics["epochs"],
         "best_epoch": model.metrics["best_epoch"],
@@ -103,23 +101,25 @@ def _training(run: Run, work: Path, progress: bool, device: str) -> dict[str, An
 
 
 def _baseline(run: Run) -> dict[str, Any]:
-    s = resolve("default", run.overrides)
-    log = filtered(read_log(run.data, None, s), s)
-    items = Vocabulary.of(log.frame["item_id"], first=1, kind="item")
-    split = make_split(log, items, s.split, s.holdout_share)
-    scorer = BASELINES[run.recipe](split, len(items))
+    prepared = prepare(run.read(), run.settings)
+    split, exclude_seen = prepared.split, run.settings.exclude_seen
+    scorer = BASELINES[run.recipe](split, len(prepared.items))
     ranks, metrics = {}, {}
     for part in PARTS:
         user_Q, target_Q = split.targets(part)
         start_Q = split.start_U[user_Q]
         found = [
-            ranks_by_scores(scorer(start_B, target_B), split.item_N, start_B, target_B)
+            ranks_by_scores(scorer(start_B, target_B), split.item_N, start_B, target_B, exclude_seen)
             for start_B, target_B in zip(start_Q.split(SCORE_ROWS), target_Q.split(SCORE_ROWS), strict=True)
         ]
         rank_Q = torch.cat(found)
         metrics[part] = {**ranking_metrics(rank_Q), "n_users": len(rank_Q)}
-        ranks[part] = pl.DataFrame({"user_id": user_Q.numpy(), "rank": rank_Q.numpy()}).with_columns(
-            pl.col("rank").replace(UNRANKED, None)
+        ranks[part] = pl.DataFrame(
+            [
+                prepared.users.ids_of(user_Q.numpy()).alias("user_id"),
+                prepared.items.ids_of(split.item_N[target_Q].numpy()).alias("item_id"),
+                pl.Series("rank", rank_Q.numpy()).replace(UNRANKED, None),
+            ]
         )
     return {
         "epochs": 0,
@@ -134,34 +134,24 @@ def _baseline(run: Run) -> dict[str, Any]:
 
 
 def side_by_side(valid: pl.DataFrame, test: pl.DataFrame) -> pl.DataFrame:
-    """Ranks of both parts, one row a user: null where the item is not ranked, 0 where there is none to predict.
+    """Ranks of both parts, one row a user.
 
     Args:
-        valid: ``user_id``, ``rank``.
+        valid: ``user_id``, ``item_id`` (to predict), ``rank`` (null: not ranked).
         test: The same, perhaps of other users.
+
+    Returns:
+        ``user_id``; ``valid`` and ``test``, the ranks: null where the item is not ranked, 0 where there is none to
+        predict; ``valid_item_id`` and ``test_item_id``, the items.
     """
     both = [
-        frame.select("user_id", pl.col("rank").cast(pl.Int64).fill_null(UNRANKED).alias(part))
+        frame.select(
+            "user_id",
+            pl.col("item_id").alias(f"{part}_item_id"),
+            pl.col("rank").cast(pl.Int64).fill_null(UNRANKED).alias(part),
+        )
         for part, frame in zip(PARTS, (valid, test), strict=True)
     ]
     joined = both[0].join(both[1], on="user_id", how="full", coalesce=True, maintain_order="left_right")
-    return joined.select(pl.col(PARTS).fill_null(0).replace(UNRANKED, None).cast(pl.UInt32))
-
-
-def with_noise(log: Interactions, share: float, seed: int) -> Interactions:
-    """The log with items drawn uniformly slipped into each history, anywhere before its newest two.
-
-    Args:
-        log: The log.
-        share: Items slipped in, as a share of the history before its newest two; rounded at random.
-        seed: Of the draws.
-    """
-    random = np.random.default_rng(seed)
-    frame = log.frame.select("user_id", "item_id").with_row_index("at")
-    items = frame["item_id"].unique(maintain_order=True)
-    old = frame.filter(pl.int_range(pl.len()).over("user_id") < pl.len().over("user_id") - 2)
-    chosen = old.filter(pl.Series(random.random(old.height) < share))
-    drawn = items.gather(random.integers(len(items), size=chosen.height))
-    noisy = chosen.with_columns(item_id=drawn, at=pl.col("at") + 0.5)
-    whole = pl.concat([frame.with_columns(pl.col("at").cast(pl.Float64)), noisy]).sort("at")
-    return Interactions(whole.drop("at"))
+    ranks = (pl.col(part).fill_null(0).replace(UNRANKED, None).cast(pl.UInt32) for part in PARTS)
+    return joined.select("user_id", *ranks, *(f"{part}_item_id" for part in PARTS))

@@ -5,24 +5,20 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 from pathlib import Path
 
-from elcrec.benchmark.run import execute, result_path, take_over
-from elcrec.benchmark.suite import Run, Suite, row_names
-from elcrec.benchmark.summary import (
-    Line,
-    accuracy_table,
-    effort_table,
-    html_page,
-    lines_of,
-    markdown,
-    read_results,
-    row_of,
-)
-from elcrec.storage import write_text
+from elcrec.benchmark.plan import Run
+from elcrec.benchmark.results import Document, Shelf, current, read_results, row_of
+from elcrec.benchmark.run import execute, take_over
+from elcrec.benchmark.suite import Suite, row_names
+from elcrec.benchmark.summary import Line, accuracy_table, effort_table, html_page, lines_of, markdown
+from elcrec.errors import RunError
+from elcrec.recommender import resolve_device
+from elcrec.storage import make_folder, write_text
 
 PAGES = ("summary.md", "summary.html")
 
@@ -42,26 +38,47 @@ def run_study(
 
     Args:
         suite: The study.
-        runs: Its runs; see :func:`elcrec.benchmark.suite.planned_runs`.
+        runs: Its runs; see :func:`elcrec.benchmark.plan.planned_runs`.
         folder: Where results go; those of the studies it may reuse lie beside it.
         work: Where run folders are kept, so that an interrupted training goes on.
         say: Told what is begun and what came out.
         progress: See :meth:`elcrec.recommender.ELCRec.fit`.
         device: See :class:`elcrec.recommender.ELCRec`.
+
+    Raises:
+        RunError: A result in the folder is damaged or cannot be told from others, or the process of a run was killed.
+        SettingsError: There is no such device.
     """
+    resolve_device(device)
+    make_folder(folder)
+    make_folder(work)
+    others = [Shelf.of(folder.parent / name) for name in suite.reuse]
+    ours = Shelf.of(folder, [run.name for run in runs], say)
+    there = [each for each in (*ours.documents, *ours.uncounted) if each["suite"] == suite.name]
+    current(there, {run.key for run in runs})  # better now than after the last run
     for number, run in enumerate(runs, start=1):
-        if result_path(folder, run).exists():
-            say(f"{number}/{len(runs)} {run.name}: there already")
+        begun = f"{number}/{len(runs)} {run.name}"
+        if ours.done(run, suite.name):
+            say(f"{begun}: there already")
             continue
-        source = next((name for name in suite.reuse if result_path(folder.parent / name, run).exists()), None)
+        # What this study has made by now may be what a later row asks for under another name.
+        shelves = [Shelf.of(folder, [run.name for run in runs]), *others]
+        source = next(((shelf, same) for shelf in shelves if (same := shelf.same(run)) is not None), None)
         if source is not None:
-            take_over(run, suite.name, folder.parent / source, folder)
-            say(f"{number}/{len(runs)} {run.name}: taken over from {source}")
+            take_over(run, suite.name, source[1], source[0].folder, folder)
+            say(f"{begun}: taken over from {source[0].folder.name}")
             continue
-        say(f"{number}/{len(runs)} {run.name}")
-        with ProcessPoolExecutor(1, get_context("spawn"), end_with_parent, (os.getpid(),)) as process:
-            document = process.submit(execute, run, suite.name, folder, work, progress, device).result()
-        say(f"{number}/{len(runs)} {run.name}: test ndcg@20 {document['metrics']['test']['ndcg@20']:.4f}")
+        say(begun)
+        document = _in_a_process(run, suite.name, folder, work, progress, device)
+        say(f"{begun}: test ndcg@20 {document['metrics']['test']['ndcg@20']:.4f}")
+
+
+def _in_a_process(run: Run, suite: str, folder: Path, work: Path, progress: bool, device: str) -> Document:
+    with ProcessPoolExecutor(1, get_context("spawn"), end_with_parent, (os.getpid(),)) as process:
+        try:
+            return process.submit(execute, run, suite, folder, work, progress, device).result()
+        except BrokenProcessPool as error:
+            raise RunError(f"the process of {run.name} was killed (out of memory?): start the study again") from error
 
 
 def end_with_parent(parent: int) -> None:
@@ -75,12 +92,35 @@ def end_with_parent(parent: int) -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def study_lines(suite: Suite, folder: Path) -> list[Line]:
-    """All results there are, by data set and row, in the order of the suite."""
-    place = {row: number for number, row in enumerate(row_names(suite))}
+def study_lines(
+    suite: Suite,
+    folder: Path,
+    wanted: Collection[str] = (),
+    say: Callable[[str], None] = lambda text: None,
+) -> list[Line]:
+    """The results there are, by data set and row, in the order of the suite.
+
+    Args:
+        suite: The study.
+        folder: Where its results are.
+        wanted: Keys of its runs as they are planned now; see :func:`elcrec.benchmark.results.current`.
+        say: Told of results that are left out.
+
+    Raises:
+        RunError: There is none, one is damaged, or which ones are meant cannot be told.
+    """
     documents = read_results(folder)
-    documents.sort(key=lambda each: (each["dataset"], place.get(row_of(each), len(place)), each["seed"]))
-    return lines_of(folder, documents, suite.against)
+    ours = [each for each in documents if each["suite"] == suite.name]
+    if foreign := len(documents) - len(ours):
+        say(f"left out of the tables: {foreign} results in {folder} of another suite")
+    kept, older = current(ours, wanted)
+    if older:
+        say(f"left out of the tables: {len(older)} results of other settings or versions ({older[0]['name']}, ...)")
+    if not kept:
+        raise RunError(f"{folder} holds no results of {suite.name}: run the suite")
+    place = {row: number for number, row in enumerate(row_names(suite))}
+    kept.sort(key=lambda each: (each["dataset"], place.get(row_of(each), len(place)), each["seed"]))
+    return lines_of(folder, kept, suite.against)
 
 
 def study_markdown(about: str, lines: list[Line]) -> list[str]:

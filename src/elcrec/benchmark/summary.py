@@ -8,20 +8,33 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean, stdev
-from typing import Any
+from typing import Any, NamedTuple
 
-import numpy as np
 import polars as pl
 
-from elcrec.benchmark.run import ranks_path
-from elcrec.benchmark.suite import changes
+from elcrec.baselines import BASELINES
+from elcrec.benchmark.key import SHOWN as DIGITS
+from elcrec.benchmark.results import SHOWN, Document, by_data, ranks_path, row_of
 from elcrec.errors import RunError
 from elcrec.evaluation.significance import Difference, gains, holm, paired_difference
-from elcrec.storage import read_json
+from elcrec.storage import read_parquet
 
-SHOWN = ("hit_rate@5", "ndcg@5", "hit_rate@10", "ndcg@10", "hit_rate@20", "ndcg@20")
 TESTED, TESTED_K = "ndcg@20", 20
 SURE = 0.05
+
+
+class Compared(NamedTuple):
+    """A row beside the one it is tested against, on the users and items to predict that both have.
+
+    Attributes:
+        difference: Of their values.
+        users: How many users both have.
+        left_out: Users that only one of them has, or who have to predict another item there.
+    """
+
+    difference: Difference
+    users: int
+    left_out: int
 
 
 @dataclass(frozen=True)
@@ -30,16 +43,18 @@ class Line:
 
     Attributes:
         dataset: File name.
+        data: What the data set is called in tables.
         row: Recipe and changes.
         documents: Result files, by seed.
-        difference: From the row that all are tested against; None for that row, and where ranks are missing.
-        corrected_p: Its p-value after Holm's correction over the rows of the data set.
+        compared: With the row that all are tested against; None for that row, and where ranks cannot be compared.
+        corrected_p: The p-value after Holm's correction over the rows of the data set.
     """
 
     dataset: str
+    data: str
     row: str
-    documents: list[dict[str, Any]]
-    difference: Difference | None = None
+    documents: list[Document]
+    compared: Compared | None = None
     corrected_p: float | None = None
 
     def values(self, metric: str, part: str = "test") -> list[float]:
@@ -47,66 +62,90 @@ class Line:
         return [document["metrics"][part][metric] for document in self.documents]
 
 
-def row_of(document: dict[str, Any]) -> str:
-    """Name of a result's row; results from before rows had names are called by recipe and changes."""
-    return str(document.get("row") or " ".join([document["recipe"], *changes(document["overrides"])]))
-
-
-def read_results(folder: Path) -> list[dict[str, Any]]:
-    """All result files of a study, with the name of each file under ``name``.
-
-    Raises:
-        RunError: There is none, or one is damaged.
-    """
-    documents = [{**read_json(path), "name": path.stem} for path in sorted(folder.glob("*.json"))]
-    if not documents:
-        raise RunError(f"{folder} holds no results: run  elcrec benchmark SUITE.toml")
-    return documents
-
-
-def lines_of(folder: Path, documents: Iterable[dict[str, Any]], against: str | None = None) -> list[Line]:
+def lines_of(folder: Path, documents: Iterable[Document], against: str | None = None) -> list[Line]:
     """Results by data set and row, each row tested against one of them.
 
     The test is over users: NDCG@20 of each user, averaged over the seeds that both rows have.
 
     Args:
         folder: Where the ranks are.
-        documents: See :func:`read_results`.
+        documents: See :func:`elcrec.benchmark.results.read_results`.
         against: Name of the row; default: that of the first result of the data set.
+
+    Raises:
+        RunError: Ranks are damaged.
     """
-    grouped: dict[str, dict[str, list[dict[str, Any]]]] = defaultdict(lambda: defaultdict(list))
-    for document in documents:
-        grouped[document["dataset"]][row_of(document)].append(document)
+    groups = by_data(documents)
+    names = [dataset for dataset, _ in groups]
     lines = []
-    for dataset, rows in grouped.items():
+    for (dataset, content), some in groups.items():
+        mark = f" ({content[:DIGITS]})" if content and names.count(dataset) > 1 else ""
+        rows: dict[str, list[Document]] = defaultdict(list)
+        for document in some:
+            rows[row_of(document)].append(document)
         reference = against if against in rows else next(iter(rows))
         found = {
-            row: _difference(folder, runs, rows[reference]) if row != reference else None for row, runs in rows.items()
+            row: _compared(folder, runs, rows[reference]) if row != reference else None for row, runs in rows.items()
         }
-        asked = [row for row, difference in found.items() if difference is not None]
-        corrected = dict(zip(asked, holm([found[row].p for row in asked]), strict=True))  # type: ignore[union-attr]
-        lines += [Line(dataset, row, runs, found[row], corrected.get(row)) for row, runs in rows.items()]
+        p_values = {row: each.difference.p for row, each in found.items() if each is not None}
+        corrected = dict(zip(p_values, holm(list(p_values.values())), strict=True))
+        lines += [
+            Line(dataset, Path(dataset).stem + mark, row, runs, found[row], corrected.get(row))
+            for row, runs in rows.items()
+        ]
     return lines
 
 
-def _difference(folder: Path, ours: list[dict[str, Any]], theirs: list[dict[str, Any]]) -> Difference | None:
-    """Of per-user means over common seeds; a baseline without seeds is compared with all of the other's."""
-    seeds = {document["seed"] for document in ours} & {document["seed"] for document in theirs}
+def _compared(folder: Path, ours: list[Document], theirs: list[Document]) -> Compared | None:
+    """Of per-user means over common seeds; a baseline, which has no seeds, is compared with all of the other's."""
+    seeds = {each["seed"] for each in ours} & {each["seed"] for each in theirs}
+    if any(each["recipe"] in BASELINES for each in (*ours, *theirs)):
+        seeds = set()
     sides = []
     for documents in (ours, theirs):
         shared = [each for each in documents if each["seed"] in seeds] or documents
         paths = [ranks_path(folder, each["name"]) for each in shared]
         if not all(path.exists() for path in paths):
             return None
-        sides.append(np.mean([_gains(path) for path in paths], axis=0))
-    if sides[0].shape != sides[1].shape:
+        sides.append([_gains(path) for path in paths])
+    return _joined(*(_over_seeds(side) for side in sides))
+
+
+def _gains(path: Path) -> pl.DataFrame:
+    """``user_id``, ``item_id`` (to predict) and ``gain``; of ranks written by elcrec 0.1 ``place``, ``gain``."""
+    ranks = read_parquet(path)
+    if "test" not in ranks.columns:
+        raise RunError(f"{path} is damaged: it has no ranks of test items")
+    ranks = ranks.filter(pl.col("test").ne_missing(0))
+    values = gains(ranks["test"].cast(pl.Float64).fill_null(float("nan")).to_numpy(), TESTED_K)
+    gain = pl.Series("gain", values)
+    if not {"user_id", "test_item_id"} <= set(ranks.columns):
+        return pl.DataFrame([gain]).with_row_index("place")
+    return ranks.select("user_id", item_id="test_item_id").with_columns(gain)
+
+
+def _over_seeds(seeds: list[pl.DataFrame]) -> pl.DataFrame | None:
+    """Mean gain of each user and item that all seeds have; None where ranks are of different kinds."""
+    if len({tuple(each.schema.items()) for each in seeds}) > 1:
         return None
-    return paired_difference(sides[0], sides[1])
+    by = [name for name in seeds[0].columns if name != "gain"]
+    every = pl.concat(seeds).group_by(by, maintain_order=True).agg(pl.len(), pl.col("gain").mean())
+    return every.filter(pl.col("len") == len(seeds)).drop("len")
 
 
-def _gains(path: Path) -> Any:
-    ranks = pl.read_parquet(path).filter(pl.col("test").ne_missing(0))["test"]
-    return gains(ranks.cast(pl.Float64).fill_null(float("nan")).to_numpy(), TESTED_K)
+def _joined(ours: pl.DataFrame | None, theirs: pl.DataFrame | None) -> Compared | None:
+    if ours is None or theirs is None or ours.schema != theirs.schema:
+        return None
+    by = [name for name in ours.columns if name != "gain"]
+    if by == ["place"] and len(ours) != len(theirs):
+        return None
+    both = ours.join(theirs, on=by, suffix="_theirs", maintain_order="left")
+    if both.is_empty():
+        return None
+    difference = paired_difference(both["gain"].to_numpy(), both["gain_theirs"].to_numpy())
+    users = [name for name in by if name != "item_id"]
+    everybody = pl.concat([ours.select(users), theirs.select(users)]).n_unique()
+    return Compared(difference, len(both), everybody - len(both))
 
 
 def accuracy_table(lines: list[Line]) -> tuple[list[str], list[list[str]]]:
@@ -114,7 +153,7 @@ def accuracy_table(lines: list[Line]) -> tuple[list[str], list[list[str]]]:
     head = ["data", "row", "seeds", *SHOWN, f"valid {TESTED}", f"difference in {TESTED} (95%)", "p (Holm)"]
     rows = [
         [
-            Path(line.dataset).stem,
+            line.data,
             line.row,
             str(len(line.documents)),
             *(spread(line.values(metric)) for metric in SHOWN),
@@ -148,7 +187,7 @@ def effort_table(lines: list[Line]) -> tuple[list[str], list[list[str]]]:
         shown = f"{intents['effective']:.0f} / {intents['used']} / {intents['largest_share']:.1%}" if intents else "–"
         rows.append(
             [
-                Path(line.dataset).stem,
+                line.data,
                 line.row,
                 ", ".join(f"{each['best_epoch']} of {each['epochs']}" for each in trained) or "–",
                 f"{mean(each['train_seconds'] for each in line.documents):.0f}",
@@ -174,12 +213,13 @@ def spread(values: list[float]) -> str:
 
 
 def _tested(line: Line) -> list[str]:
-    difference = line.difference
-    if difference is None or line.corrected_p is None:
+    if line.compared is None or line.corrected_p is None:
         return ["–", "–"]
+    difference, users, left_out = line.compared
     sign = "" if line.corrected_p >= SURE else " *"
+    only = f", {users:,} of {users + left_out:,} users" if left_out else ""
     return [
-        f"{difference.mean:+.4f} ({difference.low:+.4f} to {difference.high:+.4f})",
+        f"{difference.mean:+.4f} ({difference.low:+.4f} to {difference.high:+.4f}{only})",
         f"{line.corrected_p:.2g}{sign}",
     ]
 
@@ -218,6 +258,8 @@ def line_document(line: Line) -> dict[str, Any]:
         "seeds": [document["seed"] for document in line.documents],
         "test": {metric: mean(line.values(metric)) for metric in SHOWN},
         "valid": {metric: mean(line.values(metric, "valid")) for metric in SHOWN},
-        "difference": None if line.difference is None else line.difference._asdict(),
+        "difference": None if line.compared is None else line.compared.difference._asdict(),
+        "compared_users": None if line.compared is None else line.compared.users,
+        "left_out_users": None if line.compared is None else line.compared.left_out,
         "corrected_p": line.corrected_p,
     }

@@ -11,7 +11,7 @@ import typer
 
 from elcrec.cli import intents, models, serving, studies
 from elcrec.cli.output import first_process, say
-from elcrec.errors import DataWarning, ElcrecError
+from elcrec.errors import DataWarning, ElcrecError, out_of_memory
 
 INTERRUPTED = 130
 
@@ -56,4 +56,12 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     except (KeyboardInterrupt, typer.Abort):
         say("elcrec: interrupted; a training that was not finished goes on with --resume")
         code = INTERRUPTED
+    except (MemoryError, RuntimeError) as error:
+        if not out_of_memory(error):
+            raise
+        say(
+            "elcrec: this does not fit into memory: ask for less at once, or train with a smaller embedding_dim, "
+            "batch_size, n_negatives or max_seq_len (--set; --recipe large for large catalogues)"
+        )
+        code = 2
     sys.exit(code if isinstance(code, int) else 0)

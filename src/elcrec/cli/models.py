@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from elcrec.cli.everybody import write_all_lists
 from elcrec.cli.output import console, first_process, print_json, print_measures, print_rows, say, say_metrics
 from elcrec.cli.parameters import (
     Columns,
@@ -111,6 +112,11 @@ def train(
     if as_json:
         print_json({"run": str(out), **model.metrics})
     else:
+        if start is not None and (new := model.metrics.get("learnt_on")):
+            say(
+                f"{new['new_events']:,} new events ({new['new_users']:,} new users, {new['new_items']:,} new items; "
+                f"{new['known_events']:,} were known): weights moved {new['step']:.0%} of the way"
+            )
         say_metrics(model.metrics)
         say(f"written to {out}: try  elcrec recommend {out} --user {model.users.ids[0]}  or  elcrec intents {out}")
 
@@ -155,9 +161,13 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Rank the full catalogue for every user's held-out item."""
+    from elcrec.evaluation.repeats import repeat_warning
     from elcrec.recommender import ELCRec
 
-    metrics = ELCRec.load(run, device).evaluate(source_of(data), split, format, unknown, ranks)
+    model = ELCRec.load(run, device)
+    metrics = model.evaluate(source_of(data), split, format, unknown, ranks)
+    if note := repeat_warning(metrics["repeats"], model.settings.exclude_seen):
+        say(f"warning: {note}")
     if ranks is not None:
         say(f"ranks written to {ranks}")
     if as_json:
@@ -234,12 +244,15 @@ def recommend(
         _say_written(recommend_on_ray(ray, run, out, k, **wishes), out, as_json)
         return
     model = ELCRec.load(run, device)
+    if everybody and out is not None:
+        _say_written(write_all_lists(model, out, k, wishes), out, as_json)
+        return
     if history:
         asked = [[part.strip() for part in text.split(",") if part.strip()] for text in history]
         lists = model.recommend_from_history(asked, k, unknown=unknown, **wishes)
         lists = lists.select(pl.lit(None).alias("user_id"), pl.all())
     else:
-        lists = model.recommend(None if everybody else user, k, unknown=unknown, **wishes)
+        lists = model.recommend(user, k, unknown=unknown, **wishes)
     if out is not None:
         write_frame(out, lists)
         _say_written(len(lists), out, as_json)

@@ -108,14 +108,19 @@ def events(
     place = store or beside(run)
     if "://" not in place and not Path(place).exists():
         raise SettingsError(f"no events at {place}: say with --store where the server keeps them")
-    kept = open_store(place)
+    model, kept = ELCRec.load(run, "cpu"), open_store(place)
     try:
-        frame = events_as_log(ELCRec.load(run, "cpu"), kept.everything())
+        kept.adopt(model.clock.kind)
+        frame, left_out = events_as_log(model, kept.everything())
     finally:
         kept.close()
+    if out.suffix == ".csv" and "timestamp" in model.log.frame and model.clock.unit == "ns":
+        raise SettingsError(f"--out {out}: CSV would cut the nanoseconds of this log; name it .parquet")
+    if left_out:
+        say(f"{left_out:,} events are left out: their ids or times are none that the log can hold")
     write_atomically(out, frame.write_parquet if out.suffix == ".parquet" else frame.write_csv)
     if as_json:
-        print_json({"out": str(out), "rows": frame.height})
+        print_json({"out": str(out), "rows": frame.height, **({"left_out": left_out} if left_out else {})})
     else:
         say(f"{frame.height:,} events written to {out}: try  elcrec train {out} --from {run} --out runs/next")
 

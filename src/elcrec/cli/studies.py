@@ -202,11 +202,12 @@ def tune(
     as_json: Json = False,
 ) -> None:
     """Search for better settings, judged on validation alone; writes a recipe."""
-    from elcrec.tuning import read_space
     from elcrec.tuning import tune as search
+    from elcrec.tuning_space import read_space
 
     overrides = overrides_of(sets, columns)
-    found = search(source_of(data), out, recipe, trials, read_space(space), overrides, seed, device, say)
+    searched = None if space is None else read_space(space)
+    found = search(source_of(data), out, recipe, trials, searched, overrides, seed, device, say)
     if as_json:
         document = {"recipe": str(found.recipe), "valid_ndcg@20": found.value, "settings": found.settings}
         print_json({**document, "trials": found.trials.to_dicts()})
@@ -238,23 +239,26 @@ def benchmark(
     """Run a study (data sets x recipes x seeds); tables with spread, paired tests and pictures."""
     import polars as pl
 
-    from elcrec.benchmark.plots import pictures
-    from elcrec.benchmark.run import result_path
+    from elcrec.benchmark.plan import planned_runs
+    from elcrec.benchmark.plots import pictures, require_matplotlib
+    from elcrec.benchmark.results import Shelf
     from elcrec.benchmark.study import run_study, study_lines, write_pages
-    from elcrec.benchmark.suite import planned_runs, read_suite
+    from elcrec.benchmark.suite import read_suite
     from elcrec.benchmark.summary import line_document, short_table
 
     study = read_suite(suite)
+    if plots:
+        require_matplotlib()
     folder = out / study.name
-    runs = [] if tables else planned_runs(study, suite.parent)
-    runs = [run for run in runs if only is None or only.lower() in run.name.lower()]
+    runs = [] if tables else planned_runs(study, suite.parent, only)
     if dry_run:
-        planned = [{"row": run.row, "run": run.name, "done": result_path(folder, run).exists()} for run in runs]
+        there = Shelf.of(folder, [run.name for run in runs], say)
+        planned = [{"row": run.row, "run": run.name, "done": there.done(run, study.name)} for run in runs]
         print_rows(pl.DataFrame(planned), as_json)
         return
     if not tables:
         run_study(study, runs, folder, work / study.name, say, device=device)
-    lines = study_lines(study, folder)
+    lines = study_lines(study, folder, {run.key for run in runs}, say)
     for path in write_pages(study, folder, lines, pictures(lines) if plots else []):
         say(f"written to {path}")
     if as_json:

@@ -232,8 +232,12 @@ class ItemSampler:
     def draw(self, n_draws: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Items (row 0 is item 1), int64 [n_draws], and how often each had to be expected, float [n_draws]."""
         device = self._item_N.device
-        n_uniform = n_draws // 2
-        uniform = torch.randint(self._chance_V.numel(), (n_uniform,), generator=generator, device=device)
-        place = torch.randint(self._item_N.numel(), (n_draws - n_uniform,), generator=generator, device=device)
+        n_each = -(-n_draws // 2)
+        uniform = torch.randint(self._chance_V.numel(), (n_draws // 2,), generator=generator, device=device)
+        place = torch.randint(self._item_N.numel(), (n_each,), generator=generator, device=device)
         drawn_M = torch.cat([uniform, self._item_N[place] - 1])
+        if n_draws % 2:  # a coin says how the odd one is drawn, so that half of all draws are uniform
+            other = torch.randint(self._chance_V.numel(), (1,), generator=generator, device=device)
+            heads = torch.rand(1, generator=generator, device=device) < 0.5
+            drawn_M[-1:] = torch.where(heads, other, drawn_M[-1:])
         return drawn_M, n_draws * self._chance_V[drawn_M]

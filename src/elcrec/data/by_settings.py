@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
+
+import polars as pl
 
 from elcrec.config import Settings
 from elcrec.data.interactions import Interactions
+from elcrec.data.joining import ID
 from elcrec.data.reader import Layout, understand
+
+EXPORTED = (("user_id", "item_id", "timestamp", ID), ("user_id", "item_id", ID))
+"""The columns of a server's events, written for the next training."""
 
 
 def layout(format: str | None, settings: Settings) -> Layout:
@@ -24,6 +32,35 @@ def read_log(data: Any, format: str | None, settings: Settings) -> Interactions:
     return Interactions.understood(understand(data, layout(format, settings)))
 
 
+def read_new(data: Any, format: str | None, settings: Settings) -> Interactions:
+    """New events for a log that was read by the settings; an export of a server's events is read as what it is.
+
+    Their ``event_id`` is kept where they have one.
+    """
+    if isinstance(data, Interactions):
+        return data
+    exported = all(_header(one) in EXPORTED for one in (data if isinstance(data, list | tuple) else [data]))
+    asked = Layout(format, missing="keep") if exported else layout(format, settings)
+    return Interactions.understood(understand(data, replace(asked, event_ids=True)))
+
+
+def _header(data: Any) -> tuple[str, ...]:
+    """The columns of a table, or of a file as ``elcrec events`` writes it."""
+    path = Path(data) if isinstance(data, str | Path) else None
+    try:
+        if path is None:
+            return tuple(getattr(data, "columns", ()))
+        if path.suffix == ".parquet":
+            return tuple(pl.read_parquet_schema(path))
+        with path.open(encoding="utf-8") as lines:
+            return tuple(lines.readline(1000).rstrip("\n").split(","))
+    except (OSError, ValueError, TypeError, pl.exceptions.PolarsError, pl.exceptions.PanicException):
+        return ()
+
+
 def filtered(log: Interactions, settings: Settings) -> Interactions:
-    """A log without the users and items that are too rare; see :meth:`Interactions.filtered`."""
+    """What a run learns from: a view on a whole log, without the users and items that are too rare there.
+
+    The whole log is what a run keeps, as rare users may not stay so; see :meth:`Interactions.filtered`.
+    """
     return log.filtered(settings.min_user_count, settings.min_item_count, settings.k_core)

@@ -13,7 +13,7 @@ import polars as pl
 from elcrec.data.columns import candidates
 from elcrec.data.files import read_one
 from elcrec.data.vocabulary import natural_order
-from elcrec.errors import DataError
+from elcrec.errors import DataError, decoding
 
 TITLES = ("title", "name", "item_name", "item_title", "product_title", "product_name", "movie_title", "book_title")
 TEXTS = pl.List(pl.String)
@@ -139,11 +139,14 @@ def _to_polars(source: Any) -> pl.DataFrame:
 
 def _read_json(path: Path) -> pl.DataFrame:
     """A JSON object from item to what describes it, as a frame of text and lists of text."""
-    try:
-        document = json.loads(path.read_text(encoding="utf-8-sig"), object_pairs_hook=_distinct)
-    except (OSError, ValueError, RecursionError) as error:
-        reason = next(iter(str(error).splitlines()), type(error).__name__)
-        raise DataError(f"cannot read {path} as JSON ({reason}): mend the file, or use .jsonl or .csv") from error
+    with decoding(
+        lambda reason: DataError(f"cannot read {path} as JSON ({reason}): mend the file, or use .jsonl or .csv")
+    ):
+        return _json_frame(path)
+
+
+def _json_frame(path: Path) -> pl.DataFrame:
+    document = json.loads(path.read_text(encoding="utf-8-sig"), object_pairs_hook=_distinct)
     if not isinstance(document, dict) or not document:
         raise DataError(f"{path} is no object with items in it: use {{item: [attribute, ...]}}, or .jsonl or .csv")
     rows = [value if isinstance(value, dict) else {"attributes": value} for value in document.values()]

@@ -43,7 +43,7 @@ def _delimited(text: Text, asked: Asked) -> Raw:
     line_of = _Lines(piece, dialect, quoted is not False)
     if quoted == "mixed":
         frame = _by_csv_module(piece, dialect)
-    elif not _is_single(dialect):
+    elif not dialect.by_polars:
         frame = _split_lines(piece, dialect, line_of)
     else:
         try:
@@ -54,6 +54,7 @@ def _delimited(text: Text, asked: Asked) -> Raw:
                 has_header=False,
                 skip_lines=dialect.skipped,
                 schema=dict.fromkeys(dialect.names, pl.String),
+                missing_columns="insert",
             ).collect(engine="streaming")
         except pl.exceptions.PolarsError as error:
             if "utf-8" not in str(error).lower():
@@ -82,14 +83,9 @@ def _delimited(text: Text, asked: Asked) -> Raw:
     )
 
 
-def _is_single(dialect: Dialect) -> bool:
-    """Whether one character separates fields, as Polars and quotes want it."""
-    return len(dialect.separator) == 1 and dialect.separator != BLANKS
-
-
 def _is_quoted(piece: Piece, dialect: Dialect) -> bool | Literal["mixed"]:
     """Whether quotes enclose fields: no, yes, or in some lines only, so that each must be looked at."""
-    if not _is_single(dialect) or not _holds_quotes(piece):
+    if not dialect.by_polars or not _holds_quotes(piece):
         return False
     separator = re.escape(dialect.separator)
     cell = rf'(?:[^"{separator}]*|"(?:[^"]|"")*")'
@@ -199,7 +195,7 @@ class _Lines:
         with reading(self.piece):
             line = 0
             for line, row in self._records():
-                if len(row) > width or (len(row) != width and (fewer or not _is_single(self.dialect))):
+                if len(row) > width or (len(row) != width and (fewer or not self.dialect.by_polars)):
                     raise _ragged(self.piece, line, len(row), width)
         if line == 0:
             raise DataError(f"{self.piece.name}: the data has a header but no rows: nothing to learn from")

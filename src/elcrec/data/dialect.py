@@ -47,17 +47,32 @@ class Dialect:
     comments: int = 0
     header_fields: tuple[str, ...] = ()
 
+    @property
+    def by_polars(self) -> bool:
+        """Whether Polars can split its lines: not by several characters."""
+        return len(self.separator) == 1 and self.separator != BLANKS
+
 
 def fields_of(line: str, separator: str) -> list[str]:
     """The fields of a line."""
     if separator == BLANKS:
         return line.split()
+    fields = _strict_fields(line, separator) if len(separator) == 1 else None
+    return line.split(separator) if fields is None else fields
+
+
+def _keeps_quotes(line: str, separator: str) -> bool:
+    return len(separator) > 1 or _strict_fields(line, separator) is not None
+
+
+def _strict_fields(line: str, separator: str) -> list[str] | None:
+    """The fields by the rules of quotes; None where the line breaks them."""
     if len(separator) > 1:
-        return line.split(separator)
+        return None
     try:
         return next(csv.reader([line], delimiter=separator, skipinitialspace=True, strict=True), [])
     except csv.Error:
-        return line.split(separator)
+        return None
 
 
 def sniff_dialect(name: str, head: str, ending: str, given: Sequence[str] | None, asked: Sequence[str] = ()) -> Dialect:
@@ -148,15 +163,15 @@ def _skip_comments(lines: list[str], given: Sequence[str] | None) -> tuple[int, 
 
 
 def _separator_of_header(line: str, asked: Sequence[str]) -> str | None:
-    """The separator by which a header has most of the usual names."""
+    """The separator by which a header has most of the usual names; blanks only where no other does as well."""
 
-    def known(separator: str) -> tuple[int, bool, int]:
+    def merit(separator: str) -> tuple[int, bool, int]:
         fields = fields_of(line, separator)
         return len(roles_in(fields, asked)), separator != BLANKS, len(fields)
 
-    best = max(SEPARATORS, key=known)
-    found = roles_in(fields_of(line, best), asked)
-    return best if len(found) >= 2 or (found and len(fields_of(line, best)) > 1) else None
+    best = max(SEPARATORS, key=merit)
+    roles, _, width = merit(best)
+    return best if roles >= 2 or (roles and width > 1) else None
 
 
 def _consistent(rows: list[str], usual: str | None) -> str | None:
@@ -181,7 +196,8 @@ def _by_position(
             f"{name}: line {first + 1} has {len(fields_of(rows[0], separator))} fields, --columns names {len(given)}: "
             f"name them all, '_' for one that is not read"
         )
-    separator = _one_of(name, same or fitting, usual)
+    kept = {one: sum(_keeps_quotes(row, one) for row in rows) for one in same or fitting}
+    separator = _one_of(name, [one for one in kept if kept[one] == max(kept.values())], usual)
     names = fields_of(rows[0], separator)
     # A header is left out: the names given count.
     header = not any(map(_is_value, names)) and (
@@ -267,7 +283,7 @@ def records(text: Iterator[str], dialect: Dialect, quoted: bool) -> Iterator[tup
     """
     for _ in range(dialect.skipped):
         next(text, None)
-    if quoted and len(dialect.separator) == 1 and dialect.separator != BLANKS:
+    if quoted and dialect.by_polars:
         reader = csv.reader(text, delimiter=dialect.separator, skipinitialspace=True, strict=True)
         line = 1
         for row in reader:

@@ -105,13 +105,14 @@ def sniff(file: Piece | Path, asked: Asked | None = None) -> Format:
     if known in ("parquet", "arrow"):
         return known
     text = decoded_head(piece, asked.encoding).lstrip()
-    if text.startswith("{"):
+    if text.startswith("{") and known not in ("csv", "tsv") and asked.columns is None:
         return "jsonl" if known == "jsonl" or _is_json_lines(text) else "json"
     if text.startswith("[") and known not in ("csv", "tsv"):
         return "json"
     if known is not None:
         return known
     lines = [line for line in text.splitlines() if line.strip()]
+    lines = [line for line in lines if not line.startswith("#")] or lines
     if asked.columns is None and is_text_format(piece.name, lines[:1000]):
         return "text"
     separators = [one for one in ("\t", ",", ";", "|", "::", "\x01") if lines and one in lines[0]]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import polars as pl
 
-from elcrec.data.ids import nameable
+from elcrec.data.ids import MOST_ID_CHARACTERS, nameable
 from elcrec.errors import DataError
 
 # What programs write where they know nothing.
@@ -21,7 +22,7 @@ MISSING = (
 _BLANKS = "\t\n\x0b\x0c\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000\u200b\u2060\ufeff" + "".join(
     map(chr, range(0x2000, 0x200B))
 )
-_AROUND = r"^[\s\x{200b}\x{2060}\x{feff}]|[\s\x{200b}\x{2060}\x{feff}]$"
+_BLANK = r"[\s\x{200b}\x{2060}\x{feff}]"
 _TOTALS = ("total", "totals", "grand total", "sum", "subtotal", "gesamt", "gesamtergebnis", "summe")
 _LONGEST_FLOAT = 2**53
 
@@ -64,20 +65,22 @@ def missing_rows(column: pl.Series, keeps_words: bool) -> pl.Series | None:
         missing = nan if missing is None else missing | nan
     if column.dtype == pl.String:
         words = ("",) if keeps_words else MISSING
-        empty = _word_rows(column, words)
-        if empty is not None:
+        empty = column.str.contains(rf"^{_BLANK}*(?:{'|'.join(map(re.escape, words))}){_BLANK}*$").fill_null(False)
+        if empty.any():
             missing = empty if missing is None else missing | empty
     return missing
 
 
-def _word_rows(column: pl.Series, words: tuple[str, ...]) -> pl.Series | None:
-    """Rows that hold one of some words, perhaps with blanks around; only short texts are looked at."""
-    longest = max(map(len, words))
-    short = (column.str.len_bytes() <= longest) | column.str.contains(_AROUND)
-    if not short.any():
+def as_integers(column: pl.Series) -> pl.Series | None:
+    """Text that reads as integers, and prints back the same, as integers; None for any other."""
+    first = column[0]
+    if first is None or not re.fullmatch(r"-?\d+", first):
         return None
-    rows = short.fill_null(False) & column.str.strip_chars(_BLANKS).is_in(list(words)).fill_null(False)
-    return rows if rows.any() else None
+    for kind in (pl.Int64, pl.UInt64):
+        numbers = column.cast(kind, strict=False)
+        if not numbers.has_nulls():
+            return numbers if (numbers.cast(pl.String) == column).all() else None
+    return None
 
 
 def validate_ids(column: pl.Series, untyped: bool, found: Found) -> pl.Series:
@@ -100,7 +103,7 @@ def validate_ids(column: pl.Series, untyped: bool, found: Found) -> pl.Series:
     if column.dtype == pl.String:
         column = _stripped(column, found)
         _refuse_unnameable(column, found)
-        return _integers_if_faithful(column, found) if untyped else column
+        return _integers_ifas_integers(column, found) if untyped else column
     if not column.dtype.is_integer():
         raise DataError(f"{column.name} is of type {column.dtype}: ids are integers or strings, one type a column")
     return column
@@ -132,17 +135,18 @@ def _narrowed(column: pl.Series) -> pl.Series:
 
 def _stripped(column: pl.Series, found: Found) -> pl.Series:
     """Text without blanks around it: no interface could tell them apart."""
-    blank = column.str.contains(_AROUND)
+    stripped = column.str.strip_chars(_BLANKS)
+    blank = stripped.str.len_bytes() != column.str.len_bytes()
     if not blank.any():
         return column
     found.note(
         f"{column.name}: blanks around {int(blank.sum()):,} ids are taken away (the first: {found.where(blank)})"
     )
-    return column.str.strip_chars(_BLANKS)
+    return stripped
 
 
 def _refuse_unnameable(column: pl.Series, found: Found) -> None:
-    odd = column.str.contains(r"[\x00-\x1f\x7f]") | (column.str.len_chars() > 200)
+    odd = column.str.contains(r"[\x00-\x1f\x7f]") | (column.str.len_bytes() > MOST_ID_CHARACTERS)
     if not odd.any():
         return
     for row in odd.arg_true().to_list():
@@ -151,12 +155,12 @@ def _refuse_unnameable(column: pl.Series, found: Found) -> None:
             raise DataError(f"{found.name}, {found.line_of(row)}: {column.name} {column[row][:40]!r}: {reason}")
 
 
-def _integers_if_faithful(column: pl.Series, found: Found) -> pl.Series:
+def _integers_ifas_integers(column: pl.Series, found: Found) -> pl.Series:
     """Text that reads as integers and prints back the same becomes integers; ``007`` stays text.
 
     ``7.0``, which pandas writes for integers beside missing values, is 7 where all values are so.
     """
-    numbers = _faithful(column)
+    numbers = as_integers(column)
     if numbers is not None:
         return numbers
     rounded = column.str.contains(r"^-?[0-9](?:\.[0-9]+)?[eE]\+[0-9]+$|^-?[0-9]\.[0-9]+[eE][0-9]+$")
@@ -167,19 +171,11 @@ def _integers_if_faithful(column: pl.Series, found: Found) -> pl.Series:
         )
     first = column[0]
     if (first[:1].isdigit() or first[:1] == "-") and column.str.contains(r"^-?[0-9]+(\.0+)?$").all():
-        numbers = _faithful(column.str.replace(r"\.0+$", ""))
+        numbers = as_integers(column.str.replace(r"\.0+$", ""))
         if numbers is not None:
             found.note(f"{column.name}: whole numbers written as floats ({first!r}) are read as integers")
             return numbers
     return column
-
-
-def _faithful(column: pl.Series) -> pl.Series | None:
-    for kind in (pl.Int64, pl.UInt64):
-        numbers = column.cast(kind, strict=False)
-        if not numbers.has_nulls():
-            return numbers if (numbers.cast(pl.String) == column).all() else None
-    return None
 
 
 def refuse_totals(user: pl.Series, found: Found) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import polars as pl
 
+from elcrec.data import joining
 from elcrec.data.files import ROWS_AT_ONCE
 from elcrec.data.reader import Layout, Missing, Understood, understand
 from elcrec.data.vocabulary import Vocabulary
@@ -24,7 +25,8 @@ class Interactions:
     Attributes:
         frame: Columns ``user_id``, ``item_id`` (integers or strings, as they came) and, if known,
             ``timestamp``. Users in natural order, each user's rows in order of time; rows with equal
-            time, or without times, keep the order they came in.
+            time, or without times, keep the order they came in. Of new events, and of a log without times that
+            has learnt from some, ``event_id`` (text or null) is kept, too: it tells which events are here.
     """
 
     frame: pl.DataFrame
@@ -44,6 +46,7 @@ class Interactions:
         time_format: str | None = None,
         missing: Missing = "refuse",
         encoding: str | None = None,
+        event_ids: bool = False,
     ) -> Interactions:
         """Read a log from a file or a frame, a column at a time.
 
@@ -61,13 +64,15 @@ class Interactions:
             missing: ``refuse`` a log with rows that lack an id or a time, ``drop`` such rows, or ``keep`` words for
                 "missing" (``None``, ``NULL``, ...) as ids.
             encoding: Of text that is not UTF-8.
+            event_ids: Keep the column ``event_id``, where there is one: for :meth:`joined`.
 
         Raises:
             DataError: What is wrong, with the column or line, and what to do.
         """
         if isinstance(source, Interactions):
             return source
-        asked = Layout(format, columns, user_column, item_column, timestamp_column, time_format, missing, encoding)
+        named = (user_column, item_column, timestamp_column)
+        asked = Layout(format, columns, *named, time_format, missing, encoding, event_ids)
         return cls.understood(understand(source, asked))
 
     @classmethod
@@ -110,31 +115,17 @@ class Interactions:
         return Interactions(frame)
 
     def joined(self, newer: Interactions) -> Interactions:
-        """This log and events after it; with times, those that both hold (same user, item and time) count once.
+        """This log and newer events, each once.
 
-        Without times, a user's newer events follow the ones here. Ids that are text here may be numbers there.
+        The log decides: ids become its type, times its unit (what is finer is cut off). Events with one ``event_id``
+        are one. With times, events of one user, item and time are the same ones: what occurs m times here and n times
+        there occurs max(m, n) times. Without, an event is new unless the log holds its ``event_id``; it follows the
+        user's events here.
 
         Raises:
-            DataError: One has times and the other none, or a column is of another type.
+            DataError: The events do not fit the log.
         """
-        newer = Interactions(
-            newer.frame.cast({name: kind for name, kind in self.frame.schema.items() if kind == pl.String})
-        )
-        ours, theirs = self.frame.schema, newer.frame.schema
-        if set(ours) != set(theirs):
-            with_times, without = ("log", "new events") if "timestamp" in ours else ("new events", "log")
-            raise DataError(f"the {with_times} have timestamps and the {without} have none: give both or neither")
-        for name, kind in ours.items():
-            if _family(kind) != _family(theirs[name]):
-                raise DataError(f"{name} is {kind} in the log and {theirs[name]} in the new events: make them alike")
-        try:  # of types that differ in their width alone, the wider
-            both = pl.concat([self.frame, newer.frame.select(ours.names())], how="vertical_relaxed")
-        except pl.exceptions.PolarsError as error:
-            raise DataError(f"the new events do not fit the log: {error}") from error
-        fresh = both.tail(len(newer))
-        if "timestamp" in ours:
-            fresh = fresh.join(both.head(len(self)), on=ours.names(), how="anti", maintain_order="left")
-        return Interactions(_in_order(pl.concat([both.head(len(self)), fresh]).get_columns()))
+        return Interactions(_in_order(joining.joined(self.frame, newer.frame).get_columns()))
 
     def lengths(self) -> pl.Series:
         """Events of each user, in the order of the users."""
@@ -181,10 +172,6 @@ class Interactions:
 
 def _at_least(frame: pl.DataFrame, column: str, count: int) -> pl.DataFrame:
     return frame if count <= 1 else frame.filter(pl.len().over(column) >= count)
-
-
-def _family(kind: pl.DataType) -> str:
-    return "number" if kind.is_numeric() else "time" if kind.is_temporal() else str(kind)
 
 
 def _in_order(columns: list[pl.Series]) -> pl.DataFrame:

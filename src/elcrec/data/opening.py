@@ -11,16 +11,15 @@ import re
 import sys
 import tarfile
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
 from elcrec.data.named import locate
-from elcrec.errors import DataError
+from elcrec.errors import DataError, decoding
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -34,10 +33,6 @@ _PACKED: dict[bytes, tuple[str, Callable[[bytes], bytes]]] = {
     b"BZh": ("bzip2", bz2.decompress),
     b"\xfd7zXZ\x00": ("xz", lzma.decompress),
 }
-_DAMAGE = (
-    *(OSError, EOFError, ValueError, KeyError, MemoryError, RuntimeError),
-    *(zlib.error, lzma.LZMAError, zstd.ZstdError, zipfile.BadZipFile, tarfile.TarError),
-)
 _FOREIGN = {
     b"SQLite format 3": "an SQLite database",
     b"Obj\x01": "an Avro file",
@@ -187,14 +182,9 @@ def _refuse_foreign(name: str, head: bytes) -> None:
         raise DataError(f"{name} is {kind}: export it as CSV, Parquet or JSON Lines")
 
 
-@contextmanager
-def _unpacking(name: str, kind: str) -> Iterator[None]:
+def _unpacking(name: str, kind: str) -> AbstractContextManager[None]:
     """Errors of unpacking, in our words."""
-    try:
-        yield
-    except _DAMAGE as error:
-        reason = next(iter(str(error).splitlines()), type(error).__name__)
-        raise DataError(f"cannot read {name}: the {kind} data is damaged or too large ({reason})") from error
+    return decoding(lambda reason: DataError(f"cannot read {name}: the {kind} data is damaged or too large ({reason})"))
 
 
 def _members(piece: Piece, members: Callable[[Piece], Iterator[tuple[str, bytes]]]) -> Iterator[Piece]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from typing import Literal, get_args
 import polars as pl
 
 from elcrec.data.opening import Piece
-from elcrec.errors import DataError
+from elcrec.errors import DataError, decoding
 
 Format = Literal["text", "csv", "tsv", "parquet", "jsonl", "json", "arrow"]
 
@@ -70,11 +69,12 @@ class Asked:
 @contextmanager
 def reading(file: Piece | Raw, format: str | None = None) -> Iterator[None]:
     """Errors of reading, in our words."""
-    try:
-        yield
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, UnicodeError, csv.Error) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise DataError(
+
+    def refusal(reason: str) -> DataError:
+        return DataError(
             f"cannot read {file.name} as {format or 'its ending and content suggest'} ({reason}): "
             f"mend the file, or name its format ({', '.join(get_args(Format))}) with format= (--format)"
-        ) from error
+        )
+
+    with decoding(refusal):
+        yield

@@ -14,15 +14,16 @@ from elcrec.data.columns import (
     candidates,
     canonical,
     choose_columns,
-    list_columns,
     looks_like_time,
     shown,
     sounds_like_clock,
 )
 from elcrec.data.files import read_column, scan
-from elcrec.data.id_columns import Found, missing_rows, refuse_totals, validate_ids
+from elcrec.data.id_columns import Found, as_integers, missing_rows, refuse_totals, validate_ids
+from elcrec.data.joining import ID, event_ids
+from elcrec.data.nested import exploded
 from elcrec.data.raw import Asked, Raw
-from elcrec.data.time_columns import holds_times, is_clock, joined_clock, validate_times
+from elcrec.data.time_columns import holds_times, is_clock, joined_clock, quick_times, validate_times
 from elcrec.errors import DataError
 
 Missing = Literal["refuse", "drop", "keep"]
@@ -45,6 +46,7 @@ class Layout:
         missing: What happens to rows without an id or a time: ``refuse`` the log, ``drop`` the rows, or ``keep``
             words such as ``None`` as ids.
         encoding: Of text that is not UTF-8.
+        event_ids: Read the column ``event_id``, where there is one.
     """
 
     format: str | None = None
@@ -55,6 +57,7 @@ class Layout:
     time_format: str | None = None
     missing: Missing = "refuse"
     encoding: str | None = None
+    event_ids: bool = False
 
     @property
     def by_role(self) -> dict[str, str | None]:
@@ -108,13 +111,22 @@ def understand(source: Any, layout: Layout) -> Understood:
     is_file = isinstance(source, str | Path) or _is_several(source)
     parts = scan(source, layout.asked()) if is_file else [_table(source)]
     notes = [note for part in parts for note in part.notes]
-    parts = [_exploded(part, layout, notes) for part in parts]
+    parts = [exploded(part, layout, notes) for part in parts]
     names = choose_columns(parts[0].frame.collect_schema().names(), {**layout.by_role, "event": None}, notes)
+    if layout.event_ids and ID in parts[0].frame.collect_schema() and ID not in names.values():
+        names[ID] = ID
     _check_parts(parts, names)
-    found = Found(parts[0].name, partial(_line_of, parts), layout.missing, notes)
+    found = Found(
+        parts[0].name if len(parts) == 1 else f"the log of {len(parts)} files",
+        partial(_line_of, parts),
+        layout.missing,
+        notes,
+    )
     columns = {role: _column(parts, name, role) for role, name in names.items()}
     kinds = _kinds(columns.pop("event", None))
     _join_clock(parts, names, columns)
+    if not any(part.guessed for part in parts):
+        columns = {role: _quick(column, role, parts[0], layout) for role, column in columns.items()}
     _keep_whole_rows(columns, found)
     read = []
     for role in list(columns):
@@ -192,65 +204,6 @@ def _texts(column: pl.Series) -> pl.Series:
     return column.cast(pl.String) if isinstance(column.dtype, pl.Categorical | pl.Enum) else column
 
 
-# ---------------------------------------------------------------------- nested lists
-
-
-def _exploded(part: Raw, layout: Layout, notes: list[str]) -> Raw:
-    """A row an event, where a row holds the events of a user as a list."""
-    schema = part.frame.collect_schema()
-    lists = {name for name, kind in schema.items() if isinstance(kind, pl.List | pl.Array)}
-    if not lists:
-        return part
-    item = layout.item_column or next(iter(candidates("item_id", schema.names())), None)
-    if item is not None and item not in lists:
-        return part
-    user = layout.user_column or next(iter(candidates("user_id", schema.names())), None)
-    item = item or next((name for name in list_columns(schema.names()) if name in lists), None)
-    if item is None or user is None or user in lists:
-        return part
-    inner = schema[item].inner  # type: ignore[attr-defined]
-    time = next((name for name in _times_of(lists - {item}, layout)), None)
-    together = [item] if time is None else [item, time]
-    others = [name for name in schema.names() if name not in lists]
-    whole = part.frame.select(*others, *(pl.col(name).cast(pl.List(schema[name].inner)) for name in together))  # type: ignore[attr-defined]
-    if time is not None:
-        _refuse_other_lengths(part, whole, item, time)
-    frame = whole.filter(pl.col(item).list.len() > 0).explode(together)
-    if time is not None and not candidates("timestamp", [time]):
-        frame = frame.rename({time: "timestamp"})
-    if isinstance(inner, pl.Struct):
-        fields = [one.name for one in inner.fields]
-        if not candidates("item_id", fields) and layout.item_column is None:
-            return part
-        hidden = [name for name in others if name in fields]
-        frame = frame.drop(hidden).unnest(item)
-    elif canonical(item) not in map(canonical, candidates("item_id", [item])):
-        frame = frame.rename({item: "item_id"})
-    timed = candidates("timestamp", frame.collect_schema().names()) or layout.timestamp_column is not None
-    unread = [name for name in sorted(lists) if name not in together and looks_like_time(name)]
-    notes.append(
-        f"{part.name}: {item!r} holds several events a row"
-        + ("" if timed else ", taken as oldest first")
-        + (f"; {shown(unread)} may hold their times: --set timestamp_column=NAME" if unread and not timed else "")
-    )
-    return Raw(**{**part.__dict__, "frame": frame.collect().lazy(), "line_of": lambda row: f"event {row + 1}"})
-
-
-def _refuse_other_lengths(part: Raw, frame: pl.LazyFrame, item: str, time: str) -> None:
-    rows = frame.select(pl.col(item).list.len() != pl.col(time).list.len()).collect()[item].fill_null(True)
-    if rows.any():
-        where = part.line_of(int(rows.arg_true()[0]))
-        raise DataError(f"{part.name}, {where}: {item!r} and {time!r} hold other numbers of values: one time an item")
-
-
-def _times_of(lists: set[str], layout: Layout) -> list[str]:
-    if layout.timestamp_column in lists:
-        return [str(layout.timestamp_column)]
-    return candidates("timestamp", [*lists]) or [
-        name for name in sorted(lists) if candidates("timestamp", [canonical(name).removesuffix("s")])
-    ]
-
-
 # ---------------------------------------------------------------------- checks
 
 
@@ -277,7 +230,7 @@ def _join_clock(parts: Sequence[Raw], names: dict[str, str], columns: dict[str, 
 def _keep_whole_rows(columns: dict[str, pl.Series], found: Found) -> None:
     """Refuse rows without an id or a time, or drop them, as the caller says."""
     keeps = found.missing == "keep"
-    masks = {role: missing_rows(column, keeps and role != "timestamp") for role, column in columns.items()}
+    masks = {role: missing_rows(one, keeps and role != "timestamp") for role, one in columns.items() if role != ID}
     lacking = {role: mask for role, mask in masks.items() if mask is not None}
     if not lacking:
         return
@@ -305,16 +258,29 @@ def _keep_whole_rows(columns: dict[str, pl.Series], found: Found) -> None:
         columns[role] = columns[role].filter(whole)
 
 
+def _quick(column: pl.Series, role: str, part: Raw, layout: Layout) -> pl.Series:
+    """Text of the most common forms as what it means: nothing is missing there, and nothing odd."""
+    if column.dtype != pl.String or column.is_empty():
+        return column
+    if role == "timestamp":
+        quick = quick_times(column) if layout.time_format is None else None
+    else:
+        quick = as_integers(column) if part.untyped else None
+    return column if quick is None else quick.alias(role)
+
+
 def _validated(column: pl.Series, role: str, parts: Sequence[Raw], layout: Layout, found: Found) -> pl.Series:
     if column.is_empty():
         raise DataError(f"{found.name}: the data has a header but no rows: nothing to learn from")
     if any(part.guessed for part in parts):
         _refuse_guessed(column, found)
+    if role == ID:
+        return event_ids(column)
     if role == "timestamp":
         return validate_times(column, layout.time_format, found).alias(role)
     if role == "user_id":
         refuse_totals(column, found)
-    if column.dtype == pl.String and column.str.contains(r"^\s*\[.*\]\s*$").all():
+    if column.dtype == pl.String and column[0].startswith("[") and column.str.contains(r"^\[.*\]\s*$").all():
         raise DataError(
             f"{role} holds lists, such as {column[0][:40]!r}: write one event a row, or JSON Lines with lists"
         )

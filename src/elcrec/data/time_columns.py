@@ -8,7 +8,7 @@ import polars as pl
 
 from elcrec.data.dialect import EPOCH
 from elcrec.data.id_columns import Found
-from elcrec.data.time_text import parse_times
+from elcrec.data.time_text import iso_times, parse_times
 from elcrec.data.times import PER_SECOND, Unit, unit_of_number
 from elcrec.errors import DataError
 
@@ -53,6 +53,15 @@ def validate_times(column: pl.Series, time_format: str | None, found: Found) -> 
     if column.dtype.is_numeric():
         _refuse_mixed_units(column, found)
     return column
+
+
+def quick_times(column: pl.Series) -> pl.Series | None:
+    """Text of the most common forms, whole numbers and ISO 8601, without a look at each value; None for any other."""
+    first = column[0]
+    if first is not None and first.isdecimal():
+        numbers = column.cast(pl.Int64, strict=False)
+        return None if numbers.has_nulls() else numbers
+    return iso_times(column)
 
 
 def _narrow(column: pl.Series, found: Found) -> pl.Series:
@@ -153,7 +162,7 @@ def _refuse_mixed_units(column: pl.Series, found: Found) -> None:
     low, high = float(column.min()), float(column.max())  # type: ignore[arg-type]
     if unit_of_number(low) == unit_of_number(high):
         return
-    size = column.abs()
+    size = column.cast(pl.Float64).abs()
     moments, small = size.filter(size >= EPOCH), size.filter((size < EPOCH) & (column > 0))
     first, last = moments.min(), moments.max()
     # Numbers that count steps grow without a gap.

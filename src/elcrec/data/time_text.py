@@ -58,9 +58,6 @@ def parse_times(column: pl.Series, time_format: str | None, where: Where, name: 
     column = column.str.strip_chars()
     if time_format is not None:
         return _by_format(column, time_format, where, name)
-    quick = _iso(column)
-    if quick is not None:
-        return quick
     shape = next((one for one, pattern in _SHAPES.items() if re.match(pattern, column[0])), None)
     if shape is None:
         raise _unread(column, pl.Series([True]), where, name)
@@ -76,10 +73,10 @@ def parse_times(column: pl.Series, time_format: str | None, where: Where, name: 
     return _built(column, parts, where, name)
 
 
-def _iso(column: pl.Series) -> pl.Series | None:
+def iso_times(column: pl.Series) -> pl.Series | None:
     """The common forms by Polars itself; None where one value does not fit."""
     first = column[0]
-    if not re.match(r"^\d{4}-\d\d-\d\d", first):
+    if first is None or not re.match(r"^\d{4}-\d\d-\d\d", first):
         return None
     zoned = re.search(r"(Z| UTC)$", first)
     if zoned is not None:

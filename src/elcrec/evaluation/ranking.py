@@ -28,11 +28,13 @@ class Wish(NamedTuple):
         strength: 0 to 1; 0 without a bonus.
         bonus_V: [V + 1], of each item index.
         barred_V: bool [V + 1], items that are not ranked.
+        shown_QX: int64 [Q, X], items that are not ranked for each history; 0 is none.
     """
 
     strength: float = 0.0
     bonus_V: Tensor | None = None
     barred_V: Tensor | None = None
+    shown_QX: Tensor | None = None
 
 
 def user_vectors(network: ELCRecNetwork, item_N: Tensor, start_Q: Tensor, end_Q: Tensor, max_seq_len: int) -> Tensor:
@@ -106,12 +108,19 @@ def score_blocks(
     for at_B in order_Q.split(SCORE_ROWS):
         user_BD = _filled(user_QD[at_B])
         score_BV = torch.mm(user_BD, table_DV, out=buffer[: len(user_BD)])[: at_B.numel()]
-        if wish is not None and wish.bonus_V is not None:
-            score_BV.mul_(1 - wish.strength).add_(wish.bonus_V, alpha=wish.strength)
-        if wish is not None and wish.barred_V is not None:
-            score_BV.masked_fill_(wish.barred_V, float("-inf"))
+        if wish is not None:
+            _grant(score_BV, wish, at_B)
         _exclude(score_BV, item_N, start_Q[at_B], end_Q[at_B], exclude_seen)
         yield at_B, score_BV
+
+
+def _grant(score_BV: Tensor, wish: Wish, at_B: Tensor) -> None:
+    if wish.bonus_V is not None:
+        score_BV.mul_(1 - wish.strength).add_(wish.bonus_V, alpha=wish.strength)
+    if wish.barred_V is not None:
+        score_BV.masked_fill_(wish.barred_V, float("-inf"))
+    if wish.shown_QX is not None:
+        score_BV.scatter_(1, wish.shown_QX[at_B], float("-inf"))
 
 
 def ranks_by_scores(

@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 RESAMPLES = 2000
+DECIMALS = 12
+DRAWN_AT_ONCE = 1 << 20
 
 
 class Difference(NamedTuple):
@@ -49,15 +51,24 @@ def paired_difference(ours_Q: NDArray[np.float64], theirs_Q: NDArray[np.float64]
 
     if ours_Q.shape != theirs_Q.shape:
         raise ValueError(f"{len(ours_Q):,} users against {len(theirs_Q):,}: the same users are compared")
-    difference_Q = ours_Q - theirs_Q
+    # Means over seeds differ in the last bits by the order of the sum: what is equal has to count as equal.
+    difference_Q = np.round(ours_Q - theirs_Q, DECIMALS)
     if not difference_Q.any():
         return Difference(0.0, 0.0, 0.0, 1.0)
     p = float(wilcoxon(difference_Q, zero_method="pratt").pvalue)
-    # Resampling users with replacement is drawing how often each distinct difference occurs.
-    value_X, count_X = np.unique(difference_Q, return_counts=True)
-    drawn = np.random.default_rng(seed).multinomial(len(difference_Q), count_X / len(difference_Q), RESAMPLES)
-    low, high = np.quantile(drawn @ value_X / len(difference_Q), [0.025, 0.975])
+    low, high = np.quantile(_resampled_means(difference_Q, seed), [0.025, 0.975])
     return Difference(float(difference_Q.mean()), float(low), float(high), p)
+
+
+def _resampled_means(difference_Q: NDArray[np.float64], seed: int) -> NDArray[np.float64]:
+    """Means over users drawn with replacement: [R]; memory stays the same however many users there are."""
+    # Drawing users is drawing how often each distinct difference occurs.
+    value_X, count_X = np.unique(difference_Q, return_counts=True)
+    random, share_X = np.random.default_rng(seed), count_X / len(difference_Q)
+    rows = max(1, DRAWN_AT_ONCE // len(value_X))
+    sizes = [min(rows, RESAMPLES - first) for first in range(0, RESAMPLES, rows)]
+    sums = [random.multinomial(len(difference_Q), share_X, size) @ value_X for size in sizes]
+    return np.concatenate(sums) / len(difference_Q)
 
 
 def holm(p_values: list[float]) -> list[float]:

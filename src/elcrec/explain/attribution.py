@@ -17,9 +17,20 @@ WEIGHT_TEMPERATURE = 0.05
 ENCODE_ROWS = 512
 
 
-def intent_weights(cosine_QK: Tensor) -> Tensor:
-    """Soft intents: ``softmax_k(cos(h, c_k) / .05)``, [Q, K], rows sum to 1."""
-    return (cosine_QK / WEIGHT_TEMPERATURE).softmax(dim=1)
+def intent_weights(cosine_QK: Tensor, excluded: Tensor | None = None) -> Tensor:
+    """Soft intents: ``softmax_k(cos(h, c_k) / .05)`` over all intents but those excluded.
+
+    Args:
+        cosine_QK: [Q, K].
+        excluded: int64 [X], intents that weigh nothing.
+
+    Returns:
+        [Q, K], rows sum to 1 (0 where every intent is excluded).
+    """
+    if excluded is None or not len(excluded):
+        return (cosine_QK / WEIGHT_TEMPERATURE).softmax(dim=1)
+    open_QK = cosine_QK.index_fill(1, excluded, -torch.inf)
+    return (open_QK / WEIGHT_TEMPERATURE).softmax(dim=1).nan_to_num(0.0)
 
 
 @dataclass(frozen=True)
@@ -125,8 +136,9 @@ def pulls(
     """How much nearer to intents each item brings a history: ``cos(h, c) - cos(h without the item, c)``.
 
     Every history is encoded once more for each of its items, without it. (Splitting h over positions would be
-    cheaper, but attention has mixed the items by then: it names other items than the ones that matter.) The only
-    item of a history gets the whole cosine.
+    cheaper, but attention has mixed the items by then: it names other items than the ones that matter.) An item that
+    comes several times is left out everywhere, and its pull stands at each of its places. The only item of a history
+    gets the whole cosine.
 
     Args:
         network: In evaluation mode.
@@ -154,14 +166,24 @@ def pulls(
     whole_QM = torch.cat([cosines(item_QW[at_B], length_Q[at_B], at_B) for at_B in all_Q.split(ENCODE_ROWS)])
     row_R, left_R = torch.nonzero(torch.arange(width, device=item_N.device) < length_Q[:, None], as_tuple=True)
     pull_QWM[row_R, left_R] = whole_QM[row_R]
-    some_R = length_Q[row_R] > 1
-    row_R, left_R = row_R[some_R], left_R[some_R]
-    kept_W = torch.arange(max(1, width - 1), device=item_N.device)
-    for at_B in torch.arange(len(row_R), device=item_N.device).split(ENCODE_ROWS):
+    # Each item once: at its first place, from which its pull goes over to the others.
+    first_R = first_places(item_QW)[row_R, left_R]
+    for at_B in torch.nonzero(first_R == left_R).flatten().split(ENCODE_ROWS):
         row_B, left_B = row_R[at_B], left_R[at_B]
-        if not len(row_B):  # every history has one item
-            break
-        # Positions from the one left out on come from one place further right.
-        without_BW = item_QW[row_B].gather(1, kept_W + (kept_W >= left_B[:, None]))
-        pull_QWM[row_B, left_B] -= cosines(without_BW, length_Q[row_B] - 1, row_B)
+        kept_BW = (item_QW[row_B] > 0) & (item_QW[row_B] != item_QW[row_B, left_B, None])
+        some_B = kept_BW.any(dim=1)  # not the only item
+        row_B, left_B, kept_BW = row_B[some_B], left_B[some_B], kept_BW[some_B]
+        if len(row_B):
+            order_BW = (~kept_BW).to(torch.uint8).argsort(dim=1, stable=True)[:, : width - 1]
+            pull_QWM[row_B, left_B] -= cosines(item_QW[row_B].gather(1, order_BW), kept_BW.sum(dim=1), row_B)
+    pull_QWM[row_R, left_R] = pull_QWM[row_R, first_R]
     return item_QW, pull_QWM
+
+
+def first_places(item_QW: Tensor) -> Tensor:
+    """Where in its row each item comes first: int64 [Q, W]."""
+    sorted_QW, place_QW = item_QW.sort(dim=1, stable=True)
+    begins_QW = torch.ones_like(sorted_QW, dtype=torch.bool)
+    begins_QW[:, 1:] = sorted_QW[:, 1:] != sorted_QW[:, :-1]
+    begin_QW = (begins_QW * torch.arange(item_QW.shape[1], device=item_QW.device)).cummax(dim=1).values
+    return torch.empty_like(place_QW).scatter_(1, place_QW, place_QW.gather(1, begin_QW))

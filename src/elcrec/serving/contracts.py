@@ -4,14 +4,22 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
+from litestar.openapi.spec import OpenAPIType, Schema
+from litestar.params import Body
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+NUMBER, STRING, NULL = OpenAPIType.NUMBER, OpenAPIType.STRING, OpenAPIType.NULL
 TextId = Annotated[str, Meta(min_length=1, max_length=256)]
 WholeId = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 Id = TextId | WholeId
 Share = Annotated[float, Meta(ge=0, le=1)]
 Count = Annotated[int, Meta(ge=1, le=2**31)]
 Intent = Annotated[int, Meta(ge=0, le=2**31)]
+# Whole numbers stay whole: nanoseconds have more digits than a float. To clients both are numbers.
+Timestamp = Annotated[
+    int | float | TextId | None,
+    Body(schema_extra={"one_of": [Schema(type=kind) for kind in (NUMBER, STRING, NULL)]}),
+]
 Unknown = Literal["popular", "intents", "error"]
 
 
@@ -35,6 +43,7 @@ class Wishes(Struct, forbid_unknown_fields=True, kw_only=True):
         allow: Only these items.
         deny: None of these items.
         attributes: Only items with at least one of these attributes.
+        all_attributes: Only items with every one of these attributes.
         intents: Steer toward these.
         exclude_intents: Score without these.
         strength: How far ``intents`` goes.
@@ -51,6 +60,7 @@ class Wishes(Struct, forbid_unknown_fields=True, kw_only=True):
     allow: list[Id] | None = None
     deny: list[Id] = []
     attributes: list[TextId] = []
+    all_attributes: list[TextId] = []
     intents: list[Intent] = []
     exclude_intents: list[Intent] = []
     strength: Share = 0.8
@@ -135,14 +145,15 @@ class NewEvent(Struct, forbid_unknown_fields=True):
     Attributes:
         user_id: Who; anybody, known or not.
         item_id: What.
-        event_id: Tells it from all others, so that it may be sent again; default: a fresh one.
-        timestamp: Seconds since 1970 (or a number as in the log), or ISO 8601 text; default: now.
+        event_id: Tells it from all others, so that it may be sent again; without one, user, item and timestamp do.
+        timestamp: Seconds since 1970 (its size tells milliseconds and finer), ISO 8601 text, or a number as in the
+            log; default: now.
     """
 
     user_id: Id
     item_id: Id
     event_id: TextId | None = None
-    timestamp: float | TextId | None = None
+    timestamp: Timestamp = None
 
 
 class NewEvents(Struct, forbid_unknown_fields=True):
@@ -170,7 +181,7 @@ class Stored(Struct):
 
 
 class PastEvent(Struct):
-    """An event of a history."""
+    """An event of a history; ``timestamp`` is in seconds since 1970, or a number as in the log."""
 
     item_id: str | int
     title: str | None

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import torch
 
-from elcrec.errors import RunError, UnknownIdError
+from elcrec.errors import RunError, SettingsError, UnknownIdError
 from elcrec.serving.contracts import Map, Wishes
 from elcrec.serving.options import Options
 from elcrec.serving.people import Numbers, history
@@ -139,7 +139,8 @@ class Snapshot:
         key = _key(wishes)
         plan = self._plans.get(key)
         if plan is None:
-            slow = bool(wishes.intents or wishes.diversify or wishes.attributes or wishes.allow or wishes.deny)
+            slow = bool(wishes.intents or wishes.diversify or wishes.attributes or wishes.all_attributes)
+            slow = slow or bool(wishes.allow or wishes.deny)
             plan = await self.ask(lambda: self._plan(wishes)) if slow else self._plan(wishes)
             if len(self._plans) >= PLANS:
                 self._plans.pop(next(iter(self._plans)))
@@ -158,6 +159,7 @@ class Snapshot:
             allow=wishes.allow,
             deny=wishes.deny,
             attributes=wishes.attributes,
+            all_attributes=wishes.all_attributes,
             approximate=self.approximate,
         )
 
@@ -172,6 +174,7 @@ def _key(wishes: Wishes) -> Any:
         None if wishes.allow is None else tuple(map(str, wishes.allow)),
         tuple(map(str, wishes.deny)),
         tuple(wishes.attributes),
+        tuple(wishes.all_attributes),
         tuple(wishes.intents),
         tuple(wishes.exclude_intents),
     )
@@ -279,19 +282,22 @@ class Engine:
         async with self._reloading:
             changed = stamp_of(self.options.run).model != self.snapshot.stamp.model
             if changed:
-                fresh = await asyncio.to_thread(_load_and_prepare, self.options, self.snapshot.study)
+                fresh = await asyncio.to_thread(_load_and_prepare, self.options, self.snapshot.study, self.store)
                 self.snapshot = fresh  # who asks the old one already is answered by it
             if stamp_of(self.snapshot.run).names != self.snapshot.stamp.names:
                 await self.snapshot.ask(self.snapshot.read_names)
             return changed
 
 
-def _load_and_prepare(options: Options, study: ThreadPoolExecutor) -> Snapshot:
+def _load_and_prepare(options: Options, study: ThreadPoolExecutor, store: Store) -> Snapshot:
     try:
         snapshot = Snapshot.load(options, study)
         snapshot.prepare()
+        store.adopt(snapshot.model.clock.kind)
     except RunError:
         raise
+    except SettingsError as error:
+        raise RunError(str(error)) from error
     except Exception as error:
         raise RunError(f"{options.run} is damaged: {error}") from error
     return snapshot

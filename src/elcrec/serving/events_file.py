@@ -3,51 +3,60 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import polars as pl
 
+from elcrec.data.joining import ID, is_id
 from elcrec.errors import DataError
-from elcrec.serving.store import Event
+from elcrec.serving.people import in_log_time
+from elcrec.serving.store import Event, in_order
 
 if TYPE_CHECKING:
     from elcrec.recommender import ELCRec
 
 
-def events_as_log(model: ELCRec, events: Iterable[Event]) -> pl.DataFrame:
+class Exported(NamedTuple):
+    """Events as rows, and how many are none.
+
+    Attributes:
+        rows: ``user_id``, ``item_id``, ``timestamp`` (where the log has times) in the types that the log has, and
+            ``event_id``; in order of time.
+        left_out: Events whose ids or times the log cannot hold; new ones of that kind are refused when they come.
+    """
+
+    rows: pl.DataFrame
+    left_out: int
+
+
+def events_as_log(model: ELCRec, events: Iterable[Event]) -> Exported:
     """Events as new rows of the log that a model learnt from.
 
     Args:
         model: The model that was served; its log says what ids and times look like.
         events: What a store gave.
 
-    Returns:
-        ``user_id``, ``item_id`` and, where the log has times, ``timestamp``: whole numbers and dates where the log has
-        them and all events do.
-
     Raises:
         DataError: There are none.
     """
-    rows = [(event.user_id, event.item_id, event.time) for event in events]
-    if not rows:
+    log, every = model.log.frame.schema, in_order(list(events))
+    users, items = log["user_id"], log["item_id"]
+    words = model.settings.missing == "keep"
+    fitting = [event for event in every if is_id(event.user_id, users, words) and is_id(event.item_id, items, words)]
+    placed = in_log_time(model.clock, fitting)
+    if not placed:
         raise DataError("the store holds no events: nothing is new")
-    frame = pl.DataFrame(rows, schema=["user_id", "item_id", "timestamp"], orient="row")
-    log = model.log.frame
-    columns = [_ids(frame[name], log.schema[name]) for name in ("user_id", "item_id")]
-    return pl.DataFrame(
-        [*columns, *([_times(frame["timestamp"], log.schema["timestamp"])] if "timestamp" in log else [])]
-    )
+    kept = [event for event, _ in placed]
+    columns = [_ids("user_id", [event.user_id for event in kept], users)]
+    columns.append(_ids("item_id", [event.item_id for event in kept], items))
+    if "timestamp" in log:
+        whole = pl.Int64 if model.clock.whole else pl.Float64
+        times = pl.Series("timestamp", [time for _, time in placed], dtype=whole)
+        columns.append(times.cast(log["timestamp"]))
+    columns.append(pl.Series(ID, [event.event_id for event in kept], dtype=pl.String))
+    return Exported(pl.DataFrame(columns), len(every) - len(kept))
 
 
-def _ids(ids: pl.Series, kind: pl.DataType) -> pl.Series:
-    numbers = ids.cast(kind, strict=False) if kind.is_integer() else None
-    return ids if numbers is None or numbers.has_nulls() else numbers
-
-
-def _times(seconds: pl.Series, kind: pl.DataType) -> pl.Series:
-    if kind.is_temporal():
-        zone = getattr(kind, "time_zone", None)
-        moments = (seconds * 1e6).round().cast(pl.Int64).cast(pl.Datetime("us"))
-        return moments if zone is None else moments.dt.replace_time_zone("UTC").dt.convert_time_zone(zone)
-    whole = kind.is_integer() and bool((seconds == seconds.round()).all())
-    return seconds.cast(pl.Int64) if whole else seconds
+def _ids(name: str, ids: list[str], kind: pl.DataType) -> pl.Series:
+    texts = pl.Series(name, ids, dtype=pl.String)
+    return texts.cast(pl.UInt64 if kind == pl.UInt64 else pl.Int64) if kind.is_integer() else texts

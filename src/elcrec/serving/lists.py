@@ -79,7 +79,7 @@ def check(wishes: Wishes, max_k: int, max_history: int) -> None:
         raise Refused(400, "say for whom: user_id, or history (one of them)")
     if wishes.k > max_k:
         raise Refused(400, f"k={wishes.k}: this server lists at most {max_k} items")
-    for name in ("history", "allow", "deny", "attributes", "intents", "exclude_intents"):
+    for name in ("history", "allow", "deny", "attributes", "all_attributes", "intents", "exclude_intents"):
         given = getattr(wishes, name)
         if given is not None and len(given) > max_history:
             raise Refused(400, f"{name} holds {len(given):,} entries: this server takes at most {max_history:,}")

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import datetime
-import math
-import time
-import uuid
 from collections.abc import Sequence
 from typing import Annotated, Any
 
@@ -14,7 +10,7 @@ import polars as pl
 from litestar import delete, get, post
 from litestar.params import Parameter
 
-from elcrec.errors import SettingsError
+from elcrec.data.clock import Time
 from elcrec.serving.contracts import (
     Forgotten,
     Found,
@@ -22,12 +18,14 @@ from elcrec.serving.contracts import (
     HistoryAsked,
     Mix,
     Moment,
+    NewEvent,
     NewEvents,
     PastEvent,
     Stored,
     Weight,
 )
 from elcrec.serving.engine import Engine, Snapshot
+from elcrec.serving.incoming import incoming, without_time
 from elcrec.serving.lists import Ask, engine_of
 from elcrec.serving.people import Numbers, Past, past
 from elcrec.serving.problems import PROBLEMS, Refused
@@ -45,10 +43,7 @@ async def add_events(request: Ask, data: NewEvents) -> Stored:
     writable(engine)
     if data.unknown_items == "error":
         engine.snapshot.model.items_known([event.item_id for event in data.events])
-    events = [
-        Event(one.event_id or uuid.uuid4().hex, str(one.user_id), str(one.item_id), seconds(one.timestamp))
-        for one in data.events
-    ]
+    events = await _incoming(engine, data.events)
     new = await engine.commits.ask(events)
     return Stored(sum(new), [event.event_id for event, is_new in zip(events, new, strict=True) if not is_new])
 
@@ -59,24 +54,13 @@ def writable(engine: Engine) -> None:
         raise Refused(403, "this server is read-only")
 
 
-def seconds(timestamp: float | str | None) -> float:
-    """Seconds since 1970.
-
-    Raises:
-        SettingsError: It is no time.
-    """
-    if timestamp is None:
-        return time.time()
-    if isinstance(timestamp, str):
-        try:
-            moment = datetime.datetime.fromisoformat(timestamp)
-            zoned = moment if moment.tzinfo is not None else moment.replace(tzinfo=datetime.UTC)
-            return zoned.timestamp()
-        except (ValueError, OverflowError) as error:
-            raise SettingsError(f"timestamp {timestamp[:40]!r}: use seconds since 1970 or ISO 8601") from error
-    if not math.isfinite(timestamp):
-        raise SettingsError("timestamp: use a finite number")
-    return float(timestamp)
+async def _incoming(engine: Engine, events: Sequence[NewEvent]) -> list[Event]:
+    """Events as the store takes them."""
+    model = engine.snapshot.model
+    users = without_time(model, events)
+    kept = await asyncio.to_thread(engine.store.read, users) if users else []
+    newest = {user: its.events[-1].time for user, its in zip(users, kept, strict=True) if its.events}
+    return incoming(model, events, newest)
 
 
 async def history_of(engine: Engine, snapshot: Snapshot, user: str) -> tuple[str | int, Past]:
@@ -102,12 +86,9 @@ async def user_history(request: Ask, user_id: str, limit: Most = 100) -> History
     engine = engine_of(request)
     snapshot = engine.snapshot
     user, found = await history_of(engine, snapshot, unslashed(user_id))
-    items, times = snapshot.model.item_ids(found.items[-limit:]), found.times[-limit:].tolist()
+    items, times = snapshot.model.item_ids(found.items[-limit:]), found.times[-limit:]
     titles = snapshot.model.titles
-    events = [
-        PastEvent(item, titles.get(item), None if math.isnan(when) else when)
-        for item, when in zip(items, times, strict=True)
-    ]
+    events = [PastEvent(item, titles.get(item), when) for item, when in zip(items, times, strict=True)]
     return History(user, events, len(found.items))
 
 
@@ -117,7 +98,7 @@ async def user_intents(request: Ask, user_id: str, limit: Most = 50) -> Mix:
     engine = engine_of(request)
     snapshot = engine.snapshot
     user, found = await history_of(engine, snapshot, unslashed(user_id))
-    return await snapshot.ask(lambda: mix(snapshot, user, found.items, found.times.tolist(), limit))
+    return await snapshot.ask(lambda: mix(snapshot, user, found.items, found.times, limit))
 
 
 @post("/intents/of-history", status_code=200, responses=PROBLEMS, summary="What somebody with a history wants")
@@ -128,10 +109,10 @@ async def history_intents(request: Ask, data: HistoryAsked) -> Mix:
     if len(data.history) > most:
         raise Refused(400, f"history holds {len(data.history):,} entries: this server takes at most {most:,}")
     items = snapshot.model.items_known(data.history)
-    return await snapshot.ask(lambda: mix(snapshot, None, items, [math.nan] * len(items), len(items)))
+    return await snapshot.ask(lambda: mix(snapshot, None, items, [None] * len(items), len(items)))
 
 
-def mix(snapshot: Snapshot, user: Any, items: Numbers, times: Sequence[float], limit: int) -> Mix:
+def mix(snapshot: Snapshot, user: Any, items: Numbers, times: Sequence[Time | None], limit: int) -> Mix:
     """The intents of a history and how they came."""
     model = snapshot.model
     names, titles, ids = model.intent_names, model.titles, model.item_ids(items)
@@ -149,7 +130,7 @@ def mix(snapshot: Snapshot, user: Any, items: Numbers, times: Sequence[float], l
                 row["position"],
                 row["item_id"],
                 titles.get(row["item_id"]),
-                None if math.isnan(when) else when,
+                when,
                 row["intent"],
                 names[row["intent"]],
                 row["weight"],

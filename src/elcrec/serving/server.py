@@ -83,6 +83,7 @@ def _one(
 ) -> None:
     """This process answers."""
     keys, store, snapshot = Keys(options.api_key_file), open_store(options.store), Snapshot.load(options)
+    store.adopt(snapshot.model.clock.kind)
     version = snapshot.model.version
     # Threads that compute and the one that answers take turns often: a list must not wait 5 ms for its turn.
     sys.setswitchinterval(0.0005)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
+from elcrec.data.clock import Time
 from elcrec.errors import SettingsError
 
+Kind = Literal["moments", "numbers"]
 MOST_EVENTS = 5000
 """The newest events that are read of anybody."""
 
@@ -20,13 +22,14 @@ class Event(NamedTuple):
         event_id: Tells it from all others: the same event sent twice is kept once.
         user_id: As text.
         item_id: As text.
-        time: Seconds since 1970, or whatever numbers the log has for times.
+        time: Nanoseconds since 1970, or a plain number where the log has such times: a kept time of
+            :class:`elcrec.data.clock.Clock`.
     """
 
     event_id: str
     user_id: str
     item_id: str
-    time: float
+    time: Time
 
 
 class Kept(NamedTuple):
@@ -43,6 +46,13 @@ class Kept(NamedTuple):
 
 class Store(Protocol):
     """Where it is kept; every method may be called from any thread."""
+
+    def adopt(self, kind: Kind) -> None:
+        """Keep times of this kind from now on.
+
+        Raises:
+            SettingsError: There are events with times of the other.
+        """
 
     def write(self, events: Sequence[Event]) -> list[bool]:
         """Keep events, all or none, safe from a crash when this returns: whether each is new."""
@@ -94,6 +104,14 @@ def open_store(url: str) -> Store:
 
         return SqliteStore(url.removeprefix("sqlite:///"))
     raise SettingsError(f"--store {url}: use a file name (SQLite) or redis://HOST:PORT")
+
+
+def of_other_kind(place: str, theirs: str, ours: Kind) -> SettingsError:
+    """Why a store cannot be used."""
+    return SettingsError(
+        f"--store {place} keeps {theirs} as times, and the log of the run has {ours}: "
+        f"name another --store, or serve a run whose log has {theirs}"
+    )
 
 
 def fingerprint(user: str) -> bytes:

@@ -9,10 +9,10 @@ from typing import Any
 import redis
 
 from elcrec.errors import SettingsError
-from elcrec.serving.store import MOST_EVENTS, Event, Kept, fingerprint, in_order, shown
+from elcrec.serving.store import MOST_EVENTS, Event, Kept, Kind, fingerprint, in_order, of_other_kind, shown
 
 PATIENCE = 3.0  # of lists that wait for it
-IDS, FORGOTTEN, USERS = "elcrec:ids", "elcrec:forgotten", "elcrec:users"
+IDS, FORGOTTEN, USERS, TIMES = "elcrec:ids", "elcrec:forgotten", "elcrec:users", "elcrec:times"
 
 # Each script runs as a whole or not at all, and reaches the append-only file as a whole.
 WRITE = """
@@ -27,6 +27,14 @@ for at = 1, #ARGV, 3 do
   end
 end
 return new
+"""
+ADOPT = """
+local before = redis.call('GET', KEYS[1])
+if not before or redis.call('ZCARD', KEYS[2]) == 0 then
+  redis.call('SET', KEYS[1], ARGV[1])
+  return ARGV[1]
+end
+return before
 """
 DELETE = """
 local key = 'elcrec:user:' .. ARGV[1]
@@ -57,8 +65,16 @@ class RedisStore:
             self._redis.ping()
         except (redis.RedisError, ValueError) as error:
             raise SettingsError(f"--store {shown(url)} cannot be used: {error}") from error
+        self._shown = shown(url)
+        self._adopt = self._redis.register_script(ADOPT)
         self._write = self._redis.register_script(WRITE)
         self._delete = self._redis.register_script(DELETE)
+
+    def adopt(self, kind: Kind) -> None:
+        """Keep times of this kind from now on."""
+        before = self._adopt(keys=[TIMES, USERS], args=[kind])
+        if before != kind:
+            raise of_other_kind(self._shown, before, kind)
 
     def write(self, events: Sequence[Event]) -> list[bool]:
         """Keep events, as a whole."""
@@ -116,4 +132,4 @@ class RedisStore:
 
 def _event(user: str, text: str) -> Event:
     event_id, item_id, time = json.loads(text)
-    return Event(event_id, user, item_id, float(time))
+    return Event(event_id, user, item_id, time)

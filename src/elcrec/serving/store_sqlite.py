@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from elcrec.errors import SettingsError
-from elcrec.serving.store import MOST_EVENTS, Event, Kept, fingerprint, in_order
+from elcrec.serving.store import MOST_EVENTS, Event, Kept, Kind, fingerprint, in_order, of_other_kind
 
-FORMAT = 1
+FORMAT = 2
 PATIENCE = 10.0
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS event (
@@ -18,11 +18,20 @@ CREATE TABLE IF NOT EXISTS event (
     event_id TEXT NOT NULL UNIQUE,
     user_id TEXT NOT NULL,
     item_id TEXT NOT NULL,
-    time REAL NOT NULL
+    time NOT NULL
 );
 CREATE INDEX IF NOT EXISTS event_of_user ON event (user_id, number);
+CREATE TABLE IF NOT EXISTS meaning (times TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS forgotten (user BLOB PRIMARY KEY) WITHOUT ROWID;
 """
+# Format 1 made every time a floating-point number; those stay as they are (Clock.time_of knows them).
+FROM_FIRST = (
+    "ALTER TABLE event RENAME TO first_event",
+    "DROP INDEX IF EXISTS event_of_user",
+    *SCHEMA.split(";")[:2],
+    "INSERT INTO event SELECT number, event_id, user_id, item_id, time FROM first_event",
+    "DROP TABLE first_event",
+)
 
 
 class SqliteStore:
@@ -39,11 +48,11 @@ class SqliteStore:
         self._all: list[sqlite3.Connection] = []
         self._lock = threading.Lock()
         try:
-            (version,) = self._connection.execute("PRAGMA user_version").fetchone()
-            if version > FORMAT:
-                raise SettingsError(f"--store {path} was written by a newer elcrec: upgrade elcrec")
             with self._transaction() as connection:
-                for statement in SCHEMA.split(";"):
+                (version,) = connection.execute("PRAGMA user_version").fetchone()
+                if version > FORMAT:
+                    raise SettingsError(f"--store {path} was written by a newer elcrec: upgrade elcrec")
+                for statement in (*(FROM_FIRST if version == 1 else ()), *SCHEMA.split(";")):
                     connection.execute(statement)
                 connection.execute(f"PRAGMA user_version={FORMAT}")
         except sqlite3.Error as error:
@@ -76,6 +85,17 @@ class SqliteStore:
             connection.execute("ROLLBACK")
             raise
         connection.execute("COMMIT")
+
+    def adopt(self, kind: Kind) -> None:
+        """Keep times of this kind from now on."""
+        with self._transaction() as connection:
+            row = connection.execute("SELECT times FROM meaning").fetchone()
+            if row == (kind,):
+                return
+            if row is not None and connection.execute("SELECT 1 FROM event LIMIT 1").fetchone() is not None:
+                raise of_other_kind(self._path, row[0], kind)
+            connection.execute("DELETE FROM meaning")
+            connection.execute("INSERT INTO meaning VALUES (?)", (kind,))
 
     def write(self, events: Sequence[Event]) -> list[bool]:
         """Keep events in one transaction."""

@@ -9,6 +9,7 @@ from torch import Tensor
 from elcrec.config import Settings
 from elcrec.data.batches import shuffled
 from elcrec.data.splits import Split
+from elcrec.errors import TrainingError
 from elcrec.evaluation.behaviour import behaviours
 from elcrec.losses.clustering import nearest_cluster_loss
 from elcrec.model.intents import IntentCenters
@@ -31,6 +32,9 @@ def start_centers(network: ELCRecNetwork, split: Split, settings: Settings) -> N
     256 an intent where there are more; with fewer users than intents the other centres stay random. With
     ``intent_learning`` ``em``, up to 4,096 users an intent, and centroids keep their length.
 
+    Raises:
+        TrainingError: The encoder gives values that are not finite.
+
     Source: released ELCRec, there on all users and on the untrained encoder (``warmup_epochs`` 0); released
     ICLRec for ``em``.
     """
@@ -41,6 +45,8 @@ def start_centers(network: ELCRecNetwork, split: Split, settings: Settings) -> N
     user_M = _sampled(split.learners(), settings, EM_SAMPLE_PER_INTENT if em else SAMPLE_PER_INTENT)
     network.eval()
     behaviour_MD = behaviours(network, split.item_N, split.start_U[user_M], split.train_end_U[user_M] - 1, settings)
+    if not bool(behaviour_MD.isfinite().all()):
+        raise TrainingError("training diverged: behaviour embeddings are not finite; lower learning_rate")
     points = torch.unique(behaviour_MD.double().cpu(), dim=0).numpy()
     n_clusters = min(settings.n_intents, len(points))
     # The released program starts k-means from random rows; a trained encoder has clusters worth finding.

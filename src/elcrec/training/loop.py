@@ -15,7 +15,6 @@ from torch import Tensor
 from elcrec.config import Settings
 from elcrec.data.neighbours import neighbour_matrix
 from elcrec.data.splits import Split
-from elcrec.errors import RunError
 from elcrec.evaluation.intent_health import collapse_warning, effective_intents, intent_health
 from elcrec.evaluation.metrics import ranking_metrics
 from elcrec.evaluation.ranking import target_ranks
@@ -24,6 +23,7 @@ from elcrec.model.network import ELCRecNetwork
 from elcrec.training.centers import settle_centers, start_centers
 from elcrec.training.checkpoint import Progress, load_checkpoint, read_checkpoint, save_checkpoint
 from elcrec.training.distributed import Team
+from elcrec.training.divergence import check_losses, check_weights
 from elcrec.training.optimizer import Optimizer
 from elcrec.training.steps import StepSource
 
@@ -100,7 +100,8 @@ def train(
         to the next; after the warm-up a ``warning`` or None) and ``seconds`` by phase.
 
     Raises:
-        RunError: The loss is not a number, or the checkpoint cannot be read or written.
+        TrainingError: A loss or a weight is not finite; checkpoint and history stay those of the epoch before.
+        RunError: The checkpoint cannot be read or written.
     """
     _prepare(network, split, settings)
     team.alike(network.state_dict().values())
@@ -126,8 +127,7 @@ def train(
                 losses, intents = _run_epoch(
                     network, objective, source, optimizer, generator, reporter, timer, progress, team
                 )
-            if not all(value == value for value in losses.values()):
-                raise RunError(f"the loss became NaN in epoch {epoch}: lower learning_rate")
+            check_weights(network.state_dict().values(), epoch, settings)
             with network.encoder.smoothed():
                 valid = validate(network, split, settings, team)
                 better = valid[SELECT_ON] > progress.best_value
@@ -189,7 +189,7 @@ def _run_epoch(
     settings, done = objective.settings, len(progress.history)
     warming_up = done < settings.warmup_epochs
     device = source.learner_M.device
-    sums = torch.zeros(len(Terms._fields), device=device)
+    sums, terms_S = torch.zeros(len(Terms._fields), device=device), []
     users_K = torch.zeros(network.centers.weight.shape[0], device=device)
     closeness = torch.zeros(2, device=device)
     for number, step in enumerate(source.epoch(generator), start=1):
@@ -200,18 +200,23 @@ def _run_epoch(
         timer("backward")
         optimizer.move(1 - passed)
         timer("step")
-        sums += torch.stack([term.detach() for term in terms])
+        terms_S.append(torch.stack([term.detach() for term in terms]))
+        sums += terms_S[-1]
         users_K += team.sum(torch.bincount(assigned.intent_B, minlength=users_K.numel()))
         closeness += torch.stack([assigned.cosine_B.sum(), assigned.margin_B.sum()])
         if number % 10 == 0:  # reading values waits for the device
-            reporter.step(_means(team.sum(sums.clone()), number), effective_intents(users_K))
+            means = _means(team.sum(sums.clone()), number)
+            check_losses(means, terms_S, done + 1, settings, team)
+            reporter.step(means, effective_intents(users_K))
         else:
             reporter.step(None, None)
+    means = _means(team.sum(sums), source.n_steps)
+    check_losses(means, terms_S, done + 1, settings, team)
     cosine, margin = (team.sum(closeness) / users_K.sum()).tolist()
     health = {**intent_health(users_K, network.centers.weight), "cosine": cosine, "margin": margin}
     if not warming_up:
         health["warning"] = collapse_warning(health, len(users_K), int(users_K.sum()))
-    return _means(team.sum(sums), source.n_steps), health
+    return means, health
 
 
 @torch.no_grad()

@@ -1,0 +1,38 @@
+"""Items that nobody chose, slipped into the histories that are asked about."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from elcrec.data.splits import Split
+
+
+def with_noise(split: Split, share: float, seed: int) -> Split:
+    """The same items to predict, with items drawn uniformly slipped into the histories before them.
+
+    Args:
+        split: A log; all of its users keep their training part.
+        share: Chance of an event of the training part to be followed by such an item, 0 to 1.
+        seed: Of the draws.
+    """
+    random = np.random.default_rng(seed)
+    asked_U = (split.valid_U >= 0) | (split.test_U >= 0)
+    old_N = split.before(split.train_end_U.where(asked_U, split.start_U)).cpu().numpy()
+    item_N = split.item_N.cpu().numpy()
+    _, first_V = np.unique(item_N, return_index=True)
+    item_V = item_N[np.sort(first_V)]  # in the order they come up, as in the studies before
+    followed_N = np.zeros(len(item_N), dtype=np.int64)
+    followed_N[old_N] = random.random(int(old_N.sum())) < share
+    drawn = item_V[random.integers(len(item_V), size=int(followed_N.sum()))]
+    whole = np.insert(item_N, np.flatnonzero(followed_N) + 1, drawn)
+    before_N1 = torch.from_numpy(np.concatenate([[0], np.cumsum(followed_N)])).to(split.item_N.device)
+
+    def moved(at_U: Tensor) -> Tensor:
+        return at_U.where(at_U < 0, at_U + before_N1[at_U])
+
+    return Split(
+        torch.from_numpy(whole).to(split.item_N.device),
+        *(moved(at_U) for at_U in (split.start_U, split.end_U, split.train_end_U, split.valid_U, split.test_U)),
+    )

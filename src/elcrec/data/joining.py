@@ -1,0 +1,189 @@
+"""New events onto a log: ids and times as the log has them, and each event once."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from elcrec.data.clock import NAMES, NANOSECONDS, Clock, Time
+from elcrec.data.id_columns import MISSING
+from elcrec.data.ids import nameable
+from elcrec.data.times import unit_of, unit_of_number
+from elcrec.errors import DataError
+
+LOWEST, HIGHEST = -(2**63), 2**63 - 1
+ID = "event_id"
+
+
+def joined(log: pl.DataFrame, newer: pl.DataFrame) -> pl.DataFrame:
+    """The rows of a log, then those of newer events that it does not hold; see ``Interactions.joined``.
+
+    Raises:
+        DataError: The events do not fit the log.
+    """
+    timed = "timestamp" in log.columns
+    if timed != ("timestamp" in newer.columns):
+        with_times, without = ("log", "new events") if timed else ("new events", "log")
+        raise DataError(f"the {with_times} have timestamps and the {without} have none: give both or neither")
+    pairs = [alike(log[name], newer[name]) for name in ("user_id", "item_id")]
+    if timed:
+        pairs.append((_stored(log["timestamp"]), like(newer["timestamp"], log["timestamp"])))
+    ids = [newer[ID]] if ID in newer.columns else []
+    ours, theirs = pl.DataFrame([pair[0] for pair in pairs]), pl.DataFrame([pair[1] for pair in pairs] + ids)
+    theirs = _each_id_once(theirs)
+    if timed:
+        return pl.concat([ours, _beyond(ours, theirs.select(ours.columns))])
+    if ID in log.columns:
+        ours = ours.with_columns(log[ID])
+    if ID in ours.columns and ID in theirs.columns:
+        theirs = theirs.join(ours.select(ID), on=ID, how="anti", maintain_order="left")
+    return pl.concat([ours, theirs], how="diagonal")
+
+
+def event_ids(column: pl.Series) -> pl.Series:
+    """A column of event ids as text; nothing where there is none."""
+    ids = column.cast(pl.String).alias(ID)
+    return ids.set(ids == "", None)
+
+
+def _each_id_once(newer: pl.DataFrame) -> pl.DataFrame:
+    if ID not in newer.columns:
+        return newer
+    several = (
+        newer.filter(pl.col(ID).is_not_null()).unique(["user_id", "item_id", ID]).filter(pl.col(ID).is_duplicated())
+    )
+    if not several.is_empty():
+        raise DataError(
+            f"event_id {several[ID][0]!r} names several events: an event has an id of its own; "
+            f"mend the column, or leave it out"
+        )
+    return newer.filter(pl.col(ID).is_null() | pl.col(ID).is_first_distinct())
+
+
+def _beyond(log: pl.DataFrame, newer: pl.DataFrame) -> pl.DataFrame:
+    """What occurs more often in newer events than in a log, so often more: together they hold the larger number."""
+    key = log.columns
+    held = log.join(newer.unique(), on=key, how="semi").group_by(key).agg(held=pl.len())
+    counted = newer.with_columns(number=pl.int_range(pl.len()).over(key))
+    found = counted.join(held, on=key, how="left", maintain_order="left")
+    return found.filter(pl.col("number") >= pl.col("held").fill_null(0)).select(key)
+
+
+# ---------------------------------------------------------------------- ids
+
+
+def alike(ours: pl.Series, theirs: pl.Series) -> tuple[pl.Series, pl.Series]:
+    """Ids of a log and of newer events in one type: text where the log has text, else integers of 64 bits.
+
+    Raises:
+        DataError: The newer ids are none of that kind.
+    """
+    name = ours.name
+    if ours.dtype == pl.String:
+        return ours, theirs.cast(pl.String)
+    numbers = as_integers(theirs) if theirs.dtype == pl.String else theirs
+    if numbers is None or not numbers.dtype.is_integer():
+        odd = theirs.filter(theirs.cast(pl.Int64, strict=False).is_null()) if theirs.dtype == pl.String else theirs
+        shown = f", such as {odd[0]!r}" if len(odd) else ""
+        raise DataError(
+            f"{name} is {ours.dtype} in the log and {theirs.dtype} in the new events{shown}: make them alike"
+        )
+    both = (ours, numbers)
+    if all(_ends(ids)[1] <= HIGHEST for ids in both):
+        return ours.cast(pl.Int64), numbers.cast(pl.Int64)
+    if all(_ends(ids)[0] >= 0 for ids in both):
+        return ours.cast(pl.UInt64), numbers.cast(pl.UInt64)
+    raise DataError(f"{name} is negative here and beyond 2^63 there: no integer of 64 bits holds both; use text")
+
+
+def as_integers(ids: pl.Series) -> pl.Series | None:
+    """Text as the integers it is written as; None where some is not (``007`` is none)."""
+    for kind in (pl.Int64, pl.UInt64):
+        numbers = ids.cast(kind, strict=False)
+        if numbers.null_count() == ids.null_count() and (numbers.cast(pl.String) == ids).all():
+            return numbers
+    return None
+
+
+def is_id(text: str, kind: pl.DataType, words: bool = False) -> bool:
+    """Whether text is an id that a log's column of a type can hold and everybody name.
+
+    Args:
+        text: The id's text form.
+        kind: The type.
+        words: Whether words for "missing" (``None``) are ids, as with ``missing=keep``.
+    """
+    if kind == pl.String:
+        return nameable(text) is None and text == text.strip() and (words or text not in MISSING)
+    if len(text) > 20 or not text.removeprefix("-").isdecimal() or str(int(text)) != text:
+        return False
+    lowest, highest = (0, 2**64 - 1) if kind == pl.UInt64 else (LOWEST, HIGHEST)
+    return lowest <= int(text) <= highest
+
+
+def _ends(numbers: pl.Series) -> tuple[Time, Time]:
+    """The lowest and the highest."""
+    return numbers.min(), numbers.max()  # type: ignore[return-value]
+
+
+# ---------------------------------------------------------------------- times
+
+
+def like(newer: pl.Series, log: pl.Series) -> pl.Series:
+    """Times of newer events in a log's own type and unit; what is finer than the unit is cut off.
+
+    Raises:
+        DataError: They cannot be told in it.
+    """
+    temporal = [times.dtype.is_temporal() for times in (log, newer)]
+    if temporal[0] != temporal[1]:
+        raise DataError(f"timestamp is {log.dtype} in the log and {newer.dtype} in the new events: make them alike")
+    if not temporal[0]:
+        return _numbers_like(newer, log)
+    if not all(times.dtype in (pl.Date, pl.Datetime) for times in (log, newer)):
+        if log.dtype != newer.dtype:
+            raise DataError(f"the new events do not fit the log: timestamp is {newer.dtype} and {log.dtype}")
+        return newer
+    zones = [getattr(times.dtype, "time_zone", None) for times in (log, newer)]
+    if (zones[0] is None) != (zones[1] is None):
+        raise DataError("the new events do not fit the log: timestamps have a time zone in one and none in the other")
+    return _scaled(newer.to_physical().cast(pl.Int64), unit_of(newer), unit_of(log)).cast(log.dtype)
+
+
+def _stored(log: pl.Series) -> pl.Series:
+    """A log's own times: numbers as whole ones of 64 bits, where they are whole."""
+    return log.cast(pl.Int64) if log.dtype.is_integer() else log.cast(pl.Float64) if log.dtype.is_float() else log
+
+
+def _numbers_like(newer: pl.Series, log: pl.Series) -> pl.Series:
+    clock = Clock.of(log)
+    lowest, highest = _ends(newer)
+    if clock.unit == "number":
+        clock.refuse_foreign(highest)
+        if clock.whole and newer.dtype.is_float() and not (newer == newer.round()).all():
+            raise DataError("timestamps are whole numbers in the log and others in the new events: make them alike")
+        return newer.cast(pl.Int64 if clock.whole else pl.Float64)
+    units = {unit_of_number(lowest), unit_of_number(highest)}
+    if clock.unit == "s":  # those before 1973 are small
+        units = {"s" if unit == "number" else unit for unit in units}
+    if len(units) > 1 or "number" in units:
+        raise DataError(
+            f"the log tells time in {NAMES[clock.unit]} since 1970, the new events from {lowest} to {highest}: "
+            f"use one unit, seconds or finer"
+        )
+    [unit] = units
+    if not clock.whole:
+        return newer.cast(pl.Float64) * (NANOSECONDS[unit] / NANOSECONDS[clock.unit])
+    if newer.dtype.is_float() and unit in ("s", "ms"):  # as exactly as 64 bits tell them
+        newer, unit = (newer * (NANOSECONDS[unit] // NANOSECONDS["us"])).round(), "us"
+    return _scaled(newer.cast(pl.Int64), unit, clock.unit)
+
+
+def _scaled(times: pl.Series, unit: str, to: str) -> pl.Series:
+    """Whole numbers of one unit as those of another."""
+    ours, theirs = NANOSECONDS[unit], NANOSECONDS[to]
+    if ours <= theirs:
+        return times // (theirs // ours)
+    ratio = ours // theirs
+    if max(map(abs, _ends(times))) > HIGHEST // ratio:
+        raise DataError(f"some new events are so far from 1970 that 64 bits cannot tell them in {NAMES[to]}")
+    return times * ratio

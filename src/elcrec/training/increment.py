@@ -1,0 +1,60 @@
+"""Training on from new events: a step as large as what is new."""
+
+from __future__ import annotations
+
+import torch
+
+from elcrec.config import Settings
+from elcrec.data.splits import Split
+from elcrec.model.network import ELCRecNetwork
+from elcrec.training.centers import start_centers
+from elcrec.training.checkpoint import Progress
+from elcrec.training.loop import SELECT_ON, Reporter, train, validate, weights_of
+
+# From this share of new events on, the weights go all the way.
+FULL_STEP = 0.01
+
+
+def step_share(n_new: int, n_events: int) -> float:
+    """How far the weights go to where training on would take them: 0 for no new event, 1 from ``FULL_STEP`` on.
+
+    Args:
+        n_new: New events learnt from.
+        n_events: All events learnt from, the new ones included.
+    """
+    return min(1.0, n_new / (FULL_STEP * n_events))
+
+
+def train_on(
+    network: ELCRecNetwork, split: Split, settings: Settings, epochs: int, reporter: Reporter, share: float
+) -> Progress:
+    """A few epochs over the whole log from trained weights; of the change a share is kept.
+
+    Epochs over a log that hardly changed would give everybody other lists all the same. So little news moves the
+    weights little: they end at ``start + share (best epoch - start)``, or stay where validation is better there.
+
+    Args:
+        network: Trained, and grown for new items; the result ends up in it.
+        split: The whole log.
+        settings: Settings of the model.
+        epochs: Epochs to go.
+        reporter: Told of every step and epoch.
+        share: See :func:`step_share`.
+
+    Returns:
+        The progress; ``best_epoch`` is 0 where the start was kept.
+
+    Source: interpolation between weights before and after fine-tuning (Wortsman et al. 2022).
+    """
+    settings = settings.model_copy(update={"epochs": epochs, "warmup_epochs": 0})
+    first, value = weights_of(network), validate(network, split, settings)[SELECT_ON]
+    state = train(network, split, settings, reporter, start=Progress(best_value=value))
+    if share < 1 and state.best_epoch:
+        last = network.state_dict()
+        network.load_state_dict({name: torch.lerp(first[name], last[name], share) for name in first})
+        if validate(network, split, settings)[SELECT_ON] < value:
+            network.load_state_dict(first)
+            state.best_epoch = 0
+        elif settings.intent_learning == "em":  # centres found anew are in another order: there is no way between
+            start_centers(network, split, settings)
+    return state

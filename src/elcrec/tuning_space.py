@@ -1,0 +1,150 @@
+"""What a search may try: settings, each with a range or some choices, checked before anything is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictFloat,
+    StrictInt,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
+
+from elcrec.config import JUDGED_BY, Settings, check_value, did_you_mean, read_toml
+from elcrec.errors import SettingsError
+
+NOT_SEARCHED = (*JUDGED_BY, "judged_users")
+"""They change what is judged: values found with different ones cannot be compared."""
+_Number = Annotated[StrictInt | StrictFloat, Field(allow_inf_nan=False)]
+
+
+class Range(BaseModel):
+    """Where a setting is looked for: between two values, or among some.
+
+    Attributes:
+        low: Lowest value.
+        high: Highest value.
+        log: Look evenly on a logarithmic scale.
+        choices: Values, instead of ``low`` and ``high``.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    low: _Number | None = None
+    high: _Number | None = None
+    log: bool = False
+    choices: Annotated[list[StrictBool | StrictInt | StrictFloat | str], Field(min_length=1)] | None = None
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Range:
+        if (self.choices is None) == (self.low is None) or (self.low is None) != (self.high is None):
+            raise ValueError("give low and high, or choices")
+        if self.choices is not None:
+            if self.log:
+                raise ValueError("log is for low and high, not for choices")
+            if len(set(self.choices)) < len(self.choices):
+                raise ValueError("a choice is there twice")
+        return self
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Range:
+        if self.low is not None and self.high is not None:
+            if self.low > self.high:
+                raise ValueError(f"low={self.low} is above high={self.high}")
+            if self.log and self.low <= 0:
+                raise ValueError(f"log=true needs low above 0, not {self.low}")
+        return self
+
+    def holds(self, value: Any) -> bool:
+        """Whether a value may be found here."""
+        if self.choices is not None:
+            return value in self.choices
+        return self.low is not None and self.high is not None and self.low <= value <= self.high
+
+
+Space = Mapping[str, Range]
+DEFAULT_SPACE: Space = {
+    "learning_rate": Range(low=3e-4, high=6e-3, log=True),
+    "dropout": Range(low=0.2, high=0.7),
+    "n_layers": Range(low=1, high=3),
+    "horizon": Range(low=1, high=4),
+    "smoothing": Range(choices=[0.0, 0.5, 1.0]),
+    "epochs": Range(choices=[6, 12, 24]),
+}
+
+
+def read_space(path: Path) -> Space:
+    """What is searched: a TOML file with a table for each setting.
+
+    Raises:
+        SettingsError: The file is missing, no TOML, or asks for what cannot be searched.
+    """
+    document = read_toml(path, "space")
+    try:
+        space = TypeAdapter(dict[str, Range]).validate_python(document)
+        _check(space)
+    except ValidationError as error:
+        raise SettingsError(f"space {path}: {'; '.join(map(_explained, error.errors()))}") from None
+    except SettingsError as error:
+        raise SettingsError(f"space {path}: {error}") from None
+    return space
+
+
+def chosen_space(space: Space | None, overrides: Collection[str]) -> Space:
+    """The space, or what of the default one is not set already.
+
+    Args:
+        space: What was asked for; default: :data:`DEFAULT_SPACE`.
+        overrides: Names of the settings that are the same in all trials.
+
+    Raises:
+        SettingsError: A setting is searched and set, or nothing is left to search.
+    """
+    if space is None:
+        space = {name: where for name, where in DEFAULT_SPACE.items() if name not in overrides}
+    _check(space)
+    if both := [name for name in space if name in overrides]:
+        raise SettingsError(f"{', '.join(both)} cannot be searched and set: leave it out of the space, or of --set")
+    return space
+
+
+def _check(space: Space) -> None:
+    """Raise SettingsError unless each setting can be searched, whatever the others are."""
+    if not space:
+        raise SettingsError("nothing is no setting to search: leave a setting free, or name one in the space")
+    for name, where in space.items():
+        if name not in Settings.model_fields:
+            raise SettingsError(f"{name} is no setting: {did_you_mean(name, Settings.model_fields)}")
+        if name == "seed":
+            raise SettingsError("the seed of a search and of its trainings is --seed: it is not searched")
+        if name in NOT_SEARCHED:
+            raise SettingsError(f"{name} changes what is judged, not how well: fix it with --set {name}=VALUE")
+        ends = where.choices if where.choices is not None else [where.low, where.high]
+        if where.choices is None and is_whole(name) and not all(isinstance(end, int) for end in ends):
+            raise SettingsError(f"{name} is a whole number: write low and high without a point")
+        for value in ends:
+            check_value(name, value)
+
+
+def is_whole(name: str) -> bool:
+    """Whether a setting is a whole number."""
+    return Settings.model_fields[name].annotation is int
+
+
+def _explained(problem: Any) -> str:
+    """What pydantic found, in our words; of the kinds a value may have, the first is told."""
+    loc = list(problem["loc"])
+    message = str(problem["msg"]).removeprefix("Value error, ")
+    if problem["type"] == "extra_forbidden":
+        message = f"unknown: {did_you_mean(str(loc[-1]), Range.model_fields)}"
+    if problem["type"] == "model_type":
+        message = "write a table with low and high, or choices"
+    return f"{'.'.join(map(str, loc))}: {message}"
