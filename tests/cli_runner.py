@@ -22,6 +22,7 @@ RUN_FILES = {
     "metrics.json",
     "history.jsonl",
     "README.md",
+    "manifest.json",
 }
 
 

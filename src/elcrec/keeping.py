@@ -20,6 +20,9 @@ from elcrec.model_card import model_card
 from elcrec.run_folder import RunFolder
 from elcrec.trained import Learnt
 
+RELOADS = 3
+"""How often a run is read again that is replaced meanwhile."""
+
 
 class Keeping(Judging):
     """The part of :class:`elcrec.ELCRec` that is written and read."""
@@ -39,7 +42,8 @@ class Keeping(Judging):
             raise RunError(f"{folder.path} holds a run: choose another folder, or pass overwrite=True")
         _ = self.network  # raises before anything is touched
         whole = self._known.whole
-        with folder.replaced() if folder.started else nullcontext(folder) as target:
+        folder.refuse_others()
+        with folder.locked(), folder.replaced() if folder.started else nullcontext(folder) as target:
             target.begin(self.recipe, self.settings, whole, self.items, fingerprint(whole.frame))
             target.write_history(self.history)
             self._finish(target)
@@ -61,13 +65,29 @@ class Keeping(Judging):
 
     def write_names(self, path: str | Path) -> None:
         """Keep the names given to intents with the run in ``path``."""
-        RunFolder(Path(path)).write_names(self._given_names)
+        folder = RunFolder(Path(path))
+        with folder.locked():
+            folder.write_names(self._given_names)
 
     def read_names(self, path: str | Path) -> None:
         """Take over the names that are kept with the run in ``path``, instead of the ones given so far."""
         self._given_names = RunFolder(Path(path)).names()
 
     def _restore(self, folder: RunFolder) -> Self:
+        for _ in range(RELOADS):
+            before = folder.generation
+            try:
+                self._load(folder)
+            except RunError:
+                if folder.generation == before:
+                    raise
+            else:
+                if folder.generation == before:
+                    return self
+        raise RunError(f"{folder.path} is replaced again and again while it is read: try again")
+
+    def _load(self, folder: RunFolder) -> None:
+        folder.check()
         document = folder.config()
         self.recipe, self.settings = str(document.get("recipe")), document["settings"]
         weights = folder.weights()
@@ -77,7 +97,6 @@ class Keeping(Judging):
         self._given_names = folder.names()
         self.history, self.metrics = folder.history(), folder.metrics()
         self._search_path = folder.item_search if folder.item_search.exists() else None
-        return self
 
     # ------------------------------------------------------------------ state
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import os
 import warnings
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Self
 
@@ -63,12 +64,19 @@ class Learning(Keeping):
             DataError: The log cannot be used.
             RunError: ``out`` holds another run, or cannot be written.
         """
-        with joined(self.device) as team:
-            return self._fit(team, data, out, resume, overwrite, progress, format, items, names_from)
+        before = dict(self.__dict__)
+        try:
+            with joined(self.device) as team, ExitStack() as held:
+                return self._fit(team, held, data, out, resume, overwrite, progress, format, items, names_from)
+        except BaseException:
+            self.__dict__.clear()
+            self.__dict__.update(before)  # what was learnt before answers as it did
+            raise
 
     def _fit(
         self,
         team: Team,
+        held: ExitStack,
         data: Any,
         out: str | Path | None,
         resume: bool,
@@ -80,18 +88,18 @@ class Learning(Keeping):
     ) -> Self:
         if team.size > 1 and self.device.type == "cuda" and self.settings.item_updates == "touched":
             raise SettingsError("item_updates=touched (recipe large) on several GPUs: sums of such gradients need CPUs")
-        if isinstance(progress, bool) or not team.leads:
-            reporter: Reporter = TerminalReporter() if progress and team.leads else SilentReporter()
-        else:
-            reporter = progress
+        reporter = _reporter(progress, team)
         whole = read_log(data, format, self.settings)
         log = filtered(whole, self.settings)
         catalogue = None if items is None else Catalogue.read(items)
-        named = None if names_from is None else self._earlier(names_from)
         mark = fingerprint(whole.frame)
-        folder = None if out is None else RunFolder(Path(out))
-        if folder is not None and team.told(lambda: self._finished(folder, mark, resume, overwrite)):
-            return self._restore(folder)
+        home, folder = _places(out, resume, overwrite)
+        if home is not None and team.told(lambda: self._finished(home, folder, mark, resume, overwrite)):
+            return self._restore(home)
+        if resume and folder.started:
+            catalogue = catalogue or folder.catalogue()
+            names_from = names_from or folder.names_from()
+        named = None if names_from is None else self._earlier(names_from)
         self._use(log, Vocabulary.of(log.frame["item_id"], first=1, kind="item"), catalogue, whole)
         self._split.learners()
         self._split.targets("valid")
@@ -100,14 +108,13 @@ class Learning(Keeping):
         if named is not None:
             self._shared_items(named)  # better now than after the training
         reporter.log(log.summary())
-        if folder is not None and team.leads and (overwrite or not folder.started):
-            folder.begin(self.recipe, self.settings, whole, self.items, mark)
-        elif folder is not None and team.leads:
-            folder.write_log(whole, self.items)  # the start may have been interrupted
+        if home is not None:
+            source = str(names_from) if isinstance(names_from, str | Path) else None
+            team.told(lambda: self._begin(held, home, folder, mark, resume, overwrite, source))
         with seeded(self.settings.seed, 0, self.device):
             network = ELCRecNetwork(self.settings, len(self.items)).to(self.device)
-        checkpoint = None if folder is None else folder.checkpoint
-        on_epoch = folder.write_history if folder is not None and team.leads else None
+        checkpoint = None if home is None else folder.checkpoint
+        on_epoch = folder.write_history if home is not None and team.leads else None
         state = train(network, self._split, self.settings, reporter, checkpoint, on_epoch, team)
         self._network, self.history = network.eval(), state.history
         self._given_names = {}
@@ -119,9 +126,34 @@ class Learning(Keeping):
             "train_seconds": state.seconds,
             **(self._results() if team.leads else {}),
         }
-        if folder is not None and team.leads:
+        if home is not None and team.leads:
             self._finish(folder)
+            if home != folder:
+                home.adopt(folder)
         return self
+
+    def _begin(
+        self,
+        held: ExitStack,
+        home: RunFolder,
+        folder: RunFolder,
+        mark: str,
+        resume: bool,
+        overwrite: bool,
+        names_from: str | None,
+    ) -> bool:
+        """Be the one that writes the run, and write what is known before training."""
+        home.refuse_others()
+        held.enter_context(home.locked())
+        if not (resume or overwrite) and home.started:
+            raise RunError(f"{home.path} holds a run that another process has begun: choose another --out")
+        if overwrite or not folder.started:
+            folder.begin(self.recipe, self.settings, self._known.whole, self.items, mark, names_from)
+        else:
+            folder.write_log(self._known.whole, self.items)  # the start may have been interrupted
+        if self.catalogue is not None:
+            folder.write_catalogue(self.catalogue)
+        return True
 
     def partial_fit(
         self,
@@ -215,7 +247,7 @@ class Learning(Keeping):
             return copy.copy(model)
         return copy.copy(self)._restore(RunFolder(Path(model)))
 
-    def _finished(self, folder: RunFolder, mark: str, resume: bool, overwrite: bool) -> bool:
+    def _finished(self, home: RunFolder, folder: RunFolder, mark: str, resume: bool, overwrite: bool) -> bool:
         """Whether there is nothing left to do in a folder.
 
         Raises:
@@ -224,7 +256,12 @@ class Learning(Keeping):
         if not folder.started or overwrite:
             return False
         self._check_same(folder, mark, resume)
-        return folder.finished and not folder.checkpoint.exists()
+        if not folder.finished or folder.checkpoint.exists():
+            return False
+        if home != folder:  # it was whole, and killed before it took its place
+            with home.locked():
+                home.adopt(folder)
+        return True
 
     def _check_same(self, folder: RunFolder, mark: str, resume: bool) -> None:
         """Raise unless ``fit`` may go on in a folder that holds a run."""
@@ -248,3 +285,19 @@ def _warn_of_repeats(split: Split, settings: Settings) -> None:
     note = repeat_warning(repeat_share(split.item_N, split.start_U[user_Q], target_Q), settings.exclude_seen)
     if note is not None:
         warnings.warn(note, DataWarning, stacklevel=4)
+
+
+def _places(out: str | Path | None, resume: bool, overwrite: bool) -> tuple[RunFolder | None, RunFolder]:
+    """The run folder, and where a training writes: beside a run that is there, which answers until the new is whole."""
+    if out is None:
+        return None, RunFolder(Path())
+    home = RunFolder(Path(out))
+    beside = home.started and (overwrite or (resume and home.unfinished.started))
+    return home, home.unfinished if beside else home
+
+
+def _reporter(progress: bool | Reporter, team: Team) -> Reporter:
+    """Who is told of a training: of several processes, the first one's."""
+    if isinstance(progress, bool) or not team.leads:
+        return TerminalReporter() if progress and team.leads else SilentReporter()
+    return progress

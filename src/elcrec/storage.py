@@ -27,16 +27,30 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     """
     beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
+        beside.touch()
+        mode = beside.stat().st_mode  # by the umask; some libraries write files that nobody else may read
         write(beside)
+        beside.chmod(mode)
         with beside.open("rb+") as file:
             os.fsync(file.fileno())
         os.replace(beside, path)
+        sync_folder(path.parent)
     except Exception as error:
         # Polars and safetensors wrap the system's error in their own.
         raise RunError(f"cannot write {path}: {_reason(error)}; what was there is kept") from error
     finally:
         with contextlib.suppress(OSError):  # gone after the rename; and where it failed, perhaps never there
             beside.unlink()
+
+
+def sync_folder(path: Path) -> None:
+    """Let what was renamed in a folder survive a loss of power, where the system can say so."""
+    if os.name == "posix":
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def make_folder(path: Path) -> None:
@@ -83,7 +97,7 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], Any]:
         with safe_open(path, framework="pt") as file:
             state = (file.metadata() or {}).get("state")
             return {name: file.get_tensor(name) for name in file.keys()}, json.loads(state) if state else None  # noqa: SIM118
-    except (SafetensorError, OSError, json.JSONDecodeError) as error:
+    except (SafetensorError, OSError, ValueError, RecursionError) as error:
         raise RunError(f"{path} is missing or damaged: {error}") from error
 
 

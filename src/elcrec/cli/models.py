@@ -78,13 +78,13 @@ def train(
         refused = [option for option, value in given.items() if value is not None]
         model = _learnt_on(start, source_of(data), out, overrides, refused, overwrite, device, format, items)
         model.save(out, overwrite)
-    elif resume and folder.finished and not folder.checkpoint.exists() and not overwrite:
+    elif resume and folder.finished and not folder.resumable and not overwrite:
         model = ELCRec.load(out, device)
         say(f"{out} is finished already: nothing to resume")
     else:
         if resume and folder.started and recipe is None:
             # Without a recipe of its own, a resumed training keeps all its settings.
-            stored = folder.config()
+            stored = (folder.unfinished if folder.unfinished.started else folder).config()
             recipe = "default"
             overrides = {**stored["settings"].model_dump(), **overrides}
         fit: dict[str, Any] = {
@@ -294,7 +294,8 @@ def index(run: Run, device: Device = "auto", as_json: Json = False) -> None:
     model = ELCRec.load(run, device)
     search = model.make_item_search()
     path = RunFolder(run).item_search
-    search.write(path)
+    with RunFolder(run).locked():
+        search.write(path)
     model.item_search = search
     measures = {"index": str(path), "items": len(model.items), **model.search_quality()}
     if as_json:

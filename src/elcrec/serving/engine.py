@@ -42,6 +42,7 @@ RUN_FILES = (
     "vocabulary.parquet",
     "items.parquet",
     "items.faiss",
+    "manifest.json",
 )
 Given = TypeVar("Given")
 
