@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import gzip
 import json
 import re
@@ -92,16 +93,28 @@ TIMES = [
     refuse("days.csv", times("1704164400", "19725", "1704164500"), "line 3.*no unit"),
     refuse("dates.csv", times("20240201100000", "20240131"), "units"),
     refuse("dates-and-epochs.csv", times("1704164400", "20240105"), "units"),
+    refuse("day-first.csv", times("01022024", "31012024"), "time_format"),
+    refuse("month-first.csv", times("2012024", "12312023"), "time_format"),
+    read("day-first.csv", times("01022024", "31012024"), time_format="%d%m%Y"),
+    refuse("no-year.csv", times("02.01.", "01.01."), "no year", time_format="%d.%m."),
+    refuse("ms.csv", times("1704164400500", "1704164400250"), "years 1 to 9999", time_format="%s"),
+    refuse("far.parquet", frame(timestamp=pl.Series([2**60, 1], dtype=pl.Datetime("ms"))), "line|row.*years 1 to 9999"),
+    refuse("far.csv", times("9999-12-31 00:00:00.000000001", "2024-02-28 00:00:00.000000001"), "1678 to 2261"),
+    refuse("far.csv", times("31 Dec 9999 00:00:00.000000001", "28 Feb 2024 00:00:00.000000001"), "1678 to 2261"),
+    read("ns.csv", times("02/01/2024 1:00:00.000000002", "02/01/2024 1:00:00.000000001"),
+         time_format="%d/%m/%Y %H:%M:%S.%f"),
     read("zero.csv", times("1704164400", "0"), warns="before 1973"),
     read("steps.csv", times("250000000", "99000000")),
     refuse("keep.csv", times("2", "NULL"), "missing=drop", missing="keep"),
     read("other.csv", "user_id,item_id,zeit\nu,b,2024-01-02\nu,a,2024-01-01\n", BA, "'zeit' may hold times"),
     read("hours.csv", "user_id,item_id,date,hour\nu,b,20240102,9\nu,a,20240102,8\n", BA, "'hour' may hold"),
     read("joined.csv", "user_id,item_id,date,time\nu,b,2024-01-02,09:00\nu,a,2024-01-02,08:00\n"),
+    read("joined.parquet", frame(date=[datetime.date(2024, 1, 2)] * 2, time=["09:00", "08:00"])),
+    read("midnights.parquet", frame(date=[datetime.datetime(2024, 1, 2)] * 2, time=["9:00 AM", "8:00 AM"])),
     read("int32.parquet", frame(timestamp=pl.Series([1704164401, 1704164400], dtype=pl.Int32)), warns=r"^\[\]$"),
     read("ns.parquet", frame(timestamp=pl.Series([2, 1], dtype=pl.Duration("ns")))),
     read("wide.parquet", frame(timestamp=pl.Series([2**60 + 1, 2**60], dtype=pl.Int128).cast(pl.Decimal(38, 0)))),
-]
+]  # fmt: skip
 
 ID_CASES = [
     *(
@@ -115,6 +128,12 @@ ID_CASES = [
     refuse("rounded.csv", f"{IDS}u,abc\nu,9.78E+12\n", "line 3.*lost digits"),
     refuse("rounded.csv", f"{IDS}u,2E+12\nu,3\n", "line 2.*lost digits"),
     refuse("total.csv", f"{IDS}u,a\nu,b\nTotal:,2\n", "line 4.*total"),
+    refuse("histories.csv", f'{IDS}u,"1,2,3"\nv,4\n', "item_id holds lists.*1,2,3"),
+    refuse("histories.tsv", "u\tN1 N2\nv\tN1\n", "item_id holds lists", columns="user_id,item_id"),
+    refuse("histories.csv", f"{IDS}u,[1 2 3]\nv,[4]\n", "item_id holds lists"),
+    read("titles.csv", f"{IDS}u,7 11\nu,Fallout 4\n", [("u", "7 11"), ("u", "Fallout 4")]),
+    read("thousands.csv", f'{IDS}u,"1,234"\nu,7\n', [("u", "1,234"), ("u", "7")]),
+    refuse("formulas.csv", f'{IDS}="007",a\n="008",b\n', "formulas"),
     refuse("rows.csv", f"{IDS}u,a\nu,b\n(2 rows)\n", "line 4"),
     refuse("capitals.csv", "user_id,item_id,Item_ID\nu,a,z\n", "item_column"),
     read("versions.csv", f"{IDS}u,1.10\nu,1.1\n", [("u", "1.10"), ("u", "1.1")]),
@@ -173,6 +192,9 @@ FOLDERS = [
     read("hive", {"date=2024-01-02/1.csv": f"{IDS}u,b\n", "date=2024-01-01/1.csv": f"{IDS}u,a\n"}),
     read("clock", {"date=2024-01-02 10%3A00/1.csv": f"{IDS}u,b\n", "date=2024-01-02 09%3A00/1.csv": f"{IDS}u,a\n"}),
     refuse("none", {"date=2024-01-02/1.csv": f"{IDS}u,b\n", f"{NO_DATE}/1.csv": f"{IDS}u,a\n"}, "missing"),
+    read("copies", {"1.csv": f"{IDS}u,a\nu,b\n", "1.csv~": f"{IDS}u,a\n", "1.csv.bak": f"{IDS}u,a\n"}),
+    refuse("packed", {"1.csv": f"{IDS}u,a\n", "1.csv.gz": f"{IDS}u,a\n"}, "1.csv.gz and 1.csv are one file"),
+    refuse("types", {"1.jsonl": '{"user_id":1,"item_id":"a"}', "2.jsonl": '{"user_id":"1","item_id":"b"}'}, "one type"),
     refuse("times", {"1.csv": f"{IDS}u,a\n", "2.csv": f"{HEADER}u,b,2\n"}, "2.csv has times"),
     refuse("units", {"1.csv": times("1704164400"), "2.csv": times("1704164500000")}, "1.csv line 2.*2.csv line 2"),
     read("order", {"1.csv": f"{HEADER}u,b,2\n", "2.csv": "timestamp,item_id,user_id\n1,a,u\n"}),

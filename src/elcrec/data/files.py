@@ -27,6 +27,7 @@ ENDINGS: dict[str, Format] = {
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
     ".arrow": "arrow",
+    ".arrows": "arrow",
     ".feather": "arrow",
     ".ipc": "arrow",
 }
@@ -99,7 +100,7 @@ def sniff(file: Piece | Path, asked: Asked | None = None) -> Format:
     head = piece.head()
     if head.startswith(b"PAR1"):
         return "parquet"
-    if head.startswith(b"ARROW1"):
+    if head.startswith((b"ARROW1", b"\xff\xff\xff\xff")):
         return "arrow"
     known = ENDINGS.get(piece.ending)
     if known in ("parquet", "arrow"):

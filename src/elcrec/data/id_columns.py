@@ -24,6 +24,8 @@ _BLANKS = "\t\n\x0b\x0c\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000\u200b\u20
 )
 _BLANK = r"[\s\x{200b}\x{2060}\x{feff}]"
 _TOTALS = ("total", "totals", "grand total", "sum", "subtotal", "gesamt", "gesamtergebnis", "summe")
+_CODE = "[A-Za-z]?[0-9]+"
+_LOOKED_AT = 1000
 _LONGEST_FLOAT = 2**53
 
 
@@ -176,6 +178,27 @@ def _integers_ifas_integers(column: pl.Series, found: Found) -> pl.Series:
             found.note(f"{column.name}: whole numbers written as floats ({first!r}) are read as integers")
             return numbers
     return column
+
+
+def refuse_several(column: pl.Series) -> None:
+    """Raise DataError where values hold lists of ids (``[1, 2]``, ``5,6,7``, ``N1 N2``), or are formulas."""
+    if column.dtype != pl.String:
+        return
+    if column[0].startswith("[") and column.str.contains(r"^\[.*\]\s*$").all():
+        raise _several(column, 0)
+    if column[0].startswith('="') and column.str.starts_with('="').all():
+        raise DataError(f"{column.name} holds formulas of a spreadsheet, such as {column[0][:40]!r}: export values")
+    # Ids may well have blanks; not all of them are short codes then.
+    longer = column.head(_LOOKED_AT).str.contains(rf"^{_CODE}(?:[ ,;]+{_CODE})+$")
+    thousands = bool(longer.any()) and column.str.contains(r"^[0-9]{1,3}(?:,[0-9]{3})*$").all()
+    if longer.any() and not thousands and column.str.contains(rf"^{_CODE}(?:[ ,;]+{_CODE})*$").all():
+        raise _several(column, int(longer.arg_true()[0]))
+
+
+def _several(column: pl.Series, row: int) -> DataError:
+    return DataError(
+        f"{column.name} holds lists, such as {column[row][:40]!r}: write one event a row, or JSON Lines with lists"
+    )
 
 
 def refuse_totals(user: pl.Series, found: Found) -> None:

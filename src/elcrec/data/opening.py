@@ -27,6 +27,7 @@ else:
     from backports import zstd
 
 HEAD = 1 << 16
+PACKED_ENDING = r"\.(gz|zst|zstd|bz2|xz)"
 _PACKED: dict[bytes, tuple[str, Callable[[bytes], bytes]]] = {
     b"\x1f\x8b": ("gzip", gzip.decompress),
     b"\x28\xb5\x2f\xfd": ("zstd", zstd.decompress),
@@ -73,7 +74,7 @@ class Piece:
     @property
     def ending(self) -> str:
         """Its ending in lower case, without those of compression."""
-        name = re.sub(r"\.(gz|zst|zstd|bz2|xz)$", "", self.name.lower())
+        name = re.sub(PACKED_ENDING + "$", "", self.name.lower())
         return Path(name).suffix
 
     def head(self, size: int = HEAD) -> bytes:
@@ -134,11 +135,20 @@ def _pieces_of(path: Path) -> Iterator[Piece]:
     files = [one for one in files if one.stat().st_size] or files[:1]
     if not files:
         raise DataError(f"{path} is a folder without data files: name the data file itself")
+    _refuse_copies(files)
     for one in sorted(files, key=_natural):
         folders = one.relative_to(path).parts[:-1]
         partition = dict(_partition(name) for name in folders if "=" in name)
         for piece in _unpacked(Piece(str(one), one)):
             yield Piece(piece.name, piece.data, piece.compression, partition)
+
+
+def _refuse_copies(files: Sequence[Path]) -> None:
+    """Raise DataError where a file stands beside itself, packed: each event would count twice."""
+    there = set(files)
+    for one in files:
+        if re.fullmatch(PACKED_ENDING, one.suffix.lower()) and one.with_suffix("") in there:
+            raise DataError(f"{one} and {one.with_suffix('').name} are one file, packed and not: name one of them")
 
 
 def _partition(folder: str) -> tuple[str, str]:
@@ -148,9 +158,10 @@ def _partition(folder: str) -> tuple[str, str]:
 
 
 def _is_marker(path: Path) -> bool:
-    """Hidden files, ``_SUCCESS`` and the like, checksums, what people should read."""
+    """Hidden files, ``_SUCCESS`` and the like, checksums, copies that editors keep, what people should read."""
     hidden = any(part.startswith((".", "_")) for part in path.parts)
-    return hidden or path.suffix in (".crc", ".md") or path.stem.lower() in ("readme", "license", "licence")
+    beside = path.suffix in (".crc", ".md", ".bak", ".orig", ".tmp") or path.name.endswith("~")
+    return hidden or beside or path.stem.lower() in ("readme", "license", "licence")
 
 
 def _unpacked(piece: Piece, depth: int = 0) -> Iterator[Piece]:

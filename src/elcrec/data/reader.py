@@ -19,7 +19,7 @@ from elcrec.data.columns import (
     sounds_like_clock,
 )
 from elcrec.data.files import read_column, scan
-from elcrec.data.id_columns import Found, as_integers, missing_rows, refuse_totals, validate_ids
+from elcrec.data.id_columns import Found, as_integers, missing_rows, refuse_several, refuse_totals, validate_ids
 from elcrec.data.joining import ID, event_ids
 from elcrec.data.nested import exploded
 from elcrec.data.raw import Asked, Raw
@@ -193,6 +193,9 @@ def _column(parts: Sequence[Raw], name: str, role: str) -> pl.Series:
     columns = [_texts(read_column(part, name)).alias(role) for part in parts]
     if len(columns) == 1:
         return columns[0]
+    texts = {column.dtype == pl.String for part, column in zip(parts, columns, strict=True) if not part.untyped}
+    if len(texts) > 1 and role in ("user_id", "item_id"):
+        raise DataError(f"{name!r} is text in some files and numbers in others: write it as one type")
     try:
         return pl.concat([column.to_frame() for column in columns], how="vertical_relaxed").to_series()
     except pl.exceptions.PolarsError as error:
@@ -280,10 +283,7 @@ def _validated(column: pl.Series, role: str, parts: Sequence[Raw], layout: Layou
         return validate_times(column, layout.time_format, found).alias(role)
     if role == "user_id":
         refuse_totals(column, found)
-    if column.dtype == pl.String and column[0].startswith("[") and column.str.contains(r"^\[.*\]\s*$").all():
-        raise DataError(
-            f"{role} holds lists, such as {column[0][:40]!r}: write one event a row, or JSON Lines with lists"
-        )
+    refuse_several(column)
     ids = validate_ids(column, parts[0].untyped, found)
     return ids.alias(role)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import re
 
 import polars as pl
@@ -17,6 +18,7 @@ _CLOCK = re.compile(r"\d{1,2}:\d\d(:\d\d([.,]\d+)?)?( ?[aApP][mM])?")
 _LIKE_DATE = r"^\s*(?:[0-9]{4}[-/.][0-9]{1,2}[-/.][0-9]{1,2}|[0-9]{1,2}[-/.][0-9]{1,2}[-/.][0-9]{2,4})"
 _LIKE_TIME = rf"{_LIKE_DATE}|^1[0-9]{{9}}(?:[0-9]{{3}}){{0,3}}$"
 _LARGEST = 2**63 - 1
+_EPOCH = datetime.date(1970, 1, 1)
 
 
 def validate_times(column: pl.Series, time_format: str | None, found: Found) -> pl.Series:
@@ -41,6 +43,7 @@ def validate_times(column: pl.Series, time_format: str | None, found: Found) -> 
     if column.dtype == pl.Time:
         raise DataError(f"{found.name}: the timestamp is a time of day without its date: give both in one column")
     if column.dtype == pl.Date or isinstance(column.dtype, pl.Datetime):
+        _refuse_years(column, found)
         return column
     if not column.dtype.is_numeric():
         raise DataError(f"timestamp is of type {column.dtype}: use numbers, dates or ISO 8601 text")
@@ -50,9 +53,24 @@ def validate_times(column: pl.Series, time_format: str | None, found: Found) -> 
         column = _of_floats(column, found)
     if column.dtype.is_integer():
         column = _compact(_narrow(column, found))
+        _refuse_day_first(column, found)
     if column.dtype.is_numeric():
         _refuse_mixed_units(column, found)
     return column
+
+
+def _refuse_years(column: pl.Series, found: Found) -> None:
+    """Raise DataError for years that no calendar of ours has; milliseconds taken as seconds give such."""
+    unit = column.dtype.time_unit if isinstance(column.dtype, pl.Datetime) else None
+    if unit == "ns":  # 64 bits of nanoseconds reach from 1677 to 2262
+        return
+    a_day = 86_400 * PER_SECOND[unit] if unit is not None else 1
+    first, last = (date.toordinal() - _EPOCH.toordinal() for date in (datetime.date.min, datetime.date.max))
+    odd = ~column.to_physical().is_between(first * a_day, (last + 1) * a_day, closed="left")
+    if odd.any():
+        raise DataError(
+            f"{found.name}, {found.where(odd)}: the timestamp is not of the years 1 to 9999: mend its unit or format"
+        )
 
 
 def quick_times(column: pl.Series) -> pl.Series | None:
@@ -157,6 +175,19 @@ def _compact(column: pl.Series) -> pl.Series:
     return column if moments.has_nulls() else moments
 
 
+def _refuse_day_first(column: pl.Series, found: Found) -> None:
+    """Raise DataError where all numbers are dates such as 31012024: as numbers they sort by day."""
+    if not column.dtype.is_integer() or not column.is_between(10**6, 10**8 - 1).all():
+        return
+    text = column.cast(pl.String).str.zfill(8)
+    day, month = "(0[1-9]|[12][0-9]|3[01])", "(0[1-9]|1[0-2])"
+    if any(text.str.contains(rf"^{order}(19|20)[0-9][0-9]$").all() for order in (day + month, month + day)):
+        raise DataError(
+            f"{found.name}, {found.line_of(0)}: the timestamp {column[0]} looks like a day, a month and a year: "
+            f"name how they are written with --set time_format=%d%m%Y (or %m%d%Y)"
+        )
+
+
 def _refuse_mixed_units(column: pl.Series, found: Found) -> None:
     """Raise DataError where some numbers are seconds since 1970 and others milliseconds, days or dates, say."""
     low, high = float(column.min()), float(column.max())  # type: ignore[arg-type]
@@ -186,6 +217,8 @@ def joined_clock(day: pl.Series, clock: pl.Series) -> pl.Series | None:
     """A date and a time of day, which stand in two columns, as one text; None where they are something else."""
     if day.dtype == pl.Date and clock.dtype == pl.Time:
         return pl.DataFrame({"day": day, "clock": clock}).select(pl.col("day").dt.combine(pl.col("clock"))).to_series()
+    if day.dtype.is_temporal() and clock.dtype == pl.String and (day.cast(pl.Date) == day).all():
+        day = day.dt.to_string("%Y-%m-%d")
     if clock.dtype != pl.String or day.dtype != pl.String:
         return None
     if not clock.fill_null("").str.contains(rf"^\s*(?:{_CLOCK.pattern})?\s*$").all() or day.str.contains(":").any():

@@ -36,6 +36,7 @@ ADVICE = "name how they are written with --set time_format=%m/%d/%Y (or %d/%m/%Y
 _DIRECTIVES = {".%f": "%.f", "%f": "%6f", "%Z": "UTC"}
 _OF_CLOCKS = ("%H", "%I", "%T", "%R", "%r", "%X", "%c", "%s", "%M", "%+", "%k", "%l")
 _OF_DAYS = ("%d", "%e", "%j", "%D", "%F", "%x", "%c", "%s", "%+", "%v", "%u", "%w", "%a", "%A")
+_OF_YEARS = ("%Y", "%y", "%G", "%g", "%D", "%F", "%x", "%c", "%s", "%+", "%v")
 _OF_MINUTES = ("%M", "%T", "%R", "%r", "%X", "%c", "%s", "%+")
 Where = Callable[[int], str]
 
@@ -86,15 +87,32 @@ def iso_times(column: pl.Series) -> pl.Series | None:
         first = column[0]
     day, clocks = "%Y-%m-%d", ("%H:%M:%S%.f", "%H:%M")
     longest = int(column.str.len_bytes().max())  # type: ignore[arg-type]
-    unit: Literal["us", "ns"] = "ns" if longest > len("2024-01-31 00:00:00.000000") else "us"
+    fine = longest > len("2024-01-31 00:00:00.000000")
     for kind in [day] if len(first) == len("2024-01-31") else [f"{day}{first[10]}{clock}" for clock in clocks]:
         if kind == day:
             times = column.str.to_date(kind, strict=False).cast(pl.Datetime("us"))
         else:
-            times = column.str.to_datetime(kind, time_unit=unit, strict=False)
+            times = _moments(column, kind, fine)
         if not times.has_nulls():
             return times.dt.replace_time_zone("UTC") if zoned else times
     return None
+
+
+def _moments(column: pl.Series, kind: str, fine: bool, zone: str | None = None) -> pl.Series:
+    """Moments in microseconds, or in nanoseconds where fractions are finer; null where a text does not fit."""
+    times = column.str.to_datetime(kind, time_unit="us", strict=False, time_zone=zone)
+    if not fine or times.has_nulls():
+        return times
+    _refuse_far(times)
+    return column.str.to_datetime(kind, time_unit="ns", strict=False, time_zone=zone)
+
+
+def _refuse_far(times: pl.Series) -> None:
+    """Raise DataError for years that 64 bits of nanoseconds do not reach: they would wrap."""
+    if not times.dt.year().is_between(1678, 2261).all():
+        raise DataError(
+            "timestamps with fractions below a microsecond reach from 1678 to 2261: cut fractions or mend years"
+        )
 
 
 def _by_format(column: pl.Series, time_format: str, where: Where, name: str) -> pl.Series:
@@ -104,12 +122,14 @@ def _by_format(column: pl.Series, time_format: str, where: Where, name: str) -> 
     has_clock = _has(kind, _OF_CLOCKS)
     if has_clock and not _has(kind, _OF_DAYS):
         raise DataError(f"time_format={time_format!r} reads a time of day without its date: give both in one column")
+    if not _has(kind, _OF_YEARS):
+        raise DataError(f"time_format={time_format!r} reads no year, so no order follows: give times with their year")
     if has_clock and not _has(kind, _OF_MINUTES):  # Polars wants minutes beside hours
         column, kind = column + ":00", kind + ":%M"
     zoned = "UTC" if "%z" in time_format or "%Z" in time_format else None
     try:
         if has_clock:
-            times = column.str.to_datetime(kind, time_unit="us", strict=False, time_zone=zoned)
+            times = _moments(column, kind, bool(column.str.contains(r"\.[0-9]{7}").any()), zoned)
         else:
             times = column.str.to_date(kind, strict=False).cast(pl.Datetime("us"))
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
@@ -164,6 +184,8 @@ def _built(column: pl.Series, parts: pl.DataFrame, where: Where, name: str) -> p
     text = pl.format("{}-{}-{} {}:{}:{}", *fields)
     nano = pl.col("fraction").str.pad_end(9, "0").cast(pl.Int64).fill_null(0)
     fine = bool((parts["fraction"].str.len_bytes() > 6).any())
+    if fine:
+        _refuse_far(pl.select(pl.datetime(parts["year"].cast(pl.Int32), 1, 1)).to_series())
     unit: Literal["us", "ns"] = "ns" if fine else "us"
     offset = _offset(pl.col("zone"))
     times = parts.select(
