@@ -165,6 +165,8 @@ DELIMITED = [
     read("header.csv", "kunde,artikel\n1,5\n1,6\n", [("1", "5"), ("1", "6")], "header", columns="user_id,item_id"),
     refuse("header.csv", "item_id,user_id\na,u\n", "--columns names 'user_id'", columns="user_id,item_id"),
     refuse("encoding.csv", f"{IDS}u,a\n", "unknown encoding", encoding="klingon"),
+    refuse("encoding.csv", f"{IDS}u,a\n", "unknown encoding", encoding="idna"),
+    refuse("one-column.csv", f"{IDS}u,a\n", "two roles", user_column="user_id", item_column="user_id"),
     refuse("encoding.jsonl", '{"user_id":"u","item_id":"ä"}\n'.encode("latin-1"), "line 1.*encoding=NAME"),
     read("packed.csv.gz", gzip.compress(f"{IDS}u,a\n".encode()) + gzip.compress(b"u,b\n")),
     refuse("page.xls", "<table><tr><td>user_id</td></tr></table>", "web page"),

@@ -101,6 +101,10 @@ def choose_columns(there: Sequence[str], asked: dict[str, str | None], notes: li
         DataError: A column is missing.
     """
     chosen: dict[str, str] = {}
+    named = [name for name in asked.values() if name is not None]
+    twice = next((name for name in named if named.count(name) > 1), None)
+    if twice is not None:
+        raise DataError(f"the column {twice!r} is named for two roles: users, items and times are columns of their own")
     for role, wanted in asked.items():
         if wanted is not None:
             if wanted not in there:

@@ -24,11 +24,9 @@ _MARKS = {
 def refuse_unknown(encoding: str | None) -> None:
     """Raise DataError for an encoding that there is not, or one of no text."""
     try:
-        b"a".decode(encoding or "utf-8")
-    except LookupError as error:
+        b"a".decode(encoding or "utf-8", errors="replace")
+    except (LookupError, UnicodeError, ValueError) as error:
         raise DataError(f"unknown encoding {encoding!r}: use utf-8, latin-1, cp1252, utf-16, ...") from error
-    except (UnicodeError, ValueError):
-        pass
 
 
 def decoded_head(piece: Piece, encoding: str | None) -> str:

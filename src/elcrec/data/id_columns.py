@@ -180,24 +180,25 @@ def _integers_ifas_integers(column: pl.Series, found: Found) -> pl.Series:
     return column
 
 
-def refuse_several(column: pl.Series) -> None:
+def refuse_several(column: pl.Series, found: Found) -> None:
     """Raise DataError where values hold lists of ids (``[1, 2]``, ``5,6,7``, ``N1 N2``), or are formulas."""
     if column.dtype != pl.String:
         return
     if column[0].startswith("[") and column.str.contains(r"^\[.*\]\s*$").all():
-        raise _several(column, 0)
+        raise _several(column, 0, found)
     if column[0].startswith('="') and column.str.starts_with('="').all():
         raise DataError(f"{column.name} holds formulas of a spreadsheet, such as {column[0][:40]!r}: export values")
     # Ids may well have blanks; not all of them are short codes then.
     longer = column.head(_LOOKED_AT).str.contains(rf"^{_CODE}(?:[ ,;]+{_CODE})+$")
     thousands = bool(longer.any()) and column.str.contains(r"^[0-9]{1,3}(?:,[0-9]{3})*$").all()
     if longer.any() and not thousands and column.str.contains(rf"^{_CODE}(?:[ ,;]+{_CODE})*$").all():
-        raise _several(column, int(longer.arg_true()[0]))
+        raise _several(column, int(longer.arg_true()[0]), found)
 
 
-def _several(column: pl.Series, row: int) -> DataError:
+def _several(column: pl.Series, row: int, found: Found) -> DataError:
     return DataError(
-        f"{column.name} holds lists, such as {column[row][:40]!r}: write one event a row, or JSON Lines with lists"
+        f"{found.name}, {found.line_of(row)}: {column.name} holds lists, such as {column[row][:40]!r}: write one event a "
+        f"row, or JSON Lines with lists"
     )
 
 

@@ -283,7 +283,7 @@ def _validated(column: pl.Series, role: str, parts: Sequence[Raw], layout: Layou
         return validate_times(column, layout.time_format, found).alias(role)
     if role == "user_id":
         refuse_totals(column, found)
-    refuse_several(column)
+    refuse_several(column, found)
     ids = validate_ids(column, parts[0].untyped, found)
     return ids.alias(role)
 
