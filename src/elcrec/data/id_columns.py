@@ -197,8 +197,8 @@ def refuse_several(column: pl.Series, found: Found) -> None:
 
 def _several(column: pl.Series, row: int, found: Found) -> DataError:
     return DataError(
-        f"{found.name}, {found.line_of(row)}: {column.name} holds lists, such as {column[row][:40]!r}: write one event a "
-        f"row, or JSON Lines with lists"
+        f"{found.name}, {found.line_of(row)}: {column.name} holds lists, such as {column[row][:40]!r}: write "
+        f"one event a row, or JSON Lines with lists"
     )
 
 
