@@ -161,11 +161,15 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Rank the full catalogue for every user's held-out item."""
+    from elcrec.config import validate
+    from elcrec.data.by_settings import read_log
     from elcrec.evaluation.repeats import repeat_warning
     from elcrec.recommender import ELCRec
 
-    model = ELCRec.load(run, device)
-    metrics = model.evaluate(source_of(data), split, format, unknown, ranks)
+    model, source = ELCRec.load(run, device), source_of(data)
+    given = overrides_of(sets, columns)
+    log = read_log(source, format, validate({**model.settings.model_dump(), **given})) if given else source
+    metrics = model.evaluate(log, split, format, unknown, ranks)
     if note := repeat_warning(metrics["repeats"], model.settings.exclude_seen):
         say(f"warning: {note}")
     if ranks is not None:
