@@ -1,6 +1,8 @@
 """Shared by all tests: one thread for each of the processes that run them, and where benchmark data and values lie."""
 
 import os
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,3 +18,17 @@ def beauty() -> Path:
     if not path.exists():
         pytest.skip(f"no {path}: set ELCREC_SHARED to the folder that holds data/ and reference/")
     return path
+
+
+@pytest.fixture(params=["sqlite", "redis"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The address of a store of each kind."""
+    if request.param == "sqlite":
+        yield str(tmp_path / "events.sqlite")
+        return
+    if shutil.which("redis-server") is None:
+        pytest.skip("no redis-server on the PATH: apt-get install redis-server")
+    from redis_server import RedisServer
+
+    with RedisServer(tmp_path) as server:
+        yield server.url

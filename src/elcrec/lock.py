@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -49,9 +49,10 @@ def _take(path: Path) -> IO[str]:
             file.close()
             raise RunError(f"{path.parent} is being written by process {holder}: wait until it ends") from None
         # Whoever held it before may have removed the file meanwhile: then another file is the lock.
-        if path.exists() and os.fstat(file.fileno()).st_ino == path.stat().st_ino:
-            file.truncate(0)
-            file.write(f"{os.getpid()}\n")
-            file.flush()
-            return file
+        with suppress(FileNotFoundError):
+            if os.fstat(file.fileno()).st_ino == path.stat().st_ino:
+                file.truncate(0)
+                file.write(f"{os.getpid()}\n")
+                file.flush()
+                return file
         file.close()

@@ -38,24 +38,8 @@ from elcrec.storage import (
 )
 
 FORMAT = 3
-FILES = (
-    "config.json",
-    "checkpoint.safetensors",
-    "model.safetensors",
-    "metrics.json",
-    "history.jsonl",
-    "interactions.parquet",
-    "vocabulary.parquet",
-    "items.parquet",
-    "intents.json",
-    "items.faiss",
-    "report.html",
-    "README.md",
-    MANIFEST,
-)
 # What a model is made of: of each the manifest holds a hash. The names of intents change later and hold their own, as
 # does the index; the model card and the report are for people.
-NAMES = "intents.json"
 HASHED = (
     "config.json",
     "model.safetensors",
@@ -65,6 +49,8 @@ HASHED = (
     "vocabulary.parquet",
     "items.parquet",
 )
+NAMES = "intents.json"
+FILES = (*HASHED, NAMES, "checkpoint.safetensors", "items.faiss", "report.html", "README.md", MANIFEST)
 
 
 def package_version() -> str:
@@ -230,7 +216,7 @@ class RunFolder:
 
     def write_names(self, names: dict[int, str]) -> None:
         """The names people gave to intents; no file where there are none."""
-        path = self.file("intents.json")
+        path = self.file(NAMES)
         if names:
             document = {"names": {str(intent): name for intent, name in sorted(names.items())}}
             write_json(path, {**document, "hash": _hash_of(document)})
@@ -281,9 +267,8 @@ class RunFolder:
         whole = self._whole.path
         if (whole / MANIFEST).exists():
             files = read_manifest(whole / MANIFEST)["files"]
-            old = self.path / MANIFEST
-            before = read_manifest(old)["files"] if old.exists() else {}
-            same = before.get("model.safetensors") == files["model.safetensors"]
+            model = self.path / "model.safetensors"
+            same = model.exists() and hash_of(model) == files["model.safetensors"]
             for name in FILES:
                 if name not in files and name != MANIFEST and not (same and name == "items.faiss"):
                     (self.path / name).unlink(missing_ok=True)
@@ -395,7 +380,7 @@ class RunFolder:
         Raises:
             RunError: Damaged.
         """
-        path = self.file("intents.json")
+        path = self.file(NAMES)
         if not path.exists():
             return {}
         document = read_json(path)
@@ -437,10 +422,8 @@ class RunFolder:
         """The best weights.
 
         Raises:
-            RunError: Missing, damaged, or training is unfinished.
+            RunError: Missing or damaged.
         """
-        if not self.model.exists() and self.started:
-            raise RunError(f"{self.path} is not finished: continue with elcrec train DATA --out {self.path} --resume")
         return read_tensors(self.model)[0]
 
     def metrics(self) -> dict[str, Any]:

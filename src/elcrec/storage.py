@@ -48,7 +48,8 @@ def sync_folder(path: Path) -> None:
     if os.name == "posix":
         handle = os.open(path, os.O_RDONLY)
         try:
-            os.fsync(handle)
+            with contextlib.suppress(OSError):  # some file systems know no such thing
+                os.fsync(handle)
         finally:
             os.close(handle)
 

@@ -1,7 +1,5 @@
 """Night after night: a server's events are exported, learnt from, and served again, as docs/serving.md says."""
 
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,21 +8,9 @@ import pytest
 
 from cli_runner import SMALL, run_cli, shop_log
 from elcrec import ELCRec
-from redis_server import RedisServer
 from served import Served
 
 KEY = "a-key-for-the-tests"
-
-
-@pytest.fixture(params=["sqlite", "redis"])
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    if request.param == "sqlite":
-        yield str(tmp_path / "events.sqlite")
-        return
-    if shutil.which("redis-server") is None:
-        pytest.skip("no redis-server on the PATH: apt-get install redis-server")
-    with RedisServer(tmp_path) as server:
-        yield server.url
 
 
 def log_of(kind: str) -> pl.DataFrame:

@@ -132,6 +132,16 @@ def test_a_flipped_bit_is_refused_in_one_line(tmp_path: Path, new: ELCRec) -> No
     assert what(ELCRec.load(run)) == what(new)
 
 
+@pytest.mark.parametrize("name", [*HASHED, "manifest.json"])
+def test_a_damaged_run_can_be_replaced(tmp_path: Path, old: ELCRec, new: ELCRec, name: str) -> None:
+    run = tmp_path / "run"
+    new.save(run)
+    whole = (run / name).read_bytes()
+    (run / name).write_bytes(whole[: len(whole) // 2])
+    old.save(run, overwrite=True)
+    assert what(ELCRec.load(run)) == what(old)
+
+
 def test_files_of_two_runs_are_no_run(tmp_path: Path, old: ELCRec, new: ELCRec) -> None:
     for name in HASHED:
         old.save(tmp_path / "run", overwrite=True)

@@ -18,17 +18,6 @@ from elcrec.serving.store import Event, Kept, Store, open_store
 from redis_server import RedisServer
 
 
-@pytest.fixture(params=["sqlite", "redis"])
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    if request.param == "sqlite":
-        yield str(tmp_path / "events.sqlite")
-        return
-    if shutil.which("redis-server") is None:
-        pytest.skip("no redis-server on the PATH: apt-get install redis-server")
-    with RedisServer(tmp_path) as server:
-        yield server.url
-
-
 @pytest.fixture
 def store(place: str) -> Iterator[Store]:
     opened = open_store(place)

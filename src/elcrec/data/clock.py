@@ -21,7 +21,9 @@ NANOSECONDS: dict[str, int] = {"day": 86_400 * SECOND, **{unit: SECOND // per fo
 NAMES = {"day": "days", "s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 FIRST_YEAR, LAST_YEAR = 1900, 2199
-_FIRST, _END = (int((datetime(year, 1, 1, tzinfo=UTC) - EPOCH).total_seconds()) * SECOND for year in (1900, 2200))
+_FIRST, _END = (
+    int((datetime(year, 1, 1, tzinfo=UTC) - EPOCH).total_seconds()) * SECOND for year in (FIRST_YEAR, LAST_YEAR + 1)
+)
 _MOST = 2**63 - 1
 
 

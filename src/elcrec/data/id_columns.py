@@ -105,7 +105,7 @@ def validate_ids(column: pl.Series, untyped: bool, found: Found) -> pl.Series:
     if column.dtype == pl.String:
         column = _stripped(column, found)
         _refuse_unnameable(column, found)
-        return _integers_ifas_integers(column, found) if untyped else column
+        return _integers_if_faithful(column, found) if untyped else column
     if not column.dtype.is_integer():
         raise DataError(f"{column.name} is of type {column.dtype}: ids are integers or strings, one type a column")
     return column
@@ -157,7 +157,7 @@ def _refuse_unnameable(column: pl.Series, found: Found) -> None:
             raise DataError(f"{found.name}, {found.line_of(row)}: {column.name} {column[row][:40]!r}: {reason}")
 
 
-def _integers_ifas_integers(column: pl.Series, found: Found) -> pl.Series:
+def _integers_if_faithful(column: pl.Series, found: Found) -> pl.Series:
     """Text that reads as integers and prints back the same becomes integers; ``007`` stays text.
 
     ``7.0``, which pandas writes for integers beside missing values, is 7 where all values are so.
