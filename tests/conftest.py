@@ -13,7 +13,7 @@ SHARED = Path(os.environ.get("ELCREC_SHARED", Path(__file__).resolve().parents[1
 
 
 # No test is timed: a busy machine is no fault.
-hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.register_profile("untimed", hypothesis.settings.default, deadline=None)
 hypothesis.settings.load_profile("untimed")
 
 

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+
+_BREAKS = re.compile("[\x00-\x1f\x7f\x85\u2028\u2029]")
 
 
 class ElcrecError(Exception):
     """A mistake of the caller: one line that says what is wrong and how to mend it (CLI exit code 2)."""
+
+    def __str__(self) -> str:
+        """The line; line breaks of names in it are shown as they are written in Python."""
+        return _BREAKS.sub(lambda found: repr(found[0])[1:-1], super().__str__())
 
 
 class DataError(ElcrecError):
