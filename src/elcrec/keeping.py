@@ -23,6 +23,9 @@ from elcrec.run_folder import SHORT_WAIT, RunFolder
 from elcrec.search import ItemSearch
 from elcrec.trained import Learnt
 
+RELOADS = 3
+"""How often a run is read again that is replaced meanwhile."""
+
 
 class Keeping(Judging):
     """The part of :class:`elcrec.ELCRec` that is written and read."""

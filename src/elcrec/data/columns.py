@@ -81,6 +81,11 @@ def looks_like_time(name: str) -> bool:
     return bool(_LOOKS_LIKE_TIME.search(plain(name)))
 
 
+def sounds_like_clock(name: str) -> bool:
+    """Whether a name sounds like a time of day."""
+    return bool(re.search(r"hour|time|clock|minute", canonical(name)))
+
+
 def choose_columns(there: Sequence[str], asked: dict[str, str | None], notes: list[str]) -> dict[str, str]:
     """The caller's column for each of ours.
 
@@ -103,6 +108,7 @@ def choose_columns(there: Sequence[str], asked: dict[str, str | None], notes: li
             chosen[role] = wanted
             continue
         found = [name for name in candidates(role, there) if name not in asked.values()]
+        _refuse_same(role, found, there)
         if found:
             chosen[role] = found[0]
             _note_choice(role, found, notes)
@@ -110,6 +116,14 @@ def choose_columns(there: Sequence[str], asked: dict[str, str | None], notes: li
             raise missing_column(role, there)
     _refuse_lists(there, chosen)
     return chosen
+
+
+def _refuse_same(role: str, found: Sequence[str], there: Sequence[str]) -> None:
+    """Two columns of one name, but for capitals and the like: neither is the first by right."""
+    same = [name for name in there if found and canonical(name) == canonical(found[0])]
+    if len(same) > 1 and role != "event":
+        option = f"{role.removesuffix('_id')}_column"
+        raise DataError(f"{shown(same)} are one name twice: say which is the {role} with --set {option}=NAME")
 
 
 def missing_column(role: str, there: Sequence[str]) -> DataError:

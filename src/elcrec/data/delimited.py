@@ -18,6 +18,8 @@ from elcrec.data.opening import Piece
 from elcrec.data.raw import Asked, Raw, reading
 from elcrec.errors import DataError
 
+_ENDINGS = {"csv": ".csv", "tsv": ".tsv"}
+
 
 def read_delimited(piece: Piece, asked: Asked) -> Raw:
     """A file of delimited text; where it is not UTF-8, plain letters are read all the same."""
@@ -34,7 +36,9 @@ def _delimited(text: Text, asked: Asked) -> Raw:
     piece = text.piece
     head = decoded_head(piece, None)
     refuse_binary(piece, head)
-    dialect = sniff_dialect(piece.name, head, piece.ending, asked.columns, asked.names)
+    dialect = sniff_dialect(
+        piece.name, head, _ENDINGS.get(asked.format or "", piece.ending), asked.columns, asked.names
+    )
     quoted = _is_quoted(piece, dialect)
     line_of = _Lines(piece, dialect, quoted is not False)
     if quoted == "mixed":
@@ -54,7 +58,7 @@ def _delimited(text: Text, asked: Asked) -> Raw:
             ).collect(engine="streaming")
         except pl.exceptions.PolarsError as error:
             if "utf-8" not in str(error).lower():
-                line_of.refuse_ragged()
+                line_of.refuse_ragged(fewer=True)
             raise
     frame = _without_blank_rows(frame)
     notes = []
@@ -62,9 +66,8 @@ def _delimited(text: Text, asked: Asked) -> Raw:
         notes.append(f"{piece.name}: {dialect.comments} lines that begin with # are left out")
     if asked.columns is not None and dialect.header:
         notes.append(f"{piece.name}: its header is left out, --columns names the columns")
-    if frame.is_empty():
-        raise DataError(f"{piece.name}: the data has a header but no rows: nothing to learn from")
-    if dialect.header_line is not None:
+    if len(dialect.names) > 1 and len(frame):
+        _refuse_rule(frame, line_of, piece.name)
         line_of.refuse_repeated_header(frame, piece.name)
     return Raw(
         frame.lazy(),
@@ -85,7 +88,7 @@ def _is_quoted(piece: Piece, dialect: Dialect) -> bool | Literal["mixed"]:
     if not dialect.by_polars or not _holds_quotes(piece):
         return False
     separator = re.escape(dialect.separator)
-    cell = rf'(?:[^"{separator}]*|[ ]?"(?:[^"]|"")*")'
+    cell = rf'(?:[^"{separator}]*|"(?:[^"]|"")*")'
     lines = text_lines(piece).slice(dialect.skipped).filter(pl.col("line").str.contains('"', literal=True))
     odd = (
         lines.filter(~pl.col("line").str.strip_chars("\r").str.contains(rf"^{cell}(?:{separator}{cell})*$"))
@@ -146,6 +149,13 @@ def _without_blank_rows(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.filter(~pl.all_horizontal(pl.all().is_null()))
 
 
+def _refuse_rule(frame: pl.DataFrame, line_of: _Lines, name: str) -> None:
+    """Raise DataError where a line of dashes follows the header: a table for people to read."""
+    cells = [str(value).strip() for value in frame.row(0) if value]
+    if cells and all(re.fullmatch(r":?[-=+]{2,}:?", cell) for cell in cells):
+        raise DataError(f"{name}, {line_of(0)}: a line of dashes: this is a printed table; export it as CSV")
+
+
 def _decoded_lines(piece: Piece) -> Iterator[str]:
     source = piece.source()
     file = source.open("rb") if isinstance(source, Path) else source
@@ -179,20 +189,29 @@ class _Lines:
     def _records(self) -> Iterator[tuple[int, list[str]]]:
         return records(_decoded_lines(self.piece), self.dialect, self.quoted)
 
-    def refuse_ragged(self) -> None:
-        """Raise DataError for the first row with another number of fields than the header."""
+    def refuse_ragged(self, fewer: bool = False) -> None:
+        """Raise DataError for the first row with more fields than the header, or another number where none is empty."""
         width = len(self.dialect.names)
         with reading(self.piece):
+            line = 0
             for line, row in self._records():
-                if len(row) > width or (len(row) != width and not self.dialect.by_polars):
+                if len(row) > width or (len(row) != width and (fewer or not self.dialect.by_polars)):
                     raise _ragged(self.piece, line, len(row), width)
+        if line == 0:
+            raise DataError(f"{self.piece.name}: the data has a header but no rows: nothing to learn from")
 
     def refuse_repeated_header(self, frame: pl.DataFrame, name: str) -> None:
         """Raise DataError where a row holds the names of the columns."""
-        names = list(self.dialect.names)
-        same = (frame.get_column(names[0]) == names[0]).arg_true()
-        for row in same.to_list():
-            if [str(value) for value in frame.row(row)] == names:
-                raise DataError(
-                    f"{name}, {self(row)}: the header stands there again: files were put together; remove that line"
-                )
+        names = {one.strip().lower() for one in (*self.dialect.names, *self.dialect.header_fields)} - {"", "_"}
+        first = frame.columns[0]
+        like = frame.with_row_index("row").filter(_lowered(first).is_in(list(names)))
+        whole = like.filter(pl.all_horizontal(_lowered(one).is_in([*names, ""]) for one in frame.columns))
+        if not whole.is_empty():
+            raise DataError(
+                f"{name}, {self(int(whole['row'][0]))}: the header stands there again: files were put together; remove "
+                f"that line"
+            )
+
+
+def _lowered(name: str) -> pl.Expr:
+    return pl.col(name).str.strip_chars(' "\r\ufeff').str.to_lowercase().fill_null("")

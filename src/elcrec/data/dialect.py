@@ -7,13 +7,21 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from elcrec.data.columns import is_usual, plain, roles_in
+from elcrec.data.columns import is_usual, plain, roles_in, shown
+from elcrec.data.id_columns import MISSING
 from elcrec.errors import DataError
 
 BLANKS = " "
 SEPARATORS = ("::", "\t", ";", "|", ",", "\x01", BLANKS)
 SEPARATOR_NAMES = {"\t": "tab", BLANKS: "blanks", "\x01": "\\x01"}
 _NUMBER = re.compile(r"[-+]?\d+([.,]\d+)?([eE][-+]?\d+)?")
+_CELL = r'(?:"(?:[^"]|"")*"|[^",;|\t][^,;|\t]*|)'
+# The last field begins with a quote and goes on after the text.
+_OPEN = re.compile(rf'(?:{_CELL}[,;|\t][ ]*)*"(?:[^"]|"")*$')
+_MOST_LINES = 20
+_USUAL = {".tsv": "\t", ".inter": "\t", ".csv": ","}
+# What Excel writes and reads above a header.
+_SEP = re.compile(r'"?sep=(.)"?\r*$', re.I)
 _DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}.*")
 # Numbers from here on may be seconds or milliseconds since 1970.
 EPOCH, LAST_EPOCH = 10**8, 10**14
@@ -29,7 +37,7 @@ class Dialect:
         header: Whether the file has a header.
         skipped: Lines before the first row: comments, blank lines, the header.
         comments: How many of these are comments.
-        header_line: The text of the header; None where there is none.
+        header_fields: The names as they stand in the header.
     """
 
     separator: str
@@ -37,7 +45,7 @@ class Dialect:
     header: bool
     skipped: int
     comments: int = 0
-    header_line: str | None = None
+    header_fields: tuple[str, ...] = ()
 
     @property
     def by_polars(self) -> bool:
@@ -62,7 +70,7 @@ def _strict_fields(line: str, separator: str) -> list[str] | None:
     if len(separator) > 1:
         return None
     try:
-        return next(csv.reader([line], delimiter=separator, strict=True), [])
+        return next(csv.reader([line], delimiter=separator, skipinitialspace=True, strict=True), [])
     except csv.Error:
         return None
 
@@ -80,18 +88,21 @@ def sniff_dialect(name: str, head: str, ending: str, given: Sequence[str] | None
     Raises:
         DataError: It has no header and ``given`` is None, or no separator fits.
     """
-    lines = head.splitlines()
+    lines = re.split(r"\r*\n", head)
     first, comments = _skip_comments(lines, given)
-    if first == len(lines):
+    named = _SEP.match(lines[first]) if first < len(lines) else None
+    first += named is not None
+    if not any(line.strip() for line in lines[first:]):
         raise DataError(f"{name} is empty: nothing to learn from")
-    end = first + 1
-    while end < len(lines) and "\n".join(lines[first:end]).count('"') % 2:
-        end += 1  # a quoted name holds a line break
-    line = "\n".join(lines[first:end])
-    rows = [line, *(row for row in lines[end:] if row.strip())][:200]
+    usual = named[1] if named else _USUAL.get(ending)
     if given is not None:
-        return _by_position(name, rows, given, ending, first, comments)
-    separator = _separator_of_header(line.lstrip("#"), asked) or _consistent(rows, ending)
+        rows = [row for row in lines[first:] if row.strip()][:200]
+        return _by_position(name, rows, given, usual, first, comments)
+    end = _end_of_record(lines, first)
+    line = "\n".join(lines[first:end])
+    _refuse_returns(name, first, line)
+    rows = [line, *(row for row in lines[end:] if row.strip())][:200]
+    separator = (named and named[1]) or _separator_of_header(line.lstrip("#"), asked) or _consistent(rows, usual)
     if separator is None:
         raise DataError(
             f"{name}: cannot tell what separates its columns (line {first + 1} and those after it do not agree): "
@@ -101,12 +112,30 @@ def sniff_dialect(name: str, head: str, ending: str, given: Sequence[str] | None
     if line.startswith("#") and roles_in([names[0].lstrip("# "), *names[1:]], asked):
         names = [names[0].lstrip("# "), *names[1:]]
     if not _is_header(names, [fields_of(row, separator) for row in rows[1:50]], asked):
+        lacking = f" ({shown(asked)} is not there)" if asked else ""
         raise DataError(
-            f"{name}: line {first + 1} holds values and no names of columns: name its {len(names)} columns, for "
-            f"example {columns_for(names)}"
+            f"{name}: line {first + 1} holds values and no names of columns{lacking}: name its {len(names)} columns, "
+            f"for example {columns_for(names)}"
         )
     _refuse_twice(name, names, asked)
-    return Dialect(separator, _distinct(names), True, end, comments, line)
+    if all(re.fullmatch("'.*'", one) for one in names):
+        raise DataError(f"{name}: its fields are enclosed in single quotes: write double quotes, or none")
+    return Dialect(separator, _distinct(names), True, end, comments, tuple(names))
+
+
+def _end_of_record(lines: list[str], first: int) -> int:
+    """The line after the header, whose names may hold line breaks within quotes."""
+    for end in range(first + 1, min(len(lines), first + _MOST_LINES) + 1):
+        if not _OPEN.match("\n".join(lines[first:end])):
+            return end
+    return first + 1
+
+
+def _refuse_returns(name: str, number: int, line: str) -> None:
+    if "\r" in line.strip("\r") and '"' not in line:
+        raise DataError(
+            f"{name}: lines end in several ways (a carriage return alone in line {number + 1}): save it with one"
+        )
 
 
 def columns_for(fields: Sequence[str]) -> str:
@@ -145,9 +174,8 @@ def _separator_of_header(line: str, asked: Sequence[str]) -> str | None:
     return best if roles >= 2 or (roles and width > 1) else None
 
 
-def _consistent(rows: list[str], ending: str) -> str | None:
+def _consistent(rows: list[str], usual: str | None) -> str | None:
     """The separator by which all rows have the same number of fields, two or more."""
-    usual = {".tsv": "\t", ".inter": "\t", ".csv": ","}.get(ending)
     order = [usual, *SEPARATORS] if usual else SEPARATORS
     for separator in order:
         widths = set() if separator is None else {len(fields_of(row, separator)) for row in rows}
@@ -157,37 +185,74 @@ def _consistent(rows: list[str], ending: str) -> str | None:
     return next((one for one in order if one not in (None, BLANKS) and len(fields_of(rows[0], one or "")) >= 2), None)
 
 
-def _by_position(name: str, rows: list[str], given: Sequence[str], ending: str, first: int, comments: int) -> Dialect:
+def _by_position(
+    name: str, rows: list[str], given: Sequence[str], usual: str | None, first: int, comments: int
+) -> Dialect:
     fitting = [one for one in SEPARATORS if len(fields_of(rows[0], one)) == len(given)]
     same = [one for one in fitting if all(len(fields_of(row, one)) == len(given) for row in rows)]
     if not fitting:
-        separator = _consistent(rows, ending) or ","
+        separator = _consistent(rows, usual) or ","
         raise DataError(
             f"{name}: line {first + 1} has {len(fields_of(rows[0], separator))} fields, --columns names {len(given)}: "
             f"name them all, '_' for one that is not read"
         )
-    separator = max(same or fitting, key=lambda one: (one != BLANKS, sum(_keeps_quotes(row, one) for row in rows)))
+    kept = {one: sum(_keeps_quotes(row, one) for row in rows) for one in same or fitting}
+    separator = _one_of(name, [one for one in kept if kept[one] == max(kept.values())], usual)
     names = fields_of(rows[0], separator)
     # A header is left out: the names given count.
-    header = len(roles_in(names, given)) >= 2 and not any(map(_is_value, names))
-    return Dialect(separator, _distinct(given), header, first + header, comments, rows[0] if header else None)
+    header = not any(map(_is_value, names)) and (
+        len(roles_in(names, given)) >= 2 or _unlike_rows(rows, separator, given)
+    )
+    if header:
+        _refuse_contradiction(name, names, given)
+    return Dialect(separator, _distinct(given), header, first + header, comments, tuple(names) if header else ())
+
+
+def _one_of(name: str, fitting: list[str], usual: str | None) -> str:
+    """The separator of several that give the number of columns."""
+    plain = [one for one in fitting if one != BLANKS] or fitting
+    if usual in plain and {usual, *plain} & {",", ";"} != {",", ";"}:
+        return usual or plain[0]
+    if len(plain) > 1 and "\t" not in plain:
+        raise DataError(
+            f"{name}: {' and '.join(map(repr, plain))} give as many columns as --columns names: save it with another "
+            f"separator, or as .csv or .tsv (--format csv, --format tsv) for commas or tabs"
+        )
+    return "\t" if "\t" in plain else plain[0]
+
+
+def _unlike_rows(rows: list[str], separator: str, given: Sequence[str]) -> bool:
+    """Whether all columns that are read hold numbers or dates below a first row that holds none."""
+    below = [fields for fields in (fields_of(row, separator) for row in rows[1:]) if len(fields) == len(given)]
+    read = [at for at, name in enumerate(given) if name not in ("_", "")]
+    return len(below) > 1 and all(_is_value(fields[at]) for fields in below for at in read)
+
+
+def _refuse_contradiction(name: str, names: Sequence[str], given: Sequence[str]) -> None:
+    for theirs, ours in zip(names, given, strict=True):
+        roles = roles_in([theirs], ()), roles_in([ours], ())
+        if all(roles) and not roles[0] & roles[1]:
+            raise DataError(f"{name}: its header names {theirs!r} where --columns names {ours!r}: leave --columns out")
 
 
 def _is_value(text: str) -> bool:
     text = text.strip()
-    return not text or bool(_NUMBER.fullmatch(text) or _DATE.fullmatch(text))
+    return text in MISSING or bool(_NUMBER.fullmatch(text) or _DATE.fullmatch(text))
 
 
 def _is_header(names: list[str], rows: list[list[str]], asked: Sequence[str]) -> bool:
     """Whether a first line holds names: known ones, or ones unlike the values below them."""
-    if roles_in(names, asked):
+    found = roles_in(names, asked)
+    if len(found) >= 2 or found & set(asked):
         return True
-    if any(_is_value(name) for name in names if name.strip()) or len(set(names)) < len(names):
+    if any(_is_value(name) for name in names if name.strip()):
         return False
-    if any(is_usual(name) for name in names):
+    if found or any(is_usual(name) for name in names):
         return True
+    if not all(name.strip() for name in names) or len(set(names)) < len(names):
+        return False
     columns = list(zip(*[row for row in rows if len(row) == len(names)], strict=True))
-    return any(all(_is_value(value) for value in column) for column in columns)
+    return any(any(column) and all(map(_is_value, column)) for column in columns)
 
 
 def _refuse_twice(name: str, names: list[str], asked: Sequence[str]) -> None:
@@ -219,7 +284,7 @@ def records(text: Iterator[str], dialect: Dialect, quoted: bool) -> Iterator[tup
     for _ in range(dialect.skipped):
         next(text, None)
     if quoted and dialect.by_polars:
-        reader = csv.reader(text, delimiter=dialect.separator, strict=True)
+        reader = csv.reader(text, delimiter=dialect.separator, skipinitialspace=True, strict=True)
         line = 1
         for row in reader:
             if any(row):

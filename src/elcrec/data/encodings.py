@@ -21,6 +21,16 @@ _MARKS = {
 }
 
 
+def refuse_unknown(encoding: str | None) -> None:
+    """Raise DataError for an encoding that there is not, or one of no text."""
+    try:
+        b"a".decode(encoding or "utf-8")
+    except LookupError as error:
+        raise DataError(f"unknown encoding {encoding!r}: use utf-8, latin-1, cp1252, utf-16, ...") from error
+    except (UnicodeError, ValueError):
+        pass
+
+
 def decoded_head(piece: Piece, encoding: str | None) -> str:
     """The first lines of a file, whatever cannot be decoded replaced."""
     head = piece.head()
@@ -60,10 +70,6 @@ def text_of(piece: Piece, asked: Asked) -> Text:
     """
     head = piece.head()
     name = asked.encoding or marked(head) or "utf-8"
-    try:
-        codecs.lookup(name)
-    except LookupError as error:
-        raise DataError(f"unknown encoding {name!r}: use utf-8, latin-1, cp1252, utf-16, ...") from error
     old_mac = b"\r" in head and b"\n" not in head and name in ("utf-8", "utf-8-sig")
     if name == "utf-8" and not old_mac:
         return Text(piece, "utf-8")
@@ -71,8 +77,6 @@ def text_of(piece: Piece, asked: Asked) -> Text:
         return Text(piece, name)
     try:
         text = piece.content().decode(name)
-    except LookupError as error:  # a codec, and of no text
-        raise DataError(f"unknown encoding {name!r}: use utf-8, latin-1, cp1252, utf-16, ...") from error
     except UnicodeError as error:
         line = piece.content()[: getattr(error, "start", 0)].count(b"\n") + 1
         raise DataError(

@@ -11,7 +11,7 @@ import polars as pl
 
 from elcrec.data.columns import roles_in
 from elcrec.data.delimited import read_delimited
-from elcrec.data.encodings import decoded_head, text_of
+from elcrec.data.encodings import decoded_head, refuse_unknown, text_of
 from elcrec.data.json_files import json_lines, read_json_document
 from elcrec.data.opening import Piece, pieces
 from elcrec.data.raw import Asked, Format, Raw, reading
@@ -55,7 +55,10 @@ def read_one(path: str | Path, format: str | None = None) -> tuple[pl.DataFrame,
     if first.guessed:
         raise DataError(f"cannot read {path}: it is not utf-8; save it as UTF-8")
     with reading(first):
-        return first.frame.collect(engine="streaming"), first.untyped
+        frame = first.frame.collect(engine="streaming")
+    if frame.is_empty() and first.untyped:
+        raise DataError(f"{first.name}: the data has a header but no rows: nothing to learn from")
+    return frame, first.untyped
 
 
 def scan(source: str | Path | Sequence[str | Path], asked: Asked | None = None) -> list[Raw]:
@@ -67,6 +70,7 @@ def scan(source: str | Path | Sequence[str | Path], asked: Asked | None = None) 
     asked = asked or Asked()
     if asked.format is not None and asked.format not in get_args(Format):
         raise DataError(f"unknown format {asked.format!r}: use {', '.join(get_args(Format))}")
+    refuse_unknown(asked.encoding)
     found: list[Raw] = []
     for piece in pieces(source):
         kind = asked.format or sniff(piece, asked)

@@ -12,11 +12,18 @@ from elcrec.data.ids import MOST_ID_CHARACTERS, nameable
 from elcrec.errors import DataError
 
 # What programs write where they know nothing.
+_SPELT = ("none", "null", "nan", "nil", "undefined")
 MISSING = (
-    *("", "None", "none", "NULL", "null", "Null", "NA", "N/A", "n/a", "#N/A", "\\N", "<NA>", "<null>", "(null)"),
-    *("NaN", "nan", "NAN", "NaT", "nil", "undefined", "UNDEFINED"),
+    *("", "NA", "N/A", "n/a", "#N/A", "#NA", "\\N", "<NA>", "<null>", "(null)", "[null]", "NaN", "-NaN", "-nan", "NaT"),
+    *(spelt for word in _SPELT for spelt in (word, word.upper(), word.capitalize())),
+    *("#NULL!", "#VALUE!", "#REF!", "#NAME?", "#DIV/0!"),
 )
-_TOTALS = ("total", "totals", "grand total", "sum", "subtotal", "gesamt")
+# White space, and what has no width: nobody sees it, nobody can type it.
+_BLANKS = "\t\n\x0b\x0c\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000\u200b\u2060\ufeff" + "".join(
+    map(chr, range(0x2000, 0x200B))
+)
+_BLANK = r"[\s\x{200b}\x{2060}\x{feff}]"
+_TOTALS = ("total", "totals", "grand total", "sum", "subtotal", "gesamt", "gesamtergebnis", "summe")
 _LONGEST_FLOAT = 2**53
 
 
@@ -46,19 +53,19 @@ class Found:
             self.notes.append(text)
 
 
-def missing_rows(column: pl.Series, found: Found) -> pl.Series | None:
+def missing_rows(column: pl.Series, keeps_words: bool) -> pl.Series | None:
     """Which rows have no value: null, NaN or a word for it; None where all have one.
 
     Args:
         column: As it was read.
-        found: ``missing=keep`` takes the words as values.
+        keeps_words: Whether words are values.
     """
     missing = column.is_null() if column.has_nulls() else None
     if column.dtype.is_float() and (nan := column.is_nan().fill_null(False)).any():
         missing = nan if missing is None else missing | nan
     if column.dtype == pl.String:
-        words = MISSING if found.missing != "keep" else ("",)
-        empty = column.str.contains(rf"^\s*(?:{'|'.join(map(re.escape, words))})\s*$").fill_null(False)
+        words = ("",) if keeps_words else MISSING
+        empty = column.str.contains(rf"^{_BLANK}*(?:{'|'.join(map(re.escape, words))}){_BLANK}*$").fill_null(False)
         if empty.any():
             missing = empty if missing is None else missing | empty
     return missing
@@ -114,7 +121,7 @@ def _whole(column: pl.Series, found: Found) -> pl.Series:
             f"{found.name}, {found.where(rows)}: {column.name} is of type {column.dtype} and too large to be exact: "
             f"write ids as integers or strings"
         )
-    return column.cast(pl.Int64, strict=False) if column.abs().max() < 2**63 else column  # type: ignore[operator]
+    return column.cast(pl.Int128)
 
 
 def _narrowed(column: pl.Series) -> pl.Series:
@@ -128,7 +135,7 @@ def _narrowed(column: pl.Series) -> pl.Series:
 
 def _stripped(column: pl.Series, found: Found) -> pl.Series:
     """Text without blanks around it: no interface could tell them apart."""
-    stripped = column.str.strip_chars()
+    stripped = column.str.strip_chars(_BLANKS)
     blank = stripped.str.len_bytes() != column.str.len_bytes()
     if not blank.any():
         return column
@@ -156,25 +163,24 @@ def _integers_ifas_integers(column: pl.Series, found: Found) -> pl.Series:
     numbers = as_integers(column)
     if numbers is not None:
         return numbers
+    rounded = column.str.contains(r"^-?[0-9](?:\.[0-9]+)?[eE]\+[0-9]+$|^-?[0-9]\.[0-9]+[eE][0-9]+$")
+    if rounded.any():
+        raise DataError(
+            f"{found.name}, {found.where(rounded)}: {column.name} {column.filter(rounded)[0]!r} has lost digits (a "
+            f"spreadsheet or a program rounded it): export ids as text"
+        )
     first = column[0]
-    if first[:1].isdigit() or first[:1] == "-":
-        if column.str.contains(r"^-?\d+(\.0+)?$").all():
-            numbers = as_integers(column.str.replace(r"\.0+$", ""))
-            if numbers is not None:
-                found.note(f"{column.name}: whole numbers written as floats ({first!r}) are read as integers")
-                return numbers
-        coarse = column.str.contains(r"^-?\d\.\d+[eE]\+?\d+$")
-        if coarse.any():
-            raise DataError(
-                f"{found.name}, {found.where(coarse)}: {column.name} {column.filter(coarse)[0]!r} has lost digits (a "
-                f"spreadsheet rounded it): export ids as text"
-            )
+    if (first[:1].isdigit() or first[:1] == "-") and column.str.contains(r"^-?[0-9]+(\.0+)?$").all():
+        numbers = as_integers(column.str.replace(r"\.0+$", ""))
+        if numbers is not None:
+            found.note(f"{column.name}: whole numbers written as floats ({first!r}) are read as integers")
+            return numbers
     return column
 
 
 def refuse_totals(user: pl.Series, found: Found) -> None:
     """Raise DataError where the last row is a total, as spreadsheets and reports add one."""
-    if user.dtype == pl.String and str(user[-1]).strip().lower() in _TOTALS:
+    if user.dtype == pl.String and str(user[-1]).strip(" :").lower() in _TOTALS:
         raise DataError(
             f"{found.name}, {found.line_of(len(user) - 1)}: the last row is a total ({user[-1]!r}): remove it"
         )

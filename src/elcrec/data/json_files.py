@@ -13,6 +13,8 @@ import polars as pl
 from elcrec.data.columns import roles_in
 from elcrec.errors import DataError
 
+_LOOKED_AT = 1000
+
 
 def json_lines(name: str, source: Path | io.BytesIO, marked: bool) -> pl.DataFrame:
     """JSON Lines: one object a line.
@@ -34,6 +36,7 @@ def json_lines(name: str, source: Path | io.BytesIO, marked: bool) -> pl.DataFra
         _refuse_line(name, source)
         raise DataError(f"cannot read {name} as JSON Lines ({str(error).splitlines()[0]})") from error
     _refuse_mixed(name, source, frame)
+    _refuse_twice(name, source, frame.columns)
     return frame
 
 
@@ -48,6 +51,10 @@ def _refuse_line(name: str, source: Path | io.BytesIO) -> None:
     for number, line in _objects(source):
         try:
             document = json.loads(line, parse_constant=_no_constant)
+        except UnicodeDecodeError as error:
+            raise DataError(
+                f"cannot read {name}, line {number}: it is not UTF-8: name its encoding with --set encoding=NAME"
+            ) from error
         except (ValueError, RecursionError) as error:
             raise DataError(f"cannot read {name}, line {number}: no JSON ({error}); mend or remove the line") from error
         if not isinstance(document, dict):
@@ -75,16 +82,45 @@ def _refuse_mixed(name: str, source: Path | io.BytesIO, frame: pl.DataFrame) -> 
                 )
 
 
+def _refuse_twice(name: str, source: Path | io.BytesIO, columns: list[str]) -> None:
+    """Raise DataError where an object names a column twice: Polars takes one of the two."""
+    read = [re.escape(one) for one in columns if roles_in([one], ())]
+    if not read:
+        return
+    twice = pl.any_horizontal(pl.col("line").str.count_matches(rf'"{one}"\s*:') > 1 for one in read)
+    # Nested objects may have such a column, too.
+    for number, line in _lines(source).filter(twice).head(_LOOKED_AT).collect(engine="streaming").iter_rows():
+        try:
+            json.loads(line, object_pairs_hook=_once)
+        except ValueError as error:
+            raise DataError(f"{name}, line {number}: {error}") from error
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    names = [name for name, _ in pairs]
+    twice = next((name for name in names if roles_in([name], ()) and names.count(name) > 1), None)
+    if twice is not None:
+        raise ValueError(f"an object has {twice!r} twice: keep one, or rename the other")
+    return dict(pairs)
+
+
+def _lines(source: Path | io.BytesIO) -> pl.LazyFrame:
+    """``number`` (from 1) and ``line``."""
+    if isinstance(source, io.BytesIO):
+        source.seek(0)
+    return pl.scan_csv(
+        source, has_header=False, separator="\x02", quote_char=None, schema={"line": pl.String}
+    ).with_row_index("number", offset=1)
+
+
 def _first_number(source: Path | io.BytesIO, column: str) -> int | None:
     """Line where a column, text elsewhere, holds a number or the like; None if nowhere."""
     pattern = rf'[{{,]\s*"{re.escape(column)}"\s*:\s*[-0-9tf\[{{]'
-    if isinstance(source, io.BytesIO):
-        source.seek(0)
-    lines = pl.scan_csv(
-        source, has_header=False, separator="\x02", quote_char=None, schema={"line": pl.String}
-    ).with_row_index("number", offset=1)
-    found = lines.filter(pl.col("line").str.contains(pattern)).head(1).collect(engine="streaming")
-    return None if found.is_empty() else int(found["number"][0])
+    found = _lines(source).filter(pl.col("line").str.contains(pattern)).collect(engine="streaming")
+    for number, line in found.iter_rows():  # nested objects may have such a column, too
+        if not isinstance(json.loads(line).get(column), str | None):
+            return int(number)
+    return None
 
 
 def read_json_document(name: str, content: bytes, columns: tuple[str, ...] | None) -> pl.DataFrame:
@@ -99,7 +135,7 @@ def read_json_document(name: str, content: bytes, columns: tuple[str, ...] | Non
         DataError: It is no JSON, or no table.
     """
     try:
-        document = json.loads(content.decode("utf-8-sig"), parse_constant=_no_constant)
+        document = json.loads(content.decode("utf-8-sig"), parse_constant=_no_constant, object_pairs_hook=_once)
     except (ValueError, RecursionError) as error:
         if "Extra data" in str(error) and content.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"{"):
             return json_lines(name, io.BytesIO(content), marked=True)

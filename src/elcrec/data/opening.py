@@ -16,6 +16,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from elcrec.data.named import locate
 from elcrec.errors import DataError, decoding
@@ -41,6 +42,13 @@ _FOREIGN = {
     b"\xd0\xcf\x11\xe0": "an Excel workbook",
     b"7z\xbc\xaf": "a 7z archive",
     b"Rar!": "a RAR archive",
+    b"\x1f\x9d": "packed by compress",
+    b"\x04\x22\x4d\x18": "packed by LZ4",
+    b"\xff\x06\x00\x00sNaPpY": "packed by Snappy",
+    b"<?xml": "XML",
+    b"<!DOCTYPE": "a web page",
+    b"<html": "a web page",
+    b"<table": "a web page",
     b"\x80\x04\x95": "a Python pickle",
     b"\x80\x05\x95": "a Python pickle",
 }
@@ -123,18 +131,26 @@ def _pieces_of(path: Path) -> Iterator[Piece]:
     if (path / "config.json").exists() and (path / "interactions.parquet").exists():
         raise DataError(f"{path} is the folder of a run: name the log, for example {path / 'interactions.parquet'}")
     files = [one for one in path.rglob("*") if one.is_file() and not _is_marker(one.relative_to(path))]
+    files = [one for one in files if one.stat().st_size] or files[:1]
     if not files:
         raise DataError(f"{path} is a folder without data files: name the data file itself")
     for one in sorted(files, key=_natural):
         folders = one.relative_to(path).parts[:-1]
-        partition = dict(name.split("=", 1) for name in folders if "=" in name)
+        partition = dict(_partition(name) for name in folders if "=" in name)
         for piece in _unpacked(Piece(str(one), one)):
             yield Piece(piece.name, piece.data, piece.compression, partition)
 
 
+def _partition(folder: str) -> tuple[str, str]:
+    """Name and value of a Hive partition; none is an empty text."""
+    name, value = folder.split("=", 1)
+    return name, "" if value == "__HIVE_DEFAULT_PARTITION__" else unquote(value)
+
+
 def _is_marker(path: Path) -> bool:
-    """Hidden files, ``_SUCCESS`` and the like, checksums."""
-    return any(part.startswith((".", "_")) for part in path.parts) or path.suffix == ".crc"
+    """Hidden files, ``_SUCCESS`` and the like, checksums, what people should read."""
+    hidden = any(part.startswith((".", "_")) for part in path.parts)
+    return hidden or path.suffix in (".crc", ".md") or path.stem.lower() in ("readme", "license", "licence")
 
 
 def _unpacked(piece: Piece, depth: int = 0) -> Iterator[Piece]:
@@ -145,7 +161,7 @@ def _unpacked(piece: Piece, depth: int = 0) -> Iterator[Piece]:
     _refuse_foreign(piece.name, head)
     if not head:
         raise DataError(f"{piece.name} is empty: nothing to learn from")
-    if head.startswith(b"PK\x03\x04"):
+    if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         yield from _members(piece, _zip_members)
     elif head[257:262] == b"ustar":
         yield from _members(piece, _tar_members)

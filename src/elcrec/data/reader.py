@@ -10,16 +10,25 @@ from typing import Any, Literal
 
 import polars as pl
 
-from elcrec.data.columns import candidates, canonical, choose_columns, list_columns, looks_like_time, shown
+from elcrec.data.columns import (
+    candidates,
+    canonical,
+    choose_columns,
+    looks_like_time,
+    shown,
+    sounds_like_clock,
+)
 from elcrec.data.files import read_column, scan
 from elcrec.data.id_columns import Found, as_integers, missing_rows, refuse_totals, validate_ids
 from elcrec.data.joining import ID, event_ids
+from elcrec.data.nested import exploded
 from elcrec.data.raw import Asked, Raw
-from elcrec.data.time_columns import is_clock, joined_clock, quick_times, validate_times
+from elcrec.data.time_columns import holds_times, is_clock, joined_clock, quick_times, validate_times
 from elcrec.errors import DataError
 
 Missing = Literal["refuse", "drop", "keep"]
 MOST_KINDS = 50
+_LOOKED_AT = 100
 ROLES = ("user_id", "item_id", "timestamp", "event")
 
 
@@ -102,7 +111,7 @@ def understand(source: Any, layout: Layout) -> Understood:
     is_file = isinstance(source, str | Path) or _is_several(source)
     parts = scan(source, layout.asked()) if is_file else [_table(source)]
     notes = [note for part in parts for note in part.notes]
-    parts = [_exploded(part, layout, notes) for part in parts]
+    parts = [exploded(part, layout, notes) for part in parts]
     names = choose_columns(parts[0].frame.collect_schema().names(), {**layout.by_role, "event": None}, notes)
     if layout.event_ids and ID in parts[0].frame.collect_schema() and ID not in names.values():
         names[ID] = ID
@@ -115,9 +124,9 @@ def understand(source: Any, layout: Layout) -> Understood:
     )
     columns = {role: _column(parts, name, role) for role, name in names.items()}
     kinds = _kinds(columns.pop("event", None))
+    _join_clock(parts, names, columns)
     if not any(part.guessed for part in parts):
         columns = {role: _quick(column, role, parts[0], layout) for role, column in columns.items()}
-    _join_clock(parts, names, columns)
     _keep_whole_rows(columns, found)
     read = []
     for role in list(columns):
@@ -129,6 +138,8 @@ def understand(source: Any, layout: Layout) -> Understood:
         )
     if "timestamp" not in names:
         _note_file_order(parts, names, found)
+    else:
+        _note_clocks(parts, names, read[list(names).index("timestamp")], found)
     return Understood(read, names, parts[0] if is_file else None, found.notes, kinds)
 
 
@@ -164,6 +175,11 @@ def _line_of(parts: Sequence[Raw], row: int) -> str:
 
 def _check_parts(parts: Sequence[Raw], names: dict[str, str]) -> None:
     for part in parts[1:]:
+        times = candidates("timestamp", part.frame.collect_schema().names()) if "timestamp" not in names else []
+        if times:
+            raise DataError(
+                f"{part.name} has times ({shown(times)}) and {parts[0].name} has none: give both or neither"
+            )
         lacking = [name for name in names.values() if name not in part.frame.collect_schema().names()]
         if lacking:
             there = shown(part.frame.collect_schema().names())
@@ -174,7 +190,7 @@ def _check_parts(parts: Sequence[Raw], names: dict[str, str]) -> None:
 
 
 def _column(parts: Sequence[Raw], name: str, role: str) -> pl.Series:
-    columns = [read_column(part, name).alias(role) for part in parts]
+    columns = [_texts(read_column(part, name)).alias(role) for part in parts]
     if len(columns) == 1:
         return columns[0]
     try:
@@ -184,43 +200,8 @@ def _column(parts: Sequence[Raw], name: str, role: str) -> pl.Series:
         raise DataError(f"{name!r} is of other types in the files ({kinds}): write it as one type") from error
 
 
-# ---------------------------------------------------------------------- nested lists
-
-
-def _exploded(part: Raw, layout: Layout, notes: list[str]) -> Raw:
-    """A row an event, where a row holds the events of a user as a list."""
-    schema = part.frame.collect_schema()
-    lists = {name for name, kind in schema.items() if isinstance(kind, pl.List | pl.Array)}
-    if not lists:
-        return part
-    item = layout.item_column or next(iter(candidates("item_id", schema.names())), None)
-    if item is not None and item not in lists:
-        return part
-    user = layout.user_column or next(iter(candidates("user_id", schema.names())), None)
-    item = item or next((name for name in list_columns(schema.names()) if name in lists), None)
-    if item is None or user is None or user in lists:
-        return part
-    inner = schema[item].inner  # type: ignore[attr-defined]
-    time = next((name for name in _times_of(lists - {item}, layout)), None)
-    together = [item] if time is None else [item, time]
-    others = [name for name in schema.names() if name not in lists]
-    frame = part.frame.select(*others, *together).filter(pl.col(item).list.len() > 0).explode(together)
-    if isinstance(inner, pl.Struct):
-        fields = [one.name for one in inner.fields]
-        if not candidates("item_id", fields) and layout.item_column is None:
-            return part
-        hidden = [name for name in others if name in fields]
-        frame = frame.drop(hidden).unnest(item)
-    elif canonical(item) not in map(canonical, candidates("item_id", [item])):
-        frame = frame.rename({item: "item_id"})
-    notes.append(f"{part.name}: each row is a user, and {item!r} holds their events, oldest first")
-    return Raw(**{**part.__dict__, "frame": frame.collect().lazy(), "line_of": lambda row: f"event {row + 1}"})
-
-
-def _times_of(lists: set[str], layout: Layout) -> list[str]:
-    if layout.timestamp_column in lists:
-        return [str(layout.timestamp_column)]
-    return candidates("timestamp", [*lists]) or [name for name in lists if canonical(name).rstrip("s") == "timestamp"]
+def _texts(column: pl.Series) -> pl.Series:
+    return column.cast(pl.String) if isinstance(column.dtype, pl.Categorical | pl.Enum) else column
 
 
 # ---------------------------------------------------------------------- checks
@@ -248,7 +229,8 @@ def _join_clock(parts: Sequence[Raw], names: dict[str, str], columns: dict[str, 
 
 def _keep_whole_rows(columns: dict[str, pl.Series], found: Found) -> None:
     """Refuse rows without an id or a time, or drop them, as the caller says."""
-    masks = {role: missing_rows(column, found) for role, column in columns.items() if role != ID}
+    keeps = found.missing == "keep"
+    masks = {role: missing_rows(one, keeps and role != "timestamp") for role, one in columns.items() if role != ID}
     lacking = {role: mask for role, mask in masks.items() if mask is not None}
     if not lacking:
         return
@@ -329,11 +311,11 @@ def _kinds(column: pl.Series | None) -> dict[str, int] | None:
 def _note_file_order(parts: Sequence[Raw], names: dict[str, str], found: Found) -> None:
     if parts[0].format == "text" or any("oldest first" in note for note in found.notes):
         return
-    schema = parts[0].frame.collect_schema()
+    rows = parts[0].frame.head(_LOOKED_AT).collect()
     times = [
-        name
-        for name, kind in schema.items()
-        if name not in names.values() and (kind.is_temporal() or looks_like_time(name))
+        column.name
+        for column in rows
+        if column.name not in names.values() and (looks_like_time(column.name) or holds_times(column))
     ]
     order = "rows are taken in file order, as if oldest came first"
     if times:
@@ -342,3 +324,20 @@ def _note_file_order(parts: Sequence[Raw], names: dict[str, str], found: Found) 
         found.note(f"no time column is known: files are taken in order of their names, and {order}")
     else:
         found.note(f"no time column is known: {order}")
+
+
+def _note_clocks(parts: Sequence[Raw], names: dict[str, str], times: pl.Series, found: Found) -> None:
+    """Whole days tell no order within a day; a time of day may stand in a column of its own."""
+    there = parts[0].frame.collect_schema().names()
+    clocks = [name for name in there if name not in names.values() and sounds_like_clock(name)]
+    if clocks and _whole_days(times):
+        found.note(
+            f"{names['timestamp']!r} tells days, and events of one day are taken in file order; {shown(clocks)} may "
+            f"hold the time of day: put both in one column, or name one that has both, --set timestamp_column=NAME"
+        )
+
+
+def _whole_days(times: pl.Series) -> bool:
+    if isinstance(times.dtype, pl.Datetime):
+        return bool((times == times.dt.truncate("1d")).all())
+    return times.dtype == pl.Date

@@ -25,7 +25,7 @@ def is_text_format(name: str, lines: Sequence[str]) -> bool:
     if not rows or not all(field.isdecimal() for row in rows for field in row):
         return False
     widths = {len(row) for row in rows}
-    if len(widths) == 1 and len(rows) > 1 and 3 <= len(rows[0]) <= 6 and _like_events(rows):
+    if len(widths) == 1 and 3 <= len(rows[0]) <= 6 and _like_events(rows):
         raise DataError(
             f"{name} has no header, and its lines of {len(rows[0])} numbers look like events: name its columns, for "
             f"example {columns_for(rows[0])}; if each line is a user and all their items, use --format text"
@@ -45,6 +45,7 @@ def read_text(piece: Piece, asked: Asked) -> Raw:
     if asked.columns is not None:
         raise DataError(f"{piece.name} is read as 'user item item ...' lines: leave --columns out, or --format")
     text = text_of(piece, asked)
+    _refuse_returns(piece.name, text_lines(text.piece))
     lines = (
         text_lines(text.piece)
         .with_columns(pl.col("line").str.strip_chars().str.replace_all(r"\s+", " "))
@@ -64,12 +65,19 @@ def read_text(piece: Piece, asked: Asked) -> Raw:
     return Raw(frame.lazy(), piece.name, "text", "blanks", text.encoding, piece.compression, header=False)
 
 
+def _refuse_returns(name: str, lines: pl.LazyFrame) -> None:
+    mixed = lines.filter(pl.col("line").str.contains(r"\r[^\r]")).head(1).collect(engine="streaming")
+    if not mixed.is_empty():
+        raise DataError(f"{name}, line {mixed['number'][0]}: lines end in several ways: save the file with one")
+
+
 def _check_lines(name: str, lines: pl.DataFrame) -> None:
     line = pl.col("line")
     columns = "; name the columns of a file without a header with --columns user_id,item_id,..."
     for wrong, reason in (
         (~line.str.contains(r"^[0-9 ]+$"), f"ids of the text format are positive integers{columns}"),
         (line.str.contains(r"(^| )0+( |$)"), "id 0 is reserved for padding; ids start at 1"),
+        (line.str.contains(r"(^| )0[0-9]"), f"ids with leading zeros are text{columns}"),
         (line.str.contains(r"[0-9]{19}"), "ids must be below 10^18"),
         (~line.str.contains(" "), "a line is a user and at least one item"),
     ):

@@ -6,6 +6,7 @@ import re
 
 import polars as pl
 
+from elcrec.data.dialect import EPOCH
 from elcrec.data.id_columns import Found
 from elcrec.data.time_text import iso_times, parse_times
 from elcrec.data.times import PER_SECOND, Unit, unit_of_number
@@ -13,6 +14,8 @@ from elcrec.errors import DataError
 
 _COMPACT = {8: "%Y%m%d", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
 _CLOCK = re.compile(r"\d{1,2}:\d\d(:\d\d([.,]\d+)?)?( ?[aApP][mM])?")
+_LIKE_DATE = r"^\s*(?:[0-9]{4}[-/.][0-9]{1,2}[-/.][0-9]{1,2}|[0-9]{1,2}[-/.][0-9]{1,2}[-/.][0-9]{2,4})"
+_LIKE_TIME = rf"{_LIKE_DATE}|^1[0-9]{{9}}(?:[0-9]{{3}}){{0,3}}$"
 _LARGEST = 2**63 - 1
 
 
@@ -30,26 +33,26 @@ def validate_times(column: pl.Series, time_format: str | None, found: Found) -> 
     Raises:
         DataError: They cannot be read, tell no order, or are of several units; with the line.
     """
-    if isinstance(column.dtype, pl.Categorical | pl.Enum):
-        column = column.cast(pl.String)
-    if column.dtype == pl.String:
-        column = _of_text(column, time_format, found)
-    elif time_format is not None and column.dtype.is_numeric():
+    of_format = time_format is not None and column.dtype.is_numeric()
+    if of_format or column.dtype == pl.String or isinstance(column.dtype, pl.Categorical | pl.Enum):
         column = _of_text(column.cast(pl.String), time_format, found)
     if column.dtype == pl.Duration:
-        column = column.dt.total_microseconds()
+        column = column.to_physical()
     if column.dtype == pl.Time:
         raise DataError(f"{found.name}: the timestamp is a time of day without its date: give both in one column")
     if column.dtype == pl.Date or isinstance(column.dtype, pl.Datetime):
         return column
     if not column.dtype.is_numeric():
         raise DataError(f"timestamp is of type {column.dtype}: use numbers, dates or ISO 8601 text")
-    if column.dtype.is_float() or column.dtype.is_decimal():
+    if column.dtype.is_decimal():
+        column = column.cast(pl.Int128 if (column == column.round(0)).all() else pl.Float64)
+    if column.dtype.is_float():
         column = _of_floats(column, found)
-    column = _compact(column) if column.dtype.is_integer() else column
+    if column.dtype.is_integer():
+        column = _compact(_narrow(column, found))
     if column.dtype.is_numeric():
         _refuse_mixed_units(column, found)
-    return _narrow(column, found) if column.dtype.is_integer() else column
+    return column
 
 
 def quick_times(column: pl.Series) -> pl.Series | None:
@@ -66,8 +69,7 @@ def _narrow(column: pl.Series, found: Found) -> pl.Series:
         rows = column > _LARGEST
         if rows.any():
             raise DataError(f"{found.name}, {found.where(rows)}: the timestamp {column.filter(rows)[0]} is too large")
-        return column.cast(pl.Int64)
-    return column
+    return column.cast(pl.Int64)
 
 
 def _of_text(column: pl.Series, time_format: str | None, found: Found) -> pl.Series:
@@ -109,8 +111,6 @@ def _refuse_scientific(column: pl.Series, found: Found) -> None:
 
 def _of_floats(column: pl.Series, found: Found) -> pl.Series:
     """Whole numbers as integers; seconds since 1970 with fractions as milliseconds or finer."""
-    if column.dtype.is_decimal():
-        column = column.cast(pl.Float64)
     infinite = column.is_infinite()
     if infinite.any():
         raise DataError(f"{found.name}: {int(infinite.sum()):,} rows have an infinite timestamp: mend or remove them")
@@ -158,28 +158,28 @@ def _compact(column: pl.Series) -> pl.Series:
 
 
 def _refuse_mixed_units(column: pl.Series, found: Found) -> None:
-    """Raise DataError where some numbers are seconds since 1970 and others milliseconds, say."""
+    """Raise DataError where some numbers are seconds since 1970 and others milliseconds, days or dates, say."""
     low, high = float(column.min()), float(column.max())  # type: ignore[arg-type]
-    units = (unit_of_number(low), unit_of_number(high))
-    if units[0] == units[1]:
+    if unit_of_number(low) == unit_of_number(high):
         return
-    unit: Unit = unit_of_number(float(column.median()))  # type: ignore[arg-type]
-    if "number" in units and unit == units[units[0] == "number"]:
-        odd = column.abs() < 10**8
-        if units[1] != "number" and odd.any():
-            row, value = found.where(odd), column.filter(odd)[0]
-            found.note(f"{int(odd.sum()):,} timestamps are before 1973 (the first: {row}, {value}): are they times?")
-        return
-    if "number" in units:
-        return
-    coarse, fine = sorted(units, key=lambda unit: PER_SECOND[unit])  # the finest may be before 1970
     size = column.cast(pl.Float64).abs()
-    highest = (size >= float(10**8 * PER_SECOND[fine])).arg_true()[0]
-    lowest = (size < float(10**11 * PER_SECOND[coarse])).arg_true()[0]
-    raise DataError(
-        f"{found.name}: timestamps are of several units: {column[lowest]} ({found.line_of(lowest)}) is in {coarse}, "
-        f"{column[highest]} ({found.line_of(highest)}) in {fine}, 1,000 times as many: write them in one unit"
-    )
+    moments, small = size.filter(size >= EPOCH), size.filter((size < EPOCH) & (column > 0))
+    first, last = moments.min(), moments.max()
+    # Numbers that count steps grow without a gap.
+    lowest = small.max() if len(small) and 10 * small.max() < first else first  # type: ignore[operator]
+    units = [unit_of_number(float(one)) for one in (lowest, last)]  # type: ignore[arg-type]
+    if units[0] != units[1]:
+        rows = [int((size == one).arg_true()[0]) for one in (lowest, last)]
+        said = [f"{column[row]} ({found.line_of(row)}) {_in(unit)}" for row, unit in zip(rows, units, strict=True)]
+        raise DataError(f"{found.name}: timestamps are of several units: {', '.join(said)}: write them in one unit")
+    odd = size < EPOCH if unit_of_number(float(column.median())) != "number" else column <= 0  # type: ignore[arg-type]
+    if odd.any():
+        row, value = found.where(odd), column.filter(odd)[0]
+        found.note(f"{int(odd.sum()):,} timestamps are before 1973 (the first: {row}, {value}): are they times?")
+
+
+def _in(unit: Unit) -> str:
+    return "counts no unit since 1970" if unit == "number" else f"is in {unit}"
 
 
 def joined_clock(day: pl.Series, clock: pl.Series) -> pl.Series | None:
@@ -191,6 +191,16 @@ def joined_clock(day: pl.Series, clock: pl.Series) -> pl.Series | None:
     if not clock.fill_null("").str.contains(rf"^\s*(?:{_CLOCK.pattern})?\s*$").all() or day.str.contains(":").any():
         return None
     return (day.str.strip_chars() + " " + clock.str.strip_chars()).alias(day.name)
+
+
+def holds_times(column: pl.Series) -> bool:
+    """Whether values, whatever their column is called, look like dates, moments or seconds since 1970."""
+    if column.dtype.is_temporal():
+        return True
+    if not (column.dtype == pl.String or column.dtype.is_integer()):
+        return False
+    values = column.drop_nulls().cast(pl.String)
+    return not values.is_empty() and values.str.contains(_LIKE_TIME).all()
 
 
 def is_clock(column: pl.Series) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from typing import Literal
 
 import polars as pl
 
@@ -20,6 +21,7 @@ _SHAPES = {
     "year last": rf"^(?P<one>\d{{1,2}})[-/. ](?P<two>\d{{1,2}})(?:[-/.]|, | )(?P<year>\d{{4}}){_CLOCK}{_ZONE}$",
     "compact": r"^(?P<year>\d{4})(?P<month>\d\d)(?P<day>\d\d)[T ]?(?P<hour>\d\d)?(?P<minute>\d\d)?(?P<second>\d\d)?"
     rf"(?P<fraction>\B\b)?(?P<half>\B\b)?{_ZONE}$",
+    "compact day": rf"^(?P<year>\d{{4}})(?P<month>\d\d)(?P<day>\d\d){_CLOCK}{_ZONE}$",
     "day month": r"^(?:[A-Za-z]{3,9}, ?)?(?P<day>\d{1,2})[-/ ](?P<name>[A-Za-z]{3})[a-z]*\.?,?[-/ ](?P<year>\d{4})"
     rf"{_CLOCK}{_ZONE}$",
     "month day": rf"^(?:[A-Za-z]{{3,9}},? )?(?P<name>[A-Za-z]{{3}})[a-z]*\.? +(?P<day>\d{{1,2}})(?:st|nd|rd|th)?,? "
@@ -27,7 +29,14 @@ _SHAPES = {
     "ctime": r"^[A-Za-z]{3},? (?P<name>[A-Za-z]{3}) +(?P<day>\d{1,2}) (?P<hour>\d\d):(?P<minute>\d\d):(?P<second>\d\d)"
     r"(?P<fraction>\B\b)?(?P<half>\B\b)? (?:(?P<zone>UTC|GMT|[+-]\d\d:?\d\d) )?(?P<year>\d{4})$",
 }
+# Rust's \d takes the digits of all scripts, which no cast to numbers takes.
+_SHAPES = {shape: pattern.replace(r"\d", "[0-9]") for shape, pattern in _SHAPES.items()}
 ADVICE = "name how they are written with --set time_format=%m/%d/%Y (or %d/%m/%Y %H:%M:%S, ...)"
+# Python's %f is a fraction of any length, Polars' a number of nanoseconds; Polars takes any name of a zone for %Z.
+_DIRECTIVES = {".%f": "%.f", "%f": "%6f", "%Z": "UTC"}
+_OF_CLOCKS = ("%H", "%I", "%T", "%R", "%r", "%X", "%c", "%s", "%M", "%+", "%k", "%l")
+_OF_DAYS = ("%d", "%e", "%j", "%D", "%F", "%x", "%c", "%s", "%+", "%v", "%u", "%w", "%a", "%A")
+_OF_MINUTES = ("%M", "%T", "%R", "%r", "%X", "%c", "%s", "%+")
 Where = Callable[[int], str]
 
 
@@ -41,7 +50,7 @@ def parse_times(column: pl.Series, time_format: str | None, where: Where, name: 
         name: Of the data, for messages.
 
     Returns:
-        Datetime in microseconds, in UTC where zones are given.
+        Datetime in microseconds (nanoseconds where fractions are finer), in UTC where zones are given.
 
     Raises:
         DataError: They cannot be read, or a day and a month cannot be told apart; with the line and an example.
@@ -76,32 +85,46 @@ def iso_times(column: pl.Series) -> pl.Series | None:
         column = column.str.strip_suffix(zoned.group())
         first = column[0]
     day, clocks = "%Y-%m-%d", ("%H:%M:%S%.f", "%H:%M")
+    longest = int(column.str.len_bytes().max())  # type: ignore[arg-type]
+    unit: Literal["us", "ns"] = "ns" if longest > len("2024-01-31 00:00:00.000000") else "us"
     for kind in [day] if len(first) == len("2024-01-31") else [f"{day}{first[10]}{clock}" for clock in clocks]:
         if kind == day:
             times = column.str.to_date(kind, strict=False).cast(pl.Datetime("us"))
         else:
-            times = column.str.to_datetime(kind, time_unit="us", strict=False)
+            times = column.str.to_datetime(kind, time_unit=unit, strict=False)
         if not times.has_nulls():
             return times.dt.replace_time_zone("UTC") if zoned else times
     return None
 
 
 def _by_format(column: pl.Series, time_format: str, where: Where, name: str) -> pl.Series:
-    # Python's %f is a fraction; Polars writes it with its point.
-    kind = time_format.replace(".%f", "%.f")
-    zoned = "%z" in kind or "%Z" in kind
-    has_clock = any(part in kind for part in ("%H", "%I", "%T", "%R", "%X", "%c", "%s", "%M"))
+    written, kind = column, time_format
+    for directive, meaning in _DIRECTIVES.items():
+        kind = kind.replace(directive, meaning)
+    has_clock = _has(kind, _OF_CLOCKS)
+    if has_clock and not _has(kind, _OF_DAYS):
+        raise DataError(f"time_format={time_format!r} reads a time of day without its date: give both in one column")
+    if has_clock and not _has(kind, _OF_MINUTES):  # Polars wants minutes beside hours
+        column, kind = column + ":00", kind + ":%M"
+    zoned = "UTC" if "%z" in time_format or "%Z" in time_format else None
     try:
         if has_clock:
-            times = column.str.to_datetime(kind, time_unit="us", strict=False, time_zone="UTC" if zoned else None)
+            times = column.str.to_datetime(kind, time_unit="us", strict=False, time_zone=zoned)
         else:
             times = column.str.to_date(kind, strict=False).cast(pl.Datetime("us"))
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
         raise DataError(f"time_format={time_format!r}: {str(error).splitlines()[0]}") from error
     if times.has_nulls():
         row = int(times.is_null().arg_true()[0])
-        raise DataError(f"{name}, {where(row)}: the timestamp {column[row]!r} is not written as {time_format!r}")
+        raise DataError(
+            f"{name}, {where(row)}: the timestamp {written[row]!r} is not written as {time_format!r}: mend --set "
+            f"time_format=..., made of %Y %m %d %H %M %S and the like"
+        )
     return times
+
+
+def _has(kind: str, directives: tuple[str, ...]) -> bool:
+    return any(one in kind for one in directives)
 
 
 def _day_or_month(column: pl.Series, parts: pl.DataFrame, where: Where, name: str) -> pl.Series:
@@ -139,12 +162,14 @@ def _built(column: pl.Series, parts: pl.DataFrame, where: Where, name: str) -> p
         *(number[each].cast(pl.String).str.zfill(2) for each in ("minute", "second")),
     ]
     text = pl.format("{}-{}-{} {}:{}:{}", *fields)
-    micro = pl.col("fraction").str.pad_end(9, "0").str.slice(0, 6).cast(pl.Int64).fill_null(0)
+    nano = pl.col("fraction").str.pad_end(9, "0").cast(pl.Int64).fill_null(0)
+    fine = bool((parts["fraction"].str.len_bytes() > 6).any())
+    unit: Literal["us", "ns"] = "ns" if fine else "us"
     offset = _offset(pl.col("zone"))
     times = parts.select(
-        pl.when(~impossible).then(text.str.to_datetime("%Y-%m-%d %H:%M:%S", time_unit="us", strict=False))
-        + pl.duration(microseconds=micro)
-        - pl.duration(minutes=offset)
+        pl.when(~impossible).then(text.str.to_datetime("%Y-%m-%d %H:%M:%S", time_unit=unit, strict=False))
+        + pl.duration(nanoseconds=nano, time_unit="ns").cast(pl.Duration(unit))
+        - pl.duration(minutes=offset, time_unit=unit)
     ).to_series()
     if times.has_nulls():
         raise _unread(column, times.is_null(), where, name)

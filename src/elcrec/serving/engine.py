@@ -43,6 +43,7 @@ RUN_FILES = (
     "vocabulary.parquet",
     "items.parquet",
     "items.faiss",
+    "manifest.json",
 )
 Given = TypeVar("Given")
 
