@@ -90,7 +90,7 @@ def run_demo(
     if out is not None:
         page = render_report(report_document(model, "A shop with planted intents"))
         folder = RunFolder(Path(out))
-        with folder.writing(SHORT_WAIT):
+        with folder.locked(SHORT_WAIT):
             folder.write_report(page)
     matching, rand_index = match_intents(world, model)
     metrics = {**_bounds(world), "elcrec": model.evaluate()}

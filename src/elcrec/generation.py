@@ -1,29 +1,27 @@
 """The files of a run as one generation: a manifest of them all, and one rename that puts the next in its place.
 
-A generation is written to ``.new`` within the folder, with its manifest, and synced. Renaming ``.new`` to ``.switch``
-is the switch: from then on a reader takes a file in ``.switch`` before the one of its name outside. Then the files go to
-their places, the manifest last. A reader that finds ``.switch`` after a kill reads the new generation all the same, and
-the next writer puts it in place. See docs/decisions/0016-one-rename.md.
+A generation is written to ``.new`` within the folder, with its manifest, and synced. Renaming ``.new`` to ``.next``
+is the switch: from then on a reader takes a file in ``.next`` before the one of its name outside. Then the files go to
+their places, the manifest last. A reader that finds ``.next`` after a kill reads the new generation all the same, and
+the next writer puts it in place. See docs/decisions/0016-a-run-is-one-generation.md.
 """
 
 from __future__ import annotations
 
 import contextlib
 import datetime
-import hashlib
-import json
 import os
 import shutil
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import TypeVar
 
-from elcrec.errors import RunError, decoding
-from elcrec.storage import file_reading, make_folder, sync, write_text
+from elcrec.errors import RunError
+from elcrec.manifest import MANIFEST, Entry, Manifest
+from elcrec.storage import make_folder, sync, write_text
 
-MANIFEST, MODEL, INDEX = "manifest.json", "model.safetensors", "items.faiss"
+MODEL, INDEX = "model.safetensors", "items.faiss"
 FILES = (
     "config.json",
     "checkpoint.safetensors",
@@ -42,70 +40,9 @@ FILES = (
 )
 # Pages for people, which nothing reads; the index has a checksum of its own, and can be made again.
 NOT_CHECKED = ("README.md", "report.html", INDEX)
-NEW, SWITCH, OLD = ".new", ".switch", ".old"
+NEW, NEXT, OLD = ".new", ".next", ".old"
 TRIES = 5
 Found = TypeVar("Found")
-
-
-class Entry(NamedTuple):
-    """A file as it was written.
-
-    Attributes:
-        bytes: Its size.
-        sha256: Its hash, hexadecimal.
-    """
-
-    bytes: int
-    sha256: str
-
-    @classmethod
-    def of(cls, path: Path) -> Entry:
-        """A file as it is.
-
-        Raises:
-            RunError: It is missing or cannot be read.
-        """
-        with file_reading(path), path.open("rb") as file:
-            return cls(os.fstat(file.fileno()).st_size, hashlib.file_digest(file, "sha256").hexdigest())
-
-
-@dataclass(frozen=True)
-class Manifest:
-    """All files of a generation.
-
-    Attributes:
-        written: When, UTC; no two generations of a folder have the same.
-        files: By name.
-    """
-
-    written: str
-    files: dict[str, Entry]
-
-    def text(self) -> str:
-        """The one text that says this, its own checksum included."""
-        document = {"written": self.written, "files": {name: entry._asdict() for name, entry in self.files.items()}}
-        check = hashlib.sha256(json.dumps(document).encode()).hexdigest()
-        return json.dumps({**document, "sha256": check}, indent=2) + "\n"
-
-    @classmethod
-    def read(cls, path: Path) -> Manifest:
-        """What :meth:`text` gave.
-
-        Raises:
-            RunError: It is missing or damaged.
-        """
-        with file_reading(path):
-            content = path.read_bytes()
-        with decoding(lambda reason: RunError(f"{path} is damaged: {reason}")):
-            document: Any = json.loads(content)
-            files = {name: Entry(**entry) for name, entry in document["files"].items()}
-            manifest = cls(document["written"], files)
-            same = content == manifest.text().encode()
-        if not same:
-            raise RunError(
-                f"{path} is damaged: its checksum is another; restore the run from a copy, or train it again"
-            )
-        return manifest
 
 
 def place(folder: Path, name: str) -> Path:
@@ -114,18 +51,18 @@ def place(folder: Path, name: str) -> Path:
     Raises:
         RunError: A generation is being put in place and its manifest is damaged.
     """
-    switch = folder / SWITCH
-    if not (switch / MANIFEST).exists():  # goes to its place last
+    switched = folder / NEXT
+    if not (switched / MANIFEST).exists():  # goes to its place last
         return folder / name
-    if (switch / name).exists():
-        return switch / name
+    if (switched / name).exists():
+        return switched / name
     try:
-        listed = name in Manifest.read(switch / MANIFEST).files
+        listed = name in Manifest.read(switched / MANIFEST).files
     except RunError:
-        if (switch / MANIFEST).exists():
+        if (switched / MANIFEST).exists():
             raise
         return folder / name
-    return folder / name if listed else switch / name
+    return folder / name if listed else switched / name
 
 
 def manifest_of(folder: Path) -> Manifest | None:
@@ -176,8 +113,8 @@ def _state(folder: Path) -> tuple[bytes | None, list[str]]:
     """The manifest, and what is not yet in its place."""
     content, waiting = None, []
     with contextlib.suppress(OSError):
-        waiting = sorted(os.listdir(folder / SWITCH))
-    for path in (folder / SWITCH / MANIFEST, folder / MANIFEST):
+        waiting = sorted(os.listdir(folder / NEXT))
+    for path in (folder / NEXT / MANIFEST, folder / MANIFEST):
         with contextlib.suppress(OSError):
             content = path.read_bytes()
             break
@@ -210,7 +147,7 @@ def next_generation(folder: Path, keep: Collection[str] = ()) -> Iterator[Path]:
             files.pop(INDEX, None)
         now = datetime.datetime.now(datetime.UTC).isoformat()
         write_text(fresh / MANIFEST, Manifest(now, files).text())
-        fresh.rename(folder / SWITCH)
+        fresh.rename(folder / NEXT)
     except OSError as error:
         raise RunError(f"cannot write {folder}: {error.strerror or error}; what was there is kept") from error
     finally:
@@ -228,18 +165,18 @@ def settle(folder: Path) -> None:
     try:
         for left in folder.glob(".*.tmp"):
             left.unlink(missing_ok=True)
-        switch = folder / SWITCH
-        if (switch / MANIFEST).exists():
-            listed = Manifest.read(switch / MANIFEST).files
+        switched = folder / NEXT
+        if (switched / MANIFEST).exists():
+            listed = Manifest.read(switched / MANIFEST).files
             for name in FILES:
                 if name not in listed and name != MANIFEST:
                     (folder / name).unlink(missing_ok=True)
             for name in listed:
-                if (switch / name).exists():
-                    os.replace(switch / name, folder / name)
+                if (switched / name).exists():
+                    os.replace(switched / name, folder / name)
             sync(folder)
-            os.replace(switch / MANIFEST, folder / MANIFEST)
-        for done in (switch, folder / OLD):
+            os.replace(switched / MANIFEST, folder / MANIFEST)
+        for done in (switched, folder / OLD):
             if done.exists():
                 shutil.rmtree(done)
                 sync(folder)
@@ -256,7 +193,7 @@ def put_in_place(folder: Path, fresh: Path) -> None:
     settle(fresh)
     settle(folder)
     try:
-        fresh.rename(folder / SWITCH)
+        fresh.rename(folder / NEXT)
     except OSError as error:
         raise RunError(f"cannot write {folder}: {error.strerror or error}; what was there is kept") from error
     sync(folder)

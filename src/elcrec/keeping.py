@@ -23,9 +23,6 @@ from elcrec.run_folder import SHORT_WAIT, RunFolder
 from elcrec.search import ItemSearch
 from elcrec.trained import Learnt
 
-RELOADS = 3
-"""How often a run is read again that is replaced meanwhile."""
-
 
 class Keeping(Judging):
     """The part of :class:`elcrec.ELCRec` that is written and read."""
@@ -44,7 +41,7 @@ class Keeping(Judging):
         known, results = self._knowledge(), self._outcome()  # raises before anything is touched
         if folder.started and not overwrite:
             raise RunError(f"{folder.path} holds a run: choose another folder, or pass overwrite=True")
-        with folder.writing():
+        with folder.locked():
             folder.write(known, results)
             self._saved_as = folder.weights_mark()
         if self._search_path is not None and not self._search_path.exists():
@@ -80,7 +77,7 @@ class Keeping(Judging):
         """
         folder, before = RunFolder(Path(path)), self._given_names
         folder.config()  # raises where there is no run
-        with folder.writing(SHORT_WAIT):
+        with folder.locked(SHORT_WAIT):
             folder.refuse_other_weights(self._saved_as)
             try:
                 if changes is not None:
@@ -102,7 +99,7 @@ class Keeping(Judging):
         """
         folder = RunFolder(Path(path))
         folder.config()  # raises where there is no run
-        with folder.writing(SHORT_WAIT):
+        with folder.locked(SHORT_WAIT):
             folder.refuse_other_weights(self._saved_as)
             folder.write_item_search(search.write)
         return folder.item_search

@@ -71,7 +71,7 @@ class Learning(Keeping):
         fresh = copy.copy(self)  # until all is done, this model stays what it was
         with joined(self.device) as team:
             folder = None if out is None else RunFolder(Path(out))
-            with folder.writing() if folder is not None and team.leads else nullcontext():
+            with folder.locked() if folder is not None and team.leads else nullcontext():
                 fresh._fit(team, data, folder, resume, overwrite, progress, format, items, names_from)
         self.__dict__ = fresh.__dict__
         return self
@@ -79,7 +79,6 @@ class Learning(Keeping):
     def _fit(
         self,
         team: Team,
-        held: ExitStack,
         data: Any,
         folder: RunFolder | None,
         resume: bool,
@@ -140,29 +139,6 @@ class Learning(Keeping):
             "epochs": len(state.history),
             "train_seconds": state.seconds,
         }
-
-    def _begin(
-        self,
-        held: ExitStack,
-        home: RunFolder,
-        folder: RunFolder,
-        mark: str,
-        resume: bool,
-        overwrite: bool,
-        names_from: str | None,
-    ) -> bool:
-        """Be the one that writes the run, and write what is known before training."""
-        home.refuse_others()
-        held.enter_context(home.locked())
-        if not (resume or overwrite) and home.started:
-            raise RunError(f"{home.path} holds a run that another process has begun: choose another --out")
-        if overwrite or not folder.started:
-            folder.begin(self.recipe, self.settings, self._known.whole, self.items, mark, names_from)
-        else:
-            folder.write_log(self._known.whole, self.items)  # the start may have been interrupted
-        if self.catalogue is not None:
-            folder.write_catalogue(self.catalogue)
-        return True
 
     def partial_fit(
         self,
@@ -324,19 +300,3 @@ def _warn_of_repeats(split: Split, settings: Settings) -> None:
     note = repeat_warning(repeat_share(split.item_N, split.start_U[user_Q], target_Q), settings.exclude_seen)
     if note is not None:
         warnings.warn(note, DataWarning, stacklevel=4)
-
-
-def _places(out: str | Path | None, resume: bool, overwrite: bool) -> tuple[RunFolder | None, RunFolder]:
-    """The run folder, and where a training writes: beside a run that is there, which answers until the new is whole."""
-    if out is None:
-        return None, RunFolder(Path())
-    home = RunFolder(Path(out))
-    beside = home.started and (overwrite or (resume and home.unfinished.started))
-    return home, home.unfinished if beside else home
-
-
-def _reporter(progress: bool | Reporter, team: Team) -> Reporter:
-    """Who is told of a training: of several processes, the first one's."""
-    if isinstance(progress, bool) or not team.leads:
-        return TerminalReporter() if progress and team.leads else SilentReporter()
-    return progress

@@ -16,7 +16,8 @@ from elcrec.data.catalogue import Catalogue
 from elcrec.data.interactions import Interactions
 from elcrec.data.vocabulary import Vocabulary
 from elcrec.explain.matching import NamedIntents
-from elcrec.generation import MANIFEST, MODEL
+from elcrec.generation import MODEL
+from elcrec.manifest import MANIFEST
 from elcrec.storage import read_tensors, write_frame, write_json, write_tensors, write_text
 
 FORMAT = 3

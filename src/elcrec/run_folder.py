@@ -24,10 +24,7 @@ from elcrec.explain.matching import NamedIntents
 from elcrec.generation import (
     FILES,
     INDEX,
-    MANIFEST,
     MODEL,
-    Entry,
-    Manifest,
     check,
     discard,
     manifest_of,
@@ -37,13 +34,14 @@ from elcrec.generation import (
     settle,
     stable,
 )
-from elcrec.locking import locked
+from elcrec.lock import locked
+from elcrec.manifest import MANIFEST, Entry, Manifest
 from elcrec.run_files import FORMAT, Known, Results, package_version, read_earlier, write_history, write_names
 from elcrec.storage import make_folder, read_json, read_parquet, read_tensors, write_text
 
 START = ("config.json", "interactions.parquet", "vocabulary.parquet", "items.parquet")
 EARLIER = "earlier.safetensors"
-SHORT_WAIT = 10.0  # seconds: names and indices are written faster
+SHORT_WAIT = 3.0  # seconds: names and indices are written faster
 Found = TypeVar("Found")
 
 
@@ -56,60 +54,6 @@ class RunFolder:
     def place(self, name: str) -> Path:
         """Where a file of the run lies, or would lie; see :func:`elcrec.generation.place`."""
         return place(self.path, name)
-
-    @property
-    def unfinished(self) -> RunFolder:
-        """Where a training goes on that will replace the run here."""
-        return RunFolder(self.path / ".new")
-
-    @property
-    def _whole(self) -> RunFolder:
-        """Where a run lies that is whole and decided on: it takes the place of the one here."""
-        return RunFolder(self.path / ".next")
-
-    def file(self, name: str) -> Path:
-        """Where a file of the run lies, also where a process was killed while a new run took its place."""
-        whole = self._whole.path
-        if not (whole / MANIFEST).exists():
-            return self.path / name
-        moved = name in read_manifest(whole / MANIFEST)["files"] and not (whole / name).exists()
-        return self.path / name if moved else whole / name
-
-    @property
-    def manifest(self) -> dict[str, Any] | None:
-        """Hashes of the run's files; None for a run of elcrec 0.1, which has none.
-
-        Raises:
-            RunError: Damaged.
-        """
-        path = self.file(MANIFEST)
-        return read_manifest(path) if path.exists() else None
-
-    @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Be the one that writes here; what a killed writer left is put in order first.
-
-        Raises:
-            RunError: See :func:`elcrec.lock.locked`.
-        """
-        make_folder(self.path)
-        with locked(self.path):
-            self.settle()
-            yield
-
-    @property
-    def generation(self) -> str | None:
-        """Tells the run that is here from the one that takes its place; None where nothing tells."""
-        try:
-            manifest = self.manifest
-        except RunError:
-            return None
-        return None if manifest is None else str(manifest["generation"])
-
-    @property
-    def resumable(self) -> bool:
-        """Whether a training was interrupted here, be it of a run that will replace this one."""
-        return self.checkpoint.exists() or self.unfinished.started
 
     @property
     def checkpoint(self) -> Path:
@@ -139,13 +83,7 @@ class RunFolder:
     @property
     def finished(self) -> bool:
         """Whether it can be used."""
-        return self.started and self.model.exists() and (not self._promised or self.file(MANIFEST).exists())
-
-    @property
-    def _promised(self) -> bool:
-        """Whether a manifest is written when the run is whole; elcrec 0.1 wrote none."""
-        document = read_json(self.file("config.json"))
-        return isinstance(document, dict) and document.get("manifest") is True
+        return self.started and self.model.exists()
 
     @property
     def training(self) -> RunFolder:
@@ -162,7 +100,7 @@ class RunFolder:
     # ------------------------------------------------------------------ writing
 
     @contextmanager
-    def writing(self, wait: float = 0.0) -> Iterator[None]:
+    def locked(self, wait: float = 0.0) -> Iterator[None]:
         """Hold the folder, made if need be, against other writers; what a killed one left is put in order.
 
         Args:
@@ -193,7 +131,7 @@ class RunFolder:
             raise RunError(f"{self.path} holds other files ({others[0]}, ...): choose an empty or new folder")
 
     def begin(self, known: Known) -> None:
-        """Make this folder an unfinished training, by one rename; within :meth:`writing`.
+        """Make this folder an unfinished training, by one rename; within :meth:`locked`.
 
         Raises:
             RunError: The folder cannot be written.
@@ -275,8 +213,8 @@ class RunFolder:
         elif "manifest" in self.config():
             raise RunError(f"{self.path} is damaged: it has lost its {MANIFEST}; restore it, or train it again")
         else:
-            note = f"{self.path} was written by an older elcrec, without {MANIFEST}: damage to its files goes unnoticed"
-            warnings.warn(f"{note}; train it again, or load and save it", RunWarning, stacklevel=2)
+            note = f"{self.path} is of elcrec 0.1: it holds no hashes, damage cannot be told; load and save it"
+            warnings.warn(f"{note}, or train it again", RunWarning, stacklevel=2)
 
     def check_start(self) -> None:
         """See that what a training began with is what was written.
@@ -310,30 +248,6 @@ class RunFolder:
         manifest = manifest_of(self.path)
         return Entry.of(self.model).sha256 if manifest is None else manifest.files[MODEL].sha256
 
-    def check(self) -> None:
-        """See that the files are those that were written.
-
-        Raises:
-            RunError: One is missing or damaged, or the run is not finished.
-        """
-        self.config()
-        if not self.finished:
-            raise RunError(f"{self.path} is not finished: continue with elcrec train DATA --out {self.path} --resume")
-        manifest = self.manifest
-        if manifest is None:
-            warnings.warn(
-                f"{self.path} is of elcrec 0.1: it holds no hashes, damage cannot be told", DataWarning, stacklevel=3
-            )
-            return
-        for name in HASHED:
-            if (self.file(name).exists() or name in manifest["files"]) and (
-                hash_of(self.file(name)) != manifest["files"].get(name)
-            ):
-                raise RunError(
-                    f"{self.file(name)} is damaged: it is not the file that the run was written with; restore the run "
-                    f"from a copy, or train it again"
-                )
-
     def config(self) -> dict[str, Any]:
         """``config.json``, checked, with ``settings`` as :class:`Settings`.
 
@@ -361,11 +275,6 @@ class RunFolder:
             return {**document, "settings": validate(document["settings"])}
         except (SettingsError, KeyError, TypeError, ValueError) as error:
             raise RunError(f"{self.path / 'config.json'} is damaged: {error}") from error
-
-    def names_from(self) -> str | None:
-        """The run whose names an unfinished training carries over, where it is one."""
-        source = self.config().get("names_from")
-        return source if isinstance(source, str) else None
 
     def vocabulary(self) -> Vocabulary:
         """The items.
@@ -405,11 +314,6 @@ class RunFolder:
         if not path.exists():
             return {}
         document = read_json(path)
-        marked = isinstance(document, dict) and set(document) == {"names", "hash"}
-        if marked and document["hash"] != _hash_of({"names": document["names"]}):
-            raise RunError(f"{path} is damaged: its hash does not fit; remove it to go on without the names")
-        if not marked and (self.file(MANIFEST).exists() or not isinstance(document, dict)):
-            raise RunError(f"{path} is damaged: it should hold names by intent number and their hash")
         try:
             return {int(intent): str(name) for intent, name in document["names"].items()}
         except (AttributeError, KeyError, TypeError, ValueError) as error:
@@ -436,7 +340,7 @@ class RunFolder:
     def _table(self, name: str, *columns: str) -> pl.DataFrame:
         frame = read_parquet(self.place(name))
         if not set(columns) <= set(frame.columns) or frame.is_empty():
-            raise RunError(f"{self.file(name)} is damaged: it has no rows of {' and '.join(columns)}")
+            raise RunError(f"{self.path / name} is damaged: it has no rows of {' and '.join(columns)}")
         return frame
 
     def weights(self) -> dict[str, Tensor]:
@@ -466,9 +370,5 @@ class RunFolder:
         try:
             lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
             return [json.loads(line) for line in lines]
-        except (OSError, ValueError, RecursionError) as error:
+        except (OSError, ValueError) as error:
             raise RunError(f"{path} is damaged: {error}") from error
-
-
-def _hash_of(document: Any) -> str:
-    return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()

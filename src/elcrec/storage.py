@@ -41,7 +41,6 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
         beside.chmod(mode)
         sync(beside)
         os.replace(beside, path)
-        sync_folder(path.parent)
     except Exception as error:
         # Polars and safetensors wrap the system's error in their own.
         raise RunError(f"cannot write {path}: {_reason(error)}; what was there is kept") from error
@@ -85,16 +84,6 @@ def sync(path: Path) -> None:
     except OSError as error:
         if not (folder and error.errno in _CANNOT_SYNC):
             raise RunError(f"cannot write {path} to the disk: {_reason(error)}") from error
-
-
-def sync_folder(path: Path) -> None:
-    """Let what was renamed in a folder survive a loss of power, where the system can say so."""
-    if os.name == "posix":
-        handle = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
 
 
 def make_folder(path: Path) -> None:

@@ -18,9 +18,7 @@ from safetensors.torch import load_file, save_file
 import elcrec.storage
 from cli_runner import SMALL, SMALL_SETS, contents, run_cli, seal, shop_csv
 from elcrec import ELCRec
-from elcrec.manifest import write_manifest
 from elcrec.model.published import published_names
-from elcrec.run_folder import HASHED
 
 
 @pytest.fixture(scope="module")

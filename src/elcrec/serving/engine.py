@@ -43,7 +43,6 @@ RUN_FILES = (
     "vocabulary.parquet",
     "items.parquet",
     "items.faiss",
-    "manifest.json",
 )
 Given = TypeVar("Given")
 
