@@ -35,7 +35,8 @@ class Keeping(Judging):
         """Write a run folder; a run that is replaced stays until all of the new one is written.
 
         Raises:
-            RunError: The folder holds another run or other files, or cannot be written.
+            RunError: The folder holds another run or other files, is being written by another process, or cannot be
+                written.
         """
         folder = RunFolder(Path(path))
         known, results = self._knowledge(), self._outcome()  # raises before anything is touched
