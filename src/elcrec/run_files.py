@@ -16,7 +16,6 @@ from elcrec.data.catalogue import Catalogue
 from elcrec.data.interactions import Interactions
 from elcrec.data.vocabulary import Vocabulary
 from elcrec.explain.matching import NamedIntents
-from elcrec.generation import MODEL
 from elcrec.manifest import MANIFEST
 from elcrec.storage import read_tensors, write_frame, write_json, write_tensors, write_text
 
@@ -99,7 +98,7 @@ class Results:
     names: dict[int, str]
 
     def write(self, folder: Path) -> None:
-        """A file each.
+        """A file each, but for the weights.
 
         Raises:
             RunError: They cannot be written.
@@ -108,7 +107,6 @@ class Results:
         write_history(folder, self.history)
         write_json(folder / "metrics.json", self.metrics)
         write_text(folder / "README.md", self.card)
-        write_tensors(folder / MODEL, self.weights)
 
 
 def write_history(folder: Path, history: list[dict[str, Any]]) -> None:

@@ -37,7 +37,7 @@ from elcrec.generation import (
 from elcrec.lock import locked
 from elcrec.manifest import MANIFEST, Entry, Manifest
 from elcrec.run_files import FORMAT, Known, Results, package_version, read_earlier, write_history, write_names
-from elcrec.storage import make_folder, read_json, read_parquet, read_tensors, write_text
+from elcrec.storage import make_folder, read_json, read_parquet, read_tensors, write_tensors, write_text
 
 START = ("config.json", "interactions.parquet", "vocabulary.parquet", "items.parquet")
 EARLIER = "earlier.safetensors"
@@ -148,6 +148,7 @@ class RunFolder:
         """
         with next_generation(self.path, keep=START) as fresh:
             results.write(fresh)
+            write_tensors(fresh / MODEL, results.weights)
 
     def adopt_training(self) -> None:
         """Put the finished run in :attr:`training` in the place of the one here, by one rename.
@@ -168,6 +169,7 @@ class RunFolder:
         with next_generation(self.path, keep=(INDEX,) if self._readable else ()) as fresh:
             known.write(fresh)
             results.write(fresh)
+            write_tensors(fresh / MODEL, results.weights)
         discard(self.training.path)
 
     def write_names(self, names: dict[int, str]) -> None:
