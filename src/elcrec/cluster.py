@@ -128,6 +128,7 @@ def recommend_on_ray(workers: int, run: str | Path, out: str | Path, k: int = 10
         RunError: No run, or ``out`` is there already.
     """
     from elcrec.run_folder import RunFolder
+    from elcrec.storage import publish_folder
 
     run, out = Path(run).resolve(), Path(out).resolve()
     if out.exists():
@@ -152,7 +153,7 @@ def recommend_on_ray(workers: int, run: str | Path, out: str | Path, k: int = 10
         try:
             lists.write_parquet(str(beside))
             rows = int(ray.data.read_parquet(str(beside)).count())
-            beside.rename(out)
+            publish_folder(beside, out)
         finally:
             shutil.rmtree(beside, ignore_errors=True)
     return rows

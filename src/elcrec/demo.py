@@ -26,8 +26,7 @@ from elcrec.evaluation.ranking import ranks_by_scores
 from elcrec.explain.report import render_report
 from elcrec.explain.report_data import report_document
 from elcrec.recommender import ELCRec
-from elcrec.run_folder import RunFolder
-from elcrec.storage import write_text
+from elcrec.run_folder import SHORT_WAIT, RunFolder
 from elcrec.training.loop import Reporter
 
 SHOWN_METRICS = ("hit_rate@1", "hit_rate@5", "hit_rate@10", "ndcg@10", "mrr@10")
@@ -90,7 +89,9 @@ def run_demo(
     )
     if out is not None:
         page = render_report(report_document(model, "A shop with planted intents"))
-        write_text(RunFolder(Path(out)).report, page)
+        folder = RunFolder(Path(out))
+        with folder.locked(SHORT_WAIT):
+            folder.write_report(page)
     matching, rand_index = match_intents(world, model)
     metrics = {**_bounds(world), "elcrec": model.evaluate()}
     order = ("popularity", "elcrec", "planted optimum")

@@ -65,3 +65,7 @@ def out_of_memory(error: BaseException) -> bool:
 
 class DataWarning(UserWarning):
     """What may surprise in a log that was read: one line, with the option that helps."""
+
+
+class RunWarning(UserWarning):
+    """What cannot be made sure of a run folder: one line."""

@@ -13,7 +13,7 @@ from elcrec.errors import RunError, SettingsError
 from elcrec.model.encoder import FEED_TOKENS
 from elcrec.model.network import ELCRecNetwork
 from elcrec.recommender import ELCRec
-from elcrec.storage import make_folder, write_frame, write_json, write_tensors
+from elcrec.storage import make_folder, publish_folder, write_frame, write_json, write_tensors
 
 
 class UserEncoder(nn.Module):
@@ -105,7 +105,7 @@ def export_onnx(model: ELCRec, out: str | Path) -> None:
                 "exclude_seen": settings.exclude_seen,
             },
         )
-        beside.rename(out)
+        publish_folder(beside, out)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
         model.network.to(model.device)

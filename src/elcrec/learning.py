@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import os
 import warnings
-from contextlib import ExitStack
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Self
 
@@ -19,6 +19,7 @@ from elcrec.data.splits import Split
 from elcrec.data.vocabulary import Vocabulary
 from elcrec.errors import DataWarning, RunError, SettingsError
 from elcrec.evaluation.repeats import repeat_share, repeat_warning
+from elcrec.explain.matching import NamedIntents
 from elcrec.keeping import Keeping
 from elcrec.model.network import ELCRecNetwork
 from elcrec.run_folder import RunFolder
@@ -48,8 +49,10 @@ class Learning(Keeping):
         Args:
             data: File, table or :class:`Interactions`.
             out: Run folder to write; the state is kept there after every epoch.
-            resume: Go on with an interrupted run in ``out``, to the result it would have had.
-            overwrite: Replace a run in ``out``.
+            resume: Go on with an interrupted training in ``out``, to the result it would have had, with the items and
+                names it began with.
+            overwrite: Replace a run in ``out``; it answers until the new one is whole. An interrupted training there is
+                given up.
             progress: Show a progress bar and a line an epoch on standard error; or who is told instead.
             format: Format of a data file.
             items: What is known about the items (titles, categories, ...), for names and reports, not for
@@ -58,102 +61,84 @@ class Learning(Keeping):
                 :meth:`match_intents`.
 
         Returns:
-            Itself. Of several processes (see docs/distributed.md) the first writes ``out`` and has the results.
+            Itself. Of several processes (see docs/distributed.md) the first writes ``out`` and has the results. Until
+            all is done, and where it fails, the model stays what it was.
 
         Raises:
             DataError: The log cannot be used.
-            RunError: ``out`` holds another run, or cannot be written.
+            RunError: ``out`` holds another run, is being written by another process, or cannot be written.
         """
-        before = dict(self.__dict__)
-        try:
-            with joined(self.device) as team, ExitStack() as held:
-                return self._fit(team, held, data, out, resume, overwrite, progress, format, items, names_from)
-        except BaseException:
-            self.__dict__.clear()
-            self.__dict__.update(before)  # what was learnt before answers as it did
-            raise
+        fresh = copy.copy(self)  # until all is done, this model stays what it was
+        with joined(self.device) as team:
+            folder = None if out is None else RunFolder(Path(out))
+            with folder.locked() if folder is not None and team.leads else nullcontext():
+                fresh._fit(team, data, folder, resume, overwrite, progress, format, items, names_from)
+        self.__dict__ = fresh.__dict__
+        return self
 
     def _fit(
         self,
         team: Team,
-        held: ExitStack,
         data: Any,
-        out: str | Path | None,
+        folder: RunFolder | None,
         resume: bool,
         overwrite: bool,
         progress: bool | Reporter,
         format: str | None,
         items: Any,
         names_from: str | Path | Keeping | None,
-    ) -> Self:
+    ) -> None:
         if team.size > 1 and self.device.type == "cuda" and self.settings.item_updates == "touched":
             raise SettingsError("item_updates=touched (recipe large) on several GPUs: sums of such gradients need CPUs")
-        reporter = _reporter(progress, team)
+        reporter = _reporter(progress, team.leads)
         whole = read_log(data, format, self.settings)
         log = filtered(whole, self.settings)
         catalogue = None if items is None else Catalogue.read(items)
-        mark = fingerprint(whole.frame)
-        home, folder = _places(out, resume, overwrite)
-        if home is not None and team.told(lambda: self._finished(home, folder, mark, resume, overwrite)):
-            return self._restore(home)
-        if resume and folder.started:
-            catalogue = catalogue or folder.catalogue()
-            names_from = names_from or folder.names_from()
         named = None if names_from is None else self._earlier(names_from)
+        work, left = folder, False
+        if folder is not None:
+            mark = fingerprint(whole.frame)
+            work, left = team.told(lambda: self._where_to_train(folder, mark, resume, overwrite))
+            if work is None:
+                self._restore(folder)
+                return
         self._use(log, Vocabulary.of(log.frame["item_id"], first=1, kind="item"), catalogue, whole)
         self._split.learners()
         self._split.targets("valid")
         if team.leads:
             _warn_of_repeats(self._split, self.settings)
-        if named is not None:
-            self._shared_items(named)  # better now than after the training
+        # Better now than after the training.
+        earlier = None if named is None else self._intents_of(named)
         reporter.log(log.summary())
-        if home is not None:
-            source = str(names_from) if isinstance(names_from, str | Path) else None
-            team.told(lambda: self._begin(held, home, folder, mark, resume, overwrite, source))
+        if work is not None and team.leads:
+            if left:
+                earlier = self._begun_with(work, items is not None, earlier, named is not None)
+            else:
+                work.begin(self._knowledge(earlier))
+        self._train(team, work, reporter)
+        self._given_names = {}
+        if earlier is not None:
+            self._carry_names(earlier)
+        self.metrics |= self._results() if team.leads else {}
+        if folder is not None and work is not None and team.leads:
+            work.finish(self._outcome())
+            if work != folder:
+                folder.adopt_training()
+            self._saved_as = folder.weights_mark()
+
+    def _train(self, team: Team, work: RunFolder | None, reporter: Reporter) -> None:
+        """From fresh weights, or from the checkpoint in a folder."""
         with seeded(self.settings.seed, 0, self.device):
             network = ELCRecNetwork(self.settings, len(self.items)).to(self.device)
-        checkpoint = None if home is None else folder.checkpoint
-        on_epoch = folder.write_history if home is not None and team.leads else None
+        checkpoint = None if work is None else work.checkpoint
+        on_epoch = work.write_history if work is not None and team.leads else None
         state = train(network, self._split, self.settings, reporter, checkpoint, on_epoch, team)
         self._network, self.history = network.eval(), state.history
-        self._given_names = {}
-        if named is not None:
-            self._carry_names(named)
         self.metrics = {
             "best_epoch": state.best_epoch,
             "epochs": len(state.history),
             "train_seconds": state.seconds,
-            **(self._results() if team.leads else {}),
         }
-        if home is not None and team.leads:
-            self._finish(folder)
-            if home != folder:
-                home.adopt(folder)
-        return self
-
-    def _begin(
-        self,
-        held: ExitStack,
-        home: RunFolder,
-        folder: RunFolder,
-        mark: str,
-        resume: bool,
-        overwrite: bool,
-        names_from: str | None,
-    ) -> bool:
-        """Be the one that writes the run, and write what is known before training."""
-        home.refuse_others()
-        held.enter_context(home.locked())
-        if not (resume or overwrite) and home.started:
-            raise RunError(f"{home.path} holds a run that another process has begun: choose another --out")
-        if overwrite or not folder.started:
-            folder.begin(self.recipe, self.settings, self._known.whole, self.items, mark, names_from)
-        else:
-            folder.write_log(self._known.whole, self.items)  # the start may have been interrupted
-        if self.catalogue is not None:
-            folder.write_catalogue(self.catalogue)
-        return True
 
     def partial_fit(
         self,
@@ -216,29 +201,28 @@ class Learning(Keeping):
         with seeded(s.seed, 0, self.device):
             larger = grown(network, s, before_V, split)
         share = step_share(max(len(log) - len(self.log), 0), len(log))
-        if isinstance(progress, bool):
-            progress = TerminalReporter() if progress else SilentReporter()
-        state = train_on(larger, split, s, epochs, progress, share)
-        before, done, best = copy.copy(self), len(self.history), self.metrics.get("best_epoch", 0)
-        self._use(log, vocabulary, described, whole)
-        self._network = larger.eval()
-        self.history = [*self.history, *({**record, "epoch": done + record["epoch"]} for record in state.history)]
+        state = train_on(larger, split, s, epochs, _reporter(progress), share)
+        done, best, fresh = len(self.history), self.metrics.get("best_epoch", 0), copy.copy(self)
+        fresh._use(log, vocabulary, described, whole)
+        fresh._network = larger.eval()
+        fresh.history = [*self.history, *({**record, "epoch": done + record["epoch"]} for record in state.history)]
         if s.intent_learning == "em":
-            self._given_names = {}
-            self._carry_names(before)
-        self.metrics = {
+            fresh._given_names = {}
+            fresh._carry_names(fresh._intents_of(self))
+        fresh.metrics = {
             "best_epoch": done + state.best_epoch if state.best_epoch else best,
-            "epochs": len(self.history),
+            "epochs": len(fresh.history),
             "train_seconds": self.metrics.get("train_seconds", 0.0) + state.seconds,
             "learnt_on": {
                 "new_events": added,
                 "known_events": len(newer) - added,
-                "new_users": len(self.users) - len(before.users),
-                "new_items": len(self.items) - len(before.items),
+                "new_users": len(fresh.users) - len(self.users),
+                "new_items": len(fresh.items) - len(self.items),
                 "step": share,
             },
-            **self._results(),
+            **fresh._results(),
         }
+        self.__dict__ = fresh.__dict__
         return self
 
     def _earlier(self, model: str | Path | Keeping) -> Keeping:
@@ -247,27 +231,49 @@ class Learning(Keeping):
             return copy.copy(model)
         return copy.copy(self)._restore(RunFolder(Path(model)))
 
-    def _finished(self, home: RunFolder, folder: RunFolder, mark: str, resume: bool, overwrite: bool) -> bool:
-        """Whether there is nothing left to do in a folder.
+    def _where_to_train(
+        self, folder: RunFolder, mark: str, resume: bool, overwrite: bool
+    ) -> tuple[RunFolder | None, bool]:
+        """The folder to train in, and whether a training goes on there; no folder where nothing is left to do.
+
+        A run that is there answers until the new one is whole.
 
         Raises:
             RunError: It holds another run.
         """
-        if not folder.started or overwrite:
-            return False
-        self._check_same(folder, mark, resume)
-        if not folder.finished or folder.checkpoint.exists():
-            return False
-        if home != folder:  # it was whole, and killed before it took its place
-            with home.locked():
-                home.adopt(folder)
-        return True
-
-    def _check_same(self, folder: RunFolder, mark: str, resume: bool) -> None:
-        """Raise unless ``fit`` may go on in a folder that holds a run."""
+        if overwrite or not folder.started:
+            return (folder.training if folder.finished else folder), False
         if not resume:
-            state = "a finished run" if folder.finished else "an unfinished training (go on with --resume)"
+            left = " (go on with --resume)"
+            state = "a finished run" if folder.finished else f"an unfinished training{left}"
+            state += f" and an unfinished training that is to replace it{left}" if folder.training.started else ""
             raise RunError(f"{folder.path} holds {state}: choose another --out, or replace it with --overwrite")
+        unfinished = folder.unfinished
+        self._check_same(unfinished or folder, mark)
+        if unfinished is not None and unfinished.finished:  # only the switch was missing
+            folder.adopt_training()
+            return None, False
+        return unfinished, unfinished is not None
+
+    def _begun_with(
+        self, work: RunFolder, described: bool, earlier: NamedIntents | None, named: bool
+    ) -> NamedIntents | None:
+        """Items and earlier intents that an interrupted training began with; those given again must be the same.
+
+        Raises:
+            RunError: They are others.
+        """
+        kept, items = work.earlier(), work.catalogue()
+        again = "go on without, or start anew with --overwrite"
+        if described and not (items and self._known.catalogue and items.frame.equals(self._known.catalogue.frame)):
+            raise RunError(f"{work.path} began with other items, or none (items, --items): {again}")
+        if named and not (earlier and earlier.equals(kept)):
+            raise RunError(f"{work.path} began with other names, or none (names_from, --names-from): {again}")
+        self._known.catalogue = items
+        return kept
+
+    def _check_same(self, folder: RunFolder, mark: str) -> None:
+        """Raise unless ``fit`` may go on in a folder that holds a run."""
         document = folder.config()
         if document.get("data") != mark:
             raise RunError(f"{folder.path} learns from other data: resume with the same file, or use --overwrite")
@@ -275,7 +281,16 @@ class Learning(Keeping):
         changed = [f"{name} {theirs[name]!r} -> {ours[name]!r}" for name in ours if ours[name] != theirs[name]]
         if changed:
             raise RunError(f"{folder.path} has other settings ({', '.join(changed)}): resume without them")
+        if not folder.finished:
+            folder.check_start()
         self.recipe = str(document.get("recipe"))
+
+
+def _reporter(progress: bool | Reporter, leads: bool = True) -> Reporter:
+    """Who is told; only the process that leads tells people."""
+    if isinstance(progress, bool) or not leads:
+        return TerminalReporter() if progress and leads else SilentReporter()
+    return progress
 
 
 def _warn_of_repeats(split: Split, settings: Settings) -> None:
@@ -285,19 +300,3 @@ def _warn_of_repeats(split: Split, settings: Settings) -> None:
     note = repeat_warning(repeat_share(split.item_N, split.start_U[user_Q], target_Q), settings.exclude_seen)
     if note is not None:
         warnings.warn(note, DataWarning, stacklevel=4)
-
-
-def _places(out: str | Path | None, resume: bool, overwrite: bool) -> tuple[RunFolder | None, RunFolder]:
-    """The run folder, and where a training writes: beside a run that is there, which answers until the new is whole."""
-    if out is None:
-        return None, RunFolder(Path())
-    home = RunFolder(Path(out))
-    beside = home.started and (overwrite or (resume and home.unfinished.started))
-    return home, home.unfinished if beside else home
-
-
-def _reporter(progress: bool | Reporter, team: Team) -> Reporter:
-    """Who is told of a training: of several processes, the first one's."""
-    if isinstance(progress, bool) or not team.leads:
-        return TerminalReporter() if progress and team.leads else SilentReporter()
-    return progress

@@ -1,58 +1,100 @@
-"""One writer at a time: a lock file that the system lets go when its process ends."""
+"""One writer at a time in a folder: a lock that the system takes back when its process ends, however it ends."""
 
 from __future__ import annotations
 
+import contextlib
 import os
+import socket
+import sys
+import time
+import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
 
-from elcrec.errors import RunError
+from elcrec.errors import RunError, RunWarning
 
-try:
-    import fcntl
-except ImportError:  # Windows: no lock, as nothing there is let go so surely
-    fcntl = None  # type: ignore[assignment]
+LOCK = ".lock"
+_TRY_EVERY = 0.05
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Be the one that writes in a folder; readers do not wait.
+def locked(folder: Path, wait: float = 0.0) -> Iterator[None]:
+    """Hold the lock of a folder; those who read need none.
+
+    Args:
+        folder: It must be there.
+        wait: Seconds to wait for another writer.
 
     Raises:
-        RunError: Another process writes there, or it cannot be written.
+        RunError: Another process writes there, or the folder cannot be written.
     """
-    if fcntl is None:
-        yield
-        return
-    path = folder / ".lock"
+    path, until = folder / LOCK, time.monotonic() + wait
+    while (file := _taken(path)) is None:
+        if time.monotonic() >= until:
+            raise RunError(f"{folder} is being written by {_holder(path)}: wait until it is done")
+        time.sleep(_TRY_EVERY)
     try:
-        file = _take(path)
-    except OSError as error:
-        raise RunError(f"cannot write to {folder}: {error.strerror or error}") from error
-    with file:
-        try:
-            yield
-        finally:
-            path.unlink(missing_ok=True)
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            path.unlink()
+        os.close(file)
 
 
-def _take(path: Path) -> IO[str]:
+def _taken(path: Path) -> int | None:
+    """The open file of the lock, held; None where somebody else holds it."""
     while True:
-        file = path.open("a+")
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        except OSError as error:
+            raise RunError(f"cannot write in {path.parent}: {error.strerror}") from error
+        try:
+            _lock(file)
         except BlockingIOError:
-            file.seek(0)
-            holder = file.read(20).strip() or "?"
-            file.close()
-            raise RunError(f"{path.parent} is being written by process {holder}: wait until it ends") from None
-        # Whoever held it before may have removed the file meanwhile: then another file is the lock.
-        with suppress(FileNotFoundError):
-            if os.fstat(file.fileno()).st_ino == path.stat().st_ino:
-                file.truncate(0)
-                file.write(f"{os.getpid()}\n")
-                file.flush()
-                return file
-        file.close()
+            os.close(file)
+            return None
+        except OSError as error:
+            note = f"cannot lock {path.parent} ({error.strerror}): see that nobody else writes there meanwhile"
+            warnings.warn(note, RunWarning, stacklevel=4)
+        if _same(file, path):
+            os.ftruncate(file, 0)
+            os.write(file, f"process {os.getpid()} on {socket.gethostname()}".encode())
+            return file
+        os.close(file)  # who held it before has just removed it
+
+
+def _same(file: int, path: Path) -> bool:
+    """Whether a file still has its name: who held it before removes it."""
+    try:
+        return os.path.samestat(os.fstat(file), os.stat(path))
+    except FileNotFoundError:
+        return False
+
+
+def _holder(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8") or "another process"
+    except (OSError, ValueError):
+        return "another process"
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    _BEYOND = 1 << 30  # a place nobody reads: locked bytes cannot be read
+
+    def _lock(file: int) -> None:
+        os.lseek(file, _BEYOND, os.SEEK_SET)
+        try:
+            msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
+        except PermissionError as error:
+            raise BlockingIOError from error
+        finally:
+            os.lseek(file, 0, os.SEEK_SET)
+
+else:
+    import fcntl
+
+    def _lock(file: int) -> None:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,55 +1,76 @@
-"""What a run consists of, and that it is whole: one document with the hash of every file, written last."""
+"""What a generation of a run consists of, and that it is whole: size and hash of every file, in one document."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+import os
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from elcrec.errors import RunError
-from elcrec.storage import read_json, write_json
+from elcrec.errors import RunError, decoding
+from elcrec.storage import file_reading
 
 MANIFEST = "manifest.json"
-_PIECE = 1 << 20
 
 
-def hash_of(path: Path) -> str:
-    """SHA-256 of a file's content.
+class Entry(NamedTuple):
+    """A file as it was written.
 
-    Raises:
-        RunError: It is missing or cannot be read.
+    Attributes:
+        bytes: Its size.
+        sha256: Its hash, hexadecimal.
     """
-    digest = hashlib.sha256()
-    try:
-        with path.open("rb") as file:
-            while piece := file.read(_PIECE):
-                digest.update(piece)
-    except OSError as error:
-        raise RunError(f"{path} is missing or cannot be read: {error.strerror or error}") from error
-    return digest.hexdigest()
+
+    bytes: int
+    sha256: str
+
+    @classmethod
+    def of(cls, path: Path) -> Entry:
+        """A file as it is.
+
+        Raises:
+            RunError: It is missing or cannot be read.
+        """
+        with file_reading(path), path.open("rb") as file:
+            return cls(os.fstat(file.fileno()).st_size, hashlib.file_digest(file, "sha256").hexdigest())
 
 
-def write_manifest(folder: Path, names: Iterable[str]) -> None:
-    """Write the hashes of files of a folder, and of the document itself."""
-    files = {name: hash_of(folder / name) for name in sorted(names) if (folder / name).exists()}
-    write_json(folder / MANIFEST, {"files": files, "generation": _generation(files)})
+@dataclass(frozen=True)
+class Manifest:
+    """All files of a generation.
 
-
-def _generation(files: dict[str, str]) -> str:
-    return hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()
-
-
-def read_manifest(path: Path) -> dict[str, Any]:
-    """``files`` (hash by name) and ``generation``, which follows from them.
-
-    Raises:
-        RunError: Missing or damaged.
+    Attributes:
+        written: When, UTC; no two generations of a folder have the same.
+        files: By name.
     """
-    document = read_json(path)
-    fine = isinstance(document, dict) and set(document) == {"files", "generation"}
-    fine = fine and isinstance(document["files"], dict) and document["generation"] == _generation(document["files"])
-    if not fine:
-        raise RunError(f"{path} is damaged: its hash does not fit; restore the run from a copy, or train it again")
-    return document  # type: ignore[no-any-return]
+
+    written: str
+    files: dict[str, Entry]
+
+    def text(self) -> str:
+        """The one text that says this, its own checksum included."""
+        document = {"written": self.written, "files": {name: entry._asdict() for name, entry in self.files.items()}}
+        check = hashlib.sha256(json.dumps(document).encode()).hexdigest()
+        return json.dumps({**document, "sha256": check}, indent=2) + "\n"
+
+    @classmethod
+    def read(cls, path: Path) -> Manifest:
+        """What :meth:`text` gave.
+
+        Raises:
+            RunError: It is missing or damaged.
+        """
+        with file_reading(path):
+            content = path.read_bytes()
+        with decoding(lambda reason: RunError(f"{path} is damaged: {reason}")):
+            document: Any = json.loads(content)
+            files = {name: Entry(**entry) for name, entry in document["files"].items()}
+            manifest = cls(document["written"], files)
+            same = content == manifest.text().encode()
+        if not same:
+            raise RunError(
+                f"{path} is damaged: its checksum is another; restore the run from a copy, or train it again"
+            )
+        return manifest

@@ -1,57 +1,89 @@
-"""Files that are either the old or the new, never half: write beside, flush, rename."""
+"""Files that are either the old or the new, never half: write beside, flush, rename, flush the folder."""
 
 from __future__ import annotations
 
 import contextlib
+import errno
+import itertools
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterable, Mapping
+import stat
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import polars as pl
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
 from elcrec.errors import RunError, decoding
 from elcrec.state_dict import read_state_dict
 
+_NUMBER = itertools.count()
+_CANNOT_SYNC = {errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EBADF, errno.EACCES, errno.EPERM}
+
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
-    """Let ``write`` fill a file beside ``path``, then rename it over ``path``.
+    """Let ``write`` fill a file beside ``path``, then rename it over ``path``; both reach the disk.
+
+    Its mode is that of any new file (the umask decides), whatever ``write`` gave it.
 
     Raises:
         RunError: The disk is full or the folder cannot be written; what was at ``path`` is untouched.
     """
-    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    beside = path.with_name(f".{path.name}.{os.getpid()}-{next(_NUMBER)}.tmp")
     try:
         beside.touch()
-        mode = beside.stat().st_mode  # by the umask; some libraries write files that nobody else may read
+        mode = stat.S_IMODE(beside.stat().st_mode)
         write(beside)
         beside.chmod(mode)
-        with beside.open("rb+") as file:
-            os.fsync(file.fileno())
+        sync(beside)
         os.replace(beside, path)
-        sync_folder(path.parent)
     except Exception as error:
         # Polars and safetensors wrap the system's error in their own.
         raise RunError(f"cannot write {path}: {_reason(error)}; what was there is kept") from error
     finally:
         with contextlib.suppress(OSError):  # gone after the rename; and where it failed, perhaps never there
             beside.unlink()
+    sync(path.parent)
 
 
-def sync_folder(path: Path) -> None:
-    """Let what was renamed in a folder survive a loss of power, where the system can say so."""
-    if os.name == "posix":
-        handle = os.open(path, os.O_RDONLY)
+def publish_folder(fresh: Path, path: Path) -> None:
+    """Rename a whole folder to a name beside it that is free; every file in it reaches the disk first.
+
+    Raises:
+        RunError: It cannot be written, or the name is taken.
+    """
+    try:
+        for inner in fresh.rglob("*"):
+            sync(inner)
+        sync(fresh)
+        fresh.rename(path)
+    except OSError as error:
+        raise RunError(f"cannot write {path}: {_reason(error)}") from error
+    sync(path.parent)
+
+
+def sync(path: Path) -> None:
+    """Wait until a file, or the names in a folder, are on the disk; where a system cannot do so for folders, go on.
+
+    Raises:
+        RunError: The disk refuses.
+    """
+    folder = path.is_dir()
+    if folder and os.name != "posix":
+        return
+    try:
+        file = os.open(path, os.O_RDONLY if folder else os.O_RDWR)
         try:
-            with contextlib.suppress(OSError):  # some file systems know no such thing
-                os.fsync(handle)
+            os.fsync(file)
         finally:
-            os.close(handle)
+            os.close(file)
+    except OSError as error:
+        if not (folder and error.errno in _CANNOT_SYNC):
+            raise RunError(f"cannot write {path} to the disk: {_reason(error)}") from error
 
 
 def make_folder(path: Path) -> None:
@@ -92,38 +124,47 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], Any]:
     """What :func:`write_tensors` wrote.
 
     Raises:
-        RunError: The file is missing or damaged.
+        RunError: The file is missing, damaged, or not to be read by this user.
     """
-    try:
-        with safe_open(path, framework="pt") as file:
-            state = (file.metadata() or {}).get("state")
-            return {name: file.get_tensor(name) for name in file.keys()}, json.loads(state) if state else None  # noqa: SIM118
-    except (SafetensorError, OSError, ValueError, RecursionError) as error:
-        raise RunError(f"{path} is missing or damaged: {error}") from error
+    with file_reading(path), safe_open(path, framework="pt") as file:
+        state = (file.metadata() or {}).get("state")
+        return {name: file.get_tensor(name) for name in file.keys()}, json.loads(state) if state else None  # noqa: SIM118
 
 
 def read_json(path: Path) -> Any:
     """A JSON document.
 
     Raises:
-        RunError: The file is missing or damaged.
+        RunError: The file is missing, damaged, or not to be read by this user.
     """
-    try:
+    with file_reading(path):
         return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise RunError(f"{path} is missing or damaged: {error}") from error
 
 
 def read_parquet(path: Path) -> pl.DataFrame:
     """A Parquet file.
 
     Raises:
-        RunError: The file is missing or damaged.
+        RunError: The file is missing, damaged, or not to be read by this user.
+    """
+    with file_reading(path):
+        return pl.read_parquet(path, glob=False)
+
+
+@contextlib.contextmanager
+def file_reading(path: Path) -> Iterator[None]:
+    """Say in one line what keeps a file from being read.
+
+    Libraries say of a file without permission that it is not there: so it is opened before they see it.
     """
     try:
-        return pl.read_parquet(path, glob=False)
-    except (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+        path.open("rb").close()
+    except PermissionError as error:
+        raise RunError(f"no permission to read {path}: let this user read it (chmod, chown)") from error
+    except (OSError, ValueError) as error:
         raise RunError(f"{path} is missing or damaged: {_reason(error)}") from error
+    with decoding(lambda reason: RunError(f"{path} is missing or damaged: {reason}")):
+        yield
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:

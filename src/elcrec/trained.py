@@ -109,6 +109,7 @@ class Trained:
     _network: ELCRecNetwork | None
     _learnt: Learnt | None
     _search_path: Path | None = None
+    _saved_as: str | None = None
 
     @property
     def network(self) -> ELCRecNetwork:

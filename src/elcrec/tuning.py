@@ -20,7 +20,7 @@ from elcrec.data.interactions import Interactions
 from elcrec.data.prepared import prepare
 from elcrec.errors import ElcrecError, RunError, SettingsError
 from elcrec.recommender import ELCRec, resolve_device
-from elcrec.run_folder import package_version
+from elcrec.run_files import package_version
 from elcrec.storage import make_folder, read_json, write_json, write_text
 from elcrec.training.checkpoint import Progress
 from elcrec.training.loop import SELECT_ON

@@ -15,7 +15,7 @@ from elcrec.errors import DataError, SettingsError
 from elcrec.evaluation.intent_health import collapse_warning, intent_flags, intent_health
 from elcrec.explain.attribution import pulls
 from elcrec.explain.intent_table import typical_attributes, typical_items
-from elcrec.explain.matching import match_centers
+from elcrec.explain.matching import NamedIntents, match_centers
 from elcrec.explain.naming import name_intents
 from elcrec.explain.trend import Periods, make_periods, trends
 from elcrec.explain.user_map import Points, user_map
@@ -286,14 +286,13 @@ class Understanding(Trained):
             else:
                 self._given_names.pop(intent, None)
 
-    def _carry_names(self, other: Understanding) -> None:
+    def _carry_names(self, earlier: NamedIntents) -> None:
         """Take over the given names of another model's intents, where one of ours is the same."""
-        matched = self.match_intents(other)
-        theirs = {row["other_intent"]: row for row in matched.iter_rows(named=True)}
-        for intent, name in other._given_names.items():
-            row = theirs.get(intent)
-            if row is not None and row["cosine"] >= CARRY_COSINE:
-                self._given_names[row["intent"]] = name
+        theirs = {other: (ours, cosine) for ours, other, cosine in self._matched(earlier)}
+        for intent, name in earlier.names.items():
+            ours, cosine = theirs.get(intent, (0, -1.0))
+            if cosine >= CARRY_COSINE:
+                self._given_names[ours] = name
 
     def match_intents(self, other: Understanding) -> pl.DataFrame:
         """Pair this model's intents one to one with another's, in a space turned so that their items agree.
@@ -305,12 +304,21 @@ class Understanding(Trained):
         Raises:
             DataError: The two share no items.
         """
-        shared = self._shared_items(other)
-        ours = self.network.items_VD.detach()[self.items.indices(shared) - 1].cpu()
-        theirs = other.network.items_VD.detach()[other.items.indices(shared) - 1].cpu()
-        pairs = match_centers(ours, self._unit_centers.cpu(), theirs, other._unit_centers.cpu())
+        pairs = self._matched(self._intents_of(other))
         frame = pl.DataFrame(pairs, schema=["intent", "other_intent", "cosine"], orient="row")
         return frame.sort("cosine", descending=True)
+
+    def _intents_of(self, other: Understanding) -> NamedIntents:
+        """Another model's intents, as they can be found among ours, also once it is gone; raises as `match_intents`."""
+        shared = self._shared_items(other)
+        item_SD = other.network.items_VD.detach()[other.items.indices(shared) - 1].cpu()
+        index_S = torch.from_numpy(self.items.indices(shared))
+        return NamedIntents(index_S, item_SD, other._unit_centers.cpu(), other.given_names)
+
+    def _matched(self, earlier: NamedIntents) -> list[tuple[int, int, float]]:
+        """Our number, their number, cosine of intents that are the same."""
+        ours = self.network.items_VD.detach().cpu()[earlier.index_S - 1]
+        return match_centers(ours, self._unit_centers.cpu(), earlier.item_SD, earlier.center_KD)
 
     def _shared_items(self, other: Understanding) -> pl.Series:
         """Items that both models know; raises where there are none."""

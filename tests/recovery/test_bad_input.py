@@ -16,11 +16,9 @@ import torch
 from safetensors.torch import load_file, save_file
 
 import elcrec.storage
-from cli_runner import SMALL, SMALL_SETS, contents, run_cli, shop_csv
+from cli_runner import SMALL, SMALL_SETS, contents, run_cli, seal, shop_csv
 from elcrec import ELCRec
-from elcrec.manifest import write_manifest
 from elcrec.model.published import published_names
-from elcrec.run_folder import HASHED
 
 
 @pytest.fixture(scope="module")
@@ -408,7 +406,7 @@ def test_weights_that_are_not_numbers(run: Path, value: float) -> None:
     weights = load_file(run / "model.safetensors")
     weights["centers.weight"][0, 0] = value
     save_file(weights, run / "model.safetensors")
-    write_manifest(run, HASHED)
+    seal(run)
     unusable(run, "model.safetensors", "not numbers")
 
 
@@ -421,7 +419,7 @@ def test_weights_of_other_shapes_or_names(run: Path) -> None:
         {**whole, "more": torch.zeros(2)},
     ):
         save_file(weights, run / "model.safetensors")
-        write_manifest(run, HASHED)
+        seal(run)
         unusable(run, "model.safetensors", "does not fit")
 
 

@@ -1,9 +1,12 @@
 """Files are the old or the new, never half; what cannot be read is said in one line; no code is run."""
 
+import errno
 import json
 import os
+import stat
 from collections import OrderedDict
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -59,6 +62,62 @@ def same_tensors(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -
 
 
 # Writing
+
+
+@pytest.mark.parametrize("kind", WRITERS)
+@pytest.mark.parametrize("mask", [0o022, 0o077, 0o007])
+def test_a_file_is_as_readable_as_the_umask_says(tmp_path: Path, kind: str, mask: int) -> None:
+    before = os.umask(mask)
+    try:
+        WRITERS[kind](tmp_path / "file")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "file").stat().st_mode) == 0o666 & ~mask
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs /proc to know what is synced")
+@pytest.mark.parametrize("kind", WRITERS)
+def test_a_file_and_its_name_reach_the_disk(tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The content before it has its name, the name before the writer goes on."""
+    done: list[tuple[str, str]] = []
+    fsync, replace = os.fsync, os.replace
+
+    def synced(file: int) -> None:
+        done.append(("sync", os.readlink(f"/proc/self/fd/{file}")))
+        fsync(file)
+
+    def replaced(source: Any, target: Any) -> None:
+        done.append(("rename", str(source)))
+        replace(source, target)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(os, "replace", replaced)
+    WRITERS[kind](tmp_path / "file")
+    beside = done[-2][1]
+    assert done[-3:] == [("sync", beside), ("rename", beside), ("sync", str(tmp_path))]
+
+
+@pytest.mark.parametrize("kind", READERS)
+def test_a_file_that_this_user_may_not_read_is_said_to_be_that(
+    tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "file.safetensors"
+    WRITERS[{"json": "json", "parquet": "frame"}.get(kind, "tensors")](path)
+
+    def forbidden(*_: object, **__: object) -> NoReturn:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(Path, "open", forbidden)
+    said = refusal(READERS[kind], path)
+    assert "permission" in said
+    assert "missing" not in said
+
+
+def test_many_threads_write_one_file(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda number: write_text(tmp_path / "file", f"{number}" * 1000), range(64)))
+    assert len(set((tmp_path / "file").read_text())) <= 2
+    assert os.listdir(tmp_path) == ["file"]
 
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:

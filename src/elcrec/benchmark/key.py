@@ -11,7 +11,7 @@ import polars as pl
 
 from elcrec.data.files import ROWS_AT_ONCE
 from elcrec.data.interactions import Interactions
-from elcrec.run_folder import package_version
+from elcrec.run_files import package_version
 
 SHOWN = 8
 """Digits of a hash that tell results apart in file names and tables."""

@@ -14,7 +14,7 @@ import numpy
 import polars
 import torch
 
-from elcrec.run_folder import package_version
+from elcrec.run_files import package_version
 
 
 def provenance() -> dict[str, Any]:

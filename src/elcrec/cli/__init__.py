@@ -11,7 +11,7 @@ import typer
 
 from elcrec.cli import intents, models, serving, studies
 from elcrec.cli.output import first_process, say
-from elcrec.errors import DataWarning, ElcrecError, out_of_memory
+from elcrec.errors import DataWarning, ElcrecError, RunWarning, out_of_memory
 
 INTERRUPTED = 130
 
@@ -29,14 +29,15 @@ for room in (models, intents, serving, studies):
 
 
 def _show_warning(message: Warning | str, category: type[Warning], *where: Any) -> None:
-    """What may surprise in a log, as a line; other warnings are for those who write code."""
-    if issubclass(category, DataWarning) and first_process():
+    """What may surprise in a log or a run, as a line; other warnings are for those who write code."""
+    if issubclass(category, DataWarning | RunWarning) and first_process():
         say(f"warning: {message}")
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line: exit code 0, 2 for the caller's mistakes with one line, 1 for ours."""
-    warnings.simplefilter("always", DataWarning)
+    for category in (DataWarning, RunWarning):
+        warnings.simplefilter("always", category)
     warnings.showwarning = _show_warning  # type: ignore[assignment]
     try:
         code = app(arguments, standalone_mode=False)

@@ -69,8 +69,7 @@ def rename(
     from elcrec.recommender import ELCRec
 
     model = ELCRec.load(run, "cpu")
-    model.rename_intents({intent: name})
-    model.write_names(run)
+    model.write_names(run, {intent: name})
     if as_json:
         print_json({"intent": intent, "name": model.intent_names[intent]})
     else:

@@ -78,13 +78,13 @@ def train(
         refused = [option for option, value in given.items() if value is not None]
         model = _learnt_on(start, source_of(data), out, overrides, refused, overwrite, device, format, items)
         model.save(out, overwrite)
-    elif resume and folder.finished and not folder.resumable and not overwrite:
+    elif resume and folder.finished and folder.unfinished is None and not overwrite:
         model = ELCRec.load(out, device)
         say(f"{out} is finished already: nothing to resume")
     else:
         if resume and folder.started and recipe is None:
             # Without a recipe of its own, a resumed training keeps all its settings.
-            stored = (folder.unfinished if folder.unfinished.started else folder).config()
+            stored = (folder.unfinished or folder).config()
             recipe = "default"
             overrides = {**stored["settings"].model_dump(), **overrides}
         fit: dict[str, Any] = {
@@ -293,14 +293,10 @@ def _show_lists(model: ELCRec, lists: pl.DataFrame, explain: bool, as_json: bool
 def index(run: Run, device: Device = "auto", as_json: Json = False) -> None:
     """Index the items of a large catalogue for approximate search, and see what it misses."""
     from elcrec.recommender import ELCRec
-    from elcrec.run_folder import RunFolder
 
     model = ELCRec.load(run, device)
-    search = model.make_item_search()
-    path = RunFolder(run).item_search
-    with RunFolder(run).locked():
-        search.write(path)
-    model.item_search = search
+    model.item_search = model.make_item_search()
+    path = model.write_item_search(run, model.item_search)
     measures = {"index": str(path), "items": len(model.items), **model.search_quality()}
     if as_json:
         print_json(measures)

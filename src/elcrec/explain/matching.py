@@ -2,8 +2,37 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
+import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+
+class NamedIntents(NamedTuple):
+    """What it takes to find another model's intents again among ours.
+
+    Attributes:
+        index_S: int64 [S], our indices of the items both know.
+        item_SD: [S, D'], their vectors of them.
+        center_KD: [K', D'], their centres, unit rows.
+        names: Given to theirs, by number.
+    """
+
+    index_S: Tensor
+    item_SD: Tensor
+    center_KD: Tensor
+    names: dict[int, str]
+
+    def equals(self, other: NamedIntents | None) -> bool:
+        """Whether another says the same."""
+        return (
+            other is not None
+            and self.names == other.names
+            and torch.equal(self.index_S, other.index_S)
+            and torch.equal(self.item_SD, other.item_SD)
+            and torch.equal(self.center_KD, other.center_KD)
+        )
 
 
 def match_centers(

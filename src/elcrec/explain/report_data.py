@@ -12,7 +12,7 @@ import numpy.typing as npt
 import polars as pl
 
 from elcrec.explain.user_map import Points
-from elcrec.run_folder import package_version
+from elcrec.run_files import package_version
 
 if TYPE_CHECKING:
     from elcrec.recommender import ELCRec

@@ -15,6 +15,7 @@ import msgspec
 import torch
 
 from elcrec.errors import RunError, SettingsError, UnknownIdError
+from elcrec.run_folder import RunFolder
 from elcrec.serving.contracts import Map, Wishes
 from elcrec.serving.health import StoreHealth
 from elcrec.serving.options import Options
@@ -42,7 +43,6 @@ RUN_FILES = (
     "vocabulary.parquet",
     "items.parquet",
     "items.faiss",
-    "manifest.json",
 )
 Given = TypeVar("Given")
 
@@ -119,13 +119,7 @@ class Snapshot:
 
     def rename(self, intent: int, name: str) -> None:
         """Name an intent, here and on disk."""
-        self.model.read_names(self.run)  # another worker may have named one
-        self.model.rename_intents({intent: name})
-        try:
-            self.model.write_names(self.run)
-        except RunError:
-            self.model.read_names(self.run)
-            raise
+        self.model.write_names(self.run, {intent: name})
         self.stamp = self.stamp._replace(names=stamp_of(self.run).names)
 
     @cached_property
@@ -193,9 +187,10 @@ def _key(wishes: Wishes) -> bytes:
 
 def stamp_of(run: Path) -> Stamp:
     """As the files are now."""
+    folder = RunFolder(run)
 
     def marks(names: Sequence[str]) -> tuple[tuple[int, int, int], ...]:
-        found = [path.stat() for name in names if (path := run / name).exists()]
+        found = [path.stat() for name in names if (path := folder.place(name)).exists()]
         return tuple((status.st_ino, status.st_mtime_ns, status.st_size) for status in found)
 
     return Stamp(marks(RUN_FILES), marks(["intents.json"]))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-import threading
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+
+from elcrec.storage import write_text
 
 BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.04, 0.08, 0.15, 0.3, 0.6, 1.2, 2.5, 5.0, 10.0)
 METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
@@ -51,9 +52,7 @@ class Metrics:
         if self._shared is None:
             return own
         mine = self._shared / f"{os.getpid()}.prom"
-        beside = mine.with_suffix(f".{threading.get_ident()}")
-        beside.write_text(own)
-        beside.replace(mine)
+        write_text(mine, own)
         return own
 
     def _lines(self, version: str, batches: Mapping[str, Mapping[int, int]]) -> Iterator[str]:

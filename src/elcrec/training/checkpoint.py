@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
-from elcrec.errors import RunError
+from elcrec.errors import RunError, decoding
 from elcrec.storage import read_tensors, write_tensors
 from elcrec.training.optimizer import Optimizer
 
@@ -41,7 +45,7 @@ def save_checkpoint(
     tensors = {f"network.{name}": value for name, value in network.state_dict().items()}
     tensors |= {f"best.{name}": value for name, value in best.items()}
     tensors |= {f"optimizer.{name}": value for name, value in optimizer.tensors().items()}
-    write_tensors(path, tensors, vars(progress))
+    write_tensors(path, tensors, {"sha256": _hash(tensors, vars(progress)), "progress": vars(progress)})
 
 
 Checkpoint = tuple[Path, dict[str, Tensor], Any]
@@ -53,7 +57,12 @@ def read_checkpoint(path: Path) -> Checkpoint:
     Raises:
         RunError: The file is damaged.
     """
-    return path, *read_tensors(path)
+    tensors, state = read_tensors(path)
+    with decoding(lambda reason: RunError(f"{path} is damaged ({reason}): start anew with --overwrite")):
+        whole = state["sha256"] == _hash(tensors, state["progress"])
+    if not whole:
+        raise RunError(f"{path} is damaged: it is not what was written; start anew with --overwrite")
+    return path, tensors, state["progress"]
 
 
 def load_checkpoint(
@@ -81,3 +90,13 @@ def load_checkpoint(
 
 def _under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+
+
+def _hash(tensors: Mapping[str, Tensor], progress: Any) -> str:
+    """Of all that a checkpoint holds."""
+    digest = hashlib.sha256(json.dumps(progress).encode())
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f"{name} {tensor.dtype} {list(tensor.shape)}".encode())
+        content = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8)
+        digest.update(content.numpy().data)
+    return digest.hexdigest()
