@@ -1,6 +1,7 @@
 """Runs that are killed, damaged and written by two at once: what is left of them, and what the check costs.
 
-    python benchmarks/run_integrity.py kills      # os._exit before and after every change of every writer
+    python benchmarks/run_integrity.py kills      # os._exit before and after every change of every writer of runs
+    python benchmarks/run_integrity.py outputs    # the same for every verb that writes something else
     python benchmarks/run_integrity.py flips      # 40 flipped bits in every file
     python benchmarks/run_integrity.py writers    # every writer while another writes
     python benchmarks/run_integrity.py load       # loading with and without the check, a run of some 200 MB
@@ -9,7 +10,10 @@ Each writes benchmarks/results/integrity/PART.json.
 """
 
 import argparse
+import contextlib
 import hashlib
+import io
+import itertools
 import json
 import os
 import random
@@ -18,6 +22,7 @@ import statistics
 import sys
 import tempfile
 import time
+import traceback
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
@@ -28,9 +33,11 @@ import polars as pl
 
 from elcrec import ELCRec
 from elcrec.benchmark.provenance import provenance
+from elcrec.cli import main as main_verb
 from elcrec.data.synthetic import make_shop
 from elcrec.errors import ElcrecError, RunError
 from elcrec.run_folder import RunFolder
+from elcrec.serving.store import Event, open_store
 from elcrec.storage import make_folder, write_json
 from elcrec.training.report import SilentReporter
 
@@ -54,6 +61,8 @@ def apart(work: Callable[[], Any]) -> tuple[int, Any]:
             found = json.dumps(work())
             os.write(into, found.encode())
             code = 0
+        except Exception:
+            traceback.print_exc()
         finally:
             os._exit(code)
     os.close(into)
@@ -206,6 +215,113 @@ def kills() -> dict[str, Any]:
     return {"writers": found, "kills": sum(one["kills"] for one in found.values())}
 
 
+def verbs(folder: Path) -> dict[str, tuple[str, list[str]]]:
+    """By name: what a verb writes (a name in the working folder), and its arguments."""
+    run, log = str(folder / "1"), str(folder / "log.csv")
+    small = [part for name, value in SMALL.items() for part in ("--set", f"{name}={value}")]
+    sized = ["--users", "500", "--items", "300", "--interactions", "4000"]
+    return {
+        "data prepare": ("prepared.parquet", ["data", "prepare", log, "--out", "prepared.parquet"]),
+        "data generate": (
+            "made.parquet",
+            ["data", "generate", *sized, "--out", "made.parquet"],
+        ),
+        "recommend --all": ("lists.parquet", ["recommend", run, "--all", "--out", "lists.parquet"]),
+        "audience": ("people.csv", ["audience", run, "--intent", "1", "--out", "people.csv"]),
+        "report": ("page.html", ["report", run, "--out", "page.html"]),
+        "events": ("events.parquet", ["events", run, "--store", "sqlite:///events.sqlite", "--out", "events.parquet"]),
+        "export": ("graph", ["export", run, "--out", "graph"]),
+        "tune": ("tuned", ["tune", log, "--out", "tuned", "--trials", "2", *small]),
+        "benchmark": ("study", ["benchmark", str(folder / "suite.toml"), "--out", "study"]),
+    }
+
+
+def written(path: Path) -> Any:
+    """What lies at a path, but for seconds and dates; None where nothing does."""
+    if path.is_dir():
+        inside = {str(one.relative_to(path)): written(one) for one in sorted(path.rglob("[!.]*")) if one.is_file()}
+        return inside or None
+    if not path.exists():
+        return None
+    if path.suffix == ".json":
+        return without_times(json.loads(path.read_bytes()))
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def without_times(document: Any) -> Any:
+    if isinstance(document, list):
+        return [without_times(one) for one in document]
+    if not isinstance(document, dict):
+        return document
+    passing = ("seconds", "date", "memory", "datetime")
+    return {name: without_times(one) for name, one in document.items() if not any(word in name for word in passing)}
+
+
+def outputs() -> dict[str, Any]:
+    """Killed, a verb has written nothing, what was there before, or all; called again, it writes all."""
+    found: dict[str, Any] = {}
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        apart(lambda: prepare_verbs(folder))
+        for name, (target, arguments) in verbs(folder).items():
+            found[name] = killed_verb(folder, target, partial(call, folder, arguments))
+            print(name, found[name], file=sys.stderr)
+    return {"verbs": found, "kills": sum(one["kills"] for one in found.values())}
+
+
+def prepare_verbs(folder: Path) -> None:
+    prepare(folder)
+    log_of(1).write_csv(folder / "log.csv")
+    store = open_store(f"sqlite:///{folder / 'events.sqlite'}")
+    store.adopt("moments")
+    store.write([Event(str(number), "u", "i", 10**18 + number) for number in range(9)])
+    store.close()
+    recipe = folder / "small.toml"
+    recipe.write_text("".join(f"{name} = {value}\n" for name, value in SMALL.items()))
+    suite = f'name = "small"\ndata = ["{folder / "log.csv"}"]\nseeds = [1, 2]\n[[rows]]\nrecipe = "{recipe}"\n'
+    (folder / "suite.toml").write_text(suite)
+
+
+def killed_verb(folder: Path, target: str, write: Callable[[Path], object]) -> dict[str, Any]:
+    """Kills of one verb, where nothing was there before and, where it writes a file, where one was."""
+    work = folder / "work"
+
+    def fresh(earlier: bytes | None) -> None:
+        shutil.rmtree(work, ignore_errors=True)
+        work.mkdir()
+        if earlier is not None:
+            (work / target).write_bytes(earlier)
+
+    fresh(None)
+    code, changes = apart(partial(dying, write, work, 0, False))
+    assert code == 0, target
+    whole, a_file = written(work / target), (work / target).is_file()
+    counts: Counter[str] = Counter()
+    for at, after, earlier in itertools.product(range(1, changes + 1), (False, True), (None, b"old")[: 1 + a_file]):
+        fresh(earlier)
+        before = written(work / target)
+        code, _ = apart(partial(dying, write, work, at, after))
+        assert code == KILLED, target
+        left = written(work / target)
+        state = "all" if left == whole else "part" if left != before else "nothing" if left is None else "old"
+        if state != "all" or a_file:
+            code, _ = apart(partial(dying, write, work, 0, False))
+            state += "" if code == 0 and written(work / target) == whole else ", then not all"
+        counts[state] += 1
+    return {"changes": changes, "kills": counts.total(), **counts}
+
+
+def call(folder: Path, arguments: list[str], work: Path) -> None:
+    shutil.copy(folder / "events.sqlite", work)
+    os.chdir(work)
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()) as said:
+        try:
+            main_verb(arguments)
+        except SystemExit as stop:
+            if stop.code:
+                raise RuntimeError(said.getvalue()) from None
+
+
 def flips() -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
@@ -291,7 +407,13 @@ def load(items: int = 700_000, repeats: int = 5) -> dict[str, Any]:
         return {"items": items, "bytes": size, **found, "share": found["check_seconds"] / found["load_seconds"]}
 
 
-PARTS: dict[str, Callable[[], dict[str, Any]]] = {"kills": kills, "flips": flips, "writers": two_writers, "load": load}
+PARTS: dict[str, Callable[[], dict[str, Any]]] = {
+    "kills": kills,
+    "outputs": outputs,
+    "flips": flips,
+    "writers": two_writers,
+    "load": load,
+}
 
 
 def main() -> None:
