@@ -237,9 +237,10 @@ def verbs(folder: Path) -> dict[str, tuple[str, list[str]]]:
 
 
 def written(path: Path) -> Any:
-    """What lies at a path, but for seconds and dates; None where nothing does."""
+    """What lies at a path, but for seconds and dates (trials are full of them); None where nothing does."""
     if path.is_dir():
-        inside = {str(one.relative_to(path)): written(one) for one in sorted(path.rglob("[!.]*")) if one.is_file()}
+        files = [one for one in sorted(path.rglob("[!.]*")) if one.is_file() and ".sqlite" not in one.name]
+        inside = {str(one.relative_to(path)): written(one) for one in files}
         return inside or None
     if not path.exists():
         return None
