@@ -25,9 +25,9 @@ from elcrec.config import resolve
 from elcrec.data.company import Company, write_company
 from elcrec.data.splits import make_split
 from elcrec.data.vocabulary import Vocabulary
-from elcrec.losses.objective import Objective
 from elcrec.model.network import ELCRecNetwork
 from elcrec.training.loop import _prepare
+from elcrec.training.objective import Objective
 from elcrec.training.optimizer import Optimizer
 from elcrec.training.steps import StepSource
 

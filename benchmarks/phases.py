@@ -24,10 +24,10 @@ from elcrec.config import Settings, resolve
 from elcrec.data.splits import Split, make_split
 from elcrec.data.vocabulary import Vocabulary
 from elcrec.evaluation.ranking import target_ranks
-from elcrec.losses.objective import Objective
 from elcrec.model.network import ELCRecNetwork
 from elcrec.model.precision import fast_products
 from elcrec.training.loop import _prepare
+from elcrec.training.objective import Objective
 from elcrec.training.optimizer import Optimizer
 from elcrec.training.steps import StepInput, StepSource
 

@@ -8,7 +8,7 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import (
     BaseModel,
@@ -21,6 +21,12 @@ from pydantic import (
 )
 
 from elcrec.errors import SettingsError
+from elcrec.losses.registry import NEXT_ITEM_LOSSES
+
+if TYPE_CHECKING:
+    NextItemLossName = str
+else:  # the registry's names, so that each is written once
+    NextItemLossName = Literal[tuple(NEXT_ITEM_LOSSES)]
 
 
 class Settings(BaseModel):
@@ -87,7 +93,7 @@ class Settings(BaseModel):
     )
 
     # Objective
-    next_item_loss: Literal["softmax", "sampled_softmax", "gbce", "bce"] = Field(
+    next_item_loss: NextItemLossName = Field(
         "softmax", description="Over the whole catalogue, over drawn items, or against drawn negatives (docs/losses.md)"
     )
     horizon: int = Field(
@@ -176,15 +182,17 @@ class Settings(BaseModel):
 
     @model_validator(mode="after")
     def _horizon_is_for_softmax(self) -> Settings:
-        if self.horizon > 1 and self.next_item_loss in ("bce", "gbce"):
+        if self.horizon > 1 and not NEXT_ITEM_LOSSES[self.next_item_loss].multi_step:
             raise ValueError(f"next_item_loss={self.next_item_loss} sees the next item alone: set horizon=1")
         return self
 
     @model_validator(mode="after")
     def _touched_items_are_few(self) -> Settings:
         if self.item_updates == "touched":
-            if self.next_item_loss == "softmax":
-                raise ValueError("item_updates=touched: softmax touches all items; set next_item_loss=sampled_softmax")
+            if NEXT_ITEM_LOSSES[self.next_item_loss].all_items:
+                raise ValueError(
+                    f"item_updates=touched: {self.next_item_loss} touches all items; set next_item_loss=sampled_softmax"
+                )
             if self.smoothing > 0 or self.weight_decay > 0:
                 raise ValueError("item_updates=touched: smoothing and weight_decay move all items; set both to 0")
         return self

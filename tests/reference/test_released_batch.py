@@ -12,13 +12,13 @@ from safetensors.torch import load_file
 from conftest import SHARED
 from elcrec.config import resolve
 from elcrec.data.batches import TokenBatch, lay_out
-from elcrec.losses import next_item
+from elcrec.losses.bce import bce
 from elcrec.losses.clustering import alignment, printed_cluster_loss, separation
 from elcrec.losses.contrastive import nt_xent
-from elcrec.losses.objective import Objective, StepInput
 from elcrec.model import published
 from elcrec.model.encoder import pool
 from elcrec.model.network import ELCRecNetwork
+from elcrec.training.objective import Objective, StepInput
 
 BATCHES = [path for path in sorted((SHARED / "reference").glob("*_batch.npz"))]
 WITH_WEIGHTS = [path for path in BATCHES if path.with_name(path.name.replace("_batch.npz", ".safetensors")).exists()]
@@ -97,7 +97,7 @@ def test_next_item(released: Released) -> None:
     table = released.network.encoder.item_embedding
     positive, negative = (released.tensor(name).flatten() for name in ("target_positive", "target_negative"))
     at = positive > 0
-    close(next_item.bce(hidden[at], table(positive[at]), table(negative[at])), released.fields["next_item_loss"])
+    close(bce(hidden[at], table(positive[at]), table(negative[at])), released.fields["next_item_loss"])
 
 
 @pytest.mark.parametrize("fusion", ["shift", "concat"])

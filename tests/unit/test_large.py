@@ -12,9 +12,9 @@ from elcrec.data.interactions import Interactions
 from elcrec.data.splits import Split, make_split
 from elcrec.data.vocabulary import Vocabulary
 from elcrec.errors import SettingsError
-from elcrec.losses.objective import Objective, StepInput
 from elcrec.model.network import ELCRecNetwork
 from elcrec.training.checkpoint import Progress
+from elcrec.training.objective import Objective, StepInput
 from elcrec.training.optimizer import Optimizer
 from elcrec.training.report import SilentReporter
 from elcrec.training.steps import StepSource

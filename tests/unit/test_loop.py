@@ -8,10 +8,10 @@ from elcrec.config import Settings
 from elcrec.data.interactions import Interactions
 from elcrec.data.splits import make_split
 from elcrec.data.vocabulary import Vocabulary
-from elcrec.losses.objective import Objective, coming_weights
 from elcrec.model.network import ELCRecNetwork
 from elcrec.training.checkpoint import Progress
 from elcrec.training.loop import passed_share, train
+from elcrec.training.objective import Objective, target_weights
 from elcrec.training.report import SilentReporter
 
 
@@ -77,9 +77,9 @@ def test_the_share_follows_from_the_epochs_alone() -> None:
 
 def test_at_the_end_only_the_next_item_counts() -> None:
     coming = torch.tensor([[7, 8, 9], [7, 0, 0]])
-    assert coming_weights(coming, 0.5, 1.0).tolist() == [[1, 0, 0], [1, 0, 0]]
-    halfway = coming_weights(coming, 0.5, 0.5)
-    torch.testing.assert_close(halfway, (coming_weights(coming, 0.5) + coming_weights(coming, 0.5, 1.0)) / 2)
+    assert target_weights(coming, 0.5, 1.0).tolist() == [[1, 0, 0], [1, 0, 0]]
+    halfway = target_weights(coming, 0.5, 0.5)
+    torch.testing.assert_close(halfway, (target_weights(coming, 0.5) + target_weights(coming, 0.5, 1.0)) / 2)
 
 
 @pytest.mark.parametrize("precision", ["auto", "float32", "bfloat16"])

@@ -8,7 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from elcrec.losses import next_item
+from elcrec.losses import sampled_softmax as sampled_module
+from elcrec.losses import softmax as softmax_module
+from elcrec.losses.bce import bce
 from elcrec.losses.clustering import (
     HANDICAP,
     alignment,
@@ -17,8 +19,9 @@ from elcrec.losses.clustering import (
     separation,
 )
 from elcrec.losses.contrastive import nt_xent
-from elcrec.losses.next_item import CHUNK_ROWS, bce, gbce
-from elcrec.losses.objective import coming_weights
+from elcrec.losses.gbce import gbce
+from elcrec.losses.softmax import CHUNK_ROWS
+from elcrec.training.objective import target_weights
 
 
 def draw(*shape: int, seed: int = 0, scale: float = 1.0, dtype: torch.dtype = torch.float64) -> Tensor:
@@ -30,13 +33,13 @@ def draw(*shape: int, seed: int = 0, scale: float = 1.0, dtype: torch.dtype = to
 
 def softmax(hidden: Tensor, items: Tensor, target: Tensor) -> Tensor:
     """With one target a row."""
-    return next_item.softmax(hidden, items, target[:, None], torch.ones(len(target), 1, dtype=hidden.dtype))
+    return softmax_module.softmax(hidden, items, target[:, None], torch.ones(len(target), 1, dtype=hidden.dtype))
 
 
 def sampled_softmax(hidden: Tensor, items: Tensor, target: Tensor, drawn: Tensor, expected: Tensor) -> Tensor:
     """With one target a row."""
     ones = torch.ones(len(target), 1, dtype=hidden.dtype)
-    return next_item.sampled_softmax(hidden, items, target[:, None], ones, drawn, expected)
+    return sampled_module.sampled_softmax(hidden, items, target[:, None], ones, drawn, expected)
 
 
 def same_value_and_gradients(
@@ -248,7 +251,7 @@ def test_fused_softmax_in_bfloat16_is_near_and_not_to_one_side() -> None:
     grads = {}
     for products in (torch.float32, torch.bfloat16):
         leaves = [part.detach().float().requires_grad_() for part in (hidden, items)]
-        loss = next_item.softmax(*leaves, torch.arange(600)[:, None] % 500, torch.ones(600, 1), products)
+        loss = softmax_module.softmax(*leaves, torch.arange(600)[:, None] % 500, torch.ones(600, 1), products)
         loss.backward()
         grads[products] = [loss.detach(), *(leaf.grad for leaf in leaves)]
     assert all(grad.dtype == torch.float32 for grad in grads[torch.bfloat16])
@@ -293,7 +296,7 @@ def test_gradients_are_those_of_finite_differences(name: str) -> None:
 def test_softmax_gradients_over_several_chunks_are_those_of_finite_differences(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(next_item, "CHUNK_ROWS", 2)
+    monkeypatch.setattr(softmax_module, "CHUNK_ROWS", 2)
     target = torch.tensor([0, 1, 2, 3, 0])
     assert torch.autograd.gradcheck(lambda h, v: softmax(h, v, target), (draw(5, 3, seed=1), draw(4, 3, seed=2)))
 
@@ -434,7 +437,7 @@ def soft_targets() -> Tensor:
 
 def test_softmax_of_several_targets_is_cross_entropy_with_soft_labels() -> None:
     same_value_and_gradients(
-        lambda h, e: next_item.softmax(h, e, TARGETS, WEIGHTS),
+        lambda h, e: softmax_module.softmax(h, e, TARGETS, WEIGHTS),
         lambda h, e: F.cross_entropy(h @ e.T, soft_targets()),
         draw(4, 3, seed=1),
         draw(9, 3, seed=2),
@@ -443,7 +446,7 @@ def test_softmax_of_several_targets_is_cross_entropy_with_soft_labels() -> None:
 
 def test_sampled_softmax_of_several_targets_with_every_item_drawn_once_is_the_same() -> None:
     same_value_and_gradients(
-        lambda h, e: next_item.sampled_softmax(
+        lambda h, e: sampled_module.sampled_softmax(
             h, e, TARGETS, WEIGHTS, torch.arange(9), torch.ones(9, dtype=torch.float64)
         ),
         lambda h, e: F.cross_entropy(h @ e.T, soft_targets()),
@@ -455,5 +458,5 @@ def test_sampled_softmax_of_several_targets_with_every_item_drawn_once_is_the_sa
 def test_coming_items_count_less_and_less_once_each() -> None:
     coming = torch.tensor([[7, 8, 9], [7, 0, 0], [7, 8, 7], [7, 7, 7], [7, 8, 0]])
     expected = [[4 / 7, 2 / 7, 1 / 7], [1, 0, 0], [2 / 3, 1 / 3, 0], [1, 0, 0], [2 / 3, 1 / 3, 0]]
-    torch.testing.assert_close(coming_weights(coming, 0.5), torch.tensor(expected))
-    assert coming_weights(coming[:, :1], 0.5).unique().tolist() == [1]
+    torch.testing.assert_close(target_weights(coming, 0.5), torch.tensor(expected))
+    assert target_weights(coming[:, :1], 0.5).unique().tolist() == [1]

@@ -18,12 +18,12 @@ from elcrec.data.splits import Split
 from elcrec.evaluation.intent_health import collapse_warning, effective_intents, intent_health
 from elcrec.evaluation.metrics import ranking_metrics
 from elcrec.evaluation.ranking import target_ranks
-from elcrec.losses.objective import Objective, Terms
 from elcrec.model.network import ELCRecNetwork
 from elcrec.training.centers import settle_centers, start_centers
 from elcrec.training.checkpoint import Progress, load_checkpoint, read_checkpoint, save_checkpoint
 from elcrec.training.distributed import Team
 from elcrec.training.divergence import check_losses, check_weights
+from elcrec.training.objective import Objective, Terms
 from elcrec.training.optimizer import Optimizer
 from elcrec.training.steps import StepSource
 

@@ -12,8 +12,9 @@ from elcrec.config import Settings
 from elcrec.data.augment import draw_view
 from elcrec.data.batches import ItemSampler, NegativeSampler, TokenBatch, histories, lay_out, shuffled
 from elcrec.data.splits import Split
-from elcrec.losses.objective import Objective, Part, StepInput
+from elcrec.losses.registry import NEXT_ITEM_LOSSES
 from elcrec.training.distributed import Team
+from elcrec.training.objective import Objective, Part, StepInput
 
 
 class StepSource:
@@ -33,8 +34,10 @@ class StepSource:
         self.settings = settings
         self.learner_M = split.learners()
         self.needs_views = Objective(settings).needs_views
-        self._negatives = self._sampler(n_items) if settings.next_item_loss in ("bce", "gbce") else None
-        self._items = self._item_sampler(n_items) if settings.next_item_loss == "sampled_softmax" else None
+        samples = NEXT_ITEM_LOSSES[settings.next_item_loss].samples
+        self._n_negatives = 1 if samples == "negative" else settings.n_negatives
+        self._negatives = self._sampler(n_items) if samples in ("negative", "negatives") else None
+        self._items = self._item_sampler(n_items) if samples == "items" else None
 
     @property
     def n_steps(self) -> int:
@@ -74,8 +77,7 @@ class StepSource:
         negative_TM = drawn_M = expected_M = part = None
         if self._negatives is not None:
             user_T1 = user_B[source_T.clamp(max=item_BW.numel() - 1) // item_BW.shape[1]][:, None]
-            n_negatives = 1 if settings.next_item_loss == "bce" else settings.n_negatives
-            negative_TM = self._negatives.draw(user_T1.expand(-1, n_negatives), generator)
+            negative_TM = self._negatives.draw(user_T1.expand(-1, self._n_negatives), generator)
         if self._items is not None:
             drawn_M, expected_M = self._items.draw(settings.n_negatives, generator)
         n_sequences = len(user_B)

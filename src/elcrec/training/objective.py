@@ -12,9 +12,10 @@ from torch import Tensor
 
 from elcrec.config import Settings
 from elcrec.data.batches import TokenBatch
-from elcrec.losses import next_item
 from elcrec.losses.clustering import nearest_cluster_loss, printed_cluster_loss
 from elcrec.losses.contrastive import nt_xent
+from elcrec.losses.prediction import Prediction
+from elcrec.losses.registry import NEXT_ITEM_LOSSES
 from elcrec.model.network import ELCRecNetwork
 from elcrec.model.precision import fast_products
 
@@ -125,6 +126,7 @@ class Objective:
     def __init__(self, settings: Settings) -> None:
         """Settings choose the losses and weights."""
         self.settings = settings
+        self._loss = NEXT_ITEM_LOSSES[settings.next_item_loss]
 
     @property
     def needs_views(self) -> bool:
@@ -202,19 +204,21 @@ class Objective:
 
     def _next_item(self, table: Tensor, n_items: int, hidden_TD: Tensor, step: StepInput, passed: float) -> Tensor:
         at_N = torch.nonzero(step.target_TH[:, 0]).flatten()
-        hidden_ND, target_NH, items_VD = hidden_TD[at_N], step.target_TH[at_N], table[1 : n_items + 1]
-        row_NH = (target_NH - 1).clamp(min=0)
-        weight_NH = coming_weights(target_NH, self.settings.horizon_decay, passed)
-        if step.drawn_M is not None and step.expected_M is not None:
-            return next_item.sampled_softmax(hidden_ND, items_VD, row_NH, weight_NH, step.drawn_M, step.expected_M)
-        if step.negative_TM is None:
-            exact = self.settings.precision == "float32"
-            products = torch.float32 if exact else fast_products(items_VD.device)
-            return next_item.softmax(hidden_ND, items_VD, row_NH, weight_NH, products)
-        positive_ND, negative_NMD = F.embedding(target_NH[:, 0], table), F.embedding(step.negative_TM[at_N], table)
-        if self.settings.next_item_loss == "bce":
-            return next_item.bce(hidden_ND, positive_ND, negative_NMD[:, 0])
-        return next_item.gbce(hidden_ND, positive_ND, negative_NMD, n_items, self.settings.calibration)
+        target_NH = step.target_TH[at_N]
+        prediction = Prediction(
+            hidden_TD[at_N],
+            table,
+            n_items,
+            target_NH,
+            target_weights(target_NH, self.settings.horizon_decay, passed),
+            self.settings,
+            torch.float32 if self.settings.precision == "float32" else fast_products(table.device),
+            None if step.negative_TM is None else step.negative_TM[at_N],
+            step.drawn_M,
+            step.expected_M,
+        )
+        loss: Tensor = self._loss.compute(prediction)
+        return loss
 
     def _instance(self, network: ELCRecNetwork, hidden_TD: Tensor, step: StepInput, view_BD: list[Tensor]) -> Tensor:
         """Contrast of the two views: as released on flattened fused positions, else on pooled unit vectors."""
@@ -253,14 +257,14 @@ class Objective:
         return nearest_cluster_loss(behaviour_BD, centers_KD, users_K, cosine_BK=cosine_BK)
 
 
-def coming_weights(target_NH: Tensor, decay: float, passed: float = 0.0) -> Tensor:
-    """What each coming item counts: ``decay^h`` where there is one that has not come before it, rows summing to 1.
+def target_weights(target_NH: Tensor, decay: float, passed: float = 0.0) -> Tensor:
+    """Weights of multi-step targets: ``decay^h`` where there is one that has not come before it, rows summing to 1.
 
     As training passes, a share ``passed`` of each weight goes over to the next item.
 
     Args:
         target_NH: int64 [N, H], item indices, 0 where there is none; column 0 is never 0.
-        decay: What an item counts against the one before it, 0 to 1.
+        decay: Weight of a target against the one before it, 0 to 1.
         passed: 0 to 1.
 
     Returns:

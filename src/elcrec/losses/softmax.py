@@ -1,4 +1,4 @@
-"""How well the next item is predicted."""
+"""Softmax over the whole catalogue, whose logits never exist at once."""
 
 from __future__ import annotations
 
@@ -9,86 +9,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from elcrec.losses.prediction import Prediction
+
 CHUNK_ROWS = 512
 ROW_STEP = 64
 SUM_STRETCH = 256
 LARGEST_EXPONENT = 80.0
-
-
-def bce(hidden_ND: Tensor, positive_ND: Tensor, negative_ND: Tensor) -> Tensor:
-    """Binary cross-entropy with one negative a position.
-
-    ``-1/N sum_n [ log s(h.p) + log(1 - s(h.n)) ]`` with s the logistic function, 1e-24 inside the
-    logarithms as released.
-
-    Args:
-        hidden_ND: [N, D], real positions only.
-        positive_ND: [N, D], vectors of the items that came next.
-        negative_ND: [N, D], vectors of the negatives.
-
-    Returns:
-        Scalar, >= 0.
-
-    Source: ELCRec eq. 2 (SASRec eq. 8).
-    """
-    positive_N = (hidden_ND * positive_ND).sum(dim=1).sigmoid()
-    negative_N = (hidden_ND * negative_ND).sum(dim=1).sigmoid()
-    return -((positive_N + 1e-24).log() + (1 - negative_N + 1e-24).log()).mean()
-
-
-def gbce(hidden_ND: Tensor, positive_ND: Tensor, negative_NMD: Tensor, n_items: int, calibration: float) -> Tensor:
-    """Binary cross-entropy with M negatives a position, the positive's probability raised to a power.
-
-    ``-1/N sum_n [ b log s(h.p) + sum_m log(1 - s(h.n_m)) ]`` with s the logistic function and
-    ``b = a (t (1 - 1/a) + 1/a)``, ``a = M / (V - 1)``, at most 1: 1 for t = 0 (plain), a for t = 1. It undoes the
-    overconfidence that comes from seeing few negatives.
-
-    Args:
-        hidden_ND: [N, D], real positions only.
-        positive_ND: [N, D], vectors of the items that came next.
-        negative_NMD: [N, M, D], vectors of the negatives, M >= 1.
-        n_items: Size of the catalogue, V >= 1.
-        calibration: t, 0 to 1.
-
-    Returns:
-        Scalar, >= 0.
-
-    Source: gSASRec (arXiv 2308.07192) eq. 15 to 17.
-    """
-    sampled = min(negative_NMD.shape[1] / max(n_items - 1, 1), 1.0)
-    power = sampled * (calibration * (1 - 1 / sampled) + 1 / sampled)
-    positive_N = (hidden_ND * positive_ND).sum(dim=1)
-    negative_NM = (negative_NMD @ hidden_ND[:, :, None]).squeeze(2)
-    return -(power * F.logsigmoid(positive_N) + F.logsigmoid(-negative_NM).sum(dim=1)).mean()
-
-
-def sampled_softmax(
-    hidden_ND: Tensor, items_VD: Tensor, target_NH: Tensor, weight_NH: Tensor, drawn_M: Tensor, expected_M: Tensor
-) -> Tensor:
-    """Cross-entropy over the targets and M drawn items, each draw weighed by how often it had to be expected.
-
-    ``1/N sum_n [ log( sum_h e^(h.e_h) + sum_m e^(h.e_m) / q_m ) - sum_h w_h h.e_h ]``, draws that hit a target left
-    out: the sums estimate that of the whole catalogue, so the loss tends to :func:`softmax` as M grows.
-
-    Args:
-        hidden_ND: [N, D].
-        items_VD: [V, D], the catalogue.
-        target_NH: int64 [N, H], rows of ``items_VD``, different ones; see :func:`softmax`.
-        weight_NH: [N, H]; see :func:`softmax`.
-        drawn_M: int64 [M], rows of ``items_VD``, the same for all positions.
-        expected_M: [M], q > 0: how many of the M draws were expected to give that row.
-
-    Returns:
-        Scalar, >= 0.
-
-    Source: Bengio and Senecal 2008 (importance sampling); the targets are there for certain, so their own logits
-    are not corrected.
-    """
-    target_logit_NH = (F.embedding(target_NH, items_VD) @ hidden_ND[:, :, None]).squeeze(2)
-    drawn_logit_NM = hidden_ND @ F.embedding(drawn_M, items_VD).T - expected_M.log()
-    hit_NM = (drawn_M == target_NH[:, :, None]).logical_and(weight_NH[:, :, None] > 0).any(dim=1)
-    logits = [target_logit_NH.masked_fill(weight_NH == 0, -torch.inf), drawn_logit_NM.masked_fill(hit_NM, -torch.inf)]
-    return (torch.cat(logits, dim=1).logsumexp(dim=1) - (weight_NH * target_logit_NH).sum(dim=1)).mean()
 
 
 def softmax(
@@ -183,3 +109,14 @@ def _row_sums(power_CV: Tensor, dtype: torch.dtype) -> Tensor:
     stretch_CS = power_CV[:, :whole].view(len(power_CV), n_stretches, SUM_STRETCH).sum(dim=2)
     rest_C1 = power_CV[:, whole:].sum(dim=1, keepdim=True, dtype=dtype)
     return stretch_CS.sum(dim=1, keepdim=True, dtype=dtype) + rest_C1
+
+
+def of_prediction(prediction: Prediction) -> Tensor:
+    """The loss of a training step."""
+    return softmax(
+        prediction.hidden_ND,
+        prediction.items_VD,
+        prediction.row_NH,
+        prediction.weight_NH,
+        prediction.products,
+    )

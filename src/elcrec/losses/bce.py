@@ -1,0 +1,33 @@
+"""Binary cross-entropy with one negative a position."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from elcrec.losses.prediction import Prediction
+
+
+def bce(hidden_ND: Tensor, positive_ND: Tensor, negative_ND: Tensor) -> Tensor:
+    """Binary cross-entropy with one negative a position.
+
+    ``-1/N sum_n [ log s(h.p) + log(1 - s(h.n)) ]`` with s the logistic function, 1e-24 inside the
+    logarithms as released.
+
+    Args:
+        hidden_ND: [N, D], real positions only.
+        positive_ND: [N, D], vectors of the items that came next.
+        negative_ND: [N, D], vectors of the negatives.
+
+    Returns:
+        Scalar, >= 0.
+
+    Source: ELCRec eq. 2 (SASRec eq. 8).
+    """
+    positive_N = (hidden_ND * positive_ND).sum(dim=1).sigmoid()
+    negative_N = (hidden_ND * negative_ND).sum(dim=1).sigmoid()
+    return -((positive_N + 1e-24).log() + (1 - negative_N + 1e-24).log()).mean()
+
+
+def of_prediction(prediction: Prediction) -> Tensor:
+    """The loss of a training step."""
+    return bce(prediction.hidden_ND, prediction.positive_ND, prediction.negative_NMD[:, 0])

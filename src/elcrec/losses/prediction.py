@@ -1,0 +1,79 @@
+"""What a next-item loss can read of a training step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from elcrec.config import Settings
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Positions that predict, and what came next.
+
+    Attributes:
+        hidden_ND: [N, D], hidden vectors of the positions.
+        table: [rows, D], the item table; row 0 is padding.
+        n_items: Size of the catalogue, V.
+        target_NH: int64 [N, H], item indices that came next, after that, ...; 0 where there is none.
+        weight_NH: [N, H], weight of each target, >= 0; rows sum to 1.
+        settings: Settings that a loss may read.
+        products: Type to multiply large matrices in: float32, or bfloat16 where it is fast and allowed.
+        negative_NM: int64 [N, M], sampled item indices; None unless the loss samples negatives.
+        drawn_M: int64 [M], rows of ``items_VD`` drawn for the step; None unless the loss draws items.
+        expected_M: [M], how often each had to be expected among the draws; None likewise.
+    """
+
+    hidden_ND: Tensor
+    table: Tensor
+    n_items: int
+    target_NH: Tensor
+    weight_NH: Tensor
+    settings: Settings
+    products: torch.dtype
+    negative_NM: Tensor | None = None
+    drawn_M: Tensor | None = None
+    expected_M: Tensor | None = None
+
+    @property
+    def items_VD(self) -> Tensor:
+        """Vectors of the catalogue, [V, D]."""
+        return self.table[1 : self.n_items + 1]
+
+    @property
+    def row_NH(self) -> Tensor:
+        """Targets as rows of ``items_VD``, int64 [N, H]; any row where there is none."""
+        return (self.target_NH - 1).clamp(min=0)
+
+    @property
+    def positive_ND(self) -> Tensor:
+        """Vectors of the items that came next, [N, D]."""
+        return F.embedding(self.target_NH[:, 0], self.table)
+
+    @property
+    def negative_NMD(self) -> Tensor:
+        """Vectors of the sampled negatives, [N, M, D].
+
+        Raises:
+            ValueError: The loss is registered as one without negatives.
+        """
+        if self.negative_NM is None:
+            raise ValueError("register the loss with samples='negatives'")
+        return F.embedding(self.negative_NM, self.table)
+
+    @property
+    def drawn(self) -> tuple[Tensor, Tensor]:
+        """``drawn_M`` and ``expected_M``.
+
+        Raises:
+            ValueError: The loss is registered as one without draws.
+        """
+        if self.drawn_M is None or self.expected_M is None:
+            raise ValueError("register the loss with samples='items'")
+        return self.drawn_M, self.expected_M

@@ -1,0 +1,47 @@
+"""The next-item losses, each with what it needs and its limits.
+
+To add a loss: a file ``losses/NAME.py`` with the function and its ``of_prediction``, and a line here. Settings and
+training steps read this table. Nothing here imports PyTorch, so that settings load quickly.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+
+@dataclass(frozen=True)
+class NextItemLoss:
+    """Specification of a next-item loss.
+
+    Attributes:
+        name: Value of the setting ``next_item_loss``, and file name under ``losses/``.
+        about: What it is, in a phrase.
+        samples: What each step samples for it: ``nothing``; ``negative`` or ``negatives`` (one, or ``n_negatives``
+            items a position that the user does not have); ``items`` (``n_negatives`` items a step).
+        multi_step: Whether it learns from several targets a position (``horizon`` above 1).
+        all_items: Whether each step changes every item's vector.
+    """
+
+    name: str
+    about: str
+    samples: Literal["nothing", "negative", "negatives", "items"]
+    multi_step: bool = False
+    all_items: bool = False
+
+    @property
+    def compute(self) -> Callable[[Any], Any]:
+        """The function ``of_prediction`` of its file: a scalar from a :class:`elcrec.losses.prediction.Prediction`."""
+        found: Callable[[Any], Any] = importlib.import_module(f"elcrec.losses.{self.name}").of_prediction
+        return found
+
+
+_ALL = (
+    NextItemLoss("softmax", "over the whole catalogue", "nothing", multi_step=True, all_items=True),
+    NextItemLoss("sampled_softmax", "over the targets and drawn items", "items", multi_step=True),
+    NextItemLoss("gbce", "several negatives a position, calibrated", "negatives"),
+    NextItemLoss("bce", "one negative a position", "negative"),
+)
+NEXT_ITEM_LOSSES = {loss.name: loss for loss in _ALL}
