@@ -57,9 +57,9 @@ def cross_entropy(target_BK: Tensor, score_BK: Tensor, temperature: float) -> Te
     return -(target_BK * F.log_softmax(score_BK / temperature, dim=-1)).sum(dim=1).mean()
 
 
-def nearest(handicap: float) -> Loss:
+def nearest(balance: float) -> Loss:
     def loss(h_BD: Tensor, c_KD: Tensor, users_K: Tensor, next_BD: Tensor) -> Tensor:
-        return clustering.nearest_cluster_loss(h_BD, c_KD, users_K, handicap)
+        return clustering.nearest_cluster_loss(h_BD, c_KD, users_K, balance)
 
     return loss
 

@@ -67,7 +67,7 @@ def step_cost(point: dict[str, Any]) -> dict[str, Any]:
         start = time.perf_counter()
         terms, _ = objective(network, step, users_K)
         optimizer.backward(terms.total)
-        optimizer.move()
+        optimizer.step()
         times.append(time.perf_counter() - start)
     return {
         "milliseconds": [1e3 * seconds for seconds in times[2:]],

@@ -149,7 +149,7 @@ def step_seconds(
     def whole() -> None:
         terms, _ = objective(network, step, users_K)
         optimizer.backward(terms.total)
-        optimizer.move()
+        optimizer.step()
 
     smoothing = 0.0
     if encoder.neighbours is not None:
@@ -201,7 +201,7 @@ def ranking(settings: Settings, network: ELCRecNetwork, split: Split) -> tuple[C
     start_Q = split.start_U[user_Q]
     lengths = (target_Q - start_Q).clamp(max=settings.max_seq_len).double()
     flops = encoder_flops(settings, lengths) + 2.0 * len(user_Q) * network.n_items * settings.embedding_dim
-    with network.encoder.smoothed():
+    with network.encoder.propagated():
         seconds = best(lambda: target_ranks(network, split.item_N, start_Q, target_Q, settings.max_seq_len), 2)
     cost = Cost(flops, 2 * 4.0 * len(user_Q) * network.n_items, exponentials=encoder_exponentials(settings, lengths))
     return cost, seconds

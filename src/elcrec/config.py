@@ -119,7 +119,8 @@ class Settings(BaseModel):
         description="Centres are learned with the recommender, or (ICLRec) found by k-means before every epoch",
     )
     cluster_loss: Literal["nearest", "printed"] = Field(
-        "nearest", description="Distance to the nearest centre with a handicap for large intents, or the printed loss"
+        "nearest",
+        description="Distance to the nearest centre with a load-balancing bias, or the loss as printed in the paper",
     )
     fusion: Literal["shift", "concat", "none"] = Field(
         "concat", description="padding=encode: join position and centre by sum, by concatenation or not at all"

@@ -35,7 +35,7 @@ class Explaining(Trained):
     ) -> list[pl.Series]:
         """The columns of ``explain``, one value for each listed item."""
         wish = policy.wish
-        item_QKD = self.network.encoder.item_embedding.weight.detach()[item_QK.to(self.device)]
+        item_QKD = self.network.item_table.detach()[item_QK.to(self.device)]
         own = 1.0 if wish is None else 1 - wish.strength
         part_QKM = own * torch.einsum("qkd,qmd->qkm", item_QKD, parts.part_QMD).cpu()
         residual_QK = own * torch.einsum("qkd,qd->qk", item_QKD, parts.residual_QD).cpu()

@@ -24,10 +24,10 @@ from elcrec.keeping import Keeping
 from elcrec.model.network import ELCRecNetwork
 from elcrec.run_folder import RunFolder
 from elcrec.training.distributed import Team, joined
-from elcrec.training.growth import grown
 from elcrec.training.increment import step_share, train_on
 from elcrec.training.loop import Reporter, seeded, train
 from elcrec.training.report import SilentReporter, TerminalReporter
+from elcrec.training.warm_start import extend_vocabulary
 
 
 class Learning(Keeping):
@@ -71,7 +71,7 @@ class Learning(Keeping):
         fresh = copy.copy(self)  # until all is done, this model stays what it was
         with joined(self.device) as team:
             folder = None if out is None else RunFolder(Path(out))
-            with folder.locked() if folder is not None and team.leads else nullcontext():
+            with folder.locked() if folder is not None and team.is_main else nullcontext():
                 fresh._fit(team, data, folder, resume, overwrite, progress, format, items, names_from)
         self.__dict__ = fresh.__dict__
         return self
@@ -90,7 +90,7 @@ class Learning(Keeping):
     ) -> None:
         if team.size > 1 and self.device.type == "cuda" and self.settings.item_updates == "touched":
             raise SettingsError("item_updates=touched (recipe large) on several GPUs: sums of such gradients need CPUs")
-        reporter = _reporter(progress, team.leads)
+        reporter = _reporter(progress, team.is_main)
         whole = read_log(data, format, self.settings)
         log = filtered(whole, self.settings)
         catalogue = None if items is None else Catalogue.read(items)
@@ -98,19 +98,19 @@ class Learning(Keeping):
         work, left = folder, False
         if folder is not None:
             mark = fingerprint(whole.frame)
-            work, left = team.told(lambda: self._where_to_train(folder, mark, resume, overwrite))
+            work, left = team.broadcast_object(lambda: self._where_to_train(folder, mark, resume, overwrite))
             if work is None:
                 self._restore(folder)
                 return
         self._use(log, Vocabulary.of(log.frame["item_id"], first=1, kind="item"), catalogue, whole)
         self._split.learners()
         self._split.targets("valid")
-        if team.leads:
+        if team.is_main:
             _warn_of_repeats(self._split, self.settings)
         # Better now than after the training.
         earlier = None if named is None else self._intents_of(named)
         reporter.log(log.summary())
-        if work is not None and team.leads:
+        if work is not None and team.is_main:
             if left:
                 earlier = self._begun_with(work, items is not None, earlier, named is not None)
             else:
@@ -119,8 +119,8 @@ class Learning(Keeping):
         self._given_names = {}
         if earlier is not None:
             self._carry_names(earlier)
-        self.metrics |= self._results() if team.leads else {}
-        if folder is not None and work is not None and team.leads:
+        self.metrics |= self._results() if team.is_main else {}
+        if folder is not None and work is not None and team.is_main:
             work.finish(self._outcome())
             if work != folder:
                 folder.adopt_training()
@@ -131,7 +131,7 @@ class Learning(Keeping):
         with seeded(self.settings.seed, 0, self.device):
             network = ELCRecNetwork(self.settings, len(self.items)).to(self.device)
         checkpoint = None if work is None else work.checkpoint
-        on_epoch = work.write_history if work is not None and team.leads else None
+        on_epoch = work.write_history if work is not None and team.is_main else None
         state = train(network, self._split, self.settings, reporter, checkpoint, on_epoch, team)
         self._network, self.history = network.eval(), state.history
         self.metrics = {
@@ -151,13 +151,14 @@ class Learning(Keeping):
         """Learn on from new events, instead of from everything anew.
 
         They are joined to the whole log; filters (``min_user_count``, ...) look at all of it again. Items keep their
-        vectors and new ones begin as the sum of their neighbours' (:func:`elcrec.training.growth.grown`); intents keep
-        their numbers and names (where k-means finds them anew, the names go to those that mean the same). Then a few
-        epochs over the whole log, with a schedule of their own; the best on validation is kept, the start included.
-        Where less than 1% of the log is new, the weights go only part of the way
-        (:func:`elcrec.training.increment.step_share`): one event does not change everybody's lists. Until that is
-        done the model stays what it was. Its settings do not change. ``metrics["learnt_on"]`` says what was new, and
-        how far the weights went. What it costs in accuracy: docs/evaluation.md.
+        vectors and new ones begin as the sum of their neighbours'
+        (:func:`elcrec.training.warm_start.extend_vocabulary`); intents keep their numbers and names (where k-means
+        finds them anew, the names go to those that mean the same). Then a few epochs over the whole log, with a
+        schedule of their own; the best on validation is kept, the start included. Where less than 1% of the log is
+        new, the weights go only part of the way (:func:`elcrec.training.increment.step_share`): one event does not
+        change everybody's lists. Until that is done the model stays what it was. Its settings do not change.
+        ``metrics["learnt_on"]`` says what was new, and how far the weights went. What it costs in accuracy:
+        docs/evaluation.md.
 
         Args:
             data: New events: file, table or :class:`Interactions`; those that the log holds already count once, see
@@ -199,7 +200,7 @@ class Learning(Keeping):
         before_V = torch.from_numpy(self.items.indices(vocabulary.ids, unknown="skip")).to(self.device)
         _warn_of_repeats(split, s)
         with seeded(s.seed, 0, self.device):
-            larger = grown(network, s, before_V, split)
+            larger = extend_vocabulary(network, s, before_V, split)
         share = step_share(max(len(log) - len(self.log), 0), len(log))
         state = train_on(larger, split, s, epochs, _reporter(progress), share)
         done, best, fresh = len(self.history), self.metrics.get("best_epoch", 0), copy.copy(self)
@@ -286,10 +287,10 @@ class Learning(Keeping):
         self.recipe = str(document.get("recipe"))
 
 
-def _reporter(progress: bool | Reporter, leads: bool = True) -> Reporter:
-    """Who is told; only the process that leads tells people."""
-    if isinstance(progress, bool) or not leads:
-        return TerminalReporter() if progress and leads else SilentReporter()
+def _reporter(progress: bool | Reporter, is_main: bool = True) -> Reporter:
+    """The reporter; only the main process reports to people."""
+    if isinstance(progress, bool) or not is_main:
+        return TerminalReporter() if progress and is_main else SilentReporter()
     return progress
 
 

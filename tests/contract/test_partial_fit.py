@@ -18,9 +18,9 @@ from elcrec.data.splits import Split, make_split
 from elcrec.data.vocabulary import Vocabulary
 from elcrec.model.network import ELCRecNetwork
 from elcrec.serving.store import Event, open_store
-from elcrec.training.growth import grown
 from elcrec.training.loop import validate
 from elcrec.training.report import SilentReporter
+from elcrec.training.warm_start import extend_vocabulary
 
 NEW_ITEMS = ["a new thing", "another new thing"]
 
@@ -84,7 +84,7 @@ def larger(model: ELCRec, log: Interactions) -> tuple[ELCRecNetwork, Split]:
     items = Vocabulary.of(log.frame["item_id"], first=1, kind="item")
     split = make_split(log, items, "leave_one_out", 0.1)
     before_V = torch.from_numpy(model.items.indices(items.ids, unknown="skip"))
-    return grown(model.network, model.settings, before_V, split), split
+    return extend_vocabulary(model.network, model.settings, before_V, split), split
 
 
 def test_validation_is_never_worse_than_at_the_start(before: ELCRec, after: ELCRec) -> None:

@@ -14,7 +14,7 @@ from elcrec.data.synthetic import make_shop
 from elcrec.data.vocabulary import Vocabulary
 from elcrec.evaluation.behaviour import behaviours
 from elcrec.model.network import ELCRecNetwork
-from elcrec.training.centers import settle_centers, start_centers
+from elcrec.training.centers import refine_centers, start_centers
 from elcrec.training.checkpoint import Progress
 from elcrec.training.loop import train
 from elcrec.training.report import SilentReporter, TerminalReporter
@@ -39,7 +39,7 @@ def test_settling_moves_centres_alone_and_brings_them_nearer() -> None:
     start_centers(network, split, SETTINGS)
     before = {name: value.clone() for name, value in network.state_dict().items()}
     near = closeness(network, split, SETTINGS)
-    settle_centers(network, split, SETTINGS)
+    refine_centers(network, split, SETTINGS)
     assert closeness(network, split, SETTINGS) > near
     for name, value in network.state_dict().items():
         assert torch.equal(value, before[name]) == (name != "centers.weight"), name
@@ -51,7 +51,7 @@ def test_settling_leaves_what_follows_the_paper_or_has_no_weight(off: dict[str, 
     settings = SETTINGS.model_copy(update=off)
     network, split = prepared(settings)
     before = network.centers.weight.detach().clone()
-    settle_centers(network, split, settings)
+    refine_centers(network, split, settings)
     assert torch.equal(network.centers.weight, before)
 
 
@@ -62,7 +62,7 @@ def test_test_items_have_no_say_in_where_centres_settle() -> None:
         if change:
             split.item_N[split.test_U] = split.item_N[split.test_U].roll(7)
         start_centers(network, split, SETTINGS)
-        settle_centers(network, split, SETTINGS)
+        refine_centers(network, split, SETTINGS)
         found.append(network.centers.weight.detach().clone())
     assert torch.equal(*found)
 
@@ -71,7 +71,7 @@ def test_centres_are_found_with_fewer_users_than_intents() -> None:
     settings = SETTINGS.model_copy(update={"n_intents": 400})
     network, split = prepared(settings)
     start_centers(network, split, settings)
-    settle_centers(network, split, settings)
+    refine_centers(network, split, settings)
     assert bool(network.centers.weight.isfinite().all())
 
 
@@ -128,7 +128,7 @@ def test_centres_that_nobody_is_near_begin_anew() -> None:
     with torch.no_grad():
         network.centers.weight[3:] = -F.normalize(behaviour.mean(dim=0), dim=0)
     assert len(torch.unique(network.centers.assign(behaviour))) <= 3
-    settle_centers(network, split, SETTINGS)
+    refine_centers(network, split, SETTINGS)
     sizes = torch.bincount(network.centers.assign(behaviour), minlength=8)
     assert int((sizes == 0).sum()) == 0
     assert sizes.max() < 0.5 * sizes.sum()
@@ -139,7 +139,7 @@ def test_settling_twice_from_the_same_place_is_the_same() -> None:
     for _ in range(2):
         network, split = prepared()
         start_centers(network, split, SETTINGS)
-        settle_centers(network, split, SETTINGS)
+        refine_centers(network, split, SETTINGS)
         found.append(network.centers.weight.detach().clone())
     assert torch.equal(*found)
 
@@ -152,7 +152,7 @@ def test_em_ends_well_with_a_weight_on_the_cluster_loss() -> None:
     network, split = prepared(settings)
     train(network, split, settings, SilentReporter())
     found = network.centers.weight.detach().clone()
-    settle_centers(network, split, settings)
+    refine_centers(network, split, settings)
     assert torch.equal(network.centers.weight, found)
 
 

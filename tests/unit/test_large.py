@@ -72,7 +72,7 @@ def test_only_touched_items_move_and_those_as_by_adam(world: tuple[Split, int]) 
         optimizer = Optimizer(network, settings)
         optimizer.backward(Objective(settings)(network, step, torch.zeros(settings.n_intents))[0].total)
         gradient[updates] = network.encoder.item_embedding.weight.grad.to_dense()  # type: ignore[union-attr]
-        optimizer.move()
+        optimizer.step()
         moved[updates] = network.encoder.item_embedding.weight.detach() - before
     touched, _ = step.on_its_items()
     left = torch.ones(len(before), dtype=torch.bool).index_fill_(0, touched, False)

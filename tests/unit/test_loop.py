@@ -36,7 +36,7 @@ def trained(
     monkeypatch.setattr(Objective, "__call__", calling)
     monkeypatch.setattr(torch.optim.Adam, "step", stepping)
     monkeypatch.setattr("elcrec.training.loop.validate", lambda *_: {"ndcg@20": next(scores)})
-    monkeypatch.setattr("elcrec.training.loop.settle_centers", lambda *_: None)
+    monkeypatch.setattr("elcrec.training.loop.refine_centers", lambda *_: None)
     torch.manual_seed(0)
     network = ELCRecNetwork(chosen, len(items))
     progress = train(network, make_split(log, items, "leave_one_out", 0.1), chosen, SilentReporter())

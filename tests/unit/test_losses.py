@@ -12,7 +12,7 @@ from elcrec.losses import sampled_softmax as sampled_module
 from elcrec.losses import softmax as softmax_module
 from elcrec.losses.bce import bce
 from elcrec.losses.clustering import (
-    HANDICAP,
+    BALANCE,
     alignment,
     nearest_cluster_loss,
     printed_cluster_loss,
@@ -313,10 +313,10 @@ def naive_nearest_cluster_loss(behaviour: Tensor, centers: Tensor, users: list[i
     losses = []
     for h in behaviour:
         cosines = [h @ c / (h.norm() * c.norm()) for c in centers]
-        handicapped = [
-            cosine.item() - HANDICAP * math.log((n + 1) / (mean + 1)) for cosine, n in zip(cosines, users, strict=True)
+        biased = [
+            cosine.item() - BALANCE * math.log((n + 1) / (mean + 1)) for cosine, n in zip(cosines, users, strict=True)
         ]
-        losses.append(1 - cosines[handicapped.index(max(handicapped))])
+        losses.append(1 - cosines[biased.index(max(biased))])
     return torch.stack(losses).mean()
 
 
@@ -351,7 +351,7 @@ def test_a_large_intent_gives_way_to_a_small_one_that_is_almost_as_near() -> Non
         assert gradient[1 - pulled].norm() == 0
 
 
-def test_the_handicap_never_outweighs_a_clear_difference() -> None:
+def test_the_load_balancing_bias_never_outweighs_a_clear_difference() -> None:
     centers = torch.eye(2, dtype=torch.float64, requires_grad=True)
     clear = torch.tensor([[1.0, 0.2]], dtype=torch.float64)
     users = torch.tensor([10**6, 0])

@@ -14,7 +14,7 @@ from elcrec.errors import RunError
 from elcrec.model import encoder as encoder_module
 from elcrec.model import published
 from elcrec.model.dropout import Dropout
-from elcrec.model.encoder import CausalFilter, SequenceEncoder, pool
+from elcrec.model.encoder import CausalConvolution, SequenceEncoder, pool
 from elcrec.model.intents import IntentCenters
 from elcrec.model.network import ELCRecNetwork
 
@@ -565,7 +565,7 @@ def test_newest_only_is_the_newest_of_all(n_layers: int, filter_width: int) -> N
 
 
 def test_a_filter_mixes_the_newest_channel_by_channel() -> None:
-    filter, x_TD, column_T = CausalFilter(2, WIDTH), torch.randn(2 * 4, WIDTH), torch.arange(4).repeat(2)
+    filter, x_TD, column_T = CausalConvolution(2, WIDTH), torch.randn(2 * 4, WIDTH), torch.arange(4).repeat(2)
     assert not filter(x_TD, column_T).any()  # a layer begins with attention alone
     newest, before = torch.randn(2, WIDTH)
     filter.weight.data = torch.stack([newest, before])

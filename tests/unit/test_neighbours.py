@@ -63,12 +63,12 @@ def test_inside_smoothed_the_weights_hold_the_table_and_outside_what_they_were()
     network = encoder()
     network.neighbours = neighbour_matrix(split(), 7)
     raw, table = network.item_embedding.weight.detach().clone(), network.table().detach()
-    with network.smoothed():
+    with network.propagated():
         assert torch.equal(network.item_embedding.weight, table)
         assert torch.equal(network.table(), table)
     assert torch.equal(network.item_embedding.weight, raw)
     assert torch.equal(network.table(), table)
-    with pytest.raises(ZeroDivisionError), network.smoothed():
+    with pytest.raises(ZeroDivisionError), network.propagated():
         raise ZeroDivisionError
     assert torch.equal(network.item_embedding.weight, raw)
 

@@ -131,14 +131,14 @@ def lay_out(item_BW: Tensor, length_B: Tensor, max_seq_len: int, padding: Paddin
 
 def _by_width(length_B: Tensor) -> tuple[Tensor, Blocks]:
     """A row for each sequence, sorted by width: first token of each, int64 [B], and the blocks."""
-    width_R, order_R = _rungs(length_B).sort(stable=True)
+    width_R, order_R = _length_buckets(length_B).sort(stable=True)
     first_B = torch.empty_like(order_R)
     first_B[order_R] = width_R.cumsum(0) - width_R
     widths, counts = torch.unique_consecutive(width_R, return_counts=True)
     return first_B, tuple(zip(counts.tolist(), widths.tolist(), strict=True))
 
 
-def _rungs(length_B: Tensor) -> Tensor:
+def _length_buckets(length_B: Tensor) -> Tensor:
     """Lengths rounded up, exact to 6, then in steps of a fourth, never above the longest; on an accelerator, to it."""
     longest = int(length_B.max())
     if length_B.device.type != "cpu":

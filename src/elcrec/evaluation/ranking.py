@@ -59,7 +59,7 @@ def item_table(network: ELCRecNetwork) -> Tensor:
     Raises:
         RunError: They are not numbers.
     """
-    table_DV = network.encoder.item_embedding.weight.detach()[: network.n_items + 1].T
+    table_DV = network.item_table.detach()[: network.n_items + 1].T
     _check_numbers(table_DV)
     return table_DV
 

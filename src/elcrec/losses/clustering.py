@@ -50,14 +50,14 @@ def printed_cluster_loss(behaviour_BD: Tensor, centers_KD: Tensor) -> Tensor:
     return separation(centers_KD) + alignment(behaviour_BD, centers_KD)
 
 
-HANDICAP = 0.01
+BALANCE = 0.01
 
 
 def nearest_cluster_loss(
     behaviour_BD: Tensor,
     centers_KD: Tensor,
     users_K: Tensor,
-    handicap: float = HANDICAP,
+    balance: float = BALANCE,
     cosine_BK: Tensor | None = None,
 ) -> Tensor:
     """How far behaviours are from their centre: ``1 - 1/B sum_i cos(h_i, c_a(i))``.
@@ -70,7 +70,8 @@ def nearest_cluster_loss(
         behaviour_BD: [B, D].
         centers_KD: [K, D].
         users_K: [K], users of each intent so far, n; >= 0.
-        handicap: s, >= 0: the cosine that an intent e times larger than the average gives away.
+        balance: s, >= 0, strength of the load-balancing bias: the cosine that an intent e times larger than the
+            average gives away.
         cosine_BK: [B, K], cosines of behaviours and centres, where they are known already.
 
     Returns:
@@ -82,6 +83,6 @@ def nearest_cluster_loss(
     if cosine_BK is None:
         cosine_BK = F.normalize(behaviour_BD.detach(), dim=-1) @ F.normalize(centers_KD.detach(), dim=-1).T
     users_K = users_K.to(cosine_BK.dtype)
-    handicap_K = handicap * ((users_K + 1) / (users_K.mean() + 1)).log()
-    assigned_B = (cosine_BK - handicap_K).max(dim=1).indices  # several times faster than argmax
+    bias_K = balance * ((users_K + 1) / (users_K.mean() + 1)).log()
+    assigned_B = (cosine_BK - bias_K).max(dim=1).indices  # several times faster than argmax
     return 1 - F.cosine_similarity(behaviour_BD, F.embedding(assigned_B, centers_KD), dim=1, eps=1e-12).mean()

@@ -52,7 +52,7 @@ class SequenceEncoder(nn.Module):
             dropout: 0 to 1.
             train_row_0: Whether item row 0 learns, as what a masked item looks like. In the released
                 program it stays the random noise it began as, and is added at padded positions.
-            filter_width: Of each layer's :class:`CausalFilter`; 0: none.
+            filter_width: Of each layer's :class:`CausalConvolution`; 0: none.
         """
         super().__init__()
         self.item_embedding = nn.Embedding(n_item_rows, embedding_dim, padding_idx=None if train_row_0 else 0)
@@ -63,8 +63,13 @@ class SequenceEncoder(nn.Module):
             EncoderLayer(embedding_dim, n_heads, dropout, filter_width) for _ in range(n_layers)
         )
         self.apply(_initialise)
-        # Only while training, see smoothed(); no part of the weights.
+        # Only while training, see propagated(); no part of the weights.
         self.neighbours: Tensor | None = None
+
+    @property
+    def item_table(self) -> Tensor:
+        """The weights of the item embedding, [rows, D]; row 0 is padding, row i the item with index i."""
+        return self.item_embedding.weight
 
     def table(self) -> Tensor:
         """The items' vectors, [rows, D]: ``E``, or ``E + A E`` where :attr:`neighbours` holds a matrix A.
@@ -85,7 +90,7 @@ class SequenceEncoder(nn.Module):
         return F.embedding(item_X, self.item_embedding.weight, sparse=True)
 
     @contextmanager
-    def smoothed(self) -> Iterator[None]:
+    def propagated(self) -> Iterator[None]:
         """In here the weights are what they are worth after training: the item table holds :meth:`table`."""
         raw, neighbours = self.item_embedding.weight.data, self.neighbours
         self.item_embedding.weight.data, self.neighbours = self.table().detach(), None
@@ -95,7 +100,7 @@ class SequenceEncoder(nn.Module):
             self.item_embedding.weight.data, self.neighbours = raw, neighbours
 
     @torch.no_grad()
-    def unsmooth(self, smoothing: float) -> None:
+    def undo_propagation(self, smoothing: float) -> None:
         """Begin to train on with neighbours of this weight, from a table that is what smoothing made of one before.
 
         The one before is not kept. An item's neighbours look about like it, so the table is about ``1 + smoothing``
@@ -139,7 +144,7 @@ class _Propagate(torch.autograd.Function):
         return None, torch.addmm(grads[0], ctx.matrix, grads[0])
 
 
-class CausalFilter(nn.Module):
+class CausalConvolution(nn.Module):
     """A filter along the sequence, one a channel: ``y_t = sum_j w_j * x_(t-j)`` over the newest items j = 0, 1, ...
 
     Attention has to learn that the last few items matter most; here it is built in, as in BSARec (arXiv 2312.10325),
@@ -174,7 +179,7 @@ class EncoderLayer(nn.Module):
         self.narrow = nn.Linear(4 * embedding_dim, embedding_dim)
         self.output_norm = nn.LayerNorm(embedding_dim, eps=NORM_EPS)
         self.dropout = Dropout(dropout)
-        self.filter = CausalFilter(filter_width, embedding_dim) if filter_width else None
+        self.filter = CausalConvolution(filter_width, embedding_dim) if filter_width else None
 
     def forward(self, x_TD: Tensor, batch: TokenBatch, masks: list[Tensor], kept_B: Tensor | None = None) -> Tensor:
         """[T, D] in and out; only tokens ``kept_B`` out, if given: all feed the attention, only those go on."""

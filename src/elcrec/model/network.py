@@ -36,9 +36,14 @@ class ELCRecNetwork(nn.Module):
         self.centers = IntentCenters(settings.n_intents, settings.embedding_dim)
 
     @property
+    def item_table(self) -> Tensor:
+        """The encoder's item table, [rows, D]; row i is the item with index i."""
+        return self.encoder.item_table
+
+    @property
     def items_VD(self) -> Tensor:
         """The catalogue's vectors, item index 1 first: [V, D]."""
-        return self.encoder.item_embedding.weight[1 : self.n_items + 1]
+        return self.item_table[1 : self.n_items + 1]
 
     @torch.no_grad()
     def encode_users(self, batch: TokenBatch) -> Tensor:

@@ -17,11 +17,11 @@ from elcrec.model.network import ELCRecNetwork
 
 SAMPLE_PER_INTENT = 256
 EM_SAMPLE_PER_INTENT = 4096
-SETTLE_PASSES = 12
+REFINE_PASSES = 12
 REVIVE_PASSES = 8
 REVIVE_ROWS = 65536
 # More than in training: nothing but the intents themselves depends on the assignment here.
-SETTLE_HANDICAP = 0.03
+REFINE_BALANCE = 0.03
 
 
 @torch.no_grad()
@@ -60,7 +60,7 @@ def start_centers(network: ELCRecNetwork, split: Split, settings: Settings) -> N
         network.centers.normalise()
 
 
-def settle_centers(network: ELCRecNetwork, split: Split, settings: Settings) -> None:
+def refine_centers(network: ELCRecNetwork, split: Split, settings: Settings) -> None:
     """Let the centres follow the finished encoder: passes of the cluster loss over them alone.
 
     In training they run after an encoder that moves, and see embeddings with dropout. Here they see what intents
@@ -80,13 +80,13 @@ def settle_centers(network: ELCRecNetwork, split: Split, settings: Settings) -> 
     centers = network.centers
     optimizer = torch.optim.Adam([centers.weight], lr=settings.learning_rate)
     row_M = torch.arange(len(behaviour_MD), device=behaviour_MD.device)
-    for number in range(SETTLE_PASSES):
+    for number in range(REFINE_PASSES):
         if number < REVIVE_PASSES:
             _revive(centers, behaviour_MD, generator)
         users_K = torch.zeros(settings.n_intents, device=behaviour_MD.device)
         for row_B in shuffled(row_M, settings.batch_size, generator):
             users_K += torch.bincount(centers.assign(behaviour_MD[row_B]), minlength=users_K.numel())
-            loss = nearest_cluster_loss(behaviour_MD[row_B], centers.weight, users_K, SETTLE_HANDICAP)
+            loss = nearest_cluster_loss(behaviour_MD[row_B], centers.weight, users_K, REFINE_BALANCE)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()

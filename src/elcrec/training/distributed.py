@@ -18,7 +18,7 @@ from torch import Tensor
 
 from elcrec.errors import RunError
 
-Told = TypeVar("Told")
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Team:
     size: int = 1
 
     @property
-    def leads(self) -> bool:
+    def is_main(self) -> bool:
         """Whether this is the one that writes files and tells people."""
         return self.rank == 0
 
@@ -62,17 +62,17 @@ class Team:
         whole: Tensor = _Whole.apply(part_X[: len(place_X)], place_X, n_rows)  # type: ignore[no-untyped-call]
         return whole
 
-    def alike(self, tensors: Iterable[Tensor]) -> None:
+    def broadcast(self, tensors: Iterable[Tensor]) -> None:
         """All take over the leader's values."""
         if self.size > 1:
             for tensor in tensors:
                 dist.broadcast(tensor, 0)
 
-    def told(self, ask: Callable[[], Told]) -> Told:
+    def broadcast_object(self, ask: Callable[[], Found]) -> Found:
         """What the leader finds, for all."""
         if self.size == 1:
             return ask()
-        answer = [ask() if self.leads else None]
+        answer = [ask() if self.is_main else None]
         dist.broadcast_object_list(answer, 0)
         return answer[0]  # type: ignore[return-value]
 

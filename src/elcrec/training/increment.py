@@ -34,7 +34,7 @@ def train_on(
     weights little: they end at ``start + share (best epoch - start)``, or stay where validation is better there.
 
     Args:
-        network: Trained, and grown for new items; the result ends up in it.
+        network: Trained, its vocabulary extended by new items; the result ends up in it.
         split: The whole log.
         settings: Settings of the model.
         epochs: Epochs to go.

@@ -19,7 +19,7 @@ from elcrec.evaluation.intent_health import collapse_warning, effective_intents,
 from elcrec.evaluation.metrics import ranking_metrics
 from elcrec.evaluation.ranking import target_ranks
 from elcrec.model.network import ELCRecNetwork
-from elcrec.training.centers import settle_centers, start_centers
+from elcrec.training.centers import refine_centers, start_centers
 from elcrec.training.checkpoint import Progress, load_checkpoint, read_checkpoint, save_checkpoint
 from elcrec.training.distributed import Team
 from elcrec.training.divergence import check_losses, check_weights
@@ -104,16 +104,17 @@ def train(
         RunError: The checkpoint cannot be read or written.
     """
     _prepare(network, split, settings)
-    team.alike(network.state_dict().values())
+    team.broadcast(network.state_dict().values())
     optimizer = Optimizer(network, settings, team)
     objective, source = Objective(settings), StepSource(split, settings, network.n_items, team)
-    left = team.told(lambda: read_checkpoint(checkpoint) if checkpoint is not None and checkpoint.exists() else None)
+    resumes = checkpoint is not None and checkpoint.exists()
+    left = team.broadcast_object(lambda: read_checkpoint(checkpoint) if checkpoint and resumes else None)
     if left is not None:
         best, progress = load_checkpoint(left, network, optimizer)
     else:
         best, progress = weights_of(network), start or Progress()
         if start is not None:
-            network.encoder.unsmooth(settings.smoothing)
+            network.encoder.undo_propagation(settings.smoothing)
     reporter.begin(settings, source.n_steps, progress)
     try:
         while not finished(settings, progress):
@@ -122,13 +123,13 @@ def train(
             with seeded(settings.seed, epoch, split.item_N.device, team.rank) as generator:
                 if _centers_are_due(settings, epoch) and (start is None or settings.intent_learning == "em"):
                     start_centers(network, split, settings)
-                    team.alike([network.centers.weight.data])
+                    team.broadcast([network.centers.weight.data])
                     timer("start centers")
                 losses, intents = _run_epoch(
                     network, objective, source, optimizer, generator, reporter, timer, progress, team
                 )
             check_weights(network.state_dict().values(), epoch, settings)
-            with network.encoder.smoothed():
+            with network.encoder.propagated():
                 valid = validate(network, split, settings, team)
                 better = valid[SELECT_ON] > progress.best_value
                 best = weights_of(network) if better else best
@@ -146,7 +147,7 @@ def train(
                 progress.best_epoch, progress.best_value = epoch, valid[SELECT_ON]
             if on_epoch is not None:
                 on_epoch(progress.history)
-            if checkpoint is not None and team.leads:
+            if checkpoint is not None and team.is_main:
                 save_checkpoint(checkpoint, network, best, optimizer, progress)
             reporter.epoch(record, progress)
     finally:
@@ -156,15 +157,15 @@ def train(
     # The best weights may come from before the centres' start.
     if start is None and progress.best_epoch <= settings.warmup_epochs:
         start_centers(network, split, settings)
-    settle_centers(network, split, settings)
-    team.alike([network.centers.weight.data])
+    refine_centers(network, split, settings)
+    team.broadcast([network.centers.weight.data])
     return progress
 
 
 def _prepare(network: ELCRecNetwork, split: Split, settings: Settings) -> None:
     network.centers.weight.requires_grad_(settings.intent_learning == "end_to_end")
     if settings.smoothing > 0:
-        n_rows = network.encoder.item_embedding.num_embeddings
+        n_rows = len(network.item_table)
         network.encoder.neighbours = settings.smoothing * neighbour_matrix(split, n_rows)
 
 
@@ -198,7 +199,7 @@ def _run_epoch(
         terms, assigned = objective(network, step, users_K, timer, warming_up, passed)
         optimizer.backward(terms.total)
         timer("backward")
-        optimizer.move(1 - passed)
+        optimizer.step(1 - passed)
         timer("step")
         terms_S.append(torch.stack([term.detach() for term in terms]))
         sums += terms_S[-1]

@@ -19,7 +19,7 @@ class Optimizer:
     def __init__(self, network: ELCRecNetwork, settings: Settings, team: Team = Team()) -> None:  # noqa: B008
         """No moments yet."""
         self._team = team
-        table = network.encoder.item_embedding.weight
+        table = network.item_table
         lazy = settings.item_updates == "touched"
         others = [weight for weight in network.parameters() if not (lazy and weight is table)]
         self._rate = settings.learning_rate
@@ -36,7 +36,7 @@ class Optimizer:
         loss.backward()
         self._team.sum_gradients(weight for part in self._parts for weight in part.param_groups[0]["params"])
 
-    def move(self, share: float = 1.0) -> None:
+    def step(self, share: float = 1.0) -> None:
         """Go down the gradient with a share of the step size, 0 to 1."""
         for part in self._parts:
             for group in part.param_groups:

@@ -1,4 +1,4 @@
-"""A trained network made larger, for items that it has not met."""
+"""Warm start: a trained network for a vocabulary with new items."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ TABLE = "encoder.item_embedding.weight"
 
 
 @torch.no_grad()
-def grown(network: ELCRecNetwork, settings: Settings, before_V: Tensor, split: Split) -> ELCRecNetwork:
+def extend_vocabulary(network: ELCRecNetwork, settings: Settings, before_V: Tensor, split: Split) -> ELCRecNetwork:
     """The same network with another catalogue: known items keep their vectors, everything else its weights.
 
     A new item begins as the sum of the vectors of those that stand beside it in training histories, weighed as in
@@ -33,7 +33,7 @@ def grown(network: ELCRecNetwork, settings: Settings, before_V: Tensor, split: S
     weights = network.state_dict()
     old = weights[TABLE]
     larger = ELCRecNetwork(settings, len(before_V)).to(old.device)
-    table = larger.encoder.item_embedding.weight.detach().clone()
+    table = larger.item_table.detach().clone()
     known_V = before_V >= 0
     rows = torch.cat([known_V.new_zeros(1), ~known_V, known_V.new_zeros(len(table) - len(known_V) - 1)])
     table[0], table[1 + len(known_V) :] = old[0], old[1 + network.n_items :]
