@@ -19,7 +19,7 @@ import numpy as np
 import polars as pl
 
 from elcrec import ELCRec, Interactions
-from elcrec.benchmark.provenance import provenance
+from elcrec.experiments.provenance import provenance
 from elcrec.data.vocabulary import Vocabulary
 from elcrec.model.network import ELCRecNetwork
 

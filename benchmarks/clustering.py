@@ -24,12 +24,12 @@ from sklearn.metrics import adjusted_mutual_info_score
 from torch import Tensor
 
 from elcrec import ELCRec
-from elcrec.benchmark.provenance import provenance
+from elcrec.experiments.provenance import provenance
 from elcrec.data.catalogue import Catalogue
-from elcrec.evaluation.behaviour import behaviours
-from elcrec.evaluation.intent_health import intent_health
-from elcrec.evaluation.intent_quality import attribute_lift
-from elcrec.evaluation.kmeans import spherical_kmeans
+from elcrec.model.encoding import behaviours
+from elcrec.intents.intent_health import intent_health
+from elcrec.intents.intent_quality import attribute_lift
+from elcrec.intents.kmeans import spherical_kmeans
 from elcrec.losses import clustering
 
 RESULTS = Path(__file__).parent / "results" / "clustering"

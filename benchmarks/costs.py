@@ -20,7 +20,7 @@ from typing import Any
 import torch
 
 from elcrec import Interactions
-from elcrec.benchmark.provenance import peak_memory_bytes, provenance
+from elcrec.experiments.provenance import peak_memory_bytes, provenance
 from elcrec.config import resolve
 from elcrec.data.company import Company, write_company
 from elcrec.data.splits import make_split

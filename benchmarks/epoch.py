@@ -19,7 +19,7 @@ from pathlib import Path
 import torch
 
 from elcrec import ELCRec, Interactions
-from elcrec.benchmark.provenance import peak_memory_bytes, provenance
+from elcrec.experiments.provenance import peak_memory_bytes, provenance
 from elcrec.config import parse_override
 from elcrec.training.report import SilentReporter
 

@@ -16,7 +16,7 @@ from typing import Any
 import polars as pl
 
 from elcrec import ELCRec, Interactions
-from elcrec.benchmark.provenance import provenance
+from elcrec.experiments.provenance import provenance
 from elcrec.training import increment
 
 SMALL: dict[str, Any] = {"epochs": 8, "n_layers": 1, "embedding_dim": 32, "n_intents": 32, "epoch_steps": 20}

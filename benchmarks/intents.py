@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from elcrec import ELCRec
-from elcrec.benchmark.provenance import provenance
+from elcrec.experiments.provenance import provenance
 
 RESULTS = Path(__file__).parent / "results" / "intents"
 STEERED_USERS = 500

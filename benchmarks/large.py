@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from elcrec.benchmark.provenance import provenance
+from elcrec.experiments.provenance import provenance
 from elcrec.storage import write_text
 
 RESULTS = Path(__file__).parent / "results" / "large"

@@ -15,7 +15,7 @@ from typing import Any
 
 from rich.progress import track
 
-from elcrec.benchmark.provenance import provenance
+from elcrec.experiments.provenance import provenance
 from elcrec.storage import write_json
 
 HERE = Path(__file__).parent

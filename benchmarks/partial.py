@@ -16,7 +16,7 @@ from typing import Any
 import polars as pl
 
 from elcrec import ELCRec, Interactions
-from elcrec.benchmark.provenance import provenance
+from elcrec.experiments.provenance import provenance
 
 
 def parted(log: Interactions) -> tuple[Interactions, Interactions]:

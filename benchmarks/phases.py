@@ -19,11 +19,11 @@ import torch
 from torch import Tensor
 
 from elcrec import Interactions
-from elcrec.benchmark.provenance import provenance
+from elcrec.experiments.provenance import provenance
 from elcrec.config import Settings, resolve
 from elcrec.data.splits import Split, make_split
 from elcrec.data.vocabulary import Vocabulary
-from elcrec.evaluation.ranking import target_ranks
+from elcrec.inference.scoring import target_ranks
 from elcrec.model.network import ELCRecNetwork
 from elcrec.model.precision import fast_products
 from elcrec.training.loop import _prepare

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from elcrec.benchmark.provenance import provenance
+from elcrec.experiments.provenance import provenance
 from elcrec.storage import make_folder, write_json
 
 HERE = Path(__file__).parent

@@ -15,7 +15,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from elcrec.benchmark.provenance import provenance
+from elcrec.experiments.provenance import provenance
 
 LAUNCH = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node"]
 

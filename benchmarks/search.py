@@ -19,10 +19,10 @@ from typing import Any
 import torch
 
 from elcrec import ELCRec
-from elcrec.benchmark.provenance import provenance
-from elcrec.evaluation.ranking import best_items, user_vectors
-from elcrec.evaluation.scanning import HalfTable
-from elcrec.search import ItemSearch, recall
+from elcrec.experiments.provenance import provenance
+from elcrec.inference.scoring import best_items, user_vectors
+from elcrec.inference.first_pass import HalfTable
+from elcrec.inference.index import ItemSearch, recall
 
 RESULTS = Path(__file__).parent / "results" / "search"
 K, FITTED, ASKED, ALONE = 20, 256, 256, 32

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from elcrec import ELCRec
-from elcrec.benchmark.provenance import provenance
+from elcrec.experiments.provenance import provenance
 from elcrec.storage import make_folder, write_text
 
 RESULTS = Path(__file__).parent / "results" / "serving"

@@ -21,7 +21,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from elcrec.benchmark.provenance import provenance
+from elcrec.experiments.provenance import provenance
 from elcrec.serving.app import make_app
 from elcrec.serving.engine import Snapshot
 from elcrec.serving.keys import Keys

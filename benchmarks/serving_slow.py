@@ -26,7 +26,7 @@ from typing import Any
 import httpx
 
 from elcrec import ELCRec
-from elcrec.benchmark.provenance import provenance
+from elcrec.experiments.provenance import provenance
 from elcrec.storage import make_folder, write_json
 
 RESULTS = Path(__file__).parent / "results" / "serving"

@@ -23,7 +23,7 @@ from typing import Any
 import httpx
 
 from elcrec import ELCRec
-from elcrec.benchmark.provenance import provenance
+from elcrec.experiments.provenance import provenance
 from elcrec.serving.store import open_store
 from elcrec.storage import make_folder, write_json
 

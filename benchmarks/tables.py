@@ -12,10 +12,10 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
-from elcrec.benchmark.results import read_results, row_of
-from elcrec.benchmark.study import missing_rows, study_lines, study_markdown
-from elcrec.benchmark.suite import read_suite
-from elcrec.benchmark.summary import lines_of, markdown, spread, where
+from elcrec.experiments.results import read_results, row_of
+from elcrec.experiments.study import missing_rows, study_lines, study_markdown
+from elcrec.experiments.suite import read_suite
+from elcrec.experiments.summary import lines_of, markdown, spread, where
 
 SUITES = Path(__file__).parent / "suites"
 RESULTS = Path(__file__).parent / "results"

@@ -11,7 +11,7 @@ import polars as pl
 
 from elcrec.cli import main
 from elcrec.data.synthetic import make_shop
-from elcrec.manifest import Entry, Manifest
+from elcrec.runs.manifest import Entry, Manifest
 
 SMALL: dict[str, Any] = {"epochs": 2, "n_layers": 1, "embedding_dim": 16, "n_intents": 8, "batch_size": 64}
 SMALL_SETS = [part for name, value in SMALL.items() for part in ("--set", f"{name}={value}")]

@@ -22,9 +22,9 @@ import polars as pl
 import torch
 
 from elcrec import Interactions
-from elcrec.benchmark.provenance import provenance
+from elcrec.experiments.provenance import provenance
 from elcrec.evaluation.metrics import ranking_metrics
-from elcrec.evaluation.ranking import UNRANKED
+from elcrec.inference.scoring import UNRANKED
 
 HERE = Path(__file__).parent
 RESULTS = HERE.parent / "results" / "peers"

@@ -32,7 +32,7 @@ __all__ = sorted(_ROOMS)
 
 def __getattr__(name: str) -> Any:
     if name == "__version__":
-        from elcrec.run_files import package_version
+        from elcrec.runs.run_files import package_version
 
         return package_version()
     if name not in _ROOMS:

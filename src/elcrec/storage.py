@@ -19,7 +19,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from elcrec.errors import RunError, decoding
-from elcrec.state_dict import read_state_dict
+from elcrec.model.state_dict import read_state_dict
 
 _NUMBER = itertools.count()
 _CANNOT_SYNC = {errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EBADF, errno.EACCES, errno.EPERM}

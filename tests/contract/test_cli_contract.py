@@ -454,11 +454,11 @@ def test_installed_command_complains_in_one_line(run: Path) -> None:
 
 
 def test_demo_prints_one_document(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import elcrec.demo
+    import elcrec.experiments.demo
 
-    original = elcrec.demo.run_demo
+    original = elcrec.experiments.demo.run_demo
     monkeypatch.setattr(
-        elcrec.demo, "run_demo", lambda *a, **o: original(*a, **o, epochs=1, n_layers=1, embedding_dim=16)
+        elcrec.experiments.demo, "run_demo", lambda *a, **o: original(*a, **o, epochs=1, n_layers=1, embedding_dim=16)
     )
     document = run_cli("demo", "--out", tmp_path / "demo", "--users", 100, "--json").document()
     assert list(document["metrics"]) == ["popularity", "elcrec", "planted optimum"]

@@ -11,7 +11,7 @@ from polars.testing import assert_frame_equal
 
 from cli_runner import SMALL, run_cli, shop_csv, shop_log
 from elcrec import DataError, ELCRec, SettingsError
-from elcrec.explain.report_data import report_document
+from elcrec.report.document import report_document
 
 RECIPES = ("default", "paper")
 

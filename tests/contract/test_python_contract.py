@@ -299,7 +299,7 @@ def test_a_run_that_cannot_be_replaced_stays(model: ELCRec, tmp_path: Path, monk
     def fail(*_: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr("elcrec.run_folder.write_tensors", fail)
+    monkeypatch.setattr("elcrec.runs.run_folder.write_tensors", fail)
     with pytest.raises(RunError, match="space"):
         model.save(tmp_path / "run", overwrite=True)
     assert {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir()} == before

@@ -14,8 +14,8 @@ import pytest
 
 from cli_runner import Outcome, run_cli, shop_csv, shop_log
 from elcrec import ELCRec
-from elcrec.benchmark.run import execute
-from elcrec.benchmark.suite import read_suite
+from elcrec.experiments.run import execute
+from elcrec.experiments.suite import read_suite
 from elcrec.errors import SettingsError
 
 SUITE = """
@@ -258,7 +258,7 @@ recipe = "popularity"
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Runs are done in this process: starting another takes longer than counting."""
-    monkeypatch.setattr("elcrec.benchmark.study._in_a_process", execute)
+    monkeypatch.setattr("elcrec.experiments.study._in_a_process", execute)
 
 
 def count(folder: Path, data: str, rows: str = "", *options: object) -> Outcome:
@@ -303,7 +303,7 @@ def test_a_result_of_another_version_is_another_result(
     shop_csv(tmp_path)
     count(tmp_path, '"shop-300-1.csv"')
     assert count(tmp_path, '"shop-300-1.csv"', "", "--dry-run", "--json").document()[0]["done"]
-    monkeypatch.setattr("elcrec.benchmark.key.package_version", lambda: "9.9.9")
+    monkeypatch.setattr("elcrec.experiments.key.package_version", lambda: "9.9.9")
     assert not count(tmp_path, '"shop-300-1.csv"', "", "--dry-run", "--json").document()[0]["done"]
 
 
@@ -435,5 +435,5 @@ def die(*_: object) -> None:
 
 def test_a_run_whose_process_is_killed_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shop_csv(tmp_path)
-    monkeypatch.setattr("elcrec.benchmark.study.execute", die)
+    monkeypatch.setattr("elcrec.experiments.study.execute", die)
     assert "was killed" in count(tmp_path, '"shop-300-1.csv"').complaint()

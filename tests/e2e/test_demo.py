@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import elcrec.demo
+import elcrec.experiments.demo
 from cli_runner import RUN_FILES, run_cli
 from elcrec import DataError, ELCRec
 from elcrec.data.synthetic import World, make_shop
-from elcrec.demo import Demo, run_demo
+from elcrec.experiments.demo import Demo, run_demo
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +97,7 @@ def test_best_scores_follow_bayes_rule(world: World) -> None:
 
 def test_best_possible_prediction_falls_as_difficulty_rises() -> None:
     optimum = [
-        elcrec.demo._bounds(make_shop(1500, difficulty, seed=1))["planted optimum"]["ndcg@10"]
+        elcrec.experiments.demo._bounds(make_shop(1500, difficulty, seed=1))["planted optimum"]["ndcg@10"]
         for difficulty in (0.0, 0.25, 0.5, 0.75, 1.0)
     ]
     assert optimum == sorted(optimum, reverse=True)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from cli_runner import SMALL_SETS, Outcome, run_cli, shop_csv, shop_log
 from elcrec.config import resolve
-from elcrec.tuning import recipe_text
+from elcrec.experiments.tuning import recipe_text
 
 SPACE = """
 [learning_rate]
@@ -197,7 +197,7 @@ def test_failed_trials_are_outcomes_and_do_not_count(search: Path) -> None:
 
 
 def test_a_space_that_never_works_is_given_up(search: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("elcrec.tuning.FAILED_IN_A_ROW", 3)
+    monkeypatch.setattr("elcrec.experiments.tuning.FAILED_IN_A_ROW", 3)
     (search / "space.toml").write_text("[learning_rate]\nchoices = [1e30, 1e31]\n")
     outcome = tune(search, "--trials", 50, "--set", "epoch_steps=2")
     assert "no trial was trained to its end" in outcome.complaint()
@@ -250,5 +250,5 @@ def test_a_damaged_search_is_named(search: Path) -> None:
 
 def test_a_search_of_another_version_is_another_search(search: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tune(search, "--trials", 1)
-    monkeypatch.setattr("elcrec.tuning.package_version", lambda: "9.9.9")
+    monkeypatch.setattr("elcrec.experiments.tuning.package_version", lambda: "9.9.9")
     assert "another search" in tune(search, "--trials", 1).complaint()

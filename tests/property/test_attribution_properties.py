@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy.optimize import nnls
 from torch import Tensor
 
-from elcrec.explain.attribution import WEIGHT_TEMPERATURE, Attribution, attribute, intent_weights
+from elcrec.intents.attribution import WEIGHT_TEMPERATURE, Attribution, attribute, intent_weights
 
 QUICK = settings(max_examples=80, deadline=None, derandomize=True)
 

@@ -16,14 +16,14 @@ import torch
 from safetensors.torch import save
 
 from elcrec import Interactions
-from elcrec.benchmark.results import SHOWN, read_result
-from elcrec.benchmark.suite import read_suite
+from elcrec.experiments.results import SHOWN, read_result
+from elcrec.experiments.suite import read_suite
 from elcrec.config import resolve
 from elcrec.data.by_settings import read_new
 from elcrec.data.catalogue import Catalogue
 from elcrec.errors import ElcrecError
 from elcrec.storage import read_json, read_parquet, read_tensors, read_weights
-from elcrec.tuning_space import read_space
+from elcrec.experiments.tuning_space import read_space
 
 N_DAMAGED = 60
 WEIGHTS = {"a.weight": torch.arange(20.0).view(4, 5), "b": torch.ones(3)}

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from scipy.optimize import nnls
 
 from elcrec import ELCRec, SettingsError
-from elcrec.evaluation.ranking import user_vectors
-from elcrec.explain.attribution import WEIGHT_TEMPERATURE
-from elcrec.explain.calibration import CANDIDATES, KEPT_SHARE
-from elcrec.policy import STRENGTH
+from elcrec.inference.scoring import user_vectors
+from elcrec.intents.attribution import WEIGHT_TEMPERATURE
+from elcrec.intents.calibration import CANDIDATES, KEPT_SHARE
+from elcrec.inference.policy import STRENGTH
 
 N_ITEMS, N_INTENTS = 130, 5
 QUICK = settings(

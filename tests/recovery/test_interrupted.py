@@ -174,7 +174,7 @@ def test_ctrl_c_keeps_the_state_and_says_how_to_go_on(
     shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = tmp_path / "run"
-    monkeypatch.setattr("elcrec.learning.TerminalReporter", lambda: Interrupt(1, 2))
+    monkeypatch.setattr("elcrec.training.fit.TerminalReporter", lambda: Interrupt(1, 2))
     outcome = run_cli("train", shop, "--out", run, *SMALL_SETS)
     assert outcome.code == 130
     assert "--resume" in outcome.err.splitlines()[-1]

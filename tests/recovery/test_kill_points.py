@@ -13,7 +13,7 @@ from cli_runner import SMALL, contents, run_cli, seal, shop_log
 from disk_states import changes_watched, states_of
 from elcrec import ELCRec, Interactions
 from elcrec.errors import RunError
-from elcrec.run_folder import RunFolder
+from elcrec.runs.run_folder import RunFolder
 from elcrec.storage import make_folder, publish_folder, write_frame, write_frames, write_json, write_tensors, write_text
 from elcrec.training.report import SilentReporter
 

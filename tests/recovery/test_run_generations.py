@@ -20,7 +20,7 @@ import pytest
 from cli_runner import SMALL, contents, run_cli, shop_log
 from elcrec import ELCRec
 from elcrec.errors import DataError, RunError
-from elcrec.run_folder import RunFolder
+from elcrec.runs.run_folder import RunFolder
 from elcrec.training.report import SilentReporter
 
 CHECKED = (
@@ -166,7 +166,7 @@ def held(tmp_path: Path, old: ELCRec) -> Iterator[Path]:
     """A run that another process is writing."""
     run = tmp_path / "run"
     old.save(run)
-    program = "import sys, time; from elcrec.run_folder import RunFolder; from pathlib import Path\n"
+    program = "import sys, time; from elcrec.runs.run_folder import RunFolder; from pathlib import Path\n"
     program += "with RunFolder(Path(sys.argv[1])).locked(): print('held', flush=True); time.sleep(60)"
     writer = subprocess.Popen([sys.executable, "-c", program, str(run)], stdout=subprocess.PIPE, text=True)
     assert writer.stdout is not None
@@ -180,7 +180,7 @@ def test_a_second_writer_is_refused_and_readers_are_not(
     held: Path, old: ELCRec, new: ELCRec, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = contents(held)
-    monkeypatch.setattr("elcrec.keeping.SHORT_WAIT", 0.1)
+    monkeypatch.setattr("elcrec.runs.run.SHORT_WAIT", 0.1)
     for write in (
         lambda: new.save(held, overwrite=True),
         lambda: old.write_names(held),

@@ -4,8 +4,8 @@ import polars as pl
 import pytest
 import torch
 
-from elcrec.baselines import BASELINES
-from elcrec.baselines.neighbours import DECAY
+from elcrec.experiments.baselines import BASELINES
+from elcrec.experiments.baselines.neighbours import DECAY
 from elcrec.data.interactions import Interactions
 from elcrec.data.splits import Split, make_split
 from elcrec.data.vocabulary import Vocabulary

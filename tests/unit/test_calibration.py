@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from elcrec.explain import calibration
-from elcrec.explain.calibration import KEPT_SHARE, calibrate
-from elcrec.explain.item_intents import ItemIntents
+from elcrec.report import calibration
+from elcrec.intents.calibration import KEPT_SHARE, calibrate
+from elcrec.intents.item_intents import ItemIntents
 
 NOTHING = -float("inf")
 

@@ -12,7 +12,7 @@ from elcrec.data.interactions import Interactions
 from elcrec.data.splits import Split, make_split
 from elcrec.data.synthetic import make_shop
 from elcrec.data.vocabulary import Vocabulary
-from elcrec.evaluation.behaviour import behaviours
+from elcrec.model.encoding import behaviours
 from elcrec.model.network import ELCRecNetwork
 from elcrec.training.centers import refine_centers, start_centers
 from elcrec.training.checkpoint import Progress

@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 
 from cli_runner import SMALL, run_cli, shop_log
 from elcrec import ELCRec
-from elcrec.evaluation.ranking import user_vectors
+from elcrec.inference.scoring import user_vectors
 
 onnxruntime = pytest.importorskip("onnxruntime", reason="needs the extra 'onnx'")
 pytest.importorskip("onnxscript", reason="needs the extra 'onnx'")

@@ -12,8 +12,8 @@ from sklearn.metrics import adjusted_mutual_info_score, silhouette_score
 from torch import Tensor
 
 from elcrec.evaluation import intent_quality as module
-from elcrec.evaluation.intent_quality import PRIORS, attribute_lift, intent_quality, stability
-from elcrec.evaluation.kmeans import spherical_kmeans
+from elcrec.intents.intent_quality import PRIORS, attribute_lift, intent_quality, stability
+from elcrec.intents.kmeans import spherical_kmeans
 
 GROUPINGS = ("learned", "kmeans", "chance")
 N_GROUPS = 4

@@ -8,8 +8,8 @@ import polars as pl
 import pytest
 import torch
 
-from elcrec.evaluation.intent_health import collapse_warning, intent_flags, intent_health
-from elcrec.explain.intent_table import PRIOR_USERS, typical_items
+from elcrec.intents.intent_health import collapse_warning, intent_flags, intent_health
+from elcrec.intents.intent_table import PRIOR_USERS, typical_items
 
 # Health
 

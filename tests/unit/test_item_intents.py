@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from elcrec.data.vocabulary import Vocabulary
-from elcrec.explain.intent_table import PRIOR_USERS, typical_items
-from elcrec.explain.item_intents import ItemIntents
+from elcrec.intents.intent_table import PRIOR_USERS, typical_items
+from elcrec.intents.item_intents import ItemIntents
 
 N_INTENTS = 6
 UNUSED = 3

@@ -7,7 +7,7 @@ from sklearn.metrics import adjusted_rand_score
 from torch import Tensor
 
 from elcrec.evaluation import kmeans
-from elcrec.evaluation.kmeans import spherical_kmeans
+from elcrec.intents.kmeans import spherical_kmeans
 
 SIZES = (40, 25, 12, 60, 8)
 

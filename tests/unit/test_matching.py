@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from elcrec.explain.matching import match_centers
+from elcrec.intents.matching import match_centers
 
 
 def draw(*shape: int, seed: int = 0) -> Tensor:

@@ -9,8 +9,8 @@ import polars as pl
 import pytest
 
 from elcrec.data.catalogue import Catalogue
-from elcrec.explain.intent_table import typical_items
-from elcrec.explain.naming import class_tf_idf, name_intents
+from elcrec.intents.intent_table import typical_items
+from elcrec.intents.naming import class_tf_idf, name_intents
 
 USERS = 6  # an intent
 

@@ -9,7 +9,7 @@ from elcrec.config import resolve
 from elcrec.data.batches import TokenBatch, lay_out
 from elcrec.errors import RunError
 from elcrec.evaluation import ranking
-from elcrec.evaluation.ranking import (
+from elcrec.inference.scoring import (
     rank_of,
     ranks_by_scores,
     score_blocks,

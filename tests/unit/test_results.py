@@ -14,14 +14,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cli_runner import shop_log
-from elcrec.benchmark import provenance
-from elcrec.benchmark.key import content_hash, result_key
-from elcrec.benchmark.noise import with_noise
-from elcrec.benchmark.plan import Run, planned_runs
-from elcrec.benchmark.results import SHOWN, current, ranks_path, read_result
-from elcrec.benchmark.run import side_by_side
-from elcrec.benchmark.suite import Suite
-from elcrec.benchmark.summary import accuracy_table, lines_of
+from elcrec.experiments import provenance
+from elcrec.experiments.key import content_hash, result_key
+from elcrec.experiments.noise import with_noise
+from elcrec.experiments.plan import Run, planned_runs
+from elcrec.experiments.results import SHOWN, current, ranks_path, read_result
+from elcrec.experiments.run import side_by_side
+from elcrec.experiments.suite import Suite
+from elcrec.experiments.summary import accuracy_table, lines_of
 from elcrec.config import Settings, resolve
 from elcrec.data.interactions import Interactions
 from elcrec.data.prepared import prepare
@@ -65,7 +65,7 @@ def test_everything_that_makes_a_result_is_in_its_key(monkeypatch: pytest.Monkey
         result_key("a", "trained", plain, 0.5),
         *(result_key("a", "trained", {**plain, name: "other"}, 0.0) for name in Settings.model_fields),
     ]
-    monkeypatch.setattr("elcrec.benchmark.key.package_version", lambda: "9.9.9")
+    monkeypatch.setattr("elcrec.experiments.key.package_version", lambda: "9.9.9")
     keys.append(result_key("a", "trained", plain, 0.0))
     assert len(set(keys)) == len(keys)
 

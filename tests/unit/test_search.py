@@ -10,7 +10,7 @@ import torch.nn.functional as F
 
 from cli_runner import SMALL, run_cli, shop_log
 from elcrec import ELCRec, RunError, SettingsError
-from elcrec.search import ItemSearch
+from elcrec.inference.index import ItemSearch
 
 faiss = pytest.importorskip("faiss", reason="needs the extra 'search'")
 

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from elcrec.errors import SettingsError
-from elcrec.evaluation.kmeans import spherical_kmeans
-from elcrec.evaluation.suggest_k import PRIORS, suggest_k
+from elcrec.intents.kmeans import spherical_kmeans
+from elcrec.intents.suggest_k import PRIORS, suggest_k
 
 ITEMS_EACH = 10
 

@@ -9,7 +9,7 @@ import pytest
 
 from elcrec.data.interactions import Interactions
 from elcrec.errors import DataError
-from elcrec.explain.trend import N_PERIODS, Periods, make_periods, trends
+from elcrec.intents.trend import N_PERIODS, Periods, make_periods, trends
 
 TWELVE_DAYS = [dt.datetime(2024, 3, day) for day in (1, 5, 13)]
 TWELVE_HOURS = [dt.datetime(2024, 3, 1, hour) for hour in (6, 10, 18)]

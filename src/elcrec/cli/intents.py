@@ -35,7 +35,7 @@ def intents(
     as_json: Json = False,
 ) -> None:
     """What the intents are: how many users each has, what those typically take."""
-    from elcrec.explain.terminal import intent_panel
+    from elcrec.cli.tables import intent_panel
     from elcrec.recommender import ELCRec
 
     if sum([quality, against is not None, suggest]) > 1:
@@ -108,9 +108,9 @@ def report(
     as_json: Json = False,
 ) -> None:
     """A page to look into: map of users, intents, journeys with reasons. One file, works offline."""
-    from elcrec.explain.report import render_report
-    from elcrec.explain.report_data import report_document
     from elcrec.recommender import ELCRec
+    from elcrec.report.document import report_document
+    from elcrec.report.page import render_report
     from elcrec.storage import write_text
 
     model = ELCRec.load(run, device)

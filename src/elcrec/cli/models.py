@@ -67,7 +67,7 @@ def train(
 ) -> None:
     """Learn from a log and write a run folder."""
     from elcrec.recommender import ELCRec
-    from elcrec.run_folder import RunFolder
+    from elcrec.runs.run_folder import RunFolder
 
     overrides = overrides_of(sets, columns)
     if seed is not None:
@@ -99,7 +99,7 @@ def train(
         if ray is None:
             model = ELCRec(**made_with).fit(out=out, **fit)
         else:
-            from elcrec.cluster import train_on_ray
+            from elcrec.integrations.ray import train_on_ray
 
             # Workers run in folders of their own.
             fit |= {name: path and path.resolve() for name, path in (("items", items), ("names_from", names_from))}
@@ -135,7 +135,7 @@ def _learnt_on(
     """A run that has learnt on; ``refused`` are options given that make no sense there."""
     from elcrec.config import resolve
     from elcrec.recommender import ELCRec
-    from elcrec.run_folder import RunFolder
+    from elcrec.runs.run_folder import RunFolder
 
     refused = [*refused, *(f"{name}={value}" for name, value in overrides.items() if name != "epochs")]
     if refused:
@@ -243,7 +243,7 @@ def recommend(
         **({} if strength is None else {"strength": strength}),
     }
     if ray is not None and out is not None:
-        from elcrec.cluster import recommend_on_ray
+        from elcrec.integrations.ray import recommend_on_ray
 
         _say_written(recommend_on_ray(ray, run, out, k, **wishes), out, as_json)
         return
@@ -275,7 +275,7 @@ def _show_lists(model: ELCRec, lists: pl.DataFrame, explain: bool, as_json: bool
     import polars as pl
 
     if explain and not as_json:
-        from elcrec.explain.terminal import reasons_table
+        from elcrec.cli.tables import reasons_table
 
         # Nobody's id where only a history is known.
         known = lists if lists["user_id"].null_count() < len(lists) else lists.drop("user_id")
@@ -362,7 +362,7 @@ def demo(
     as_json: Json = False,
 ) -> None:
     """A shop with planted intents: train, compare with what is possible, show intents and recommendations."""
-    from elcrec.demo import run_demo, show_demo
+    from elcrec.experiments.demo import run_demo, show_demo
     from elcrec.training.report import TerminalReporter
 
     say(f"a shop with {users:,} customers and planted intents; training on what they bought")

@@ -162,7 +162,7 @@ def export(
     """Write the encoder as an ONNX graph, with the items' vectors and ids, for programs without PyTorch."""
     if format != "onnx":
         raise SettingsError(f"--format {format}: use onnx")
-    from elcrec.export import export_onnx
+    from elcrec.integrations.onnx import export_onnx
     from elcrec.recommender import ELCRec
     from elcrec.storage import read_json
 

@@ -202,8 +202,8 @@ def tune(
     as_json: Json = False,
 ) -> None:
     """Search for better settings, judged on validation alone; writes a recipe."""
-    from elcrec.tuning import tune as search
-    from elcrec.tuning_space import read_space
+    from elcrec.experiments.tuning import tune as search
+    from elcrec.experiments.tuning_space import read_space
 
     overrides = overrides_of(sets, columns)
     searched = None if space is None else read_space(space)
@@ -239,12 +239,12 @@ def benchmark(
     """Run a study (data sets x recipes x seeds); tables with spread, paired tests and pictures."""
     import polars as pl
 
-    from elcrec.benchmark.plan import planned_runs
-    from elcrec.benchmark.plots import pictures, require_matplotlib
-    from elcrec.benchmark.results import Shelf
-    from elcrec.benchmark.study import run_study, study_lines, write_pages
-    from elcrec.benchmark.suite import read_suite
-    from elcrec.benchmark.summary import line_document, short_table
+    from elcrec.experiments.plan import planned_runs
+    from elcrec.experiments.plots import pictures, require_matplotlib
+    from elcrec.experiments.results import Shelf
+    from elcrec.experiments.study import run_study, study_lines, write_pages
+    from elcrec.experiments.suite import read_suite
+    from elcrec.experiments.summary import line_document, short_table
 
     study = read_suite(suite)
     if plots:

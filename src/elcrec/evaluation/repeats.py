@@ -3,29 +3,27 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor
 
-from elcrec.data.batches import histories
+from elcrec.data.histories import HistoryBatch
 
 ROWS_AT_ONCE = 1024
 WORTH_SAYING = 0.01
 
 
-def repeat_share(item_N: Tensor, start_Q: Tensor, target_Q: Tensor) -> float:
+def repeat_share(histories: HistoryBatch) -> float:
     """Share of targets that stand in their history already.
 
     Args:
-        item_N: int64 [N], the log.
-        start_Q: int64 [Q], first position of each history; Q >= 1.
-        target_Q: int64 [Q], positions of the items to predict, > start.
+        histories: Those before the items to predict; one or more.
 
     Returns:
         0 to 1.
     """
-    repeated = torch.zeros((), dtype=torch.int64, device=item_N.device)
-    for at_B in (target_Q - start_Q).argsort().split(ROWS_AT_ONCE):
-        history_BW, _ = histories(item_N, start_Q[at_B], target_Q[at_B])
-        repeated += (history_BW == item_N[target_Q[at_B]][:, None]).any(dim=1).sum()
+    target_Q = histories.target_Q
+    repeated = torch.zeros((), dtype=torch.int64, device=target_Q.device)
+    for at_B in histories.shortest_first(ROWS_AT_ONCE):
+        history_BW, _ = histories.at(at_B).items()
+        repeated += (history_BW == target_Q[at_B][:, None]).any(dim=1).sum()
     return repeated.item() / target_Q.numel()
 
 

@@ -19,10 +19,15 @@ class ELCRecNetwork(nn.Module):
     """
 
     def __init__(self, settings: Settings, n_items: int) -> None:
-        """Fresh weights from torch's global generator."""
+        """Fresh weights from torch's global generator.
+
+        Args:
+            settings: Sizes, padding and recency.
+            n_items: Size of the catalogue, V.
+        """
         super().__init__()
         self.n_items = n_items
-        self.recency = settings.recency
+        self.max_seq_len, self.padding, self.recency = settings.max_seq_len, settings.padding, settings.recency
         self.encoder = SequenceEncoder(
             n_item_rows=n_items + (2 if settings.padding == "encode" else 1),
             max_seq_len=settings.max_seq_len,

@@ -21,7 +21,7 @@ from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 
 from elcrec.errors import ElcrecError, RunError, SettingsError
-from elcrec.run_files import package_version
+from elcrec.runs.run_files import package_version
 from elcrec.serving import catalogue_pages, hangup, lists, operations, people_pages
 from elcrec.serving.engine import Engine, Snapshot
 from elcrec.serving.guard import Guard, Rate

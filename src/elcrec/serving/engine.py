@@ -15,7 +15,7 @@ import msgspec
 import torch
 
 from elcrec.errors import RunError, SettingsError, UnknownIdError
-from elcrec.run_folder import RunFolder
+from elcrec.runs.run_folder import RunFolder
 from elcrec.serving.contracts import Map, Wishes
 from elcrec.serving.health import StoreHealth
 from elcrec.serving.options import Options
@@ -26,8 +26,8 @@ from elcrec.serving.together import Together
 from elcrec.serving.user_map import user_map
 
 if TYPE_CHECKING:
-    from elcrec.answering import Picked
-    from elcrec.policy import Policy
+    from elcrec.inference.lookup import Recommendations
+    from elcrec.inference.policy import ResolvedPolicy
     from elcrec.recommender import ELCRec
 
 AT_ONCE = 32
@@ -68,7 +68,7 @@ class Snapshot:
         """Take a model as it is in the folder ``run`` at ``stamp``; plain lists by its index, where ``approximate``."""
         self.model, self.run, self.stamp = model, run, stamp
         self.loaded, self.approximate = time.time(), approximate
-        self._plans: dict[bytes, Policy] = {}
+        self._plans: dict[bytes, ResolvedPolicy] = {}
         # A plan may hold a number and a mark for each item.
         self._most_plans = max(AT_ONCE, min(PLANS, PLAN_BYTES // (5 * (len(model.items) + 1))))
         self._map: asyncio.Future[Map] | None = None
@@ -137,7 +137,7 @@ class Snapshot:
             self._map = asyncio.ensure_future(asyncio.to_thread(user_map, self.model))
         return await asyncio.shield(self._map)
 
-    async def plan(self, wishes: Wishes) -> Policy:
+    async def plan(self, wishes: Wishes) -> ResolvedPolicy:
         """How a list is to be made; the same object for the same wishes, so that they are answered together."""
         key = _key(wishes)
         plan = self._plans.get(key)
@@ -150,7 +150,7 @@ class Snapshot:
             self._plans[key] = plan
         return plan
 
-    def _plan(self, wishes: Wishes) -> Policy:
+    def _plan(self, wishes: Wishes) -> ResolvedPolicy:
         return self.model.plan(
             wishes.k,
             wishes.exclude_seen,
@@ -200,7 +200,7 @@ class Asked(NamedTuple):
     """A list that is wanted: of a user or of a history (one of them)."""
 
     snapshot: Snapshot
-    plan: Policy
+    plan: ResolvedPolicy
     user: str | None
     history: Numbers | None
     unknown: str
@@ -210,7 +210,7 @@ class Asked(NamedTuple):
 class Made(NamedTuple):
     """A list, and what it was made from if not from a history."""
 
-    picked: Picked
+    picked: Recommendations
     fallback: Any
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from importlib import resources
 
-from elcrec.explain.report import page_part
+from elcrec.report.page import page_part
 
 SHARED = ("shared", "map", "intent", "journeys")
 OWN = ("live", "person", "steer", "pages", "begin")

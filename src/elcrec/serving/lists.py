@@ -17,7 +17,7 @@ from elcrec.serving.price import afford, is_slow, price
 from elcrec.serving.problems import PROBLEMS, Refused
 
 if TYPE_CHECKING:
-    from elcrec.answering import Picked
+    from elcrec.inference.lookup import Recommendations
 
 MOST_REQUESTS = 256
 Ask = Request[Any, Any, Any]
@@ -117,7 +117,7 @@ def _fault(wishes: Wishes, engine: Engine) -> str | None:
     return None
 
 
-def listed(snapshot: Snapshot, picked: Picked) -> list[Listed]:
+def listed(snapshot: Snapshot, picked: Recommendations) -> list[Listed]:
     """A list as it is answered."""
     titles = snapshot.model.titles
     ranked = enumerate(zip(picked.items, picked.scores, strict=True), start=1)

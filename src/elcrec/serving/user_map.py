@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from elcrec.explain.report_data import EDGE, evenly, packed
+from elcrec.report.document import EDGE, evenly, packed
 from elcrec.serving.contracts import Map, Place
 
 if TYPE_CHECKING:

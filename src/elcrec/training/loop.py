@@ -13,11 +13,12 @@ import torch
 from torch import Tensor
 
 from elcrec.config import Settings
+from elcrec.data.histories import HistoryBatch
 from elcrec.data.neighbours import neighbour_matrix
 from elcrec.data.splits import Split
-from elcrec.evaluation.intent_health import collapse_warning, effective_intents, intent_health
 from elcrec.evaluation.metrics import ranking_metrics
-from elcrec.evaluation.ranking import target_ranks
+from elcrec.evaluation.ranks import target_ranks
+from elcrec.intents.intent_health import IntentHealth, collapse_warning, effective_intents, intent_health
 from elcrec.model.network import ELCRecNetwork
 from elcrec.training.centers import refine_centers, start_centers
 from elcrec.training.checkpoint import Progress, load_checkpoint, read_checkpoint, save_checkpoint
@@ -96,7 +97,7 @@ def train(
     Returns:
         The progress. Its ``history`` has one record an epoch: ``epoch``, ``losses`` (mean of each term),
         ``valid`` (metrics), ``intents`` (of the epoch's training rows: see
-        :func:`elcrec.evaluation.intent_health.intent_health`; mean ``cosine`` to the own centre and ``margin``
+        :func:`elcrec.intents.intent_health.intent_health`; mean ``cosine`` to the own centre and ``margin``
         to the next; after the warm-up a ``warning`` or None) and ``seconds`` by phase.
 
     Raises:
@@ -185,7 +186,7 @@ def _run_epoch(
     timer: PhaseTimer,
     progress: Progress,
     team: Team,
-) -> tuple[dict[str, float], dict[str, Any]]:
+) -> tuple[dict[str, float], IntentHealth]:
     network.train()
     settings, done = objective.settings, len(progress.history)
     warming_up = done < settings.warmup_epochs
@@ -214,7 +215,7 @@ def _run_epoch(
     means = _means(team.sum(sums), source.n_steps)
     check_losses(means, terms_S, done + 1, settings, team)
     cosine, margin = (team.sum(closeness) / users_K.sum()).tolist()
-    health = {**intent_health(users_K, network.centers.weight), "cosine": cosine, "margin": margin}
+    health: IntentHealth = {**intent_health(users_K, network.centers.weight), "cosine": cosine, "margin": margin}
     if not warming_up:
         health["warning"] = collapse_warning(health, len(users_K), int(users_K.sum()))
     return means, health
@@ -233,8 +234,8 @@ def validate(
     rank_Q = torch.zeros_like(target_Q)
     at_X = team.part(torch.arange(len(target_Q), device=target_Q.device))
     if len(at_X):
-        how = (settings.max_seq_len, settings.exclude_seen)
-        rank_Q[at_X], _ = target_ranks(network, split.item_N, split.start_U[user_Q[at_X]], target_Q[at_X], *how)
+        histories = HistoryBatch(split.item_N, split.start_U[user_Q[at_X]], target_Q[at_X])
+        rank_Q[at_X], _ = target_ranks(network, histories, settings.exclude_seen)
     return ranking_metrics(team.sum(rank_Q))
 
 

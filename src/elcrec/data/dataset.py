@@ -1,0 +1,136 @@
+"""What a model is fitted to: the log, its vocabularies, its split, and what is known about the items."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import polars as pl
+import torch
+
+from elcrec.config import Settings
+from elcrec.data.by_settings import filtered
+from elcrec.data.catalogue import Catalogue
+from elcrec.data.histories import HistoryBatch
+from elcrec.data.interactions import Interactions
+from elcrec.data.splits import Split, make_split
+from elcrec.data.vocabulary import Vocabulary
+from elcrec.errors import DataError
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A log as a model reads it.
+
+    Attributes:
+        log: Filtered and in order.
+        whole_log: The same before the filters.
+        items: The items a model knows.
+        users: The users of the log.
+        split: The log as tensors, on the device of the model.
+        catalogue: What is known about the items; None without metadata.
+    """
+
+    log: Interactions
+    whole_log: Interactions
+    items: Vocabulary
+    users: Vocabulary
+    split: Split
+    catalogue: Catalogue | None = None
+
+    @classmethod
+    def of(
+        cls,
+        whole_log: Interactions,
+        settings: Settings,
+        device: torch.device,
+        catalogue: Catalogue | None = None,
+        items: Vocabulary | None = None,
+        log: Interactions | None = None,
+    ) -> Dataset:
+        """Of a whole log.
+
+        Args:
+            whole_log: Before the filters.
+            settings: Filters, split, share of users, seed.
+            device: Where the tensors go.
+            catalogue: What is known about items.
+            items: The vocabulary; default: the items of the filtered log.
+            log: The filtered log, where it is known already.
+        """
+        log = filtered(whole_log, settings) if log is None else log
+        items = Vocabulary.of(log.frame["item_id"], first=1, kind="item") if items is None else items
+        users, split = Vocabulary.of(log.frame["user_id"]), split_of(log, items, settings, device)
+        return cls(log, whole_log, items, users, split, None if catalogue is None else catalogue.matched(items.ids))
+
+    def described(self, catalogue: Catalogue) -> Dataset:
+        """The same log with other metadata."""
+        return replace(self, catalogue=catalogue.matched(self.items.ids))
+
+    def of_users(self, users: Iterable[Any] | None = None, unknown: str = "raise") -> HistoryBatch:
+        """Full histories of users.
+
+        Args:
+            users: User ids; default: all users.
+            unknown: ``raise`` on an unknown user, or ``skip`` them.
+        """
+        device = self.split.item_N.device
+        if users is None:
+            number_Q = torch.arange(len(self.users), device=device)
+        else:
+            number_Q = torch.from_numpy(self.users.indices(users, unknown)).to(device)
+            number_Q = number_Q[number_Q >= 0]
+        ids = self.users.ids_of(number_Q.cpu().numpy()).alias("user_id")
+        return HistoryBatch(self.split.item_N, self.split.start_U[number_Q], self.split.end_U[number_Q], ids)
+
+    def sample(self, most: int, seed: int) -> HistoryBatch:
+        """Full histories of so many users, drawn by the seed, in their order."""
+        generator = torch.Generator().manual_seed(seed)
+        number_Q = torch.randperm(len(self.users), generator=generator)[:most].sort().values
+        return self.of_users(self.users.ids_of(number_Q.numpy()))
+
+    def before_targets(self, part: str) -> HistoryBatch:
+        """The history before each user's held-out item.
+
+        Args:
+            part: ``valid`` or ``test``.
+        """
+        user_Q, target_Q = self.split.targets(part)
+        return HistoryBatch(self.split.item_N, self.split.start_U[user_Q], target_Q)
+
+    def of_items(self, histories: Sequence[Sequence[Any]], unknown: str = "raise") -> HistoryBatch:
+        """Histories of anybody, as lists of item ids.
+
+        Args:
+            histories: Item ids of each person, oldest first.
+            unknown: ``raise`` on an unknown item, or ``skip`` it, and histories with none left.
+
+        Raises:
+            DataError: A history is empty, or is no list.
+        """
+        lists = [_as_list(history) for history in histories]
+        every = self.items.indices([item for history in lists for item in history], unknown)
+        rows = np.split(every, np.cumsum([len(history) for history in lists])[:-1]) if lists else []
+        rows = [row[row > 0] for row in rows]
+        if unknown == "raise" and not all(len(row) for row in rows):
+            raise DataError("a history is empty: give at least one item id")
+        numbers = [number for number, row in enumerate(rows) if len(row)]
+        items = np.concatenate([rows[number] for number in numbers] or [np.zeros(0, dtype=np.int64)])
+        device = self.split.item_N.device
+        length_Q = torch.tensor([len(rows[number]) for number in numbers], dtype=torch.int64, device=device)
+        ids = pl.Series("history", numbers, dtype=pl.Int64)
+        return HistoryBatch.joined(torch.from_numpy(items).to(device), length_Q, ids)
+
+
+def split_of(log: Interactions, items: Vocabulary, settings: Settings, device: torch.device) -> Split:
+    """A log, whose items are all known, as tensors."""
+    split = make_split(log, items, settings.split, settings.holdout_share)
+    return split.learning_from(settings.train_share, settings.seed).to(device)
+
+
+def _as_list(history: Any) -> list[Any]:
+    if isinstance(history, str) or not isinstance(history, Iterable):
+        raise DataError(f"pass a list of histories, each a list of item ids: {history!r} is none")
+    return list(history)

@@ -1,0 +1,16 @@
+"""What a recommender has to beat: simple scores, judged by the same rules."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from elcrec.data.splits import Split
+from elcrec.experiments.baselines.neighbours import item_knn, markov
+from elcrec.experiments.baselines.popularity import Scorer, popularity
+
+BASELINES: dict[str, Callable[[Split, int], Scorer]] = {
+    "popularity": popularity,
+    "item-knn": item_knn,
+    "markov": markov,
+}
+"""Each learns from the training part of a split with so many items."""

@@ -1,0 +1,192 @@
+"""The runs of a study, all built before the first of them starts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from elcrec.config import DATA_SETTINGS, JUDGED_BY, Settings, resolve
+from elcrec.data.by_settings import read_log
+from elcrec.data.interactions import Interactions
+from elcrec.data.named import NAMED, locate
+from elcrec.data.prepared import prepare
+from elcrec.errors import DataError, ElcrecError, SettingsError
+from elcrec.experiments.baselines import BASELINES
+from elcrec.experiments.key import SHOWN, content_hash, result_key
+from elcrec.experiments.suite import Row, Suite, changes, variants
+
+CONDITIONS = ("noise",)
+"""What may vary beside settings: see :class:`Run`."""
+LONGEST_NAME = 150
+
+
+class Run(BaseModel):
+    """One training (or counting) and its judgement.
+
+    Attributes:
+        row: Name of the row it belongs to.
+        data: The file.
+        recipe: See :class:`elcrec.experiments.suite.Row`.
+        overrides: Settings on top of it, without the seed.
+        seed: Of the training; 0 for baselines, which have none.
+        settings: All that follows from these.
+        noise: Chance of each event before the held-out items to be followed by an item drawn at random when the
+            model is judged; the training is without.
+        content: Hash of the log, see :func:`elcrec.experiments.key.content_hash`; empty until it is read.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    row: str
+    data: Path
+    recipe: str
+    overrides: dict[str, Any]
+    seed: int
+    settings: Settings
+    noise: float = 0.0
+    content: str = ""
+
+    @property
+    def counted(self) -> bool:
+        """Whether it is a baseline."""
+        return self.recipe in BASELINES
+
+    @property
+    def deciding(self) -> dict[str, Any]:
+        """The settings that make its result."""
+        every = self.settings.model_dump()
+        return {name: every[name] for name in JUDGED_BY} if self.counted else every
+
+    @property
+    def key(self) -> str:
+        """What its result is known by."""
+        return result_key(self.content, self.recipe if self.counted else "trained", self.deciding, self.noise)
+
+    @property
+    def training(self) -> str:
+        """Name of the folder of the training alone: runs that differ in noise share it."""
+        return self._named(result_key(self.content, "trained", self.deciding, 0.0), noise=False)
+
+    @property
+    def name(self) -> str:
+        """Name of its result file: for people; what it is known by is the key."""
+        return self._named(self.key)
+
+    @property
+    def shown(self) -> str:
+        """The name without the key, which is known before the data are read."""
+        return self._named("")
+
+    def _named(self, key: str, noise: bool = True) -> str:
+        text = "-".join([self.data.stem, Path(self.recipe).stem, *changes(self.overrides)])
+        plain = re.sub(r"[^\w.=+,-]+", "_", text).encode()[:LONGEST_NAME].decode(errors="ignore")
+        tail = [f"noise={self.noise:g}"] if noise and self.noise else []
+        return "-".join([plain, *([key[:SHOWN]] if key else []), f"seed{self.seed}", *tail])
+
+    def read(self) -> Interactions:
+        """Its log, by the columns its settings name.
+
+        Raises:
+            DataError: It cannot be read, or is not what it was when the study was planned.
+        """
+        log = read_log(self.data, None, self.settings)
+        if self.content and content_hash(log) != self.content:
+            raise DataError(f"{self.data} has changed since the study began: start it again")
+        return log
+
+
+def planned_runs(suite: Suite, beside: Path, only: str | None = None) -> list[Run]:
+    """All runs of a suite, or those with a text in their name: every setting resolved, every log read and split once.
+
+    Args:
+        suite: The suite.
+        beside: Folder of its file, where its data may lie.
+        only: Text to look for in names, whatever its case.
+
+    Raises:
+        SettingsError: A recipe or a setting does not exist, two rows are mixed up, or no run has such a name.
+        DataError: A data set is not on this machine, or cannot be used by a row's settings.
+    """
+    runs: dict[tuple[str, Path, int], Run] = {}
+    for run in _all_runs(suite, beside):
+        before = runs.setdefault((run.row, run.data, run.seed), run)
+        if (before.recipe, before.deciding, before.noise) != (run.recipe, run.deciding, run.noise):
+            raise SettingsError(
+                f"two rows are called {run.row!r} and are not the same ({before.shown} of {before.recipe}, "
+                f"{run.shown} of {run.recipe}): give them different names (name = ...)"
+            )
+    chosen = [run for run in runs.values() if only is None or only.lower() in run.shown.lower()]
+    if not chosen:
+        raise SettingsError(f"no run has {only!r} in its name: --dry-run lists the names")
+    return _with_data(chosen)
+
+
+def _with_data(runs: list[Run]) -> list[Run]:
+    """The runs with the hash of what they learn from; each log is read once for each way to read it."""
+    contents: dict[str, str] = {}
+    names: dict[str, Run] = {}
+    for run in runs:
+        settings, share = run.settings.model_dump(), run.settings.train_share
+        asked = str([str(run.data), *(settings[name] for name in DATA_SETTINGS), share, share < 1 and run.seed])
+        if asked not in contents:
+            try:
+                log = run.read()
+                prepare(log, run.settings)
+            except ElcrecError as error:
+                raise type(error)(f"row {run.row!r} on {run.data}: {error}") from error
+            contents[asked] = content_hash(log)
+        ready = run.model_copy(update={"content": contents[asked]})
+        before = names.setdefault(ready.name, ready)
+        if before.row != ready.row:
+            raise SettingsError(f"rows {before.row!r} and {ready.row!r} are the same run {ready.shown}: remove one")
+    return list(names.values())
+
+
+def _all_runs(suite: Suite, beside: Path) -> Iterator[Run]:
+    for row in suite.rows:
+        for data in row.data or suite.data:
+            file = _file(data, beside)
+            for label, values in variants(row):
+                try:
+                    yield from _runs(row, label, values, file, row.seeds or suite.seeds)
+                except SettingsError as error:
+                    raise SettingsError(f"row {label!r}: {error}") from error
+
+
+def _runs(row: Row, label: str, values: dict[str, Any], file: Path, seeds: tuple[int, ...]) -> list[Run]:
+    if row.recipe in BASELINES:
+        if others := set(values) - set(JUDGED_BY):
+            raise SettingsError(
+                f"{row.recipe} is a baseline, without {', '.join(sorted(others))}: it takes {', '.join(JUDGED_BY)}"
+            )
+        settings = resolve("default", values)
+        return [Run(row=label, data=file, recipe=row.recipe, overrides=values, seed=0, settings=settings)]
+    noise = values.get("noise", 0.0)
+    if isinstance(noise, bool) or not isinstance(noise, int | float) or not 0 <= noise <= 1:
+        raise SettingsError(f"noise={noise!r}: a share of the events of a history, 0 to 1")
+    overrides = {name: value for name, value in values.items() if name not in CONDITIONS}
+    common: dict[str, Any] = {
+        "row": label,
+        "data": file,
+        "recipe": row.recipe,
+        "overrides": overrides,
+        "noise": float(noise),
+    }
+    return [
+        Run(seed=seed, settings=resolve(row.recipe, {**overrides, "seed": seed}), **common)
+        for seed in dict.fromkeys(seeds)
+    ]
+
+
+def _file(data: str, beside: Path) -> Path:
+    """A name, or a file beside the suite, or one seen from here."""
+    if data in NAMED:
+        return locate(data)
+    found = next((path for path in (beside / data, Path(data)) if path.exists()), None)
+    if found is None:
+        raise DataError(f"no such file: {data} (looked for beside the suite and from here)")
+    return found

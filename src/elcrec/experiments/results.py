@@ -1,0 +1,224 @@
+"""The result files of a study: read, checked, and found by their keys."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
+
+from elcrec.errors import RunError
+from elcrec.experiments.baselines import BASELINES
+from elcrec.experiments.plan import Run
+from elcrec.experiments.suite import changes
+from elcrec.storage import read_json
+
+SHOWN = ("hit_rate@5", "ndcg@5", "hit_rate@10", "ndcg@10", "hit_rate@20", "ndcg@20")
+Document = dict[str, Any]
+
+
+class _Metrics(BaseModel):
+    valid: dict[str, Any]
+    test: dict[str, Any]
+
+    @field_validator("valid", "test")
+    @classmethod
+    def _has_those_shown(cls, part: dict[str, Any]) -> dict[str, Any]:
+        if missing := [name for name in SHOWN if not isinstance(part.get(name), int | float)]:
+            raise ValueError(f"no {', '.join(missing)}")
+        return part
+
+
+class _Result(BaseModel):
+    """What tables and tests need of a result file; docs/benchmark.md lists all of it."""
+
+    model_config = ConfigDict(extra="allow", allow_inf_nan=False)
+
+    suite: str
+    dataset: str
+    recipe: str
+    overrides: dict[str, Any]
+    seed: int
+    epochs: int
+    best_epoch: int
+    train_seconds: float
+    peak_memory_bytes: int
+    metrics: _Metrics
+    intents: dict[str, Any] | None
+    machine: dict[str, Any]
+    versions: dict[str, str]
+    date: str
+    commit: str | None
+
+
+def result_path(folder: Path, name: str) -> Path:
+    """Where a result is written."""
+    return folder / f"{name}.json"
+
+
+def ranks_path(folder: Path, name: str) -> Path:
+    """Where its ranks are written, see :func:`elcrec.experiments.run.side_by_side`."""
+    return folder / "ranks" / f"{name}.parquet"
+
+
+def read_result(path: Path) -> Document:
+    """A result file, with its name under ``name``.
+
+    Raises:
+        RunError: It is damaged, or no result.
+    """
+    document = read_json(path)
+    try:
+        _Result.model_validate(document)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "document"
+        raise RunError(f"{path} is damaged or no result ({where}: {first['msg']}): delete it, or mend it") from None
+    return {**document, "name": path.stem}
+
+
+def read_results(folder: Path) -> list[Document]:
+    """All result files of a study.
+
+    Raises:
+        RunError: There is none, or one is damaged.
+    """
+    documents = [read_result(path) for path in sorted(folder.glob("*.json"))]
+    if not documents:
+        raise RunError(f"{folder} holds no results: run  elcrec benchmark SUITE.toml")
+    return documents
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """The results in a study's folder.
+
+    Attributes:
+        folder: Where they lie.
+        documents: Those that have a key, and their ranks beside them.
+        uncounted: The others.
+    """
+
+    folder: Path
+    documents: list[Document]
+    uncounted: list[Document]
+
+    @classmethod
+    def of(cls, folder: Path, again: Collection[str] = (), say: Callable[[str], None] = lambda text: None) -> Shelf:
+        """What is there.
+
+        Args:
+            folder: Of the study.
+            again: Names of results that may be damaged, because they will be made.
+            say: Told of what is there and does not count.
+
+        Raises:
+            RunError: Another result is damaged.
+        """
+        documents: list[Document] = []
+        uncounted: list[Document] = []
+        for path in sorted(folder.glob("*.json")):
+            try:
+                document = read_result(path)
+            except RunError as error:
+                if path.stem not in again:
+                    raise
+                say(f"{error}; it will be made again")
+                continue
+            whole = ranks_path(folder, path.stem).is_file()
+            (documents if whole and "key" in document else uncounted).append(document)
+            if not whole:
+                say(f"{path} does not count: its ranks are missing")
+        if unknown := sum("key" not in each for each in uncounted):
+            say(f"{folder}: {unknown} results have no key (made by elcrec 0.1): kept, but not counted as done")
+        return cls(folder, documents, uncounted)
+
+    def same(self, run: Run) -> Document | None:
+        """A result of this very run, whatever row of whatever study it was made for."""
+        return next((each for each in self.documents if each["key"] == run.key), None)
+
+    def done(self, run: Run, suite: str) -> bool:
+        """Whether the run's result is there, as a row of this study."""
+        ours = (run.key, run.row, run.data.name, suite)
+        return any((each["key"], each["row"], each["dataset"], each["suite"]) == ours for each in self.documents)
+
+
+def row_of(document: Document) -> str:
+    """Name of a result's row; results from before rows had names are called by recipe and changes."""
+    return str(document.get("row") or " ".join([document["recipe"], *changes(document["overrides"])]))
+
+
+def by_data(documents: Iterable[Document]) -> dict[tuple[str, str], list[Document]]:
+    """Results by the name and the content of their data; those without a key go with the only content there is."""
+    contents: dict[str, set[str]] = defaultdict(set)
+    documents = list(documents)
+    for each in documents:
+        contents[each["dataset"]] |= {each["data"]} if "data" in each else set()
+    grouped: dict[tuple[str, str], list[Document]] = defaultdict(list)
+    for each in documents:
+        known = contents[each["dataset"]]
+        content = each.get("data") or (next(iter(known)) if len(known) == 1 else "")
+        grouped[each["dataset"], content].append(each)
+    return grouped
+
+
+def current(documents: list[Document], wanted: Collection[str] = ()) -> tuple[list[Document], list[Document]]:
+    """Results that may stand in one table, and those that may not: a row is one thing with several seeds.
+
+    Of a row that was run with several settings or versions, what is wanted stays, else the newest version.
+
+    Args:
+        documents: See :func:`read_results`.
+        wanted: Keys of the runs as they are planned now.
+
+    Raises:
+        RunError: Which ones are meant cannot be told.
+    """
+    left_out: list[str] = []
+    for (dataset, _), some in by_data(documents).items():
+        rows: dict[str, dict[str, list[Document]]] = defaultdict(lambda: defaultdict(list))
+        for each in some:
+            rows[row_of(each)][_but_the_seed(each)].append(each)
+        for row, kinds in rows.items():
+            ordered = sorted(kinds.values(), key=lambda kind: _rank(kind, wanted))
+            if len(ordered) > 1 and _rank(ordered[-1], wanted) == _rank(ordered[-2], wanted):
+                one, other = (kind[0]["name"] for kind in ordered[-2:])
+                raise RunError(
+                    f"row {row!r} on {dataset} has results of several settings ({one}, {other}): "
+                    "run the suite, or move the old ones away"
+                )
+            left_out += [each["name"] for kind in ordered[:-1] for each in kind]
+            left_out += _twice(ordered[-1])
+    return (
+        [each for each in documents if each["name"] not in left_out],
+        [each for each in documents if each["name"] in left_out],
+    )
+
+
+def _but_the_seed(document: Document) -> str:
+    settings = {**(document.get("settings") or document["overrides"]), "seed": None}
+    # A recipe is known by its settings, where they are there; two baselines may have the same.
+    recipe = document["recipe"] if "key" not in document or document["recipe"] in BASELINES else ""
+    what = (recipe, sorted(settings.items(), key=str), document.get("noise", 0.0))
+    return str((*what, document["versions"].get("elcrec"), "key" in document))
+
+
+def _twice(documents: list[Document]) -> list[str]:
+    """Names of results that are there under another name already."""
+    seen: set[str] = set()
+    names = []
+    for each in documents:
+        key = str(each.get("key") or each["name"])
+        names += [each["name"]] if key in seen else []
+        seen.add(key)
+    return names
+
+
+def _rank(kind: list[Document], wanted: Collection[str]) -> tuple[bool, bool, list[int]]:
+    """Results that are wanted first, then those with a key, then the newest version."""
+    version = [int(part) for part in re.findall(r"\d+", str(kind[0]["versions"].get("elcrec")))]
+    return any(each.get("key") in wanted for each in kind), "key" in kind[0], version

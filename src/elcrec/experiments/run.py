@@ -1,0 +1,159 @@
+"""One run of a study: train or count, judge, write a result file and the ranks beside it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import torch
+
+from elcrec.data.histories import HistoryBatch
+from elcrec.data.prepared import prepare
+from elcrec.evaluation.metrics import ranking_metrics
+from elcrec.evaluation.ranks import ranks_by_scores
+from elcrec.experiments.baselines import BASELINES
+from elcrec.experiments.noise import with_noise
+from elcrec.experiments.plan import Run
+from elcrec.experiments.provenance import peak_memory_bytes, provenance
+from elcrec.experiments.results import Document, ranks_path, result_path
+from elcrec.inference.scoring import SCORE_ROWS, UNRANKED
+from elcrec.recommender import ELCRec
+from elcrec.storage import make_folder, read_parquet, write_frame, write_json
+
+PARTS = ("valid", "test")
+
+
+def execute(run: Run, suite: str, folder: Path, work: Path, progress: bool, device: str) -> Document:
+    """Do a run; an interrupted training goes on where it was.
+
+    Args:
+        run: What to do.
+        suite: Name of the study.
+        folder: Where its results are.
+        work: Where run folders are kept.
+        progress: See :meth:`elcrec.recommender.ELCRec.fit`.
+        device: See :class:`elcrec.recommender.ELCRec`.
+
+    Returns:
+        The document written; its fields are listed in docs/benchmark.md.
+    """
+    trained = _baseline(run) if run.counted else _training(run, work, progress, device)
+    ranks = trained.pop("ranks")
+    document = {
+        **_said(run, suite),
+        **trained,
+        "peak_memory_bytes": peak_memory_bytes(),
+        **provenance(),
+    }
+    _write(folder, run, document, ranks)
+    return document
+
+
+def take_over(run: Run, suite: str, theirs: Document, source: Path, folder: Path) -> None:
+    """Make a result of the same run, for another row or another study, one of this study."""
+    kept = {name: value for name, value in theirs.items() if name != "name"}
+    document = {**kept, **_said(run, suite), "taken_from": source.name}
+    _write(folder, run, document, read_parquet(ranks_path(source, theirs["name"])))
+
+
+def _said(run: Run, suite: str) -> Document:
+    """What was run, and what it is known by."""
+    return {
+        "suite": suite,
+        "row": run.row,
+        "dataset": run.data.name,
+        "recipe": run.recipe,
+        "overrides": run.overrides,
+        "seed": run.seed,
+        "noise": run.noise,
+        "key": run.key,
+        "data": run.content,
+        "settings": run.deciding,
+    }
+
+
+def _write(folder: Path, run: Run, document: Document, ranks: pl.DataFrame) -> None:
+    """The ranks first: a result that is there is whole."""
+    make_folder(folder / "ranks")
+    write_frame(ranks_path(folder, run.name), ranks)
+    write_json(result_path(folder, run.name), document)
+
+
+def _training(run: Run, work: Path, progress: bool, device: str) -> dict[str, Any]:
+    # All settings as they were planned, whatever has become of a recipe's file since.
+    model = ELCRec(run.recipe, device=device, **run.settings.model_dump())
+    out = work / run.training
+    log = run.read()
+    model.fit(log, out, resume=out.exists(), progress=progress)
+    noisy = with_noise(prepare(log, run.settings).split, run.noise, run.seed) if run.noise else None
+    ranks, metrics = {}, {}
+    for part in PARTS:
+        metrics[part], ranks[part] = model.measured(part, noisy)
+    return {
+        "epochs": model.metrics["epochs"],
+        "best_epoch": model.metrics["best_epoch"],
+        "train_seconds": model.metrics["train_seconds"],
+        "metrics": metrics,
+        "intents": model.metrics["intents"],
+        "n_users": model.metrics["n_users"],
+        "history": model.history,
+        "ranks": side_by_side(ranks["valid"], ranks["test"]),
+    }
+
+
+def _baseline(run: Run) -> dict[str, Any]:
+    prepared = prepare(run.read(), run.settings)
+    split, exclude_seen = prepared.split, run.settings.exclude_seen
+    scorer = BASELINES[run.recipe](split, len(prepared.items))
+    ranks, metrics = {}, {}
+    for part in PARTS:
+        user_Q, target_Q = split.targets(part)
+        start_Q = split.start_U[user_Q]
+        found = [
+            ranks_by_scores(scorer(start_B, target_B), HistoryBatch(split.item_N, start_B, target_B), exclude_seen)
+            for start_B, target_B in zip(start_Q.split(SCORE_ROWS), target_Q.split(SCORE_ROWS), strict=True)
+        ]
+        rank_Q = torch.cat(found)
+        metrics[part] = {**ranking_metrics(rank_Q), "n_users": len(rank_Q)}
+        ranks[part] = pl.DataFrame(
+            [
+                prepared.users.ids_of(user_Q.numpy()).alias("user_id"),
+                prepared.items.ids_of(split.item_N[target_Q].numpy()).alias("item_id"),
+                pl.Series("rank", rank_Q.numpy()).replace(UNRANKED, None),
+            ]
+        )
+    return {
+        "epochs": 0,
+        "best_epoch": 0,
+        "train_seconds": 0.0,
+        "metrics": metrics,
+        "intents": None,
+        "n_users": split.n_users,
+        "history": [],
+        "ranks": side_by_side(ranks["valid"], ranks["test"]),
+    }
+
+
+def side_by_side(valid: pl.DataFrame, test: pl.DataFrame) -> pl.DataFrame:
+    """Ranks of both parts, one row a user.
+
+    Args:
+        valid: ``user_id``, ``item_id`` (to predict), ``rank`` (null: not ranked).
+        test: The same, perhaps of other users.
+
+    Returns:
+        ``user_id``; ``valid`` and ``test``, the ranks: null where the item is not ranked, 0 where there is none to
+        predict; ``valid_item_id`` and ``test_item_id``, the items.
+    """
+    both = [
+        frame.select(
+            "user_id",
+            pl.col("item_id").alias(f"{part}_item_id"),
+            pl.col("rank").cast(pl.Int64).fill_null(UNRANKED).alias(part),
+        )
+        for part, frame in zip(PARTS, (valid, test), strict=True)
+    ]
+    joined = both[0].join(both[1], on="user_id", how="full", coalesce=True, maintain_order="left_right")
+    ranks = (pl.col(part).fill_null(0).replace(UNRANKED, None).cast(pl.UInt32) for part in PARTS)
+    return joined.select("user_id", *ranks, *(f"{part}_item_id" for part in PARTS))

@@ -1,0 +1,148 @@
+"""A whole study: run what is missing, then tables of all there is."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Collection
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import get_context
+from pathlib import Path
+
+from elcrec.errors import RunError
+from elcrec.experiments.plan import Run
+from elcrec.experiments.results import Document, Shelf, current, read_results, row_of
+from elcrec.experiments.run import execute, take_over
+from elcrec.experiments.suite import Suite, row_names
+from elcrec.experiments.summary import Line, accuracy_table, effort_table, html_page, lines_of, markdown
+from elcrec.recommender import resolve_device
+from elcrec.storage import make_folder, write_text
+
+PAGES = ("summary.md", "summary.html")
+
+
+def run_study(
+    suite: Suite,
+    runs: list[Run],
+    folder: Path,
+    work: Path,
+    say: Callable[[str], None],
+    progress: bool = True,
+    device: str = "auto",
+) -> None:
+    """Do the runs whose result is not there, one after the other; interrupt it whenever you like.
+
+    Each has a process of its own, so that its peak memory is its own.
+
+    Args:
+        suite: The study.
+        runs: Its runs; see :func:`elcrec.experiments.plan.planned_runs`.
+        folder: Where results go; those of the studies it may reuse lie beside it.
+        work: Where run folders are kept, so that an interrupted training goes on.
+        say: Told what is begun and what came out.
+        progress: See :meth:`elcrec.recommender.ELCRec.fit`.
+        device: See :class:`elcrec.recommender.ELCRec`.
+
+    Raises:
+        RunError: A result in the folder is damaged or cannot be told from others, or the process of a run was killed.
+        SettingsError: There is no such device.
+    """
+    resolve_device(device)
+    make_folder(folder)
+    make_folder(work)
+    others = [Shelf.of(folder.parent / name) for name in suite.reuse]
+    ours = Shelf.of(folder, [run.name for run in runs], say)
+    there = [each for each in (*ours.documents, *ours.uncounted) if each["suite"] == suite.name]
+    current(there, {run.key for run in runs})  # better now than after the last run
+    for number, run in enumerate(runs, start=1):
+        begun = f"{number}/{len(runs)} {run.name}"
+        if ours.done(run, suite.name):
+            say(f"{begun}: there already")
+            continue
+        # What this study has made by now may be what a later row asks for under another name.
+        shelves = [Shelf.of(folder, [run.name for run in runs]), *others]
+        source = next(((shelf, same) for shelf in shelves if (same := shelf.same(run)) is not None), None)
+        if source is not None:
+            take_over(run, suite.name, source[1], source[0].folder, folder)
+            say(f"{begun}: taken over from {source[0].folder.name}")
+            continue
+        say(begun)
+        document = _in_a_process(run, suite.name, folder, work, progress, device)
+        say(f"{begun}: test ndcg@20 {document['metrics']['test']['ndcg@20']:.4f}")
+
+
+def _in_a_process(run: Run, suite: str, folder: Path, work: Path, progress: bool, device: str) -> Document:
+    with ProcessPoolExecutor(1, get_context("spawn"), end_with_parent, (os.getpid(),)) as process:
+        try:
+            return process.submit(execute, run, suite, folder, work, progress, device).result()
+        except BrokenProcessPool as error:
+            raise RunError(f"the process of {run.name} was killed (out of memory?): start the study again") from error
+
+
+def end_with_parent(parent: int) -> None:
+    """End this process when its parent is gone, killed or not: two trainings must not share a run folder."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def study_lines(
+    suite: Suite,
+    folder: Path,
+    wanted: Collection[str] = (),
+    say: Callable[[str], None] = lambda text: None,
+) -> list[Line]:
+    """The results there are, by data set and row, in the order of the suite.
+
+    Args:
+        suite: The study.
+        folder: Where its results are.
+        wanted: Keys of its runs as they are planned now; see :func:`elcrec.experiments.results.current`.
+        say: Told of results that are left out.
+
+    Raises:
+        RunError: There is none, one is damaged, or which ones are meant cannot be told.
+    """
+    documents = read_results(folder)
+    ours = [each for each in documents if each["suite"] == suite.name]
+    if foreign := len(documents) - len(ours):
+        say(f"left out of the tables: {foreign} results in {folder} of another suite")
+    kept, older = current(ours, wanted)
+    if older:
+        say(f"left out of the tables: {len(older)} results of other settings or versions ({older[0]['name']}, ...)")
+    if not kept:
+        raise RunError(f"{folder} holds no results of {suite.name}: run the suite")
+    place = {row: number for number, row in enumerate(row_names(suite))}
+    kept.sort(key=lambda each: (each["dataset"], place.get(row_of(each), len(place)), each["seed"]))
+    return lines_of(folder, kept, suite.against)
+
+
+def study_markdown(about: str, lines: list[Line]) -> list[str]:
+    """Text and both tables, line by line."""
+    note = (
+        "Test metrics: mean ± standard deviation over seeds. Differences are over users, against the row without one; "
+        "p-values are Wilcoxon's, corrected after Holm; * below .05. Seconds and memory are those of machines that may "
+        "have had other work to do."
+    )
+    return [about, "", *markdown(*accuracy_table(lines)), "", note, "", *markdown(*effort_table(lines))]
+
+
+def missing_rows(suite: Suite, lines: list[Line]) -> list[str]:
+    """Rows of a suite that have no result on any data set yet."""
+    return [name for name in row_names(suite) if name not in {line.row for line in lines}]
+
+
+def write_pages(suite: Suite, folder: Path, lines: list[Line], pictures: list[str]) -> list[Path]:
+    """``summary.md`` and ``summary.html`` beside the results."""
+    text = "\n".join([f"# {suite.name}", "", *study_markdown(suite.about, lines), ""])
+    page = html_page(suite.name, suite.about, [accuracy_table(lines), effort_table(lines)], pictures)
+    paths = [folder / name for name in PAGES]
+    for path, content in zip(paths, (text, page), strict=True):
+        write_text(path, content)
+    return paths

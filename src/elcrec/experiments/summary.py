@@ -1,0 +1,265 @@
+"""A study's result files as tables: mean and spread over seeds, and tests over users."""
+
+from __future__ import annotations
+
+import html
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any, NamedTuple
+
+import polars as pl
+
+from elcrec.errors import RunError
+from elcrec.evaluation.significance import Difference, gains, holm, paired_difference
+from elcrec.experiments.baselines import BASELINES
+from elcrec.experiments.key import SHOWN as DIGITS
+from elcrec.experiments.results import SHOWN, Document, by_data, ranks_path, row_of
+from elcrec.storage import read_parquet
+
+TESTED, TESTED_K = "ndcg@20", 20
+SURE = 0.05
+
+
+class Compared(NamedTuple):
+    """A row beside the one it is tested against, on the users and items to predict that both have.
+
+    Attributes:
+        difference: Of their values.
+        users: How many users both have.
+        left_out: Users that only one of them has, or who have to predict another item there.
+    """
+
+    difference: Difference
+    users: int
+    left_out: int
+
+
+@dataclass(frozen=True)
+class Line:
+    """A row on a data set, over its seeds.
+
+    Attributes:
+        dataset: File name.
+        data: What the data set is called in tables.
+        row: Recipe and changes.
+        documents: Result files, by seed.
+        compared: With the row that all are tested against; None for that row, and where ranks cannot be compared.
+        corrected_p: The p-value after Holm's correction over the rows of the data set.
+    """
+
+    dataset: str
+    data: str
+    row: str
+    documents: list[Document]
+    compared: Compared | None = None
+    corrected_p: float | None = None
+
+    def values(self, metric: str, part: str = "test") -> list[float]:
+        """A metric of each seed."""
+        return [document["metrics"][part][metric] for document in self.documents]
+
+
+def lines_of(folder: Path, documents: Iterable[Document], against: str | None = None) -> list[Line]:
+    """Results by data set and row, each row tested against one of them.
+
+    The test is over users: NDCG@20 of each user, averaged over the seeds that both rows have.
+
+    Args:
+        folder: Where the ranks are.
+        documents: See :func:`elcrec.experiments.results.read_results`.
+        against: Name of the row; default: that of the first result of the data set.
+
+    Raises:
+        RunError: Ranks are damaged.
+    """
+    groups = by_data(documents)
+    names = [dataset for dataset, _ in groups]
+    lines = []
+    for (dataset, content), some in groups.items():
+        mark = f" ({content[:DIGITS]})" if content and names.count(dataset) > 1 else ""
+        rows: dict[str, list[Document]] = defaultdict(list)
+        for document in some:
+            rows[row_of(document)].append(document)
+        reference = against if against in rows else next(iter(rows))
+        found = {
+            row: _compared(folder, runs, rows[reference]) if row != reference else None for row, runs in rows.items()
+        }
+        p_values = {row: each.difference.p for row, each in found.items() if each is not None}
+        corrected = dict(zip(p_values, holm(list(p_values.values())), strict=True))
+        lines += [
+            Line(dataset, Path(dataset).stem + mark, row, runs, found[row], corrected.get(row))
+            for row, runs in rows.items()
+        ]
+    return lines
+
+
+def _compared(folder: Path, ours: list[Document], theirs: list[Document]) -> Compared | None:
+    """Of per-user means over common seeds; a baseline, which has no seeds, is compared with all of the other's."""
+    seeds = {each["seed"] for each in ours} & {each["seed"] for each in theirs}
+    if any(each["recipe"] in BASELINES for each in (*ours, *theirs)):
+        seeds = set()
+    sides = []
+    for documents in (ours, theirs):
+        shared = [each for each in documents if each["seed"] in seeds] or documents
+        paths = [ranks_path(folder, each["name"]) for each in shared]
+        if not all(path.exists() for path in paths):
+            return None
+        sides.append([_gains(path) for path in paths])
+    return _joined(*(_over_seeds(side) for side in sides))
+
+
+def _gains(path: Path) -> pl.DataFrame:
+    """``user_id``, ``item_id`` (to predict) and ``gain``; of ranks written by elcrec 0.1 ``place``, ``gain``."""
+    ranks = read_parquet(path)
+    if "test" not in ranks.columns:
+        raise RunError(f"{path} is damaged: it has no ranks of test items")
+    ranks = ranks.filter(pl.col("test").ne_missing(0))
+    values = gains(ranks["test"].cast(pl.Float64).fill_null(float("nan")).to_numpy(), TESTED_K)
+    gain = pl.Series("gain", values)
+    if not {"user_id", "test_item_id"} <= set(ranks.columns):
+        return pl.DataFrame([gain]).with_row_index("place")
+    return ranks.select("user_id", item_id="test_item_id").with_columns(gain)
+
+
+def _over_seeds(seeds: list[pl.DataFrame]) -> pl.DataFrame | None:
+    """Mean gain of each user and item that all seeds have; None where ranks are of different kinds."""
+    if len({tuple(each.schema.items()) for each in seeds}) > 1:
+        return None
+    by = [name for name in seeds[0].columns if name != "gain"]
+    every = pl.concat(seeds).group_by(by, maintain_order=True).agg(pl.len(), pl.col("gain").mean())
+    return every.filter(pl.col("len") == len(seeds)).drop("len")
+
+
+def _joined(ours: pl.DataFrame | None, theirs: pl.DataFrame | None) -> Compared | None:
+    if ours is None or theirs is None or ours.schema != theirs.schema:
+        return None
+    by = [name for name in ours.columns if name != "gain"]
+    if by == ["place"] and len(ours) != len(theirs):
+        return None
+    both = ours.join(theirs, on=by, suffix="_theirs", maintain_order="left")
+    if both.is_empty():
+        return None
+    difference = paired_difference(both["gain"].to_numpy(), both["gain_theirs"].to_numpy())
+    users = [name for name in by if name != "item_id"]
+    everybody = pl.concat([ours.select(users), theirs.select(users)]).n_unique()
+    return Compared(difference, len(both), everybody - len(both))
+
+
+def accuracy_table(lines: list[Line]) -> tuple[list[str], list[list[str]]]:
+    """Head and rows: test metrics as mean ± sd over seeds, and the difference in NDCG@20."""
+    head = ["data", "row", "seeds", *SHOWN, f"valid {TESTED}", f"difference in {TESTED} (95%)", "p (Holm)"]
+    rows = [
+        [
+            line.data,
+            line.row,
+            str(len(line.documents)),
+            *(spread(line.values(metric)) for metric in SHOWN),
+            spread(line.values(TESTED, "valid")),
+            *_tested(line),
+        ]
+        for line in lines
+    ]
+    return head, rows
+
+
+def short_table(lines: list[Line]) -> tuple[list[str], list[list[str]]]:
+    """Head and rows of what fits into a terminal."""
+    head, rows = accuracy_table(lines)
+    kept = [head.index(name) for name in ("data", "row", "seeds", "hit_rate@5", TESTED)] + [
+        len(head) - 2,
+        len(head) - 1,
+    ]
+    return [head[at] for at in kept], [[row[at] for at in kept] for row in rows]
+
+
+def effort_table(lines: list[Line]) -> tuple[list[str], list[list[str]]]:
+    """Head and rows: epochs, seconds, memory, intents and where it ran."""
+    head = ["data", "row", "best epoch", "seconds", "seconds an epoch", "peak memory"]
+    head += ["intents effective / used / largest", "machine"]
+    rows = []
+    for line in lines:
+        first = line.documents[0]
+        trained = [each for each in line.documents if each["epochs"]]
+        intents = first["intents"]
+        shown = f"{intents['effective']:.0f} / {intents['used']} / {intents['largest_share']:.1%}" if intents else "–"
+        rows.append(
+            [
+                line.data,
+                line.row,
+                ", ".join(f"{each['best_epoch']} of {each['epochs']}" for each in trained) or "–",
+                f"{mean(each['train_seconds'] for each in line.documents):.0f}",
+                f"{mean(each['train_seconds'] / each['epochs'] for each in trained):.1f}" if trained else "–",
+                f"{max(each['peak_memory_bytes'] for each in line.documents) / 1e6:,.0f} MB",
+                shown,
+                where(first),
+            ]
+        )
+    return head, rows
+
+
+def where(document: dict[str, Any]) -> str:
+    """Machine, date and commit of a result."""
+    machine = document["machine"]
+    processor = machine["gpu"] or machine["processor"]
+    return f"{processor}, {machine['threads']} threads, {document['date']}, {document['commit']}"
+
+
+def spread(values: list[float]) -> str:
+    """Mean ± sd, or the one value."""
+    return f"{mean(values):.4f}" + (f" ± {stdev(values):.4f}" if len(values) > 1 else "")
+
+
+def _tested(line: Line) -> list[str]:
+    if line.compared is None or line.corrected_p is None:
+        return ["–", "–"]
+    difference, users, left_out = line.compared
+    sign = "" if line.corrected_p >= SURE else " *"
+    only = f", {users:,} of {users + left_out:,} users" if left_out else ""
+    return [
+        f"{difference.mean:+.4f} ({difference.low:+.4f} to {difference.high:+.4f}{only})",
+        f"{line.corrected_p:.2g}{sign}",
+    ]
+
+
+def markdown(head: list[str], rows: list[list[str]]) -> list[str]:
+    """A table, line by line."""
+    return [f"| {' | '.join(cells)} |" for cells in (head, ["-"] * len(head), *rows)]
+
+
+def html_page(title: str, about: str, tables: list[tuple[list[str], list[list[str]]]], pictures: list[str]) -> str:
+    """A page that needs nothing else: tables, then pictures (SVG)."""
+
+    def row(cells: list[str], tag: str) -> str:
+        return "<tr>" + "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in cells) + "</tr>"
+
+    body = "".join(
+        "<table>" + row(head, "th") + "".join(row(cells, "td") for cells in rows) + "</table>" for head, rows in tables
+    )
+    style = (
+        "body{font:14px system-ui,sans-serif;margin:2rem;color:#222;background:#fff}table{border-collapse:collapse;"
+        "margin:1rem 0}td,th{padding:.25rem .6rem;border-bottom:1px solid #ddd;text-align:left;"
+        "font-variant-numeric:tabular-nums}figure{margin:1.5rem 0}"
+    )
+    figures = "".join(f"<figure>{picture}</figure>" for picture in pictures)
+    return (
+        f"<!doctype html><html lang=en><meta charset=utf-8><title>{html.escape(title)}</title><style>{style}</style>"
+        f"<h1>{html.escape(title)}</h1><p>{html.escape(about)}</p>{body}{figures}"
+    )
+
+
+def line_document(line: Line) -> dict[str, Any]:
+    """A line as plain values."""
+    return {
+        "dataset": line.dataset,
+        "row": line.row,
+        "seeds": [document["seed"] for document in line.documents],
+        "test": {metric: mean(line.values(metric)) for metric in SHOWN},
+        "valid": {metric: mean(line.values(metric, "valid")) for metric in SHOWN},
+        "difference": None if line.compared is None else line.compared.difference._asdict(),
+        "compared_users": None if line.compared is None else line.compared.users,
+        "left_out_users": None if line.compared is None else line.compared.left_out,
+        "corrected_p": line.corrected_p,
+    }

@@ -1,0 +1,272 @@
+"""Search for settings on validation: Optuna, with hopeless trials cut short. Needs the extra ``tune``."""
+
+from __future__ import annotations
+
+import math
+import sqlite3
+import tomllib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import torch
+
+from elcrec.config import Settings, read_recipe, resolve, validate
+from elcrec.data.by_settings import read_log
+from elcrec.data.files import fingerprint
+from elcrec.data.interactions import Interactions
+from elcrec.data.prepared import prepare
+from elcrec.errors import ElcrecError, RunError, SettingsError
+from elcrec.experiments.tuning_space import Range, Space, chosen_space, is_whole
+from elcrec.recommender import ELCRec, resolve_device
+from elcrec.runs.run_files import package_version
+from elcrec.storage import make_folder, read_json, write_json, write_text
+from elcrec.training.checkpoint import Progress
+from elcrec.training.loop import SELECT_ON
+from elcrec.training.report import SilentReporter
+
+TRIALS_FILE, BEST_FILE, STUDY_FILE = "trials.sqlite", "best.toml", "study.json"
+# A trial is compared with the others from this epoch on, once so many are finished.
+PRUNE_FROM_EPOCH, PRUNE_AFTER_TRIALS = 4, 4
+FAILED_IN_A_ROW = 20
+"""After so many trials in a row that are impossible or diverge, the space is given up."""
+OUTCOMES = (ElcrecError, torch.cuda.OutOfMemoryError, MemoryError)
+"""What a trial may end in, beside a value: settings that do not go together, divergence, too little memory."""
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """What a search found.
+
+    Attributes:
+        settings: The best values of what was searched.
+        value: Their validation ndcg@20.
+        trials: ``trial``, ``state``, ``value``, ``epochs``, ``reason`` (why it failed) and the settings of each.
+        recipe: The file with the best recipe.
+    """
+
+    settings: dict[str, Any]
+    value: float
+    trials: pl.DataFrame
+    recipe: Path
+
+
+def tune(
+    data: Any,
+    out: Path,
+    recipe: str = "default",
+    n_trials: int = 20,
+    space: Space | None = None,
+    overrides: dict[str, Any] | None = None,
+    seed: int = 1,
+    device: str = "auto",
+    say: Callable[[str], None] = lambda text: None,
+) -> Tuned:
+    """Search until so many trials are done, those of earlier calls counted; test metrics play no part.
+
+    A trial that is impossible or diverges is kept with its reason and does not count.
+
+    Args:
+        data: See :meth:`elcrec.recommender.ELCRec.fit`.
+        out: Folder of the search; a search that is there goes on. Nothing is written before all is checked.
+        recipe: What the trials start from; the first trial is the recipe itself, as far as the space holds it.
+        n_trials: Trials in all.
+        space: What is searched; default: what ``overrides`` leave of
+            :data:`elcrec.experiments.tuning_space.DEFAULT_SPACE`.
+        overrides: Settings on top of the recipe, the same in all trials.
+        seed: Of the search and of every training.
+        device: See :class:`elcrec.recommender.ELCRec`.
+        say: Told of each trial.
+
+    Raises:
+        SettingsError: Optuna is not installed, a setting is impossible, or no trial could be trained.
+        DataError: The log cannot be used.
+        RunError: The folder holds another search, or is damaged.
+    """
+    optuna = _optuna()
+    if "seed" in (overrides or {}):
+        raise SettingsError("the seed of a search and of its trainings is --seed, not a setting of the recipe")
+    space, fixed = chosen_space(space, overrides or {}), {**(overrides or {}), "seed": seed}
+    base = resolve(recipe, fixed)
+    resolve_device(device)
+    log = read_log(data, None, base)
+    prepare(log, base, parts=("valid",))
+    _claim(out, log, recipe, space, fixed)
+    study = _opened(out / TRIALS_FILE)
+    # A search that goes on draws other trials than it began with.
+    study.sampler = optuna.samplers.TPESampler(seed=seed + len(study.trials))
+    states = optuna.trial.TrialState
+    if not any(trial.state.is_finished() or trial.state == states.WAITING for trial in study.trials):
+        study.enqueue_trial({name: getattr(base, name) for name in space if space[name].holds(getattr(base, name))})
+
+    def train(trial: Any) -> float:
+        chosen = {name: _suggest(trial, name, where) for name, where in space.items()}
+        model = ELCRec(recipe, device=device, **{**base.model_dump(), **chosen})
+        model.fit(log, progress=_Pruning(trial, say))
+        return float(max(record["valid"][SELECT_ON] for record in model.history))
+
+    # A trial that was broken off with its process counts as none.
+    done = len(study.get_trials(states=(states.COMPLETE, states.PRUNED)))
+    failed = 0
+    while done < n_trials and failed < FAILED_IN_A_ROW:
+        reason = _tried(study, train)
+        done, failed = (done + 1, 0) if reason is None else (done, failed + 1)
+        _report(study, f"trial {done} of {n_trials}" if reason is None else "a trial that does not count", reason, say)
+    complete = study.get_trials(states=(states.COMPLETE,))
+    if failed == FAILED_IN_A_ROW:
+        say(f"the search ends here: {failed} trials in a row failed, the last one because {reason}")
+    if not complete:
+        raise SettingsError(f"no trial was trained to its end: {_last_reason(study) or 'ask for more trials'}")
+    best = {name: study.best_params[name] for name in space}
+    remark = f"Found by elcrec tune: validation {SELECT_ON} {study.best_value:.4f} with this seed"
+    expected = validate({**base.model_dump(), **best})
+    _write_recipe(out / BEST_FILE, recipe, [*fixed, *best], expected, remark)
+    return Tuned(best, study.best_value, _table(study.trials), out / BEST_FILE)
+
+
+def _optuna() -> Any:
+    try:
+        import optuna
+        import tomli_w  # noqa: F401
+    except ImportError as error:
+        raise SettingsError("tuning needs Optuna and tomli-w: pip install 'elcrec[tune]'") from error
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    return optuna
+
+
+def _opened(path: Path) -> Any:
+    """The trials of a search, new or gone on with."""
+    import optuna
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        # Not by an URL: what follows a question mark in a folder's name would be lost.
+        storage = optuna.storages.RDBStorage("sqlite://", engine_kwargs={"creator": lambda: sqlite3.connect(path)})
+        return optuna.create_study(
+            storage=storage,
+            study_name="elcrec",
+            load_if_exists=True,
+            direction="maximize",
+            pruner=optuna.pruners.MedianPruner(PRUNE_AFTER_TRIALS, PRUNE_FROM_EPOCH),
+        )
+    except (SQLAlchemyError, sqlite3.Error, optuna.exceptions.OptunaError, RuntimeError) as error:
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        raise RunError(f"{path} is damaged or cannot be written ({reason}): choose another --out") from error
+
+
+def _tried(study: Any, train: Callable[[Any], float]) -> str | None:
+    """Do a trial; why it failed, or None."""
+    from optuna import TrialPruned
+    from optuna.trial import TrialState
+
+    trial = study.ask()
+    try:
+        value = train(trial)
+        if not math.isfinite(value):
+            raise RunError(f"its validation {SELECT_ON} is {value}: training diverged")
+        study.tell(trial, value)
+    except TrialPruned:
+        study.tell(trial, state=TrialState.PRUNED)
+    except OUTCOMES as error:
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        trial.set_user_attr("reason", reason)
+        study.tell(trial, state=TrialState.FAIL)
+        return reason
+    return None
+
+
+def _report(study: Any, which: str, reason: str | None, say: Callable[[str], None]) -> None:
+    """A line about the latest trial and the best so far."""
+    from optuna.trial import TrialState
+
+    latest, complete = study.trials[-1], study.get_trials(states=(TrialState.COMPLETE,))
+    value = f"{SELECT_ON} {latest.value:.4f}" if latest.value is not None else latest.state.name.lower()
+    value += "" if reason is None else f": {reason}"
+    so_far = f" (best {study.best_value:.4f})" if complete else ""
+    say(f"{which}: {value}{so_far}  {latest.params}")
+
+
+def _last_reason(study: Any) -> str | None:
+    reasons = [trial.user_attrs["reason"] for trial in study.trials if "reason" in trial.user_attrs]
+    return reasons[-1] if reasons else None
+
+
+class _Pruning(SilentReporter):
+    """Tells the search of every epoch; stops a training that has fallen behind."""
+
+    def __init__(self, trial: Any, say: Callable[[str], None]) -> None:
+        self.trial = trial
+        self.say = say
+
+    def epoch(self, record: dict[str, Any], progress: Progress) -> None:
+        from optuna import TrialPruned
+
+        self.trial.report(progress.best_value, record["epoch"])
+        self.say(f"  epoch {record['epoch']}: valid {SELECT_ON} {record['valid'][SELECT_ON]:.4f}")
+        if self.trial.should_prune():
+            raise TrialPruned
+
+
+def _suggest(trial: Any, name: str, where: Range) -> Any:
+    if where.choices is not None:
+        return trial.suggest_categorical(name, where.choices)
+    suggest = trial.suggest_int if is_whole(name) else trial.suggest_float
+    return suggest(name, where.low, where.high, log=where.log)
+
+
+def _claim(out: Path, log: Interactions, recipe: str, space: Space, fixed: dict[str, Any]) -> None:
+    """The folder is for this search alone."""
+    ours = {
+        "data": fingerprint(log.frame),
+        "recipe": read_recipe(recipe),
+        "space": {name: where.model_dump() for name, where in space.items()},
+        "fixed": {name: str(value) for name, value in fixed.items()},
+        "elcrec": package_version(),
+    }
+    make_folder(out)
+    path = out / STUDY_FILE
+    if path.exists() and read_json(path) != ours:
+        raise RunError(
+            f"{out} holds another search (data, recipe, space, settings or version differ): choose another --out"
+        )
+    write_json(path, ours)
+
+
+def recipe_text(values: dict[str, Any], remark: str) -> str:
+    """A recipe as TOML, with a line about it."""
+    import tomli_w
+
+    return f"# {remark}\n{tomli_w.dumps(values)}"
+
+
+def _write_recipe(path: Path, recipe: str, names: list[str], expected: Settings, remark: str) -> None:
+    """Write what extends a recipe by some settings.
+
+    Raises:
+        RunError: It would not read back as the settings it was written from.
+    """
+    parent = recipe if not recipe.endswith(".toml") else str(Path(recipe).resolve())
+    # TOML has no word for None.
+    plain = {name: value for name in names if (value := getattr(expected, name)) is not None}
+    text = recipe_text({"extends": parent, **plain}, remark)
+    read = tomllib.loads(text)
+    if resolve(read.pop("extends"), read) != expected:
+        raise RunError(f"{recipe} has changed since the search began, and would not give what was found: put it back")
+    write_text(path, text)
+
+
+def _table(trials: list[Any]) -> pl.DataFrame:
+    rows = [
+        {
+            "trial": trial.number,
+            "state": trial.state.name.lower(),
+            "value": trial.value,
+            "epochs": len(trial.intermediate_values),
+            "reason": trial.user_attrs.get("reason"),
+            **trial.params,
+        }
+        for trial in trials
+    ]
+    return pl.DataFrame(rows, infer_schema_length=None)

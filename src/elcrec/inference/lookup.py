@@ -1,0 +1,189 @@
+"""What a server asks of a model: one person at a time, many at once, without tables in between."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+import torch
+from torch import Tensor
+
+from elcrec.data.clock import Clock
+from elcrec.data.histories import HistoryBatch
+from elcrec.data.joining import ID
+from elcrec.data.vocabulary import Indices
+from elcrec.inference.policy import ResolvedPolicy
+from elcrec.inference.scoring import top_items
+from elcrec.inference.topn import TopN
+
+
+class Recommendations(NamedTuple):
+    """One list.
+
+    Attributes:
+        items: Item ids, best first.
+        scores: As in :meth:`elcrec.ELCRec.recommend`, of each.
+        reasons: With ``explain`` the columns of :meth:`elcrec.ELCRec.recommend` that say why, of each; else None.
+    """
+
+    items: list[Any]
+    scores: list[float]
+    reasons: list[dict[str, Any]] | None = None
+
+
+class Lookup:
+    """Answers single questions about a fitted model fast.
+
+    Lists are those of :meth:`elcrec.ELCRec.recommend` and :meth:`elcrec.ELCRec.recommend_from_history`, to the bit.
+    A history here is an array of item indices, as :meth:`history_of` and :meth:`TopN.item_numbers` give them.
+    """
+
+    def __init__(self, topn: TopN) -> None:
+        """Of a model's recommendations."""
+        self.topn = topn
+        self.fitted = topn.fitted
+
+    @cached_property
+    def version(self) -> str:
+        """Twelve hexadecimal digits that tell these weights and items from others."""
+        digest = hashlib.blake2b(digest_size=6)
+        for name, value in sorted(self.fitted.network.state_dict().items()):
+            digest.update(name.encode())
+            digest.update(value.detach().cpu().contiguous().numpy().tobytes())
+        digest.update("\n".join(self.fitted.items.by_text).encode())
+        return digest.hexdigest()
+
+    # ------------------------------------------------------------------ users and their events
+
+    def history_of(self, user: Any) -> Indices | None:
+        """A user's items in the log, oldest first: int64 [n]; None for an unknown user."""
+        number = self.fitted.users.by_text.get(str(user))
+        return None if number is None else self._item_N[self._events_of(number)]
+
+    @cached_property
+    def clock(self) -> Clock:
+        """How the log tells time."""
+        return Clock.of(self.fitted.dataset.whole_log.frame.get_column("timestamp", default=None))
+
+    @cached_property
+    def learnt_events(self) -> frozenset[str]:
+        """Ids of events that a log without times holds; with times these tell."""
+        ids = self.fitted.log.frame.get_column(ID, default=pl.Series(dtype=pl.String))
+        return frozenset(ids.drop_nulls().to_list())
+
+    def times_of(self, user: Any) -> npt.NDArray[np.int64 | np.float64] | None:
+        """When those events were, in the log's own unit (dates and moments as whole numbers of it): [n].
+
+        None for an unknown user, or where the log has no times.
+        """
+        number = self.fitted.users.by_text.get(str(user))
+        return None if number is None or self._time_N is None else self._time_N[self._events_of(number)]
+
+    def _events_of(self, number: int) -> slice:
+        split = self.fitted.split
+        return slice(int(split.start_U[number]), int(split.end_U[number]))
+
+    @cached_property
+    def _item_N(self) -> Indices:
+        items: Indices = self.fitted.split.item_N.cpu().numpy()
+        return items
+
+    @cached_property
+    def _time_N(self) -> npt.NDArray[np.int64 | np.float64] | None:
+        if "timestamp" not in self.fitted.log.frame.columns:
+            return None
+        times = self.fitted.log.frame["timestamp"].to_physical()
+        return times.cast(pl.Float64 if times.dtype.is_float() else pl.Int64).to_numpy()
+
+    # ------------------------------------------------------------------ lists
+
+    def recommend(self, histories: Sequence[Indices], policy: ResolvedPolicy) -> list[Recommendations]:
+        """The best items for each of some histories, none of them empty."""
+        if not histories:
+            return []
+        length_Q = torch.tensor([len(history) for history in histories], device=self.fitted.device)
+        item_N = torch.from_numpy(np.concatenate(histories)).to(self.fitted.device)
+        batch = HistoryBatch.joined(item_N, length_Q)
+        item_QK, score_QK, parts = self.topn.best(batch, policy)
+        lists = self._lists(item_QK, score_QK)
+        if parts is None or not policy.explain:
+            return lists
+        reasons = pl.DataFrame(self.topn.explainer.reasons(batch, item_QK, score_QK, parts, policy)).to_dicts()
+        ends = np.cumsum([len(one.items) for one in lists]).tolist()
+        return [one._replace(reasons=reasons[end - len(one.items) : end]) for one, end in zip(lists, ends, strict=True)]
+
+    def most_popular(self, policy: ResolvedPolicy) -> Recommendations:
+        """The items with most events, of those allowed; scores are their numbers of events."""
+        return self._by_scores(self._popularity_V, policy)
+
+    def most_typical(self, intents: Sequence[int], policy: ResolvedPolicy) -> Recommendations:
+        """The items most typical of intents, of those allowed; scores are lifts."""
+        assigner = self.topn.assigner
+        return self._by_scores(assigner.item_intents.lift(list(dict.fromkeys(assigner.checked(intents)))), policy)
+
+    @cached_property
+    def _popularity_V(self) -> Tensor:
+        return torch.bincount(self.fitted.split.item_N.cpu(), minlength=len(self.fitted.items) + 1).float()
+
+    def _by_scores(self, score_V: Tensor, policy: ResolvedPolicy) -> Recommendations:
+        score_V = score_V.clone()
+        score_V[0] = float("-inf")
+        if policy.adjustment is not None and policy.adjustment.barred_V is not None:
+            score_V.masked_fill_(policy.adjustment.barred_V.cpu(), float("-inf"))
+        return self._lists(*top_items(score_V[None], policy.k))[0]
+
+    def _lists(self, item_QK: Tensor, score_QK: Tensor) -> list[Recommendations]:
+        ids, lists = self._ids, []
+        for items, scores in zip(item_QK.tolist(), score_QK.tolist(), strict=True):
+            kept = [(ids[item], score) for item, score in zip(items, scores, strict=True) if item > 0]
+            lists.append(Recommendations([item for item, _ in kept], [score for _, score in kept]))
+        return lists
+
+    @cached_property
+    def _ids(self) -> list[Any]:
+        """Ids by item index; nothing at 0."""
+        return [None, *self.fitted.items.ids.to_list()]
+
+    def item_ids(self, numbers: Indices) -> list[Any]:
+        """Ids of item indices."""
+        return [self._ids[number] for number in numbers.tolist()]
+
+    # ------------------------------------------------------------------ finding items and users
+
+    @cached_property
+    def titles(self) -> dict[Any, str]:
+        """Title by item id, of items that have one."""
+        return {} if self.fitted.catalogue is None else self.fitted.catalogue.titles()
+
+    def find_items(self, text: str, k: int = 10) -> pl.DataFrame:
+        """See :meth:`elcrec.ELCRec.find_items`."""
+        wanted, names = text.lower(), (pl.col("id_text"), pl.col("title_text").fill_null(""))
+        return (
+            self._item_names.filter(pl.any_horizontal(name.str.contains(wanted, literal=True) for name in names))
+            .with_columns(
+                same=pl.col("id_text") == wanted,
+                begins=pl.any_horizontal(name.str.starts_with(wanted) for name in names),
+            )
+            .sort("same", "begins", "events", descending=True, maintain_order=True)
+            .head(k)
+            .select("item_id", "title", "events")
+        )
+
+    @cached_property
+    def _item_names(self) -> pl.DataFrame:
+        ids = self.fitted.items.ids.alias("item_id")
+        title = pl.Series("title", [self.titles.get(item) for item in ids.to_list()], dtype=pl.String)
+        events = pl.Series("events", self._popularity_V[1:].long().numpy())
+        return pl.DataFrame([ids, title, events]).with_columns(
+            id_text=pl.col("item_id").cast(pl.String).str.to_lowercase(), title_text=pl.col("title").str.to_lowercase()
+        )
+
+    def find_users(self, text: str, k: int = 10) -> list[Any]:
+        """See :meth:`elcrec.ELCRec.find_users`."""
+        begins = pl.col("id").cast(pl.String).str.starts_with(text)
+        return self.fitted.users.ids.alias("id").to_frame().lazy().filter(begins).head(k).collect()["id"].to_list()

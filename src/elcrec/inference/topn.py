@@ -1,0 +1,314 @@
+"""Top-k recommendations: for users, for new histories, for intents; steered, re-ranked and explained."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from elcrec.data.histories import HistoryBatch
+from elcrec.data.vocabulary import Indices
+from elcrec.errors import SettingsError, UnknownIdError
+from elcrec.inference.explanation import Explainer
+from elcrec.inference.index import ItemSearch, look_up, recall
+from elcrec.inference.policy import STRENGTH, RankingPolicy, ResolvedPolicy, at_least_one
+from elcrec.inference.scoring import SCORE_ROWS, ScoreAdjustment, Scorer, top_items
+from elcrec.intents.assignment import IntentAssigner
+from elcrec.intents.attribution import Attribution, attribute, intent_weights
+from elcrec.intents.calibration import CANDIDATES, calibrate
+from elcrec.model.encoding import user_vectors
+
+_NOTHING = (torch.zeros(0, 1, dtype=torch.int64), torch.zeros(0, 1))
+USERS_AT_ONCE = 2048
+SHOWN_IDS = 3
+JUDGED = 1024
+FITTED_TO = 256
+
+
+class TopN:
+    """Recommendations of a fitted model; :class:`elcrec.ELCRec` documents what each method returns."""
+
+    def __init__(self, assigner: IntentAssigner, index_path: Path | None = None) -> None:
+        """Of a model.
+
+        Args:
+            assigner: Of the same model.
+            index_path: Where an index of its items lies; None: one is made when it is first used.
+        """
+        self.assigner = assigner
+        self.fitted = assigner.fitted
+        self.index_path = index_path
+
+    # ------------------------------------------------------------------ tables
+
+    def recommend(self, histories: HistoryBatch, policy: RankingPolicy) -> pl.DataFrame:
+        """Lists for histories, as one table."""
+        resolved = self.resolve(policy)
+        frames = [self._table(block, resolved) for block in histories.blocks(USERS_AT_ONCE) if len(block)]
+        if frames:
+            return pl.concat(frames)
+        nothing = self._rows(histories.named, *_NOTHING)
+        return nothing.with_columns(self.explainer.no_reasons()) if policy.explain else nothing
+
+    def recommend_in_blocks(self, histories: HistoryBatch, policy: RankingPolicy) -> Iterator[pl.DataFrame]:
+        """The same, some thousand histories at a time."""
+        resolved = self.resolve(policy)
+        for block in histories.blocks(USERS_AT_ONCE):
+            yield self._table(block, resolved)
+
+    def _table(self, histories: HistoryBatch, policy: ResolvedPolicy) -> pl.DataFrame:
+        item_QK, score_QK, parts = self.best(histories, policy)
+        rows = self._rows(histories.named, item_QK, score_QK)
+        if not policy.explain or parts is None:
+            return rows
+        return rows.with_columns(self.explainer.reasons(histories, item_QK, score_QK, parts, policy))
+
+    def for_intents(self, intents: Iterable[int] | None, k: int) -> pl.DataFrame:
+        """See :meth:`elcrec.ELCRec.recommend_for_intent`."""
+        everybody = self.assigner.of_users.intent_Q
+        numbers = torch.unique(everybody).tolist() if intents is None else self.assigner.checked(intents)
+        lifts = [self.assigner.item_intents.lift([intent]) for intent in numbers]
+        lift_XV = torch.stack(lifts) if lifts else torch.zeros(0, 2)
+        lift_XV[:, 0] = float("-inf")
+        item_XK, lift_XK = top_items(lift_XV, at_least_one("k", k))
+        return self._rows(pl.Series("intent", numbers, dtype=pl.Int64), item_XK, lift_XK)
+
+    def slate(self, histories: HistoryBatch, rows: int, policy: RankingPolicy) -> pl.DataFrame:
+        """See :meth:`elcrec.ELCRec.slate`."""
+        resolved = self.resolve(policy)
+        n_rows = min(at_least_one("rows", rows), self.assigner.n_intents)
+        intent_QR, _, weight_QR = self.assigner.strongest(histories, n_rows)
+        item_QRK, score_QRK = self._slate_rows(histories, intent_QR, resolved)
+        # A place is a row of a user; the same user may be asked about twice.
+        places = pl.Series("place", np.arange(intent_QR.numel()))
+        listed = self._rows(places, item_QRK.flatten(0, 1), score_QRK.flatten(0, 1))
+        place = listed["place"].to_numpy()
+        return pl.DataFrame(
+            [
+                histories.named.gather(place // n_rows),
+                pl.Series("row", place % n_rows + 1, dtype=pl.Int64),
+                pl.Series("intent", intent_QR.flatten().cpu().numpy()[place], dtype=pl.Int64),
+                pl.Series("weight", weight_QR.flatten().cpu().numpy()[place]),
+                *listed.drop("place"),
+            ]
+        )
+
+    def _slate_rows(self, histories: HistoryBatch, intent_QR: Tensor, policy: ResolvedPolicy) -> tuple[Tensor, Tensor]:
+        """A row after another, each of the best items that the rows above do not show: [Q, R, k'] each."""
+        item_QRK = torch.zeros(*intent_QR.shape, min(policy.k, len(self.fitted.items)), dtype=torch.int64)
+        score_QRK = torch.full(item_QRK.shape, -torch.inf)
+        for row in range(intent_QR.shape[1]):
+            for intent in torch.unique(intent_QR[:, row]).tolist():
+                toward = self._steering([intent], STRENGTH)
+                for at_X in torch.nonzero(intent_QR[:, row] == intent).flatten().cpu().split(USERS_AT_ONCE):
+                    shown_XS = item_QRK[at_X, :row].flatten(1).to(self.fitted.device)
+                    steered = replace(policy, adjustment=toward._replace(shown_QX=shown_XS))
+                    item_QRK[at_X, row], score_QRK[at_X, row], _ = self.best(histories.at(at_X), steered)
+        return item_QRK, score_QRK
+
+    def similar(self, items: Iterable[Any], k: int, unknown: str) -> pl.DataFrame:
+        """See :meth:`elcrec.ELCRec.similar_items`."""
+        index_Q = torch.from_numpy(self.fitted.items.indices(items, unknown)).to(self.fitted.device)
+        index_Q = index_Q[index_Q > 0]
+        found = [self._similar_block(index_B, at_least_one("k", k)) for index_B in index_Q.split(SCORE_ROWS)]
+        item_QK, score_QK = (torch.cat(column) for column in zip(*found, strict=True))
+        ids = self.fitted.items.ids_of(index_Q.cpu().numpy()).alias("target_item_id")
+        return self._rows(ids, item_QK, score_QK)
+
+    def _similar_block(self, index_B: Tensor, k: int) -> tuple[Tensor, Tensor]:
+        """The items nearest to some, and their cosines: [B, k'] each, in main memory."""
+        table_DV = self.scorer.table_DV
+        unit_BD = F.normalize(table_DV.T[index_B], dim=-1)
+        score_BV = (unit_BD @ table_DV).div_(self._norm_V)
+        score_BV[:, 0] = -torch.inf
+        score_BV.scatter_(1, index_B[:, None], -torch.inf)
+        item_BK, score_BK = top_items(score_BV, k)
+        return item_BK.cpu(), score_BK.cpu()
+
+    def _rows(self, ids: pl.Series, item_QK: Tensor, score_QK: Tensor) -> pl.DataFrame:
+        """Rows of ids, item matrix and score matrix as one long table; item 0 is no item."""
+        width = item_QK.shape[1]
+        kept = (item_QK > 0).flatten().numpy()
+        return pl.DataFrame(
+            [
+                ids.gather(np.repeat(np.arange(len(ids)), width)[kept]),
+                self.fitted.items.ids_of(item_QK.flatten().numpy()[kept]).alias("item_id"),
+                pl.Series("score", score_QK.flatten().numpy()[kept], dtype=pl.Float32),
+                pl.Series("rank", np.tile(np.arange(1, width + 1), len(ids))[kept], dtype=pl.Int64),
+            ]
+        )
+
+    # ------------------------------------------------------------------ lists as tensors
+
+    def best(self, histories: HistoryBatch, policy: ResolvedPolicy) -> tuple[Tensor, Tensor, Attribution | None]:
+        """Item indices int64 [Q, k'] and scores [Q, k'], best first, and what the users' vectors consist of.
+
+        The last is None where the policy asks neither for reasons nor for intents to leave out.
+        """
+        if policy.approximate:
+            return *self._look_up(histories, policy), None
+        parts, user_QD, wanted = None, None, policy.k
+        attributed = policy.explain or len(policy.excluded) > 0
+        if attributed or policy.diversify > 0:
+            cosine_QK = self.assigner.cosines(histories)
+        if attributed:
+            vector_QD, unit_KD = user_vectors(self.fitted.network, histories), self.assigner.unit_centers
+            parts = attribute(vector_QD, cosine_QK, unit_KD).without(policy.excluded, unit_KD)
+            user_QD = parts.user_QD if len(policy.excluded) else vector_QD
+        if policy.diversify > 0:
+            wanted = max(policy.k, CANDIDATES)
+        item_QK, score_QK = self.scorer.best_items(histories, wanted, policy.exclude_seen, user_QD, policy.adjustment)
+        if policy.diversify > 0:
+            mix_QK, typical = intent_weights(cosine_QK, policy.excluded).cpu(), self.assigner.item_intents
+            item_QK, score_QK = calibrate(item_QK, score_QK, mix_QK, typical, policy.diversify, policy.k)
+        return item_QK, score_QK, parts
+
+    def _look_up(self, histories: HistoryBatch, policy: ResolvedPolicy) -> tuple[Tensor, Tensor]:
+        """By the index; where the cells it looks into hold fewer than k, all items are scored."""
+        user_QD = user_vectors(self.fitted.network, histories)
+        item_QK, score_QK = look_up(self.item_search, user_QD, histories, policy.k, policy.exclude_seen)
+        short_X = torch.nonzero((item_QK == 0).any(dim=1)).flatten()
+        if len(short_X):
+            full = replace(self.scorer, first_pass=None)
+            item_QK[short_X], score_QK[short_X] = full.best_items(
+                histories.at(short_X), policy.k, policy.exclude_seen, user_QD[short_X]
+            )
+        return item_QK, score_QK
+
+    @cached_property
+    def scorer(self) -> Scorer:
+        """Scores items; the first pass over a large catalogue is in bfloat16."""
+        return Scorer.of(self.fitted.network, two_stage=True)
+
+    @cached_property
+    def explainer(self) -> Explainer:
+        """Gives reasons."""
+        return Explainer(self.fitted, self.scorer)
+
+    @cached_property
+    def _norm_V(self) -> Tensor:
+        """Norms of the items' vectors, [V + 1], never 0."""
+        norm_V: Tensor = self.scorer.table_DV.norm(dim=0).clamp(min=1e-12)
+        return norm_V
+
+    # ------------------------------------------------------------------ policies
+
+    def resolve(self, policy: RankingPolicy) -> ResolvedPolicy:
+        """A policy in terms of this model.
+
+        Raises:
+            SettingsError: An intent or attribute that does not exist, or an approximate list that is not plain.
+            UnknownIdError: An item that does not exist.
+        """
+        if policy.approximate and not policy.is_plain:
+            raise SettingsError("approximate search makes plain lists: leave it out to explain, steer, filter or mix")
+        excluded = torch.tensor(self.assigner.checked(policy.exclude_intents), dtype=torch.int64)
+        toward = list(dict.fromkeys(self.assigner.checked(policy.intents)))  # one named twice does not count twice
+        barred_V = self._barred(policy) if policy.filters_items else None
+        adjustment = None if barred_V is None else ScoreAdjustment(barred_V=barred_V)
+        if toward:
+            adjustment = self._steering(toward, policy.strength)._replace(barred_V=barred_V)
+        seen = self.fitted.settings.exclude_seen if policy.exclude_seen is None else policy.exclude_seen
+        return ResolvedPolicy(
+            int(policy.k),
+            seen,
+            policy.explain,
+            excluded.to(self.fitted.device),
+            adjustment,
+            policy.diversify,
+            policy.approximate,
+        )
+
+    def _steering(self, intents: list[int], strength: float) -> ScoreAdjustment:
+        return ScoreAdjustment(strength, self.assigner.item_intents.lift(intents).log().to(self.fitted.device))
+
+    def _barred(self, policy: RankingPolicy) -> Tensor:
+        """Items that may not be listed: bool [V + 1]."""
+        # An item has to be in each of these.
+        allowed = [] if policy.allow is None else [self.items_known(policy.allow)]
+        allowed += [np.concatenate(self._with_attributes(policy.attributes))] if policy.attributes else []
+        allowed += self._with_attributes(policy.all_attributes)
+        barred_V = torch.zeros(len(self.fitted.items) + 1, dtype=torch.bool)
+        for index in allowed:
+            outside_V = torch.ones_like(barred_V)
+            outside_V[torch.from_numpy(index)] = False
+            barred_V |= outside_V
+        barred_V[torch.from_numpy(self.items_known(policy.deny))] = True
+        return barred_V.to(self.fitted.device)
+
+    def _with_attributes(self, attributes: Sequence[str]) -> list[Indices]:
+        """The items of each attribute."""
+        known = self._items_by_attribute
+        for attribute_ in attributes:
+            if attribute_ not in known:
+                raise SettingsError(f"no item has the attribute {attribute_[:80]!r}")
+        return [known[attribute_] for attribute_ in attributes]
+
+    @cached_property
+    def _items_by_attribute(self) -> dict[str, Indices]:
+        if self.fitted.catalogue is None:
+            return {}
+        pairs = self.fitted.catalogue.pairs()
+        numbered = pairs.with_columns(index=pl.Series(self.fitted.items.indices(pairs["item_id"])))
+        return {name: np.array(index) for name, index in numbered.group_by("attribute").agg("index").iter_rows()}
+
+    def item_numbers(self, ids: Iterable[Any]) -> Indices:
+        """Indices of items by the text form of their ids: int64 [n], -1 for unknown ones."""
+        by_text = self.fitted.items.by_text
+        return np.array([by_text.get(str(item), -1) for item in ids], dtype=np.int64)
+
+    def items_known(self, ids: Sequence[Any]) -> Indices:
+        """The same, of items that must be known.
+
+        Raises:
+            UnknownIdError: Some are not.
+        """
+        numbers = self.item_numbers(ids)
+        missing = [item for item, number in zip(ids, numbers.tolist(), strict=True) if number < 0]
+        if missing:
+            shown = ", ".join(repr(str(item)[:40]) for item in missing[:SHOWN_IDS])
+            more = f" and {len(missing) - SHOWN_IDS} more" if len(missing) > SHOWN_IDS else ""
+            raise UnknownIdError(f"unknown item {shown}{more}: the model knows {len(self.fitted.items):,} items")
+        return numbers
+
+    # ------------------------------------------------------------------ approximate search
+
+    @cached_property
+    def item_search(self) -> ItemSearch:
+        """The index that ``approximate`` looks into: the run's, where it has one, else made when first used."""
+        if self.index_path is not None:
+            return ItemSearch.read(self.index_path, self.fitted.network.items_VD)
+        return self.make_item_search()
+
+    def make_item_search(self) -> ItemSearch:
+        """An index of the items' vectors, fitted to some users drawn by the seed."""
+        some = self._sample(FITTED_TO)
+        return ItemSearch.build(self.fitted.network.items_VD, user_vectors(self.fitted.network, some))
+
+    def search_quality(self, k: int) -> dict[str, float]:
+        """See :meth:`elcrec.ELCRec.search_quality`."""
+        histories, exclude_seen = self._sample(JUDGED), self.fitted.settings.exclude_seen
+        user_QD = user_vectors(self.fitted.network, histories)
+        exact, _ = replace(self.scorer, first_pass=None), self.item_search
+        started = time.perf_counter()
+        exact_QK, _ = exact.best_items(histories, k, exclude_seen, user_QD)
+        between = time.perf_counter()
+        near_QK, _ = look_up(self.item_search, user_QD, histories, k, exclude_seen)
+        seconds = (between - started, time.perf_counter() - between)
+        return {
+            "recall": recall(exact_QK, near_QK),
+            "exact_seconds": seconds[0] / len(user_QD),
+            "approximate_seconds": seconds[1] / len(user_QD),
+        }
+
+    def _sample(self, most: int) -> HistoryBatch:
+        return self.fitted.dataset.sample(min(most, len(self.fitted.users)), self.fitted.settings.seed)

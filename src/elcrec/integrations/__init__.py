@@ -1,0 +1,1 @@
+"""Other tools: Ray, ONNX; each an extra."""

@@ -1,0 +1,159 @@
+"""Training and scoring shared among the workers of a Ray cluster."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from elcrec.errors import ElcrecError, RunError, SettingsError
+
+ROWS_A_BATCH = 2048
+
+
+@contextlib.contextmanager
+def _cluster(workers: int) -> Iterator[Any]:
+    """The cluster of ``$RAY_ADDRESS``, one that runs on this machine, or one started for as long as it is needed.
+
+    Raises:
+        SettingsError: Ray is not installed, or no workers are asked for.
+    """
+    if workers < 1:
+        raise SettingsError(f"ray={workers}: ask for at least one worker")
+    try:
+        import ray
+    except ImportError as error:
+        raise SettingsError("Ray is not installed: pip install 'elcrec[ray]'") from error
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    started = not ray.is_initialized()
+    if started and "RAY_ADDRESS" in os.environ:
+        ray.init(logging_level=logging.WARNING)
+    elif started:  # as many places as workers, on however few cores
+        ray.init(num_cpus=workers + 1, include_dashboard=False, logging_level=logging.WARNING)
+    try:
+        yield ray
+    finally:
+        if started:
+            ray.shutdown()
+
+
+def train_on_ray(workers: int, out: str | Path, model: dict[str, Any], fit: dict[str, Any], gpu: bool = False) -> None:
+    """Train on several workers, with the batches and losses of one process; see docs/distributed.md.
+
+    Args:
+        workers: How many.
+        out: Run folder, on a disk that all workers see.
+        model: What :class:`elcrec.ELCRec` is made with: ``recipe``, ``seed``, settings.
+        fit: What :meth:`elcrec.ELCRec.fit` is called with beside ``out``: ``data`` (a path all workers see), ...
+        gpu: A GPU for each worker.
+
+    Raises:
+        ElcrecError: As ``fit`` raises it.
+        RunError: A worker died; what was learnt is kept for ``resume``.
+    """
+    out = Path(out).resolve()
+    with _cluster(workers):
+        from ray.train import FailureConfig, RunConfig, ScalingConfig, TrainingFailedError
+        from ray.train.torch import TorchTrainer
+
+        # Ray wants a folder of its own that all see, even for a training that keeps its state itself.
+        beside = out.with_name(f".{out.name}.ray")
+        trainer = TorchTrainer(
+            _work,
+            train_loop_config={"out": str(out), "model": model, "fit": fit},
+            scaling_config=ScalingConfig(num_workers=workers, use_gpu=gpu),
+            run_config=RunConfig(
+                name="training", storage_path=str(beside), failure_config=FailureConfig(max_failures=0)
+            ),
+        )
+        try:
+            trainer.fit()
+        except TrainingFailedError as error:
+            raise _mistake(error) from error
+        finally:
+            shutil.rmtree(beside, ignore_errors=True)
+
+
+def _work(config: dict[str, Any]) -> None:
+    """One worker's training; Ray has joined the processes."""
+    from elcrec.recommender import ELCRec
+
+    ELCRec(**config["model"]).fit(out=config["out"], **config["fit"])
+
+
+def _mistake(error: Exception) -> ElcrecError:
+    """What a worker said, if it was the caller's mistake."""
+    for failure in getattr(error, "worker_failures", {}).values():
+        cause: BaseException | None = failure
+        while cause is not None:
+            if isinstance(cause, ElcrecError) and "another process" not in str(cause):
+                return cause
+            cause = getattr(cause, "cause", None) or cause.__cause__
+    return RunError("a worker has stopped: see what it said above, then go on with --resume")
+
+
+class _Scorer:
+    """Makes lists for batches of users; loads the run once."""
+
+    def __init__(self, run: str, k: int, wishes: dict[str, Any]) -> None:
+        from elcrec.recommender import ELCRec
+
+        self.model, self.k, self.wishes = ELCRec.load(run, "auto"), k, wishes
+
+    def __call__(self, batch: Any) -> Any:
+        import polars as pl
+
+        users = pl.Series(pl.from_arrow(batch.column("user_id")))
+        return self.model.recommend(users, self.k, **self.wishes).to_arrow()
+
+
+def recommend_on_ray(workers: int, run: str | Path, out: str | Path, k: int = 10, **wishes: Any) -> int:
+    """Lists for all users of a run, as Parquet files in a folder.
+
+    Args:
+        workers: How many score side by side; each loads the run.
+        run: Run folder, on a disk that all workers see.
+        out: A new folder, on such a disk; it appears when all is done.
+        k: Items a user.
+        wishes: See :meth:`elcrec.ELCRec.recommend`.
+
+    Returns:
+        Rows written: the columns of :meth:`elcrec.ELCRec.recommend`.
+
+    Raises:
+        RunError: No run, or ``out`` is there already.
+    """
+    from elcrec.runs.run_folder import RunFolder
+    from elcrec.storage import publish_folder
+
+    run, out = Path(run).resolve(), Path(out).resolve()
+    if out.exists():
+        raise RunError(f"{out} is there already: choose a new folder for the lists")
+    folder = RunFolder(run)
+    users = folder.learnt_from(folder.interactions()).frame.select("user_id").unique(maintain_order=True)
+    with _cluster(workers) as ray:
+        beside = out.with_name(f".{out.name}.tmp")
+        shutil.rmtree(beside, ignore_errors=True)
+        batches = -(-len(users) // ROWS_A_BATCH)
+        lists = (
+            ray.data.from_arrow(users.to_arrow())
+            .repartition(max(workers, min(batches, 8 * workers)))
+            .map_batches(
+                _Scorer,
+                fn_constructor_args=(str(run), k, wishes),
+                batch_format="pyarrow",
+                batch_size=ROWS_A_BATCH,
+                concurrency=workers,
+            )
+        )
+        try:
+            lists.write_parquet(str(beside))
+            rows = int(ray.data.read_parquet(str(beside)).count())
+            publish_folder(beside, out)
+        finally:
+            shutil.rmtree(beside, ignore_errors=True)
+    return rows

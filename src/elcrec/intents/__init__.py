@@ -1,0 +1,1 @@
+"""Intents: who has which, what they are, what they are called, and what they are worth."""

@@ -1,0 +1,57 @@
+"""Histories through the encoder, a block of similar lengths at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from elcrec.data.batches import Padding, TokenBatch, lay_out
+from elcrec.data.histories import HistoryBatch
+from elcrec.model.network import ELCRecNetwork
+
+LEAST_ROWS = 4
+"""Fewer rows than this are filled up: matrix products of very few rows are rounded otherwise, and what somebody is
+recommended must not depend on who else is asked about."""
+USER_ROWS = 1024
+BEHAVIOUR_ROWS = 512
+
+
+def user_vectors(network: ELCRecNetwork, histories: HistoryBatch) -> Tensor:
+    """The vector each history is ranked with, [Q, D]; only real positions are encoded.
+
+    Args:
+        network: In evaluation mode.
+        histories: One or more.
+    """
+    return _encode(network.encode_users, histories, network.max_seq_len, "skip", USER_ROWS)
+
+
+def behaviour_embeddings(network: ELCRecNetwork, histories: HistoryBatch) -> Tensor:
+    """What intents are assigned by, [Q, D], with the model's own padding.
+
+    Args:
+        network: In evaluation mode.
+        histories: One or more.
+    """
+    return _encode(network.encode_behaviour, histories, network.max_seq_len, network.padding, BEHAVIOUR_ROWS)
+
+
+@torch.no_grad()
+def _encode(
+    encode: Callable[[TokenBatch], Tensor], histories: HistoryBatch, max_seq_len: int, padding: Padding, rows: int
+) -> Tensor:
+    """One vector a history, float [Q, D]; ``encode`` gives those of a batch, in its caller's row order."""
+    encoded, places = [], []
+    for at_B in histories.shortest_first(rows):
+        item_BW, length_B = histories.at(at_B).items(limit=max_seq_len)
+        missing = max(0, LEAST_ROWS - len(at_B))
+        item_BW = torch.cat([item_BW, item_BW[:1].expand(missing, -1)])
+        length_B = torch.cat([length_B, length_B.new_ones(missing)])
+        encoded.append(encode(lay_out(item_BW, length_B, max_seq_len, padding))[: len(at_B)])
+        places.append(at_B)
+    sorted_QD = torch.cat(encoded).float()
+    vector_QD = torch.empty_like(sorted_QD)
+    vector_QD[torch.cat(places)] = sorted_QD
+    return vector_QD

@@ -1,0 +1,211 @@
+"""What the report shows, gathered from a model as plain values."""
+
+from __future__ import annotations
+
+import base64
+import datetime
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from elcrec.intents.user_map import Points
+from elcrec.runs.run_files import package_version
+
+if TYPE_CHECKING:
+    from elcrec.recommender import ELCRec
+
+ITEMS = 12
+EXAMPLES = 5
+RECOMMENDED = 5
+MIX = 4
+LONGEST_JOURNEY = 50
+MOST_DOTS = 30_000
+EDGE = 65535
+METRICS = ("hit_rate@5", "ndcg@5", "hit_rate@10", "ndcg@10", "hit_rate@20", "ndcg@20")
+
+
+def report_document(
+    model: ELCRec, title: str, n_journeys: int = 60, say: Callable[[str], None] = lambda text: None
+) -> dict[str, Any]:
+    """The document that :func:`elcrec.report.page.render_report` shows.
+
+    Args:
+        model: Trained or imported.
+        title: Heading.
+        n_journeys: Users shown with history, intents and recommendations: those who have most of an intent, taken
+            in turn from the intents by size.
+        say: Told what is being done.
+    """
+    health = model.intent_health()
+    say("placing users on the map")
+    point_U2 = model.user_map()
+    users = model.user_intents().with_row_index("number")
+    shown_U = evenly(len(users))
+    say("describing intents")
+    strongest = _strongest(model, users)
+    shown = _shown_users(strongest, n_journeys)
+    return {
+        "title": title,
+        "made": datetime.date.today().isoformat(),
+        "elcrec": package_version(),
+        "model": _model(model),
+        "health": {"n_intents": model.settings.n_intents, **health},
+        "curves": [_curve(record) for record in model.history],
+        "trend_labels": model.trend_periods,
+        "intents": _intents(model, users["intent"].to_numpy(), point_U2, strongest),
+        "map": {
+            "n": len(shown_U),
+            "x": packed(point_U2[shown_U, 0] * EDGE),
+            "y": packed(point_U2[shown_U, 1] * EDGE),
+            "intent": packed(users["intent"].to_numpy()[shown_U]),
+        },
+        "journeys": _journeys(model, shown),
+    }
+
+
+def _model(model: ELCRec) -> dict[str, Any]:
+    summary = model.log.summary()
+    return {
+        "recipe": model.recipe,
+        "seed": model.settings.seed,
+        "n_users": summary["users"],
+        "n_items": len(model.items),
+        "n_events": summary["rows"],
+        **{name: None if summary[name] is None else summary[name].split(" ")[0] for name in ("first", "last")},
+        "best_epoch": model.metrics.get("best_epoch"),
+        "epochs": model.metrics.get("epochs"),
+        "imported_from": model.metrics.get("imported_from"),
+        "metrics": {
+            part: {name: model.metrics[part][name] for name in METRICS}
+            for part in ("valid", "test")
+            if part in model.metrics
+        },
+    }
+
+
+def _curve(record: dict[str, Any]) -> dict[str, Any]:
+    intents = record["intents"]
+    return {
+        "epoch": record["epoch"],
+        "losses": {name: value for name, value in record["losses"].items() if value != 0},
+        "valid": record["valid"]["ndcg@20"],
+        **{name: intents[name] for name in ("used", "effective", "largest_share")},
+    }
+
+
+def evenly(n: int) -> npt.NDArray[np.int64]:
+    """Which of n users are drawn: all, or evenly many of more than can be."""
+    return np.arange(0, n, max(1, -(-n // MOST_DOTS)))
+
+
+def packed(values: npt.NDArray[Any]) -> str:
+    """Whole numbers 0 to 65535, each two bytes, lowest first, as base64."""
+    return base64.b64encode(np.ascontiguousarray(values.astype("<u2")).tobytes()).decode()
+
+
+def _strongest(model: ELCRec, users: pl.DataFrame) -> dict[int, list[Any]]:
+    """The users who have most of each intent, of those with a history worth showing."""
+    length = model.log.frame.group_by("user_id").len()
+    frame = (
+        users.join(length, on="user_id")
+        .sort([pl.col("len") >= 4, "weight", "number"], descending=[True, True, False])
+        .group_by("intent", maintain_order=True)
+        .agg(pl.col("user_id").head(EXAMPLES))
+    )
+    return dict(frame.iter_rows())
+
+
+def _shown_users(strongest: dict[int, list[Any]], most: int) -> list[Any]:
+    """Users in turn: everybody's first of each intent, then the seconds, up to ``most``."""
+    turns = [user for place in range(EXAMPLES) for people in strongest.values() for user in people[place : place + 1]]
+    step = max(1, len(strongest) // max(1, most))
+    spread = turns[: len(strongest)][::step] + turns[len(strongest) :]
+    return list(dict.fromkeys(spread))[:most]
+
+
+def _intents(
+    model: ELCRec, intent_U: npt.NDArray[np.int64], point_U2: Points, strongest: dict[int, list[Any]]
+) -> list[dict[str, Any]]:
+    titles = {} if model.catalogue is None else model.catalogue.titles()
+    middle = {intent: np.median(point_U2[intent_U == intent], axis=0) for intent in np.unique(intent_U).tolist()}
+    unit_KD = model.network.centers.weight.detach()
+    cosine_KK = model.network.centers.cosines(unit_KD).cpu()
+    rows = []
+    for row in model.intents(ITEMS).iter_rows(named=True):
+        intent = row["intent"]
+        x, y = middle.get(intent, (None, None))
+        rows.append(
+            {
+                **{name: row[name] for name in ("intent", "name", "users", "share", "cosine", "margin", "trend")},
+                "flags": [flag.removesuffix("s") for flag in row["flags"]],
+                "x": None if x is None else round(float(x), 4),
+                "y": None if y is None else round(float(y), 4),
+                "items": [
+                    {"item": _exact(item), "title": titles.get(item), "users": users, "lift": lift}
+                    for item, users, lift in zip(row["items"], row["item_users"], row["lifts"], strict=True)
+                ],
+                "attributes": [
+                    {"attribute": attribute, "share": users / row["users"], "lift": lift}
+                    for attribute, users, lift in zip(
+                        row["attributes"], row["attribute_users"], row["attribute_lifts"], strict=True
+                    )
+                ],
+                "nearest": [
+                    {"intent": other, "cosine": round(float(cosine_KK[intent, other]), 4)} for other in row["nearest"]
+                ],
+                "examples": [_exact(user) for user in strongest.get(intent, [])],
+            }
+        )
+    return rows
+
+
+def _exact(item: Any) -> Any:
+    """An id as a page can hold it: whole numbers beyond 2^53 as text."""
+    return str(item) if isinstance(item, int) and abs(item) >= 2**53 else item
+
+
+def _journeys(model: ELCRec, users: list[Any]) -> list[dict[str, Any]]:
+    if not users:
+        return []
+    titles = {} if model.catalogue is None else model.catalogue.titles()
+    mixes = model.user_intents(users, top=min(MIX, model.settings.n_intents)).partition_by("user_id", as_dict=True)
+    lists = model.recommend(users, RECOMMENDED, explain=True).partition_by("user_id", as_dict=True)
+    journeys = []
+    for user in users:
+        whole = model.intent_timeline(user)
+        timeline = whole.tail(LONGEST_JOURNEY)
+        listed = lists.get((user,))
+        journeys.append(
+            {
+                "user": _exact(user),
+                "total": whole.height,
+                "intents": mixes[(user,)].select("intent", "weight").to_dicts(),
+                "events": [
+                    {
+                        "item": _exact(row["item_id"]),
+                        "title": titles.get(row["item_id"]),
+                        "time": None if row.get("timestamp") is None else str(row["timestamp"]),
+                        "intent": row["intent"],
+                        "weight": row["weight"],
+                    }
+                    for row in timeline.iter_rows(named=True)
+                ],
+                "recommendations": []
+                if listed is None
+                else [
+                    {
+                        **row,
+                        "item_id": _exact(row["item_id"]),
+                        "item": _exact(row["item_id"]),
+                        "title": titles.get(row["item_id"]),
+                        "because": [_exact(item) for item in row["because"]],
+                        "because_titles": [titles.get(item) for item in row["because"]],
+                    }
+                    for row in listed.drop("user_id").iter_rows(named=True)
+                ],
+            }
+        )
+    return journeys

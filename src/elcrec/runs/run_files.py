@@ -1,0 +1,138 @@
+"""What the files of a run hold, and how they are written to a folder."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from torch import Tensor
+
+from elcrec.config import Settings
+from elcrec.data.catalogue import Catalogue
+from elcrec.data.interactions import Interactions
+from elcrec.data.vocabulary import Vocabulary
+from elcrec.intents.matching import NamedIntents
+from elcrec.runs.manifest import MANIFEST
+from elcrec.storage import read_tensors, write_frame, write_json, write_tensors, write_text
+
+FORMAT = 3
+
+
+def package_version() -> str:
+    """The installed version, or ``unknown`` when run from a source tree."""
+    try:
+        return importlib.metadata.version("elcrec")
+    except importlib.metadata.PackageNotFoundError:
+        return "unknown"
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known before training.
+
+    Attributes:
+        recipe: Name or path.
+        settings: Resolved.
+        log: The whole log.
+        items: The vocabulary of what is learnt from.
+        data: Fingerprint of the log.
+        catalogue: What is known about the items.
+        earlier: Intents of an earlier model, whose names are to be carried over.
+    """
+
+    recipe: str
+    settings: Settings
+    log: Interactions
+    items: Vocabulary
+    data: str
+    catalogue: Catalogue | None = None
+    earlier: NamedIntents | None = None
+
+    def write(self, folder: Path) -> None:
+        """A file each.
+
+        Raises:
+            RunError: They cannot be written.
+        """
+        document = {
+            "format": FORMAT,
+            "elcrec": package_version(),
+            "manifest": MANIFEST,
+            "recipe": self.recipe,
+            "data": self.data,
+            "log": "whole",
+            "n_items": len(self.items),
+            "settings": self.settings.model_dump(),
+        }
+        write_json(folder / "config.json", document)
+        write_frame(folder / "interactions.parquet", self.log.frame)
+        numbers = range(self.items.first, self.items.first + len(self.items))
+        index = pl.Series("item_index", numbers, dtype=pl.Int64)
+        write_frame(folder / "vocabulary.parquet", pl.DataFrame([index, self.items.ids.alias("item_id")]))
+        if self.catalogue is not None:
+            write_frame(folder / "items.parquet", self.catalogue.frame)
+        if self.earlier is not None:
+            write_earlier(folder / "earlier.safetensors", self.earlier)
+
+
+@dataclass(frozen=True)
+class Results:
+    """What training gives.
+
+    Attributes:
+        weights: The best.
+        metrics: Of validation and test, ...
+        history: One record an epoch.
+        card: The model card.
+        names: Given to intents.
+    """
+
+    weights: dict[str, Tensor]
+    metrics: dict[str, Any]
+    history: list[dict[str, Any]]
+    card: str
+    names: dict[int, str]
+
+    def write(self, folder: Path) -> None:
+        """A file each, but for the weights.
+
+        Raises:
+            RunError: They cannot be written.
+        """
+        write_names(folder, self.names)
+        write_history(folder, self.history)
+        write_json(folder / "metrics.json", self.metrics)
+        write_text(folder / "README.md", self.card)
+
+
+def write_history(folder: Path, history: list[dict[str, Any]]) -> None:
+    """One line an epoch."""
+    write_text(folder / "history.jsonl", "".join(json.dumps(record) + "\n" for record in history))
+
+
+def write_names(folder: Path, names: dict[int, str]) -> None:
+    """The names people gave to intents; no file where there are none."""
+    if names:
+        document = {"names": {str(intent): name for intent, name in sorted(names.items())}}
+        write_json(folder / "intents.json", document)
+
+
+def write_earlier(path: Path, earlier: NamedIntents) -> None:
+    """What it takes to find an earlier model's intents again among those that are being learnt."""
+    tensors = {"index": earlier.index_S, "items": earlier.item_SD, "centers": earlier.center_KD}
+    write_tensors(path, tensors, {str(intent): name for intent, name in sorted(earlier.names.items())})
+
+
+def read_earlier(path: Path) -> NamedIntents:
+    """What :func:`write_earlier` wrote.
+
+    Raises:
+        RunError: It is missing or damaged.
+    """
+    tensors, names = read_tensors(path)
+    given = {int(intent): name for intent, name in names.items()}
+    return NamedIntents(tensors["index"], tensors["items"], tensors["centers"], given)

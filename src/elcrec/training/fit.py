@@ -1,0 +1,222 @@
+"""Training from a log to a run: from scratch, or on from an interruption."""
+
+from __future__ import annotations
+
+import warnings
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+
+from elcrec.config import Settings
+from elcrec.data.by_settings import read_log
+from elcrec.data.catalogue import Catalogue
+from elcrec.data.dataset import Dataset
+from elcrec.data.files import fingerprint
+from elcrec.data.histories import HistoryBatch
+from elcrec.errors import DataWarning, RunError, SettingsError
+from elcrec.evaluation.evaluator import Evaluator
+from elcrec.evaluation.repeats import repeat_share, repeat_warning
+from elcrec.fitted import FittedModel
+from elcrec.intents.assignment import IntentAssigner
+from elcrec.intents.intents import Intents
+from elcrec.intents.matching import NamedIntents
+from elcrec.model.network import ELCRecNetwork
+from elcrec.runs.run import Run, known_of, read_run
+from elcrec.runs.run_folder import RunFolder
+from elcrec.training.checkpoint import Progress
+from elcrec.training.distributed import Team, joined
+from elcrec.training.loop import Reporter, seeded, train
+from elcrec.training.report import SilentReporter, TerminalReporter
+
+
+@dataclass(frozen=True)
+class Start:
+    """What a training is asked for.
+
+    Attributes:
+        recipe: Name or path.
+        settings: Resolved.
+        device: Where to train.
+        data: File, table or :class:`elcrec.Interactions`.
+        format: Format of a data file.
+        items: Item metadata, anything :meth:`elcrec.data.catalogue.Catalogue.read` takes; None: none.
+        names_from: Intents of an earlier model, whose given names are carried over.
+        out: Run folder to write; None: none.
+        resume: Go on with an interrupted training in ``out``.
+        overwrite: Replace a run in ``out``.
+        progress: Show progress, or the reporter that is told.
+    """
+
+    recipe: str
+    settings: Settings
+    device: torch.device
+    data: Any
+    format: str | None = None
+    items: Any = None
+    names_from: Intents | None = None
+    out: RunFolder | None = None
+    resume: bool = False
+    overwrite: bool = False
+    progress: bool | Reporter = True
+
+
+def fit(start: Start) -> Run:
+    """Train; see :meth:`elcrec.ELCRec.fit`.
+
+    Returns:
+        The run; of several processes the main one's has metrics.
+
+    Raises:
+        DataError: The log cannot be used.
+        RunError: ``out`` holds another run, is being written by another process, or cannot be written.
+    """
+    with joined(start.device) as team:
+        with start.out.locked() if start.out is not None and team.is_main else nullcontext():
+            return _Training(start, team).run()
+
+
+@dataclass
+class _Training:
+    """One training, in one of its processes."""
+
+    start: Start
+    team: Team
+    reporter: Reporter = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.reporter = reporter_of(self.start.progress, self.team.is_main)
+
+    def run(self) -> Run:
+        start, settings = self.start, self.start.settings
+        if self.team.size > 1 and start.device.type == "cuda" and settings.item_updates == "touched":
+            raise SettingsError("item_updates=touched (recipe large) on several GPUs: sums of such gradients need CPUs")
+        whole = read_log(start.data, start.format, settings)
+        catalogue = None if start.items is None else Catalogue.read(start.items)
+        recipe, work, resumes = start.recipe, start.out, False
+        if start.out is not None:
+            mark = fingerprint(whole.frame)
+            work, resumes, recipe = self.team.broadcast_object(lambda: self._where_to_train(start.out, mark))
+            if work is None:
+                return read_run(start.out, start.device)
+        dataset = Dataset.of(whole, settings, start.device, catalogue)
+        dataset.split.learners()
+        dataset.split.targets("valid")
+        if self.team.is_main:
+            warn_of_repeats(dataset, settings)
+        # Better now than after the training.
+        earlier = None if start.names_from is None else start.names_from.seen_by(dataset.items)
+        self.reporter.log(dataset.log.summary())
+        if work is not None and self.team.is_main:
+            if resumes:
+                dataset, earlier = self._begun_with(work, dataset, earlier)
+            else:
+                work.begin(known_of(recipe, settings, dataset, earlier))
+        state, network = self._train(work, dataset)
+        return self._finish(work, Run(recipe, self._intents(network, dataset, earlier), state.history), state)
+
+    def _train(self, work: RunFolder | None, dataset: Dataset) -> tuple[Progress, ELCRecNetwork]:
+        """From fresh weights, or from the checkpoint in a folder."""
+        settings, device = self.start.settings, self.start.device
+        with seeded(settings.seed, 0, device):
+            network = ELCRecNetwork(settings, len(dataset.items)).to(device)
+        checkpoint = None if work is None else work.checkpoint
+        on_epoch = work.write_history if work is not None and self.team.is_main else None
+        return train(network, dataset.split, settings, self.reporter, checkpoint, on_epoch, self.team), network.eval()
+
+    def _intents(self, network: ELCRecNetwork, dataset: Dataset, earlier: NamedIntents | None) -> Intents:
+        intents = Intents(IntentAssigner(FittedModel(self.start.settings, network, dataset)))
+        if earlier is not None:
+            intents.carry_names(earlier)
+        return intents
+
+    def _finish(self, work: RunFolder | None, run: Run, state: Progress) -> Run:
+        """Judge the model, and write it where a folder is given."""
+        metrics = {"best_epoch": state.best_epoch, "epochs": len(state.history), "train_seconds": state.seconds}
+        run = replace(run, metrics={**metrics, **(results_of(run.intents) if self.team.is_main else {})})
+        out = self.start.out
+        if out is None or work is None or not self.team.is_main:
+            return run
+        work.finish(run.results())
+        if work != out:
+            out.adopt_training()
+        return replace(run, saved_as=out.weights_mark())
+
+    def _where_to_train(self, folder: RunFolder | None, mark: str) -> tuple[RunFolder | None, bool, str]:
+        """The folder to train in, whether a training goes on there, and its recipe; no folder: nothing is left to do.
+
+        A run that is there answers until the new one is whole.
+
+        Raises:
+            RunError: It holds another run.
+        """
+        assert folder is not None
+        recipe = self.start.recipe
+        if self.start.overwrite or not folder.started:
+            return (folder.training if folder.finished else folder), False, recipe
+        if not self.start.resume:
+            left = " (go on with --resume)"
+            state = "a finished run" if folder.finished else f"an unfinished training{left}"
+            state += f" and an unfinished training that is to replace it{left}" if folder.training.started else ""
+            raise RunError(f"{folder.path} holds {state}: choose another --out, or replace it with --overwrite")
+        unfinished = folder.unfinished
+        recipe = self._check_same(unfinished or folder, mark)
+        if unfinished is not None and unfinished.finished:  # only the switch was missing
+            folder.adopt_training()
+            return None, False, recipe
+        return unfinished, unfinished is not None, recipe
+
+    def _check_same(self, folder: RunFolder, mark: str) -> str:
+        """The recipe of a folder; raise unless ``fit`` may go on there."""
+        document = folder.config()
+        if document.get("data") != mark:
+            raise RunError(f"{folder.path} learns from other data: resume with the same file, or use --overwrite")
+        theirs, ours = document["settings"].model_dump(), self.start.settings.model_dump()
+        changed = [f"{name} {theirs[name]!r} -> {ours[name]!r}" for name in ours if ours[name] != theirs[name]]
+        if changed:
+            raise RunError(f"{folder.path} has other settings ({', '.join(changed)}): resume without them")
+        if not folder.finished:
+            folder.check_start()
+        return str(document.get("recipe"))
+
+    def _begun_with(
+        self, work: RunFolder, dataset: Dataset, earlier: NamedIntents | None
+    ) -> tuple[Dataset, NamedIntents | None]:
+        """Items and earlier intents that an interrupted training began with; those given again must be the same.
+
+        Raises:
+            RunError: They are others.
+        """
+        kept, items = work.earlier(), work.catalogue()
+        again = "go on without, or start anew with --overwrite"
+        given = dataset.catalogue
+        if self.start.items is not None and not (items and given and items.frame.equals(given.frame)):
+            raise RunError(f"{work.path} began with other items, or none (items, --items): {again}")
+        if self.start.names_from is not None and not (earlier and earlier.equals(kept)):
+            raise RunError(f"{work.path} began with other names, or none (names_from, --names-from): {again}")
+        return replace(dataset, catalogue=items), kept
+
+
+def results_of(intents: Intents) -> dict[str, Any]:
+    """Metrics of both parts and the health of the intents, on the model's own log."""
+    most = intents.fitted.settings.judged_users
+    return {**Evaluator(intents.fitted).results(), "intents": intents.health(most)}
+
+
+def reporter_of(progress: bool | Reporter, is_main: bool = True) -> Reporter:
+    """The reporter; only the main process reports to people."""
+    if isinstance(progress, bool) or not is_main:
+        return TerminalReporter() if progress and is_main else SilentReporter()
+    return progress
+
+
+def warn_of_repeats(dataset: Dataset, settings: Settings) -> None:
+    """Say where held-out items cannot be found: those of the test, or of validation where there is no test."""
+    split = dataset.split
+    part = "test" if bool((split.test_U >= 0).any()) else "valid"
+    user_Q, target_Q = split.targets(part, settings.judged_users, settings.seed)
+    share = repeat_share(HistoryBatch(split.item_N, split.start_U[user_Q], target_Q))
+    note = repeat_warning(share, settings.exclude_seen)
+    if note is not None:
+        warnings.warn(note, DataWarning, stacklevel=5)

@@ -1,0 +1,88 @@
+"""Incremental training: on from new events, instead of from scratch."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from dataclasses import replace
+from typing import Any
+
+import torch
+
+from elcrec.data.by_settings import read_new
+from elcrec.data.catalogue import Catalogue
+from elcrec.data.dataset import Dataset
+from elcrec.data.interactions import Interactions
+from elcrec.errors import DataWarning, SettingsError
+from elcrec.fitted import FittedModel
+from elcrec.intents.assignment import IntentAssigner
+from elcrec.intents.intents import Intents
+from elcrec.runs.run import Run
+from elcrec.training.checkpoint import Progress
+from elcrec.training.fit import reporter_of, results_of, warn_of_repeats
+from elcrec.training.increment import step_share, train_on
+from elcrec.training.loop import Reporter, seeded
+from elcrec.training.warm_start import extend_vocabulary
+
+
+def partial_fit(run: Run, data: Any, epochs: int, progress: bool | Reporter, format: str | None, items: Any) -> Run:
+    """Learn on from new events; see :meth:`elcrec.ELCRec.partial_fit`.
+
+    Returns:
+        The new run; the given one where nothing is new, with other metadata and a note in its metrics.
+
+    Raises:
+        DataError: The events cannot be used, or do not fit the log.
+        SettingsError: ``epochs`` is below 1, or several processes were started.
+    """
+    fitted, settings = run.fitted, run.fitted.settings
+    if epochs < 1:
+        raise SettingsError(f"epochs={epochs}: ask for one or more")
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise SettingsError("learning on (partial_fit, --from) is done by one process: start it without torchrun")
+    described = fitted.catalogue if items is None else Catalogue.read(items).over(fitted.catalogue)
+    newer = read_new(data, format, settings)
+    whole = fitted.dataset.whole_log.joined(newer)
+    added = len(whole) - len(fitted.dataset.whole_log)
+    if added == 0:
+        return _unchanged(run, newer, None if items is None else described)
+    dataset = Dataset.of(whole, settings, fitted.device, described)
+    before_V = torch.from_numpy(fitted.items.indices(dataset.items.ids, unknown="skip")).to(fitted.device)
+    warn_of_repeats(dataset, settings)
+    with seeded(settings.seed, 0, fitted.device):
+        network = extend_vocabulary(fitted.network, settings, before_V, dataset.split)
+    share = step_share(max(len(dataset.log) - len(fitted.log), 0), len(dataset.log))
+    state = train_on(network, dataset.split, settings, epochs, reporter_of(progress), share)
+    intents = Intents(IntentAssigner(FittedModel(settings, network.eval(), dataset)), run.intents.given_names)
+    if settings.intent_learning == "em":
+        intents.given_names = {}
+        intents.carry_names(run.intents.seen_by(dataset.items))
+    return _continued(run, intents, state, {"new_events": added, "known_events": len(newer) - added}, share)
+
+
+def _continued(run: Run, intents: Intents, state: Progress, events: dict[str, int], share: float) -> Run:
+    """The run after incremental training, judged."""
+    before, now, done = run.fitted, intents.fitted, len(run.history)
+    history = [*run.history, *({**record, "epoch": done + record["epoch"]} for record in state.history)]
+    metrics = {
+        "best_epoch": done + state.best_epoch if state.best_epoch else run.metrics.get("best_epoch", 0),
+        "epochs": len(history),
+        "train_seconds": run.metrics.get("train_seconds", 0.0) + state.seconds,
+        "learnt_on": {
+            **events,
+            "new_users": len(now.users) - len(before.users),
+            "new_items": len(now.items) - len(before.items),
+            "step": share,
+        },
+        **results_of(intents),
+    }
+    return Run(run.recipe, intents, history, metrics)
+
+
+def _unchanged(run: Run, newer: Interactions, described: Catalogue | None) -> Run:
+    """The same run, where the log holds all events already."""
+    note = f"nothing new: all {len(newer):,} events are in the log already; the model stays what it was"
+    warnings.warn(note, DataWarning, stacklevel=4)
+    learnt_on = {"new_events": 0, "known_events": len(newer), "new_users": 0, "new_items": 0, "step": 0.0}
+    run = replace(run, metrics={**run.metrics, "learnt_on": learnt_on})
+    return run if described is None else run.described(run.fitted.described(described))
