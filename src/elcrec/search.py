@@ -55,6 +55,7 @@ class ItemSearch(NamedTuple):
         n_cells = max(1, min(int(CELLS * math.sqrt(n_items)), n_items // 32))
         index = faiss.IndexIVFFlat(faiss.IndexFlatIP(width), width, n_cells, faiss.METRIC_INNER_PRODUCT)
         index.cp.niter, index.cp.max_points_per_centroid = PASSES, SAMPLE_PER_CELL
+        index.cp.min_points_per_centroid = 1  # with fewer faiss writes its own warning between our lines
         index.train(vectors)
         index.add(vectors)
         search = cls(index, _mark(vectors))

@@ -35,6 +35,11 @@ def test_the_best_of_many_items_are_found_with_their_scores() -> None:
     assert bool((scores.diff(dim=1) <= 0).all())
 
 
+def test_an_index_of_few_items_is_made_without_a_word(capfd: pytest.CaptureFixture[str]) -> None:
+    ItemSearch.build(torch.randn(100, 8), torch.randn(5, 8))
+    assert capfd.readouterr() == ("", "")
+
+
 def test_of_few_items_all_are_looked_at(model: ELCRec) -> None:
     exact, near = model.recommend(k=10), model.recommend(k=10, approximate=True)
     assert near["user_id"].equals(exact["user_id"])
