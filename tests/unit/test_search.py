@@ -48,6 +48,14 @@ def test_of_few_items_all_are_looked_at(model: ELCRec) -> None:
     assert model.search_quality()["recall"] > 0.99
 
 
+def test_where_everybody_has_seen_everything_nothing_is_missed(tmp_path: Path) -> None:
+    log = pl.DataFrame(
+        [(user, item) for user in range(6) for item in (0, 1, 2, 0)], ["user_id", "item_id"], orient="row"
+    )
+    ELCRec(seed=1, **{**SMALL, "epochs": 1, "n_intents": 2}).fit(log, tmp_path / "run", progress=False)
+    assert run_cli("index", tmp_path / "run", "--json").document()["recall"] == 1
+
+
 def test_what_was_seen_is_left_out_and_lists_may_be_short(model: ELCRec) -> None:
     everything = model.items.ids.to_list()
     seen = everything[:-4]
