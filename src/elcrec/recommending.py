@@ -19,7 +19,7 @@ from elcrec.errors import SettingsError
 from elcrec.evaluation.ranking import SCORE_ROWS, Wish, best_items, top_items, user_vectors
 from elcrec.evaluation.scanning import HalfTable
 from elcrec.explain.attribution import Attribution, attribute, intent_weights
-from elcrec.explain.calibration import CANDIDATES, calibrate
+from elcrec.explain.calibration import calibrate, n_candidates
 from elcrec.explaining import Explaining
 from elcrec.policy import STRENGTH, Policy
 from elcrec.search import ItemSearch, recall
@@ -62,8 +62,9 @@ class Recommending(Explaining):
                 somebody known to have one of the intents; at 1 the user's own taste no longer counts.
             exclude_intents: Score without what the user has of these intents.
             strength: The dial of ``intents``, 0 to 1.
-            diversify: 0 to 1: how far the list follows the mix of the user's intents instead of the scores, see
-                :func:`elcrec.explain.calibration.calibrate`; ranks are then places in that list.
+            diversify: 0 to 1: how far the list follows the mix of the user's intents instead of the scores; the k items
+                are chosen from the 100 or 2 k best, see :func:`elcrec.explain.calibration.calibrate`; ranks are then
+                places in that list.
             approximate: For large catalogues: look into an index instead of scoring every item, see
                 :class:`elcrec.search.ItemSearch`; for plain lists. Scores are exact, a few items may be missed.
 
@@ -303,7 +304,7 @@ class Recommending(Explaining):
             parts = attribute(vector_QD, cosine_QK, unit_KD).without(policy.excluded, unit_KD)
             user_QD = parts.user_QD if len(policy.excluded) else vector_QD
         if policy.diversify > 0:
-            wanted = max(policy.k, CANDIDATES)
+            wanted = n_candidates(policy.k)
         seen, wish, table_DV = policy.exclude_seen, policy.wish, self._table_DV
         item_QK, score_QK = best_items(
             self.network, *at, wanted, length, seen, user_QD, wish, table_DV, half=self._half_table

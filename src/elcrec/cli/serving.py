@@ -121,8 +121,7 @@ def events(
 ) -> None:
     """Write the events that a server keeps, as a log for the next training."""
     from elcrec.recommender import ELCRec
-    from elcrec.serving.events_file import events_as_log
-    from elcrec.serving.store import open_store
+    from elcrec.serving.events_file import events_kept_at
     from elcrec.storage import write_atomically
 
     if out.suffix not in (".parquet", ".csv"):
@@ -130,12 +129,8 @@ def events(
     place = store or beside(run)
     if "://" not in place and not Path(place).exists():
         raise SettingsError(f"no events at {place}: say with --store where the server keeps them")
-    model, kept = ELCRec.load(run, "cpu"), open_store(place)
-    try:
-        kept.adopt(model.clock.kind)
-        frame, left_out = events_as_log(model, kept.everything())
-    finally:
-        kept.close()
+    model = ELCRec.load(run, "cpu")
+    frame, left_out = events_kept_at(place, model)
     if out.suffix == ".csv" and "timestamp" in model.log.frame and model.clock.unit == "ns":
         raise SettingsError(f"--out {out}: CSV would cut the nanoseconds of this log; name it .parquet")
     if left_out:

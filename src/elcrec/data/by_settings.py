@@ -40,7 +40,7 @@ def read_new(data: Any, format: str | None, settings: Settings) -> Interactions:
     if isinstance(data, Interactions):
         return data
     exported = all(_header(one) in EXPORTED for one in (data if isinstance(data, list | tuple) else [data]))
-    asked = Layout(format, missing="keep") if exported else layout(format, settings)
+    asked = Layout(format, missing="keep", exact=True) if exported else layout(format, settings)
     return Interactions.understood(understand(data, replace(asked, event_ids=True)))
 
 

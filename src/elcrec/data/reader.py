@@ -47,6 +47,8 @@ class Layout:
             words such as ``None`` as ids.
         encoding: Of text that is not UTF-8.
         event_ids: Read the column ``event_id``, where there is one.
+        exact: Text ids are what they say, also where they look like lists, totals or numbers with a point: elcrec
+            wrote them.
     """
 
     format: str | None = None
@@ -58,6 +60,7 @@ class Layout:
     missing: Missing = "refuse"
     encoding: str | None = None
     event_ids: bool = False
+    exact: bool = False
 
     @property
     def by_role(self) -> dict[str, str | None]:
@@ -281,10 +284,11 @@ def _validated(column: pl.Series, role: str, parts: Sequence[Raw], layout: Layou
         return event_ids(column)
     if role == "timestamp":
         return validate_times(column, layout.time_format, found).alias(role)
-    if role == "user_id":
+    if role == "user_id" and not layout.exact:
         refuse_totals(column, found)
-    refuse_several(column, found)
-    ids = validate_ids(column, parts[0].untyped, found)
+    if not layout.exact:
+        refuse_several(column, found)
+    ids = validate_ids(column, parts[0].untyped and not layout.exact, found)
     return ids.alias(role)
 
 
