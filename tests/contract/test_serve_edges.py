@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 import socket
 import sqlite3
 import time
@@ -131,6 +132,45 @@ def test_who_goes_before_the_end_breaks_nothing(served: Served) -> None:
         with connect(served) as asking:
             asking.sendall(b'POST /v1/recommend HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{"us')
     assert served.post("/v1/recommend", {"user_id": "a"})["fallback"] == "popular"
+
+
+def answers(told: bytes) -> list[int]:
+    return [int(status) for status in re.findall(rb"HTTP/1\.1 (\d+) ", told)]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "status"),
+    [
+        (b"\x00\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nX: " + b"x" * 9000 + b"\r\n\r\n", 431),
+        (b"GET / HTTP/1.1\r\nHo", 408),
+        (b"POST /v1/recommend HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{", 408),
+        (b"POST /v1/recommend HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", 400),
+    ],
+)
+def test_what_was_asked_before_a_mistake_is_answered_first(served: Served, wrong: bytes, status: int) -> None:
+    body = b'{"user_id": "a", "k": 1}'
+    one = b"POST /v1/recommend HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
+    with connect(served) as asking:
+        asking.sendall(one + one + wrong)
+        told = everything(asking)
+    assert answers(told) == [200, 200, status]
+    assert told.count(b'"fallback":"popular"') == 2
+
+
+def test_so_many_requests_of_a_connection_wait_for_answers_and_no_more(served: Served) -> None:
+    one = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    with connect(served) as asking:
+        asking.sendall(one * 90)
+        told = b""
+        while told.count(b"HTTP/1.1 200") < 90:
+            told += asking.recv(65536)
+        with contextlib.suppress(OSError):
+            asking.sendall(one * 3000)
+        told = everything(asking)
+    assert answers(told)[-1] == 503
+    assert 100 <= len(answers(told)) < 200
+    assert b"read their answers first" in told
 
 
 def test_one_connection_too_many_is_refused(served: Served) -> None:
