@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from cli_runner import contents, run_cli
+from elcrec.serving.store import open_store
 from served import Served, shop_run
 
 PATIENCE = 60
@@ -274,6 +275,31 @@ def test_ready_is_only_who_can_keep_events(run: Path, tmp_path: Path) -> None:
         until = time.monotonic() + PATIENCE
         while server.client.get("/readyz").status_code != 200:
             assert time.monotonic() < until
+
+
+def test_a_store_that_another_server_has_taken_over_gets_no_event(run: Path, tmp_path: Path) -> None:
+    place = tmp_path / "kept.sqlite"
+    told = {"events": [{"user_id": "a", "item_id": "tent pegs"}]}
+    with Served(run, "--store", place) as server:
+        other = open_store(str(place))
+        other.adopt("numbers")
+        assert "no event would be kept" in server.get("/readyz", 503)
+        assert "another server's" in server.post("/v1/events", told, 409)
+        other.adopt("moments")
+        other.close()
+        server.get("/readyz")
+        assert server.post("/v1/events", told)["stored"] == 1
+        messages = [line["error"] for line in server.lines() if line["event"] == "store unusable"]
+    assert all("keeps numbers as times, and the log of the run has moments" in error for error in messages)
+
+
+def test_who_only_reads_an_empty_store_does_not_take_it_over(run: Path, tmp_path: Path) -> None:
+    place = tmp_path / "kept.sqlite"
+    store = open_store(str(place))
+    store.adopt("numbers")
+    assert "holds no events" in run_cli("events", run, "--store", place, "--out", tmp_path / "new.csv").complaint()
+    store.check()
+    store.close()
 
 
 def test_keys_are_read_again_when_the_run_is(run: Path, tmp_path: Path) -> None:

@@ -132,8 +132,10 @@ def events(
         raise SettingsError(f"no events at {place}: say with --store where the server keeps them")
     model, kept = ELCRec.load(run, "cpu"), open_store(place)
     try:
-        kept.adopt(model.clock.kind)
-        frame, left_out = events_as_log(model, kept.everything())
+        every = list(kept.everything())
+        if every:  # of an empty one, a server may have said what it will hold
+            kept.adopt(model.clock.kind)
+        frame, left_out = events_as_log(model, every)
     finally:
         kept.close()
     if out.suffix == ".csv" and "timestamp" in model.log.frame and model.clock.unit == "ns":

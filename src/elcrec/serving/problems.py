@@ -20,7 +20,7 @@ KNOWN = {
     403: "Not allowed here",
     404: "No such thing",
     408: "Too slow",
-    409: "The run or the keys cannot be used",
+    409: "The run, the keys or the store cannot be used",
     413: "Too large, or too much work",
     415: "A page's request that is no JSON",
     421: "Another host is meant",

@@ -46,6 +46,7 @@ class SqliteStore:
             SettingsError: It is no such store, or cannot be opened.
         """
         self._path = path
+        self._kind: Kind | None = None
         self._mine = threading.local()
         self._all: list[sqlite3.Connection] = []
         self._lock = threading.Lock()
@@ -93,16 +94,22 @@ class SqliteStore:
         """Keep times of this kind from now on."""
         with self._transaction() as connection:
             row = connection.execute("SELECT times FROM meaning").fetchone()
-            if row == (kind,):
-                return
             if row is not None and connection.execute("SELECT 1 FROM event LIMIT 1").fetchone() is not None:
-                raise of_other_kind(self._path, row[0], kind)
-            connection.execute("DELETE FROM meaning")
-            connection.execute("INSERT INTO meaning VALUES (?)", (kind,))
+                self._see_kind(connection, kind)
+            if row != (kind,):
+                connection.execute("DELETE FROM meaning")
+                connection.execute("INSERT INTO meaning VALUES (?)", (kind,))
+        self._kind = kind
+
+    def _see_kind(self, connection: sqlite3.Connection, kind: Kind | None) -> None:
+        row = connection.execute("SELECT times FROM meaning").fetchone()
+        if row is not None and kind is not None and row[0] != kind:
+            raise of_other_kind(self._path, row[0], kind)
 
     def write(self, events: Sequence[Event]) -> list[bool]:
         """Keep events in one transaction."""
         with self._transaction() as connection:
+            self._see_kind(connection, self._kind)
             statement = "INSERT OR IGNORE INTO event (event_id, user_id, item_id, time) VALUES (?, ?, ?, ?)"
             return [connection.execute(statement, event).rowcount == 1 for event in events]
 
@@ -142,6 +149,7 @@ class SqliteStore:
         self._connection.execute("SELECT 1 FROM event LIMIT 1").fetchone()
         if writing:
             with self._transaction() as connection:
+                self._see_kind(connection, self._kind)
                 (version,) = connection.execute("PRAGMA user_version").fetchone()
                 connection.execute(f"PRAGMA user_version={version}")
 
