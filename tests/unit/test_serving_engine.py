@@ -9,6 +9,7 @@ import pytest
 
 from elcrec import ELCRec
 from elcrec.errors import RunError
+from elcrec.run_folder import RunFolder
 from elcrec.serving.contracts import Wishes
 from elcrec.serving.engine import Asked, Engine, Made, Snapshot
 from elcrec.serving.options import Options
@@ -79,6 +80,34 @@ def test_names_of_other_workers_are_kept(live: Path) -> None:
     asyncio.run(ask())
 
 
+def test_nobody_names_between_reading_and_writing(live: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    options = Options(live, "unused")
+    one, two = Snapshot.load(options), Snapshot.load(options)
+    read = two.model.read_names
+
+    def meanwhile(path: Path) -> None:
+        with pytest.raises(RunError, match="being written"):
+            one.rename(1, "Rain")
+        read(path)
+
+    monkeypatch.setattr(two.model, "read_names", meanwhile)
+    two.rename(2, "Sun")
+    one.rename(1, "Rain")
+    assert ELCRec.load(live).given_names == {1: "Rain", 2: "Sun"}
+
+
+def test_a_name_is_not_given_to_a_run_that_took_the_place_of_ours(live: Path) -> None:
+    snapshot = Snapshot.load(Options(live, "unused"))
+    shutil.copytree(live.parent / "new", live, dirs_exist_ok=True)
+    new = ELCRec.load(live)
+    new.rename_intents({5: "Given in the new run"})
+    new.write_names(live)
+    with pytest.raises(RunError, match="has changed since it was loaded: reload first"):
+        snapshot.rename(1, "Rain")
+    assert ELCRec.load(live).given_names == {5: "Given in the new run"}
+    assert snapshot.model.given_names == {}
+
+
 def test_a_name_is_read_again_without_another_model(live: Path) -> None:
     async def ask() -> None:
         engine = engine_on(live)
@@ -116,7 +145,7 @@ def test_a_name_that_cannot_be_kept_is_not_given(live: Path, monkeypatch: pytest
         raise RunError("read-only")
 
     snapshot = Snapshot.load(Options(live, "unused"))
-    monkeypatch.setattr(snapshot.model, "write_names", fail)
+    monkeypatch.setattr(RunFolder, "write_names", fail)
     with pytest.raises(RunError):
         snapshot.rename(1, "Rain")
     assert snapshot.model.given_names == {}

@@ -15,6 +15,7 @@ import msgspec
 import torch
 
 from elcrec.errors import RunError, SettingsError, UnknownIdError
+from elcrec.run_folder import RunFolder
 from elcrec.serving.contracts import Map, Wishes
 from elcrec.serving.health import StoreHealth
 from elcrec.serving.options import Options
@@ -118,14 +119,22 @@ class Snapshot:
         self.stamp = self.stamp._replace(names=names)
 
     def rename(self, intent: int, name: str) -> None:
-        """Name an intent, here and on disk."""
-        self.model.read_names(self.run)  # another worker may have named one
-        self.model.rename_intents({intent: name})
-        try:
-            self.model.write_names(self.run)
-        except RunError:
-            self.model.read_names(self.run)
-            raise
+        """Name an intent, here and on disk.
+
+        Raises:
+            RunError: The run cannot be written, or holds another model by now: its intents are others.
+        """
+        folder = RunFolder(self.run)
+        with folder.locked():
+            if stamp_of(self.run).model != self.stamp.model:
+                raise RunError(f"the run in {self.run} has changed since it was loaded: reload first")
+            self.model.read_names(self.run)  # another worker may have named one
+            self.model.rename_intents({intent: name})
+            try:
+                folder.write_names(self.model.given_names)
+            except RunError:
+                self.model.read_names(self.run)
+                raise
         self.stamp = self.stamp._replace(names=stamp_of(self.run).names)
 
     @cached_property
