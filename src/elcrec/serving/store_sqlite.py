@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 import time
@@ -47,6 +48,7 @@ class SqliteStore:
         """
         self._path = path
         self._kind: Kind | None = None
+        self._file: tuple[int, int] | None = None
         self._mine = threading.local()
         self._all: list[sqlite3.Connection] = []
         self._lock = threading.Lock()
@@ -60,10 +62,24 @@ class SqliteStore:
                 connection.execute(f"PRAGMA user_version={FORMAT}")
         except sqlite3.Error as error:
             raise SettingsError(f"--store {path} cannot be used: {error}") from error
+        self._file = self._there
+        if self._file is None:
+            raise SettingsError(f"--store {path} is no file: name one")
+
+    @property
+    def _there(self) -> tuple[int, int] | None:
+        """Tells the file of our name from others; None where there is none."""
+        try:
+            found = os.stat(self._path)
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
 
     @property
     def _connection(self) -> sqlite3.Connection:
-        """This thread's own."""
+        """This thread's own; none where what it writes would be in a file that nobody opens again."""
+        if self._file is not None and self._file != self._there:
+            raise sqlite3.OperationalError(f"{self._path} was removed or replaced while in use: restart the server")
         connection: sqlite3.Connection | None = getattr(self._mine, "connection", None)
         if connection is None:
             connection = sqlite3.connect(
