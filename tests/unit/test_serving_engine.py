@@ -4,6 +4,7 @@ import asyncio
 import shutil
 import weakref
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,8 @@ from elcrec import ELCRec
 from elcrec.errors import RunError
 from elcrec.run_folder import RunFolder
 from elcrec.serving.contracts import Wishes
-from elcrec.serving.engine import Asked, Engine, Made, Snapshot
+from elcrec.serving.engine import Asked, Engine, Made, Snapshot, stamp_of
+from elcrec.serving.metrics import Metrics
 from elcrec.serving.options import Options
 from elcrec.serving.store import open_store, shown
 from served import shop_run
@@ -185,3 +187,25 @@ def test_passwords_of_stores_are_not_shown() -> None:
     assert shown("rediss://me:secret@host/0") == "rediss://me:…@host/0"
     assert shown("redis://host:6379/0") == "redis://host:6379/0"
     assert shown("runs/shop.events.sqlite") == "runs/shop.events.sqlite"
+
+
+def test_a_file_that_goes_while_it_is_looked_at_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names, look = tmp_path / "intents.json", Path.stat
+
+    def last_look(path: Path, **how: Any) -> Any:
+        found = look(path, **how)
+        if path == names:
+            names.unlink()
+        return found
+
+    names.touch()
+    with monkeypatch.context() as looking:
+        looking.setattr(Path, "stat", last_look)
+        found = stamp_of(tmp_path).names
+    assert len(found) <= 1
+    assert stamp_of(tmp_path).names == ()
+
+
+def test_metrics_of_a_worker_that_goes_meanwhile_are_left_out(tmp_path: Path) -> None:
+    (tmp_path / "7.prom").symlink_to("gone")
+    assert "elcrec_model" in Metrics(tmp_path).text("version", {})

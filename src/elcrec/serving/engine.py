@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import time
 from collections.abc import Callable, Sequence
@@ -204,8 +205,12 @@ def stamp_of(run: Path) -> Stamp:
     """As the files are now."""
 
     def marks(names: Sequence[str]) -> tuple[tuple[int, int, int], ...]:
-        found = [path.stat() for name in names if (path := run / name).exists()]
-        return tuple((status.st_ino, status.st_mtime_ns, status.st_size) for status in found)
+        found = []
+        for name in names:
+            with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+                status = (run / name).stat()
+                found.append((status.st_ino, status.st_mtime_ns, status.st_size))
+        return tuple(found)
 
     return Stamp(marks(RUN_FILES), marks(["intents.json"]))
 
