@@ -413,3 +413,5 @@ def test_what_cannot_be_served_is_said_in_a_line(run: Path, tmp_path: Path) -> N
     assert "--store" in run_cli("serve", run, "--store", "ftp://nowhere", "--port", 0).complaint()
     assert "--store" in run_cli("serve", run, "--store", tmp_path, "--port", 0).complaint()
     assert "--unknown-user" in run_cli("serve", run, "--unknown-user", "magic").complaint()
+    assert "--allow-host" in run_cli("serve", run, "--allow-host", "https://shop.example", "--port", 0).complaint()
+    assert "--cors" in run_cli("serve", run, "--cors", "https://shop.example/", "--port", 0).complaint()

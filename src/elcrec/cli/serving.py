@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -144,7 +145,8 @@ def events(
 
 def beside(run: Path) -> str:
     """Where a server keeps events, unless told otherwise."""
-    return f"{str(run).rstrip('/')}.events.sqlite"
+    named = run if run.name not in ("", "..") else Path(os.path.abspath(run))  # "." has no place beside it
+    return f"{named}.events.sqlite"
 
 
 @commands.command(epilog="Example:\n\n  elcrec export runs/shop --format onnx --out shop-onnx")

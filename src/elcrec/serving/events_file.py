@@ -44,8 +44,10 @@ def events_kept_at(place: str, model: ELCRec) -> Exported:
     remedy = "see that its server answers" if "://" in place else "restore a copy, or save what sqlite3 can .recover"
     refusal = f"--store {shown(place)} cannot be read"
     with closing(open_store(place)) as store, decoding(lambda why: SettingsError(f"{refusal} ({why}): {remedy}")):
-        store.adopt(model.clock.kind)
-        return events_as_log(model, store.everything())
+        every = list(store.everything())
+        if every:  # of an empty one, a server may have said what it will hold
+            store.adopt(model.clock.kind)
+        return events_as_log(model, every)
 
 
 def events_as_log(model: ELCRec, events: Iterable[Event]) -> Exported:
