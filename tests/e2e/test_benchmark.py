@@ -437,3 +437,30 @@ def test_a_run_whose_process_is_killed_is_named(tmp_path: Path, monkeypatch: pyt
     shop_csv(tmp_path)
     monkeypatch.setattr("elcrec.benchmark.study.execute", die)
     assert "was killed" in count(tmp_path, '"shop-300-1.csv"').complaint()
+
+
+def test_a_run_that_diverges_is_an_outcome_and_the_others_are_done(tmp_path: Path, quick: None) -> None:
+    shop_csv(tmp_path)
+    bad = '[[rows]]\nrecipe = "default"\nname = "wild"\nset = { learning_rate = 1e30, epochs = 1, epoch_steps = 2 }\n'
+    after = '[[rows]]\nrecipe = "markov"\n'
+    outcome = count(tmp_path, '"shop-300-1.csv"', bad + after)
+    assert outcome.code == 2
+    assert [document["recipe"] for document in counted(tmp_path).values()] == ["markov", "popularity"]
+    assert "markov" in outcome.out
+    last = outcome.err.splitlines()[-1]
+    assert "elcrec: 1 of 3 runs have no result" in last
+    assert "lower learning_rate" in last
+    assert count(tmp_path, '"shop-300-1.csv"', bad + after).err.count("there already") == 2
+    assert "no result (" in count(tmp_path, '"shop-300-1.csv"', bad + after, "--only", "1e+30").complaint()
+
+
+def test_what_may_surprise_in_a_run_is_said_in_a_line(tmp_path: Path) -> None:
+    frame = pl.DataFrame({"user_id": [f"u{at // 6}" for at in range(60)], "item_id": ["a", "b", "c"] * 20})
+    frame.write_csv(tmp_path / "again.csv")
+    row = '[[rows]]\nrecipe = "default"\nset = { epochs = 1, epoch_steps = 2, embedding_dim = 16, n_intents = 2 }\n'
+    text = COUNTED.format(data='"again.csv"', more="") + row
+    (tmp_path / "count.toml").write_text(text)
+    command = [sys.executable, "-m", "elcrec.cli", "benchmark", "count.toml", "--out", "out", "--only", "epochs"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert "\nwarning: 100.0% of the held-out items" in done.stderr
+    assert "DataWarning" not in done.stderr
