@@ -464,3 +464,40 @@ def test_what_may_surprise_in_a_run_is_said_in_a_line(tmp_path: Path) -> None:
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
     assert "\nwarning: 100.0% of the held-out items" in done.stderr
     assert "DataWarning" not in done.stderr
+
+
+def test_a_result_that_does_not_count_is_named_in_the_plan(
+    tmp_path: Path, quick: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop_csv(tmp_path)
+    assert count(tmp_path, '"shop-300-1.csv"', "", "--dry-run", "--json").document()[0]["instead"] is None
+    count(tmp_path, '"shop-300-1.csv"')
+    [(name, kept)] = counted(tmp_path).items()
+    path = tmp_path / "count" / f"{name}.json"
+
+    def instead() -> str | None:
+        [planned] = count(tmp_path, '"shop-300-1.csv"', "", "--dry-run", "--json").document()
+        assert planned["done"] == (planned["instead"] is None)
+        return planned["instead"]
+
+    assert instead() is None
+    monkeypatch.setattr("elcrec.benchmark.key.package_version", lambda: "9.9.9")
+    monkeypatch.setattr("elcrec.benchmark.results.package_version", lambda: "9.9.9")
+    assert instead() == f"{name}: made by elcrec {kept['versions']['elcrec']}"
+    monkeypatch.undo()
+    monkeypatch.setattr("elcrec.benchmark.study._in_a_process", execute)
+    path.write_text(json.dumps({**kept, "key": "0", "settings": {**kept["settings"], "k_core": 3}, "data": "d"}))
+    assert instead() == f"{name}: k_core was 3, of another log"
+    without = {field: value for field, value in kept.items() if field not in ("key", "data", "settings")}
+    path.write_text(json.dumps(without))
+    assert "neither a hash of its log nor its settings" in str(instead())
+    assert f"not done by {name}" in count(tmp_path, '"shop-300-1.csv"').err
+    (tmp_path / "count" / "ranks" / f"{name}.parquet").unlink()
+    assert instead() == f"{name}: its ranks are missing"
+
+
+def test_names_are_listed_whole(tmp_path: Path, quick: None) -> None:
+    shop_csv(tmp_path)
+    outcome = count(tmp_path, '"shop-300-1.csv"', '[[rows]]\nrecipe = "markov"\nset = { k_core = 2 }\n', "--dry-run")
+    assert "…" not in outcome.out
+    assert "seed0" in outcome.out

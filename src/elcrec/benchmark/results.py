@@ -15,6 +15,7 @@ from elcrec.baselines import BASELINES
 from elcrec.benchmark.plan import Run
 from elcrec.benchmark.suite import changes
 from elcrec.errors import RunError
+from elcrec.run_folder import package_version
 from elcrec.storage import read_json
 
 SHOWN = ("hit_rate@5", "ndcg@5", "hit_rate@10", "ndcg@10", "hit_rate@20", "ndcg@20")
@@ -145,6 +146,33 @@ class Shelf:
         """Whether the run's result is there, as a row of this study."""
         ours = (run.key, run.row, run.data.name, suite)
         return any((each["key"], each["row"], each["dataset"], each["suite"]) == ours for each in self.documents)
+
+    def instead(self, run: Run, suite: str) -> str | None:
+        """Result of the run's row, data set and seed that is there, and why it is not the run's; None where none is."""
+        if self.done(run, suite):
+            return None
+        ours = (run.row, run.data.name, run.seed, suite)
+        found = [
+            each
+            for each in (*self.uncounted, *self.documents)
+            if (row_of(each), each["dataset"], each["seed"], each["suite"]) == ours
+        ]
+        return f"{found[-1]['name']}: {_difference(found[-1], run)}" if found else None
+
+
+def _difference(document: Document, run: Run) -> str:
+    """Why a result is not one of a run."""
+    version = document["versions"].get("elcrec")
+    if "key" not in document:
+        return f"made by elcrec {version}, it holds neither a hash of its log nor its settings: perhaps another run"
+    if document["key"] == run.key:
+        return "its ranks are missing"
+    before = {**document["settings"], "noise": document["noise"]}
+    now = {**run.deciding, "noise": run.noise}
+    parts = [f"{name} was {before.get(name)!r}" for name in now if before.get(name) != now[name]]
+    parts += ["of another log"] if document["data"] != run.content else []
+    parts += [f"made by elcrec {version}"] if version != package_version() else []
+    return ", ".join(parts) or f"of recipe {document['recipe']}"
 
 
 def row_of(document: Document) -> str:

@@ -77,6 +77,8 @@ def run_study(
             say(f"{begun}: taken over from {source[0].folder.name}")
             continue
         say(begun)
+        if instead := ours.instead(run, suite.name):
+            say(f"  not done by {instead}")
         try:
             document = _in_a_process(run, suite.name, folder, work, progress, device)
         except (TrainingError, MemoryError, RuntimeError) as error:

@@ -253,8 +253,16 @@ def benchmark(
     runs = [] if tables else planned_runs(study, suite.parent, only)
     if dry_run:
         there = Shelf.of(folder, [run.name for run in runs], say)
-        planned = [{"row": run.row, "run": run.name, "done": there.done(run, study.name)} for run in runs]
-        print_rows(pl.DataFrame(planned), as_json)
+        planned = [
+            {
+                "row": run.row,
+                "run": run.name,
+                "done": there.done(run, study.name),
+                "instead": there.instead(run, study.name),
+            }
+            for run in runs
+        ]
+        print_rows(pl.DataFrame(planned, infer_schema_length=None), as_json)
         return
     failed = {} if tables else run_study(study, runs, folder, work / study.name, say, device=device)
     if failed and len(failed) == len(runs):
