@@ -136,6 +136,8 @@ def test_impossible_trials_are_said_and_a_search_of_nothing_else_ends_in_a_line(
         ("[seed]\nlow = 1\nhigh = 9", "--seed"),
         ("[exclude_seen]\nchoices = [true, false]", "changes what is judged"),
         ("[k_core]\nlow = 1\nhigh = 5", "changes what is judged"),
+        ("[epochs]\nlow = 1\nhigh = 3000000000", "below 2147483648"),
+        ("[epochs]\nchoices = [99999999999999999999]", "below 2147483648"),
         ("[n_layers]\nlow = 1" + "0" * 5000 + "\nhigh = 2", "not valid TOML"),
         ("a = " + "[" * 20_000, "not valid TOML"),
     ],
