@@ -254,3 +254,16 @@ def test_a_search_of_another_version_is_another_search(search: Path, monkeypatch
     tune(search, "--trials", 1)
     monkeypatch.setattr("elcrec.tuning.package_version", lambda: "9.9.9")
     assert "another search" in tune(search, "--trials", 1).complaint()
+
+
+@pytest.mark.parametrize(
+    ("space", "says"),
+    [
+        ('[dropout]\nlow = "a"\nhigh = 0.2', "dropout.low: write a number"),
+        ("[dropout]\nchoices = [[0.1]]", "dropout.choices.0: write a number, a text, true or false"),
+        ("[dropout]\nlow = inf\nhigh = 2", "dropout.low: Input should be a finite number"),
+    ],
+)
+def test_a_value_of_no_kind_is_said_once(search: Path, space: str, says: str) -> None:
+    (search / "space.toml").write_text(space)
+    assert tune(search).complaint() == f"space {search / 'space.toml'}: {says}"

@@ -20,12 +20,12 @@ from elcrec.benchmark.noise import with_noise
 from elcrec.benchmark.plan import Run, planned_runs
 from elcrec.benchmark.results import SHOWN, current, ranks_path, read_result
 from elcrec.benchmark.run import side_by_side
-from elcrec.benchmark.suite import Suite
+from elcrec.benchmark.suite import Suite, read_suite
 from elcrec.benchmark.summary import accuracy_table, lines_of
 from elcrec.config import Settings, resolve
 from elcrec.data.interactions import Interactions
 from elcrec.data.prepared import prepare
-from elcrec.errors import DataError, ElcrecError, RunError
+from elcrec.errors import DataError, ElcrecError, RunError, SettingsError
 from elcrec.evaluation.significance import gains
 
 # ------------------------------------------------------------------ keys
@@ -356,3 +356,24 @@ def test_a_run_says_what_it_is(log: Path) -> None:
     assert isinstance(run, Run)
     assert run.deciding == {**resolve("default").model_dump(), "epochs": 3}
     assert run.key == result_key(run.content, "trained", run.deciding, run.noise)
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        ("seeds = []", "seeds: write at least one"),
+        ("seeds = 1", "seeds: write a list: [...]"),
+        ("seeds = [1.5]", "seeds.0: Input should be a valid integer"),
+        (
+            "[[rows]]\nrecipe = 'default'\nset = { seed = 1 }",
+            "row 2: seed is no setting of a row: write seeds = [1, 2, 3]",
+        ),
+    ],
+)
+def test_a_mistake_in_a_suite_is_said_once(tmp_path: Path, more: str, says: str) -> None:
+    rows = "[[rows]]\nrecipe = 'default'\n"
+    text = f"{rows}{more}" if more.startswith("[[") else f"{more}\n{rows}"
+    (tmp_path / "s.toml").write_text(f"name = 's'\ndata = ['x.csv']\n{text}\n")
+    with pytest.raises(SettingsError) as refusal:
+        read_suite(tmp_path / "s.toml")
+    assert str(refusal.value) == f"suite {tmp_path / 's.toml'}: {says}"
