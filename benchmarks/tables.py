@@ -62,7 +62,8 @@ INTRO = {
     "scaling": "Seconds an epoch with validation, one and two processes of one thread each, in turns: median (least "
     "to most). [Several processes](distributed.md). `python benchmarks/scaling.py DATA`",
     "search": "Approximate search beside exact, one thread; catalogues beyond the run's own are its item vectors drawn "
-    "again with noise. [Large catalogues](large-catalogues.md). `python benchmarks/search.py RUN`",
+    "again with noise. Half precision first: before the bound of its rounding was made a tenth wider (2026-11-28). "
+    "[Large catalogues](large-catalogues.md). `python benchmarks/search.py RUN`",
     "large": "A made-up company's log through the command line, recipe `large`: time and peak memory of every step. "
     "`python benchmarks/large.py --work FOLDER`",
     "partial": "Learning on from new events (`partial_fit`) beside learning everything anew and not learning at all, "

@@ -350,11 +350,28 @@ def test_a_row_with_other_settings_is_not_a_seed_more(tmp_path: Path, quick: Non
     outcome = count(tmp_path, '"shop-300-1.csv"', row.format(15), "--json")
     assert "left out of the tables: 1 results of other settings" in outcome.err
     assert [line["seeds"] for line in outcome.document()] == [[0], [0]]
-    assert "results of several settings" in count(tmp_path, '"shop-300-1.csv"', row.format(15), "--tables").complaint()
-    # Before anything is run, not after.
-    outcome = count(tmp_path, '"shop-300-1.csv"', row.format(15), "--only", "popularity")
-    assert "results of several settings" in outcome.complaint()
-    assert "there already" not in outcome.err
+    # What the suite has now is shown, whichever of its runs were asked for.
+    for option in (("--tables",), ("--only", "popularity")):
+        again = count(tmp_path, '"shop-300-1.csv"', row.format(15), *option, "--json")
+        assert again.document() == outcome.document()
+    # Of settings that nothing was run with, none are taken for them.
+    refused = count(tmp_path, '"shop-300-1.csv"', row.format(7), "--only", "popularity")
+    assert "results of several settings" in refused.complaint()
+    assert "there already" not in refused.err
+
+
+def test_tables_say_when_a_row_has_changed_since(tmp_path: Path, quick: None) -> None:
+    shop_csv(tmp_path)
+    row = '[[rows]]\nrecipe = "markov"\nname = "m"\nset = {{ min_item_count = {} }}\n'
+    count(tmp_path, '"shop-300-1.csv"', row.format(5))
+    outcome = count(tmp_path, '"shop-300-1.csv"', row.format(15), "--tables")
+    assert outcome.code == 0
+    assert "1 results of other settings than the suite has now" in outcome.err
+    assert "has now" not in count(tmp_path, '"shop-300-1.csv"', row.format(5), "--tables").err
+    # A suite of another version is shown as far as it can be.
+    outcome = count(tmp_path, '"shop-300-1.csv"', row.format(5).replace("min_item_count", "mini"), "--tables")
+    assert outcome.code == 0
+    assert "the suite cannot be run" in outcome.err
 
 
 OTHER_COLUMNS = """

@@ -18,7 +18,7 @@ from elcrec.benchmark import provenance
 from elcrec.benchmark.key import content_hash, result_key
 from elcrec.benchmark.noise import with_noise
 from elcrec.benchmark.plan import Run, planned_runs
-from elcrec.benchmark.results import SHOWN, current, ranks_path, read_result
+from elcrec.benchmark.results import SHOWN, current, outdated, ranks_path, read_result, row_and_settings
 from elcrec.benchmark.run import side_by_side
 from elcrec.benchmark.suite import Suite, read_suite
 from elcrec.benchmark.summary import accuracy_table, lines_of
@@ -211,8 +211,10 @@ def test_a_row_is_never_a_mixture() -> None:
     kept, left_out = current([*seeds, *older])
     assert (names(kept), names(left_out)) == (["s1", "s2", "b"], ["o1", "o3"])
     other = result("t1", settings={"n_layers": 2, "seed": 1})
-    assert names(current([*seeds, other], wanted=["t1"])[0]) == ["b", "t1"]
-    assert names(current([*seeds, other], wanted=["s1", "s2"])[0]) == ["s1", "s2", "b"]
+    wanted = [row_and_settings("a", "default", {"n_layers": n, "seed": 7}, 0.0) for n in (1, 2)]
+    assert names(current([*seeds, other], wanted[1:])[0]) == ["b", "t1"]
+    assert names(current([*seeds, other], wanted[:1])[0]) == ["s1", "s2", "b"]
+    assert outdated([*seeds, other], wanted[:1]) == ["b", "t1"]
     with pytest.raises(RunError, match="results of several settings"):
         current([*seeds, other])
     assert names(current([*seeds, result("again", key="s1")])[0]) == ["s1", "s2", "b"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -194,6 +194,23 @@ def by_data(documents: Iterable[Document]) -> dict[tuple[str, str], list[Documen
     return grouped
 
 
+def row_and_settings(row: str, recipe: str, settings: Mapping[str, Any], noise: float) -> str:
+    """What the results of a row's seeds have in common, of a run as of a result."""
+    # A recipe is known by its settings; two baselines may have the same.
+    known = recipe if recipe in BASELINES else ""
+    return str((row, known, sorted({**settings, "seed": None}.items(), key=str), noise))
+
+
+def planned(runs: Iterable[Run]) -> set[str]:
+    """What :func:`current` is to prefer: rows and their settings as they are now."""
+    return {row_and_settings(run.row, run.recipe, run.deciding, run.noise) for run in runs}
+
+
+def outdated(documents: Iterable[Document], wanted: Collection[str]) -> list[str]:
+    """Names of results that have a key and are of other settings than their row has now."""
+    return [each["name"] for each in documents if "key" in each and _settings_of(each) not in wanted]
+
+
 def current(documents: list[Document], wanted: Collection[str] = ()) -> tuple[list[Document], list[Document]]:
     """Results that may stand in one table, and those that may not: a row is one thing with several seeds.
 
@@ -201,16 +218,16 @@ def current(documents: list[Document], wanted: Collection[str] = ()) -> tuple[li
 
     Args:
         documents: See :func:`read_results`.
-        wanted: Keys of the runs as they are planned now.
+        wanted: See :func:`planned`.
 
     Raises:
         RunError: Which ones are meant cannot be told.
     """
     left_out: list[str] = []
     for (dataset, _), some in by_data(documents).items():
-        rows: dict[str, dict[str, list[Document]]] = defaultdict(lambda: defaultdict(list))
+        rows: dict[str, dict[Any, list[Document]]] = defaultdict(lambda: defaultdict(list))
         for each in some:
-            rows[row_of(each)][_but_the_seed(each)].append(each)
+            rows[row_of(each)][_kind(each)].append(each)
         for row, kinds in rows.items():
             ordered = sorted(kinds.values(), key=lambda kind: _rank(kind, wanted))
             if len(ordered) > 1 and _rank(ordered[-1], wanted) == _rank(ordered[-2], wanted):
@@ -227,12 +244,15 @@ def current(documents: list[Document], wanted: Collection[str] = ()) -> tuple[li
     )
 
 
-def _but_the_seed(document: Document) -> str:
-    settings = {**(document.get("settings") or document["overrides"]), "seed": None}
-    # A recipe is known by its settings, where they are there; two baselines may have the same.
-    recipe = document["recipe"] if "key" not in document or document["recipe"] in BASELINES else ""
-    what = (recipe, sorted(settings.items(), key=str), document.get("noise", 0.0))
-    return str((*what, document["versions"].get("elcrec"), "key" in document))
+def _settings_of(document: Document) -> str:
+    settings, noise = document.get("settings") or document["overrides"], document.get("noise", 0.0)
+    return row_and_settings(row_of(document), document["recipe"], settings, noise)
+
+
+def _kind(document: Document) -> tuple[Any, ...]:
+    """What has to be the same in all results of a row."""
+    keyed = "key" in document
+    return _settings_of(document), document["versions"].get("elcrec"), keyed or document["recipe"]
 
 
 def _twice(documents: list[Document]) -> list[str]:
@@ -249,4 +269,4 @@ def _twice(documents: list[Document]) -> list[str]:
 def _rank(kind: list[Document], wanted: Collection[str]) -> tuple[bool, bool, list[int]]:
     """Results that are wanted first, then those with a key, then the newest version."""
     version = [int(part) for part in re.findall(r"\d+", str(kind[0]["versions"].get("elcrec")))]
-    return any(each.get("key") in wanted for each in kind), "key" in kind[0], version
+    return "key" in kind[0] and _settings_of(kind[0]) in wanted, "key" in kind[0], version

@@ -7,19 +7,19 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from elcrec.benchmark.plan import Run
-from elcrec.benchmark.results import Document, Shelf, current, read_results, row_of
+from elcrec.benchmark.plan import Run, unread_runs
+from elcrec.benchmark.results import Document, Shelf, current, outdated, planned, read_results, row_of
 from elcrec.benchmark.run import execute, take_over
 from elcrec.benchmark.suite import Suite, row_names
 from elcrec.benchmark.summary import Line, accuracy_table, effort_table, html_page, lines_of, markdown
-from elcrec.errors import DataWarning, RunError, TrainingError, out_of_memory
+from elcrec.errors import DataWarning, RunError, SettingsError, TrainingError, out_of_memory
 from elcrec.recommender import resolve_device
 from elcrec.storage import make_folder, write_text
 
@@ -62,7 +62,7 @@ def run_study(
     others = [Shelf.of(folder.parent / name) for name in suite.reuse]
     ours = Shelf.of(folder, [run.name for run in runs], say)
     there = [each for each in (*ours.documents, *ours.uncounted) if each["suite"] == suite.name]
-    current(there, {run.key for run in runs})  # better now than after the last run
+    current(there, planned(unread_runs(suite)))  # better now than after the last run
     failed: dict[str, str] = {}
     for number, run in enumerate(runs, start=1):
         begun = f"{number}/{len(runs)} {run.name}"
@@ -141,7 +141,6 @@ def end_with_parent(parent: int) -> None:
 def study_lines(
     suite: Suite,
     folder: Path,
-    wanted: Collection[str] = (),
     say: Callable[[str], None] = lambda text: None,
 ) -> list[Line]:
     """The results there are, by data set and row, in the order of the suite.
@@ -149,8 +148,7 @@ def study_lines(
     Args:
         suite: The study.
         folder: Where its results are.
-        wanted: Keys of its runs as they are planned now; see :func:`elcrec.benchmark.results.current`.
-        say: Told of results that are left out.
+        say: Told of results that are left out, or are not of the suite as it is.
 
     Raises:
         RunError: There is none, one is damaged, or which ones are meant cannot be told.
@@ -159,14 +157,26 @@ def study_lines(
     ours = [each for each in documents if each["suite"] == suite.name]
     if foreign := len(documents) - len(ours):
         say(f"left out of the tables: {foreign} results in {folder} of another suite")
+    wanted = _planned(suite, say)
     kept, older = current(ours, wanted)
     if older:
         say(f"left out of the tables: {len(older)} results of other settings or versions ({older[0]['name']}, ...)")
     if not kept:
         raise RunError(f"{folder} holds no results of {suite.name}: run the suite")
+    if wanted and (stale := outdated(kept, wanted)):
+        say(f"in the tables: {len(stale)} results of other settings than the suite has now ({stale[0]}, ...): run it")
     place = {row: number for number, row in enumerate(row_names(suite))}
     kept.sort(key=lambda each: (each["dataset"], place.get(row_of(each), len(place)), each["seed"]))
     return lines_of(folder, kept, suite.against)
+
+
+def _planned(suite: Suite, say: Callable[[str], None]) -> set[str]:
+    """The rows as they are; nothing where they are of another version, whose results are shown all the same."""
+    try:
+        return planned(unread_runs(suite))
+    except SettingsError as error:
+        say(f"the suite cannot be run ({error}): of several results of a row, those of the newest version count")
+        return set()
 
 
 def study_markdown(about: str, lines: list[Line]) -> list[str]:

@@ -267,7 +267,7 @@ def benchmark(
     failed = {} if tables else run_study(study, runs, folder, work / study.name, say, device=device)
     if failed and len(failed) == len(runs):
         raise failure(failed, len(runs))
-    lines = study_lines(study, folder, {run.key for run in runs}, say)
+    lines = study_lines(study, folder, say)
     for path in write_pages(study, folder, lines, pictures(lines) if plots else []):
         say(f"written to {path}")
     if as_json:
