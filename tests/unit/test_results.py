@@ -274,6 +274,19 @@ def test_rows_are_compared_by_user_and_item(tmp_path: Path) -> None:
     assert "2 of 5 users" in " ".join(accuracy_table([line])[1][0])
 
 
+def test_rows_that_are_judged_otherwise_say_so(tmp_path: Path) -> None:
+    for name in ("ours", "theirs"):
+        ranks(tmp_path, name, {"u1": ("i1", 1 if name == "ours" else 3), "u2": ("i2", 2)})
+    documents = [
+        result(name, row=name, settings={"k_core": k_core, "n_layers": k_core, "seed": 1})
+        for name, k_core in (("theirs", 1), ("ours", 3))
+    ]
+    [_, line] = lines_of(tmp_path, documents)
+    assert line.compared is not None
+    assert line.compared.judged_by == ("k_core",)
+    assert "judged with other k_core" in " ".join(accuracy_table([line])[1][0])
+
+
 def test_rows_without_a_common_user_or_kind_of_id_are_not_compared(tmp_path: Path) -> None:
     ranks(tmp_path, "ours", {"1": ("i1", 1)})
     ranks(tmp_path, "theirs", {"2": ("i1", 2)})
