@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from cli_runner import SMALL_SETS, Outcome, run_cli, shop_csv, shop_log
 from elcrec.config import resolve
+from elcrec.lock import locked
 from elcrec.tuning import recipe_text
 
 SPACE = """
@@ -267,3 +268,10 @@ def test_a_search_of_another_version_is_another_search(search: Path, monkeypatch
 def test_a_value_of_no_kind_is_said_once(search: Path, space: str, says: str) -> None:
     (search / "space.toml").write_text(space)
     assert tune(search).complaint() == f"space {search / 'space.toml'}: {says}"
+
+
+def test_two_searches_in_one_folder_at_once_are_refused(search: Path) -> None:
+    tune(search, "--trials", 1)
+    with locked(search / "tuned"):
+        assert "is being written by process" in tune(search, "--trials", 2).complaint()
+    assert len(tune(search, "--trials", 2, "--json").document()["trials"]) == 2
