@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -21,6 +22,13 @@ from pydantic import (
 )
 
 from elcrec.errors import SettingsError
+
+
+def _fitting(value: Any) -> Any:
+    """A value of a setting, unless it is a whole number beyond what 32 bits hold."""
+    if isinstance(value, int) and value >= 2**31:
+        raise ValueError("use a number below 2147483648")
+    return value
 
 
 class Settings(BaseModel):
@@ -164,9 +172,7 @@ class Settings(BaseModel):
     @field_validator("*")
     @classmethod
     def _whole_numbers_fit(cls, value: Any) -> Any:
-        if isinstance(value, int) and value >= 2**31:
-            raise ValueError("use a number below 2147483648")
-        return value
+        return _fitting(value)
 
     @model_validator(mode="after")
     def _heads_divide_width(self) -> Settings:
@@ -288,12 +294,13 @@ def validate(values: Mapping[str, Any]) -> Settings:
 def check_value(name: str, value: Any) -> None:
     """Raise SettingsError unless a value is legal for one setting, whatever the others are."""
     field = Settings.model_fields[name]
-    asked: Any = Annotated[field.annotation, field]
+    asked: Any = Annotated[field.annotation, field, AfterValidator(_fitting)]
     kind: TypeAdapter[Any] = TypeAdapter(asked, config=ConfigDict(allow_inf_nan=False))
     try:
         kind.validate_python(value)
     except ValidationError as error:
-        raise SettingsError(f"{name}={value!r}: {error.errors()[0]['msg']}") from None
+        message = str(error.errors()[0]["msg"]).removeprefix("Value error, ")
+        raise SettingsError(f"{name}={value!r}: {message}") from None
 
 
 def parse_override(text: str) -> tuple[str, str]:

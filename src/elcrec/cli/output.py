@@ -79,7 +79,8 @@ def print_rows(frame: pl.DataFrame, as_json: bool) -> None:
     table = Table(box=None, header_style="bold")
     shown = [name for name in frame.columns if frame[name].null_count() < len(frame) or not len(frame)]
     for name in shown:
-        table.add_column(escape(name), justify="right" if frame[name].dtype.is_numeric() else "left")
+        # What does not fit goes on in the next line: an id or a name that was cut cannot be used.
+        table.add_column(escape(name), justify="right" if frame[name].dtype.is_numeric() else "left", overflow="fold")
     for row in frame.select(shown).iter_rows():
         table.add_row(*(escape(number(value)) for value in row))
     console().print(table)
