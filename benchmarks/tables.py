@@ -10,6 +10,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+import tables_integrity
 import tables_learning
 import tables_serving
 import tables_speed
@@ -73,6 +74,9 @@ INTRO = {
     "news and with a full one. `python benchmarks/increments.py DATA --users 6000 --out FOLDER`",
     "all-lists": "Lists for all users, `elcrec recommend --all`, of a model that was not trained: time and memory of "
     "the command. `python benchmarks/all_lists.py --out FOLDER`",
+    "reading": "What `Interactions.read` costs beside version 0.1.0, in turns, each reading a process of its own. "
+    "`python benchmarks/reading.py --against OTHER/src`",
+    "integrity": "Runs and files that are killed, damaged and written by two at once. [The run folder](run-folder.md).",
     "float32": "The runs of `accuracy` before the softmax multiplied in bfloat16 (commits in the table): nothing has "
     "changed beyond the spread. Kept to show that; `--set precision=float32`.",
     "before": "`default` as it was before smoothing and coming items (version of 2026-11-23, commits in the table), "
@@ -138,6 +142,8 @@ def _tables(name: str, intro: str, documents: list[dict[str, Any]]) -> list[str]
 
 
 TABLES = {
+    "reading": tables_integrity.reading,
+    "integrity": tables_integrity.integrity,
     "peers": tables_speed.peers,
     "serving": tables_serving.serving,
     "costs": tables_speed.costs,

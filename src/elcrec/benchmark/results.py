@@ -15,7 +15,7 @@ from elcrec.baselines import BASELINES
 from elcrec.benchmark.plan import Run
 from elcrec.benchmark.suite import changes
 from elcrec.errors import RunError
-from elcrec.run_folder import package_version
+from elcrec.run_files import package_version
 from elcrec.storage import read_json
 
 SHOWN = ("hit_rate@5", "ndcg@5", "hit_rate@10", "ndcg@10", "hit_rate@20", "ndcg@20")
