@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from elcrec.data.ids import MOST_ID_CHARACTERS, nameable
+from elcrec.data.ids import BLANKS, MOST_ID_CHARACTERS, nameable
 from elcrec.errors import DataError
 
 # What programs write where they know nothing.
@@ -17,10 +17,6 @@ MISSING = (
     *("", "NA", "N/A", "n/a", "#N/A", "#NA", "\\N", "<NA>", "<null>", "(null)", "[null]", "NaN", "-NaN", "-nan", "NaT"),
     *(spelt for word in _SPELT for spelt in (word, word.upper(), word.capitalize())),
     *("#NULL!", "#VALUE!", "#REF!", "#NAME?", "#DIV/0!"),
-)
-# White space, and what has no width: nobody sees it, nobody can type it.
-_BLANKS = "\t\n\x0b\x0c\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000\u200b\u2060\ufeff" + "".join(
-    map(chr, range(0x2000, 0x200B))
 )
 _BLANK = r"[\s\x{200b}\x{2060}\x{feff}]"
 _TOTALS = ("total", "totals", "grand total", "sum", "subtotal", "gesamt", "gesamtergebnis", "summe")
@@ -137,7 +133,7 @@ def _narrowed(column: pl.Series) -> pl.Series:
 
 def _stripped(column: pl.Series, found: Found) -> pl.Series:
     """Text without blanks around it: no interface could tell them apart."""
-    stripped = column.str.strip_chars(_BLANKS)
+    stripped = column.str.strip_chars(BLANKS)
     blank = stripped.str.len_bytes() != column.str.len_bytes()
     if not blank.any():
         return column

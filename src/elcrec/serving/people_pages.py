@@ -11,7 +11,7 @@ from litestar import delete, get, post
 from litestar.params import Parameter
 
 from elcrec.data.clock import Time
-from elcrec.data.ids import MOST_ID_CHARACTERS
+from elcrec.data.ids import MOST_ID_CHARACTERS, id_text
 from elcrec.serving.contracts import (
     Forgotten,
     Found,
@@ -188,4 +188,4 @@ async def find_users(
 
 def unslashed(text: str) -> str:
     """An id from a path."""
-    return text.replace(SLASH, "/")
+    return id_text(text.replace(SLASH, "/"))
