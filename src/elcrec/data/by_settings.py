@@ -18,7 +18,10 @@ EXPORTED = (("user_id", "item_id", "timestamp", ID), ("user_id", "item_id", ID))
 """The columns of a server's events, written for the next training."""
 
 
-OF_READING = ("columns", "user_column", "item_column", "timestamp_column", "time_format", "missing", "encoding")
+OF_READING = (
+    *("columns", "user_column", "item_column", "timestamp_column"),
+    *("time_format", "missing", "lists", "encoding"),
+)
 """The settings that say how a log is read."""
 
 
@@ -57,7 +60,7 @@ def read_new(data: Any, format: str | None, settings: Settings) -> Interactions:
     if isinstance(data, Interactions):
         return data
     exported = all(_header(one) in EXPORTED for one in (data if isinstance(data, list | tuple) else [data]))
-    asked = Layout(format, missing="keep") if exported else layout(format, settings)
+    asked = Layout(format, missing="keep", lists="keep") if exported else layout(format, settings)
     return Interactions.understood(understand(data, replace(asked, event_ids=True)))
 
 

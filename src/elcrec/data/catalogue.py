@@ -10,7 +10,7 @@ from typing import Any
 
 import polars as pl
 
-from elcrec.data.columns import candidates
+from elcrec.data.columns import candidates, is_name_of_items
 from elcrec.data.files import read_one
 from elcrec.data.ids import BLANKS
 from elcrec.data.vocabulary import natural_order
@@ -216,7 +216,7 @@ def _item_column(raw: pl.DataFrame, plain: dict[str, str], asked: str | None) ->
         if asked not in raw.columns:
             raise DataError(f"no column {asked!r}: the item data has {_columns(raw)}")
         return asked
-    found = next(iter(candidates("item_id", raw.columns)), None)
+    found = next((name for name in candidates("item_id", raw.columns) if not is_name_of_items(name)), None)
     if found is None:
         raise DataError(f"no item_id column: the item data has {_columns(raw)}; name it with item_column")
     return found

@@ -176,14 +176,22 @@ def _integers_if_faithful(column: pl.Series, found: Found) -> pl.Series:
     return column
 
 
-def refuse_several(column: pl.Series, found: Found) -> None:
-    """Raise DataError where values hold lists of ids (``[1, 2]``, ``5,6,7``, ``N1 N2``), or are formulas."""
+def refuse_several(column: pl.Series, found: Found, kept: bool) -> None:
+    """Raise DataError where values hold lists of ids (``[1, 2]``, ``5,6,7``, ``N1 N2``), or are formulas.
+
+    Args:
+        column: ``user_id`` or ``item_id`` without missing values.
+        found: Where rows stand.
+        kept: Whether the caller says that what looks like a list is an id.
+    """
     if column.dtype != pl.String:
+        return
+    if column[0].startswith('="') and column.str.starts_with('="').all():
+        raise DataError(f"{column.name} holds formulas of a spreadsheet, such as {column[0][:40]!r}: export values")
+    if kept:
         return
     if column[0].startswith("[") and column.str.contains(r"^\[.*\]\s*$").all():
         raise _several(column, 0, found)
-    if column[0].startswith('="') and column.str.starts_with('="').all():
-        raise DataError(f"{column.name} holds formulas of a spreadsheet, such as {column[0][:40]!r}: export values")
     # Ids may well have blanks; not all of them are short codes then.
     longer = column.head(_LOOKED_AT).str.contains(rf"^{_CODE}(?:[ ,;]+{_CODE})+$")
     thousands = bool(longer.any()) and column.str.contains(r"^[0-9]{1,3}(?:,[0-9]{3})*$").all()
@@ -194,7 +202,7 @@ def refuse_several(column: pl.Series, found: Found) -> None:
 def _several(column: pl.Series, row: int, found: Found) -> DataError:
     return DataError(
         f"{found.name}, {found.line_of(row)}: {column.name} holds lists, such as {column[row][:40]!r}: write "
-        f"one event a row, or JSON Lines with lists"
+        f"one event a row, or JSON Lines with lists; if these are ids all the same, --set lists=keep takes them"
     )
 
 

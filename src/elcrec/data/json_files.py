@@ -14,6 +14,10 @@ from elcrec.data.columns import roles_in
 from elcrec.errors import DataError
 
 _LOOKED_AT = 1000
+_PYTHON = (
+    "a Python dictionary, no JSON: write it anew with json.dumps(ast.literal_eval(line)), or as CSV or Parquet with "
+    "the columns that count"
+)
 
 
 def json_lines(name: str, source: Path | io.BytesIO, marked: bool) -> pl.DataFrame:
@@ -56,9 +60,16 @@ def _refuse_line(name: str, source: Path | io.BytesIO) -> None:
                 f"cannot read {name}, line {number}: it is not UTF-8: name its encoding with --set encoding=NAME"
             ) from error
         except (ValueError, RecursionError) as error:
+            if _is_python(line):
+                raise DataError(f"cannot read {name}, line {number}: {_PYTHON}") from error
             raise DataError(f"cannot read {name}, line {number}: no JSON ({error}); mend or remove the line") from error
         if not isinstance(document, dict):
             raise DataError(f"cannot read {name}, line {number}: no JSON object; write one event a line")
+
+
+def _is_python(text: bytes) -> bool:
+    """Whether text begins as a Python dictionary does, with a name in single quotes."""
+    return re.match(rb"\s*\[?\s*\{\s*u?'", text) is not None
 
 
 def _no_constant(text: str) -> Any:
@@ -139,6 +150,8 @@ def read_json_document(name: str, content: bytes, columns: tuple[str, ...] | Non
     except (ValueError, RecursionError) as error:
         if "Extra data" in str(error) and content.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"{"):
             return json_lines(name, io.BytesIO(content), marked=True)
+        if _is_python(content):
+            raise DataError(f"cannot read {name}: {_PYTHON}") from error
         raise DataError(f"cannot read {name} as JSON ({error}): mend the file, or use JSON Lines") from error
     rows = _rows(name, document, columns)
     if not rows:
