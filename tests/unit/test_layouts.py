@@ -242,6 +242,9 @@ NESTED = [
     read("array.parquet", frame().group_by("user_id").agg(pl.col("item_id").sort()).with_columns(
         pl.col("item_id").list.to_array(2))),
     refuse("twice.jsonl", '\n{"user_id":"u","item_id":"a","item_id":"z"}\n', "line 2.*twice"),
+    refuse("twice-and-never.jsonl", '{"user_id":"u","item_id":"a","item_id":"z"}\n{"user_id":"u"}\n', "line 1.*twice"),
+    refuse("spaced.jsonl", '{"user_id": "u", "item_id": "a"}\n{"user_id": "u", "item_id": 5}\n', "line 2.*no text"),
+    read("spaced.jsonl", '{"user_id" : "u", "item_id":"a"}\n{"item_id": "b", "user_id":"u"}\n'),
     refuse("twice.json", '[{"user_id":"u","item_id":"a","item_id":"z"}]', "twice"),
     read("inner.jsonl", lines(*({"user_id": "u", "item_id": item, "x": {"item_id": 5}} for item in "ab"))),
 ]  # fmt: skip

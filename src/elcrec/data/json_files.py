@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from elcrec.data.columns import roles_in
 from elcrec.errors import DataError
 
 _LOOKED_AT = 1000
+_BLOCK, _HEAD = 1 << 24, 1 << 16
 _PYTHON = (
     "a Python dictionary, no JSON: write it anew with json.dumps(ast.literal_eval(line)), or as CSV or Parquet with "
     "the columns that count"
@@ -39,9 +41,41 @@ def json_lines(name: str, source: Path | io.BytesIO, marked: bool) -> pl.DataFra
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
         _refuse_line(name, source)
         raise DataError(f"cannot read {name} as JSON Lines ({str(error).splitlines()[0]})") from error
-    _refuse_mixed(name, source, frame)
-    _refuse_twice(name, source, frame.columns)
+    plain = _written_once(source, frame)
+    _refuse_mixed(name, source, frame.drop(plain))
+    _refuse_twice(name, source, frame.drop(plain).columns)
     return frame
+
+
+def _written_once(source: Path | io.BytesIO, frame: pl.DataFrame) -> list[str]:
+    """Columns that surely stand once in each line, ids of text always in quotes: no line needs a look."""
+    patterns: dict[bytes, int] = {}  # and how often each has to occur
+    read = [name for name in frame.columns if roles_in([name], ())]
+    for name in read:
+        values = frame.height - frame[name].null_count()
+        patterns[f'"{name}"'.encode()] = values
+        if frame[name].dtype == pl.String and roles_in([name], ()) & {"user_id", "item_id"}:
+            close, spaced = f'"{name}":"'.encode(), f'"{name}": "'.encode()
+            patterns[spaced if spaced in _head(source) else close] = values
+    odd = [one for one, count in _counts(source, list(patterns)).items() if count != patterns[one]]
+    return [name for name in read if not any(one.startswith(f'"{name}"'.encode()) for one in odd)]
+
+
+def _head(source: Path | io.BytesIO) -> bytes:
+    if isinstance(source, io.BytesIO):
+        return source.getbuffer()[:_HEAD].tobytes()
+    with source.open("rb") as file:
+        return file.read(_HEAD)
+
+
+def _counts(source: Path | io.BytesIO, patterns: Sequence[bytes]) -> dict[bytes, int]:
+    """How often patterns without line breaks occur."""
+    counts = dict.fromkeys(patterns, 0)
+    with source.open("rb") if isinstance(source, Path) else io.BytesIO(source.getbuffer()) as file:
+        while block := file.read(_BLOCK) + file.readline():
+            for one in patterns:
+                counts[one] += block.count(one)
+    return counts
 
 
 def _objects(source: Path | io.BytesIO) -> Any:
