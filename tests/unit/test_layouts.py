@@ -243,6 +243,7 @@ NESTED = [
         pl.col("item_id").list.to_array(2))),
     refuse("twice.jsonl", '\n{"user_id":"u","item_id":"a","item_id":"z"}\n', "line 2.*twice"),
     refuse("twice-and-never.jsonl", '{"user_id":"u","item_id":"a","item_id":"z"}\n{"user_id":"u"}\n', "line 1.*twice"),
+    refuse("gaps.jsonl", '\n{"user_id":"u","item_id":"a"}\n\n{"user_id":"u","item_id":null}\n', "line 4 of"),
     refuse("spaced.jsonl", '{"user_id": "u", "item_id": "a"}\n{"user_id": "u", "item_id": 5}\n', "line 2.*no text"),
     read("spaced.jsonl", '{"user_id" : "u", "item_id":"a"}\n{"item_id": "b", "user_id":"u"}\n'),
     refuse("twice.json", '[{"user_id":"u","item_id":"a","item_id":"z"}]', "twice"),

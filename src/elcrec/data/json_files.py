@@ -6,6 +6,7 @@ import io
 import json
 import re
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +84,12 @@ def _objects(source: Path | io.BytesIO) -> Any:
     for number, line in enumerate(content.split(b"\n"), start=1):
         if line.strip():
             yield number, line
+
+
+def object_line(source: Path | io.BytesIO, row: int) -> str:
+    """Where a row of JSON Lines (from 0) stands."""
+    number, _ = next(islice(_objects(source), row, None), (row + 1, b""))
+    return f"line {number}"
 
 
 def _refuse_line(name: str, source: Path | io.BytesIO) -> None:
