@@ -60,8 +60,7 @@ class Answering(Recommending):
 
     def item_numbers(self, ids: Iterable[Any]) -> Indices:
         """Indices of items by the text form of their ids: int64 [n], -1 for unknown ones."""
-        by_text = self.items.by_text
-        return np.array([by_text.get(str(item), -1) for item in ids], dtype=np.int64)
+        return np.array([self.items.find(item) for item in ids], dtype=np.int64)
 
     def items_known(self, ids: Sequence[Any]) -> Indices:
         """The same, of items that must be known.
@@ -79,8 +78,8 @@ class Answering(Recommending):
 
     def history_of(self, user: Any) -> Indices | None:
         """A user's items in the log learnt from, oldest first: int64 [n]; None for an unknown user."""
-        number = self.users.by_text.get(str(user))
-        return None if number is None else self._item_N[self._bounds(number)]
+        number = self.users.find(user)
+        return None if number < 0 else self._item_N[self._bounds(number)]
 
     @cached_property
     def clock(self) -> Clock:
@@ -98,8 +97,8 @@ class Answering(Recommending):
 
         None for an unknown user, or where the log has no times.
         """
-        number = self.users.by_text.get(str(user))
-        return None if number is None or self._time_N is None else self._time_N[self._bounds(number)]
+        number = self.users.find(user)
+        return None if number < 0 or self._time_N is None else self._time_N[self._bounds(number)]
 
     def _bounds(self, number: int) -> slice:
         return slice(int(self._split.start_U[number]), int(self._split.end_U[number]))

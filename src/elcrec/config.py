@@ -50,6 +50,9 @@ class Settings(BaseModel):
         "refuse",
         description="Rows without an id or a time: refuse the log, drop them, or keep words such as None as ids",
     )
+    lists: Literal["refuse", "keep"] = Field(
+        "refuse", description="Ids that look like lists (1,5 or A1 B2): refuse the log, or keep them as they are"
+    )
     encoding: str | None = Field(None, description="Of text that is not UTF-8: cp1252, latin-1, ...")
     min_user_count: int = Field(1, ge=1, description="Drop users with fewer interactions, once")
     min_item_count: int = Field(1, ge=1, description="Drop items with fewer interactions, once")

@@ -198,7 +198,7 @@ def test_times_that_no_log_could_hold_are_refused(served: Served, model: ELCRec,
 def test_ids_that_no_log_could_hold_are_refused(served: Served, model: ELCRec) -> None:
     for user in ("  ", "a\nb", "\x7f"):
         served.post("/v1/events", {"events": [event(user, model.items.ids[0], 1)]}, 400)
-    for user in ("u ", "None", "NULL"):
+    for user in ("None", "NULL"):
         said = served.post("/v1/events", {"events": [event(user, model.items.ids[0], 1)]}, 422)
         assert said.startswith(f"user_id {user!r}: the log's ids are text that train would take")
     blank = {"events": [event("u", " ", 1)], "unknown_items": "keep"}

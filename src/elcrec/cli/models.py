@@ -165,15 +165,14 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Rank the full catalogue for every user's held-out item."""
-    from elcrec.config import validate
-    from elcrec.data.by_settings import read_log
+    from elcrec.data.by_settings import read_otherwise
     from elcrec.evaluation.repeats import repeat_warning
     from elcrec.recommender import ELCRec
 
     ranks = parquet_file(ranks, "--ranks")
     model, source = ELCRec.load(run, device), source_of(data)
     given = overrides_of(sets, columns)
-    log = read_log(source, format, validate({**model.settings.model_dump(), **given})) if given else source
+    log = read_otherwise(source, format, model.settings, given) if given else source
     metrics = model.evaluate(log, split, format, unknown, ranks)
     if note := repeat_warning(metrics["repeats"], model.settings.exclude_seen):
         say(f"warning: {note}")
@@ -188,6 +187,7 @@ def evaluate(
 @commands.command(
     epilog="Examples:\n\n  elcrec recommend runs/shop --user 42 --user 43 -k 5\n\n"
     "  elcrec recommend runs/shop --history milk,bread --json\n\n"
+    "  elcrec recommend runs/shop --history-file basket.json\n\n"
     "  elcrec recommend runs/shop --all --out lists.parquet\n\n"
     "  elcrec recommend runs/shop --user 42 --explain\n\n"
     "  elcrec recommend runs/shop --user 42 --intent 7 --strength 0.5 --exclude-intent 3"

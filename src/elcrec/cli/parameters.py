@@ -48,8 +48,8 @@ HistoryFile = Annotated[
     Path | None,
     typer.Option(
         "--history-file",
-        help="The same in a file, for ids with commas and long histories: one id a line, or .json with a list of ids "
-        "or of such lists.",
+        help="The same in a file, for ids with commas and long histories: a JSON array of ids (or of such arrays), or "
+        "an id a line.",
     ),
 ]
 Unknown = Annotated[str, typer.Option(help="Unknown ids: raise (an error) or skip (leave them out).")]

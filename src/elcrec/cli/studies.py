@@ -97,11 +97,11 @@ def data_describe(
 ) -> None:
     """Size and shape of a log: a named one that was fetched, or any file."""
     from elcrec.config import resolve
-    from elcrec.data.by_settings import read_log
+    from elcrec.data.by_settings import filtered, read_log
     from elcrec.data.named import NAMED
 
-    source = source_of(data)
-    summary = read_log(source, format, resolve("default", overrides_of(sets, columns))).summary()
+    source, s = source_of(data), resolve("default", overrides_of(sets, columns))
+    summary = filtered(read_log(source, format, s), s).summary()
     if str(source) in NAMED:
         summary = {**summary, "url": NAMED[str(source)].url, "note": NAMED[str(source)].note}
     if as_json:

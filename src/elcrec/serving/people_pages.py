@@ -12,7 +12,7 @@ from litestar import delete, get, post
 from litestar.params import Parameter
 
 from elcrec.data.clock import Time
-from elcrec.data.ids import MOST_ID_CHARACTERS
+from elcrec.data.ids import MOST_ID_CHARACTERS, id_text
 from elcrec.errors import SettingsError
 from elcrec.serving.contracts import (
     Forgotten,
@@ -197,4 +197,4 @@ async def find_users(
 
 def unslashed(text: str) -> str:
     """An id from a path."""
-    return text.replace(SLASH, "/")
+    return id_text(text.replace(SLASH, "/"))
