@@ -19,8 +19,8 @@ import numpy as np
 import polars as pl
 
 from elcrec import ELCRec, Interactions
-from elcrec.experiments.provenance import provenance
 from elcrec.data.vocabulary import Vocabulary
+from elcrec.experiments.provenance import provenance
 from elcrec.model.network import ELCRecNetwork
 
 EVENTS_A_USER = 8

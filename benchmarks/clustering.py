@@ -24,13 +24,13 @@ from sklearn.metrics import adjusted_mutual_info_score
 from torch import Tensor
 
 from elcrec import ELCRec
-from elcrec.experiments.provenance import provenance
 from elcrec.data.catalogue import Catalogue
-from elcrec.model.encoding import behaviours
+from elcrec.experiments.provenance import provenance
 from elcrec.intents.intent_health import intent_health
 from elcrec.intents.intent_quality import attribute_lift
 from elcrec.intents.kmeans import spherical_kmeans
 from elcrec.losses import clustering
+from elcrec.model.encoding import behaviours
 
 RESULTS = Path(__file__).parent / "results" / "clustering"
 PASSES, BATCH, LEARNING_RATE = 10, 256, 1e-3

@@ -20,11 +20,11 @@ from typing import Any
 import torch
 
 from elcrec import Interactions
-from elcrec.experiments.provenance import peak_memory_bytes, provenance
 from elcrec.config import resolve
 from elcrec.data.company import Company, write_company
 from elcrec.data.splits import make_split
 from elcrec.data.vocabulary import Vocabulary
+from elcrec.experiments.provenance import peak_memory_bytes, provenance
 from elcrec.model.network import ELCRecNetwork
 from elcrec.training.loop import _prepare
 from elcrec.training.objective import Objective

@@ -19,8 +19,8 @@ from pathlib import Path
 import torch
 
 from elcrec import ELCRec, Interactions
-from elcrec.experiments.provenance import peak_memory_bytes, provenance
 from elcrec.config import parse_override
+from elcrec.experiments.provenance import peak_memory_bytes, provenance
 from elcrec.training.report import SilentReporter
 
 

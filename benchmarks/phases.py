@@ -19,10 +19,10 @@ import torch
 from torch import Tensor
 
 from elcrec import Interactions
-from elcrec.experiments.provenance import provenance
 from elcrec.config import Settings, resolve
 from elcrec.data.splits import Split, make_split
 from elcrec.data.vocabulary import Vocabulary
+from elcrec.experiments.provenance import provenance
 from elcrec.inference.scoring import target_ranks
 from elcrec.model.network import ELCRecNetwork
 from elcrec.model.precision import fast_products

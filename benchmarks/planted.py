@@ -18,10 +18,10 @@ import polars as pl
 from sklearn.metrics import adjusted_rand_score
 
 from elcrec import ELCRec
-from elcrec.experiments.provenance import provenance
 from elcrec.data.interactions import Interactions
 from elcrec.data.synthetic import World, make_shop
 from elcrec.experiments.demo import demo_settings, match_intents
+from elcrec.experiments.provenance import provenance
 
 RESULTS = Path(__file__).parent / "results" / "planted"
 DIFFICULTIES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)

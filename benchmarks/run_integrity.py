@@ -32,10 +32,10 @@ from typing import Any
 import polars as pl
 
 from elcrec import ELCRec
-from elcrec.experiments.provenance import provenance
 from elcrec.cli import main as main_verb
 from elcrec.data.synthetic import make_shop
 from elcrec.errors import ElcrecError, RunError
+from elcrec.experiments.provenance import provenance
 from elcrec.runs.run_folder import RunFolder
 from elcrec.serving.store import Event, open_store
 from elcrec.storage import make_folder, write_json

@@ -20,9 +20,9 @@ import torch
 
 from elcrec import ELCRec
 from elcrec.experiments.provenance import provenance
-from elcrec.inference.scoring import best_items, user_vectors
 from elcrec.inference.first_pass import HalfTable
 from elcrec.inference.index import ItemSearch, recall
+from elcrec.inference.scoring import best_items, user_vectors
 
 RESULTS = Path(__file__).parent / "results" / "search"
 K, FITTED, ASKED, ALONE = 20, 256, 256, 32

@@ -5,17 +5,20 @@ python benchmarks/tables.py --check  # exit 1 if the page is out of date
 """
 
 import json
-import statistics
 import sys
 import tomllib
-from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
-from elcrec.experiments.results import read_results, row_of
+import tables_integrity
+import tables_learning
+import tables_serving
+import tables_speed
+from elcrec.experiments.results import read_results
 from elcrec.experiments.study import missing_rows, study_lines, study_markdown
 from elcrec.experiments.suite import read_suite
-from elcrec.experiments.summary import lines_of, markdown, spread, where
+from elcrec.experiments.summary import lines_of, markdown, spread
+from tables_learning import BESIDE_METRICS
 
 SUITES = Path(__file__).parent / "suites"
 RESULTS = Path(__file__).parent / "results"
@@ -25,8 +28,6 @@ PUBLISHED_METRICS = ("hit_rate@5", "ndcg@5", "hit_rate@20", "ndcg@20")
 PAGE = Path(__file__).parent.parent / "docs" / "results.md"
 README = PAGE.parent.parent / "README.md"
 README_TABLE = ("<!-- results -->\n", "<!-- /results -->\n")
-PEER_TIMES = ("times_as_fast", "times_as_fast_targets")
-BESIDE_METRICS = ("hit_rate@5", "ndcg@20")
 MADE = (
     "Made by `python benchmarks/tables.py` from `benchmarks/results/`; do not edit. `-dirty` after a commit: the clone "
     "held changes that were not committed yet."
@@ -36,6 +37,8 @@ BESIDE = (
     "mean ± sd over the seeds in brackets. Published: as printed, mostly single seeds, some chosen on test "
     "(`benchmarks/published.toml`)."
 )
+# Results that other pages name: docs/demo.md and docs/fidelity.md.
+ELSEWHERE = ("demo", "published")
 INTRO = {
     "intents": "What the intents of `default` are worth (trainings before those of `accuracy`), on the histories "
     "before the test items: agreement with the next item's main attribute (adjusted mutual information, and lift "
@@ -60,12 +63,20 @@ INTRO = {
     "scaling": "Seconds an epoch with validation, one and two processes of one thread each, in turns: median (least "
     "to most). [Several processes](distributed.md). `python benchmarks/scaling.py DATA`",
     "search": "Approximate search beside exact, one thread; catalogues beyond the run's own are its item vectors drawn "
-    "again with noise. [Large catalogues](large-catalogues.md). `python benchmarks/search.py RUN`",
+    "again with noise. Half precision first: before the bound of its rounding was made a tenth wider (2026-11-28). "
+    "[Large catalogues](large-catalogues.md). `python benchmarks/search.py RUN`",
     "large": "A made-up company's log through the command line, recipe `large`: time and peak memory of every step. "
     "`python benchmarks/large.py --work FOLDER`",
     "partial": "Learning on from new events (`partial_fit`) beside learning everything anew and not learning at all, "
     "judged on the test items of the whole log; seconds on one core whose neighbour was busy. "
     "[What is new](evaluation.md). `python benchmarks/partial.py DATA --seeds 1 2 3 --out FOLDER`",
+    "increments": "How far little news moves the lists of everybody else (`partial_fit`), with a step as large as the "
+    "news and with a full one. `python benchmarks/increments.py DATA --users 6000 --out FOLDER`",
+    "all-lists": "Lists for all users, `elcrec recommend --all`, of a model that was not trained: time and memory of "
+    "the command. `python benchmarks/all_lists.py --out FOLDER`",
+    "reading": "What `Interactions.read` costs beside version 0.1.0, in turns, each reading a process of its own. "
+    "`python benchmarks/reading.py --against OTHER/src`",
+    "integrity": "Runs and files that are killed, damaged and written by two at once. [The run folder](run-folder.md).",
     "float32": "The runs of `accuracy` before the softmax multiplied in bfloat16 (commits in the table): nothing has "
     "changed beyond the spread. Kept to show that; `--set precision=float32`.",
     "before": "`default` as it was before smoothing and coming items (version of 2026-11-23, commits in the table), "
@@ -79,8 +90,11 @@ INTRO = {
 def page() -> str:
     lines = ["# Results", "", MADE, ""]
     lines += ["## Beside published figures", "", BESIDE, "", *beside_published(), ""]
-    for path in sorted(SUITES.glob("*.toml")):
-        suite = read_suite(path)
+    suites = {path: read_suite(path) for path in sorted(SUITES.glob("*.toml"))}
+    shown = {*INTRO, *ELSEWHERE, *(suite.name for suite in suites.values())}
+    if forgotten := sorted(path.name for path in RESULTS.iterdir() if path.name not in shown):
+        sys.exit(f"results that no page shows: {', '.join(forgotten)}: add them to INTRO")
+    for path, suite in suites.items():
         if any((RESULTS / suite.name).glob("*.json")):
             about = f"{suite.about} `elcrec benchmark benchmarks/suites/{path.name}`"
             results = study_lines(suite, RESULTS / suite.name)
@@ -124,385 +138,26 @@ def _tables(name: str, intro: str, documents: list[dict[str, Any]]) -> list[str]
     if name in TABLES:
         return [intro, "", *TABLES[name](documents)]
     lines = study_markdown(intro, lines_of(RESULTS / name, read_results(RESULTS / name)))
-    return [*lines, "", *_losses(documents)] if name == "first-epochs" else lines
-
-
-def _speed(documents: list[dict[str, Any]]) -> list[str]:
-    phases = ("data", "encode", "losses", "backward", "step", "evaluate")
-    rows = [
-        [
-            document["dataset"],
-            row_of(document),
-            " / ".join(f"{document['epoch_seconds'][which]:.1f}" for which in ("min", "median", "max")),
-            *(f"{document['phases'][phase]['median']:.2f}" for phase in phases),
-            f"{document['peak_memory_bytes'] / 1e6:,.0f} MB",
-            "huge pages" if document.get("allocator") else "–",
-            where(document),
-        ]
-        for document in documents
-    ]
-    return markdown(["data", "recipe", "training epoch", *phases, "peak memory", "allocator", "machine"], rows)
-
-
-def _partial(documents: list[dict[str, Any]]) -> list[str]:
-    rows, kind = [], itemgetter("dataset", "recipe", "epochs")
-    for name in dict.fromkeys(map(kind, documents)):
-        seeds = [each for each in documents if kind(each) == name]
-        new = f"{seeds[0]['n_new_events']:,} of {seeds[0]['n_events']:,}"
-        for which, said in (("before", "before"), ("partial", f"{name[2]} epochs on"), ("anew", "anew")):
-            values = [spread([each[which]["test"][metric] for each in seeds]) for metric in BESIDE_METRICS]
-            items = f"{seeds[0][which]['n_items']:,}"
-            seconds = f"{statistics.median(each[which]['seconds'] for each in seeds):.0f}"
-            rows.append([name[0], name[1], new, said, str(len(seeds)), items, *values, seconds, where(seeds[-1])])
-    head = ["data", "recipe", "new events", "model", "seeds", "items known", *BESIDE_METRICS, "seconds", "machine"]
-    return markdown(head, rows)
-
-
-def _losses(documents: list[dict[str, Any]]) -> list[str]:
-    lines = []
-    for document in documents:
-        names = list(document["history"][0]["losses"])
-        rows = [
-            [
-                str(record["epoch"]),
-                *(f"{record['losses'][name]:.4f}" for name in names),
-                f"{record['valid']['ndcg@20']:.4f}",
-                f"{record['intents']['effective']:.1f} / {record['intents']['used']}",
-            ]
-            for record in document["history"]
-        ]
-        lines += [f"{document['dataset']}, {document['recipe']}:", ""]
-        lines += [*markdown(["epoch", *names, "valid ndcg@20", "intents effective / used"], rows), ""]
-    return lines
-
-
-def _intents(documents: list[dict[str, Any]]) -> list[str]:
-    runs = [document for document in documents if "run" in document]
-    rows = []
-    for document in runs:
-        quality, health, steering = document["quality"]["test"], document["health"], document["steering"]
-        beside = [quality[who] for who in ("learned", "kmeans", "chance")]
-        rows.append(
-            [
-                document["run"],
-                " / ".join(f"{measures['attribute_ami']:.4f}" for measures in beside),
-                " / ".join(f"{measures['attribute_lift']:.2f}" for measures in beside),
-                f"{health['effective']:.0f} of {document['n_intents']}",
-                f"{health['largest_share']:.2%}",
-                f"{health['dead']}",
-                ", ".join(f"{strength}: {share:.1%}" for strength, share in steering.items()),
-                f"{document['exclusion']['before']:.1%} → {document['exclusion']['after']:.1%}",
-                where(document),
-            ]
-        )
-    names = ["run", "agreement", "lift", "effective", "largest", "dead", "steered, by strength", "own intent excluded"]
-    lines = markdown([*names, "machine"], rows)
-    pairs = [pair for document in documents for pair in document.get("stability", [])]
-    if pairs:
-        lines += [
-            "",
-            "Stability: adjusted Rand index of the intents of all users in two trainings, by pairs of seeds.",
-            "",
-        ]
-        lines += markdown(
-            ["runs", "learned", "k-means on the same embeddings", "cosine of matched centres"],
-            [
-                [" and ".join(pair["runs"]), *(f"{pair[name]:.3f}" for name in ("learned", "kmeans", "matched_cosine"))]
-                for pair in pairs
-            ],
-        )
-    return lines
-
-
-def _clustering(documents: list[dict[str, Any]]) -> list[str]:
-    lines = []
-    for document in documents:
-        names = ("attribute_ami", "attribute_lift", "effective", "largest_share", "dead")
-        digits = dict(zip(names, (".4f", ".3f", ".0f", ".2%", ".1%"), strict=True))
-        rows = [
-            [name, *(f"{row[of]['mean']:{form}} ± {row[of]['sd']:{form}}" for of, form in digits.items())]
-            for name, row in document["losses"].items()
-        ]
-        about = f"{document['dataset']}, {len(document['seeds'])} seeds, recency of the run; {where(document)}:"
-        lines += [about, "", *markdown(["loss", "agreement", "lift", "effective", "largest", "dead"], rows), ""]
-        rows = [
-            [
-                recency,
-                *(
-                    f"{row[who]['attribute_ami']['mean']:.4f} ± {row[who]['attribute_ami']['sd']:.4f}"
-                    for who in ("learned", "kmeans")
-                ),
-            ]
-            for recency, row in document["recency"].items()
-        ]
-        lines += ["Agreement by `recency` (1 is the plain mean), same encoder:", ""]
-        lines += markdown(["recency", "learned", "k-means on the judged histories"], rows)
-    return lines
-
-
-def _planted(documents: list[dict[str, Any]]) -> list[str]:
-    rows = [
-        [
-            str(document["shop"]),
-            str(document["seed"]),
-            f"{document['adjusted_rand_index']:.3f}",
-            f"{document['optimum']:.3f}",
-        ]
-        for document in sorted(documents, key=lambda one: (str(one["shop"]), one["seed"]))
-    ]
-    return [*markdown(["difficulty", "seed", "learned", "optimum (Bayes)"], rows), "", where(documents[0])]
-
-
-def _large(documents: list[dict[str, Any]]) -> list[str]:
-    lines = []
-    for document in documents:
-        lines += [
-            f"{document['interactions']:,} interactions, {document['users']:,} users, {document['items']:,} items; "
-            f"{document['epoch_users']:,} users an epoch, lists for {document['listed_users']:,}; {where(document)}:",
-            "",
-            *markdown(
-                ["step", "seconds", "peak memory"],
-                [
-                    [step["step"], f"{step['seconds']:.0f}", f"{step['peak_memory_bytes'] / 1e9:.1f} GB"]
-                    for step in document["steps"]
-                ],
-            ),
-            "",
-        ]
-    return lines[:-1]
-
-
-def _phases(documents: list[dict[str, Any]]) -> list[str]:
-    lines = []
-    for document in documents:
-        in_billions = {name: f"{rate / 1e9:.0f}" for name, rate in document["rates"].items()}
-        lines += [
-            f"`{document['recipe']}` on {document['dataset']}, {document['steps']} steps an epoch; {where(document)}; "
-            f"billion products and sums a second at best: {in_billions['torch.float32']} in float32, "
-            f"{in_billions['torch.bfloat16']} in bfloat16; exponentials: {in_billions['exp torch.float32']} and "
-            f"{in_billions['exp torch.bfloat16']}; {in_billions['bytes']} GB copied:",
-            "",
-            *markdown(
-                [
-                    "phase",
-                    "10^9 products and sums",
-                    "10^6 exponentials",
-                    "MB moved",
-                    "floor, s",
-                    "measured, s",
-                    "ratio",
-                ],
-                [
-                    [
-                        row["phase"],
-                        f"{row['flops'] / 1e9:.1f}",
-                        f"{row['exponentials'] / 1e6:.0f}",
-                        f"{row['bytes'] / 1e6:.0f}",
-                        f"{row['floor']:.4f}",
-                        f"{row['seconds']:.4f}",
-                        f"{row['seconds'] / row['floor']:.1f}",
-                    ]
-                    for row in document["phases"]
-                ],
-            ),
-            "",
-        ]
-    return lines[:-1]
-
-
-def _scaling(documents: list[dict[str, Any]]) -> list[str]:
-    rows = []
-    for document in documents:
-        medians = [statistics.median(document["seconds"][processes]) for processes in ("1", "2")]
-        spreads = [
-            f"{middle:.1f} ({min(found):.1f} to {max(found):.1f})"
-            for middle, found in zip(medians, document["seconds"].values(), strict=True)
-        ]
-        rows.append(
-            [document["dataset"], document["recipe"], *spreads, f"{medians[0] / medians[1]:.2f}", where(document)]
-        )
-    return markdown(["data", "recipe", "one process, s", "two processes, s", "times as fast", "machine"], rows)
-
-
-def _search(documents: list[dict[str, Any]]) -> list[str]:
-    rows = []
-    for document in sorted(documents, key=lambda one: (one["items"], one["noise"])):
-        seconds = document["seconds_a_user"]
-        ways = [seconds[name] for name in ("exact", "half_first", "approximate") if name in seconds]
-        rows.append(
-            [
-                f"{document['items']:,}",
-                f"{document['noise']:g}",
-                *_times([way["together"] for way in ways]),
-                *_times([way["alone"] for way in ways]),
-                "–" if "half_first" not in seconds else f"{document['half_first_same']:.4f}",
-                f"{document['looked_into']} of {document['cells']}",
-                f"{document['recall@20']:.4f}",
-                f"{document['build_seconds']:.0f} s",
-                where(document),
-            ]
-        )
-    how = "in full (/ half precision first) / approximate"
-    names = ["items", "noise", f"256 users, ms a user: {how}", "times as fast", f"one by one: {how}", "times as fast"]
-    more = ["half first: same items", "approximate: cells looked into", "recall@20", "build", "machine"]
-    return markdown([*names, *more], rows)
-
-
-def _times(seconds: list[float]) -> list[str]:
-    """Milliseconds of each way, and how much faster the others are than the first."""
-    return [
-        " / ".join(f"{1e3 * one:.2f}" for one in seconds),
-        " / ".join(f"{seconds[0] / one:.1f}" for one in seconds[1:]),
-    ]
-
-
-def _costs(documents: list[dict[str, Any]]) -> list[str]:
-    rows = []
-    for document in sorted(documents, key=lambda one: (one["varied"], list(one["point"].values()))):
-        point, times = document["point"], document["milliseconds"]
-        rows.append(
-            [
-                document["varied"],
-                *(f"{point[name]:,}" for name in ("users", "items", "intents", "length")),
-                f"{document['interactions']:,}",
-                f"{statistics.median(times):.0f} ({min(times):.0f} to {max(times):.0f})",
-                f"{document['peak_memory_bytes'] / 1e6:,.0f} MB",
-            ]
-        )
-    names = ["varied", "users", "items", "intents", "mean length", "interactions", "ms a step", "peak memory"]
-    return [*markdown(names, rows), "", where(documents[0])]
-
-
-def _serving(documents: list[dict[str, Any]]) -> list[str]:
-    loads = [document for document in documents if "load" in document]
-    rows = []
-    for document in loads:
-        load, latency = document["load"], document["load"]["latency_ms"]
-        bad = sum(load[name] for name in ("not_2xx_or_3xx", "connect", "read", "write", "timeout"))
-        rows.append(
-            [
-                document["mode"],
-                f"{document['n_items']:,}",
-                "; ".join(document["commands"]),
-                f"{document['requests_a_second']:,.0f}",
-                *(f"{latency[name]:.1f}" for name in ("p50", "p99")),
-                f"{load['requests']:,} in {load['seconds']:.0f} s",
-                str(bad),
-                f"{document['memory']['ratio']:.3f}",
-                where(document),
-            ]
-        )
-    names = ["mode", "items", "commands", "requests a second", "p50, ms", "p99, ms", "requests", "failed", "memory"]
-    lines = markdown([*names, "machine"], rows)
-    kills = [
-        [document["store"], f"{document['acknowledged']:,}", str(document["kills"]), str(document["missing"])]
-        for document in documents
-        if "kills" in document
-    ]
-    kept = ["", "Events acknowledged while the server (and Redis) was killed with `kill -9`:", ""]
-    if kills:
-        lines += [*kept, *markdown(["store", "acknowledged", "kills", "missing"], kills)]
-    return [*lines, *_beside(documents), *_two_processes(documents), *_memory(documents)]
-
-
-def _beside(documents: list[dict[str, Any]]) -> list[str]:
-    rows = [
-        [
-            ", ".join(f"{name}: {json.dumps(value)}" for name, value in document["wishes"].items()),
-            document["versions"]["elcrec"] + f" ({document['commit']})",
-            *(
-                f"{document[part][name]:,.0f}"
-                for part in ("plain_alone", "plain_beside")
-                for name in ("p50_ms", "p99_ms")
-            ),
-            " / ".join(f"{seconds:.1f}" for seconds in document["batch_seconds"]),
-            f"{document['load_average_before']:.1f}",
-        ]
-        for document in documents
-        if document.get("mode") == "slow-lists"
-    ]
-    names = ["batches of 256", "version", "alone: p50, ms", "p99, ms", "beside: p50, ms", "p99, ms", "batches, s"]
-    told = (
-        "Latency of 40 plain lists a second, alone and beside batches of slow ones (`serving_slow.py`), machine shared:"
-    )
-    return ["", told, "", *markdown([*names, "load of the machine before"], rows)] if rows else []
-
-
-def _two_processes(documents: list[dict[str, Any]]) -> list[str]:
-    rows = [
-        [
-            str(document["clients"]),
-            f"{sum(document['answers'].values()):,}",
-            f"{document['acknowledged_events']:,}",
-            str(document["lost"]),
-            str(document["kept_twice"] + document["told_new_more_than_once"]),
-            str(document["locked_in_the_logs"]),
-        ]
-        for document in documents
-        if document.get("mode") == "two-processes"
-    ]
-    names = ["clients", "answers", "events acknowledged", "lost", "doubled", "told that it is locked"]
-    return ["", "Two servers on one SQLite file (`serving_two.py`):", "", *markdown(names, rows)] if rows else []
-
-
-def _memory(documents: list[dict[str, Any]]) -> list[str]:
-    rows = [
-        [
-            f"{document['requests']:,}",
-            f"{document['flatness']['after_the_first_tenth_bytes'] / 1e6:.0f} MB",
-            f"{document['flatness']['end_bytes'] / 1e6:.0f} MB",
-            f"{document['flatness']['ratio']:.4f}",
-        ]
-        for document in documents
-        if document.get("mode") == "memory"
-    ]
-    names = ["requests, no two alike", "memory after the first tenth", "at the end", "ratio"]
-    return (
-        ["", "Memory under different users, dials and filters (`serving_memory.py`):", "", *markdown(names, rows)]
-        if rows
-        else []
-    )
-
-
-def _peers(documents: list[dict[str, Any]]) -> list[str]:
-    rows = []
-    for document in documents:
-        theirs = f"{document['peer']} {document['version'].split()[0]}"
-        amount = f"{document['steps']} steps" if document.get("steps") else f"{document['epochs']} epochs"
-        times = " / ".join(f"{document[name]:.1f}" for name in PEER_TIMES if name in document)
-        for name, one in ((theirs, document["theirs"]), *(("ours", one) for one in document["ours"])):
-            seconds = one.get("train_seconds", one["seconds"])  # older files have no seconds of training alone
-            rows.append(
-                [
-                    name,
-                    document["dataset"],
-                    amount,
-                    f"{one['sequences'] / seconds:,.0f}",
-                    f"{one['targets'] / seconds:,.0f}" if "targets" in one else "–",
-                    f"{seconds:.0f} s",
-                    f"{one['peak_memory_bytes'] / 1e6:,.0f} MB",
-                    f"{one['test']['ndcg@20']:.4f}" if "test" in one else "–",
-                    times if name == theirs else "",
-                    where(document),
-                ]
-            )
-    names = ["package", "data", "trained", "sequences a second", "targets a second", "training", "peak memory"]
-    return markdown([*names, "test ndcg@20", "we are times as fast (sequences / targets)", "machine"], rows)
+    return [*lines, "", *tables_learning.losses(documents)] if name == "first-epochs" else lines
 
 
 TABLES = {
-    "peers": _peers,
-    "serving": _serving,
-    "costs": _costs,
-    "scaling": _scaling,
-    "search": _search,
-    "speed": _speed,
-    "phases": _phases,
-    "large": _large,
-    "partial": _partial,
-    "intents": _intents,
-    "clustering": _clustering,
-    "planted": _planted,
+    "reading": tables_integrity.reading,
+    "integrity": tables_integrity.integrity,
+    "peers": tables_speed.peers,
+    "serving": tables_serving.serving,
+    "costs": tables_speed.costs,
+    "scaling": tables_speed.scaling,
+    "search": tables_speed.search,
+    "speed": tables_speed.speed,
+    "phases": tables_speed.phases,
+    "large": tables_speed.large,
+    "all-lists": tables_speed.all_lists,
+    "increments": tables_learning.increments,
+    "partial": tables_learning.partial,
+    "intents": tables_learning.intents,
+    "clustering": tables_learning.clustering,
+    "planted": tables_learning.planted,
 }
 
 

@@ -17,8 +17,8 @@ from rich.table import Table
 
 from elcrec import ELCRec
 from elcrec.errors import ElcrecError
-from elcrec.report.page import render_report
 from elcrec.report.document import report_document
+from elcrec.report.page import render_report
 
 NOT_GOODS = ["COUPON/MISC ITEMS", "COUPONS/STORE & MFG"]  # fuel, coupons, gift cards
 # The shop's shorthand, spelled out where it would puzzle a reader.

@@ -58,6 +58,8 @@ def an_id(rng: random.Random, kind: str) -> str:
         return str(rng.choice([rng.randrange(1, 30), rng.randrange(10**6), rng.randrange(2**63, 2**64)]))
     if kind == "padded":
         return f"{rng.randrange(1000):05d}"
+    if kind == "like lists":
+        return rng.choice([" ", ","]).join(f"{rng.choice('ABC')}{rng.randrange(9)}" for _ in range(rng.randrange(1, 4)))
     while True:
         text = "".join(rng.choices(ALPHABETS[kind], k=rng.randrange(1, 9))).strip()
         if text and text not in WORDS and not text.startswith("#"):
@@ -89,7 +91,7 @@ DAYS = ("date", "eu dot", "compact")
 def make_case(seed: int, folder: Path) -> Case:
     """A log from a seed, written into a folder."""
     rng = random.Random(seed)
-    kinds = [*ALPHABETS, "padded"]
+    kinds = [*ALPHABETS, "padded", "like lists"]
     user_kind, item_kind = rng.choice(kinds), rng.choice(kinds)
     users = [an_id(rng, user_kind) for _ in range(rng.randrange(1, 6))]
     items = [an_id(rng, item_kind) for _ in range(rng.randrange(2, 12))]
@@ -108,6 +110,8 @@ def make_case(seed: int, folder: Path) -> Case:
     writer = rng.choice(list(WRITERS))
     what = {"seed": seed, "writer": writer, "times": how, "users": user_kind, "items": item_kind}
     source, options = WRITERS[writer](rng, rows, how, folder, what)
+    if "like lists" in (user_kind, item_kind):
+        options["lists"] = rng.choice(["refuse", "keep"])
     return Case(source, options, events, how != "none", what)
 
 

@@ -22,8 +22,8 @@ import polars as pl
 import torch
 
 from elcrec import Interactions
-from elcrec.experiments.provenance import provenance
 from elcrec.evaluation.metrics import ranking_metrics
+from elcrec.experiments.provenance import provenance
 from elcrec.inference.scoring import UNRANKED
 
 HERE = Path(__file__).parent

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -27,6 +28,13 @@ if TYPE_CHECKING:
     NextItemLossName = str
 else:  # the registry's names, so that each is written once
     NextItemLossName = Literal[tuple(NEXT_ITEM_LOSSES)]
+
+
+def _fitting(value: Any) -> Any:
+    """A value of a setting, unless it is a whole number beyond what 32 bits hold."""
+    if isinstance(value, int) and value >= 2**31:
+        raise ValueError("use a number below 2147483648")
+    return value
 
 
 class Settings(BaseModel):
@@ -47,6 +55,9 @@ class Settings(BaseModel):
     missing: Literal["refuse", "drop", "keep"] = Field(
         "refuse",
         description="Rows without an id or a time: refuse the log, drop them, or keep words such as None as ids",
+    )
+    lists: Literal["refuse", "keep"] = Field(
+        "refuse", description="Ids that look like lists (1,5 or A1 B2): refuse the log, or keep them as they are"
     )
     encoding: str | None = Field(None, description="Of text that is not UTF-8: cp1252, latin-1, ...")
     min_user_count: int = Field(1, ge=1, description="Drop users with fewer interactions, once")
@@ -171,9 +182,7 @@ class Settings(BaseModel):
     @field_validator("*")
     @classmethod
     def _whole_numbers_fit(cls, value: Any) -> Any:
-        if isinstance(value, int) and value >= 2**31:
-            raise ValueError("use a number below 2147483648")
-        return value
+        return _fitting(value)
 
     @model_validator(mode="after")
     def _heads_divide_width(self) -> Settings:
@@ -297,12 +306,13 @@ def validate(values: Mapping[str, Any]) -> Settings:
 def check_value(name: str, value: Any) -> None:
     """Raise SettingsError unless a value is legal for one setting, whatever the others are."""
     field = Settings.model_fields[name]
-    asked: Any = Annotated[field.annotation, field]
+    asked: Any = Annotated[field.annotation, field, AfterValidator(_fitting)]
     kind: TypeAdapter[Any] = TypeAdapter(asked, config=ConfigDict(allow_inf_nan=False))
     try:
         kind.validate_python(value)
     except ValidationError as error:
-        raise SettingsError(f"{name}={value!r}: {error.errors()[0]['msg']}") from None
+        message = str(error.errors()[0]["msg"]).removeprefix("Value error, ")
+        raise SettingsError(f"{name}={value!r}: {message}") from None
 
 
 def parse_override(text: str) -> tuple[str, str]:

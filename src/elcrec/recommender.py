@@ -228,13 +228,14 @@ class ELCRec:
         """Learn on from new events, instead of from everything anew.
 
         They are joined to the whole log; filters (``min_user_count``, ...) look at all of it again. Items keep their
-        vectors and new ones begin as the sum of their neighbours' (:func:`elcrec.training.warm_start.extend_vocabulary`); intents keep
-        their numbers and names (where k-means finds them anew, the names go to those that mean the same). Then a few
-        epochs over the whole log, with a schedule of their own; the best on validation is kept, the start included.
-        Where less than 1% of the log is new, the weights go only part of the way
-        (:func:`elcrec.training.increment.step_share`): one event does not change everybody's lists. Until that is
-        done the model stays what it was. Its settings do not change. ``metrics["learnt_on"]`` says what was new, and
-        how far the weights went. What it costs in accuracy: docs/evaluation.md.
+        vectors and new ones begin as the sum of their neighbours'
+        (:func:`elcrec.training.warm_start.extend_vocabulary`); intents keep their numbers and names (where k-means
+        finds them anew, the names go to those that mean the same). Then a few epochs over the whole log, with a
+        schedule of their own; the best on validation is kept, the start included. Where less than 1% of the log is
+        new, the weights go only part of the way (:func:`elcrec.training.increment.step_share`): one event does not
+        change everybody's lists. Until that is done the model stays what it was. Its settings do not change.
+        ``metrics["learnt_on"]`` says what was new, and how far the weights went. What it costs in accuracy:
+        docs/evaluation.md.
 
         Args:
             data: New events: file, table or :class:`Interactions`; those that the log holds already count once, see
@@ -366,10 +367,12 @@ class ELCRec:
                 somebody known to have one of the intents; at 1 the user's own taste no longer counts.
             exclude_intents: Score without what the user has of these intents.
             strength: The dial of ``intents``, 0 to 1.
-            diversify: 0 to 1: how far the list follows the mix of the user's intents instead of the scores, see
-                :func:`elcrec.intents.calibration.calibrate`; ranks are then places in that list.
+            diversify: 0 to 1: how far the list follows the mix of the user's intents instead of the scores; the k items
+                are chosen from the 100 or 2 k best, see :func:`elcrec.intents.calibration.calibrate`; ranks are then
+                places in that list.
             approximate: For large catalogues: look into an index instead of scoring every item, see
-                :class:`elcrec.inference.index.ItemSearch`; for plain lists. Scores are exact, a few items may be missed.
+                :class:`elcrec.inference.index.ItemSearch`; for plain lists. Scores are exact, a few items may be
+                missed.
 
         Returns:
             ``user_id``, ``item_id``, ``score`` (dot product, unbounded), ``rank`` (from 1); users as asked. With

@@ -132,6 +132,42 @@ def test_recommend_an_unseen_history(run: Path) -> None:
     assert not {row["item_id"] for row in rows[:3]} & {"tent pegs", "cool box"}
 
 
+@pytest.mark.parametrize(
+    "content",
+    ['["tent pegs", "cool box"]', '[["tent pegs", "cool box"], ["webcam"]]', "\ufefftent pegs\r\n\n cool box\n"],
+)
+def test_a_history_may_stand_in_a_file(run: Path, tmp_path: Path, content: str) -> None:
+    (tmp_path / "history").write_text(content, encoding="utf-8")
+    asked = ["--history", "tent pegs,cool box", *(["--history", "webcam"] if "webcam" in content else [])]
+    expected = run_cli("recommend", run, *asked, "-k", 3, "--json").document()
+    assert run_cli("recommend", run, "--history-file", tmp_path / "history", "-k", 3, "--json").document() == expected
+
+
+def test_ids_with_commas_can_be_asked_for(shop: Path, tmp_path: Path) -> None:
+    log = pl.read_csv(shop).with_columns(pl.col("item_id") + ", new", pl.col("user_id") + ",1")
+    log.write_csv(tmp_path / "log.csv")
+    run_cli("train", tmp_path / "log.csv", "--out", tmp_path / "run", *SMALL_SETS, "--set", "epochs=1")
+    for content in ('["tent pegs, new", "webcam, new"]', "tent pegs, new\nwebcam, new\n"):
+        (tmp_path / "history").write_text(content)
+        asked = ("recommend", tmp_path / "run", "--history-file", tmp_path / "history", "--json")
+        assert len(run_cli(*asked).document()) == 10
+    assert len(run_cli("recommend", tmp_path / "run", "--user", f"{log['user_id'][0]}", "--json").document()) == 10
+    assert len(run_cli("similar", tmp_path / "run", "--item", "webcam, new", "--json").document()) == 10
+
+
+def test_evaluate_reads_a_log_written_in_another_way(run: Path, shop: Path, tmp_path: Path) -> None:
+    measured = run_cli("evaluate", run, "--data", shop, "--json").document()
+    log = pl.read_csv(shop, schema_overrides={"timestamp": pl.String})
+    odd = pl.DataFrame({"timestamp": ["5"], "item_id": ["NULL"], "user_id": ["shopper-00001"]})
+    other = pl.concat([log.select("timestamp", "item_id", "user_id"), odd])
+    other.write_csv(tmp_path / "other.csv", include_header=False, separator=";")
+    asked = ("evaluate", run, "--data", tmp_path / "other.csv", "--columns", "timestamp,item_id,user_id")
+    assert "missing=drop" in run_cli(*asked).complaint()
+    assert run_cli(*asked, "--set", "missing=drop", "--json").document() == measured
+    said = run_cli(*asked, "--set", "missing=drop", "--set", "max_seq_len=3").complaint()
+    assert said.endswith("leave out max_seq_len=3")
+
+
 def test_recommend_all_writes_a_parquet_file(run: Path, log: pl.DataFrame, tmp_path: Path) -> None:
     out = tmp_path / "lists.parquet"
     document = run_cli("recommend", run, "--all", "--out", out, "-k", 4, "--json").document()

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 import socket
 import sqlite3
 import time
@@ -13,6 +14,7 @@ import httpx
 import pytest
 
 from cli_runner import contents, run_cli
+from elcrec.serving.store import open_store
 from served import Served, shop_run
 
 PATIENCE = 60
@@ -133,6 +135,45 @@ def test_who_goes_before_the_end_breaks_nothing(served: Served) -> None:
     assert served.post("/v1/recommend", {"user_id": "a"})["fallback"] == "popular"
 
 
+def answers(told: bytes) -> list[int]:
+    return [int(status) for status in re.findall(rb"HTTP/1\.1 (\d+) ", told)]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "status"),
+    [
+        (b"\x00\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nX: " + b"x" * 9000 + b"\r\n\r\n", 431),
+        (b"GET / HTTP/1.1\r\nHo", 408),
+        (b"POST /v1/recommend HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{", 408),
+        (b"POST /v1/recommend HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", 400),
+    ],
+)
+def test_what_was_asked_before_a_mistake_is_answered_first(served: Served, wrong: bytes, status: int) -> None:
+    body = b'{"user_id": "a", "k": 1}'
+    one = b"POST /v1/recommend HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
+    with connect(served) as asking:
+        asking.sendall(one + one + wrong)
+        told = everything(asking)
+    assert answers(told) == [200, 200, status]
+    assert told.count(b'"fallback":"popular"') == 2
+
+
+def test_so_many_requests_of_a_connection_wait_for_answers_and_no_more(served: Served) -> None:
+    one = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    with connect(served) as asking:
+        asking.sendall(one * 90)
+        told = b""
+        while told.count(b"HTTP/1.1 200") < 90:
+            told += asking.recv(65536)
+        with contextlib.suppress(OSError):
+            asking.sendall(one * 3000)
+        told = everything(asking)
+    assert answers(told)[-1] == 503
+    assert 100 <= len(answers(told)) < 200
+    assert b"read their answers first" in told
+
+
 def test_one_connection_too_many_is_refused(served: Served) -> None:
     with contextlib.ExitStack() as many:
         asking = [many.enter_context(connect(served)) for _ in range(CONNECTIONS + 1)]
@@ -234,6 +275,31 @@ def test_ready_is_only_who_can_keep_events(run: Path, tmp_path: Path) -> None:
         until = time.monotonic() + PATIENCE
         while server.client.get("/readyz").status_code != 200:
             assert time.monotonic() < until
+
+
+def test_a_store_that_another_server_has_taken_over_gets_no_event(run: Path, tmp_path: Path) -> None:
+    place = tmp_path / "kept.sqlite"
+    told = {"events": [{"user_id": "a", "item_id": "tent pegs"}]}
+    with Served(run, "--store", place) as server:
+        other = open_store(str(place))
+        other.adopt("numbers")
+        assert "no event would be kept" in server.get("/readyz", 503)
+        assert "another server's" in server.post("/v1/events", told, 409)
+        other.adopt("moments")
+        other.close()
+        server.get("/readyz")
+        assert server.post("/v1/events", told)["stored"] == 1
+        messages = [line["error"] for line in server.lines() if line["event"] == "store unusable"]
+    assert all("keeps numbers as times, and the log of the run has moments" in error for error in messages)
+
+
+def test_who_only_reads_an_empty_store_does_not_take_it_over(run: Path, tmp_path: Path) -> None:
+    place = tmp_path / "kept.sqlite"
+    store = open_store(str(place))
+    store.adopt("numbers")
+    assert "holds no events" in run_cli("events", run, "--store", place, "--out", tmp_path / "new.csv").complaint()
+    store.check()
+    store.close()
 
 
 def test_keys_are_read_again_when_the_run_is(run: Path, tmp_path: Path) -> None:

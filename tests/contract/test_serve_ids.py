@@ -137,3 +137,18 @@ def test_an_id_that_no_log_holds_is_refused_wherever_it_is_sent(asked: tuple[Ser
         ("/v1/events", {"events": [{"user_id": good, "item_id": one}], "unknown_items": "keep"}),
     ):
         assert len(served.post(path, document, 400)) < 300
+
+
+def test_blanks_around_an_id_make_no_difference(asked: tuple[Served, list[Any]]) -> None:
+    """As in the log that was learnt from: none of its ids has any."""
+    served, ids = asked
+    one = f"\u200b {ids[0]}\t"
+    plain = served.post("/v1/recommend", {"user_id": ids[0], "k": 3})
+    assert served.post("/v1/recommend", {"user_id": one, "k": 3})["items"] == plain["items"]
+    assert served.post("/v1/recommend", {"history": [one], "deny": [one], "allow": [one, ids[2]]})
+    before = get(served, f"/v1/users/{escaped(ids[0])}/history")["total"]
+    event = {"user_id": one, "item_id": one, "event_id": "blanks"}
+    assert served.post("/v1/events", {"events": [event]})["stored"] == 1
+    assert get(served, f"/v1/users/{escaped(ids[0])}/history")["total"] == before + 1
+    assert get(served, f"/v1/users/{escaped(one)}/history")["total"] == before + 1
+    assert get(served, f"/v1/items/{escaped(one)}/similar")["item_id"] == ids[0]

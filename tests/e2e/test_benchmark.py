@@ -14,9 +14,9 @@ import pytest
 
 from cli_runner import Outcome, run_cli, shop_csv, shop_log
 from elcrec import ELCRec
+from elcrec.errors import SettingsError
 from elcrec.experiments.run import execute
 from elcrec.experiments.suite import read_suite
-from elcrec.errors import SettingsError
 
 SUITE = """
 name = "try"
@@ -350,11 +350,28 @@ def test_a_row_with_other_settings_is_not_a_seed_more(tmp_path: Path, quick: Non
     outcome = count(tmp_path, '"shop-300-1.csv"', row.format(15), "--json")
     assert "left out of the tables: 1 results of other settings" in outcome.err
     assert [line["seeds"] for line in outcome.document()] == [[0], [0]]
-    assert "results of several settings" in count(tmp_path, '"shop-300-1.csv"', row.format(15), "--tables").complaint()
-    # Before anything is run, not after.
-    outcome = count(tmp_path, '"shop-300-1.csv"', row.format(15), "--only", "popularity")
-    assert "results of several settings" in outcome.complaint()
-    assert "there already" not in outcome.err
+    # What the suite has now is shown, whichever of its runs were asked for.
+    for option in (("--tables",), ("--only", "popularity")):
+        again = count(tmp_path, '"shop-300-1.csv"', row.format(15), *option, "--json")
+        assert again.document() == outcome.document()
+    # Of settings that nothing was run with, none are taken for them.
+    refused = count(tmp_path, '"shop-300-1.csv"', row.format(7), "--only", "popularity")
+    assert "results of several settings" in refused.complaint()
+    assert "there already" not in refused.err
+
+
+def test_tables_say_when_a_row_has_changed_since(tmp_path: Path, quick: None) -> None:
+    shop_csv(tmp_path)
+    row = '[[rows]]\nrecipe = "markov"\nname = "m"\nset = {{ min_item_count = {} }}\n'
+    count(tmp_path, '"shop-300-1.csv"', row.format(5))
+    outcome = count(tmp_path, '"shop-300-1.csv"', row.format(15), "--tables")
+    assert outcome.code == 0
+    assert "1 results of other settings than the suite has now" in outcome.err
+    assert "has now" not in count(tmp_path, '"shop-300-1.csv"', row.format(5), "--tables").err
+    # A suite of another version is shown as far as it can be.
+    outcome = count(tmp_path, '"shop-300-1.csv"', row.format(5).replace("min_item_count", "mini"), "--tables")
+    assert outcome.code == 0
+    assert "the suite cannot be run" in outcome.err
 
 
 OTHER_COLUMNS = """
@@ -437,3 +454,67 @@ def test_a_run_whose_process_is_killed_is_named(tmp_path: Path, monkeypatch: pyt
     shop_csv(tmp_path)
     monkeypatch.setattr("elcrec.experiments.study.execute", die)
     assert "was killed" in count(tmp_path, '"shop-300-1.csv"').complaint()
+
+
+def test_a_run_that_diverges_is_an_outcome_and_the_others_are_done(tmp_path: Path, quick: None) -> None:
+    shop_csv(tmp_path)
+    bad = '[[rows]]\nrecipe = "default"\nname = "wild"\nset = { learning_rate = 1e30, epochs = 1, epoch_steps = 2 }\n'
+    after = '[[rows]]\nrecipe = "markov"\n'
+    outcome = count(tmp_path, '"shop-300-1.csv"', bad + after)
+    assert outcome.code == 2
+    assert [document["recipe"] for document in counted(tmp_path).values()] == ["markov", "popularity"]
+    assert "markov" in outcome.out
+    last = outcome.err.splitlines()[-1]
+    assert "elcrec: 1 of 3 runs have no result" in last
+    assert "lower learning_rate" in last
+    assert count(tmp_path, '"shop-300-1.csv"', bad + after).err.count("there already") == 2
+    assert "no result (" in count(tmp_path, '"shop-300-1.csv"', bad + after, "--only", "1e+30").complaint()
+
+
+def test_what_may_surprise_in_a_run_is_said_in_a_line(tmp_path: Path) -> None:
+    frame = pl.DataFrame({"user_id": [f"u{at // 6}" for at in range(60)], "item_id": ["a", "b", "c"] * 20})
+    frame.write_csv(tmp_path / "again.csv")
+    row = '[[rows]]\nrecipe = "default"\nset = { epochs = 1, epoch_steps = 2, embedding_dim = 16, n_intents = 2 }\n'
+    text = COUNTED.format(data='"again.csv"', more="") + row
+    (tmp_path / "count.toml").write_text(text)
+    command = [sys.executable, "-m", "elcrec.cli", "benchmark", "count.toml", "--out", "out", "--only", "epochs"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert "\nwarning: 100.0% of the held-out items" in done.stderr
+    assert "DataWarning" not in done.stderr
+
+
+def test_a_result_that_does_not_count_is_named_in_the_plan(
+    tmp_path: Path, quick: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop_csv(tmp_path)
+    assert count(tmp_path, '"shop-300-1.csv"', "", "--dry-run", "--json").document()[0]["instead"] is None
+    count(tmp_path, '"shop-300-1.csv"')
+    [(name, kept)] = counted(tmp_path).items()
+    path = tmp_path / "count" / f"{name}.json"
+
+    def instead() -> str | None:
+        [planned] = count(tmp_path, '"shop-300-1.csv"', "", "--dry-run", "--json").document()
+        assert planned["done"] == (planned["instead"] is None)
+        return planned["instead"]
+
+    assert instead() is None
+    monkeypatch.setattr("elcrec.experiments.key.package_version", lambda: "9.9.9")
+    monkeypatch.setattr("elcrec.experiments.results.package_version", lambda: "9.9.9")
+    assert instead() == f"{name}: made by elcrec {kept['versions']['elcrec']}"
+    monkeypatch.undo()
+    monkeypatch.setattr("elcrec.experiments.study._in_a_process", execute)
+    path.write_text(json.dumps({**kept, "key": "0", "settings": {**kept["settings"], "k_core": 3}, "data": "d"}))
+    assert instead() == f"{name}: k_core was 3, of another log"
+    without = {field: value for field, value in kept.items() if field not in ("key", "data", "settings")}
+    path.write_text(json.dumps(without))
+    assert "neither a hash of its log nor its settings" in str(instead())
+    assert f"not done by {name}" in count(tmp_path, '"shop-300-1.csv"').err
+    (tmp_path / "count" / "ranks" / f"{name}.parquet").unlink()
+    assert instead() == f"{name}: its ranks are missing"
+
+
+def test_names_are_listed_whole(tmp_path: Path, quick: None) -> None:
+    shop_csv(tmp_path)
+    outcome = count(tmp_path, '"shop-300-1.csv"', '[[rows]]\nrecipe = "markov"\nset = { k_core = 2 }\n', "--dry-run")
+    assert "…" not in outcome.out
+    assert "seed0" in outcome.out

@@ -16,8 +16,8 @@ import pytest
 
 from cli_runner import SMALL, shop_log
 from elcrec import ELCRec
-from elcrec.report.page import render_report
 from elcrec.report.document import report_document
+from elcrec.report.page import render_report
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 if os.environ.get("CI"):

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from cli_runner import SMALL_SETS, Outcome, run_cli, shop_csv, shop_log
 from elcrec.config import resolve
 from elcrec.experiments.tuning import recipe_text
+from elcrec.runs.lock import locked
 
 SPACE = """
 [learning_rate]
@@ -136,6 +137,8 @@ def test_impossible_trials_are_said_and_a_search_of_nothing_else_ends_in_a_line(
         ("[seed]\nlow = 1\nhigh = 9", "--seed"),
         ("[exclude_seen]\nchoices = [true, false]", "changes what is judged"),
         ("[k_core]\nlow = 1\nhigh = 5", "changes what is judged"),
+        ("[epochs]\nlow = 1\nhigh = 3000000000", "below 2147483648"),
+        ("[epochs]\nchoices = [99999999999999999999]", "below 2147483648"),
         ("[n_layers]\nlow = 1" + "0" * 5000 + "\nhigh = 2", "not valid TOML"),
         ("a = " + "[" * 20_000, "not valid TOML"),
     ],
@@ -252,3 +255,23 @@ def test_a_search_of_another_version_is_another_search(search: Path, monkeypatch
     tune(search, "--trials", 1)
     monkeypatch.setattr("elcrec.experiments.tuning.package_version", lambda: "9.9.9")
     assert "another search" in tune(search, "--trials", 1).complaint()
+
+
+@pytest.mark.parametrize(
+    ("space", "says"),
+    [
+        ('[dropout]\nlow = "a"\nhigh = 0.2', "dropout.low: write a number"),
+        ("[dropout]\nchoices = [[0.1]]", "dropout.choices.0: write a number, a text, true or false"),
+        ("[dropout]\nlow = inf\nhigh = 2", "dropout.low: Input should be a finite number"),
+    ],
+)
+def test_a_value_of_no_kind_is_said_once(search: Path, space: str, says: str) -> None:
+    (search / "space.toml").write_text(space)
+    assert tune(search).complaint() == f"space {search / 'space.toml'}: {says}"
+
+
+def test_two_searches_in_one_folder_at_once_are_refused(search: Path) -> None:
+    tune(search, "--trials", 1)
+    with locked(search / "tuned"):
+        assert "is being written by process" in tune(search, "--trials", 2).complaint()
+    assert len(tune(search, "--trials", 2, "--json").document()["trials"]) == 2

@@ -3,9 +3,11 @@
 import gzip
 import json
 import random
+import tempfile
 import warnings
 import zipfile
 from collections.abc import Callable
+from contextlib import closing
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -15,15 +17,18 @@ import pytest
 import torch
 from safetensors.torch import save
 
-from elcrec import Interactions
-from elcrec.experiments.results import SHOWN, read_result
-from elcrec.experiments.suite import read_suite
+from elcrec import ELCRec, Interactions
 from elcrec.config import resolve
 from elcrec.data.by_settings import read_new
 from elcrec.data.catalogue import Catalogue
+from elcrec.data.vocabulary import Vocabulary
 from elcrec.errors import ElcrecError
-from elcrec.storage import read_json, read_parquet, read_tensors, read_weights
+from elcrec.experiments.results import SHOWN, read_result
+from elcrec.experiments.suite import read_suite
 from elcrec.experiments.tuning_space import read_space
+from elcrec.serving.events_file import events_kept_at
+from elcrec.serving.store import Event, open_store
+from elcrec.storage import read_json, read_parquet, read_tensors, read_weights
 
 N_DAMAGED = 60
 WEIGHTS = {"a.weight": torch.arange(20.0).view(4, 5), "b": torch.ones(3)}
@@ -65,6 +70,28 @@ recipe = "default"
 set = {epochs = 3}
 vary = {dropout = [0.1, 0.2]}
 """
+
+
+def events_of(path: Path) -> object:
+    """What a store keeps, for the log above; what SQLite leaves beside it goes."""
+    model, log = ELCRec(device="cpu"), Interactions.read(LOG)
+    model._use(log, Vocabulary.of(log.frame["item_id"], 1, "item"), None, log)
+    try:
+        return events_kept_at(str(path), model)
+    finally:
+        for beside in ("-wal", "-shm"):
+            path.with_name(path.name + beside).unlink(missing_ok=True)
+
+
+def store_of_events() -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "events.sqlite"
+        with closing(open_store(str(path))) as store:
+            store.adopt("numbers")
+            store.write([Event(f"event {at}", str(at % 7), "abcde"[at % 5], at) for at in range(500)])
+        return path.read_bytes()
+
+
 DECODERS: dict[str, tuple[Callable[[Path], object], bytes]] = {
     "run.safetensors": (read_tensors, save(WEIGHTS, {"state": json.dumps({"epoch": 3})})),
     "run.json": (read_json, json.dumps({"names": {"1": "a"}}).encode()),
@@ -92,6 +119,7 @@ DECODERS: dict[str, tuple[Callable[[Path], object], bytes]] = {
     "log.arrow": (Interactions.read, written(LOG.write_ipc)),
     "log.csv.gz": (Interactions.read, gzip.compress(CSV)),
     "log.zip": (Interactions.read, zipped(CSV)),
+    "events.sqlite": (events_of, store_of_events()),
 }
 ABSURD = {
     "nothing": b"",

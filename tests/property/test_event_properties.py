@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from elcrec import ELCRec, Interactions
 from elcrec.data.by_settings import filtered, read_new
+from elcrec.data.joining import is_id
 from elcrec.data.vocabulary import Vocabulary
 from elcrec.serving.contracts import NewEvent
 from elcrec.serving.events_file import events_as_log
@@ -202,3 +203,32 @@ def counted(log: Interactions, model: ELCRec, store: Store) -> dict[str, int]:
     for (user, _, _), number in (ours | theirs).items():
         total[user] += number
     return dict(total)
+
+
+LOOKS_LIKE = [
+    *("007", "7", "-0", "1.0", "2.0", "1.5", "1e+5", "1.5E10", "+1", "1_000", "1 000", "1,000", "5,6,7", "N1 N2"),
+    *("9" * 25, "[1]", "{}", '="x"', "true", "2020-01-01", "12:00", "inf", "0x1F", "\u0663", "total", "sum"),
+    *("user_id", "timestamp", "#x", "//", "--", "a,b", "a;b", "a|b", '"q"', 'q"r', "it's", "é", "1::2", " x"),
+    *("\u200bx", "x\ufeff", "NULL", "none"),
+]
+ID_TEXT = st.sampled_from(LOOKS_LIKE) | st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=6)
+
+
+@settings(max_examples=250, deadline=None, derandomize=True)
+@given(st.lists(ID_TEXT, min_size=1, max_size=3), st.lists(ID_TEXT, min_size=1, max_size=3), st.booleans())
+def test_text_ids_are_learnt_as_they_are_kept_whatever_they_look_like(
+    users: list[str], items: list[str], timed: bool
+) -> None:
+    taken = [(user, item) for user in users for item in items if is_id(user, pl.String()) and is_id(item, pl.String())]
+    if not taken:
+        return
+    times = {"timestamp": pl.Series([int(START.timestamp())])} if timed else {}
+    model = model_of(Interactions.read(pl.DataFrame({"user_id": ["a user"], "item_id": ["an item"], **times})))
+    sent = [NewEvent(user, item, f"{at:02}", int(START.timestamp()) + at) for at, (user, item) in enumerate(taken)]
+    rows = events_as_log(model, incoming(model, sent, {})).rows
+    with tempfile.TemporaryDirectory() as folder:
+        for name in ("new.csv", "new.parquet"):
+            path = Path(folder) / name
+            (rows.write_csv if name == "new.csv" else rows.write_parquet)(path)
+            whole = model.log.joined(read_new(path, None, model.settings)).frame
+            assert Counter(whole.select("user_id", "item_id").rows()) == Counter([("a user", "an item"), *taken])

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from scipy.optimize import nnls
 
 from elcrec import ELCRec, SettingsError
+from elcrec.inference.policy import STRENGTH
 from elcrec.inference.scoring import user_vectors
 from elcrec.intents.attribution import WEIGHT_TEMPERATURE
-from elcrec.intents.calibration import CANDIDATES, KEPT_SHARE
-from elcrec.inference.policy import STRENGTH
+from elcrec.intents.calibration import KEPT_SHARE
 
 N_ITEMS, N_INTENTS = 130, 5
 QUICK = settings(
@@ -97,8 +97,8 @@ class Reference:
         return weights / weights.sum() if weights.sum() > 0 else weights
 
     def check_mixed(self, listed: list[int], score: Numbers, allowed: set[int], mix: Numbers, dial: float) -> None:
-        """Each item is one of the best additions to those before it."""
-        candidates = sorted(allowed, key=lambda item: -score[item])[: max(CANDIDATES, len(listed))]
+        """Each item is one of the best additions to those before it, of the 100 or 2 k best items."""
+        candidates = sorted(allowed, key=lambda item: -score[item])[: max(100, 2 * len(listed))]
         low, high = score[candidates[-1]], score[candidates[0]]
         relevance = {item: (score[item] - low) / max(high - low, 1e-12) for item in candidates}
         sum_of_mixes, left = np.zeros(N_INTENTS), set(candidates)
@@ -219,6 +219,16 @@ def test_a_mixed_list_does_not_bring_excluded_intents_back(model: ELCRec) -> Non
         users = model.user_intents().filter(pl.col("intent") == intent)["user_id"]
         if len(users):
             assert share(users, intent, 1.0) < share(users, intent, 0.5) < share(users, intent, 0.0)
+
+
+def test_a_long_list_is_mixed_too(model: ELCRec) -> None:
+    """Of 130 items: a list of 100 chosen from the 100 best would hold just these."""
+
+    def held(dial: float) -> set[str]:
+        return set(model.recommend(["u5"], 100, exclude_seen=False, diversify=dial)["item_id"])
+
+    assert len(held(1.0)) == len(held(0.0)) == 100
+    assert held(1.0) != held(0.0)
 
 
 @pytest.mark.parametrize("exclude_seen", [True, False])

@@ -9,9 +9,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from elcrec.intents.intent_health import intent_health
 from elcrec.evaluation.metrics import ranking_metrics
 from elcrec.inference.scoring import rank_of, top_items
+from elcrec.intents.intent_health import intent_health
 
 QUICK = settings(deadline=None, max_examples=60, derandomize=True)
 RANKS = st.lists(st.integers(1, 60), min_size=1, max_size=30)

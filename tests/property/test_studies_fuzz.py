@@ -8,10 +8,10 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from cli_runner import shop_csv
-from elcrec.experiments.plan import planned_runs
-from elcrec.experiments.suite import read_suite
 from elcrec.config import Settings, check_value
 from elcrec.errors import ElcrecError, SettingsError
+from elcrec.experiments.plan import planned_runs
+from elcrec.experiments.suite import read_suite
 from elcrec.experiments.tuning_space import Range, chosen_space, is_whole, read_space
 
 QUICK = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from elcrec.errors import SettingsError
 from elcrec.serving.store import Event, open_store
 from elcrec.serving.store_sqlite import SqliteStore
 
@@ -89,6 +90,29 @@ def test_four_processes_make_one_file(tmp_path: Path) -> None:
     for opener in openers:
         opener.communicate(timeout=60)
     assert said == {"opened"}
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_nothing_is_acknowledged_that_lies_in_no_file(tmp_path: Path, replaced: bool) -> None:
+    path = tmp_path / "events.sqlite"
+    event = Event("event", "user", "item", 1.0)
+    store = SqliteStore(str(path))
+    store.check()
+    path.rename(tmp_path / "elsewhere.sqlite")
+    if replaced:
+        path.touch()
+    for refused in (lambda: store.write([event]), lambda: store.read(["user"]), store.check):
+        with pytest.raises(sqlite3.OperationalError, match="removed or replaced while in use: restart"):
+            refused()
+    assert path.exists() == replaced
+    (tmp_path / "elsewhere.sqlite").replace(path)
+    assert store.write([event]) == [True]
+    store.close()
+
+
+def test_a_store_without_a_file_is_refused() -> None:
+    with pytest.raises(SettingsError, match="is no file"):
+        SqliteStore(":memory:")
 
 
 def test_a_disk_that_is_full_is_noticed_and_forgiven(tmp_path: Path) -> None:

@@ -7,8 +7,8 @@ import pytest
 
 from conftest import SHARED
 from elcrec import ELCRec
-from elcrec.report.page import render_report
 from elcrec.report.document import report_document
+from elcrec.report.page import render_report
 
 WEIGHTS = SHARED / "reference" / "elcrec_beauty.safetensors"
 ATTRIBUTES = SHARED / "data" / "Beauty_item2attributes.json"

@@ -4,11 +4,11 @@ import polars as pl
 import pytest
 import torch
 
-from elcrec.experiments.baselines import BASELINES
-from elcrec.experiments.baselines.neighbours import DECAY
 from elcrec.data.interactions import Interactions
 from elcrec.data.splits import Split, make_split
 from elcrec.data.vocabulary import Vocabulary
+from elcrec.experiments.baselines import BASELINES
+from elcrec.experiments.baselines.neighbours import DECAY
 
 # The newest two of each are held out.
 LISTS = {1: [1, 2, 3, 9, 9], 2: [2, 1, 2, 3, 9, 9], 3: [4, 1, 9, 9]}

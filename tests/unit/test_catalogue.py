@@ -300,3 +300,9 @@ def test_main_attribute_agrees_with_a_naive_loop(seed: int) -> None:
             expected.append((item, str(min(fitting, key=lambda kind: (-counts[kind], kind)))))
     assert expected
     assert items(item_id=list(range(80)), kinds=lists).main_attribute().rows() == expected
+
+
+def test_ids_are_taken_as_a_log_takes_them(tmp_path: Path) -> None:
+    path = write(tmp_path / "items.csv", "item_id,title\n 1.0,A\n2.0\u200b,B\n")
+    assert Catalogue.read(path).titles() == {"1": "A", "2": "B"}
+    assert items(item_id=[" a", "b "], title=["A", "B"]).titles() == {"a": "A", "b": "B"}

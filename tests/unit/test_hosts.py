@@ -1,7 +1,11 @@
+import ipaddress
+from pathlib import Path
+
 import pytest
 
+from elcrec.cli.serving import beside
 from elcrec.errors import SettingsError
-from elcrec.serving.hosts import Hosts, host_of, proxy_networks
+from elcrec.serving.hosts import Hosts, check_names, host_of, proxy_networks
 
 
 def refused(hosts: Hosts, host: str, method: str = "GET", **headers: str) -> int | None:
@@ -86,7 +90,38 @@ def test_names_and_addresses_are_compared_in_one_form() -> None:
 
 
 def test_proxies_are_addresses_or_networks() -> None:
-    assert proxy_networks(["10.0.0.7", "10.0.0.0/8", "::1"]) == ["10.0.0.7/32", "10.0.0.0/8", "::1/128"]
+    assert proxy_networks(["10.0.0.0/8", "::1"]) == ["10.0.0.0/8", "::ffff:10.0.0.0/104", "::1/128"]
     for wrong in ("*", "proxy.example", ""):
         with pytest.raises(SettingsError, match="--trust-proxy"):
             proxy_networks([wrong])
+
+
+def test_a_proxy_is_trusted_whatever_its_address_is_called() -> None:
+    networks = [ipaddress.ip_network(network) for network in proxy_networks(["10.0.0.7"])]
+    for address, trusted in (("10.0.0.7", True), ("::ffff:10.0.0.7", True), ("::ffff:10.0.0.8", False), ("::", False)):
+        assert any(ipaddress.ip_address(address) in network for network in networks) == trusted
+
+
+def test_names_that_no_request_would_match_are_refused() -> None:
+    check_names(
+        ["shop.example", "SHOP", "10.0.0.7", "::1", "*"],
+        ["https://shop.example", "http://localhost:3000", "http://[::1]:8080", "capacitor://localhost", "null", "*"],
+    )
+    for host in ("https://shop.example", "shop.example:8000", "shop.example/", "*.shop.example", "a b", "", "bücher"):
+        with pytest.raises(SettingsError, match=r"--allow-host .*: name the host alone"):
+            check_names([host], [])
+    for origin in ("shop.example", "https://shop.example/", "https://Shop.example", "https://shop.example:443", ""):
+        with pytest.raises(SettingsError, match=r"--cors .*: name it as browsers do"):
+            check_names([], [origin])
+    for origin in ("https://a:x", "https://*.shop.example/x", "https://u@shop.example", "https://bücher.example"):
+        with pytest.raises(SettingsError, match="--cors"):
+            check_names([], [origin])
+
+
+@pytest.mark.parametrize(
+    ("run", "place"),
+    [("runs/shop", "runs/shop"), ("runs/shop/", "runs/shop"), (".", "{here}"), ("..", "{above}"), ("/a/b/..", "/a")],
+)
+def test_events_lie_beside_the_run_not_in_it(run: str, place: str) -> None:
+    here = Path.cwd()
+    assert beside(Path(run)) == place.format(here=here, above=here.parent) + ".events.sqlite"

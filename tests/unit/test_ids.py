@@ -26,6 +26,6 @@ def test_half_of_a_surrogate_pair_cannot_be_named(half: int) -> None:
     assert nameable(f"a{chr(half)}b") == f"holds half of a surrogate pair, U+{half:04X}"
 
 
-@pytest.mark.parametrize("blank", ["", " ", "   ", "\u00a0", "\u3000"])
+@pytest.mark.parametrize("blank", ["", " ", "   ", "\u00a0", "\u3000", "\u200b", " \ufeff"])
 def test_an_empty_id_and_one_of_blanks_cannot_be_named(blank: str) -> None:
     assert nameable(blank) == "is empty or only blanks"

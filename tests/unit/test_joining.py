@@ -158,4 +158,5 @@ def test_ids_that_a_log_can_hold() -> None:
     assert is_id(str(2**64 - 1), pl.UInt64())
     assert not is_id("-1", pl.UInt64())
     assert is_id("007", pl.String())
-    assert not is_id(" \t", pl.String())
+    for text in (" \t", " x", "x\u200b", "\ufeffx"):
+        assert not is_id(text, pl.String()), "train would take the blanks away"

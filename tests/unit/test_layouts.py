@@ -14,6 +14,7 @@ import polars as pl
 import pytest
 
 from elcrec.data.check import check_log
+from elcrec.data.columns import ALIASES
 from elcrec.data.reader import Layout
 from elcrec.errors import DataError
 
@@ -175,7 +176,65 @@ DELIMITED = [
     ),
 ]
 
+LIKE_LISTS = "user_id,item_id\nu,A1 B2\nu,C3 D4\n"
+FIRST_LINES = [
+    read("codes.csv", LIKE_LISTS, [("u", "A1 B2"), ("u", "C3 D4")], lists="keep"),
+    read("pairs.csv", f'{IDS}u,"1,5"\nu,7\n', [("u", "1,5"), ("u", "7")], lists="keep"),
+    refuse("codes.csv", LIKE_LISTS, "lists=keep"),
+    # The example of a refusal names what looks like a time as one.
+    *(
+        refuse("no-header.dat", line, f"--columns {names}($|;)")
+        for line, names in (
+            ("1,2014-04-07T10:54:09.868Z,214536500,0\n1,2014-04-07T10:51:09.277Z,214536502,0\n",
+             "user_id,timestamp,item_id,_"),
+            ("0\t2010-10-19T23:55:27Z\t30.23\t-97.79\t22847\n", "user_id,timestamp,_,_,item_id"),
+            ("470\tv1\tc\t-240\tTue Apr 03 18:00:09 +0000 2012\n", "user_id,item_id,_,_,timestamp"),
+            ("1::1193::5::978300760\n", "user_id,item_id,_,timestamp"),
+            ("a1,b2,5.0,1369699200\n", "user_id,item_id,_,timestamp"),
+            ("a1,b2\na1,b3\n", "user_id,item_id"),
+        )
+    ),
+    read("swapped.dat", "1,2014-04-07T10:54:09Z,5\n", [("1", "2014-04-07T10:54:09Z")], "item_id looks like a time",
+         columns="user_id,item_id,_"),
+    refuse("words.csv", "kunde name,artikel name\nu v,a w\nu v,b w\n", "if it is a header"),
+    read("words.csv", "kunde name,artikel name\nu v,a w\nu v,b w\n", [("u v", "a w"), ("u v", "b w")],
+         user_column="kunde name", item_column="artikel name"),
+    refuse("words.csv", "customer name,product x\nu v,a w\n", "its 2 columns"),
+    *(
+        read("named.csv", f"{user},{item}\nu,a\nu,b\n")
+        for user, item in (
+            ("username", "movie"), ("User Name", "item_name"), ("visitor", "Product Name"), ("user", "artistName"),
+            ("distinct_id", "joke_id"), ("fullVisitorId", "product_code"), ("user_id", "film"),
+        )
+    ),
+    read("named.csv", "user_id,product_id,product_name\nu,a,x\nu,b,y\n", warns=r"^\['no time[^']*'\]$"),
+    *(
+        read("named.csv", f"user_id,item_id,{time}\nu,b,2024-01-02\nu,a,2024-01-01\n")
+        for time in ("utcTimestamp", "played_at", "order_purchase_timestamp", "collector_tstamp", "event_ts")
+    ),
+    refuse("film.csv", "alice,film\nbob,book\n", r"^(?!.*alice).*--columns"),
+    refuse("years.csv", times("12/1/10 8:26", "12/13/10 8:26"), "%m/%d/%y"),
+    refuse("years.csv", times("12/1/10 8:26", "12/13/10 8:26"), "write %y", time_format="%m/%d/%Y %H:%M"),
+    read("years.csv", times("12/13/10 8:26", "12/1/10 8:26"), time_format="%m/%d/%y %H:%M"),
+    refuse("more.csv", "user_id,item_id,x\nu,a\nu,b,1,2\n", "line 3: more fields"),
+    refuse("returns.csv", f"{IDS}u,a\ru,b\nu,c\n", "line 2: lines end in several ways"),
+    read("cut.csv", "user_id,item_id,text\nu,a,so\nu,b\n", warns="1 lines have fewer fields.*line 3"),
+    read("empty-last.csv", "user_id,item_id,text\nu,a,so\nu,b,\n\n", warns=r"^\['no time[^']*'\]$"),
+    read("days.csv", "user_id,item_id,day,trans_time\nu,a,1,1631\nu,b,1,1632\n", warns="'trans_time' may hold",
+         timestamp_column="day"),
+    refuse("steam.json", "{u'user_id': u'u', 'item_id': 'a'}\n{'user_id': 'u', 'item_id': 'b'}\n", "line 1: a Python"),
+    refuse("one.json", "{'user_id': 'u', 'item_id': 'a'}\n", "Python dictionary"),
+    read("bytes.parquet", pl.DataFrame({"user_id": [b"u", b"u"], "item_id": [b"a", b"b"]})),
+    refuse("bytes.parquet", pl.DataFrame({"user_id": [b"u", b"\xff"], "item_id": [b"a", b"b"]}), "no UTF-8"),
+]  # fmt: skip
+
 NESTED = [
+    refuse("segment.jsonl", lines({"userId": "u", "properties": {"product_id": "a"}}), "item_column=properties.prod"),
+    read("segment.jsonl", lines(*({"userId": "u", "properties": {"product_id": item}} for item in "ab")),
+         item_column="properties.product_id"),
+    read("mongo.jsonl", lines(*({"user_id": {"$oid": "u"}, "item_id": item, "at": {"$date": f"2024-01-0{item_day}"}}
+                                for item, item_day in (("b", 2), ("a", 1)))),
+         user_column="user_id.$oid", timestamp_column="at.$date"),
     read("names.jsonl", lines({"user_id": "u", "items": ["b", "a"], "timestamps": [2, 1]})),
     read("watched.jsonl", lines({"user_id": "u", "items": ["a", "b"], "watch_times": [2, 1]}), warns="watch_times"),
     read("structs.jsonl", lines({"session": "u", "events": [{"aid": "b", "ts": 2}, {"aid": "a", "ts": 1}]})),
@@ -183,6 +242,10 @@ NESTED = [
     read("array.parquet", frame().group_by("user_id").agg(pl.col("item_id").sort()).with_columns(
         pl.col("item_id").list.to_array(2))),
     refuse("twice.jsonl", '\n{"user_id":"u","item_id":"a","item_id":"z"}\n', "line 2.*twice"),
+    refuse("twice-and-never.jsonl", '{"user_id":"u","item_id":"a","item_id":"z"}\n{"user_id":"u"}\n', "line 1.*twice"),
+    refuse("gaps.jsonl", '\n{"user_id":"u","item_id":"a"}\n\n{"user_id":"u","item_id":null}\n', "line 4 of"),
+    refuse("spaced.jsonl", '{"user_id": "u", "item_id": "a"}\n{"user_id": "u", "item_id": 5}\n', "line 2.*no text"),
+    read("spaced.jsonl", '{"user_id" : "u", "item_id":"a"}\n{"item_id": "b", "user_id":"u"}\n'),
     refuse("twice.json", '[{"user_id":"u","item_id":"a","item_id":"z"}]', "twice"),
     read("inner.jsonl", lines(*({"user_id": "u", "item_id": item, "x": {"item_id": 5}} for item in "ab"))),
 ]  # fmt: skip
@@ -215,7 +278,7 @@ PEOPLE = [
 
 
 @pytest.mark.parametrize(
-    "case", [*TIMES, *ID_CASES, *DELIMITED, *NESTED, *FOLDERS, *PEOPLE], ids=lambda case: case.name
+    "case", [*TIMES, *ID_CASES, *DELIMITED, *FIRST_LINES, *NESTED, *FOLDERS, *PEOPLE], ids=lambda case: case.name
 )
 def test_a_layout_is_read_right_or_refused(case: Case, tmp_path: Path) -> None:
     path = tmp_path / case.name
@@ -245,3 +308,10 @@ def test_a_named_or_marked_encoding_is_read(encoding: str, tmp_path: Path) -> No
     named = encoding if encoding in ("cp1252", "shift_jis") else None
     sample = check_log(tmp_path / "log.csv", Layout(encoding=named))["sample"]
     assert [one["item_id"] for one in sample] == [word, "b"]
+
+
+def test_the_docs_name_every_usual_name() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "data.md").read_text()
+    rows = dict(re.findall(r"^\| (user|item|time|kind of event) \| (.*) \|$", text, re.M))
+    for word, role in {"user": "user_id", "item": "item_id", "time": "timestamp", "kind of event": "event"}.items():
+        assert rows[word] == ", ".join(f"`{name}`" for name in ALIASES[role])

@@ -547,6 +547,21 @@ def test_sizes_refuse_a_tensor_of_another_shape(name: str, shape: tuple[int, ...
         published.sizes(weights)
 
 
+@pytest.mark.parametrize("kind", [torch.int64, torch.bool, torch.complex64], ids=str)
+@pytest.mark.parametrize("name", [TOP_NAMES[0], LAYER_NAMES[0]])
+def test_sizes_refuse_a_tensor_that_holds_no_weights(name: str, kind: torch.dtype) -> None:
+    weights = published_weights(1, 4, 7, 2)
+    with pytest.raises(RunError, match=r"not published ELCRec weights.*holds"):
+        published.sizes({**weights, name: weights[name].to(kind)})
+
+
+def test_a_layer_may_have_any_number_for_a_name() -> None:
+    weights = {**published_weights(1, 4, 7, 2), f"item_encoder.layer.{'9' * 5000}.a": torch.zeros(1)}
+    assert published.sizes(weights)["n_layers"] == 2
+    with pytest.raises(RunError, match=r"layer\.1\."):
+        published.translate(weights)
+
+
 def test_translate_refuses_parts_that_do_not_stack() -> None:
     name = "item_encoder.layer.0.attention.key.weight"
     weights = {**published_weights(1, 4, 7, 2), name: torch.zeros(4, 5)}

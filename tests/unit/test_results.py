@@ -14,19 +14,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cli_runner import shop_log
+from elcrec.config import Settings, resolve
+from elcrec.data.interactions import Interactions
+from elcrec.data.prepared import prepare
+from elcrec.errors import DataError, ElcrecError, RunError, SettingsError
+from elcrec.evaluation.significance import gains
 from elcrec.experiments import provenance
 from elcrec.experiments.key import content_hash, result_key
 from elcrec.experiments.noise import with_noise
 from elcrec.experiments.plan import Run, planned_runs
-from elcrec.experiments.results import SHOWN, current, ranks_path, read_result
+from elcrec.experiments.results import SHOWN, current, outdated, ranks_path, read_result, row_and_settings
 from elcrec.experiments.run import side_by_side
-from elcrec.experiments.suite import Suite
+from elcrec.experiments.suite import Suite, read_suite
 from elcrec.experiments.summary import accuracy_table, lines_of
-from elcrec.config import Settings, resolve
-from elcrec.data.interactions import Interactions
-from elcrec.data.prepared import prepare
-from elcrec.errors import DataError, ElcrecError, RunError
-from elcrec.evaluation.significance import gains
 
 # ------------------------------------------------------------------ keys
 
@@ -211,8 +211,10 @@ def test_a_row_is_never_a_mixture() -> None:
     kept, left_out = current([*seeds, *older])
     assert (names(kept), names(left_out)) == (["s1", "s2", "b"], ["o1", "o3"])
     other = result("t1", settings={"n_layers": 2, "seed": 1})
-    assert names(current([*seeds, other], wanted=["t1"])[0]) == ["b", "t1"]
-    assert names(current([*seeds, other], wanted=["s1", "s2"])[0]) == ["s1", "s2", "b"]
+    wanted = [row_and_settings("a", "default", {"n_layers": n, "seed": 7}, 0.0) for n in (1, 2)]
+    assert names(current([*seeds, other], wanted[1:])[0]) == ["b", "t1"]
+    assert names(current([*seeds, other], wanted[:1])[0]) == ["s1", "s2", "b"]
+    assert outdated([*seeds, other], wanted[:1]) == ["b", "t1"]
     with pytest.raises(RunError, match="results of several settings"):
         current([*seeds, other])
     assert names(current([*seeds, result("again", key="s1")])[0]) == ["s1", "s2", "b"]
@@ -270,6 +272,19 @@ def test_rows_are_compared_by_user_and_item(tmp_path: Path) -> None:
     assert (line.compared.users, line.compared.left_out) == (2, 3)
     assert line.compared.difference.mean == pytest.approx(mean_gain(1, None) - mean_gain(2, 7))
     assert "2 of 5 users" in " ".join(accuracy_table([line])[1][0])
+
+
+def test_rows_that_are_judged_otherwise_say_so(tmp_path: Path) -> None:
+    for name in ("ours", "theirs"):
+        ranks(tmp_path, name, {"u1": ("i1", 1 if name == "ours" else 3), "u2": ("i2", 2)})
+    documents = [
+        result(name, row=name, settings={"k_core": k_core, "n_layers": k_core, "seed": 1})
+        for name, k_core in (("theirs", 1), ("ours", 3))
+    ]
+    [_, line] = lines_of(tmp_path, documents)
+    assert line.compared is not None
+    assert line.compared.judged_by == ("k_core",)
+    assert "judged with other k_core" in " ".join(accuracy_table([line])[1][0])
 
 
 def test_rows_without_a_common_user_or_kind_of_id_are_not_compared(tmp_path: Path) -> None:
@@ -356,3 +371,24 @@ def test_a_run_says_what_it_is(log: Path) -> None:
     assert isinstance(run, Run)
     assert run.deciding == {**resolve("default").model_dump(), "epochs": 3}
     assert run.key == result_key(run.content, "trained", run.deciding, run.noise)
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        ("seeds = []", "seeds: write at least one"),
+        ("seeds = 1", "seeds: write a list: [...]"),
+        ("seeds = [1.5]", "seeds.0: Input should be a valid integer"),
+        (
+            "[[rows]]\nrecipe = 'default'\nset = { seed = 1 }",
+            "row 2: seed is no setting of a row: write seeds = [1, 2, 3]",
+        ),
+    ],
+)
+def test_a_mistake_in_a_suite_is_said_once(tmp_path: Path, more: str, says: str) -> None:
+    rows = "[[rows]]\nrecipe = 'default'\n"
+    text = f"{rows}{more}" if more.startswith("[[") else f"{more}\n{rows}"
+    (tmp_path / "s.toml").write_text(f"name = 's'\ndata = ['x.csv']\n{text}\n")
+    with pytest.raises(SettingsError) as refusal:
+        read_suite(tmp_path / "s.toml")
+    assert str(refusal.value) == f"suite {tmp_path / 's.toml'}: {says}"

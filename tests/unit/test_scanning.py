@@ -7,8 +7,8 @@ from torch import Tensor
 
 from elcrec.errors import RunError
 from elcrec.evaluation import scanning
-from elcrec.inference.scoring import best_items
 from elcrec.inference.first_pass import HalfTable
+from elcrec.inference.scoring import best_items
 
 N_USERS, K, LENGTH = 40, 20, 8
 

@@ -35,12 +35,25 @@ def test_the_best_of_many_items_are_found_with_their_scores() -> None:
     assert bool((scores.diff(dim=1) <= 0).all())
 
 
+def test_an_index_of_few_items_is_made_without_a_word(capfd: pytest.CaptureFixture[str]) -> None:
+    ItemSearch.build(torch.randn(100, 8), torch.randn(5, 8))
+    assert capfd.readouterr() == ("", "")
+
+
 def test_of_few_items_all_are_looked_at(model: ELCRec) -> None:
     exact, near = model.recommend(k=10), model.recommend(k=10, approximate=True)
     assert near["user_id"].equals(exact["user_id"])
     assert near["score"].to_list() == pytest.approx(exact["score"].to_list(), rel=1e-4, abs=1e-5)
     assert (near["item_id"] == exact["item_id"]).mean() > 0.99  # equal scores may change places
     assert model.search_quality()["recall"] > 0.99
+
+
+def test_where_everybody_has_seen_everything_nothing_is_missed(tmp_path: Path) -> None:
+    log = pl.DataFrame(
+        [(user, item) for user in range(6) for item in (0, 1, 2, 0)], ["user_id", "item_id"], orient="row"
+    )
+    ELCRec(seed=1, **{**SMALL, "epochs": 1, "n_intents": 2}).fit(log, tmp_path / "run", progress=False)
+    assert run_cli("index", tmp_path / "run", "--json").document()["recall"] == 1
 
 
 def test_what_was_seen_is_left_out_and_lists_may_be_short(model: ELCRec) -> None:

@@ -4,13 +4,16 @@ import asyncio
 import shutil
 import weakref
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from elcrec import ELCRec
 from elcrec.errors import RunError
+from elcrec.runs.run_folder import RunFolder
 from elcrec.serving.contracts import Wishes
-from elcrec.serving.engine import Asked, Engine, Made, Snapshot
+from elcrec.serving.engine import Asked, Engine, Made, Snapshot, stamp_of
+from elcrec.serving.metrics import Metrics
 from elcrec.serving.options import Options
 from elcrec.serving.store import open_store, shown
 from served import shop_run
@@ -79,6 +82,18 @@ def test_names_of_other_workers_are_kept(live: Path) -> None:
     asyncio.run(ask())
 
 
+def test_a_name_is_not_given_to_a_run_that_took_the_place_of_ours(live: Path) -> None:
+    snapshot = Snapshot.load(Options(live, "unused"))
+    shutil.copytree(live.parent / "new", live, dirs_exist_ok=True)
+    new = ELCRec.load(live)
+    new.rename_intents({5: "Given in the new run"})
+    new.write_names(live)
+    with pytest.raises(RunError, match="another model by now: load it again first"):
+        snapshot.rename(1, "Rain")
+    assert ELCRec.load(live).given_names == {5: "Given in the new run"}
+    assert snapshot.model.given_names == {}
+
+
 def test_a_name_is_read_again_without_another_model(live: Path) -> None:
     async def ask() -> None:
         engine = engine_on(live)
@@ -116,7 +131,7 @@ def test_a_name_that_cannot_be_kept_is_not_given(live: Path, monkeypatch: pytest
         raise RunError("read-only")
 
     snapshot = Snapshot.load(Options(live, "unused"))
-    monkeypatch.setattr(snapshot.model, "write_names", fail)
+    monkeypatch.setattr(RunFolder, "write_names", fail)
     with pytest.raises(RunError):
         snapshot.rename(1, "Rain")
     assert snapshot.model.given_names == {}
@@ -156,3 +171,25 @@ def test_passwords_of_stores_are_not_shown() -> None:
     assert shown("rediss://me:secret@host/0") == "rediss://me:…@host/0"
     assert shown("redis://host:6379/0") == "redis://host:6379/0"
     assert shown("runs/shop.events.sqlite") == "runs/shop.events.sqlite"
+
+
+def test_a_file_that_goes_while_it_is_looked_at_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names, look = tmp_path / "intents.json", Path.stat
+
+    def last_look(path: Path, **how: Any) -> Any:
+        found = look(path, **how)
+        if path == names:
+            names.unlink()
+        return found
+
+    names.touch()
+    with monkeypatch.context() as looking:
+        looking.setattr(Path, "stat", last_look)
+        found = stamp_of(tmp_path).names
+    assert len(found) <= 1
+    assert stamp_of(tmp_path).names == ()
+
+
+def test_metrics_of_a_worker_that_goes_meanwhile_are_left_out(tmp_path: Path) -> None:
+    (tmp_path / "7.prom").symlink_to("gone")
+    assert "elcrec_model" in Metrics(tmp_path).text("version", {})

@@ -219,6 +219,31 @@ def test_instructions_that_mean_no_good_are_refused(tmp_path: Path, instructions
     refused(path)
 
 
+DOUBLED = b")q\x00" + b"h\x00\x86q\x00" * 20
+"""A pair of a pair of a pair, each twice the same: few bytes, and a million parts for who looks at all of them."""
+
+
+@pytest.mark.parametrize(
+    ("instructions", "reason"),
+    [
+        (b"(X\x07\0\0\0storagectorch\nFloatStorage\n" + DOUBLED + b"X\x03\0\0\0cpuK\x01tQ", "unknown storage"),
+        (DOUBLED + b")R", "it calls what has no name"),
+    ],
+    ids=["key", "call"],
+)
+def test_a_name_that_is_none_is_refused_and_not_written_out(tmp_path: Path, instructions: bytes, reason: str) -> None:
+    path = saved(tmp_path / "a.pt", {"a": torch.arange(4.0)})
+    repacked(path, data_pkl=b"\x80\x02" + instructions + b".")
+    assert reason in refused(path)
+
+
+def test_a_key_of_a_legacy_file_that_is_no_name_is_refused_and_not_looked_up(tmp_path: Path) -> None:
+    path = saved(tmp_path / "a.pt", {"a": torch.arange(4.0)}, zipped=False)
+    keys = path.read_bytes().index(b"\x80\x02]q\x00")
+    path.write_bytes(path.read_bytes()[:keys] + b"\x80\x02]" + DOUBLED + b"a." + bytes(24))
+    assert "a storage has no name" in refused(path)
+
+
 def test_a_legacy_file_that_promises_more_than_it_holds_is_refused(tmp_path: Path) -> None:
     path = saved(tmp_path / "a.pt", {"a": torch.arange(4.0)}, zipped=False)
     whole = path.read_bytes()

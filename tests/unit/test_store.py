@@ -64,6 +64,20 @@ def test_a_store_keeps_times_of_one_kind(place: str, store: Store) -> None:
     other.close()
 
 
+def test_who_comes_first_to_an_empty_store_mixes_no_kinds_into_it(place: str, store: Store) -> None:
+    store.adopt("numbers")
+    other = open_store(place)
+    other.adopt("moments")
+    for refused in (lambda: store.write([event(1, time=7)]), store.check):
+        with pytest.raises(SettingsError, match="keeps moments as times, and the log of the run has numbers"):
+            refused()
+    store.check(writing=False)
+    assert list(store.everything()) == []
+    other.check()
+    assert other.write([event(1, time=10**18)]) == [True]
+    other.close()
+
+
 def test_what_elcrec_01_kept_is_read_as_it_was_meant(place: str, tmp_path: Path) -> None:
     old = [("e1", "u", "i", 1_709_985_600.25), ("e2", "u", "j", 1_709_985_599.0)]
     if place.startswith("redis"):

@@ -80,9 +80,30 @@ def test_unknown_ids_can_be_skipped() -> None:
     assert Vocabulary.of(NUMBERS).indices([7, 8, -1], unknown="skip").tolist() == [0, -1, -1]
 
 
-@pytest.mark.parametrize("asked", [None, True, 1.0, float("nan"), "", [1]])
+@pytest.mark.parametrize("asked", [None, True, 1.5, float("nan"), float("inf"), "", [1]])
 def test_what_is_no_id_is_unknown(asked: Any) -> None:
     assert Vocabulary.of(pl.Series([1, 2])).indices([asked], unknown="skip").tolist() == [-1]
+
+
+@pytest.mark.parametrize(
+    "asked", ["2", " 2", "2\t", "\u200b2\ufeff", "\u3000 2", 2.0, np.float64(2), pl.Series([2.0])], ids=repr
+)
+@pytest.mark.parametrize("dtype", [pl.Int64, pl.String])
+def test_what_a_log_takes_for_an_id_can_be_asked_for(dtype: pl.DataType, asked: Any) -> None:
+    """The reader takes blanks away and whole floats for integers; so does whoever asks."""
+    vocabulary = Vocabulary.of(pl.Series([1, 2], dtype=pl.Int64).cast(dtype))
+    if isinstance(asked, pl.Series):
+        assert vocabulary.indices(asked).tolist() == [1]
+        return
+    assert vocabulary.indices([asked]).tolist() == [1]
+    assert vocabulary.indices(["x", asked, 1], unknown="skip").tolist() == [-1, 1, 0]
+    assert vocabulary.find(asked) == 1
+
+
+def test_an_id_with_blanks_within_is_another() -> None:
+    vocabulary = Vocabulary.of(pl.Series(["a b", "ab"]))
+    assert vocabulary.indices([" a b", "ab "]).tolist() == [0, 1]
+    assert vocabulary.find("a  b") == -1
 
 
 def test_an_unknown_id_is_named_with_the_remedy() -> None:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from elcrec.cli.output import console, print_json, print_measures, print_rows, say
-from elcrec.cli.parameters import Device, Items, Json, Run, TopK
+from elcrec.cli.parameters import Device, Items, Json, Run, TopK, parquet_file
 from elcrec.errors import SettingsError
 
 commands = typer.Typer()
@@ -91,6 +91,7 @@ def audience(
     """The users of an intent as a file."""
     from elcrec.recommender import ELCRec
 
+    parquet_file(out, "--out")
     found = ELCRec.load(run, device).audience(intent, out, min_weight, top)
     say(f"{len(found):,} users written to {out}")
     if as_json:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from elcrec.cli.everybody import write_all_lists
+from elcrec.cli.histories import histories_of
 from elcrec.cli.output import console, first_process, print_json, print_measures, print_rows, say, say_metrics
 from elcrec.cli.parameters import (
     Columns,
@@ -15,6 +16,8 @@ from elcrec.cli.parameters import (
     DataOption,
     Device,
     Format,
+    Histories,
+    HistoryFile,
     Intents,
     Items,
     Json,
@@ -25,6 +28,7 @@ from elcrec.cli.parameters import (
     TopK,
     Unknown,
     overrides_of,
+    parquet_file,
     source_of,
 )
 from elcrec.errors import RunError, SettingsError
@@ -161,14 +165,14 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Rank the full catalogue for every user's held-out item."""
-    from elcrec.config import validate
-    from elcrec.data.by_settings import read_log
+    from elcrec.data.by_settings import read_otherwise
     from elcrec.evaluation.repeats import repeat_warning
     from elcrec.recommender import ELCRec
 
+    ranks = parquet_file(ranks, "--ranks")
     model, source = ELCRec.load(run, device), source_of(data)
     given = overrides_of(sets, columns)
-    log = read_log(source, format, validate({**model.settings.model_dump(), **given})) if given else source
+    log = read_otherwise(source, format, model.settings, given) if given else source
     metrics = model.evaluate(log, split, format, unknown, ranks)
     if note := repeat_warning(metrics["repeats"], model.settings.exclude_seen):
         say(f"warning: {note}")
@@ -183,6 +187,7 @@ def evaluate(
 @commands.command(
     epilog="Examples:\n\n  elcrec recommend runs/shop --user 42 --user 43 -k 5\n\n"
     "  elcrec recommend runs/shop --history milk,bread --json\n\n"
+    "  elcrec recommend runs/shop --history-file basket.json\n\n"
     "  elcrec recommend runs/shop --all --out lists.parquet\n\n"
     "  elcrec recommend runs/shop --user 42 --explain\n\n"
     "  elcrec recommend runs/shop --user 42 --intent 7 --strength 0.5 --exclude-intent 3"
@@ -190,10 +195,8 @@ def evaluate(
 def recommend(
     run: Run,
     user: Annotated[list[str] | None, typer.Option(help="A known user; repeatable.")] = None,
-    history: Annotated[
-        list[str] | None,
-        typer.Option(metavar="ID,ID,...", help="Items of somebody new, oldest first; repeatable."),
-    ] = None,
+    history: Histories = None,
+    history_file: HistoryFile = None,
     everybody: Annotated[bool, typer.Option("--all", help="All known users; needs --out.")] = False,
     out: Annotated[Path | None, typer.Option(help="Write the lists to this Parquet file.")] = None,
     k: TopK = 10,
@@ -227,8 +230,10 @@ def recommend(
     from elcrec.recommender import ELCRec
     from elcrec.storage import write_frame
 
-    if sum([bool(user), bool(history), everybody]) != 1:
-        raise SettingsError("say for whom: --user ID, --history ID,ID,... or --all (one of them)")
+    new = bool(history) or history_file is not None
+    if sum([bool(user), new, everybody]) != 1:
+        raise SettingsError("say for whom: --user ID, --history ID,ID,... (or --history-file), or --all (one of them)")
+    out = parquet_file(out, "--out")
     if everybody and out is None:
         raise SettingsError("--all needs --out FILE.parquet: the lists of all users are written there")
     if ray is not None and not everybody:
@@ -251,8 +256,8 @@ def recommend(
     if everybody and out is not None:
         _say_written(write_all_lists(model, out, k, wishes), out, as_json)
         return
-    if history:
-        asked = [[part.strip() for part in text.split(",") if part.strip()] for text in history]
+    if new:
+        asked = histories_of(history or [], history_file)
         lists = model.recommend_from_history(asked, k, unknown=unknown, **wishes)
         lists = lists.select(pl.lit(None).alias("user_id"), pl.all())
     else:

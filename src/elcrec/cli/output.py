@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -40,8 +41,17 @@ def say_metrics(metrics: dict[str, Any]) -> None:
 
 
 def print_json(document: Any) -> None:
-    """One document on one line."""
-    typer.echo(json.dumps(document, ensure_ascii=False, default=str))
+    """One document on one line; what is no number in it is null."""
+    typer.echo(json.dumps(_finite(document), ensure_ascii=False, default=str, allow_nan=False))
+
+
+def _finite(document: Any) -> Any:
+    """The same with None for NaN and infinities, which JSON does not have."""
+    if isinstance(document, dict):
+        return {name: _finite(value) for name, value in document.items()}
+    if isinstance(document, list | tuple):
+        return [_finite(value) for value in document]
+    return None if isinstance(document, float) and not math.isfinite(document) else document
 
 
 def print_measures(measures: dict[str, Any], as_json: bool) -> None:
@@ -69,7 +79,8 @@ def print_rows(frame: pl.DataFrame, as_json: bool) -> None:
     table = Table(box=None, header_style="bold")
     shown = [name for name in frame.columns if frame[name].null_count() < len(frame) or not len(frame)]
     for name in shown:
-        table.add_column(escape(name), justify="right" if frame[name].dtype.is_numeric() else "left")
+        # What does not fit goes on in the next line: an id or a name that was cut cannot be used.
+        table.add_column(escape(name), justify="right" if frame[name].dtype.is_numeric() else "left", overflow="fold")
     for row in frame.select(shown).iter_rows():
         table.add_row(*(escape(number(value)) for value in row))
     console().print(table)

@@ -7,6 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
+from elcrec.errors import SettingsError
+
 Data = Annotated[
     list[Path],
     typer.Argument(
@@ -38,6 +40,18 @@ Sets = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Any setting; repeatable. 'elcrec settings' lists them."),
 ]
+Histories = Annotated[
+    list[str] | None,
+    typer.Option("--history", metavar="ID,ID,...", help="Items of somebody new, oldest first; repeatable."),
+]
+HistoryFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--history-file",
+        help="The same in a file, for ids with commas and long histories: a JSON array of ids (or of such arrays), or "
+        "an id a line.",
+    ),
+]
 Unknown = Annotated[str, typer.Option(help="Unknown ids: raise (an error) or skip (leave them out).")]
 Items = Annotated[
     Path | None,
@@ -54,6 +68,17 @@ Ray = Annotated[
     ),
 ]
 TopK = Annotated[int, typer.Option("-k", "--top", min=1, help="Items a list.")]
+
+
+def parquet_file(out: Path | None, option: str) -> Path | None:
+    """Where a table is to be written.
+
+    Raises:
+        SettingsError: Its name says that it holds something else than Parquet.
+    """
+    if out is not None and out.suffix.lower() not in ("", ".parquet", ".pq"):
+        raise SettingsError(f"{option} {out}: tables are written as Parquet; name it .parquet")
+    return out
 
 
 def source_of(data: list[Path]) -> Path | list[Path]:

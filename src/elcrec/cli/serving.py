@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -121,8 +122,7 @@ def events(
 ) -> None:
     """Write the events that a server keeps, as a log for the next training."""
     from elcrec.recommender import ELCRec
-    from elcrec.serving.events_file import events_as_log
-    from elcrec.serving.store import open_store
+    from elcrec.serving.events_file import events_kept_at
     from elcrec.storage import write_atomically
 
     if out.suffix not in (".parquet", ".csv"):
@@ -130,12 +130,8 @@ def events(
     place = store or beside(run)
     if "://" not in place and not Path(place).exists():
         raise SettingsError(f"no events at {place}: say with --store where the server keeps them")
-    model, kept = ELCRec.load(run, "cpu"), open_store(place)
-    try:
-        kept.adopt(model.clock.kind)
-        frame, left_out = events_as_log(model, kept.everything())
-    finally:
-        kept.close()
+    model = ELCRec.load(run, "cpu")
+    frame, left_out = events_kept_at(place, model)
     if out.suffix == ".csv" and "timestamp" in model.log.frame and model.clock.unit == "ns":
         raise SettingsError(f"--out {out}: CSV would cut the nanoseconds of this log; name it .parquet")
     if left_out:
@@ -149,7 +145,8 @@ def events(
 
 def beside(run: Path) -> str:
     """Where a server keeps events, unless told otherwise."""
-    return f"{str(run).rstrip('/')}.events.sqlite"
+    named = run if run.name not in ("", "..") else Path(os.path.abspath(run))  # "." has no place beside it
+    return f"{named}.events.sqlite"
 
 
 @commands.command(epilog="Example:\n\n  elcrec export runs/shop --format onnx --out shop-onnx")

@@ -97,11 +97,11 @@ def data_describe(
 ) -> None:
     """Size and shape of a log: a named one that was fetched, or any file."""
     from elcrec.config import resolve
-    from elcrec.data.by_settings import read_log
+    from elcrec.data.by_settings import filtered, read_log
     from elcrec.data.named import NAMED
 
-    source = source_of(data)
-    summary = read_log(source, format, resolve("default", overrides_of(sets, columns))).summary()
+    source, s = source_of(data), resolve("default", overrides_of(sets, columns))
+    summary = filtered(read_log(source, format, s), s).summary()
     if str(source) in NAMED:
         summary = {**summary, "url": NAMED[str(source)].url, "note": NAMED[str(source)].note}
     if as_json:
@@ -242,7 +242,7 @@ def benchmark(
     from elcrec.experiments.plan import planned_runs
     from elcrec.experiments.plots import pictures, require_matplotlib
     from elcrec.experiments.results import Shelf
-    from elcrec.experiments.study import run_study, study_lines, write_pages
+    from elcrec.experiments.study import failure, run_study, study_lines, write_pages
     from elcrec.experiments.suite import read_suite
     from elcrec.experiments.summary import line_document, short_table
 
@@ -253,12 +253,21 @@ def benchmark(
     runs = [] if tables else planned_runs(study, suite.parent, only)
     if dry_run:
         there = Shelf.of(folder, [run.name for run in runs], say)
-        planned = [{"row": run.row, "run": run.name, "done": there.done(run, study.name)} for run in runs]
-        print_rows(pl.DataFrame(planned), as_json)
+        planned = [
+            {
+                "row": run.row,
+                "run": run.name,
+                "done": there.done(run, study.name),
+                "instead": there.instead(run, study.name),
+            }
+            for run in runs
+        ]
+        print_rows(pl.DataFrame(planned, infer_schema_length=None), as_json)
         return
-    if not tables:
-        run_study(study, runs, folder, work / study.name, say, device=device)
-    lines = study_lines(study, folder, {run.key for run in runs}, say)
+    failed = {} if tables else run_study(study, runs, folder, work / study.name, say, device=device)
+    if failed and len(failed) == len(runs):
+        raise failure(failed, len(runs))
+    lines = study_lines(study, folder, say)
     for path in write_pages(study, folder, lines, pictures(lines) if plots else []):
         say(f"written to {path}")
     if as_json:
@@ -266,3 +275,5 @@ def benchmark(
     else:
         head, rows = short_table(lines)
         print_rows(pl.DataFrame(rows, schema=head, orient="row"), as_json)
+    if failed:
+        raise failure(failed, len(runs))

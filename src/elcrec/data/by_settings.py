@@ -8,21 +8,26 @@ from typing import Any
 
 import polars as pl
 
-from elcrec.config import Settings
+from elcrec.config import Settings, validate
 from elcrec.data.interactions import Interactions
 from elcrec.data.joining import ID
 from elcrec.data.reader import Layout, understand
+from elcrec.errors import SettingsError
 
 EXPORTED = (("user_id", "item_id", "timestamp", ID), ("user_id", "item_id", ID))
 """The columns of a server's events, written for the next training."""
 
 
+OF_READING = (
+    *("columns", "user_column", "item_column", "timestamp_column"),
+    *("time_format", "missing", "lists", "encoding"),
+)
+"""The settings that say how a log is read."""
+
+
 def layout(format: str | None, settings: Settings) -> Layout:
     """What the settings say about a log."""
-    s = settings
-    return Layout(
-        format, s.columns, s.user_column, s.item_column, s.timestamp_column, s.time_format, s.missing, s.encoding
-    )
+    return Layout(format, **{name: getattr(settings, name) for name in OF_READING})
 
 
 def read_log(data: Any, format: str | None, settings: Settings) -> Interactions:
@@ -30,6 +35,21 @@ def read_log(data: Any, format: str | None, settings: Settings) -> Interactions:
     if isinstance(data, Interactions):
         return data
     return Interactions.understood(understand(data, layout(format, settings)))
+
+
+def read_otherwise(data: Any, format: str | None, settings: Settings, given: dict[str, Any]) -> Interactions:
+    """A log for the model of a run, written in another way than the one that it learnt from.
+
+    Raises:
+        SettingsError: ``given`` names settings that say more than how a log is read.
+    """
+    others = [f"{name}={value}" for name, value in given.items() if name not in OF_READING]
+    if others:
+        raise SettingsError(
+            f"the settings of the run hold, but those of how a log is read ({', '.join(OF_READING)}): leave out "
+            f"{', '.join(others)}"
+        )
+    return read_log(data, format, validate({**settings.model_dump(), **given}))
 
 
 def read_new(data: Any, format: str | None, settings: Settings) -> Interactions:
@@ -40,7 +60,7 @@ def read_new(data: Any, format: str | None, settings: Settings) -> Interactions:
     if isinstance(data, Interactions):
         return data
     exported = all(_header(one) in EXPORTED for one in (data if isinstance(data, list | tuple) else [data]))
-    asked = Layout(format, missing="keep") if exported else layout(format, settings)
+    asked = Layout(format, missing="keep", lists="keep", exact=True) if exported else layout(format, settings)
     return Interactions.understood(understand(data, replace(asked, event_ids=True)))
 
 

@@ -10,8 +10,9 @@ from typing import Any
 
 import polars as pl
 
-from elcrec.data.columns import candidates
+from elcrec.data.columns import candidates, is_name_of_items
 from elcrec.data.files import read_one
+from elcrec.data.ids import BLANKS
 from elcrec.data.vocabulary import natural_order
 from elcrec.errors import DataError, decoding
 
@@ -205,7 +206,7 @@ def _tidy(raw: pl.DataFrame, item_column: str | None, untyped: bool) -> pl.DataF
             f"add a title, or a column of text or of lists of attributes"
         )
     titles = pl.Series("title", [None] * raw.height, dtype=pl.String) if title is None else _text(raw[title])
-    frame = pl.DataFrame([_ids(raw[item].alias("item_id")), titles.alias("title")])
+    frame = pl.DataFrame([_ids(raw[item].alias("item_id"), untyped), titles.alias("title")])
     lists = [_lists(column).alias(f"{number}") for number, column in enumerate(used)]
     return frame.with_columns(attributes=_merged(lists, raw.height))
 
@@ -215,7 +216,7 @@ def _item_column(raw: pl.DataFrame, plain: dict[str, str], asked: str | None) ->
         if asked not in raw.columns:
             raise DataError(f"no column {asked!r}: the item data has {_columns(raw)}")
         return asked
-    found = next(iter(candidates("item_id", raw.columns)), None)
+    found = next((name for name in candidates("item_id", raw.columns) if not is_name_of_items(name)), None)
     if found is None:
         raise DataError(f"no item_id column: the item data has {_columns(raw)}; name it with item_column")
     return found
@@ -225,7 +226,7 @@ def _columns(raw: pl.DataFrame) -> str:
     return ", ".join(repr(column) for column in raw.columns[:8])
 
 
-def _ids(column: pl.Series) -> pl.Series:
+def _ids(column: pl.Series, untyped: bool) -> pl.Series:
     if isinstance(column.dtype, pl.Categorical | pl.Enum):
         column = column.cast(pl.String)
     if column.dtype.is_float():
@@ -233,7 +234,10 @@ def _ids(column: pl.Series) -> pl.Series:
         column = column.cast(pl.Int64, strict=False) if (column.drop_nulls() % 1 == 0).all() else column
     missing = column.null_count()
     if column.dtype == pl.String:
-        missing += int(column.str.strip_chars().is_in(NOTHING).sum())
+        column = column.str.strip_chars(BLANKS)
+        missing += int(column.is_in(NOTHING).sum())
+        if untyped and column.str.contains(r"^-?[0-9]+(\.0+)?$").all():  # as the log's reader takes them
+            column = column.str.replace(r"\.0+$", "")
     if missing:
         raise DataError(f"{missing:,} rows have no item_id: remove them or give them an id")
     if not (column.dtype.is_integer() or column.dtype == pl.String):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from typing import Any
+from typing import Any, Literal
 
 import polars as pl
 
@@ -82,7 +82,8 @@ def shown_times(times: pl.Series, unit: Unit) -> pl.Series:
     if times.dtype.is_temporal():
         moments = times
     elif unit in PER_SECOND:
-        moments = (times * (10**6 // PER_SECOND[unit]) if unit != "ns" else times // 1000).cast(pl.Datetime("us"))
+        finest: Literal["ns", "us"] = "ns" if unit == "ns" else "us"
+        moments = (times * (PER_SECOND[finest] // PER_SECOND[unit])).cast(pl.Datetime(finest))
     else:
         return times
     form = "%Y-%m-%dT%H:%M:%S%.f" if isinstance(moments.dtype, pl.Datetime) else "%Y-%m-%d"

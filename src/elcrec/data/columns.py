@@ -7,23 +7,51 @@ from collections.abc import Sequence
 
 from elcrec.errors import DataError
 
+# Of items that are known by nothing else; beside an id they describe it.
+NAMES_OF_ITEMS = (
+    *("movie", "movie_name", "movie_title", "film", "game", "game_name", "book", "book_title", "song", "song_name"),
+    *("track", "track_name", "video", "article", "artist", "artist_name", "item_name", "item_title", "product_name"),
+    "product_title",
+)
 # The first of a list that is there is taken; capitals, blanks, '_', '-' and RecBole's ':type' make no difference.
 ALIASES: dict[str, tuple[str, ...]] = {
     "user_id": (
         *("user_id", "user", "uid", "user_idx", "customer_id", "customer", "visitor_id", "member_id", "client_id"),
         *("account_id", "reviewer_id", "query_id", "user_pseudo_id", "household_key", "household_id", "buyer_id"),
-        *("shopper_id", "profile_id", "person_id", "device_id", "msno", "session_id", "session"),
+        *("shopper_id", "subscriber_id", "player_id", "viewer_id", "listener_id", "reader_id", "student_id", "cust_id"),
+        *("profile_id", "person_id", "steam_id", "user_uuid", "customer_no", "customer_number", "customer_code"),
+        *("username", "user_name", "visitor", "member", "buyer"),
+        *("distinct_id", "domain_userid", "full_visitor_id", "anonymous_id", "cookie_id", "device_id", "msno"),
+        *("session_id", "session"),
     ),
     "item_id": (
         *("item_id", "item", "iid", "item_idx", "product_id", "product", "movie_id", "article_id", "click_article_id"),
         *("parent_asin", "asin", "business_id", "artist_id", "track_id", "song_id", "video_id", "book_id", "isbn"),
         *("anime_id", "game_id", "aid", "sku", "sku_id", "stock_code", "venue_id", "location_id", "poi_id"),
-        *("hotel_id", "recipe_id", "news_id", "content_id"),
+        *(
+            "hotel_id",
+            "recipe_id",
+            "news_id",
+            "content_id",
+            "offer_id",
+            "listing_id",
+            "goods_id",
+            "course_id",
+            "job_id",
+        ),
+        *("place_id", "restaurant_id", "post_id", "page_id", "show_id", "series_id", "episode_id", "podcast_id"),
+        *("joke_id", "beer_id", "work_id", "item_code", "item_no", "item_number", "product_code", "product_sku"),
+        *NAMES_OF_ITEMS,
     ),
     "timestamp": (
         *("timestamp", "datetime", "event_timestamp", "event_time", "unix_timestamp", "unix_review_time", "time_ms"),
-        *("click_timestamp", "transaction_timestamp", "created_at", "invoice_date", "purchase_date", "order_date"),
-        *("transaction_date", "transaction_dt", "review_date", "event_date", "date_added", "action_time", "t_dat"),
+        *("click_timestamp", "transaction_timestamp", "created_at", "event_datetime", "event_ts", "timestamp_ms"),
+        *("ts_ms", "unix_time", "epoch", "utc_timestamp", "timestamp_utc", "utc_time", "order_timestamp"),
+        *("order_purchase_timestamp", "rating_timestamp", "listened_at", "played_at", "rated_at", "reviewed_at"),
+        *("viewed_at", "clicked_at", "purchased_at", "ordered_at", "occurred_at", "collector_tstamp", "derived_tstamp"),
+        *("invoice_date", "purchase_date", "order_date", "transaction_date", "transaction_dt", "review_date"),
+        *("event_date", "date_added", "action_time", "t_dat", "order_time", "purchase_time", "transaction_time"),
+        *("click_time", "review_time", "checkin_time", "check_in_time"),
         *("date", "time", "ts"),
     ),
     "event": (
@@ -48,12 +76,18 @@ def canonical(name: str) -> str:
 
 
 _CANONICAL = {role: tuple(dict.fromkeys(canonical(alias) for alias in names)) for role, names in ALIASES.items()}
+_NAMES = {canonical(name) for name in NAMES_OF_ITEMS}
 _ALL = {name for names in _CANONICAL.values() for name in names} | _BESIDE
 
 
 def is_usual(name: str) -> bool:
-    """Whether logs usually have a column of this name."""
-    return canonical(name) in _ALL
+    """Whether logs usually have a column of this name; a plain word (``movie``) may as well be a value."""
+    return canonical(name) in _ALL and not is_name_of_items(name)
+
+
+def is_name_of_items(name: str) -> bool:
+    """Whether a column of this name says what items are called, which may be all that tells them."""
+    return canonical(name) in _NAMES
 
 
 def candidates(role: str, there: Sequence[str]) -> list[str]:
@@ -86,13 +120,16 @@ def sounds_like_clock(name: str) -> bool:
     return bool(re.search(r"hour|time|clock|minute", canonical(name)))
 
 
-def choose_columns(there: Sequence[str], asked: dict[str, str | None], notes: list[str]) -> dict[str, str]:
+def choose_columns(
+    there: Sequence[str], asked: dict[str, str | None], notes: list[str], inner: Sequence[str] = ()
+) -> dict[str, str]:
     """The caller's column for each of ours.
 
     Args:
         there: The columns of the data.
         asked: The caller's choice for each role, or None for one of the usual names.
         notes: Takes a sentence where there was a choice.
+        inner: Fields within columns (``properties.product_id``), for messages.
 
     Returns:
         Column by role; ``timestamp`` and ``event`` only where they are there.
@@ -117,7 +154,7 @@ def choose_columns(there: Sequence[str], asked: dict[str, str | None], notes: li
             chosen[role] = found[0]
             _note_choice(role, found, notes)
         elif role in ("user_id", "item_id"):
-            raise missing_column(role, there)
+            raise missing_column(role, there, inner)
     _refuse_lists(there, chosen)
     return chosen
 
@@ -130,14 +167,17 @@ def _refuse_same(role: str, found: Sequence[str], there: Sequence[str]) -> None:
         raise DataError(f"{shown(same)} are one name twice: say which is the {role} with --set {option}=NAME")
 
 
-def missing_column(role: str, there: Sequence[str]) -> DataError:
+def missing_column(role: str, there: Sequence[str], inner: Sequence[str] = ()) -> DataError:
     """The error for a role without a column."""
     option = f"{role.removesuffix('_id')}_column"
-    return DataError(f"no {role} column: the data has {shown(there)}; name it with {option} (--set {option}=NAME)")
+    name = next(iter(candidates(role, inner)), "NAME")
+    return DataError(f"no {role} column: the data has {shown(there)}; name it with {option} (--set {option}={name})")
 
 
 def _note_choice(role: str, found: list[str], notes: list[str]) -> None:
     others = [name for name in found[1:] if not canonical(name).startswith("session")]
+    if not is_name_of_items(found[0]):
+        others = [name for name in others if not is_name_of_items(name)]
     if role in ("user_id", "item_id") and others:
         option = f"{role.removesuffix('_id')}_column"
         notes.append(f"{role} is read from {found[0]!r}; {shown(others)} could be meant too: --set {option}=NAME")

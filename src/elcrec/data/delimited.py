@@ -59,6 +59,7 @@ def _delimited(text: Text, asked: Asked) -> Raw:
         except pl.exceptions.PolarsError as error:
             if "utf-8" not in str(error).lower():
                 line_of.refuse_ragged(fewer=True)
+                _refuse_returns(piece)
             raise
     frame = _without_blank_rows(frame)
     notes = []
@@ -69,6 +70,8 @@ def _delimited(text: Text, asked: Asked) -> Raw:
     if len(dialect.names) > 1 and len(frame):
         _refuse_rule(frame, line_of, piece.name)
         line_of.refuse_repeated_header(frame, piece.name)
+        if dialect.by_polars and not quoted and frame[frame.columns[-1]].has_nulls():
+            notes += _short_lines(piece, dialect)
     return Raw(
         frame.lazy(),
         piece.name,
@@ -156,6 +159,33 @@ def _refuse_rule(frame: pl.DataFrame, line_of: _Lines, name: str) -> None:
         raise DataError(f"{name}, {line_of(0)}: a line of dashes: this is a printed table; export it as CSV")
 
 
+def _refuse_returns(piece: Piece) -> None:
+    """Raise DataError where some lines end in a carriage return alone."""
+    found = text_lines(piece).filter(pl.col("line").str.contains(r"\r[^\r]")).head(1).collect(engine="streaming")
+    if not found.is_empty():
+        raise DataError(f"{piece.name}, line {found['number'][0]}: lines end in several ways: save the file with one")
+
+
+def _short_lines(piece: Piece, dialect: Dialect) -> list[str]:
+    """What to say where lines end before their last column: their text may hold line breaks without quotes."""
+    line = pl.col("line").fill_null("")
+    separators = line.str.count_matches(dialect.separator, literal=True)
+    found = (
+        text_lines(piece)
+        .slice(dialect.skipped)
+        .filter((separators < len(dialect.names) - 1) & (line.str.strip_chars() != ""))
+        .select(pl.len(), first=pl.col("number").first())
+        .collect(engine="streaming")
+    )
+    count, first = found.row(0)
+    if not count:
+        return []
+    return [
+        f"{piece.name}: {count:,} lines have fewer fields than columns (the first: line {first}), and what is missing "
+        f"is taken as empty: were lines cut in two?"
+    ]
+
+
 def _decoded_lines(piece: Piece) -> Iterator[str]:
     source = piece.source()
     file = source.open("rb") if isinstance(source, Path) else source
@@ -193,10 +223,14 @@ class _Lines:
         """Raise DataError for the first row with more fields than the header, or another number where none is empty."""
         width = len(self.dialect.names)
         with reading(self.piece):
-            line = 0
+            line, short = 0, None
             for line, row in self._records():
-                if len(row) > width or (len(row) != width and (fewer or not self.dialect.by_polars)):
+                if len(row) > width:
                     raise _ragged(self.piece, line, len(row), width)
+                if len(row) < width and short is None:
+                    short = _ragged(self.piece, line, len(row), width)
+            if short is not None and (fewer or not self.dialect.by_polars):
+                raise short
         if line == 0:
             raise DataError(f"{self.piece.name}: the data has a header but no rows: nothing to learn from")
 

@@ -23,6 +23,8 @@ _USUAL = {".tsv": "\t", ".inter": "\t", ".csv": ","}
 # What Excel writes and reads above a header.
 _SEP = re.compile(r'"?sep=(.)"?\r*$', re.I)
 _DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}.*")
+_CLOCK = re.compile(r"\d:\d\d:\d\d")
+_FRACTION = re.compile(r"[-+]?\d+\.\d+")
 # Numbers from here on may be seconds or milliseconds since 1970.
 EPOCH, LAST_EPOCH = 10**8, 10**14
 
@@ -113,9 +115,11 @@ def sniff_dialect(name: str, head: str, ending: str, given: Sequence[str] | None
         names = [names[0].lstrip("# "), *names[1:]]
     if not _is_header(names, [fields_of(row, separator) for row in rows[1:50]], asked):
         lacking = f" ({shown(asked)} is not there)" if asked else ""
+        option = "--set user_column=NAME --set item_column=NAME"
+        perhaps = "" if any(map(_is_value, names)) else f"; if it is a header, say which are which: {option}"
         raise DataError(
             f"{name}: line {first + 1} holds values and no names of columns{lacking}: name its {len(names)} columns, "
-            f"for example {columns_for(names)}"
+            f"for example {columns_for(names)}{perhaps}"
         )
     _refuse_twice(name, names, asked)
     if all(re.fullmatch("'.*'", one) for one in names):
@@ -139,10 +143,16 @@ def _refuse_returns(name: str, number: int, line: str) -> None:
 
 
 def columns_for(fields: Sequence[str]) -> str:
-    """``--columns`` for fields like these: the last is a time where it looks like one."""
-    names = ["user_id", "item_id", *["_"] * (len(fields) - 2)][: len(fields)]
-    if len(fields) > 2 and (_DATE.fullmatch(fields[-1]) or (fields[-1].isdecimal() and int(fields[-1]) >= EPOCH)):
-        names[-1] = "timestamp"
+    """``--columns`` for fields like these: what looks like a time is one, and no fraction is an id."""
+    names = ["_"] * len(fields)
+    times = [at for at, field in enumerate(fields) if _DATE.fullmatch(field.strip()) or _CLOCK.search(field)]
+    if not times and fields[-1].isdecimal() and int(fields[-1]) >= EPOCH:
+        times = [len(fields) - 1]
+    if len(fields) > 2 and times:
+        names[times[0]] = "timestamp"
+    ids = [at for at, field in enumerate(fields) if names[at] == "_" and not _FRACTION.fullmatch(field.strip())]
+    for name, at in zip(("user_id", "item_id"), ids if len(ids) > 1 else range(2), strict=False):
+        names[at] = name
     return f"--columns {','.join(names)}"
 
 
@@ -171,7 +181,9 @@ def _separator_of_header(line: str, asked: Sequence[str]) -> str | None:
 
     best = max(SEPARATORS, key=merit)
     roles, _, width = merit(best)
-    return best if roles >= 2 or (roles and width > 1) else None
+    # One known name between blanks may be a part of one: "customer name,product name".
+    enough = 1 if best != BLANKS or not any(one in line for one in SEPARATORS[:-1]) else 2
+    return best if roles >= 2 or (roles >= enough and width > 1) else None
 
 
 def _consistent(rows: list[str], usual: str | None) -> str | None:
@@ -247,7 +259,7 @@ def _is_header(names: list[str], rows: list[list[str]], asked: Sequence[str]) ->
         return True
     if any(_is_value(name) for name in names if name.strip()):
         return False
-    if found or any(is_usual(name) for name in names):
+    if any(map(is_usual, names)):
         return True
     if not all(name.strip() for name in names) or len(set(names)) < len(names):
         return False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import get_args
 
@@ -12,7 +13,7 @@ import polars as pl
 from elcrec.data.columns import roles_in
 from elcrec.data.delimited import read_delimited
 from elcrec.data.encodings import decoded_head, refuse_unknown, text_of
-from elcrec.data.json_files import json_lines, read_json_document
+from elcrec.data.json_files import json_lines, object_line, read_json_document
 from elcrec.data.opening import Piece, pieces
 from elcrec.data.raw import Asked, Format, Raw, reading
 from elcrec.data.text_format import is_text_format, read_text
@@ -158,7 +159,8 @@ def _read_jsonl(piece: Piece, asked: Asked) -> Raw:
     _refuse_positions(piece, asked)
     text = text_of(piece, asked)
     frame = json_lines(piece.name, text.piece.source(), text.encoding == "utf-8-sig")
-    return Raw(frame.lazy(), piece.name, "jsonl", None, text.encoding, piece.compression, line_of=json_line)
+    where = partial(object_line, text.piece.source())
+    return Raw(frame.lazy(), piece.name, "jsonl", None, text.encoding, piece.compression, line_of=where)
 
 
 def _read_json(piece: Piece, asked: Asked) -> Raw:
@@ -167,11 +169,6 @@ def _read_json(piece: Piece, asked: Asked) -> Raw:
     return Raw(
         frame.lazy(), piece.name, "json", None, text.encoding, piece.compression, line_of=lambda row: f"event {row + 1}"
     )
-
-
-def json_line(row: int) -> str:
-    """Where an object of JSON Lines stands, blank lines not counted."""
-    return f"line {row + 1}"
 
 
 _READERS: dict[str, Callable[[Piece, Asked], Raw]] = {

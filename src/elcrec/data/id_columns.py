@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from elcrec.data.ids import MOST_ID_CHARACTERS, nameable
+from elcrec.data.ids import BLANKS, MOST_ID_CHARACTERS, nameable
 from elcrec.errors import DataError
 
 # What programs write where they know nothing.
@@ -17,10 +17,6 @@ MISSING = (
     *("", "NA", "N/A", "n/a", "#N/A", "#NA", "\\N", "<NA>", "<null>", "(null)", "[null]", "NaN", "-NaN", "-nan", "NaT"),
     *(spelt for word in _SPELT for spelt in (word, word.upper(), word.capitalize())),
     *("#NULL!", "#VALUE!", "#REF!", "#NAME?", "#DIV/0!"),
-)
-# White space, and what has no width: nobody sees it, nobody can type it.
-_BLANKS = "\t\n\x0b\x0c\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000\u200b\u2060\ufeff" + "".join(
-    map(chr, range(0x2000, 0x200B))
 )
 _BLANK = r"[\s\x{200b}\x{2060}\x{feff}]"
 _TOTALS = ("total", "totals", "grand total", "sum", "subtotal", "gesamt", "gesamtergebnis", "summe")
@@ -137,7 +133,7 @@ def _narrowed(column: pl.Series) -> pl.Series:
 
 def _stripped(column: pl.Series, found: Found) -> pl.Series:
     """Text without blanks around it: no interface could tell them apart."""
-    stripped = column.str.strip_chars(_BLANKS)
+    stripped = column.str.strip_chars(BLANKS)
     blank = stripped.str.len_bytes() != column.str.len_bytes()
     if not blank.any():
         return column
@@ -180,14 +176,22 @@ def _integers_if_faithful(column: pl.Series, found: Found) -> pl.Series:
     return column
 
 
-def refuse_several(column: pl.Series, found: Found) -> None:
-    """Raise DataError where values hold lists of ids (``[1, 2]``, ``5,6,7``, ``N1 N2``), or are formulas."""
+def refuse_several(column: pl.Series, found: Found, kept: bool) -> None:
+    """Raise DataError where values hold lists of ids (``[1, 2]``, ``5,6,7``, ``N1 N2``), or are formulas.
+
+    Args:
+        column: ``user_id`` or ``item_id`` without missing values.
+        found: Where rows stand.
+        kept: Whether the caller says that what looks like a list is an id.
+    """
     if column.dtype != pl.String:
+        return
+    if column[0].startswith('="') and column.str.starts_with('="').all():
+        raise DataError(f"{column.name} holds formulas of a spreadsheet, such as {column[0][:40]!r}: export values")
+    if kept:
         return
     if column[0].startswith("[") and column.str.contains(r"^\[.*\]\s*$").all():
         raise _several(column, 0, found)
-    if column[0].startswith('="') and column.str.starts_with('="').all():
-        raise DataError(f"{column.name} holds formulas of a spreadsheet, such as {column[0][:40]!r}: export values")
     # Ids may well have blanks; not all of them are short codes then.
     longer = column.head(_LOOKED_AT).str.contains(rf"^{_CODE}(?:[ ,;]+{_CODE})+$")
     thousands = bool(longer.any()) and column.str.contains(r"^[0-9]{1,3}(?:,[0-9]{3})*$").all()
@@ -198,7 +202,7 @@ def refuse_several(column: pl.Series, found: Found) -> None:
 def _several(column: pl.Series, row: int, found: Found) -> DataError:
     return DataError(
         f"{found.name}, {found.line_of(row)}: {column.name} holds lists, such as {column[row][:40]!r}: write "
-        f"one event a row, or JSON Lines with lists"
+        f"one event a row, or JSON Lines with lists; if these are ids all the same, --set lists=keep takes them"
     )
 
 

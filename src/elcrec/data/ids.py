@@ -5,28 +5,44 @@ that nobody could ask for again.
 """
 
 import re
+from typing import Any
 
 MOST_ID_CHARACTERS = 1000
+# White space, and what has no width: nobody sees it, nobody can type it.
+BLANKS = "\t\n\x0b\x0c\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000\u200b\u2060\ufeff" + "".join(
+    map(chr, range(0x2000, 0x200B))
+)
 
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f]")
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
 
-def nameable(id_text: str) -> str | None:
+def id_text(given: Any) -> str:
+    """The text form by which an id is known: without blanks around it, whole floats as integers.
+
+    Args:
+        given: An id of a log, or one that is asked for.
+    """
+    if isinstance(given, float) and given.is_integer():
+        given = int(given)
+    return str(given).strip(BLANKS)
+
+
+def nameable(text: str) -> str | None:
     """Say why an id cannot be named.
 
     Args:
-        id_text: The id's text form.
+        text: The id's text form.
 
     Returns:
         The reason, to be read after "an id ...", or None for an id that every interface can name.
     """
-    if not id_text.strip():
+    if not text.strip(BLANKS):
         return "is empty or only blanks"
-    if len(id_text) > MOST_ID_CHARACTERS:
-        return f"has {len(id_text)} characters, more than {MOST_ID_CHARACTERS}"
-    if found := _CONTROLS.search(id_text):
+    if len(text) > MOST_ID_CHARACTERS:
+        return f"has {len(text)} characters, more than {MOST_ID_CHARACTERS}"
+    if found := _CONTROLS.search(text):
         return f"holds the control character U+{ord(found[0]):04X}"
-    if found := _SURROGATES.search(id_text):
+    if found := _SURROGATES.search(text):
         return f"holds half of a surrogate pair, U+{ord(found[0]):04X}"
     return None

@@ -12,7 +12,7 @@ import polars as pl
 
 from elcrec.data import joining
 from elcrec.data.files import ROWS_AT_ONCE
-from elcrec.data.reader import Layout, Missing, Understood, understand
+from elcrec.data.reader import Layout, Lists, Missing, Understood, understand
 from elcrec.data.vocabulary import Vocabulary
 from elcrec.errors import DataError, DataWarning
 from elcrec.storage import write_atomically
@@ -47,6 +47,7 @@ class Interactions:
         missing: Missing = "refuse",
         encoding: str | None = None,
         event_ids: bool = False,
+        lists: Lists = "refuse",
     ) -> Interactions:
         """Read a log from a file or a frame, a column at a time.
 
@@ -65,6 +66,7 @@ class Interactions:
                 "missing" (``None``, ``NULL``, ...) as ids.
             encoding: Of text that is not UTF-8.
             event_ids: Keep the column ``event_id``, where there is one: for :meth:`joined`.
+            lists: ``refuse`` a log whose ids look like lists (``1,5``, ``A1 B2``), or ``keep`` them as they are.
 
         Raises:
             DataError: What is wrong, with the column or line, and what to do.
@@ -72,7 +74,7 @@ class Interactions:
         if isinstance(source, Interactions):
             return source
         named = (user_column, item_column, timestamp_column)
-        asked = Layout(format, columns, *named, time_format, missing, encoding, event_ids)
+        asked = Layout(format, columns, *named, time_format, missing, lists, encoding, event_ids)
         return cls.understood(understand(source, asked))
 
     @classmethod

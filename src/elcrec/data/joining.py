@@ -6,7 +6,7 @@ import polars as pl
 
 from elcrec.data.clock import NAMES, NANOSECONDS, Clock, Time
 from elcrec.data.id_columns import MISSING
-from elcrec.data.ids import nameable
+from elcrec.data.ids import id_text, nameable
 from elcrec.data.times import unit_of, unit_of_number
 from elcrec.errors import DataError
 
@@ -113,7 +113,7 @@ def is_id(text: str, kind: pl.DataType, words: bool = False) -> bool:
         words: Whether words for "missing" (``None``) are ids, as with ``missing=keep``.
     """
     if kind == pl.String:
-        return nameable(text) is None and text == text.strip() and (words or text not in MISSING)
+        return nameable(text) is None and text == id_text(text) and (words or text not in MISSING)
     if len(text) > 20 or not text.removeprefix("-").isdecimal() or str(int(text)) != text:
         return False
     lowest, highest = (0, 2**64 - 1) if kind == pl.UInt64 else (LOWEST, HIGHEST)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import re
+from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,11 @@ from elcrec.data.columns import roles_in
 from elcrec.errors import DataError
 
 _LOOKED_AT = 1000
+_BLOCK, _HEAD = 1 << 24, 1 << 16
+_PYTHON = (
+    "a Python dictionary, no JSON: write it anew with json.dumps(ast.literal_eval(line)), or as CSV or Parquet with "
+    "the columns that count"
+)
 
 
 def json_lines(name: str, source: Path | io.BytesIO, marked: bool) -> pl.DataFrame:
@@ -35,9 +42,41 @@ def json_lines(name: str, source: Path | io.BytesIO, marked: bool) -> pl.DataFra
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
         _refuse_line(name, source)
         raise DataError(f"cannot read {name} as JSON Lines ({str(error).splitlines()[0]})") from error
-    _refuse_mixed(name, source, frame)
-    _refuse_twice(name, source, frame.columns)
+    plain = _written_once(source, frame)
+    _refuse_mixed(name, source, frame.drop(plain))
+    _refuse_twice(name, source, frame.drop(plain).columns)
     return frame
+
+
+def _written_once(source: Path | io.BytesIO, frame: pl.DataFrame) -> list[str]:
+    """Columns that surely stand once in each line, ids of text always in quotes: no line needs a look."""
+    patterns: dict[bytes, int] = {}  # and how often each has to occur
+    read = [name for name in frame.columns if roles_in([name], ())]
+    for name in read:
+        values = frame.height - frame[name].null_count()
+        patterns[f'"{name}"'.encode()] = values
+        if frame[name].dtype == pl.String and roles_in([name], ()) & {"user_id", "item_id"}:
+            close, spaced = f'"{name}":"'.encode(), f'"{name}": "'.encode()
+            patterns[spaced if spaced in _head(source) else close] = values
+    odd = [one for one, count in _counts(source, list(patterns)).items() if count != patterns[one]]
+    return [name for name in read if not any(one.startswith(f'"{name}"'.encode()) for one in odd)]
+
+
+def _head(source: Path | io.BytesIO) -> bytes:
+    if isinstance(source, io.BytesIO):
+        return source.getbuffer()[:_HEAD].tobytes()
+    with source.open("rb") as file:
+        return file.read(_HEAD)
+
+
+def _counts(source: Path | io.BytesIO, patterns: Sequence[bytes]) -> dict[bytes, int]:
+    """How often patterns without line breaks occur."""
+    counts = dict.fromkeys(patterns, 0)
+    with source.open("rb") if isinstance(source, Path) else io.BytesIO(source.getbuffer()) as file:
+        while block := file.read(_BLOCK) + file.readline():
+            for one in patterns:
+                counts[one] += block.count(one)
+    return counts
 
 
 def _objects(source: Path | io.BytesIO) -> Any:
@@ -45,6 +84,12 @@ def _objects(source: Path | io.BytesIO) -> Any:
     for number, line in enumerate(content.split(b"\n"), start=1):
         if line.strip():
             yield number, line
+
+
+def object_line(source: Path | io.BytesIO, row: int) -> str:
+    """Where a row of JSON Lines (from 0) stands."""
+    number, _ = next(islice(_objects(source), row, None), (row + 1, b""))
+    return f"line {number}"
 
 
 def _refuse_line(name: str, source: Path | io.BytesIO) -> None:
@@ -56,9 +101,16 @@ def _refuse_line(name: str, source: Path | io.BytesIO) -> None:
                 f"cannot read {name}, line {number}: it is not UTF-8: name its encoding with --set encoding=NAME"
             ) from error
         except (ValueError, RecursionError) as error:
+            if _is_python(line):
+                raise DataError(f"cannot read {name}, line {number}: {_PYTHON}") from error
             raise DataError(f"cannot read {name}, line {number}: no JSON ({error}); mend or remove the line") from error
         if not isinstance(document, dict):
             raise DataError(f"cannot read {name}, line {number}: no JSON object; write one event a line")
+
+
+def _is_python(text: bytes) -> bool:
+    """Whether text begins as a Python dictionary does, with a name in single quotes."""
+    return re.match(rb"\s*\[?\s*\{\s*u?'", text) is not None
 
 
 def _no_constant(text: str) -> Any:
@@ -139,6 +191,8 @@ def read_json_document(name: str, content: bytes, columns: tuple[str, ...] | Non
     except (ValueError, RecursionError) as error:
         if "Extra data" in str(error) and content.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"{"):
             return json_lines(name, io.BytesIO(content), marked=True)
+        if _is_python(content):
+            raise DataError(f"cannot read {name}: {_PYTHON}") from error
         raise DataError(f"cannot read {name} as JSON ({error}): mend the file, or use JSON Lines") from error
     rows = _rows(name, document, columns)
     if not rows:

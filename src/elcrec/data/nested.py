@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -12,6 +13,35 @@ from elcrec.errors import DataError
 
 if TYPE_CHECKING:
     from elcrec.data.reader import Layout
+
+
+def lifted(part: Raw, layout: Layout) -> Raw:
+    """Fields within columns that the caller names (``properties.product_id``) as columns."""
+    schema = part.frame.collect_schema()
+    inner = fields_within(schema)
+    named = [name for name in layout.by_role.values() if name in inner and name not in schema]
+    if not named:
+        return part
+    frame = part.frame.with_columns(_field(str(name)) for name in named)
+    return Raw(**{**part.__dict__, "frame": frame})
+
+
+def fields_within(schema: Mapping[str, pl.DataType]) -> list[str]:
+    """The fields of columns of objects, ``column.field``, and those within them."""
+    found = []
+    for name, kind in schema.items():
+        if isinstance(kind, pl.Struct):
+            inner = {f"{name}.{one.name}": one.dtype for one in kind.fields}
+            found += [*inner, *fields_within(inner)]  # type: ignore[arg-type]
+    return found
+
+
+def _field(name: str) -> pl.Expr:
+    first, *others = name.split(".")
+    column = pl.col(first)
+    for one in others:
+        column = column.struct.field(one)
+    return column.alias(name)
 
 
 def exploded(part: Raw, layout: Layout, notes: list[str]) -> Raw:

@@ -21,12 +21,13 @@ from elcrec.data.columns import (
 from elcrec.data.files import read_column, scan
 from elcrec.data.id_columns import Found, as_integers, missing_rows, refuse_several, refuse_totals, validate_ids
 from elcrec.data.joining import ID, event_ids
-from elcrec.data.nested import exploded
+from elcrec.data.nested import exploded, fields_within, lifted
 from elcrec.data.raw import Asked, Raw
-from elcrec.data.time_columns import holds_times, is_clock, joined_clock, quick_times, validate_times
+from elcrec.data.time_columns import holds_dates, holds_times, is_clock, joined_clock, quick_times, validate_times
 from elcrec.errors import DataError
 
 Missing = Literal["refuse", "drop", "keep"]
+Lists = Literal["refuse", "keep"]
 MOST_KINDS = 50
 _LOOKED_AT = 100
 ROLES = ("user_id", "item_id", "timestamp", "event")
@@ -45,8 +46,11 @@ class Layout:
         time_format: How text times are written (``%m/%d/%Y``).
         missing: What happens to rows without an id or a time: ``refuse`` the log, ``drop`` the rows, or ``keep``
             words such as ``None`` as ids.
+        lists: What happens to ids that look like lists (``1,5``, ``A1 B2``): ``refuse`` the log, or ``keep`` them.
         encoding: Of text that is not UTF-8.
         event_ids: Read the column ``event_id``, where there is one.
+        exact: Text ids are what they say, also where they look like lists, totals or numbers with a point: elcrec
+            wrote them.
     """
 
     format: str | None = None
@@ -56,8 +60,10 @@ class Layout:
     timestamp_column: str | None = None
     time_format: str | None = None
     missing: Missing = "refuse"
+    lists: Lists = "refuse"
     encoding: str | None = None
     event_ids: bool = False
+    exact: bool = False
 
     @property
     def by_role(self) -> dict[str, str | None]:
@@ -111,8 +117,9 @@ def understand(source: Any, layout: Layout) -> Understood:
     is_file = isinstance(source, str | Path) or _is_several(source)
     parts = scan(source, layout.asked()) if is_file else [_table(source)]
     notes = [note for part in parts for note in part.notes]
-    parts = [exploded(part, layout, notes) for part in parts]
-    names = choose_columns(parts[0].frame.collect_schema().names(), {**layout.by_role, "event": None}, notes)
+    parts = [exploded(lifted(part, layout), layout, notes) for part in parts]
+    schema = parts[0].frame.collect_schema()
+    names = choose_columns(schema.names(), {**layout.by_role, "event": None}, notes, fields_within(schema))
     if layout.event_ids and ID in parts[0].frame.collect_schema() and ID not in names.values():
         names[ID] = ID
     _check_parts(parts, names)
@@ -204,7 +211,13 @@ def _column(parts: Sequence[Raw], name: str, role: str) -> pl.Series:
 
 
 def _texts(column: pl.Series) -> pl.Series:
-    return column.cast(pl.String) if isinstance(column.dtype, pl.Categorical | pl.Enum) else column
+    """Text as text: in Parquet files of old programs it has no type but bytes."""
+    if column.dtype != pl.Binary and not isinstance(column.dtype, pl.Categorical | pl.Enum):
+        return column
+    try:
+        return column.cast(pl.String)
+    except pl.exceptions.ComputeError as error:
+        raise DataError(f"{column.name!r} holds bytes that are no UTF-8: ids are integers or strings") from error
 
 
 # ---------------------------------------------------------------------- checks
@@ -281,10 +294,13 @@ def _validated(column: pl.Series, role: str, parts: Sequence[Raw], layout: Layou
         return event_ids(column)
     if role == "timestamp":
         return validate_times(column, layout.time_format, found).alias(role)
-    if role == "user_id":
+    if role == "user_id" and not layout.exact:
         refuse_totals(column, found)
-    refuse_several(column, found)
-    ids = validate_ids(column, parts[0].untyped, found)
+    if not layout.exact:
+        refuse_several(column, found, layout.lists == "keep")
+    ids = validate_ids(column, parts[0].untyped and not layout.exact, found)
+    if holds_dates(ids.head(_LOOKED_AT)):
+        found.note(f"{role} looks like a time, {ids[0]!r} for one: is that the right column?")
     return ids.alias(role)
 
 
@@ -330,7 +346,7 @@ def _note_clocks(parts: Sequence[Raw], names: dict[str, str], times: pl.Series, 
     """Whole days tell no order within a day; a time of day may stand in a column of its own."""
     there = parts[0].frame.collect_schema().names()
     clocks = [name for name in there if name not in names.values() and sounds_like_clock(name)]
-    if clocks and _whole_days(times):
+    if clocks and (_whole_days(times) or canonical(names["timestamp"]) in ("day", "days")):
         found.note(
             f"{names['timestamp']!r} tells days, and events of one day are taken in file order; {shown(clocks)} may "
             f"hold the time of day: put both in one column, or name one that has both, --set timestamp_column=NAME"

@@ -16,6 +16,7 @@ from elcrec.errors import DataError
 _COMPACT = {8: "%Y%m%d", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
 _CLOCK = re.compile(r"\d{1,2}:\d\d(:\d\d([.,]\d+)?)?( ?[aApP][mM])?")
 _LIKE_DATE = r"^\s*(?:[0-9]{4}[-/.][0-9]{1,2}[-/.][0-9]{1,2}|[0-9]{1,2}[-/.][0-9]{1,2}[-/.][0-9]{2,4})"
+_DATES = r"^[0-9]{4}[-/][0-9]{2}[-/][0-9]{2}([T ][0-9]{1,2}:.*)?$|^[0-9]{1,2}[-/.][0-9]{1,2}[-/.][0-9]{2,4} [0-9]{1,2}:"
 _LIKE_TIME = rf"{_LIKE_DATE}|^1[0-9]{{9}}(?:[0-9]{{3}}){{0,3}}$"
 _LARGEST = 2**63 - 1
 _EPOCH = datetime.date(1970, 1, 1)
@@ -234,6 +235,11 @@ def holds_times(column: pl.Series) -> bool:
         return False
     values = column.drop_nulls().cast(pl.String)
     return not values.is_empty() and values.str.contains(_LIKE_TIME).all()
+
+
+def holds_dates(column: pl.Series) -> bool:
+    """Whether text is made of dates, or moments."""
+    return column.dtype == pl.String and column.str.contains(_DATES).all()
 
 
 def is_clock(column: pl.Series) -> bool:

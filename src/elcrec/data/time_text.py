@@ -31,6 +31,7 @@ _SHAPES = {
 }
 # Rust's \d takes the digits of all scripts, which no cast to numbers takes.
 _SHAPES = {shape: pattern.replace(r"\d", "[0-9]") for shape, pattern in _SHAPES.items()}
+_TWO_DIGITS = r"\d{1,2}[-/.]\d{1,2}[-/.]\d{2}(?!\d)"
 ADVICE = "name how they are written with --set time_format=%m/%d/%Y (or %d/%m/%Y %H:%M:%S, ...)"
 # Python's %f is a fraction of any length, Polars' a number of nanoseconds; Polars takes any name of a zone for %Z.
 _DIRECTIVES = {".%f": "%.f", "%f": "%6f", "%Z": "UTC"}
@@ -134,6 +135,13 @@ def _by_format(column: pl.Series, time_format: str, where: Where, name: str) -> 
             times = column.str.to_date(kind, strict=False).cast(pl.Datetime("us"))
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
         raise DataError(f"time_format={time_format!r}: {str(error).splitlines()[0]}") from error
+    early = times.dt.year() < 100
+    if "%Y" in kind and early.any():
+        row = int(early.arg_true()[0])
+        raise DataError(
+            f"{name}, {where(row)}: the timestamp {written[row]!r} has a year of two digits: write %y for %Y in "
+            f"time_format={time_format!r}"
+        )
     if times.has_nulls():
         row = int(times.is_null().arg_true()[0])
         raise DataError(
@@ -218,8 +226,9 @@ def _refuse_mixed_zones(column: pl.Series, zone: pl.Series, where: Where, name: 
 
 def _unread(column: pl.Series, wrong: pl.Series, where: Where, name: str) -> DataError:
     row = int(wrong.arg_true()[0])
+    advice = ADVICE.replace("%Y", "%y") if re.match(_TWO_DIGITS, column[row]) else ADVICE
     beside = "" if row == 0 else f" (the first is {column[0]!r})"
     return DataError(
         f"{name}, {where(row)}: cannot read timestamps such as {column[row]!r}{beside}: use numbers or ISO 8601 text, "
-        f"all of one form, or {ADVICE}"
+        f"all of one form, or {advice}"
     )

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import polars as pl
 
 from elcrec.data.files import ROWS_AT_ONCE
+from elcrec.data.ids import BLANKS, id_text
 from elcrec.errors import DataError, UnknownIdError
 
 Indices = npt.NDArray[np.int64]
@@ -47,6 +48,11 @@ class Vocabulary:
         """Index by the text form of the id, for questions about one or a few; made when first used."""
         return {text: index for index, text in enumerate(self.ids.cast(pl.String).to_list(), start=self.first)}
 
+    def find(self, asked: Any) -> int:
+        """Index of an id by its text form; -1 for an unknown one."""
+        found = self.by_text.get(str(asked))
+        return self.by_text.get(id_text(asked), -1) if found is None else found
+
     def indices(self, ids: pl.Series | Iterable[Any], unknown: str = "raise") -> Indices:
         """Indices of ids.
 
@@ -64,7 +70,17 @@ class Vocabulary:
             raise DataError(f"unknown={unknown!r}: use 'raise' or 'skip'")
         if isinstance(ids, str):
             raise DataError(f"pass a list of {self.kind} ids, [{ids!r}], not one text")
-        asked = ids if isinstance(ids, pl.Series) else text_series(ids)
+        asked = ids if isinstance(ids, pl.Series) and not ids.dtype.is_float() else text_series(ids)
+        index = self._looked_up(asked)
+        if asked.dtype == pl.String and (index < 0).any():
+            odd = index < 0
+            index[odd] = self._looked_up(asked.filter(pl.Series(odd)).str.strip_chars(BLANKS))
+        if unknown == "raise" and (index < 0).any():
+            self._raise_unknown(asked.filter(pl.Series(index < 0)))
+        return index
+
+    def _looked_up(self, asked: pl.Series) -> Indices:
+        """Indices by the very id or its text; -1 for unknown ones."""
         known = self.ids
         if asked.dtype != known.dtype:
             asked, known = asked.cast(pl.String), known.cast(pl.String)
@@ -74,8 +90,6 @@ class Vocabulary:
             part = pl.DataFrame({"id": asked.slice(first, ROWS_AT_ONCE)})
             found = part.join(table, on="id", how="left", maintain_order="left")["index"]
             index[first : first + len(found)] = found.fill_null(-1).to_numpy()
-        if unknown == "raise" and (index < 0).any():
-            self._raise_unknown(asked.filter(pl.Series(index < 0)))
         return index
 
     def _raise_unknown(self, missing: pl.Series) -> None:
@@ -93,8 +107,11 @@ class Vocabulary:
 
 
 def text_series(ids: Iterable[Any]) -> pl.Series:
-    """Ids given as Python values; integers stay integers, everything else is compared by its text."""
-    values = list(ids)
+    """Ids given as Python values; integers stay integers, everything else is compared by its text.
+
+    Whole floats, which pandas makes of integers beside missing values, are integers.
+    """
+    values = [int(value) if isinstance(value, float) and value.is_integer() else value for value in ids]
     if values and all(
         isinstance(value, int | np.integer) and not isinstance(value, bool) and -(2**63) <= value < 2**63
         for value in values

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -112,7 +112,7 @@ def planned_runs(suite: Suite, beside: Path, only: str | None = None) -> list[Ru
         DataError: A data set is not on this machine, or cannot be used by a row's settings.
     """
     runs: dict[tuple[str, Path, int], Run] = {}
-    for run in _all_runs(suite, beside):
+    for run in unread_runs(suite, lambda data: _file(data, beside)):
         before = runs.setdefault((run.row, run.data, run.seed), run)
         if (before.recipe, before.deciding, before.noise) != (run.recipe, run.deciding, run.noise):
             raise SettingsError(
@@ -146,10 +146,19 @@ def _with_data(runs: list[Run]) -> list[Run]:
     return list(names.values())
 
 
-def _all_runs(suite: Suite, beside: Path) -> Iterator[Run]:
+def unread_runs(suite: Suite, file_of: Callable[[str], Path] = Path) -> Iterator[Run]:
+    """All runs of a suite with their settings, before their logs are read.
+
+    Args:
+        suite: The suite.
+        file_of: The file of a data set of the suite; default: whatever it is called, there or not.
+
+    Raises:
+        SettingsError: A recipe or a setting does not exist.
+    """
     for row in suite.rows:
         for data in row.data or suite.data:
-            file = _file(data, beside)
+            file = file_of(data)
             for label, values in variants(row):
                 try:
                     yield from _runs(row, label, values, file, row.seeds or suite.seeds)

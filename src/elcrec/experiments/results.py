@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from elcrec.errors import RunError
 from elcrec.experiments.baselines import BASELINES
 from elcrec.experiments.plan import Run
 from elcrec.experiments.suite import changes
+from elcrec.runs.run_files import package_version
 from elcrec.storage import read_json
 
 SHOWN = ("hit_rate@5", "ndcg@5", "hit_rate@10", "ndcg@10", "hit_rate@20", "ndcg@20")
@@ -146,6 +147,33 @@ class Shelf:
         ours = (run.key, run.row, run.data.name, suite)
         return any((each["key"], each["row"], each["dataset"], each["suite"]) == ours for each in self.documents)
 
+    def instead(self, run: Run, suite: str) -> str | None:
+        """Result of the run's row, data set and seed that is there, and why it is not the run's; None where none is."""
+        if self.done(run, suite):
+            return None
+        ours = (run.row, run.data.name, run.seed, suite)
+        found = [
+            each
+            for each in (*self.uncounted, *self.documents)
+            if (row_of(each), each["dataset"], each["seed"], each["suite"]) == ours
+        ]
+        return f"{found[-1]['name']}: {_difference(found[-1], run)}" if found else None
+
+
+def _difference(document: Document, run: Run) -> str:
+    """Why a result is not one of a run."""
+    version = document["versions"].get("elcrec")
+    if "key" not in document:
+        return f"made by elcrec {version}, it holds neither a hash of its log nor its settings: perhaps another run"
+    if document["key"] == run.key:
+        return "its ranks are missing"
+    before = {**document["settings"], "noise": document["noise"]}
+    now = {**run.deciding, "noise": run.noise}
+    parts = [f"{name} was {before.get(name)!r}" for name in now if before.get(name) != now[name]]
+    parts += ["of another log"] if document["data"] != run.content else []
+    parts += [f"made by elcrec {version}"] if version != package_version() else []
+    return ", ".join(parts) or f"of recipe {document['recipe']}"
+
 
 def row_of(document: Document) -> str:
     """Name of a result's row; results from before rows had names are called by recipe and changes."""
@@ -166,6 +194,23 @@ def by_data(documents: Iterable[Document]) -> dict[tuple[str, str], list[Documen
     return grouped
 
 
+def row_and_settings(row: str, recipe: str, settings: Mapping[str, Any], noise: float) -> str:
+    """What the results of a row's seeds have in common, of a run as of a result."""
+    # A recipe is known by its settings; two baselines may have the same.
+    known = recipe if recipe in BASELINES else ""
+    return str((row, known, sorted({**settings, "seed": None}.items(), key=str), noise))
+
+
+def planned(runs: Iterable[Run]) -> set[str]:
+    """What :func:`current` is to prefer: rows and their settings as they are now."""
+    return {row_and_settings(run.row, run.recipe, run.deciding, run.noise) for run in runs}
+
+
+def outdated(documents: Iterable[Document], wanted: Collection[str]) -> list[str]:
+    """Names of results that have a key and are of other settings than their row has now."""
+    return [each["name"] for each in documents if "key" in each and _settings_of(each) not in wanted]
+
+
 def current(documents: list[Document], wanted: Collection[str] = ()) -> tuple[list[Document], list[Document]]:
     """Results that may stand in one table, and those that may not: a row is one thing with several seeds.
 
@@ -173,16 +218,16 @@ def current(documents: list[Document], wanted: Collection[str] = ()) -> tuple[li
 
     Args:
         documents: See :func:`read_results`.
-        wanted: Keys of the runs as they are planned now.
+        wanted: See :func:`planned`.
 
     Raises:
         RunError: Which ones are meant cannot be told.
     """
     left_out: list[str] = []
     for (dataset, _), some in by_data(documents).items():
-        rows: dict[str, dict[str, list[Document]]] = defaultdict(lambda: defaultdict(list))
+        rows: dict[str, dict[Any, list[Document]]] = defaultdict(lambda: defaultdict(list))
         for each in some:
-            rows[row_of(each)][_but_the_seed(each)].append(each)
+            rows[row_of(each)][_kind(each)].append(each)
         for row, kinds in rows.items():
             ordered = sorted(kinds.values(), key=lambda kind: _rank(kind, wanted))
             if len(ordered) > 1 and _rank(ordered[-1], wanted) == _rank(ordered[-2], wanted):
@@ -199,12 +244,15 @@ def current(documents: list[Document], wanted: Collection[str] = ()) -> tuple[li
     )
 
 
-def _but_the_seed(document: Document) -> str:
-    settings = {**(document.get("settings") or document["overrides"]), "seed": None}
-    # A recipe is known by its settings, where they are there; two baselines may have the same.
-    recipe = document["recipe"] if "key" not in document or document["recipe"] in BASELINES else ""
-    what = (recipe, sorted(settings.items(), key=str), document.get("noise", 0.0))
-    return str((*what, document["versions"].get("elcrec"), "key" in document))
+def _settings_of(document: Document) -> str:
+    settings, noise = document.get("settings") or document["overrides"], document.get("noise", 0.0)
+    return row_and_settings(row_of(document), document["recipe"], settings, noise)
+
+
+def _kind(document: Document) -> tuple[Any, ...]:
+    """What has to be the same in all results of a row."""
+    keyed = "key" in document
+    return _settings_of(document), document["versions"].get("elcrec"), keyed or document["recipe"]
 
 
 def _twice(documents: list[Document]) -> list[str]:
@@ -221,4 +269,4 @@ def _twice(documents: list[Document]) -> list[str]:
 def _rank(kind: list[Document], wanted: Collection[str]) -> tuple[bool, bool, list[int]]:
     """Results that are wanted first, then those with a key, then the newest version."""
     version = [int(part) for part in re.findall(r"\d+", str(kind[0]["versions"].get("elcrec")))]
-    return any(each.get("key") in wanted for each in kind), "key" in kind[0], version
+    return "key" in kind[0] and _settings_of(kind[0]) in wanted, "key" in kind[0], version

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 import time
-from collections.abc import Callable, Collection
+import warnings
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
-from elcrec.errors import RunError
-from elcrec.experiments.plan import Run
-from elcrec.experiments.results import Document, Shelf, current, read_results, row_of
+from elcrec.errors import DataWarning, RunError, SettingsError, TrainingError, out_of_memory
+from elcrec.experiments.plan import Run, unread_runs
+from elcrec.experiments.results import Document, Shelf, current, outdated, planned, read_results, row_of
 from elcrec.experiments.run import execute, take_over
 from elcrec.experiments.suite import Suite, row_names
 from elcrec.experiments.summary import Line, accuracy_table, effort_table, html_page, lines_of, markdown
@@ -31,10 +34,11 @@ def run_study(
     say: Callable[[str], None],
     progress: bool = True,
     device: str = "auto",
-) -> None:
+) -> dict[str, str]:
     """Do the runs whose result is not there, one after the other; interrupt it whenever you like.
 
-    Each has a process of its own, so that its peak memory is its own.
+    Each has a process of its own, so that its peak memory is its own. One that diverges, does not fit into memory or
+    is killed is left without a result; the others are done all the same.
 
     Args:
         suite: The study.
@@ -45,8 +49,11 @@ def run_study(
         progress: See :meth:`elcrec.recommender.ELCRec.fit`.
         device: See :class:`elcrec.recommender.ELCRec`.
 
+    Returns:
+        Why a run has no result, by its name.
+
     Raises:
-        RunError: A result in the folder is damaged or cannot be told from others, or the process of a run was killed.
+        RunError: A result in the folder is damaged or cannot be told from others.
         SettingsError: There is no such device.
     """
     resolve_device(device)
@@ -55,7 +62,8 @@ def run_study(
     others = [Shelf.of(folder.parent / name) for name in suite.reuse]
     ours = Shelf.of(folder, [run.name for run in runs], say)
     there = [each for each in (*ours.documents, *ours.uncounted) if each["suite"] == suite.name]
-    current(there, {run.key for run in runs})  # better now than after the last run
+    current(there, planned(unread_runs(suite)))  # better now than after the last run
+    failed: dict[str, str] = {}
     for number, run in enumerate(runs, start=1):
         begun = f"{number}/{len(runs)} {run.name}"
         if ours.done(run, suite.name):
@@ -69,16 +77,54 @@ def run_study(
             say(f"{begun}: taken over from {source[0].folder.name}")
             continue
         say(begun)
-        document = _in_a_process(run, suite.name, folder, work, progress, device)
-        say(f"{begun}: test ndcg@20 {document['metrics']['test']['ndcg@20']:.4f}")
+        if instead := ours.instead(run, suite.name):
+            say(f"  not done by {instead}")
+        try:
+            document = _in_a_process(run, suite.name, folder, work, progress, device)
+        except (TrainingError, MemoryError, RuntimeError) as error:
+            failed[run.name] = _why_it_ended(error)
+            say(f"{begun}: no result: {failed[run.name]}")
+        else:
+            say(f"{begun}: test ndcg@20 {document['metrics']['test']['ndcg@20']:.4f}")
+    return failed
+
+
+def _why_it_ended(error: Exception) -> str:
+    """What an outcome of a run is called; other errors are raised again."""
+    if isinstance(error, TrainingError):
+        return str(error)
+    if isinstance(error, BrokenProcessPool):
+        return "its process was killed (out of memory?)"
+    if out_of_memory(error):
+        return "it does not fit into memory"
+    raise error
+
+
+def failure(failed: dict[str, str], of: int) -> RunError:
+    """What to say at the end of a study whose runs did not all give a result."""
+    name, reason = next(iter(failed.items()))
+    more = "" if len(failed) == 1 else f", and {len(failed) - 1} more"
+    return RunError(
+        f"{len(failed)} of {of} runs have no result ({name}: {reason}{more}): the others are kept; "
+        "start the study again for what is missing, or change these rows"
+    )
 
 
 def _in_a_process(run: Run, suite: str, folder: Path, work: Path, progress: bool, device: str) -> Document:
-    with ProcessPoolExecutor(1, get_context("spawn"), end_with_parent, (os.getpid(),)) as process:
-        try:
-            return process.submit(execute, run, suite, folder, work, progress, device).result()
-        except BrokenProcessPool as error:
-            raise RunError(f"the process of {run.name} was killed (out of memory?): start the study again") from error
+    with ProcessPoolExecutor(1, get_context("spawn"), _begin, (os.getpid(),)) as process:
+        return process.submit(execute, run, suite, folder, work, progress, device).result()
+
+
+def _begin(parent: int) -> None:
+    """What a run's process does first."""
+    warnings.showwarning = _show_warning  # type: ignore[assignment]
+    end_with_parent(parent)
+
+
+def _show_warning(message: Warning | str, category: type[Warning], *where: Any) -> None:
+    """A line, as the command line shows it in its own process."""
+    if issubclass(category, DataWarning):
+        sys.stderr.write(f"warning: {message}\n")
 
 
 def end_with_parent(parent: int) -> None:
@@ -95,7 +141,6 @@ def end_with_parent(parent: int) -> None:
 def study_lines(
     suite: Suite,
     folder: Path,
-    wanted: Collection[str] = (),
     say: Callable[[str], None] = lambda text: None,
 ) -> list[Line]:
     """The results there are, by data set and row, in the order of the suite.
@@ -103,8 +148,7 @@ def study_lines(
     Args:
         suite: The study.
         folder: Where its results are.
-        wanted: Keys of its runs as they are planned now; see :func:`elcrec.experiments.results.current`.
-        say: Told of results that are left out.
+        say: Told of results that are left out, or are not of the suite as it is.
 
     Raises:
         RunError: There is none, one is damaged, or which ones are meant cannot be told.
@@ -113,14 +157,26 @@ def study_lines(
     ours = [each for each in documents if each["suite"] == suite.name]
     if foreign := len(documents) - len(ours):
         say(f"left out of the tables: {foreign} results in {folder} of another suite")
+    wanted = _planned(suite, say)
     kept, older = current(ours, wanted)
     if older:
         say(f"left out of the tables: {len(older)} results of other settings or versions ({older[0]['name']}, ...)")
     if not kept:
         raise RunError(f"{folder} holds no results of {suite.name}: run the suite")
+    if wanted and (stale := outdated(kept, wanted)):
+        say(f"in the tables: {len(stale)} results of other settings than the suite has now ({stale[0]}, ...): run it")
     place = {row: number for number, row in enumerate(row_names(suite))}
     kept.sort(key=lambda each: (each["dataset"], place.get(row_of(each), len(place)), each["seed"]))
     return lines_of(folder, kept, suite.against)
+
+
+def _planned(suite: Suite, say: Callable[[str], None]) -> set[str]:
+    """The rows as they are; nothing where they are of another version, whose results are shown all the same."""
+    try:
+        return planned(unread_runs(suite))
+    except SettingsError as error:
+        say(f"the suite cannot be run ({error}): of several results of a row, those of the newest version count")
+        return set()
 
 
 def study_markdown(about: str, lines: list[Line]) -> list[str]:

@@ -12,6 +12,8 @@ from elcrec.config import did_you_mean, read_toml
 from elcrec.errors import SettingsError
 
 Seeds = Annotated[tuple[StrictInt, ...], Field(min_length=1)]
+_LISTS = {"tuple_type": "write a list: [...]", "too_short": "write at least one"}
+"""What pydantic says of tuples, in TOML's words."""
 Names = Annotated[tuple[str, ...], Field(min_length=1)]
 
 
@@ -84,7 +86,9 @@ def read_suite(path: str | Path) -> Suite:
     try:
         return Suite.model_validate(read_toml(path, "suite"))
     except ValidationError as error:
-        raise SettingsError(f"suite {path}: {'; '.join(map(_explained, error.errors()))}") from None
+        # A list with one bad entry is also too short: that is said only where it is all there is.
+        problems = [each for each in error.errors() if each["type"] != "too_short"] or error.errors()
+        raise SettingsError(f"suite {path}: {'; '.join(map(_explained, problems))}") from None
 
 
 def _explained(problem: Any) -> str:
@@ -95,7 +99,7 @@ def _explained(problem: Any) -> str:
     if problem["type"] == "extra_forbidden":
         known = Row.model_fields if in_row else Suite.model_fields
         return f"{where} is unknown: {did_you_mean(str(loc[-1]), known)}"
-    message = str(problem["msg"]).removeprefix("Value error, ")
+    message = _LISTS.get(problem["type"]) or str(problem["msg"]).removeprefix("Value error, ")
     return f"{where}: {message}" if where else message
 
 

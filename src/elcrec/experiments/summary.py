@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
+from elcrec.config import JUDGED_BY
 from elcrec.errors import RunError
 from elcrec.evaluation.significance import Difference, gains, holm, paired_difference
 from elcrec.experiments.baselines import BASELINES
@@ -30,11 +31,14 @@ class Compared(NamedTuple):
         difference: Of their values.
         users: How many users both have.
         left_out: Users that only one of them has, or who have to predict another item there.
+        judged_by: Settings that are not the same in both and change what is ranked, not how well: neither is better by
+            that.
     """
 
     difference: Difference
     users: int
     left_out: int
+    judged_by: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -108,7 +112,10 @@ def _compared(folder: Path, ours: list[Document], theirs: list[Document]) -> Com
         if not all(path.exists() for path in paths):
             return None
         sides.append([_gains(path) for path in paths])
-    return _joined(*(_over_seeds(side) for side in sides))
+    compared = _joined(*(_over_seeds(side) for side in sides))
+    one, other = (each[0].get("settings") or each[0]["overrides"] for each in (ours, theirs))
+    differ = tuple(name for name in JUDGED_BY if one.get(name) != other.get(name))
+    return None if compared is None else compared._replace(judged_by=differ)
 
 
 def _gains(path: Path) -> pl.DataFrame:
@@ -215,9 +222,10 @@ def spread(values: list[float]) -> str:
 def _tested(line: Line) -> list[str]:
     if line.compared is None or line.corrected_p is None:
         return ["–", "–"]
-    difference, users, left_out = line.compared
+    difference, users, left_out, judged_by = line.compared
     sign = "" if line.corrected_p >= SURE else " *"
     only = f", {users:,} of {users + left_out:,} users" if left_out else ""
+    only += f"; judged with other {', '.join(judged_by)}" if judged_by else ""
     return [
         f"{difference.mean:+.4f} ({difference.low:+.4f} to {difference.high:+.4f}{only})",
         f"{line.corrected_p:.2g}{sign}",
@@ -261,5 +269,6 @@ def line_document(line: Line) -> dict[str, Any]:
         "difference": None if line.compared is None else line.compared.difference._asdict(),
         "compared_users": None if line.compared is None else line.compared.users,
         "left_out_users": None if line.compared is None else line.compared.left_out,
+        "judged_by_other": None if line.compared is None else list(line.compared.judged_by),
         "corrected_p": line.corrected_p,
     }

@@ -21,6 +21,7 @@ from elcrec.data.prepared import prepare
 from elcrec.errors import ElcrecError, RunError, SettingsError
 from elcrec.experiments.tuning_space import Range, Space, chosen_space, is_whole
 from elcrec.recommender import ELCRec, resolve_device
+from elcrec.runs.lock import locked
 from elcrec.runs.run_files import package_version
 from elcrec.storage import make_folder, read_json, write_json, write_text
 from elcrec.training.checkpoint import Progress
@@ -83,7 +84,7 @@ def tune(
     Raises:
         SettingsError: Optuna is not installed, a setting is impossible, or no trial could be trained.
         DataError: The log cannot be used.
-        RunError: The folder holds another search, or is damaged.
+        RunError: The folder holds another search, is damaged, or another process searches there.
     """
     optuna = _optuna()
     if "seed" in (overrides or {}):
@@ -93,37 +94,41 @@ def tune(
     resolve_device(device)
     log = read_log(data, None, base)
     prepare(log, base, parts=("valid",))
-    _claim(out, log, recipe, space, fixed)
-    study = _opened(out / TRIALS_FILE)
-    # A search that goes on draws other trials than it began with.
-    study.sampler = optuna.samplers.TPESampler(seed=seed + len(study.trials))
-    states = optuna.trial.TrialState
-    if not any(trial.state.is_finished() or trial.state == states.WAITING for trial in study.trials):
-        study.enqueue_trial({name: getattr(base, name) for name in space if space[name].holds(getattr(base, name))})
+    make_folder(out)
+    with locked(out):
+        _claim(out, log, recipe, space, fixed)
+        study = _opened(out / TRIALS_FILE)
+        # A search that goes on draws other trials than it began with.
+        study.sampler = optuna.samplers.TPESampler(seed=seed + len(study.trials))
+        states = optuna.trial.TrialState
+        if not any(trial.state.is_finished() or trial.state == states.WAITING for trial in study.trials):
+            study.enqueue_trial({name: getattr(base, name) for name in space if space[name].holds(getattr(base, name))})
 
-    def train(trial: Any) -> float:
-        chosen = {name: _suggest(trial, name, where) for name, where in space.items()}
-        model = ELCRec(recipe, device=device, **{**base.model_dump(), **chosen})
-        model.fit(log, progress=_Pruning(trial, say))
-        return float(max(record["valid"][SELECT_ON] for record in model.history))
+        def train(trial: Any) -> float:
+            chosen = {name: _suggest(trial, name, where) for name, where in space.items()}
+            model = ELCRec(recipe, device=device, **{**base.model_dump(), **chosen})
+            model.fit(log, progress=_Pruning(trial, say))
+            return float(max(record["valid"][SELECT_ON] for record in model.history))
 
-    # A trial that was broken off with its process counts as none.
-    done = len(study.get_trials(states=(states.COMPLETE, states.PRUNED)))
-    failed = 0
-    while done < n_trials and failed < FAILED_IN_A_ROW:
-        reason = _tried(study, train)
-        done, failed = (done + 1, 0) if reason is None else (done, failed + 1)
-        _report(study, f"trial {done} of {n_trials}" if reason is None else "a trial that does not count", reason, say)
-    complete = study.get_trials(states=(states.COMPLETE,))
-    if failed == FAILED_IN_A_ROW:
-        say(f"the search ends here: {failed} trials in a row failed, the last one because {reason}")
-    if not complete:
-        raise SettingsError(f"no trial was trained to its end: {_last_reason(study) or 'ask for more trials'}")
-    best = {name: study.best_params[name] for name in space}
-    remark = f"Found by elcrec tune: validation {SELECT_ON} {study.best_value:.4f} with this seed"
-    expected = validate({**base.model_dump(), **best})
-    _write_recipe(out / BEST_FILE, recipe, [*fixed, *best], expected, remark)
-    return Tuned(best, study.best_value, _table(study.trials), out / BEST_FILE)
+        # A trial that was broken off with its process counts as none.
+        done = len(study.get_trials(states=(states.COMPLETE, states.PRUNED)))
+        failed = 0
+        while done < n_trials and failed < FAILED_IN_A_ROW:
+            reason = _tried(study, train)
+            done, failed = (done + 1, 0) if reason is None else (done, failed + 1)
+            _report(
+                study, f"trial {done} of {n_trials}" if reason is None else "a trial that does not count", reason, say
+            )
+        complete = study.get_trials(states=(states.COMPLETE,))
+        if failed == FAILED_IN_A_ROW:
+            say(f"the search ends here: {failed} trials in a row failed, the last one because {reason}")
+        if not complete:
+            raise SettingsError(f"no trial was trained to its end: {_last_reason(study) or 'ask for more trials'}")
+        best = {name: study.best_params[name] for name in space}
+        remark = f"Found by elcrec tune: validation {SELECT_ON} {study.best_value:.4f} with this seed"
+        expected = validate({**base.model_dump(), **best})
+        _write_recipe(out / BEST_FILE, recipe, [*fixed, *best], expected, remark)
+        return Tuned(best, study.best_value, _table(study.trials), out / BEST_FILE)
 
 
 def _optuna() -> Any:
@@ -225,7 +230,6 @@ def _claim(out: Path, log: Interactions, recipe: str, space: Space, fixed: dict[
         "fixed": {name: str(value) for name, value in fixed.items()},
         "elcrec": package_version(),
     }
-    make_folder(out)
     path = out / STUDY_FILE
     if path.exists() and read_json(path) != ours:
         raise RunError(

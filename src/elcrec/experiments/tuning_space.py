@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,6 +23,9 @@ from elcrec.errors import SettingsError
 
 NOT_SEARCHED = (*JUDGED_BY, "judged_users")
 """They change what is judged: values found with different ones cannot be compared."""
+_ANY = "write a number, a text, true or false"
+_KINDS = {"int": "write a number", "float": "write a number", "bool": _ANY, "str": _ANY}
+"""What to write where pydantic's complaints begin with that kind."""
 _Number = Annotated[StrictInt | StrictFloat, Field(allow_inf_nan=False)]
 
 
@@ -92,7 +95,7 @@ def read_space(path: Path) -> Space:
         space = TypeAdapter(dict[str, Range]).validate_python(document)
         _check(space)
     except ValidationError as error:
-        raise SettingsError(f"space {path}: {'; '.join(map(_explained, error.errors()))}") from None
+        raise SettingsError(f"space {path}: {'; '.join(_explained(error.errors()))}") from None
     except SettingsError as error:
         raise SettingsError(f"space {path}: {error}") from None
     return space
@@ -139,12 +142,19 @@ def is_whole(name: str) -> bool:
     return Settings.model_fields[name].annotation is int
 
 
-def _explained(problem: Any) -> str:
-    """What pydantic found, in our words; of the kinds a value may have, the first is told."""
-    loc = list(problem["loc"])
-    message = str(problem["msg"]).removeprefix("Value error, ")
-    if problem["type"] == "extra_forbidden":
-        message = f"unknown: {did_you_mean(str(loc[-1]), Range.model_fields)}"
-    if problem["type"] == "model_type":
-        message = "write a table with low and high, or choices"
-    return f"{'.'.join(map(str, loc))}: {message}"
+def _explained(problems: Iterable[Any]) -> list[str]:
+    """What pydantic found, in our words, once for each place: each kind that a value may have complains."""
+    said: dict[str, str] = {}
+    for problem in problems:
+        loc = [str(part) for part in problem["loc"]]
+        message = str(problem["msg"]).removeprefix("Value error, ")
+        if problem["type"] == "extra_forbidden":
+            message = f"unknown: {did_you_mean(loc[-1], Range.model_fields)}"
+        if problem["type"] == "model_type":
+            message = "write a table with low and high, or choices"
+        if loc[-1] in _KINDS:
+            *loc, kind = loc
+            if problem["type"] != "finite_number":
+                message = _KINDS[kind]
+        said.setdefault(".".join(loc), message)
+    return [f"{place}: {message}" for place, message in said.items()]

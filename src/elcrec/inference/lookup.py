@@ -62,8 +62,8 @@ class Lookup:
 
     def history_of(self, user: Any) -> Indices | None:
         """A user's items in the log, oldest first: int64 [n]; None for an unknown user."""
-        number = self.fitted.users.by_text.get(str(user))
-        return None if number is None else self._item_N[self._events_of(number)]
+        number = self.fitted.users.find(user)
+        return None if number < 0 else self._item_N[self._events_of(number)]
 
     @cached_property
     def clock(self) -> Clock:
@@ -81,8 +81,8 @@ class Lookup:
 
         None for an unknown user, or where the log has no times.
         """
-        number = self.fitted.users.by_text.get(str(user))
-        return None if number is None or self._time_N is None else self._time_N[self._events_of(number)]
+        number = self.fitted.users.find(user)
+        return None if number < 0 or self._time_N is None else self._time_N[self._events_of(number)]
 
     def _events_of(self, number: int) -> slice:
         split = self.fitted.split

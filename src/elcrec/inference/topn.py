@@ -24,7 +24,7 @@ from elcrec.inference.policy import STRENGTH, RankingPolicy, ResolvedPolicy, at_
 from elcrec.inference.scoring import SCORE_ROWS, ScoreAdjustment, Scorer, top_items
 from elcrec.intents.assignment import IntentAssigner
 from elcrec.intents.attribution import Attribution, attribute, intent_weights
-from elcrec.intents.calibration import CANDIDATES, calibrate
+from elcrec.intents.calibration import calibrate, n_candidates
 from elcrec.model.encoding import user_vectors
 
 _NOTHING = (torch.zeros(0, 1, dtype=torch.int64), torch.zeros(0, 1))
@@ -165,7 +165,7 @@ class TopN:
             parts = attribute(vector_QD, cosine_QK, unit_KD).without(policy.excluded, unit_KD)
             user_QD = parts.user_QD if len(policy.excluded) else vector_QD
         if policy.diversify > 0:
-            wanted = max(policy.k, CANDIDATES)
+            wanted = n_candidates(policy.k)
         item_QK, score_QK = self.scorer.best_items(histories, wanted, policy.exclude_seen, user_QD, policy.adjustment)
         if policy.diversify > 0:
             mix_QK, typical = intent_weights(cosine_QK, policy.excluded).cpu(), self.assigner.item_intents
@@ -263,8 +263,7 @@ class TopN:
 
     def item_numbers(self, ids: Iterable[Any]) -> Indices:
         """Indices of items by the text form of their ids: int64 [n], -1 for unknown ones."""
-        by_text = self.fitted.items.by_text
-        return np.array([by_text.get(str(item), -1) for item in ids], dtype=np.int64)
+        return np.array([self.fitted.items.find(item) for item in ids], dtype=np.int64)
 
     def items_known(self, ids: Sequence[Any]) -> Indices:
         """The same, of items that must be known.

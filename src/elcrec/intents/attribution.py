@@ -126,7 +126,9 @@ def _non_negative(gram_QMM: Tensor, along_QM: Tensor) -> Tensor:
 
 @torch.no_grad()
 def leave_one_out(network: ELCRecNetwork, histories: HistoryBatch, intent_QM: Tensor) -> tuple[Tensor, Tensor]:
-    """Leave-one-out attribution: how much nearer to intents each item brings a history: ``cos(h, c) - cos(h without the item, c)``.
+    """Leave-one-out attribution: how much nearer to intents each item brings a history.
+
+    That is ``cos(h, c) - cos(h without the item, c)``.
 
     Every history is encoded once more for each of its items, without it. (Splitting h over positions would be
     cheaper, but attention has mixed the items by then: it names other items than the ones that matter.) An item that

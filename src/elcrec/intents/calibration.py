@@ -8,8 +8,15 @@ from torch import Tensor
 from elcrec.intents.item_intents import ItemIntents
 
 CANDIDATES = 100
+SPARE = 2
+"""Candidates an item of the list, at least: a list of all candidates would have no mix but theirs."""
 KEPT_SHARE = 0.01
 ROWS = 256
+
+
+def n_candidates(k: int) -> int:
+    """How many of the best items a list of k is chosen from."""
+    return max(CANDIDATES, SPARE * k)
 
 
 def calibrate(
@@ -36,7 +43,7 @@ def calibrate(
     """
     chosen = [
         _calibrate_rows(item_QN[at], score_QN[at], wanted_QK[at], item_intents, dial, min(k, item_QN.shape[1]))
-        for at in torch.arange(len(item_QN)).split(ROWS)
+        for at in torch.arange(len(item_QN)).split(max(1, ROWS * CANDIDATES // max(item_QN.shape[1], CANDIDATES)))
     ]
     column_QK = torch.cat(chosen)
     return item_QN.gather(1, column_QK), score_QN.gather(1, column_QK)

@@ -40,14 +40,17 @@ def sizes(published: dict[str, Tensor]) -> dict[str, int]:
         shape = list(published[name].shape)
         if len(shape) != (1 if name.startswith("LayerNorm") else 2) or shape[-1] != width:
             raise RunError(f"these are not published ELCRec weights: {name} has shape {shape}")
+    layers = {name: match[1] for name in published if (match := re.match(r"item_encoder\.layer\.(\d+)\.", name))}
+    for name in (*_TOP, *layers):
+        if not published[name].is_floating_point():
+            raise RunError(f"these are not published ELCRec weights: {name[:80]} holds {published[name].dtype}")
     rows, length = (published[f"{table}_embeddings.weight"].shape[0] for table in ("item", "position"))
-    layers = {int(match[1]) for name in published if (match := re.match(r"item_encoder\.layer\.(\d+)\.", name))}
     return {
         "n_items": rows - 2,
         "embedding_dim": width,
         "max_seq_len": length,
         "n_intents": published["cluster_centers"].shape[0],
-        "n_layers": len(layers),
+        "n_layers": len(set(layers.values())),
     }
 
 

@@ -94,6 +94,8 @@ def _of_legacy(path: Path) -> tuple[Any, dict[str, bytearray]]:
     known: dict[str, _Storage] = {}
     document, storages = _followed(stream, known), {}
     for key in _followed(stream, {}):
+        if not isinstance(key, str):
+            raise ValueError("a storage has no name")
         numel = int.from_bytes(stream.read(8), "little")
         if numel != known[key].numel:
             raise ValueError("a storage is of another size than it should be")
@@ -163,7 +165,8 @@ def _followed(stream: BytesIO, storages: dict[str, _Storage]) -> Any:
 
 def _storage(promised: Any) -> _Storage:
     kind, dtype, key, _, numel, *view = promised
-    if kind != "storage" or dtype.text not in _DTYPES or any(view):
+    # A key is used as a name only where it is one: a tuple of itself, thirty times over, is gigabytes of text.
+    if kind != "storage" or dtype.text not in _DTYPES or any(view) or not isinstance(key, str | int):
         raise ValueError("an unknown storage")
     return _Storage(_DTYPES[dtype.text], str(key), numel)
 
@@ -196,7 +199,7 @@ def _called(stack: list[Any]) -> None:
         case _Name("torch._utils _rebuild_parameter"), (_View() as view, *_):
             stack.append(view)
         case _:
-            raise ValueError(f"it calls {name}")
+            raise ValueError(f"it calls {name.text if isinstance(name, _Name) else 'what has no name'}")
 
 
 def _put(stack: list[Any], memo: dict[int, Any], argument: Any) -> None:

@@ -61,6 +61,9 @@ def _results(settings: Settings, metrics: dict[str, Any]) -> list[str]:
             values = " | ".join(f"{metrics[part][name]:.4f}" for name in names)
             table.append(f"| {part} | {values} | {metrics[part]['n_users']:,} |")
     lines = [protocol, "", *table, ""]
+    if metrics.get("n_users", 0) > settings.judged_users:
+        judged = f"{settings.judged_users:,} of {metrics['n_users']:,} users"
+        lines += [f"Judged on {judged}, drawn by the seed (`judged_users`); `elcrec evaluate` judges all.", ""]
     repeated = {part: metrics[part]["repeats"] for part in ("valid", "test") if metrics.get(part, {}).get("repeats")}
     if repeated:
         shares = ", ".join(f"{share:.1%} ({part})" for part, share in repeated.items())

@@ -29,7 +29,17 @@ from elcrec.serving.hosts import Hosts
 from elcrec.serving.keys import Keys
 from elcrec.serving.metrics import Metrics
 from elcrec.serving.options import Options
-from elcrec.serving.problems import Busy, on_bug, on_busy, on_depth, on_http, on_mistake, on_store, on_text
+from elcrec.serving.problems import (
+    Busy,
+    known_parameters,
+    on_bug,
+    on_busy,
+    on_depth,
+    on_http,
+    on_mistake,
+    on_store,
+    on_text,
+)
 from elcrec.serving.store import Store
 
 LOG = logging.getLogger("elcrec.serve")
@@ -95,7 +105,7 @@ def make_app(
             LOG.info("stopped")
 
     app = Litestar(
-        [Router("/v1", route_handlers=V1), *OPERATIONS],
+        [Router("/v1", route_handlers=V1, guards=[known_parameters]), *OPERATIONS],
         lifespan=[life],
         state=State({"metrics": metrics, "api_keys": keys, "elcrec": package_version()}),
         exception_handlers={

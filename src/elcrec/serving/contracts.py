@@ -8,7 +8,7 @@ from litestar.openapi.spec import OpenAPIType, Schema
 from litestar.params import Body
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from elcrec.data.ids import MOST_ID_CHARACTERS, nameable
+from elcrec.data.ids import MOST_ID_CHARACTERS, id_text, nameable
 
 NUMBER, STRING, NULL = OpenAPIType.NUMBER, OpenAPIType.STRING, OpenAPIType.NULL
 TextId = Annotated[str, Meta(min_length=1, max_length=MOST_ID_CHARACTERS)]
@@ -30,13 +30,17 @@ class Problem(Struct):
     error: str
 
 
-def _named(**ids: Any) -> None:
-    """Raise where an id, or one of a list of them, is none that a log may hold."""
-    for field, given in ids.items():
-        for one in given if isinstance(given, list) else [given]:
-            fault = None if one is None else nameable(str(one))
-            if fault is not None:
-                raise ValueError(f"{field}: an id {fault}")
+def _take_ids(request: Struct, *fields: str) -> None:
+    """Make ids, or lists of them, what a log has of them: without blanks around; raise where it may hold none such."""
+    for field in fields:
+        given = getattr(request, field)
+        if given is None:
+            continue
+        ids = [one if isinstance(one, int) else id_text(one) for one in (given if isinstance(given, list) else [given])]
+        fault = next((fault for one in ids if (fault := nameable(str(one))) is not None), None)
+        if fault is not None:
+            raise ValueError(f"{field}: an id {fault}")
+        setattr(request, field, ids if isinstance(given, list) else ids[0])
 
 
 # ---------------------------------------------------------------------- lists
@@ -81,7 +85,7 @@ class Wishes(Struct, forbid_unknown_fields=True, kw_only=True):
 
     def __post_init__(self) -> None:
         """Take no id that no log holds."""
-        _named(user_id=self.user_id, history=self.history, allow=self.allow, deny=self.deny)
+        _take_ids(self, "user_id", "history", "allow", "deny")
 
 
 class Batch(Struct, forbid_unknown_fields=True):
@@ -171,7 +175,7 @@ class NewEvent(Struct, forbid_unknown_fields=True):
 
     def __post_init__(self) -> None:
         """Take no id that no log could hold."""
-        _named(user_id=self.user_id, item_id=self.item_id, event_id=self.event_id)
+        _take_ids(self, "user_id", "item_id", "event_id")
 
 
 class NewEvents(Struct, forbid_unknown_fields=True):
@@ -251,7 +255,7 @@ class HistoryAsked(Struct, forbid_unknown_fields=True):
 
     def __post_init__(self) -> None:
         """Take no id that no log holds."""
-        _named(history=self.history)
+        _take_ids(self, "history")
 
 
 class Forgotten(Struct):

@@ -1,7 +1,8 @@
 """The edges of a connection: how much it may bring before it is understood, and how long it may take.
 
 The web server reads a request's head without end and waits for it for ever; so a client that sends a byte a minute
-holds a connection for as long as it likes.
+holds a connection for as long as it likes. And it takes requests in a row as fast as they are sent, whatever waits
+for an answer.
 """
 
 from __future__ import annotations
@@ -11,11 +12,13 @@ import json
 from http import HTTPStatus
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from elcrec.serving.options import Options
 
 LINGER = 0.5
+IN_A_ROW = 100
+"""Requests of one connection that may wait for their answers."""
 
 
 class Edges(HttpToolsProtocol):
@@ -27,6 +30,8 @@ class Edges(HttpToolsProtocol):
     _head: int = 0
     _in_body: bool = False
     _away: bool = False
+    _reading: RequestResponseCycle | None = None
+    _last_word: bytes | None = None
 
     # ------------------------------------------------------------------ what comes
 
@@ -53,8 +58,9 @@ class Edges(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """The first byte of a request."""
         super().on_message_begin()
-        self._in_body = False
-        self._expect()
+        self._in_body, self._reading = False, None
+        if not self._away:
+            self._expect()
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """A header; after a body in parts come more, which nobody needs."""
@@ -69,19 +75,24 @@ class Edges(HttpToolsProtocol):
         if len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > self.options.max_header:
             self._too_long()
             return
+        if len(self.pipeline) >= IN_A_ROW:
+            self._turn_away(503, f"{IN_A_ROW} requests of this connection wait already: read their answers first")
+            return
         super().on_headers_complete()
+        self._reading = self.cycle
 
     def on_body(self, body: bytes) -> None:
-        """Part of a body; of a request that was turned away, nothing."""
-        if self.cycle is not None:
+        """Part of a body; of a request that was turned away, nothing: it is not the one before it that goes on."""
+        if not self._away:
             super().on_body(body)
 
     def on_message_complete(self) -> None:
         """The whole request is there."""
         self._in_body = False
         self._settle()
-        if self.cycle is not None:
+        if not self._away:
             super().on_message_complete()
+            self._reading = None
 
     def send_400_response(self, msg: str) -> None:
         """What came is no HTTP."""
@@ -90,6 +101,7 @@ class Edges(HttpToolsProtocol):
     def _unsupported_upgrade_warning(self) -> None:
         """What comes with a wish for another protocol is not read as this one; without a body, nothing is missed."""
         if self.scope["method"] not in ("GET", "HEAD", "OPTIONS"):
+            self._reading = self.cycle
             self._turn_away(400, "this server speaks HTTP/1.1 only: leave the Upgrade header out")
 
     def _too_long(self) -> None:
@@ -149,16 +161,35 @@ class Edges(HttpToolsProtocol):
     # ------------------------------------------------------------------ refusals before there is a request
 
     def _turn_away(self, status: int, sentence: str) -> None:
-        """Answer, unless an answer has begun, and close."""
+        """Answer, unless an answer has begun, and close; what was asked before is answered first."""
         self._settle()
         if self._away or self.transport.is_closing():
             return
-        self._away, cycle = True, self.cycle
-        if cycle is None or cycle.response_complete or not cycle.response_started:
-            self.transport.write(_document(status, sentence))
-        if cycle is not None and not cycle.response_complete:
-            cycle.disconnected = True  # who reads the body learns that the rest will not come
-            cycle.message_event.set()
+        self._away, self._last_word = True, _document(status, sentence)
+        if self._reading is None:
+            waits = self.cycle is not None and not self.cycle.response_complete
+        elif waits := bool(self.pipeline):
+            self.pipeline.popleft()
+        else:
+            if self._reading.response_started:
+                self._last_word = b""
+            self._reading.disconnected = True  # who reads the body learns that the rest will not come
+            self._reading.message_event.set()
+        if not waits:
+            self._say_last_word()
+
+    def on_response_complete(self) -> None:
+        """One is answered; after the last before one that was turned away, so is that."""
+        last = not self.pipeline
+        super().on_response_complete()
+        if last and self._last_word is not None:
+            self._say_last_word()
+
+    def _say_last_word(self) -> None:
+        word, self._last_word = self._last_word or b"", None
+        if self.transport.is_closing():
+            return
+        self.transport.write(word)
         # Closed while something is on its way here, the connection would be reset before the answer is read.
         self.transport.write_eof()
         self.loop.call_later(LINGER, self.transport.close)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import time
 from collections.abc import Callable, Sequence
@@ -118,7 +119,11 @@ class Snapshot:
         self.stamp = self.stamp._replace(names=names)
 
     def rename(self, intent: int, name: str) -> None:
-        """Name an intent, here and on disk."""
+        """Name an intent, here and on disk.
+
+        Raises:
+            RunError: The run cannot be written, or holds another model by now: its intents are others.
+        """
         self.model.write_names(self.run, {intent: name})
         self.stamp = self.stamp._replace(names=stamp_of(self.run).names)
 
@@ -190,8 +195,12 @@ def stamp_of(run: Path) -> Stamp:
     folder = RunFolder(run)
 
     def marks(names: Sequence[str]) -> tuple[tuple[int, int, int], ...]:
-        found = [path.stat() for name in names if (path := folder.place(name)).exists()]
-        return tuple((status.st_ino, status.st_mtime_ns, status.st_size) for status in found)
+        found = []
+        for name in names:
+            with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+                status = folder.place(name).stat()
+                found.append((status.st_ino, status.st_mtime_ns, status.st_size))
+        return tuple(found)
 
     return Stamp(marks(RUN_FILES), marks(["intents.json"]))
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import closing
 from typing import TYPE_CHECKING, NamedTuple
 
 import polars as pl
 
 from elcrec.data.joining import ID, is_id
-from elcrec.errors import DataError
+from elcrec.errors import DataError, SettingsError, decoding
 from elcrec.serving.people import in_log_time
-from elcrec.serving.store import Event, in_order
+from elcrec.serving.store import Event, in_order, open_store, shown
 
 if TYPE_CHECKING:
     from elcrec.recommender import ELCRec
@@ -27,6 +28,26 @@ class Exported(NamedTuple):
 
     rows: pl.DataFrame
     left_out: int
+
+
+def events_kept_at(place: str, model: ELCRec) -> Exported:
+    """:func:`events_as_log` of a store.
+
+    Args:
+        place: Its address, see :func:`elcrec.serving.store.open_store`.
+        model: The model that was served.
+
+    Raises:
+        SettingsError: The store cannot be read, or keeps times of another kind.
+        DataError: There are no events.
+    """
+    remedy = "see that its server answers" if "://" in place else "restore a copy, or save what sqlite3 can .recover"
+    refusal = f"--store {shown(place)} cannot be read"
+    with closing(open_store(place)) as store, decoding(lambda why: SettingsError(f"{refusal} ({why}): {remedy}")):
+        every = list(store.everything())
+        if every:  # of an empty one, a server may have said what it will hold
+            store.adopt(model.clock.kind)
+        return events_as_log(model, every)
 
 
 def events_as_log(model: ELCRec, events: Iterable[Event]) -> Exported:

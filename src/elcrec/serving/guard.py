@@ -21,6 +21,7 @@ HEALTH = ("healthz", "readyz")
 OPEN = ("", *HEALTH, "openapi/openapi.json")
 """Needs no key: nothing of the model or of people. All else does, whatever the routing makes of its path."""
 MOST_CALLERS = 10_000
+TOO_MANY = (429, "too many requests: wait a second")
 ALWAYS = [(b"x-frame-options", b"DENY"), (b"x-content-type-options", b"nosniff")]
 """In every answer: no page frames it, no browser takes it for something else."""
 
@@ -96,11 +97,13 @@ class Guard:
         path = "/".join(part for part in request["path"].split("/") if part)
         if self._keys.there and path not in OPEN and method != "OPTIONS":
             key = self._keys.known(headers)
+            if key is None and not self._rate.allows(caller):
+                return TOO_MANY
             if key is None:
                 return 401, "send a valid API key: header 'Authorization: Bearer KEY'"
             caller = key
         if path not in HEALTH and not self._rate.allows(caller):
-            return 429, "too many requests: wait a second"
+            return TOO_MANY
         # What another site's page can send without being asked whether it may.
         if method == "POST" and header(headers, b"origin") and not _is_json(headers):
             return 415, "send Content-Type: application/json"

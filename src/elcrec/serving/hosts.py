@@ -18,6 +18,7 @@ LOCAL = ("localhost", "127.0.0.1", "::1")
 WILDCARDS = ("0.0.0.0", "::")
 ANY = "*"
 _AUTHORITY = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([^\x00-\x20\x7f:/@\[\]]+))(?::[0-9]*)?")
+_NAME = re.compile(r"[^\x00-\x20\x7f:/@\[\]*]+")
 Headers = list[tuple[bytes, bytes]]
 Refusal = tuple[int, str]
 
@@ -87,10 +88,45 @@ def proxy_networks(proxies: Iterable[str]) -> list[str]:
     networks = []
     for proxy in proxies:
         try:
-            networks.append(str(ipaddress.ip_network(proxy, strict=False)))
+            network = ipaddress.ip_network(proxy, strict=False)
         except ValueError as error:
             raise SettingsError(f"--trust-proxy {proxy}: name an address or a network, as in 10.0.0.0/8") from error
+        networks.append(str(network))
+        if network.version == 4:  # so it is called where the server listens on ::
+            networks.append(f"::ffff:{network.network_address}/{96 + network.prefixlen}")
     return networks
+
+
+def check_names(hosts: Iterable[str], origins: Iterable[str]) -> None:
+    """See that requests can name them: another spelling would never match.
+
+    Args:
+        hosts: As ``allowed`` of :class:`Hosts`.
+        origins: As ``origins`` of :class:`Hosts`.
+
+    Raises:
+        SettingsError: One is no name or address alone, or no origin as browsers send it.
+    """
+    for name in hosts:
+        if name != ANY and not _is_address(name) and not (name.isascii() and _NAME.fullmatch(name)):
+            raise SettingsError(f"--allow-host {name}: name the host alone, as in shop.example")
+    for origin in origins:
+        if origin not in (ANY, "null") and origin != _as_sent(origin):
+            raise SettingsError(f"--cors {origin}: name it as browsers do, as in https://shop.example, without a path")
+
+
+def _as_sent(origin: str) -> str | None:
+    """The form of an origin in requests: lower case, without a path or the port that its kind has anyway."""
+    try:
+        parts = urlsplit(origin)
+        port = parts.port
+    except ValueError:
+        return None
+    if not (origin.isascii() and parts.scheme and parts.hostname):
+        return None
+    named = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    usual = port is None or (parts.scheme, port) in (("http", 80), ("https", 443))
+    return f"{parts.scheme}://{named}" + ("" if usual else f":{port}")
 
 
 def _plain(name: str) -> str:

@@ -54,7 +54,7 @@ def without_time(model: ELCRec, events: Sequence[NewEvent]) -> list[str]:
 def _id(name: str, given: str | int, kind: pl.DataType, words: bool) -> str:
     text = str(given)
     if not is_id(text, kind, words):
-        wanted = "integers of 64 bits" if kind.is_integer() else "text that train would take, without blanks around it"
+        wanted = "integers of 64 bits" if kind.is_integer() else "text that train would take"
         raise DataError(f"{name} {text[:40]!r}: the log's ids are {wanted}, and it is to learn from this event")
     return text
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from bisect import bisect_left
 from collections import defaultdict
@@ -44,7 +45,7 @@ class Metrics:
             batches: By name of a thread, how many batches of each size it had.
         """
         own = self.leave(version, batches)
-        return own if self._shared is None else merged(path.read_text() for path in sorted(self._shared.glob("*.prom")))
+        return own if self._shared is None else merged(_texts(self._shared))
 
     def leave(self, version: str, batches: Mapping[str, Mapping[int, int]]) -> str:
         """This worker's own text, left where the others find it."""
@@ -79,6 +80,12 @@ class Metrics:
         yield from _head("elcrec_reloads_total", "counter", "Reloads of the run, by how they ended.")
         for outcome, number in list(self.reloads.items()):
             yield f'elcrec_reloads_total{{{worker},outcome="{outcome}"}} {number}'
+
+
+def _texts(folder: Path) -> Iterator[str]:
+    for path in sorted(folder.glob("*.prom")):
+        with contextlib.suppress(FileNotFoundError):  # that worker has gone
+            yield path.read_text()
 
 
 def merged(texts: Iterable[str]) -> str:

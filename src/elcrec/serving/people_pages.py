@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from typing import Annotated, Any
 
@@ -11,7 +12,8 @@ from litestar import delete, get, post
 from litestar.params import Parameter
 
 from elcrec.data.clock import Time
-from elcrec.data.ids import MOST_ID_CHARACTERS
+from elcrec.data.ids import MOST_ID_CHARACTERS, id_text
+from elcrec.errors import SettingsError
 from elcrec.serving.contracts import (
     Forgotten,
     Found,
@@ -33,6 +35,7 @@ from elcrec.serving.people import Numbers, Past, past
 from elcrec.serving.problems import PROBLEMS, Refused
 from elcrec.serving.store import Event
 
+LOG = logging.getLogger("elcrec.serve")
 Most = Annotated[int, Parameter(ge=1, le=1000, description="The newest so many events.")]
 MIX = 5
 MOST_MOMENTS = 100
@@ -46,7 +49,13 @@ async def add_events(request: Ask, data: NewEvents) -> Stored:
     if data.unknown_items == "error":
         engine.snapshot.model.items_known([event.item_id for event in data.events])
     events = await _incoming(engine, data.events)
-    new = await engine.commits.ask(events)
+    try:
+        new = await engine.commits.ask(events)
+    except SettingsError as error:
+        LOG.error("store unusable", extra={"fields": {"error": str(error)}})
+        raise Refused(
+            409, "the store is another server's by now: this one keeps no events (its log says why)"
+        ) from error
     return Stored(sum(new), [event.event_id for event, is_new in zip(events, new, strict=True) if not is_new])
 
 
@@ -188,4 +197,4 @@ async def find_users(
 
 def unslashed(text: str) -> str:
     """An id from a path."""
-    return text.replace(SLASH, "/")
+    return id_text(text.replace(SLASH, "/"))

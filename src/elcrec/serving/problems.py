@@ -6,7 +6,9 @@ import logging
 from typing import Any
 
 from litestar import MediaType, Request, Response
+from litestar.connection import ASGIConnection
 from litestar.exceptions import HTTPException, SerializationException
+from litestar.handlers import BaseRouteHandler
 from litestar.openapi.datastructures import ResponseSpec
 
 from elcrec.errors import ElcrecError, UnknownIdError
@@ -20,7 +22,7 @@ KNOWN = {
     403: "Not allowed here",
     404: "No such thing",
     408: "Too slow",
-    409: "The run or the keys cannot be used",
+    409: "The run, the keys or the store cannot be used",
     413: "Too large, or too much work",
     415: "A page's request that is no JSON",
     421: "Another host is meant",
@@ -47,6 +49,21 @@ class Busy(Exception):
 def not_found(error: UnknownIdError) -> Refused:
     """What the path names is not there."""
     return Refused(404, str(error))
+
+
+def known_parameters(request: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+    """Let no mistyped parameter pass for a default.
+
+    Raises:
+        Refused: The address has one that the page does not know, or the same one twice.
+    """
+    known = set(handler.parsed_fn_signature.parameters) - {"request", "data", *request.path_params}
+    asked = [name for name, _ in request.query_params.multi_items()]
+    for name in asked:
+        if name not in known:
+            raise Refused(400, f"unknown parameter {name[:80]!r}: /openapi lists those of each page")
+        if asked.count(name) > 1:
+            raise Refused(400, f"{name} is given more than once")
 
 
 def problem(sentence: str, status: int) -> Response[Problem]:

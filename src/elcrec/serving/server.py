@@ -22,7 +22,7 @@ from elcrec.serving import hangup
 from elcrec.serving.app import make_app
 from elcrec.serving.edges import edges
 from elcrec.serving.engine import Snapshot
-from elcrec.serving.hosts import proxy_networks
+from elcrec.serving.hosts import check_names, proxy_networks
 from elcrec.serving.keys import Keys
 from elcrec.serving.logs import log_as_json
 from elcrec.serving.options import Options
@@ -50,6 +50,7 @@ def serve(options: Options, listening: Callable[[str], None]) -> None:
     hangup.hold()
     Keys(options.api_key_file)
     proxy_networks(options.trust_proxies)
+    check_names(options.allow_hosts, options.cors)
     bound = _bind(options)
     host, port = bound.getsockname()[:2]
     address = f"http://{f'[{host}]' if ':' in host else host}:{port}"

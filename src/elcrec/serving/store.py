@@ -55,7 +55,11 @@ class Store(Protocol):
         """
 
     def write(self, events: Sequence[Event]) -> list[bool]:
-        """Keep events, all or none, safe from a crash when this returns: whether each is new."""
+        """Keep events, all or none, safe from a crash when this returns: whether each is new.
+
+        Raises:
+            SettingsError: Another server has adopted the other kind of times since this one did.
+        """
 
     def read(self, users: Sequence[str]) -> list[Kept]:
         """What is kept of users."""
@@ -73,7 +77,7 @@ class Store(Protocol):
         """All events, each user's in the order they came."""
 
     def check(self, writing: bool = True) -> None:
-        """Raise where the store cannot be read or, with ``writing``, takes no events."""
+        """Raise where the store cannot be read or, with ``writing``, takes no events of ours."""
 
     def close(self) -> None:
         """Let go of it."""

@@ -17,8 +17,12 @@ CHECKED = "elcrec:checked"
 
 # Each script runs as a whole or not at all, and reaches the append-only file as a whole.
 WRITE = """
+local kind = redis.call('GET', KEYS[3])
+if kind and ARGV[1] ~= '' and kind ~= ARGV[1] then
+  return kind
+end
 local new = {}
-for at = 1, #ARGV, 3 do
+for at = 2, #ARGV, 3 do
   if redis.call('HSETNX', KEYS[1], ARGV[at], ARGV[at + 1]) == 1 then
     redis.call('RPUSH', 'elcrec:user:' .. ARGV[at + 1], ARGV[at + 2])
     redis.call('ZADD', KEYS[2], 0, ARGV[at + 1])
@@ -67,6 +71,7 @@ class RedisStore:
         except (redis.RedisError, ValueError) as error:
             raise SettingsError(f"--store {shown(url)} cannot be used: {error}") from error
         self._shown = shown(url)
+        self._kind: Kind | None = None
         self._adopt = self._redis.register_script(ADOPT)
         self._write = self._redis.register_script(WRITE)
         self._delete = self._redis.register_script(DELETE)
@@ -76,14 +81,24 @@ class RedisStore:
         before = self._adopt(keys=[TIMES, USERS], args=[kind])
         if before != kind:
             raise of_other_kind(self._shown, before, kind)
+        self._kind = kind
 
     def write(self, events: Sequence[Event]) -> list[bool]:
         """Keep events, as a whole."""
         rows = [
             (event.event_id, event.user_id, json.dumps([event.event_id, event.item_id, event.time])) for event in events
         ]
-        written = self._write(keys=[IDS, USERS], args=[part for row in rows for part in row]) if rows else []
+        if not rows:
+            return []
+        written = self._write(
+            keys=[IDS, USERS, TIMES], args=[self._kind or "", *(part for row in rows for part in row)]
+        )
+        self._see_kind(written)
         return [new == 1 for new in written]
+
+    def _see_kind(self, kept: object) -> None:
+        if self._kind is not None and isinstance(kept, str) and kept != self._kind:
+            raise of_other_kind(self._shown, kept, self._kind)
 
     def read(self, users: Sequence[str]) -> list[Kept]:
         """What is kept of users, in one round trip."""
@@ -126,6 +141,7 @@ class RedisStore:
         """Raise where the server does not answer, or takes nothing: it may be full, read-only or unable to save."""
         self._redis.ping()
         if writing:
+            self._see_kind(self._redis.get(TIMES))
             self._redis.set(CHECKED, 1)
 
     def close(self) -> None:

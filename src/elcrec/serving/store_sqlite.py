@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 import time
@@ -46,6 +47,8 @@ class SqliteStore:
             SettingsError: It is no such store, or cannot be opened.
         """
         self._path = path
+        self._kind: Kind | None = None
+        self._file: tuple[int, int] | None = None
         self._mine = threading.local()
         self._all: list[sqlite3.Connection] = []
         self._lock = threading.Lock()
@@ -59,10 +62,24 @@ class SqliteStore:
                 connection.execute(f"PRAGMA user_version={FORMAT}")
         except sqlite3.Error as error:
             raise SettingsError(f"--store {path} cannot be used: {error}") from error
+        self._file = self._there
+        if self._file is None:
+            raise SettingsError(f"--store {path} is no file: name one")
+
+    @property
+    def _there(self) -> tuple[int, int] | None:
+        """Tells the file of our name from others; None where there is none."""
+        try:
+            found = os.stat(self._path)
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
 
     @property
     def _connection(self) -> sqlite3.Connection:
-        """This thread's own."""
+        """This thread's own; none where what it writes would be in a file that nobody opens again."""
+        if self._file is not None and self._file != self._there:
+            raise sqlite3.OperationalError(f"{self._path} was removed or replaced while in use: restart the server")
         connection: sqlite3.Connection | None = getattr(self._mine, "connection", None)
         if connection is None:
             connection = sqlite3.connect(
@@ -93,16 +110,22 @@ class SqliteStore:
         """Keep times of this kind from now on."""
         with self._transaction() as connection:
             row = connection.execute("SELECT times FROM meaning").fetchone()
-            if row == (kind,):
-                return
             if row is not None and connection.execute("SELECT 1 FROM event LIMIT 1").fetchone() is not None:
-                raise of_other_kind(self._path, row[0], kind)
-            connection.execute("DELETE FROM meaning")
-            connection.execute("INSERT INTO meaning VALUES (?)", (kind,))
+                self._see_kind(connection, kind)
+            if row != (kind,):
+                connection.execute("DELETE FROM meaning")
+                connection.execute("INSERT INTO meaning VALUES (?)", (kind,))
+        self._kind = kind
+
+    def _see_kind(self, connection: sqlite3.Connection, kind: Kind | None) -> None:
+        row = connection.execute("SELECT times FROM meaning").fetchone()
+        if row is not None and kind is not None and row[0] != kind:
+            raise of_other_kind(self._path, row[0], kind)
 
     def write(self, events: Sequence[Event]) -> list[bool]:
         """Keep events in one transaction."""
         with self._transaction() as connection:
+            self._see_kind(connection, self._kind)
             statement = "INSERT OR IGNORE INTO event (event_id, user_id, item_id, time) VALUES (?, ?, ?, ?)"
             return [connection.execute(statement, event).rowcount == 1 for event in events]
 
@@ -142,6 +165,7 @@ class SqliteStore:
         self._connection.execute("SELECT 1 FROM event LIMIT 1").fetchone()
         if writing:
             with self._transaction() as connection:
+                self._see_kind(connection, self._kind)
                 (version,) = connection.execute("PRAGMA user_version").fetchone()
                 connection.execute(f"PRAGMA user_version={version}")
 

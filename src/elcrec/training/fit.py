@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -72,9 +72,13 @@ def fit(start: Start) -> Run:
         DataError: The log cannot be used.
         RunError: ``out`` holds another run, is being written by another process, or cannot be written.
     """
-    with joined(start.device) as team:
-        with start.out.locked() if start.out is not None and team.is_main else nullcontext():
-            return _Training(start, team).run()
+    with joined(start.device) as team, _written(start.out, team):
+        return _Training(start, team).run()
+
+
+def _written(out: RunFolder | None, team: Team) -> AbstractContextManager[None]:
+    """Hold the folder, in the process that writes it."""
+    return out.locked() if out is not None and team.is_main else nullcontext()
 
 
 @dataclass

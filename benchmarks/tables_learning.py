@@ -1,0 +1,134 @@
+"""Sections of docs/results.md about what is learnt."""
+
+import statistics
+from operator import itemgetter
+from typing import Any
+
+from elcrec.experiments.summary import markdown, spread, where
+
+BESIDE_METRICS = ("hit_rate@5", "ndcg@20")
+
+
+def partial(documents: list[dict[str, Any]]) -> list[str]:
+    rows, kind = [], itemgetter("dataset", "recipe", "epochs")
+    for name in dict.fromkeys(map(kind, documents)):
+        seeds = [each for each in documents if kind(each) == name]
+        new = f"{seeds[0]['n_new_events']:,} of {seeds[0]['n_events']:,}"
+        for which, said in (("before", "before"), ("partial", f"{name[2]} epochs on"), ("anew", "anew")):
+            values = [spread([each[which]["test"][metric] for each in seeds]) for metric in BESIDE_METRICS]
+            items = f"{seeds[0][which]['n_items']:,}"
+            seconds = f"{statistics.median(each[which]['seconds'] for each in seeds):.0f}"
+            rows.append([name[0], name[1], new, said, str(len(seeds)), items, *values, seconds, where(seeds[-1])])
+    head = ["data", "recipe", "new events", "model", "seeds", "items known", *BESIDE_METRICS, "seconds", "machine"]
+    return markdown(head, rows)
+
+
+def losses(documents: list[dict[str, Any]]) -> list[str]:
+    lines = []
+    for document in documents:
+        names = list(document["history"][0]["losses"])
+        rows = [
+            [
+                str(record["epoch"]),
+                *(f"{record['losses'][name]:.4f}" for name in names),
+                f"{record['valid']['ndcg@20']:.4f}",
+                f"{record['intents']['effective']:.1f} / {record['intents']['used']}",
+            ]
+            for record in document["history"]
+        ]
+        lines += [f"{document['dataset']}, {document['recipe']}:", ""]
+        lines += [*markdown(["epoch", *names, "valid ndcg@20", "intents effective / used"], rows), ""]
+    return lines
+
+
+def intents(documents: list[dict[str, Any]]) -> list[str]:
+    runs = [document for document in documents if "run" in document]
+    rows = []
+    for document in runs:
+        quality, health, steering = document["quality"]["test"], document["health"], document["steering"]
+        beside = [quality[who] for who in ("learned", "kmeans", "chance")]
+        rows.append(
+            [
+                document["run"],
+                " / ".join(f"{measures['attribute_ami']:.4f}" for measures in beside),
+                " / ".join(f"{measures['attribute_lift']:.2f}" for measures in beside),
+                f"{health['effective']:.0f} of {document['n_intents']}",
+                f"{health['largest_share']:.2%}",
+                f"{health['dead']}",
+                ", ".join(f"{strength}: {share:.1%}" for strength, share in steering.items()),
+                f"{document['exclusion']['before']:.1%} → {document['exclusion']['after']:.1%}",
+                where(document),
+            ]
+        )
+    names = ["run", "agreement", "lift", "effective", "largest", "dead", "steered, by strength", "own intent excluded"]
+    lines = markdown([*names, "machine"], rows)
+    pairs = [pair for document in documents for pair in document.get("stability", [])]
+    if pairs:
+        lines += [
+            "",
+            "Stability: adjusted Rand index of the intents of all users in two trainings, by pairs of seeds.",
+            "",
+        ]
+        lines += markdown(
+            ["runs", "learned", "k-means on the same embeddings", "cosine of matched centres"],
+            [
+                [" and ".join(pair["runs"]), *(f"{pair[name]:.3f}" for name in ("learned", "kmeans", "matched_cosine"))]
+                for pair in pairs
+            ],
+        )
+    return lines
+
+
+def clustering(documents: list[dict[str, Any]]) -> list[str]:
+    lines = []
+    for document in documents:
+        names = ("attribute_ami", "attribute_lift", "effective", "largest_share", "dead")
+        digits = dict(zip(names, (".4f", ".3f", ".0f", ".2%", ".1%"), strict=True))
+        rows = [
+            [name, *(f"{row[of]['mean']:{form}} ± {row[of]['sd']:{form}}" for of, form in digits.items())]
+            for name, row in document["losses"].items()
+        ]
+        about = f"{document['dataset']}, {len(document['seeds'])} seeds, recency of the run; {where(document)}:"
+        lines += [about, "", *markdown(["loss", "agreement", "lift", "effective", "largest", "dead"], rows), ""]
+        rows = [
+            [
+                recency,
+                *(
+                    f"{row[who]['attribute_ami']['mean']:.4f} ± {row[who]['attribute_ami']['sd']:.4f}"
+                    for who in ("learned", "kmeans")
+                ),
+            ]
+            for recency, row in document["recency"].items()
+        ]
+        lines += ["Agreement by `recency` (1 is the plain mean), same encoder:", ""]
+        lines += markdown(["recency", "learned", "k-means on the judged histories"], rows)
+    return lines
+
+
+def planted(documents: list[dict[str, Any]]) -> list[str]:
+    rows = [
+        [
+            str(document["shop"]),
+            str(document["seed"]),
+            f"{document['adjusted_rand_index']:.3f}",
+            f"{document['optimum']:.3f}",
+        ]
+        for document in sorted(documents, key=lambda one: (str(one["shop"]), one["seed"]))
+    ]
+    return [*markdown(["difficulty", "seed", "learned", "optimum (Bayes)"], rows), "", where(documents[0])]
+
+
+def increments(documents: list[dict[str, Any]]) -> list[str]:
+    rows = [
+        [
+            document["dataset"],
+            f"{document['n_events']:,} events of {document['n_users']:,} users",
+            one["news"],
+            f"{one['step']:.4f}" if one["step"] < 1 else "1 (all the way)",
+            f"{one['kept@10']:.1%}",
+            where(document),
+        ]
+        for document in documents
+        for one in document["results"]
+    ]
+    return markdown(["data", "learnt from", "news", "step", "of others' ten items kept", "machine"], rows)

@@ -1,0 +1,46 @@
+"""Histories of somebody new, as options give them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from elcrec.errors import DataError, decoding
+
+FORMS = "write a JSON array of item ids (or of such arrays, one a history), or an id a line, oldest first"
+
+
+def histories_of(texts: Sequence[str], path: Path | None) -> list[list[Any]]:
+    """Histories of ``--history`` (ids between commas), then those of ``--history-file``.
+
+    Raises:
+        DataError: The file cannot be read, or holds something else.
+    """
+    given: list[list[Any]] = [[part.strip() for part in text.split(",") if part.strip()] for text in texts]
+    return given if path is None else [*given, *read_histories(path)]
+
+
+def read_histories(path: Path) -> list[list[Any]]:
+    """Histories of a file: ids may hold commas there.
+
+    Args:
+        path: A JSON array of ids, or of such arrays; or an id a line.
+
+    Raises:
+        DataError: The file cannot be read, or holds something else.
+    """
+    with decoding(lambda reason: DataError(f"cannot read {path} ({reason}): {FORMS}")):
+        text = path.read_text(encoding="utf-8-sig").strip()
+        document = json.loads(text) if text.startswith("[") and text.endswith("]") else None
+    if document is None:
+        document = [line for line in text.split("\n") if line.strip()]
+    histories = document if document and all(isinstance(one, list) for one in document) else [document]
+    for number, history in enumerate(histories, start=1):
+        odd = [one for one in history if isinstance(one, bool) or not isinstance(one, str | int)]
+        if odd:
+            raise DataError(f"{path}, history {number}: {str(odd[0])[:40]!r} is no id, text or an integer: {FORMS}")
+        if not history:
+            raise DataError(f"{path}, history {number} is empty: {FORMS}")
+    return histories

@@ -1,0 +1,80 @@
+"""Whatever a log holds can be asked for on the command line, as over HTTP and in Python."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from cli_runner import SMALL, run_cli
+from elcrec import ELCRec
+
+ODD = ["-7", "a,b", "i 1", "--json", "[1]", "007", "é", "'q'", '"', "x" * 300, "#1", "東"]
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> ELCRec:
+    rows = [(f"u,{user}", ODD[(at + user) % len(ODD)]) for user in range(9) for at in range(6)]
+    log = pl.DataFrame(rows, schema=["user_id", "item_id"], orient="row").with_row_index("timestamp")
+    small = {**SMALL, "epochs": 1, "n_intents": 3}
+    return ELCRec(seed=1, **small).fit(log, tmp_path_factory.mktemp("odd") / "run", progress=False)
+
+
+@pytest.fixture(scope="module")
+def run(model: ELCRec, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("saved") / "run"
+    model.save(path)
+    return path
+
+
+def listed(rows: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
+    return [(row["history"], row["item_id"], row["rank"]) for row in rows]
+
+
+@pytest.mark.parametrize("name", ["one a line", "one.json", "several.json"])
+def test_every_id_of_a_log_can_be_asked_for_in_a_file(model: ELCRec, run: Path, tmp_path: Path, name: str) -> None:
+    histories = [ODD] if name != "several.json" else [[one] for one in ODD]
+    text = "\ufeff\r\n" + "\r\n".join(ODD) + "\r\n\r\n"
+    path = tmp_path / name
+    path.write_text(text if name == "one a line" else json.dumps(ODD if name == "one.json" else histories), "utf-8")
+    rows = run_cli("recommend", run, "--history-file", path, "--include-seen", "-k", 4, "--json").document()
+    assert listed(rows) == listed(model.recommend_from_history(histories, 4, exclude_seen=False).to_dicts())
+    both = run_cli("recommend", run, "--history", "007", "--history-file", path, "-k", 4, "--json").document()
+    assert listed(both) == listed(model.recommend_from_history([["007"], *histories], 4).to_dicts())
+
+
+@pytest.mark.parametrize("user", ["u,3", "u,8"])
+def test_every_user_can_be_asked_for(model: ELCRec, run: Path, user: str) -> None:
+    rows = run_cli("recommend", run, "--user", user, "-k", 3, "--json").document()
+    assert [row["item_id"] for row in rows] == model.recommend([user], 3)["item_id"].to_list()
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"\xff\xff", "cannot read"),
+        (b"[1, null]", "is no id"),
+        (b"[]", "is empty"),
+        (b"{", "unknown item '{'"),
+        (b'["nothing"]', "unknown item 'nothing'"),
+    ],
+)
+def test_a_file_of_something_else_is_refused(run: Path, tmp_path: Path, content: bytes, reason: str) -> None:
+    path = tmp_path / "histories.json"
+    path.write_bytes(content)
+    assert reason in run_cli("recommend", run, "--history-file", path, "--json").complaint()
+    assert "cannot read" in run_cli("recommend", run, "--history-file", tmp_path / "none", "--json").complaint()
+    assert "say for whom" in run_cli("recommend", run, "--history-file", path, "--user", "u,1").complaint()
+
+
+def test_a_table_is_not_written_under_the_name_of_another_format(run: Path, tmp_path: Path) -> None:
+    out = tmp_path / "lists.csv"
+    for verb in (
+        ("recommend", run, "--all", "--out", out),
+        ("recommend", run, "--user", "u,1", "--out", out),
+        ("audience", run, "--intent", 0, "--out", out),
+        ("evaluate", run, "--data", run / "interactions.parquet", "--ranks", out),
+    ):
+        assert "name it .parquet" in run_cli(*verb).complaint()
+    assert not out.exists()
