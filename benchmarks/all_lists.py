@@ -17,10 +17,13 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+import torch
 
 from elcrec import ELCRec, Interactions
-from elcrec.data.vocabulary import Vocabulary
+from elcrec.config import resolve
+from elcrec.data.dataset import Dataset
 from elcrec.experiments.provenance import provenance
+from elcrec.fitted import FittedModel
 from elcrec.model.network import ELCRecNetwork
 
 EVENTS_A_USER = 8
@@ -32,10 +35,9 @@ def made(n_users: int, n_items: int, path: Path) -> None:
     users = np.repeat(np.arange(n_users), EVENTS_A_USER)
     items = np.concatenate([np.arange(n_items), rng.integers(n_items, size=max(0, len(users) - n_items))])[: len(users)]
     log = Interactions.read(pl.DataFrame({"user_id": users, "item_id": items, "timestamp": np.arange(len(users))}))
-    model = ELCRec(seed=1, embedding_dim=64, n_intents=64)
-    model._use(log, Vocabulary.of(log.frame["item_id"], first=1, kind="item"), None)
-    model._network = ELCRecNetwork(model.settings, n_items).eval()
-    model.save(path)
+    settings = resolve(overrides={"seed": 1, "embedding_dim": 64, "n_intents": 64})
+    dataset = Dataset.of(log, settings, torch.device("cpu"))
+    ELCRec.from_fitted(FittedModel(settings, ELCRecNetwork(settings, n_items).eval(), dataset)).save(path)
 
 
 def measured(run: Path, k: int) -> dict[str, Any]:

@@ -25,12 +25,14 @@ from torch import Tensor
 
 from elcrec import ELCRec
 from elcrec.data.catalogue import Catalogue
+from elcrec.data.histories import HistoryBatch
 from elcrec.experiments.provenance import provenance
 from elcrec.intents.intent_health import intent_health
 from elcrec.intents.intent_quality import attribute_lift
 from elcrec.intents.kmeans import spherical_kmeans
+from elcrec.intents.worth import main_attributes
 from elcrec.losses import clustering
-from elcrec.model.encoding import behaviours
+from elcrec.model.encoding import behaviour_embeddings
 
 RESULTS = Path(__file__).parent / "results" / "clustering"
 PASSES, BATCH, LEARNING_RATE = 10, 256, 1e-3
@@ -153,7 +155,7 @@ class Bench:
     def __init__(self, model: ELCRec, labels_V: Tensor) -> None:
         self.model, self.labels_V = model, labels_V
         self.n_intents = model.settings.n_intents
-        split = model._split
+        split = model.fitted.split
         self.learner_M = split.learners()
         self.user_Q, self.target_Q = split.targets("valid")
         self.label_Q = labels_V[split.item_N[self.target_Q]]
@@ -162,12 +164,13 @@ class Bench:
         ]
 
     def embed(self, recency: float) -> tuple[Tensor, Tensor]:
-        model, split = self.model, self.model._split
+        model, split = self.model, self.model.fitted.split
         model.network.recency = recency
         train = (split.start_U[self.learner_M], split.train_end_U[self.learner_M] - 1)
         valid = (split.start_U[self.user_Q], self.target_Q)
         with torch.no_grad():
-            return tuple(behaviours(model.network, split.item_N, *at, model.settings) for at in (train, valid))  # type: ignore[return-value]
+            batches = [HistoryBatch(split.item_N, *at) for at in (train, valid)]
+            return tuple(behaviour_embeddings(model.network, batch) for batch in batches)  # type: ignore[return-value]
 
     def start(self, behaviour_MD: Tensor, seed: int) -> Tensor:
         cluster_M = spherical_kmeans(behaviour_MD, self.n_intents, seed, restarts=1)
@@ -223,7 +226,7 @@ def main() -> None:
     parser.add_argument("--name", default="Beauty")
     arguments = parser.parse_args()
     model = ELCRec.load(arguments.run, "cpu")
-    labels_V = model._labels(Catalogue.read(arguments.items).matched(model.items.ids))
+    labels_V = main_attributes(model.fitted, Catalogue.read(arguments.items).matched(model.items.ids))
     assert labels_V is not None
     bench, seeds = Bench(model, labels_V), range(1, arguments.seeds + 1)
     recency = model.settings.recency

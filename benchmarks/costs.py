@@ -26,7 +26,7 @@ from elcrec.data.splits import make_split
 from elcrec.data.vocabulary import Vocabulary
 from elcrec.experiments.provenance import peak_memory_bytes, provenance
 from elcrec.model.network import ELCRecNetwork
-from elcrec.training.loop import _prepare
+from elcrec.training.loop import prepare
 from elcrec.training.objective import Objective
 from elcrec.training.optimizer import Optimizer
 from elcrec.training.steps import StepSource
@@ -58,7 +58,7 @@ def step_cost(point: dict[str, Any]) -> dict[str, Any]:
     items = Vocabulary.of(log.frame["item_id"], first=1, kind="item")
     split = make_split(log, items, settings.split, settings.holdout_share)
     network = ELCRecNetwork(settings, len(items)).train()
-    _prepare(network, split, settings)
+    prepare(network, split, settings)
     objective, optimizer = Objective(settings), Optimizer(network, settings)
     source, users_K = StepSource(split, settings, len(items)), torch.zeros(settings.n_intents)
     times, steps = [], source.epoch(torch.Generator().manual_seed(1))

@@ -20,13 +20,14 @@ from torch import Tensor
 
 from elcrec import Interactions
 from elcrec.config import Settings, resolve
+from elcrec.data.histories import HistoryBatch
 from elcrec.data.splits import Split, make_split
 from elcrec.data.vocabulary import Vocabulary
+from elcrec.evaluation.ranks import target_ranks
 from elcrec.experiments.provenance import provenance
-from elcrec.inference.scoring import target_ranks
 from elcrec.model.network import ELCRecNetwork
 from elcrec.model.precision import fast_products
-from elcrec.training.loop import _prepare
+from elcrec.training.loop import prepare
 from elcrec.training.objective import Objective
 from elcrec.training.optimizer import Optimizer
 from elcrec.training.steps import StepInput, StepSource
@@ -136,15 +137,15 @@ def step_seconds(
     def contrasts() -> None:
         if settings.instance_weight > 0:
             sides = [view.detach().requires_grad_() for view in view_BD]
-            objective._instance(network, hidden_TD.detach().requires_grad_(), step, sides).backward()
+            objective.instance_loss(network, hidden_TD.detach().requires_grad_(), step, sides).backward()
         if settings.intent_weight > 0:
             sides = [view.detach().requires_grad_() for view in view_BD]
-            objective._intent(network, step, sides, centers.nearest(behaviour_BD)).backward()
+            objective.intent_loss(network, step, sides, centers.nearest(behaviour_BD)).backward()
 
     def clustering() -> None:
         cosine_BK = centers.cosines(behaviour_BD)
         if settings.cluster_weight > 0:
-            objective._cluster(behaviour_BD.requires_grad_(), centers.weight, users_K, cosine_BK).backward()
+            objective.cluster_loss(behaviour_BD.requires_grad_(), centers.weight, users_K, cosine_BK).backward()
 
     def whole() -> None:
         terms, _ = objective(network, step, users_K)
@@ -158,7 +159,7 @@ def step_seconds(
         "encode": best(lambda: encoder(step.tokens, table=leaf_table)),
         "smooth the items": smoothing,
         "next-item loss": best(
-            lambda: objective._next_item(leaf_table, network.n_items, leaf_TD, step, 0.0).backward()
+            lambda: objective.next_item_loss(leaf_table, network.n_items, leaf_TD, step, 0.0).backward()
         ),
         "contrasts": best(contrasts),
         "clustering": best(clustering),
@@ -202,7 +203,7 @@ def ranking(settings: Settings, network: ELCRecNetwork, split: Split) -> tuple[C
     lengths = (target_Q - start_Q).clamp(max=settings.max_seq_len).double()
     flops = encoder_flops(settings, lengths) + 2.0 * len(user_Q) * network.n_items * settings.embedding_dim
     with network.encoder.propagated():
-        seconds = best(lambda: target_ranks(network, split.item_N, start_Q, target_Q, settings.max_seq_len), 2)
+        seconds = best(lambda: target_ranks(network, HistoryBatch(split.item_N, start_Q, target_Q)), 2)
     cost = Cost(flops, 2 * 4.0 * len(user_Q) * network.n_items, exponentials=encoder_exponentials(settings, lengths))
     return cost, seconds
 
@@ -222,7 +223,7 @@ def main() -> None:
     split = make_split(log, items, settings.split, settings.holdout_share)
     torch.manual_seed(1)
     network = ELCRecNetwork(settings, len(items)).train()
-    _prepare(network, split, settings)
+    prepare(network, split, settings)
     source = StepSource(split, settings, len(items))
     size = arguments.data.stat().st_size + 16.0 * len(log.frame)
     measured = {

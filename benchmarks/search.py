@@ -19,10 +19,12 @@ from typing import Any
 import torch
 
 from elcrec import ELCRec
+from elcrec.data.histories import HistoryBatch
 from elcrec.experiments.provenance import provenance
-from elcrec.inference.first_pass import HalfTable
+from elcrec.inference.first_pass import BFloat16Table
 from elcrec.inference.index import ItemSearch, recall
-from elcrec.inference.scoring import best_items, user_vectors
+from elcrec.inference.scoring import Scorer
+from elcrec.model.encoding import user_vectors
 
 RESULTS = Path(__file__).parent / "results" / "search"
 K, FITTED, ASKED, ALONE = 20, 256, 256, 32
@@ -47,10 +49,9 @@ def main() -> None:
     torch.set_num_threads(1)
     RESULTS.mkdir(parents=True, exist_ok=True)
     model = ELCRec.load(arguments.run)
-    some = model._drawn(FITTED + ASKED)
+    some = model.fitted.dataset.sample(FITTED + ASKED, model.settings.seed)
     order = torch.randperm(FITTED + ASKED, generator=torch.Generator().manual_seed(1))
-    at = (some.item_N, some.start_Q[order], some.end_Q[order])
-    fitted_QD, asked_QD = user_vectors(model.network, *at, model.settings.max_seq_len).split(FITTED)
+    fitted_QD, asked_QD = user_vectors(model.network, some.at(order)).split(FITTED)
     own_VD = model.network.items_VD.detach()
     for n_items in arguments.items:
         for noise in arguments.noise if n_items > len(own_VD) else (0.0,):
@@ -68,12 +69,12 @@ def measured(items_VD: torch.Tensor, fitted_QD: torch.Tensor, asked_QD: torch.Te
     # As a model's: row 0 is padding; histories are of one item, and nothing is left out.
     table_DV = torch.cat([items_VD.new_zeros(1, items_VD.shape[1]), items_VD]).T
     network: Any = SimpleNamespace(n_items=len(items_VD))
-    half = HalfTable.of(table_DV)
+    half = BFloat16Table.of(table_DV)
 
-    def exact(user_QD: torch.Tensor, half: HalfTable | None = None) -> torch.Tensor:
+    def exact(user_QD: torch.Tensor, half: BFloat16Table | None = None) -> torch.Tensor:
         place_Q = torch.arange(len(user_QD))
-        at = (network, torch.ones_like(place_Q), place_Q, place_Q + 1)
-        return best_items(*at, K, 50, False, user_QD, table_DV=table_DV, half=half)[0]
+        histories = HistoryBatch(torch.ones_like(place_Q), place_Q, place_Q + 1)
+        return Scorer(network, table_DV, half).best_items(histories, K, False, user_QD)[0]
 
     start = time.perf_counter()
     search = ItemSearch.build(items_VD, fitted_QD, K)

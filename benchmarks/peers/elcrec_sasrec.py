@@ -22,7 +22,7 @@ class Beginning(SilentReporter):
 
 def processed(model: ELCRec) -> tuple[int, int]:
     """Sequences and targets of all epochs; who was drawn is drawn again from the seed."""
-    settings, split = model.settings, model._split
+    settings, split = model.settings, model.fitted.split
     learner_M, sequences, targets = split.learners(), 0, 0
     for record in model.history:
         with seeded(settings.seed, record["epoch"], learner_M.device) as generator:

@@ -145,6 +145,18 @@ class ELCRec:
         model._adopt(Run(model.recipe, intents, metrics=metrics))
         return model
 
+    @classmethod
+    def from_fitted(cls, fitted: FittedModel, recipe: str = "default") -> ELCRec:
+        """A model of a network and data that come from elsewhere.
+
+        Args:
+            fitted: Settings, network and data.
+            recipe: Name of the recipe that the settings come from.
+        """
+        model = cls(device=str(fitted.device))
+        model._adopt(Run(recipe, Intents(IntentAssigner(fitted))))
+        return model
+
     def _adopt(self, run: Run) -> None:
         """Be another model from here on."""
         self.recipe, self.settings = run.recipe, run.fitted.settings

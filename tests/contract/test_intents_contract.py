@@ -453,7 +453,7 @@ def test_collapsed_intents_are_reported(tmp_path: Path) -> None:
     model = ELCRec(seed=1, **SMALL).fit(shop_log(), progress=False)
     with torch.no_grad():
         model.network.centers.weight[:] = model.network.centers.weight[:1].clone()  # equally near: the first has all
-    model._forget()
+    model = ELCRec.from_fitted(model.fitted)
     health = model.intent_health()
     assert health["largest_share"] > 0.9
     assert "collapsed" in health["warning"]

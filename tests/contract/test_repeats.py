@@ -11,6 +11,7 @@ import torch
 
 from cli_runner import SMALL, SMALL_SETS, run_cli, shop_log
 from elcrec import ELCRec
+from elcrec.data.histories import HistoryBatch
 from elcrec.errors import DataWarning
 from elcrec.evaluation.repeats import repeat_share
 
@@ -91,4 +92,4 @@ def test_the_share_is_that_of_a_loop(seed: int) -> None:
     starts = torch.cat([torch.zeros(1, dtype=torch.int64), ends[:-1]])
     items = torch.tensor([item for history in histories for item in history])
     expected = sum(history[-1] in history[:-1] for history in histories) / len(histories)
-    assert repeat_share(items, starts, ends - 1) == pytest.approx(expected)
+    assert repeat_share(HistoryBatch(items, starts, ends - 1)) == pytest.approx(expected)

@@ -11,13 +11,17 @@ from typing import Any
 import polars as pl
 import pytest
 import redis
+import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from elcrec import ELCRec, Interactions
-from elcrec.data.by_settings import filtered, read_new
+from elcrec.config import resolve
+from elcrec.data.by_settings import read_new
+from elcrec.data.dataset import Dataset
 from elcrec.data.joining import is_id
-from elcrec.data.vocabulary import Vocabulary
+from elcrec.fitted import FittedModel
+from elcrec.model.network import ELCRecNetwork
 from elcrec.serving.contracts import NewEvent
 from elcrec.serving.events_file import events_as_log
 from elcrec.serving.incoming import incoming, without_time
@@ -88,10 +92,9 @@ def fresh_store(request: pytest.FixtureRequest) -> Callable[[Path], Store]:
 
 def model_of(whole: Interactions, **chosen: Any) -> ELCRec:
     """As one that has learnt from a log is asked for histories."""
-    model = ELCRec(device="cpu", **chosen)
-    log = filtered(whole, model.settings)
-    model._use(log, Vocabulary.of(log.frame["item_id"], 1, "item"), None, whole)
-    return model
+    settings = resolve(overrides=chosen)
+    dataset = Dataset.of(whole, settings, torch.device("cpu"))
+    return ELCRec.from_fitted(FittedModel(settings, ELCRecNetwork(settings, len(dataset.items)).eval(), dataset))
 
 
 def first_log(rows: list[tuple[int, int, int]], times: Callable[[list[int]], pl.Series] | None, text: bool) -> Any:
@@ -139,7 +142,7 @@ def learnt_on(model: ELCRec, store: Store, path: Path) -> ELCRec:
     rows = events_as_log(model, store.everything()).rows
     (rows.write_csv if path.suffix == ".csv" else rows.write_parquet)(path)
     new = read_new(path, None, model.settings)
-    whole = model._known.whole.joined(new)
+    whole = model.fitted.dataset.whole_log.joined(new)
     assert whole.joined(new).frame.equals(whole.frame), "what was learnt from is learnt from again"
     assert whole.joined(whole).frame.equals(whole.frame) or "timestamp" not in whole.frame
     return model_of(whole)

@@ -14,9 +14,9 @@ from scipy.optimize import nnls
 
 from elcrec import ELCRec, SettingsError
 from elcrec.inference.policy import STRENGTH
-from elcrec.inference.scoring import user_vectors
 from elcrec.intents.attribution import WEIGHT_TEMPERATURE
 from elcrec.intents.calibration import KEPT_SHARE
+from elcrec.model.encoding import user_vectors
 
 N_ITEMS, N_INTENTS = 130, 5
 QUICK = settings(
@@ -56,20 +56,20 @@ class Reference:
     """One user, scored by the documented formulas in double precision; items by the number in their id."""
 
     def __init__(self, model: ELCRec, user: str) -> None:
-        at = model._of_users([user])
-        vector = user_vectors(model.network, at.item_N, at.start_Q, at.end_Q, model.settings.max_seq_len)
+        at = model.fitted.dataset.of_users([user])
+        vector = user_vectors(model.network, at)
         self.user = vector[0].double().numpy()
         centers = model.network.centers.weight.detach().double().numpy()
         self.centers = centers / np.linalg.norm(centers, axis=1, keepdims=True)
-        self.cosines = model._cosines(at)[0].double().numpy()
+        self.cosines = model.assigner.cosines(at)[0].double().numpy()
         numbers = [item_number(item) for item in model.items.ids]
         self.table, self.lifts, self.given = (np.zeros((N_ITEMS, width)) for width in (8, N_INTENTS, N_INTENTS))
         self.table[numbers] = model.network.items_VD.detach().double().numpy()[: len(numbers)]
         self.known = set(numbers)
         index = torch.arange(1, len(numbers) + 1)
-        self.given[numbers] = model._item_intents.given_item(index).double().numpy()
+        self.given[numbers] = model.assigner.item_intents.given_item(index).double().numpy()
         self.lift = lambda intents: dict(
-            zip(numbers, model._item_intents.lift(sorted(set(intents)))[1:].tolist(), strict=True)
+            zip(numbers, model.assigner.item_intents.lift(sorted(set(intents)))[1:].tolist(), strict=True)
         )
         history = model.log.frame.filter(pl.col("user_id") == user)["item_id"]
         self.seen = {item_number(item) for item in history}
@@ -189,7 +189,7 @@ def test_a_list_is_what_its_formula_says(
 def test_because_names_the_items_without_which_the_history_is_farther_from_the_intent(model: ELCRec) -> None:
     def cosine(history: list[str], intent: int) -> float:
         """To the centre; an empty history is at a right angle to all of them."""
-        return float(model._cosines(model._of_histories([history]))[0, intent]) if history else 0.0
+        return float(model.assigner.cosines(model.fitted.dataset.of_items([history]))[0, intent]) if history else 0.0
 
     named = repeated = 0
     for user in model.users.ids[2:30]:
@@ -213,7 +213,9 @@ def test_a_mixed_list_does_not_bring_excluded_intents_back(model: ELCRec) -> Non
     def share(users: pl.Series, excluded: int, dial: float) -> float:
         """Of the excluded intent in what is listed."""
         listed = model.recommend(users, 10, exclude_intents=[excluded], diversify=dial)["item_id"]
-        return float(model._item_intents.given_item(torch.from_numpy(model.items.indices(listed)))[:, excluded].mean())
+        return float(
+            model.assigner.item_intents.given_item(torch.from_numpy(model.items.indices(listed)))[:, excluded].mean()
+        )
 
     for intent in range(N_INTENTS):
         users = model.user_intents().filter(pl.col("intent") == intent)["user_id"]

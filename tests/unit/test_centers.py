@@ -8,11 +8,12 @@ import torch.nn.functional as F
 from rich.console import Console
 
 from elcrec.config import Settings
+from elcrec.data.histories import HistoryBatch
 from elcrec.data.interactions import Interactions
 from elcrec.data.splits import Split, make_split
 from elcrec.data.synthetic import make_shop
 from elcrec.data.vocabulary import Vocabulary
-from elcrec.model.encoding import behaviours
+from elcrec.model.encoding import behaviour_embeddings
 from elcrec.model.network import ELCRecNetwork
 from elcrec.training.centers import refine_centers, start_centers
 from elcrec.training.checkpoint import Progress
@@ -30,7 +31,7 @@ def prepared(settings: Settings = SETTINGS, log: Interactions | None = None) -> 
 
 
 def closeness(network: ELCRecNetwork, split: Split, settings: Settings) -> float:
-    behaviour = behaviours(network, split.item_N, split.start_U, split.test_U, settings)
+    behaviour = behaviour_embeddings(network, HistoryBatch(split.item_N, split.start_U, split.test_U))
     return network.centers.cosines(behaviour).max(dim=1).values.mean().item()
 
 
@@ -124,7 +125,7 @@ def test_unit_lengths_do_not_matter_for_the_nearest_centre() -> None:
 def test_centres_that_nobody_is_near_begin_anew() -> None:
     network, split = prepared()
     start_centers(network, split, SETTINGS)
-    behaviour = behaviours(network, split.item_N, split.start_U, split.test_U, SETTINGS)
+    behaviour = behaviour_embeddings(network, HistoryBatch(split.item_N, split.start_U, split.test_U))
     with torch.no_grad():
         network.centers.weight[3:] = -F.normalize(behaviour.mean(dim=0), dim=0)
     assert len(torch.unique(network.centers.assign(behaviour))) <= 3

@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 
 from cli_runner import SMALL, run_cli, shop_log
 from elcrec import ELCRec
-from elcrec.inference.scoring import user_vectors
+from elcrec.model.encoding import user_vectors
 
 onnxruntime = pytest.importorskip("onnxruntime", reason="needs the extra 'onnx'")
 pytest.importorskip("onnxscript", reason="needs the extra 'onnx'")
@@ -24,9 +24,9 @@ def test_the_graph_encodes_and_ranks_like_the_model(tmp_path: Path, recipe: str,
     assert done["max_seq_len"] == model.settings.max_seq_len
     session = onnxruntime.InferenceSession(tmp_path / "onnx" / "encoder.onnx")
 
-    asked, length = model._of_users(None), model.settings.max_seq_len
-    expected = user_vectors(model.network, asked.item_N, asked.start_Q, asked.end_Q, length).numpy()
-    rows = np.zeros((len(asked.ids), length), dtype=np.int64)
+    asked, length = model.fitted.dataset.of_users(), model.settings.max_seq_len
+    expected = user_vectors(model.network, asked).numpy()
+    rows = np.zeros((len(asked), length), dtype=np.int64)
     for row, start, end in zip(rows, asked.start_Q.tolist(), asked.end_Q.tolist(), strict=True):
         items = asked.item_N[max(start, end - length) : end].numpy()
         row[length - len(items) :] = items
@@ -39,7 +39,7 @@ def test_the_graph_encodes_and_ranks_like_the_model(tmp_path: Path, recipe: str,
     score = items @ expected[0]
     score[rows[0][rows[0] > 0] - 1] = -np.inf
     best = ids["item_id"].gather(torch.from_numpy(score).topk(5).indices.numpy()).to_list()
-    assert best == model.recommend([asked.ids[0]], k=5)["item_id"].to_list()
+    assert best == model.recommend([asked.named[0]], k=5)["item_id"].to_list()
 
     again = run_cli("export", tmp_path / "run", "--format", "onnx", "--out", tmp_path / "onnx")
     assert "is there already" in again.complaint()

@@ -7,16 +7,13 @@ from torch import Tensor, nn
 
 from elcrec.config import resolve
 from elcrec.data.batches import TokenBatch, lay_out
+from elcrec.data.histories import HistoryBatch
 from elcrec.errors import RunError
-from elcrec.evaluation import ranking
-from elcrec.inference.scoring import (
-    rank_of,
-    ranks_by_scores,
-    score_blocks,
-    target_ranks,
-    top_items,
-    user_vectors,
-)
+from elcrec.evaluation.ranks import rank_of, ranks_by_scores, target_ranks
+from elcrec.inference import scoring
+from elcrec.inference.scoring import UNRANKED, Scorer, top_items
+from elcrec.model import encoding
+from elcrec.model.encoding import user_vectors
 from elcrec.model.network import ELCRecNetwork
 
 INF = float("inf")
@@ -26,23 +23,25 @@ MAX_LEN = 6
 class LastItemNetwork(nn.Module):
     """Scores by the dot product with the newest item's vector; as much of a network as ranking needs."""
 
+    max_seq_len = MAX_LEN
+
     def __init__(self, table_VD: Tensor) -> None:
         super().__init__()
-        self.encoder = nn.Module()
-        self.encoder.item_embedding = nn.Embedding.from_pretrained(table_VD)
+        self.item_table = table_VD
         self.n_items = len(table_VD) - 1
 
-    @property
-    def items_VD(self) -> Tensor:
-        return self.encoder.item_embedding.weight[1:]
-
     def encode_users(self, batch: TokenBatch) -> Tensor:
-        return self.encoder.item_embedding(batch.item_T[batch.last_B])
+        return self.item_table[batch.item_T[batch.last_B]]
 
 
 def whole_numbers(n_items: int, width: int, seed: int) -> Tensor:
     """A table whose scores are whole numbers, exact in float32 and often equal."""
     return torch.randint(-2, 3, (n_items + 1, width), generator=torch.Generator().manual_seed(seed)).float()
+
+
+def one_history(items: list[int], target: int) -> HistoryBatch:
+    """The items before a position, as a batch."""
+    return HistoryBatch(torch.tensor(items), torch.tensor([0]), torch.tensor([target]))
 
 
 def a_log(n_users: int, n_items: int, seed: int, longest: int = 11) -> tuple[Tensor, Tensor, Tensor]:
@@ -91,7 +90,7 @@ def test_rank_is_the_naive_rank_with_ties_and_exclusions() -> None:
     score[torch.rand(40, 16, generator=generator) < 0.2] = -INF
     target = torch.randint(1, 16, (40,), generator=generator)
     expected = [
-        naive_rank(row[1:].numpy(), int(item)) if row[item] > -INF else ranking.UNRANKED
+        naive_rank(row[1:].numpy(), int(item)) if row[item] > -INF else UNRANKED
         for row, item in zip(score, target, strict=True)
     ]
     assert rank_of(score, target).tolist() == expected
@@ -100,7 +99,7 @@ def test_rank_is_the_naive_rank_with_ties_and_exclusions() -> None:
 def test_padding_never_takes_a_rank() -> None:
     score = torch.tensor([[-INF, 1.0, 2.0]])
     assert rank_of(score, torch.tensor([1])).tolist() == [2]
-    assert rank_of(torch.full((1, 3), -INF), torch.tensor([1])).tolist() == [ranking.UNRANKED]
+    assert rank_of(torch.full((1, 3), -INF), torch.tensor([1])).tolist() == [UNRANKED]
 
 
 def test_rank_leaves_the_scores_alone() -> None:
@@ -146,28 +145,27 @@ def test_top_items_are_zero_where_nothing_is_left() -> None:
 @pytest.mark.parametrize("exclude_seen", [True, False])
 @pytest.mark.parametrize("n_items", [7, 40])
 def test_target_ranks_are_the_naive_loop(n_items: int, exclude_seen: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ranking, "SCORE_ROWS", 7)
-    monkeypatch.setattr(ranking, "ENCODE_ROWS", 5)
+    monkeypatch.setattr(scoring, "SCORE_ROWS", 7)
+    monkeypatch.setattr(encoding, "USER_ROWS", 5)
     table = whole_numbers(n_items, 3, seed=1)
     items, start, target = a_log(30, n_items, seed=2)
-    ranks, _ = target_ranks(LastItemNetwork(table), items, start, target, MAX_LEN, exclude_seen)
+    ranks, _ = target_ranks(LastItemNetwork(table), HistoryBatch(items, start, target), exclude_seen)
     for user in range(30):
         history, wanted = items[start[user] : target[user]].tolist(), int(items[target[user]])
         scores = naive_scores(table, history, exclude_seen)
         if exclude_seen and wanted in history:
-            assert int(ranks[user]) == ranking.UNRANKED
+            assert int(ranks[user]) == UNRANKED
         else:
             assert int(ranks[user]) == naive_rank(scores, wanted)
 
 
 def test_a_target_in_the_users_own_history_is_beyond_every_cutoff() -> None:
     table = torch.eye(9)  # every item is nearest to itself
-    items, start, target = torch.tensor([4, 2, 4]), torch.tensor([0]), torch.tensor([2])
     network = LastItemNetwork(table)
-    assert target_ranks(network, items, start, target, MAX_LEN)[0].tolist() == [ranking.UNRANKED]
-    kept, _ = target_ranks(network, items, start, torch.tensor([1]), MAX_LEN, exclude_seen=False)
+    assert target_ranks(network, one_history([4, 2, 4], 2))[0].tolist() == [UNRANKED]
+    kept, _ = target_ranks(network, one_history([4, 2, 4], 1), exclude_seen=False)
     assert kept.tolist() == [8]  # item 2 ties with six others at 0, item 4 lies above
-    repeated, _ = target_ranks(network, torch.tensor([4, 4]), start, torch.tensor([1]), MAX_LEN, False)
+    repeated, _ = target_ranks(network, one_history([4, 4], 1), False)
     assert repeated.tolist() == [1]
 
 
@@ -176,15 +174,13 @@ def test_scores_from_elsewhere_are_ranked_by_the_same_rules(exclude_seen: bool) 
     table = whole_numbers(15, 3, seed=1)
     items, start, target = a_log(20, 15, seed=2)
     scores = table[items[target - 1]] @ table.T
-    expected, _ = target_ranks(LastItemNetwork(table), items, start, target, MAX_LEN, exclude_seen)
-    assert torch.equal(ranks_by_scores(scores, items, start, target, exclude_seen), expected)
+    expected, _ = target_ranks(LastItemNetwork(table), HistoryBatch(items, start, target), exclude_seen)
+    assert torch.equal(ranks_by_scores(scores, HistoryBatch(items, start, target), exclude_seen), expected)
 
 
 def test_seen_items_older_than_the_window_are_excluded_too() -> None:
-    items = torch.tensor([1, 2, 2, 2, 2, 2, 2, 2, 3])
-    ((_, scores),) = score_blocks(
-        LastItemNetwork(torch.ones(5, 2)), items, torch.tensor([0]), torch.tensor([8]), MAX_LEN
-    )
+    network = LastItemNetwork(torch.ones(5, 2))
+    ((_, scores),) = Scorer.of(network).blocks(one_history([1, 2, 2, 2, 2, 2, 2, 2, 3], 8))
     assert scores.tolist() == [[-INF, -INF, -INF, 2.0, 2.0]]
 
 
@@ -192,19 +188,16 @@ def test_padding_is_never_scored_even_with_the_largest_vector() -> None:
     table = torch.ones(5, 2)
     table[0] = 1000
     for exclude_seen in (True, False):
-        ((_, scores),) = score_blocks(
-            LastItemNetwork(table), torch.tensor([1, 2]), torch.tensor([0]), torch.tensor([1]), 3, exclude_seen
-        )
+        ((_, scores),) = Scorer.of(LastItemNetwork(table)).blocks(one_history([1, 2], 1), exclude_seen)
         assert scores[0, 0].item() == -INF
         assert bool(scores[0, 2:].isfinite().all())
 
 
 def test_score_blocks_cover_every_history_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ranking, "SCORE_ROWS", 4)
+    monkeypatch.setattr(scoring, "SCORE_ROWS", 4)
     items, start, target = a_log(11, 9, seed=5)
-    blocks = [
-        at.tolist() for at, _ in score_blocks(LastItemNetwork(whole_numbers(9, 2, 0)), items, start, target, MAX_LEN)
-    ]
+    scorer = Scorer.of(LastItemNetwork(whole_numbers(9, 2, 0)))
+    blocks = [at.tolist() for at, _ in scorer.blocks(HistoryBatch(items, start, target))]
     assert sorted(at for block in blocks for at in block) == list(range(11))
     lengths = [int(target[at] - start[at]) for block in blocks for at in block]
     assert lengths == sorted(lengths)
@@ -214,22 +207,22 @@ def test_a_catalogue_with_one_damaged_item_is_not_ranked() -> None:
     table = whole_numbers(8, 2, seed=0)
     table[7] = float("nan")
     with pytest.raises(RunError, match="NaN"):
-        target_ranks(LastItemNetwork(table), torch.tensor([1, 2, 3]), torch.tensor([0]), torch.tensor([2]), MAX_LEN)
+        target_ranks(LastItemNetwork(table), one_history([1, 2, 3], 2))
 
 
 def test_a_network_that_diverged_is_not_ranked() -> None:
     table = torch.full((9, 2), float("nan"))
     with pytest.raises(RunError, match="NaN"):
-        target_ranks(LastItemNetwork(table), torch.tensor([1, 2, 3]), torch.tensor([0]), torch.tensor([2]), MAX_LEN)
+        target_ranks(LastItemNetwork(table), one_history([1, 2, 3], 2))
 
 
 @pytest.mark.parametrize("exclude_seen", [True, False])
 def test_coverage_is_the_share_of_items_in_anybodys_list(exclude_seen: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ranking, "SCORE_ROWS", 4)
+    monkeypatch.setattr(scoring, "SCORE_ROWS", 4)
     n_items = 50
     table = torch.randn(n_items + 1, 4, generator=torch.Generator().manual_seed(0))
     items, start, target = a_log(10, n_items, seed=3)
-    _, coverage = target_ranks(LastItemNetwork(table), items, start, target, MAX_LEN, exclude_seen, (1, 5, 80))
+    _, coverage = target_ranks(LastItemNetwork(table), HistoryBatch(items, start, target), exclude_seen, (1, 5, 80))
     for k in (1, 5, 80):
         shown = set()
         for user in range(10):
@@ -242,7 +235,7 @@ def test_coverage_is_the_share_of_items_in_anybodys_list(exclude_seen: bool, mon
 def test_no_coverage_without_a_cutoff() -> None:
     items, start, target = a_log(3, 9, seed=1)
     network = LastItemNetwork(whole_numbers(9, 2, 0))
-    assert target_ranks(network, items, start, target, MAX_LEN)[1] == {}
+    assert target_ranks(network, HistoryBatch(items, start, target))[1] == {}
 
 
 # With the real network
@@ -250,12 +243,12 @@ def test_no_coverage_without_a_cutoff() -> None:
 
 @pytest.mark.parametrize("recipe", ["default", "paper"])
 def test_user_vectors_are_those_of_each_history_alone(recipe: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ranking, "ENCODE_ROWS", 4)
+    monkeypatch.setattr(encoding, "USER_ROWS", 4)
     torch.manual_seed(0)
     settings = resolve(recipe, {"embedding_dim": 8, "max_seq_len": MAX_LEN, "n_intents": 3})
     network = ELCRecNetwork(settings, 20).eval()
     items, start, target = a_log(15, 20, seed=4)
-    vectors = user_vectors(network, items, start, target, MAX_LEN)
+    vectors = user_vectors(network, HistoryBatch(items, start, target))
     for user in range(15):
         history = items[start[user] : target[user]][-MAX_LEN:]
         alone = lay_out(history[None], torch.tensor([len(history)]), MAX_LEN, settings.padding)
@@ -268,6 +261,6 @@ def test_the_mask_row_of_the_released_table_is_never_ranked(recipe: str) -> None
     settings = resolve(recipe, {"embedding_dim": 8, "max_seq_len": MAX_LEN, "n_intents": 3})
     network = ELCRecNetwork(settings, 20).eval()
     items, start, target = a_log(4, 20, seed=4)
-    for _, scores in score_blocks(network, items, start, target, MAX_LEN):
+    for _, scores in Scorer.of(network).blocks(HistoryBatch(items, start, target)):
         assert scores.shape[1] == 21
         assert 1 <= int(top_items(scores, 20)[0].max()) <= 20

@@ -1,37 +1,36 @@
-"""Lists found in half precision first are the lists."""
+"""Lists of two-stage scoring, bfloat16 first, are the lists."""
 
 import pytest
 import torch
 from test_ranking import LastItemNetwork, a_log, whole_numbers
 from torch import Tensor
 
+from elcrec.data.histories import HistoryBatch
 from elcrec.errors import RunError
-from elcrec.evaluation import scanning
-from elcrec.inference.first_pass import HalfTable
-from elcrec.inference.scoring import best_items
+from elcrec.inference import first_pass
+from elcrec.inference.first_pass import BFloat16Table
+from elcrec.inference.scoring import Scorer
 
-N_USERS, K, LENGTH = 40, 20, 8
+N_USERS, K = 40, 20
 
 
 @pytest.fixture(autouse=True)
 def _small_catalogues_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scanning, "LEAST_ITEMS", 10)
-    monkeypatch.setattr(scanning, "SPAN", 8)
-    monkeypatch.setattr(scanning, "fast_products", lambda device: torch.bfloat16)
+    monkeypatch.setattr(first_pass, "LEAST_ITEMS", 10)
+    monkeypatch.setattr(first_pass, "SPAN", 8)
+    monkeypatch.setattr(first_pass, "fast_products", lambda device: torch.bfloat16)
 
 
 def lists(table_VD: Tensor, k: int = K, seen: bool = True) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
     """In full, and by half precision first."""
-    network = LastItemNetwork(table_VD)
-    item_N, start_Q, target_Q = a_log(N_USERS, len(table_VD) - 1, seed=1)
-    half = HalfTable.of(table_VD.T)
-    assert half is not None
-    how = (network, item_N, start_Q, target_Q, k, LENGTH, seen)
-    return best_items(*how), best_items(*how, half=half)
+    network, histories = LastItemNetwork(table_VD), HistoryBatch(*a_log(N_USERS, len(table_VD) - 1, seed=1))
+    two_stages = Scorer.of(network, two_stage=True)
+    assert two_stages.first_pass is not None
+    return Scorer.of(network).best_items(histories, k, seen), two_stages.best_items(histories, k, seen)
 
 
 def certain(table_VD: Tensor) -> Tensor:
-    half = HalfTable.of(table_VD.T)
+    half = BFloat16Table.of(table_VD.T)
     assert half is not None
     user_BD = table_VD[1:6]
     near_BV = half.scores(user_BD, torch.empty(5, len(table_VD), dtype=torch.bfloat16))
@@ -76,18 +75,17 @@ def test_a_long_list_is_scored_in_full() -> None:
 
 
 def test_small_catalogues_and_slow_processors_have_no_half_table(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert HalfTable.of(torch.randn(4, 9)) is None
-    monkeypatch.setattr(scanning, "fast_products", lambda device: torch.float32)
-    assert HalfTable.of(torch.randn(4, 500)) is None
+    assert BFloat16Table.of(torch.randn(4, 9)) is None
+    monkeypatch.setattr(first_pass, "fast_products", lambda device: torch.float32)
+    assert BFloat16Table.of(torch.randn(4, 500)) is None
 
 
 def test_what_is_not_a_number_is_an_error() -> None:
     table_VD = torch.randn(50, 4, generator=torch.Generator().manual_seed(5))
-    half = HalfTable.of(table_VD.T)
+    scorer = Scorer.of(LastItemNetwork(table_VD), two_stage=True)
     table_VD[3:] = torch.nan
-    item_N, start_Q, target_Q = a_log(5, 49, seed=1)
     with pytest.raises(RunError, match="NaN"):
-        best_items(LastItemNetwork(table_VD), item_N, start_Q, target_Q, 5, LENGTH, half=half)
+        scorer.best_items(HistoryBatch(*a_log(5, 49, seed=1)), 5)
 
 
 @pytest.mark.parametrize("last", [True, False])
@@ -98,7 +96,7 @@ def test_what_rounding_hides_as_much_as_it_can_is_not_called_certain(last: bool)
     """
     best, others = torch.full((30, 1), 1 + 2**-8), torch.full((300, 1), 1 + 2**-8 - 2**-10)
     table_VD = torch.cat([torch.zeros(1, 1), others, best] if last else [torch.zeros(1, 1), best, others])
-    half = HalfTable.of(table_VD.T)
+    half = BFloat16Table.of(table_VD.T)
     assert half is not None
     user_BD = torch.full((4, 1), 1 + 2**-8)
     near_BV = half.scores(user_BD, torch.empty(4, len(table_VD), dtype=torch.bfloat16))
@@ -118,12 +116,12 @@ def hard_to_round(n_items: int, width: int, generator: torch.Generator) -> Tenso
 
 @pytest.mark.parametrize("width", [1, 2, 3, 16])
 def test_what_is_called_certain_is_so(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scanning, "CANDIDATES", 24)
+    monkeypatch.setattr(first_pass, "CANDIDATES", 24)
     for seed in range(60):
         generator = torch.Generator().manual_seed(1000 * width + seed)
         kind = [hard_to_round, lambda *shape, generator: torch.randn(*shape, generator=generator)][seed % 2]
         table_VD, user_BD = (kind(n, width, generator=generator) for n in (400, 8))
-        half = HalfTable.of(table_VD.T)
+        half = BFloat16Table.of(table_VD.T)
         assert half is not None
         near_BV = half.scores(user_BD, torch.empty(8, 400, dtype=torch.bfloat16))
         _, score_BK, certain_B = half.best(near_BV, user_BD, table_VD.T, 4)

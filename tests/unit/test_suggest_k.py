@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from elcrec.data.histories import HistoryBatch
 from elcrec.errors import SettingsError
 from elcrec.intents.kmeans import spherical_kmeans
 from elcrec.intents.suggest_k import PRIORS, suggest_k
@@ -26,7 +27,8 @@ class World:
     n_items: int
 
     def suggest(self, candidates: list[int] | None, seed: int = 0) -> pl.DataFrame:
-        return suggest_k(self.behaviour_QD, self.item_N, self.start_Q, self.target_Q, self.n_items, candidates, seed)
+        histories = HistoryBatch(self.item_N, self.start_Q, self.target_Q)
+        return suggest_k(self.behaviour_QD, histories, self.n_items, candidates, seed)
 
 
 def a_world(n_users: int, n_groups: int, seed: int = 0, loyalty: float = 1.0) -> World:

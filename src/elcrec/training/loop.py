@@ -104,7 +104,7 @@ def train(
         TrainingError: A loss or a weight is not finite; checkpoint and history stay those of the epoch before.
         RunError: The checkpoint cannot be read or written.
     """
-    _prepare(network, split, settings)
+    prepare(network, split, settings)
     team.broadcast(network.state_dict().values())
     optimizer = Optimizer(network, settings, team)
     objective, source = Objective(settings), StepSource(split, settings, network.n_items, team)
@@ -163,7 +163,8 @@ def train(
     return progress
 
 
-def _prepare(network: ELCRecNetwork, split: Split, settings: Settings) -> None:
+def prepare(network: ELCRecNetwork, split: Split, settings: Settings) -> None:
+    """Give a network what training propagates along, and say whether its centres are learned."""
     network.centers.weight.requires_grad_(settings.intent_learning == "end_to_end")
     if settings.smoothing > 0:
         n_rows = len(network.item_table)

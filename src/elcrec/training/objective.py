@@ -176,8 +176,8 @@ class Objective:
         # The original sequences first, then the views, if there are any.
         behaviour_BD, *view_BD = network.pooled(hidden_TD, step.tokens).split(step.n_sequences)
         zero = hidden_TD.new_zeros(())
-        next_item_loss = self._next_item(table, network.n_items, hidden_TD, step, passed)
-        instance = self._instance(network, hidden_TD, step, view_BD) if instance_weight > 0 else zero
+        next_item_loss = self.next_item_loss(table, network.n_items, hidden_TD, step, passed)
+        instance = self.instance_loss(network, hidden_TD, step, view_BD) if instance_weight > 0 else zero
 
         if settings.intent_learning == "end_to_end":
             network.centers.normalise()
@@ -189,9 +189,9 @@ class Objective:
         em = settings.intent_learning == "em"
         intent_B = network.centers.nearest(behaviour_BD.detach()) if em else place_B
         cluster = (
-            self._cluster(behaviour_BD, network.centers.weight, users_K, cosine_BK) if cluster_weight > 0 else zero
+            self.cluster_loss(behaviour_BD, network.centers.weight, users_K, cosine_BK) if cluster_weight > 0 else zero
         )
-        intent = self._intent(network, step, view_BD, intent_B) if intent_weight > 0 else zero
+        intent = self.intent_loss(network, step, view_BD, intent_B) if intent_weight > 0 else zero
         if part is not None:
             next_item_loss, cluster = part.target_share * next_item_loss, part.row_share * cluster
             instance, intent = instance / part.size, intent / part.size
@@ -202,7 +202,8 @@ class Objective:
         clock("losses")
         return Terms(total, next_item_loss, instance, intent, cluster), assigned
 
-    def _next_item(self, table: Tensor, n_items: int, hidden_TD: Tensor, step: StepInput, passed: float) -> Tensor:
+    def next_item_loss(self, table: Tensor, n_items: int, hidden_TD: Tensor, step: StepInput, passed: float) -> Tensor:
+        """How well the items that come next are predicted: the recipe's next-item loss."""
         at_N = torch.nonzero(step.target_TH[:, 0]).flatten()
         target_NH = step.target_TH[at_N]
         prediction = Prediction(
@@ -220,7 +221,9 @@ class Objective:
         loss: Tensor = self._loss.compute(prediction)
         return loss
 
-    def _instance(self, network: ELCRecNetwork, hidden_TD: Tensor, step: StepInput, view_BD: list[Tensor]) -> Tensor:
+    def instance_loss(
+        self, network: ELCRecNetwork, hidden_TD: Tensor, step: StepInput, view_BD: list[Tensor]
+    ) -> Tensor:
         """Contrast of the two views: as released on flattened fused positions, else on pooled unit vectors."""
         if self.settings.padding == "encode":
             per_view = step.n_sequences * self.settings.max_seq_len
@@ -234,7 +237,7 @@ class Objective:
             sides = [step.part.whole(side) for side in sides]
         return nt_xent(sides[0], sides[1], self.settings.temperature)
 
-    def _intent(self, network: ELCRecNetwork, step: StepInput, view_BD: list[Tensor], intent_B: Tensor) -> Tensor:
+    def intent_loss(self, network: ELCRecNetwork, step: StepInput, view_BD: list[Tensor], intent_B: Tensor) -> Tensor:
         """Contrast of each view with the centre of the original; unit vectors and no false negatives in ours."""
         center_BD = network.centers.of(intent_B)
         if step.part is not None:
@@ -251,7 +254,8 @@ class Objective:
         ]
         return torch.stack(losses).mean()
 
-    def _cluster(self, behaviour_BD: Tensor, centers_KD: Tensor, users_K: Tensor, cosine_BK: Tensor) -> Tensor:
+    def cluster_loss(self, behaviour_BD: Tensor, centers_KD: Tensor, users_K: Tensor, cosine_BK: Tensor) -> Tensor:
+        """How near behaviours are to centres: the recipe's cluster loss."""
         if self.settings.cluster_loss == "printed":
             return printed_cluster_loss(behaviour_BD, centers_KD)
         return nearest_cluster_loss(behaviour_BD, centers_KD, users_K, cosine_BK=cosine_BK)
