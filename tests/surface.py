@@ -13,7 +13,6 @@ from typing import Any
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 
-import click  # noqa: E402
 import typer  # noqa: E402
 
 import elcrec  # noqa: E402
@@ -26,13 +25,12 @@ FILE = HERE / "surface.json"
 
 
 def of_class(cls: type) -> dict[str, str]:
-    """Public names with their signatures; ``property`` or ``value`` where there is none."""
+    """Public names with their signatures; ``value`` where there is none."""
     found = {}
     for name in sorted(dir(cls)):
         if not name.startswith("_") or name == "__init__":
-            member = inspect.getattr_static(cls, name)
-            call = getattr(cls, name)
-            found[name] = parameters_of(call) if callable(call) else type(member).__name__
+                call = getattr(cls, name)
+            found[name] = parameters_of(call) if callable(call) else "value"
     return found
 
 
@@ -45,15 +43,14 @@ def parameters_of(call: Any) -> str:
 
 def of_verbs(command: Any, path: str = "elcrec") -> dict[str, Any]:
     """Options by verb, with their defaults."""
-    if isinstance(command, click.Group):
+    if hasattr(command, "commands"):
         return {
             n: v for name, one in sorted(command.commands.items()) for n, v in of_verbs(one, f"{path} {name}").items()
         }
     described = {}
     for option in command.params:
         names = "/".join([*option.opts, *option.secondary_opts])
-        default = option.default() if callable(option.default) else option.default
-        described[names] = f"{option.type.name}{' required' if option.required else ''} = {default}"
+        described[names] = f"{option.type.name}{' required' if option.required else ''} = {option.default}"
     return {path: described}
 
 
