@@ -29,7 +29,7 @@ def of_class(cls: type) -> dict[str, str]:
     found = {}
     for name in sorted(dir(cls)):
         if not name.startswith("_") or name == "__init__":
-                call = getattr(cls, name)
+            call = getattr(cls, name)
             found[name] = parameters_of(call) if callable(call) else "value"
     return found
 
