@@ -50,7 +50,8 @@ def of_verbs(command: Any, path: str = "elcrec") -> dict[str, Any]:
     described = {}
     for option in command.params:
         names = "/".join([*option.opts, *option.secondary_opts])
-        described[names] = f"{option.type.name}{' required' if option.required else ''} = {option.default}"
+        kind = getattr(getattr(option, "type", None), "name", "")
+        described[names] = f"{kind}{' required' if option.required else ''} = {option.default}"
     return {path: described}
 
 
