@@ -240,7 +240,8 @@ def written(path: Path) -> Any:
     """What lies at a path, but for seconds and dates (trials are full of them); None where nothing does."""
     if path.is_dir():
         files = [one for one in sorted(path.rglob("[!.]*")) if one.is_file() and ".sqlite" not in one.name]
-        inside = {str(one.relative_to(path)): written(one) for one in files}
+        # Tables and pages of a study tell seconds.
+        inside = {str(one.relative_to(path)): one.suffix in (".md", ".html") or written(one) for one in files}
         return inside or None
     if not path.exists():
         return None
