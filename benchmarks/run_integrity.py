@@ -227,7 +227,7 @@ def verbs(folder: Path) -> dict[str, tuple[str, list[str]]]:
             ["data", "generate", *sized, "--out", "made.parquet"],
         ),
         "recommend --all": ("lists.parquet", ["recommend", run, "--all", "--out", "lists.parquet"]),
-        "audience": ("people.csv", ["audience", run, "--intent", "1", "--out", "people.csv"]),
+        "audience": ("people.parquet", ["audience", run, "--intent", "1", "--out", "people.parquet"]),
         "report": ("page.html", ["report", run, "--out", "page.html"]),
         "events": ("events.parquet", ["events", run, "--store", "sqlite:///events.sqlite", "--out", "events.parquet"]),
         "export": ("graph", ["export", run, "--out", "graph"]),
