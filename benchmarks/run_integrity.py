@@ -227,7 +227,7 @@ def verbs(folder: Path) -> dict[str, tuple[str, list[str]]]:
             ["data", "generate", *sized, "--out", "made.parquet"],
         ),
         "recommend --all": ("lists.parquet", ["recommend", run, "--all", "--out", "lists.parquet"]),
-        "audience": ("people.csv", ["audience", run, "--intent", "1", "--out", "people.csv"]),
+        "audience": ("people.parquet", ["audience", run, "--intent", "1", "--out", "people.parquet"]),
         "report": ("page.html", ["report", run, "--out", "page.html"]),
         "events": ("events.parquet", ["events", run, "--store", "sqlite:///events.sqlite", "--out", "events.parquet"]),
         "export": ("graph", ["export", run, "--out", "graph"]),
@@ -240,7 +240,8 @@ def written(path: Path) -> Any:
     """What lies at a path, but for seconds and dates (trials are full of them); None where nothing does."""
     if path.is_dir():
         files = [one for one in sorted(path.rglob("[!.]*")) if one.is_file() and ".sqlite" not in one.name]
-        inside = {str(one.relative_to(path)): written(one) for one in files}
+        # Tables and pages of a study tell seconds.
+        inside = {str(one.relative_to(path)): one.suffix in (".md", ".html") or written(one) for one in files}
         return inside or None
     if not path.exists():
         return None

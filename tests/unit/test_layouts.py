@@ -235,6 +235,10 @@ NESTED = [
     read("mongo.jsonl", lines(*({"user_id": {"$oid": "u"}, "item_id": item, "at": {"$date": f"2024-01-0{item_day}"}}
                                 for item, item_day in (("b", 2), ("a", 1)))),
          user_column="user_id.$oid", timestamp_column="at.$date"),
+    refuse("cut.txt", "user_id Bought At item_id\nu 2024-01-01 10:00:00 a\n", "line 2: 2024-01-01 10:00:00 is cut"),
+    refuse("cut.dat", "rating user_id purchase_time Item No\n4 u 2024-01-01 10:00 a\n", "line 2.*is cut at its blank"),
+    read("uncut.txt", "user_id item_id date time_of_day\nu a 2024-01-01 10:00\nu b 2024-01-02 09:00\n",
+         warns="time_of_day"),
     read("names.jsonl", lines({"user_id": "u", "items": ["b", "a"], "timestamps": [2, 1]})),
     read("watched.jsonl", lines({"user_id": "u", "items": ["a", "b"], "watch_times": [2, 1]}), warns="watch_times"),
     read("structs.jsonl", lines({"session": "u", "events": [{"aid": "b", "ts": 2}, {"aid": "a", "ts": 1}]})),

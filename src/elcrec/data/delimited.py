@@ -7,17 +7,21 @@ import io
 import mmap
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Literal
 
 import polars as pl
 
+from elcrec.data.columns import canonical, sounds_like_clock
 from elcrec.data.dialect import BLANKS, SEPARATOR_NAMES, Dialect, records, sniff_dialect
 from elcrec.data.encodings import Text, as_latin, decoded_head, refuse_binary, text_lines, text_of
 from elcrec.data.opening import Piece
 from elcrec.data.raw import Asked, Raw, reading
 from elcrec.errors import DataError
 
+_DAY = re.compile(r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}")
+_CLOCK = re.compile(r"\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?([+-]\d{2}:?\d{2}|Z)?")
 _ENDINGS = {"csv": ".csv", "tsv": ".tsv"}
 
 
@@ -143,7 +147,22 @@ def _split_lines(piece: Piece, dialect: Dialect, line_of: _Lines) -> pl.DataFram
     )
     if (parts.list.len() != len(dialect.names)).any():
         line_of.refuse_ragged()
-    return pl.DataFrame([parts.list.get(at).alias(name) for at, name in enumerate(dialect.names)])
+    frame = pl.DataFrame([parts.list.get(at).alias(name) for at, name in enumerate(dialect.names)])
+    if dialect.separator == BLANKS and dialect.header and len(frame):
+        _refuse_cut_moments(frame, line_of, piece.name)
+    return frame
+
+
+def _refuse_cut_moments(frame: pl.DataFrame, line_of: _Lines, name: str) -> None:
+    """Raise DataError where a moment was cut at its blank, and a name at its own: the columns would be others."""
+    row = list(zip(frame.columns, frame.row(0), strict=True))
+    for (day_name, day), (clock_name, clock) in pairwise(row):
+        both = bool(_DAY.fullmatch(day) and _CLOCK.fullmatch(clock))
+        if both and not (sounds_like_clock(clock_name) and re.search("da(y|te)", canonical(day_name))):
+            raise DataError(
+                f"{name}, {line_of(0)}: {day} {clock} is cut at its blank, and {day_name!r} and {clock_name!r} may be "
+                f"one name: separate the columns by tabs or commas, or put quotes around what holds blanks"
+            )
 
 
 def _without_blank_rows(frame: pl.DataFrame) -> pl.DataFrame:
