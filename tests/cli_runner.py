@@ -8,9 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+import torch
 
+from elcrec import ELCRec, Interactions
 from elcrec.cli import main
+from elcrec.config import resolve
+from elcrec.data.dataset import Dataset
 from elcrec.data.synthetic import make_shop
+from elcrec.fitted import FittedModel
+from elcrec.model.network import ELCRecNetwork
 from elcrec.runs.manifest import Entry, Manifest
 
 SMALL: dict[str, Any] = {"epochs": 2, "n_layers": 1, "embedding_dim": 16, "n_intents": 8, "batch_size": 64}
@@ -76,6 +82,13 @@ def shop_csv(folder: Path, n_users: int = 300, seed: int = 1) -> Path:
     path = folder / f"shop-{n_users}-{seed}.csv"
     shop_log(n_users, seed).write_csv(path)
     return path
+
+
+def untrained(whole: Interactions, **settings: Any) -> ELCRec:
+    """A model of a log that has random weights: enough to ask for histories."""
+    resolved = resolve(overrides=settings)
+    dataset = Dataset.of(whole, resolved, torch.device("cpu"))
+    return ELCRec.from_fitted(FittedModel(resolved, ELCRecNetwork(resolved, len(dataset.items)).eval(), dataset))
 
 
 def contents(folder: Path) -> dict[str, bytes]:

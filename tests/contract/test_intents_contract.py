@@ -190,7 +190,7 @@ def test_a_slate_has_a_row_for_each_of_the_strongest_intents_and_no_item_twice(m
 def test_diversifying_moves_lists_toward_the_mix_of_the_users_intents(default: ELCRec) -> None:
     users = some_users(default, 40)
     mix = default.user_intents(users, top=8).sort("user_id", "intent")["weight"].to_numpy().reshape(40, 8)
-    of_item = default._item_intents.given_item(torch.arange(169)).numpy()
+    of_item = default.assigner.item_intents.given_item(torch.arange(169)).numpy()
     gaps = []
     for dial in (0.0, 0.5, 1.0):
         listed = default.recommend(users, k=10, diversify=dial)

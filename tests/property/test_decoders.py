@@ -17,11 +17,11 @@ import pytest
 import torch
 from safetensors.torch import save
 
-from elcrec import ELCRec, Interactions
+from cli_runner import untrained
+from elcrec import Interactions
 from elcrec.config import resolve
 from elcrec.data.by_settings import read_new
 from elcrec.data.catalogue import Catalogue
-from elcrec.data.vocabulary import Vocabulary
 from elcrec.errors import ElcrecError
 from elcrec.experiments.results import SHOWN, read_result
 from elcrec.experiments.suite import read_suite
@@ -74,8 +74,7 @@ vary = {dropout = [0.1, 0.2]}
 
 def events_of(path: Path) -> object:
     """What a store keeps, for the log above; what SQLite leaves beside it goes."""
-    model, log = ELCRec(device="cpu"), Interactions.read(LOG)
-    model._use(log, Vocabulary.of(log.frame["item_id"], 1, "item"), None, log)
+    model = untrained(Interactions.read(LOG))
     try:
         return events_kept_at(str(path), model)
     finally:

@@ -11,17 +11,13 @@ from typing import Any
 import polars as pl
 import pytest
 import redis
-import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from cli_runner import untrained
 from elcrec import ELCRec, Interactions
-from elcrec.config import resolve
 from elcrec.data.by_settings import read_new
-from elcrec.data.dataset import Dataset
 from elcrec.data.joining import is_id
-from elcrec.fitted import FittedModel
-from elcrec.model.network import ELCRecNetwork
 from elcrec.serving.contracts import NewEvent
 from elcrec.serving.events_file import events_as_log
 from elcrec.serving.incoming import incoming, without_time
@@ -90,13 +86,6 @@ def fresh_store(request: pytest.FixtureRequest) -> Callable[[Path], Store]:
     return emptied
 
 
-def model_of(whole: Interactions, **chosen: Any) -> ELCRec:
-    """As one that has learnt from a log is asked for histories."""
-    settings = resolve(overrides=chosen)
-    dataset = Dataset.of(whole, settings, torch.device("cpu"))
-    return ELCRec.from_fitted(FittedModel(settings, ELCRecNetwork(settings, len(dataset.items)).eval(), dataset))
-
-
 def first_log(rows: list[tuple[int, int, int]], times: Callable[[list[int]], pl.Series] | None, text: bool) -> Any:
     """The rows, and somebody who has taken each item, so that all are known."""
     rows = [*rows, *((99, item, 1) for item in range(ITEMS))]
@@ -145,7 +134,7 @@ def learnt_on(model: ELCRec, store: Store, path: Path) -> ELCRec:
     whole = model.fitted.dataset.whole_log.joined(new)
     assert whole.joined(new).frame.equals(whole.frame), "what was learnt from is learnt from again"
     assert whole.joined(whole).frame.equals(whole.frame) or "timestamp" not in whole.frame
-    return model_of(whole)
+    return untrained(whole)
 
 
 @pytest.mark.parametrize("name", TIMES)
@@ -165,7 +154,7 @@ def test_serve_export_learn_on_serve_leaves_every_history(
     log = first_log(rows, times, text)
     with tempfile.TemporaryDirectory() as folder:
         store = fresh_store(Path(folder))
-        model = model_of(log)
+        model = untrained(log)
         store.adopt(model.clock.kind)
         for number, sent in enumerate(rounds):
             events = [
@@ -226,7 +215,7 @@ def test_text_ids_are_learnt_as_they_are_kept_whatever_they_look_like(
     if not taken:
         return
     times = {"timestamp": pl.Series([int(START.timestamp())])} if timed else {}
-    model = model_of(Interactions.read(pl.DataFrame({"user_id": ["a user"], "item_id": ["an item"], **times})))
+    model = untrained(Interactions.read(pl.DataFrame({"user_id": ["a user"], "item_id": ["an item"], **times})))
     sent = [NewEvent(user, item, f"{at:02}", int(START.timestamp()) + at) for at, (user, item) in enumerate(taken)]
     rows = events_as_log(model, incoming(model, sent, {})).rows
     with tempfile.TemporaryDirectory() as folder:

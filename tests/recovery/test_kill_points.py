@@ -1,6 +1,5 @@
 """Killed before or after any change that a writer makes to a disk: what is there is the old or the new, never else."""
 
-import copy
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -183,8 +182,9 @@ def reported(run: Path) -> None:
 def test_names_given_later(root: Path, kept: Path, old: ELCRec) -> None:
     old.save(root / "run")
     (root / "run" / "mine.txt").write_text("mine")
-    after = copy.copy(old)
-    after._given_names = {1: "second", 3: "third"}
+    old.save(kept.parent / "after")
+    after = ELCRec.load(kept.parent / "after")
+    after.rename_intents({0: "", 3: "third"})
     states = states_of(root, lambda: renamed(root / "run"), kept)
     all_old_or_new(states, what(old), what(after))
     for state in states:
@@ -195,8 +195,9 @@ def test_names_given_later(root: Path, kept: Path, old: ELCRec) -> None:
 def test_the_last_name_taken_back(root: Path, kept: Path, new: ELCRec) -> None:
     new.save(root / "run")
     (root / "run" / "mine.txt").write_text("mine")
-    after = copy.copy(new)
-    after._given_names = {}
+    new.save(kept.parent / "after")
+    after = ELCRec.load(kept.parent / "after")
+    after.rename_intents({0: ""})
     states = states_of(root, lambda: ELCRec.load(root / "run").write_names(root / "run", {0: ""}), kept)
     all_old_or_new(states, what(new), what(after))
     assert not (root / "run" / "intents.json").exists()
