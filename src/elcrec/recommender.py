@@ -34,6 +34,7 @@ from elcrec.intents.intents import Intents
 from elcrec.intents.user_map import Points
 from elcrec.model.network import ELCRecNetwork
 from elcrec.model.published import sizes, translate
+from elcrec.runs.records import EpochRecord
 from elcrec.runs.run import Run, network_of, read_run
 from elcrec.runs.run_folder import RunFolder
 from elcrec.storage import read_weights
@@ -271,7 +272,7 @@ class ELCRec:
     # ------------------------------------------------------------------ state
 
     @property
-    def history(self) -> list[dict[str, Any]]:
+    def history(self) -> list[EpochRecord]:
         """One record an epoch, see :func:`elcrec.training.loop.train`; empty before the first fit."""
         return [] if self._components is None else self._components.run.history
 

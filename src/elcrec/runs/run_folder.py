@@ -21,6 +21,7 @@ from elcrec.data.interactions import Interactions
 from elcrec.data.vocabulary import Vocabulary
 from elcrec.errors import RunError, RunWarning, SettingsError
 from elcrec.intents.matching import NamedIntents
+from elcrec.runs.records import EpochRecord
 from elcrec.runs.generation import (
     FILES,
     INDEX,
@@ -192,7 +193,7 @@ class RunFolder:
         if not self.finished or self.weights_mark() != weights:
             raise RunError(f"{self.path} holds another model by now: load it again first")
 
-    def write_history(self, history: list[dict[str, Any]]) -> None:
+    def write_history(self, history: list[EpochRecord]) -> None:
         """One line an epoch, of a training that goes on."""
         write_history(self.path, history)
 
@@ -362,7 +363,7 @@ class RunFolder:
             raise RunError(f"{path} is damaged: it is no JSON object")
         return document
 
-    def history(self) -> list[dict[str, Any]]:
+    def history(self) -> list[EpochRecord]:
         """Records of the epochs; empty for imported weights.
 
         Raises:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from elcrec.errors import RunError, decoding
+from elcrec.runs.records import EpochRecord
 from elcrec.storage import read_tensors, write_tensors
 from elcrec.training.optimizer import Optimizer
 
@@ -28,7 +29,7 @@ class Progress:
         seconds: Training time so far, interruptions left out.
     """
 
-    history: list[dict[str, Any]] = field(default_factory=list)
+    history: list[EpochRecord] = field(default_factory=list)
     best_epoch: int = 0
     best_value: float = -1.0
     seconds: float = 0.0

@@ -63,7 +63,11 @@ def partial_fit(run: Run, data: Any, epochs: int, progress: bool | Reporter, for
 def _continued(run: Run, intents: Intents, state: Progress, events: dict[str, int], share: float) -> Run:
     """The run after incremental training, judged."""
     before, now, done = run.fitted, intents.fitted, len(run.history)
-    history = [*run.history, *({**record, "epoch": done + record["epoch"]} for record in state.history)]
+    history = list(run.history)
+    for record in state.history:
+        later = record.copy()
+        later["epoch"] += done
+        history.append(later)
     metrics = {
         "best_epoch": done + state.best_epoch if state.best_epoch else run.metrics.get("best_epoch", 0),
         "epochs": len(history),
