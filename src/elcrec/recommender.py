@@ -37,7 +37,7 @@ from elcrec.model.published import sizes, translate
 from elcrec.runs.records import EpochRecord
 from elcrec.runs.run import Run, network_of, read_run
 from elcrec.runs.run_folder import RunFolder
-from elcrec.storage import read_weights
+from elcrec.runs.state_dict import read_weights
 from elcrec.training.distributed import own_device
 from elcrec.training.fit import Start, fit, results_of
 from elcrec.training.loop import Reporter
