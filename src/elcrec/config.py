@@ -159,8 +159,8 @@ class Settings(BaseModel):
     )
     negatives: Literal["unseen_in_training", "unseen_ever"] = Field(
         "unseen_in_training",
-        description="Negative sampling (bce, gbce): leave out the training items of the user (unseen_in_training), or all "
-        "items of the user (unseen_ever, as released)",
+        description="Negative sampling (bce, gbce): leave out the training items of the user (unseen_in_training), or "
+        "all items of the user (unseen_ever, as released)",
     )
     intent_learning: Literal["end_to_end", "em"] = Field(
         "end_to_end",

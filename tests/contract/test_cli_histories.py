@@ -54,7 +54,7 @@ def test_every_user_can_be_asked_for(model: ELCRec, run: Path, user: str) -> Non
     ("content", "reason"),
     [
         (b"\xff\xff", "cannot read"),
-        (b"[1, null]", "is no id"),
+        (b"[1, null]", "is not an item id"),
         (b"[]", "is empty"),
         (b"{", "unknown item '{'"),
         (b'["nothing"]', "unknown item 'nothing'"),
