@@ -32,7 +32,7 @@ from elcrec.runs.generation import (
     next_generation,
     place,
     put_in_place,
-    settle,
+    finish_switch,
     stable,
 )
 from elcrec.runs.lock import locked
@@ -116,7 +116,7 @@ class RunFolder:
         try:
             with locked(self.path, wait):
                 for folder in (self, self.training):
-                    settle(folder.path)
+                    finish_switch(folder.path)
                 yield
         finally:
             for path in (self.training.path, *made):
@@ -228,7 +228,7 @@ class RunFolder:
         manifest = manifest_of(self.path)
         if manifest is None:
             raise RunError(
-                f"{self.path} was begun by an older elcrec, or lost its {MANIFEST}: start anew (--overwrite)"
+                f"{self.path} was begun by an older elcrec, or lost its {MANIFEST}: start from scratch (--overwrite)"
             )
         begun = {name: entry for name, entry in manifest.files.items() if name in (*START, EARLIER)}
         check(self.path, Manifest(manifest.written, begun))

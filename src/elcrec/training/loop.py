@@ -79,8 +79,8 @@ def train(
 ) -> Progress:
     """Train to the epoch limit or until validation stops improving; the best weights end up in the network.
 
-    With a linear schedule the step size and the weight of all coming items but the next (where ``horizon`` is more
-    than 1) fall to 0 in a line over all epochs.
+    With a linear schedule the step size and the weight of all multi-step targets but the next item (where ``horizon``
+    is more than 1) fall to 0 linearly over all epochs.
 
     Everything random in an epoch follows from the seed and the epoch's number, so a training that goes on
     from a checkpoint ends where an uninterrupted one does.

@@ -26,7 +26,7 @@ from elcrec.training.warm_start import extend_vocabulary
 
 
 def partial_fit(run: Run, data: Any, epochs: int, progress: bool | Reporter, format: str | None, items: Any) -> Run:
-    """Learn on from new events; see :meth:`elcrec.ELCRec.partial_fit`.
+    """Train on new events; see :meth:`elcrec.ELCRec.partial_fit`.
 
     Returns:
         The new run; the given one where nothing is new, with other metadata and a note in its metrics.
