@@ -67,8 +67,7 @@ class ELCRec:
         >>> model.recommend(users=["u1"], k=10)
 
     Attributes:
-        settings: The resolved settings.
-        recipe: Name or path of the recipe they came from.
+        recipe: Name or path of the recipe that the settings come from.
         device: Where the tensors live.
     """
 
@@ -88,7 +87,7 @@ class ELCRec:
         """
         overrides = settings if seed is None else {**settings, "seed": seed}
         self.recipe = str(recipe)
-        self.settings: Settings = resolve(recipe, overrides)
+        self._settings = resolve(recipe, overrides)
         self.device = own_device(resolve_device(device))
         self._components: _Components | None = None
 
@@ -160,7 +159,7 @@ class ELCRec:
 
     def _adopt(self, run: Run) -> None:
         """Be another model from here on."""
-        self.recipe, self.settings = run.recipe, run.fitted.settings
+        self.recipe, self._settings = run.recipe, run.fitted.settings
         self._components = _Components.of(run)
 
     @property
@@ -270,6 +269,11 @@ class ELCRec:
         return self
 
     # ------------------------------------------------------------------ state
+
+    @property
+    def settings(self) -> Settings:
+        """The resolved settings; those of a fitted model do not change."""
+        return self._settings
 
     @property
     def history(self) -> list[EpochRecord]:
