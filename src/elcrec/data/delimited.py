@@ -50,21 +50,7 @@ def _delimited(text: Text, asked: Asked) -> Raw:
     elif not dialect.by_polars:
         frame = _split_lines(piece, dialect, line_of)
     else:
-        try:
-            frame = pl.scan_csv(
-                piece.source(),
-                separator=dialect.separator,
-                quote_char='"' if quoted else None,
-                has_header=False,
-                skip_lines=dialect.skipped,
-                schema=dict.fromkeys(dialect.names, pl.String),
-                missing_columns="insert",
-            ).collect(engine="streaming")
-        except pl.exceptions.PolarsError as error:
-            if "utf-8" not in str(error).lower():
-                line_of.refuse_ragged(fewer=True)
-                _refuse_returns(piece)
-            raise
+        frame = _by_polars(piece, dialect, quoted, line_of)
     frame = _without_blank_rows(frame)
     notes = []
     if dialect.comments:
@@ -88,6 +74,24 @@ def _delimited(text: Text, asked: Asked) -> Raw:
         text.guessed,
         tuple(notes),
     )
+
+
+def _by_polars(piece: Piece, dialect: Dialect, quoted: bool, line_of: _Lines) -> pl.DataFrame:
+    try:
+        return pl.scan_csv(
+            piece.source(),
+            separator=dialect.separator,
+            quote_char='"' if quoted else None,
+            has_header=False,
+            skip_lines=dialect.skipped,
+            schema=dict.fromkeys(dialect.names, pl.String),
+            missing_columns="insert",
+        ).collect(engine="streaming")
+    except pl.exceptions.PolarsError as error:
+        if "utf-8" not in str(error).lower():
+            line_of.refuse_ragged(fewer=True)
+            _refuse_returns(piece)
+        raise
 
 
 def _is_quoted(piece: Piece, dialect: Dialect) -> bool | Literal["mixed"]:

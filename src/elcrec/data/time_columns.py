@@ -48,6 +48,10 @@ def validate_times(column: pl.Series, time_format: str | None, found: Found) -> 
         return column
     if not column.dtype.is_numeric():
         raise DataError(f"timestamp is of type {column.dtype}: use numbers, dates or ISO 8601 text")
+    return _of_numbers(column, found)
+
+
+def _of_numbers(column: pl.Series, found: Found) -> pl.Series:
     if column.dtype.is_decimal():
         column = column.cast(pl.Int128 if (column == column.round(0)).all() else pl.Float64)
     if column.dtype.is_float():
