@@ -111,9 +111,9 @@ class Settings(BaseModel):
         3,
         ge=1,
         le=50,
-        description="Coming items a position learns to predict (softmax losses)",
+        description="Multi-step targets: next items a position learns to predict (softmax losses)",
     )
-    horizon_decay: float = Field(0.5, gt=0, le=1, description="What a coming item counts against the one before it")
+    horizon_decay: float = Field(0.5, gt=0, le=1, description="What a target counts against the one before it")
     n_negatives: int = Field(
         256,
         ge=1,
@@ -151,7 +151,7 @@ class Settings(BaseModel):
         60, ge=1, description="Steps an epoch has at least: few users are gone through several times (1: just once)"
     )
     epoch_users: int = Field(
-        1_000_000, ge=1, description="Users an epoch goes through at most, drawn anew each time: of a big log, a part"
+        1_000_000, ge=1, description="Users an epoch goes through at most, drawn again each time: of a big log, a part"
     )
     judged_users: int = Field(
         50_000, ge=1, description="Users whose held-out items and intents training judges, at most, drawn by the seed"
@@ -169,7 +169,7 @@ class Settings(BaseModel):
     patience: int = Field(8, ge=1, description="Epochs without a better validation ndcg@20 before stopping")
     schedule: Literal["linear", "constant"] = Field(
         "linear",
-        description="linear: step size and weight of all coming items but the next fall to 0 over all epochs",
+        description="linear: step size and weight of all targets but the next item fall to 0 over all epochs",
     )
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         "auto",

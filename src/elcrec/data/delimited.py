@@ -130,7 +130,7 @@ def _by_csv_module(piece: Piece, dialect: Dialect) -> pl.DataFrame:
     except csv.Error as error:
         raise DataError(
             f"cannot read {piece.name}, after line {line}: a field begins with a quote and does not end with one, or "
-            f"a quote within it is not doubled ({error}); mend the line"
+            f"a quote within it is not doubled ({error}); correct the line"
         ) from error
     return pl.DataFrame(rows, schema=dict.fromkeys(names, pl.String), orient="row").with_columns(
         pl.all().replace("", None)
@@ -219,7 +219,7 @@ def _decoded_lines(piece: Piece) -> Iterator[str]:
 def _ragged(piece: Piece, line: int, fields: int, width: int) -> DataError:
     return DataError(
         f"cannot read {piece.name}, line {line}: {'more' if fields > width else 'fewer'} fields ({fields}) than "
-        f"columns ({width}): mend the line, or put quotes around fields that hold the separator"
+        f"columns ({width}): correct the line, or put quotes around fields that hold the separator"
     )
 
 

@@ -74,7 +74,7 @@ def _refuse_years(column: pl.Series, found: Found) -> None:
     odd = ~column.to_physical().is_between(first * a_day, (last + 1) * a_day, closed="left")
     if odd.any():
         raise DataError(
-            f"{found.name}, {found.where(odd)}: the timestamp is not of the years 1 to 9999: mend its unit or format"
+            f"{found.name}, {found.where(odd)}: the timestamp is not of the years 1 to 9999: correct its unit or format"
         )
 
 
@@ -136,7 +136,9 @@ def _of_floats(column: pl.Series, found: Found) -> pl.Series:
     """Whole numbers as integers; seconds since 1970 with fractions as milliseconds or finer."""
     infinite = column.is_infinite()
     if infinite.any():
-        raise DataError(f"{found.name}: {int(infinite.sum()):,} rows have an infinite timestamp: mend or remove them")
+        raise DataError(
+            f"{found.name}: {int(infinite.sum()):,} rows have an infinite timestamp: correct or remove them"
+        )
     if column.dtype == pl.Float32:
         coarse = column.abs() >= 2**24
         if coarse.any():

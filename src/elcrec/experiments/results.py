@@ -78,7 +78,7 @@ def read_result(path: Path) -> Document:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "document"
-        raise RunError(f"{path} is damaged or no result ({where}: {first['msg']}): delete it, or mend it") from None
+        raise RunError(f"{path} is damaged or no result ({where}: {first['msg']}): delete it, or correct it") from None
     return {**document, "name": path.stem}
 
 
