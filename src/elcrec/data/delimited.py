@@ -86,6 +86,7 @@ def _by_polars(piece: Piece, dialect: Dialect, quoted: bool, line_of: _Lines) ->
             skip_lines=dialect.skipped,
             schema=dict.fromkeys(dialect.names, pl.String),
             missing_columns="insert",
+            raise_if_empty=False,
         ).collect(engine="streaming")
     except pl.exceptions.PolarsError as error:
         if "utf-8" not in str(error).lower():
