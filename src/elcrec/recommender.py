@@ -170,6 +170,7 @@ class ELCRec:
 
     # ------------------------------------------------------------------ learning
 
+    # reason: public signature
     def fit(
         self,
         data: Any,
@@ -357,6 +358,7 @@ class ELCRec:
 
     # ------------------------------------------------------------------ recommendations
 
+    # reason: public signature
     def recommend(
         self,
         users: Iterable[Any] | None = None,
@@ -425,6 +427,7 @@ class ELCRec:
         """
         yield from self.topn.recommend_in_blocks(self.fitted.dataset.of_users(), RankingPolicy(k=k, **policy))
 
+    # reason: public signature
     def recommend_from_history(
         self,
         histories: Sequence[Sequence[Any]],

@@ -63,6 +63,7 @@ class Demo:
         }
 
 
+# reason: public signature
 def run_demo(
     out: str | Path | None,
     n_users: int = 5000,

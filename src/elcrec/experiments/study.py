@@ -26,6 +26,7 @@ from elcrec.storage import make_folder, write_text
 PAGES = ("summary.md", "summary.html")
 
 
+# reason: what a study needs; each is a thing of its own
 def run_study(
     suite: Suite,
     runs: list[Run],

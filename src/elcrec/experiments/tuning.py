@@ -55,6 +55,7 @@ class Tuned:
     recipe: Path
 
 
+# reason: public signature, and a search from start to end
 def tune(
     data: Any,
     out: Path,
@@ -120,10 +121,9 @@ def tune(
             _report(
                 study, f"trial {done} of {n_trials}" if reason is None else "failed trial, not counted", reason, say
             )
-        complete = study.get_trials(states=(states.COMPLETE,))
         if failed == FAILED_IN_A_ROW:
             say(f"the search stops: {failed} trials in a row failed; the last reason: {reason}")
-        if not complete:
+        if not study.get_trials(states=(states.COMPLETE,)):
             raise SettingsError(f"no trial was completed: {_last_reason(study) or 'increase --trials'}")
         best = {name: study.best_params[name] for name in space}
         remark = f"Found by elcrec tune: validation {SELECT_ON} {study.best_value:.4f} with this seed"
