@@ -37,9 +37,9 @@ MADE = (
 )
 START = "What follows from these tables: [conclusions](conclusions.md). Superseded runs: [archive](results-archive.md)."
 BESIDE = (
-    "Same files and [protocol](evaluation.md): leave-one-out, full catalogue, seen items masked. `default`: selected on "
-    "validation, mean ± standard deviation over the seeds in brackets. Published: as printed, mostly single seeds, some "
-    "selected on test (`benchmarks/published.toml`)."
+    "Same files and [protocol](evaluation.md): leave-one-out, full catalogue, seen items masked. `default`: selected "
+    "on validation, mean ± standard deviation over the seeds in brackets. Published: as printed, mostly single seeds, "
+    "some selected on test (`benchmarks/published.toml`)."
 )
 ARCHIVED = (
     "Suites that were run with earlier versions of `default`, and short runs made for one question. They are kept "

@@ -132,7 +132,7 @@ def large(documents: list[dict[str, Any]]) -> list[str]:
     for document in documents:
         lines += [
             f"{document['interactions']:,} interactions, {document['users']:,} users, {document['items']:,} items; "
-            f"{document['epoch_users']:,} users an epoch, recommendations for {document['listed_users']:,}; {where(document)}:",
+            f"{document['epoch_users']:,} users an epoch, top k of {document['listed_users']:,}; {where(document)}:",
             "",
             *markdown(
                 ["step", "seconds", "peak memory"],
