@@ -109,7 +109,7 @@ def verb_lines(command: Any, path: str) -> Iterator[str]:
         return
     arguments = [one for one in command.params if one.param_type_name == "argument"]
     yield from ["", f"## {path}", "", text(command.help or ""), "", "```text"]
-    yield " ".join([path, "[OPTIONS]", *(one.make_metavar(command.context_class(command)) for one in arguments)])
+    yield " ".join([path, "[OPTIONS]", *((one.metavar or one.name).upper() for one in arguments)])
     yield "```"
     rows = [(names(one), text(getattr(one, "help", "") or ""), shown_default(one)) for one in command.params]
     yield from ["", *table(("argument or option", "meaning", "default"), rows)]
@@ -121,7 +121,7 @@ def verb_lines(command: Any, path: str) -> Iterator[str]:
 def names(parameter: Any) -> str:
     """How a parameter is written."""
     if parameter.param_type_name == "argument":
-        return code(parameter.human_readable_name)
+        return code((parameter.metavar or parameter.name).upper())
     return ", ".join(map(code, [*parameter.opts, *parameter.secondary_opts]))
 
 
