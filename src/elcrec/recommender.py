@@ -70,8 +70,7 @@ class ELCRec:
         [1, 2, 3]
 
     Attributes:
-        settings: The resolved settings.
-        recipe: Name or path of the recipe they came from.
+        recipe: Name or path of the recipe that the settings come from.
         device: Where the tensors live.
     """
 
@@ -91,7 +90,7 @@ class ELCRec:
         """
         overrides = settings if seed is None else {**settings, "seed": seed}
         self.recipe = str(recipe)
-        self.settings: Settings = resolve(recipe, overrides)
+        self._settings = resolve(recipe, overrides)
         self.device = own_device(resolve_device(device))
         self._components: _Components | None = None
 
@@ -163,7 +162,7 @@ class ELCRec:
 
     def _adopt(self, run: Run) -> None:
         """Be another model from here on."""
-        self.recipe, self.settings = run.recipe, run.fitted.settings
+        self.recipe, self._settings = run.recipe, run.fitted.settings
         self._components = _Components.of(run)
 
     @property
@@ -273,6 +272,11 @@ class ELCRec:
         return self
 
     # ------------------------------------------------------------------ state
+
+    @property
+    def settings(self) -> Settings:
+        """The resolved settings; those of a fitted model do not change."""
+        return self._settings
 
     @property
     def history(self) -> list[EpochRecord]:
