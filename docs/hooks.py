@@ -18,6 +18,7 @@ from elcrec.losses.registry import NEXT_ITEM_LOSSES
 
 GENERATED = "Generated from the code of this version."
 LOSSES_MARKER = "<!-- losses -->"
+ROLE = re.compile(r":(?:class|func|meth|mod|data|attr):(?=<code>)")
 BOUNDS = (("ge", "≥"), ("gt", ">"), ("le", "≤"), ("lt", "<"))
 
 
@@ -31,6 +32,11 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 def on_page_markdown(markdown: str, **_: Any) -> str:
     """Put the table of registered losses where a page asks for it."""
     return markdown.replace(LOSSES_MARKER, "\n".join(losses_table()))
+
+
+def on_page_content(html: str, **_: Any) -> str:
+    """Take away the roles that docstrings put before names: ``:class:`` and the like."""
+    return ROLE.sub("", html)
 
 
 def text(prose: str) -> str:

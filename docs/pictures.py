@@ -50,6 +50,7 @@ def epochs(demo: Any) -> None:
     figure, axes = plt.subplots(figsize=(6, 2.6))
     axes.plot(number, [record["valid"]["ndcg@10"] for record in history], color=ACCENT)
     axes.set_xlabel("epoch")
+    axes.xaxis.get_major_locator().set_params(integer=True)
     axes.set_ylabel("validation NDCG@10", color=ACCENT)
     other = axes.twinx()
     started = [(record["epoch"], record["intents"]["effective"]) for record in history if record.get("intents")]

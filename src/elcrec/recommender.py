@@ -62,7 +62,7 @@ class _Components:
 class ELCRec:
     """Next-item recommendation with learned intents.
 
-    Example:
+    Examples:
         >>> model = ELCRec(recipe="default", seed=1, epochs=1, n_intents=8).fit("events.csv", progress=False)
         >>> model.recommend(users=["u1"], k=10).columns
         ['user_id', 'item_id', 'score', 'rank']

@@ -22,7 +22,7 @@ from elcrec.storage import write_atomically
 class Interactions:
     """A validated log.
 
-    Example:
+    Examples:
         >>> log = Interactions.read(pl.DataFrame({"user": ["u1", "u1"], "item": ["b", "a"], "time": [2, 1]}))
         >>> log.frame["item_id"].to_list()
         ['a', 'b']
