@@ -23,6 +23,11 @@ from elcrec.storage import write_atomically
 class Interactions:
     """A validated log.
 
+    Examples:
+        >>> log = Interactions.read(pl.DataFrame({"user": ["u1", "u1"], "item": ["b", "a"], "time": [2, 1]}))
+        >>> log.frame["item_id"].to_list()
+        ['a', 'b']
+
     Attributes:
         frame: Columns ``user_id``, ``item_id`` (integers or strings, as they came) and, if known,
             ``timestamp``. Users in natural order, each user's rows in order of time; rows with equal
