@@ -39,9 +39,9 @@ class Client:
         except urllib.error.HTTPError as error:
             raise Refused(json.load(error)["error"]) from error
 
-    def recommend(self, user: str, k: int = 10, **wishes: Any) -> Any:
-        """A list, made as wished: see the contract at /openapi/openapi.json."""
-        return self.ask("POST", "/v1/recommend", {"user_id": user, "k": k, **wishes})
+    def recommend(self, user: str, k: int = 10, **options: Any) -> Any:
+        """Top-k recommendations; /openapi/openapi.json names the options."""
+        return self.ask("POST", "/v1/recommend", {"user_id": user, "k": k, **options})
 
     def took(self, user: str, item: str, event_id: str) -> Any:
         """The same event id may be sent again (after a timeout, say): it is kept once."""
@@ -54,7 +54,7 @@ class Client:
 
 
 def main() -> None:
-    """Tell what a user took, then print what he wants and what comes next."""
+    """Tell what a user took, then print what they want and what comes next."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("url")
     parser.add_argument("--user", required=True)

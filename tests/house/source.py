@@ -8,7 +8,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "src" / "elcrec"
-UNDER_WORK = ("cli", "serving")
+UNDER_WORK = ("serving",)
 """Folders whose functions and circles are not held to the rules yet; the list only ever gets shorter."""
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 

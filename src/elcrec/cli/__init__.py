@@ -74,6 +74,13 @@ def _show_warning(message: Warning | str, category: type[Warning], *where: Any) 
         say(f"warning: {message}")
 
 
+def _say_usage(error: Exception) -> None:
+    """Print a mistake in the options as one line; help that was shown has nothing to add."""
+    message = error.format_message() if hasattr(error, "format_message") else str(error)
+    if message.strip():
+        say(f"elcrec: {message} (see elcrec --help)")
+
+
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line: exit code 0, 2 for the caller's mistakes with one line, 1 for errors of this package."""
     for category in (DataWarning, RunWarning):
@@ -87,9 +94,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         say(f"elcrec: {error}")
         code = 2
     except typer.TyperException as error:
-        message = error.format_message() if hasattr(error, "format_message") else str(error)
-        if message.strip():
-            say(f"elcrec: {message} (see elcrec --help)")
+        _say_usage(error)
         code = 2
     except (KeyboardInterrupt, typer.Abort):
         say("elcrec: interrupted; resume an unfinished training with --resume")

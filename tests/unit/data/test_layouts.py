@@ -315,7 +315,7 @@ def test_a_named_or_marked_encoding_is_read(encoding: str, tmp_path: Path) -> No
 
 
 def test_the_docs_name_every_usual_name() -> None:
-    text = (Path(__file__).parents[2] / "docs" / "data.md").read_text()
+    text = (Path(__file__).parents[3] / "docs" / "data.md").read_text()
     rows = dict(re.findall(r"^\| (user|item|time|kind of event) \| (.*) \|$", text, re.M))
     for word, role in {"user": "user_id", "item": "item_id", "time": "timestamp", "kind of event": "event"}.items():
         assert rows[word] == ", ".join(f"`{name}`" for name in ALIASES[role])

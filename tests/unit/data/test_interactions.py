@@ -497,6 +497,6 @@ def test_the_timestamp_that_cannot_be_read_is_shown() -> None:
 
 
 def test_the_documents_name_every_column_that_is_found() -> None:
-    text = (Path(__file__).parents[2] / "docs" / "data.md").read_text(encoding="utf-8")
+    text = (Path(__file__).parents[3] / "docs" / "data.md").read_text(encoding="utf-8")
     for ours, row in zip(ALIASES, ("user", "item", "time", "kind of event"), strict=True):
         assert f"| {row} | {', '.join(f'`{alias}`' for alias in ALIASES[ours])} |" in text
