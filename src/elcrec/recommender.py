@@ -173,6 +173,7 @@ class ELCRec:
 
     # ------------------------------------------------------------------ learning
 
+    # reason: public signature
     def fit(
         self,
         data: Any,
@@ -360,6 +361,7 @@ class ELCRec:
 
     # ------------------------------------------------------------------ recommendations
 
+    # reason: public signature
     def recommend(
         self,
         users: Iterable[Any] | None = None,
@@ -428,6 +430,7 @@ class ELCRec:
         """
         yield from self.topn.recommend_in_blocks(self.fitted.dataset.of_users(), RankingPolicy(k=k, **policy))
 
+    # reason: public signature
     def recommend_from_history(
         self,
         histories: Sequence[Sequence[Any]],

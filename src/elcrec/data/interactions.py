@@ -12,7 +12,8 @@ import polars as pl
 
 from elcrec.data import joining
 from elcrec.data.files import ROWS_AT_ONCE
-from elcrec.data.reader import Layout, Lists, Missing, Understood, understand
+from elcrec.data.layout import Layout, Lists, Missing
+from elcrec.data.reader import Understood, understand
 from elcrec.data.vocabulary import Vocabulary
 from elcrec.errors import DataError, DataWarning
 from elcrec.storage import write_atomically
@@ -39,6 +40,7 @@ class Interactions:
     def __len__(self) -> int:
         return self.frame.height
 
+    # reason: public signature
     @classmethod
     def read(
         cls,
