@@ -1,4 +1,4 @@
-"""Whether the store takes what it is given."""
+"""Health of the event store."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PATIENCE = 2.0
 
 
 class StoreHealth:
-    """Tries the store, once at a time: anybody may ask, and a try is a commit."""
+    """Tries the store, one try at a time: any client may cause one, and a try is a commit."""
 
     def __init__(self, store: Store, writing: bool) -> None:
         """Try to write, where ``writing``; else to read."""

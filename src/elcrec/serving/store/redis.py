@@ -9,9 +9,19 @@ from typing import Any
 import redis
 
 from elcrec.errors import SettingsError
-from elcrec.serving.store import MOST_EVENTS, Event, Kept, Kind, fingerprint, in_order, of_other_kind, shown
+from elcrec.serving.store.base import (
+    MOST_EVENTS,
+    Event,
+    TimeKind,
+    UserRecord,
+    failing_as_store_error,
+    fingerprint,
+    in_order,
+    other_kind_of_times,
+    shown,
+)
 
-PATIENCE = 3.0  # of lists that wait for it
+PATIENCE = 3.0  # recommendations wait for it
 IDS, FORGOTTEN, USERS, TIMES = "elcrec:ids", "elcrec:forgotten", "elcrec:users", "elcrec:times"
 CHECKED = "elcrec:checked"
 
@@ -71,20 +81,22 @@ class RedisStore:
         except (redis.RedisError, ValueError) as error:
             raise SettingsError(f"--store {shown(url)} cannot be used: {error}") from error
         self._shown = shown(url)
-        self._kind: Kind | None = None
+        self._kind: TimeKind | None = None
         self._adopt = self._redis.register_script(ADOPT)
         self._write = self._redis.register_script(WRITE)
         self._delete = self._redis.register_script(DELETE)
 
-    def adopt(self, kind: Kind) -> None:
-        """Keep times of this kind from now on."""
+    @failing_as_store_error(redis.RedisError)
+    def adopt(self, kind: TimeKind) -> None:
+        """Store times of this kind from now on."""
         before = self._adopt(keys=[TIMES, USERS], args=[kind])
         if before != kind:
-            raise of_other_kind(self._shown, before, kind)
+            raise other_kind_of_times(self._shown, before, kind)
         self._kind = kind
 
+    @failing_as_store_error(redis.RedisError)
     def write(self, events: Sequence[Event]) -> list[bool]:
-        """Keep events, as a whole."""
+        """Store events, all or none."""
         rows = [
             (event.event_id, event.user_id, json.dumps([event.event_id, event.item_id, event.time])) for event in events
         ]
@@ -98,33 +110,37 @@ class RedisStore:
 
     def _see_kind(self, kept: object) -> None:
         if self._kind is not None and isinstance(kept, str) and kept != self._kind:
-            raise of_other_kind(self._shown, kept, self._kind)
+            raise other_kind_of_times(self._shown, kept, self._kind)
 
-    def read(self, users: Sequence[str]) -> list[Kept]:
-        """What is kept of users, in one round trip."""
+    @failing_as_store_error(redis.RedisError)
+    def read(self, users: Sequence[str]) -> list[UserRecord]:
+        """The record of each user, in one round trip."""
         pipe = self._redis.pipeline(transaction=False)
         for user in users:
             pipe.lrange(f"elcrec:user:{user}", -MOST_EVENTS, -1)
             pipe.sismember(FORGOTTEN, fingerprint(user).hex())
         found = pipe.execute()
         return [
-            Kept(bool(gone), in_order([_event(user, text) for text in texts]))
+            UserRecord(bool(gone), in_order([_event(user, text) for text in texts]))
             for user, texts, gone in zip(users, found[::2], found[1::2], strict=True)
         ]
 
-    def gone(self, users: Sequence[str]) -> list[bool]:
-        """Which users are forgotten."""
+    @failing_as_store_error(redis.RedisError)
+    def forgotten(self, users: Sequence[str]) -> list[bool]:
+        """Which users were deleted."""
         pipe = self._redis.pipeline(transaction=False)
         for user in users:
             pipe.sismember(FORGOTTEN, fingerprint(user).hex())
         return [bool(gone) for gone in pipe.execute()]
 
+    @failing_as_store_error(redis.RedisError)
     def delete(self, user: str) -> int:
-        """Forget a user."""
+        """Delete a user's events."""
         return int(self._delete(keys=[IDS, USERS, FORGOTTEN], args=[user, fingerprint(user).hex()]))
 
+    @failing_as_store_error(redis.RedisError)
     def users(self, begin: str, most: int) -> list[str]:
-        """Users with events whose id begins so."""
+        """Users with events whose id begins with a text."""
         last = f"[{begin}\U0010ffff" if begin else "+"
         found: list[str] = self._redis.zrangebylex(USERS, f"[{begin}" if begin else "-", last, start=0, num=most)
         return found
@@ -132,11 +148,13 @@ class RedisStore:
     def everything(self) -> Iterator[Event]:
         """All events, user by user."""
         first = "-"
-        while users := self._redis.zrangebylex(USERS, first, "+", start=0, num=1000):
-            for user in users:
-                yield from (_event(user, text) for text in self._redis.lrange(f"elcrec:user:{user}", 0, -1))
-            first = f"({users[-1]}"
+        with failing_as_store_error(redis.RedisError):
+            while users := self._redis.zrangebylex(USERS, first, "+", start=0, num=1000):
+                for user in users:
+                    yield from (_event(user, text) for text in self._redis.lrange(f"elcrec:user:{user}", 0, -1))
+                first = f"({users[-1]}"
 
+    @failing_as_store_error(redis.RedisError)
     def check(self, writing: bool = True) -> None:
         """Raise where the server does not answer, or takes nothing: it may be full, read-only or unable to save."""
         self._redis.ping()

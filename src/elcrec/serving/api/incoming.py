@@ -1,4 +1,4 @@
-"""Events as they come in: checked and converted once, so that the log can hold each of them."""
+"""Checks new events and converts them to stored ones, so that the log can hold each of them."""
 
 from __future__ import annotations
 
@@ -13,40 +13,40 @@ import polars as pl
 from elcrec.data.clock import Time
 from elcrec.data.joining import is_id
 from elcrec.errors import DataError
-from elcrec.serving.contracts import NewEvent
+from elcrec.serving.api.schemas.users import NewEvent
 from elcrec.serving.store import Event
 
 if TYPE_CHECKING:
     from elcrec.recommender import ELCRec
 
 
-def incoming(model: ELCRec, events: Sequence[NewEvent], newest: Mapping[str, Time]) -> list[Event]:
-    """Events to keep.
+def stored_events(model: ELCRec, events: Sequence[NewEvent], newest: Mapping[str, Time]) -> list[Event]:
+    """Events as the store takes them.
 
     Args:
-        model: The model that answers: its log says what ids and times are.
-        events: As they were sent. Without an ``event_id``, user, item and ``timestamp`` tell an event from others;
-            one without either is an event of its own, now.
-        newest: The last kept time of the users in :func:`without_time`.
+        model: The served model: its log says which ids and times are valid.
+        events: As they were sent. Without an ``event_id``, user, item and ``timestamp`` identify an event; without
+            a ``timestamp`` either, each is an event of its own, now.
+        newest: The last stored time of the users in :func:`users_without_time`.
 
     Raises:
-        DataError: An id or a time is none of this log.
+        DataError: The log could not hold an id or a time.
     """
     words = model.settings.missing == "keep"
-    clock, kinds, last, kept = model.clock, model.log.frame.schema, dict(newest), []
+    clock, kinds, last, stored = model.lookup.clock, model.log.frame.schema, dict(newest), []
     for one in events:
         user, item = (_id(name, getattr(one, name), kinds[name], words) for name in ("user_id", "item_id"))
         time = clock.now(last.get(user)) if one.timestamp is None else clock.kept(one.timestamp)
         if clock.kind == "numbers":
             last[user] = max(time, last.get(user, time))
         known = uuid.uuid4().hex if one.timestamp is None else _digest(user, item, time)
-        kept.append(Event(one.event_id or known, user, item, time))
-    return kept
+        stored.append(Event(one.event_id or known, user, item, time))
+    return stored
 
 
-def without_time(model: ELCRec, events: Sequence[NewEvent]) -> list[str]:
-    """Users whose last kept time matters: the log has plain numbers for times, and they have an event without one."""
-    if model.clock.kind == "moments":
+def users_without_time(model: ELCRec, events: Sequence[NewEvent]) -> list[str]:
+    """Users whose last stored time matters: the log has plain numbers for times, and they have an event without one."""
+    if model.lookup.clock.kind == "moments":
         return []
     return sorted({str(one.user_id) for one in events if one.timestamp is None})
 

@@ -1,4 +1,4 @@
-"""The page at ``/``: one HTML document that asks its own server and loads nothing else."""
+"""The explore page at ``/``: one HTML document that uses its own server and loads nothing else."""
 
 from __future__ import annotations
 
@@ -21,4 +21,4 @@ def explore_page() -> str:
 
 
 def _part(name: str) -> str:
-    return (resources.files("elcrec.serving") / "page" / name).read_text(encoding="utf-8")
+    return (resources.files("elcrec.serving.page") / name).read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Events in a SQLite file: nothing to install, and safe from a crash once written."""
+"""Events in a SQLite file: nothing to install; a committed event survives a crash."""
 
 from __future__ import annotations
 
@@ -10,7 +10,16 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from elcrec.errors import SettingsError
-from elcrec.serving.store import MOST_EVENTS, Event, Kept, Kind, fingerprint, in_order, of_other_kind
+from elcrec.serving.store.base import (
+    MOST_EVENTS,
+    Event,
+    TimeKind,
+    UserRecord,
+    failing_as_store_error,
+    fingerprint,
+    in_order,
+    other_kind_of_times,
+)
 
 FORMAT = 2
 PATIENCE = 10.0
@@ -38,7 +47,7 @@ FROM_FIRST = (
 
 
 class SqliteStore:
-    """The store in one file (and its write-ahead log beside it), for several processes on one machine."""
+    """A store in one file (with its write-ahead log), for several processes on one machine."""
 
     def __init__(self, path: str) -> None:
         """Open or make the file.
@@ -47,7 +56,7 @@ class SqliteStore:
             SettingsError: It is no such store, or cannot be opened.
         """
         self._path = path
-        self._kind: Kind | None = None
+        self._kind: TimeKind | None = None
         self._file: tuple[int, int] | None = None
         self._mine = threading.local()
         self._all: list[sqlite3.Connection] = []
@@ -106,8 +115,9 @@ class SqliteStore:
                 connection.execute("ROLLBACK")
             raise
 
-    def adopt(self, kind: Kind) -> None:
-        """Keep times of this kind from now on."""
+    @failing_as_store_error(sqlite3.Error)
+    def adopt(self, kind: TimeKind) -> None:
+        """Store times of this kind from now on."""
         with self._transaction() as connection:
             row = connection.execute("SELECT times FROM meaning").fetchone()
             if row is not None and connection.execute("SELECT 1 FROM event LIMIT 1").fetchone() is not None:
@@ -117,49 +127,56 @@ class SqliteStore:
                 connection.execute("INSERT INTO meaning VALUES (?)", (kind,))
         self._kind = kind
 
-    def _see_kind(self, connection: sqlite3.Connection, kind: Kind | None) -> None:
+    def _see_kind(self, connection: sqlite3.Connection, kind: TimeKind | None) -> None:
         row = connection.execute("SELECT times FROM meaning").fetchone()
         if row is not None and kind is not None and row[0] != kind:
-            raise of_other_kind(self._path, row[0], kind)
+            raise other_kind_of_times(self._path, row[0], kind)
 
+    @failing_as_store_error(sqlite3.Error)
     def write(self, events: Sequence[Event]) -> list[bool]:
-        """Keep events in one transaction."""
+        """Store events in one transaction."""
         with self._transaction() as connection:
             self._see_kind(connection, self._kind)
             statement = "INSERT OR IGNORE INTO event (event_id, user_id, item_id, time) VALUES (?, ?, ?, ?)"
             return [connection.execute(statement, event).rowcount == 1 for event in events]
 
-    def read(self, users: Sequence[str]) -> list[Kept]:
-        """What is kept of users."""
+    @failing_as_store_error(sqlite3.Error)
+    def read(self, users: Sequence[str]) -> list[UserRecord]:
+        """The record of each user."""
         statement = "SELECT event_id, user_id, item_id, time FROM event WHERE user_id = ? ORDER BY number DESC LIMIT ?"
         rows = [self._connection.execute(statement, (user, MOST_EVENTS)).fetchall() for user in users]
         events = [in_order([Event(*row) for row in reversed(found)]) for found in rows]
-        return [Kept(gone, its) for gone, its in zip(self.gone(users), events, strict=True)]
+        return [UserRecord(gone, its) for gone, its in zip(self.forgotten(users), events, strict=True)]
 
-    def gone(self, users: Sequence[str]) -> list[bool]:
-        """Which users are forgotten."""
+    @failing_as_store_error(sqlite3.Error)
+    def forgotten(self, users: Sequence[str]) -> list[bool]:
+        """Which users were deleted."""
         statement = "SELECT 1 FROM forgotten WHERE user = ?"
         return [self._connection.execute(statement, (fingerprint(user),)).fetchone() is not None for user in users]
 
+    @failing_as_store_error(sqlite3.Error)
     def delete(self, user: str) -> int:
-        """Forget a user; what was written of him is overwritten, in the write-ahead log as well."""
+        """Delete a user's events and overwrite them, in the write-ahead log as well."""
         with self._transaction() as connection:
             found = connection.execute("DELETE FROM event WHERE user_id = ?", (user,)).rowcount
             connection.execute("INSERT OR IGNORE INTO forgotten VALUES (?)", (fingerprint(user),))
         self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         return found
 
+    @failing_as_store_error(sqlite3.Error)
     def users(self, begin: str, most: int) -> list[str]:
-        """Users with events whose id begins so."""
+        """Users with events whose id begins with a text."""
         statement = "SELECT DISTINCT user_id FROM event WHERE user_id BETWEEN ? AND ? LIMIT ?"
         return [user for (user,) in self._connection.execute(statement, (begin, begin + chr(0x10FFFF), most))]
 
     def everything(self) -> Iterator[Event]:
         """All events, in the order they came."""
         statement = "SELECT event_id, user_id, item_id, time FROM event ORDER BY number"
-        for row in self._connection.execute(statement):
-            yield Event(*row)
+        with failing_as_store_error(sqlite3.Error):
+            for row in self._connection.execute(statement):
+                yield Event(*row)
 
+    @failing_as_store_error(sqlite3.Error)
     def check(self, writing: bool = True) -> None:
         """Raise where the file cannot be read, or written: only a commit tells of a disk that is full."""
         self._connection.execute("SELECT 1 FROM event LIMIT 1").fetchone()

@@ -1,8 +1,8 @@
-"""The edges of a connection: how much it may bring before it is understood, and how long it may take.
+"""Limits of a connection: the size of a request's head, and the time a request and its response may take.
 
-The web server reads a request's head without end and waits for it for ever; so a client that sends a byte a minute
-holds a connection for as long as it likes. And it takes requests in a row as fast as they are sent, whatever waits
-for an answer.
+The web server itself reads a head of any size and waits for it without end; so a client that sends a byte a minute
+holds a connection for as long as it likes. It also accepts pipelined requests without limit, whatever waits for a
+response.
 """
 
 from __future__ import annotations
@@ -17,35 +17,35 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from elcrec.serving.options import Options
 
 LINGER = 0.5
-IN_A_ROW = 100
-"""Requests of one connection that may wait for their answers."""
+MOST_PIPELINED = 100
+"""Requests of one connection that may wait for their responses."""
 
 
-class Edges(HttpToolsProtocol):
-    """A connection with limits: those of :attr:`options`."""
+class LimitedConnection(HttpToolsProtocol):
+    """A connection with the limits of :attr:`options`."""
 
     options: Options
     _deadline: asyncio.TimerHandle | None = None
     _undelivered: asyncio.TimerHandle | None = None
     _head: int = 0
     _in_body: bool = False
-    _away: bool = False
+    _refused: bool = False
     _reading: RequestResponseCycle | None = None
-    _last_word: bytes | None = None
+    _final_response: bytes | None = None
 
-    # ------------------------------------------------------------------ what comes
+    # ------------------------------------------------------------------ the request
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """One more, or one too many."""
+        """Accept a connection, or refuse one too many."""
         super().connection_made(transport)
         if len(self.connections) > self.options.max_connections:
-            self._turn_away(503, "too many connections: try again in a second")
+            self._refuse(503, "too many connections: try again in a second")
             return
-        self._expect()
+        self._start_deadline()
 
     def data_received(self, data: bytes) -> None:
         """Part of a request."""
-        if self._away or self.transport.is_closing():
+        if self._refused or self.transport.is_closing():
             return
         if not self._in_body:
             self._head += len(data)
@@ -53,68 +53,68 @@ class Edges(HttpToolsProtocol):
         if not self._in_body and self._head > self.options.max_header:
             self._too_long()
         elif self._deadline is None and (self.cycle is None or self.cycle.response_complete):
-            self._expect()  # blank lines between requests are no request
+            self._start_deadline()  # blank lines between requests are no request
 
     def on_message_begin(self) -> None:
         """The first byte of a request."""
         super().on_message_begin()
         self._in_body, self._reading = False, None
-        if not self._away:
-            self._expect()
+        if not self._refused:
+            self._start_deadline()
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """A header; after a body in parts come more, which nobody needs."""
+        """A header; trailers after a chunked body are ignored."""
         if not self._in_body:
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        """The head is there."""
+        """The head has arrived."""
         self._in_body, self._head = True, 0
-        if self._away:
+        if self._refused:
             return
         if len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > self.options.max_header:
             self._too_long()
             return
-        if len(self.pipeline) >= IN_A_ROW:
-            self._turn_away(503, f"{IN_A_ROW} requests of this connection wait already: read their answers first")
+        if len(self.pipeline) >= MOST_PIPELINED:
+            self._refuse(503, f"{MOST_PIPELINED} requests of this connection wait already: read their answers first")
             return
         super().on_headers_complete()
         self._reading = self.cycle
 
     def on_body(self, body: bytes) -> None:
-        """Part of a body; of a request that was turned away, nothing: it is not the one before it that goes on."""
-        if not self._away:
+        """Part of a body; that of a refused request is dropped: it does not belong to the request before."""
+        if not self._refused:
             super().on_body(body)
 
     def on_message_complete(self) -> None:
-        """The whole request is there."""
+        """The whole request has arrived."""
         self._in_body = False
-        self._settle()
-        if not self._away:
+        self._stop_deadline()
+        if not self._refused:
             super().on_message_complete()
             self._reading = None
 
     def send_400_response(self, msg: str) -> None:
-        """What came is no HTTP."""
-        self._turn_away(400, "this is no HTTP request")
+        """The bytes are not HTTP."""
+        self._refuse(400, "this is no HTTP request")
 
     def _unsupported_upgrade_warning(self) -> None:
-        """What comes with a wish for another protocol is not read as this one; without a body, nothing is missed."""
+        """The body of an Upgrade request is not read; without a body, nothing is lost."""
         if self.scope["method"] not in ("GET", "HEAD", "OPTIONS"):
             self._reading = self.cycle
-            self._turn_away(400, "this server speaks HTTP/1.1 only: leave the Upgrade header out")
+            self._refuse(400, "this server speaks HTTP/1.1 only: leave the Upgrade header out")
 
     def _too_long(self) -> None:
-        self._turn_away(431, f"address and headers hold more than {self.options.max_header:,} bytes (--max-header)")
+        self._refuse(431, f"address and headers hold more than {self.options.max_header:,} bytes (--max-header)")
 
-    # ------------------------------------------------------------------ how long it takes
+    # ------------------------------------------------------------------ time limits
 
-    def _expect(self) -> None:
-        """A whole request, from now on within the limit."""
-        self._settle()
+    def _start_deadline(self) -> None:
+        """A whole request must arrive within the time limit from now on."""
+        self._stop_deadline()
         self._deadline = self.loop.call_later(self.options.timeout, self._too_slow)
 
-    def _settle(self) -> None:
+    def _stop_deadline(self) -> None:
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
@@ -122,12 +122,12 @@ class Edges(HttpToolsProtocol):
     def _too_slow(self) -> None:
         self._deadline = None
         if self.cycle is None and not self._head:
-            self.transport.close()  # it never asked
+            self.transport.close()  # no request was begun
         else:
-            self._turn_away(408, f"the request did not arrive within {self.options.timeout:g} s (--timeout)")
+            self._refuse(408, f"the request did not arrive within {self.options.timeout:g} s (--timeout)")
 
     def pause_writing(self) -> None:
-        """More is answered than the client has taken."""
+        """The client reads slower than the server writes."""
         super().pause_writing()
         if self._undelivered is None:
             self._watch_delivery(self.transport.get_write_buffer_size())
@@ -137,13 +137,13 @@ class Edges(HttpToolsProtocol):
 
     def _check_delivery(self, before: int) -> None:
         left = self.transport.get_write_buffer_size()
-        if left >= before:  # nothing was taken
+        if left >= before:  # nothing was read
             self.transport.abort()
         else:
             self._watch_delivery(left)
 
     def resume_writing(self) -> None:
-        """The client has taken it."""
+        """The client has caught up."""
         super().resume_writing()
         self._delivered()
 
@@ -153,54 +153,54 @@ class Edges(HttpToolsProtocol):
             self._undelivered = None
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """It is over."""
-        self._settle()
+        """The connection has ended."""
+        self._stop_deadline()
         self._delivered()
         super().connection_lost(exc)
 
-    # ------------------------------------------------------------------ refusals before there is a request
+    # ------------------------------------------------------------------ refusals outside the application
 
-    def _turn_away(self, status: int, sentence: str) -> None:
-        """Answer, unless an answer has begun, and close; what was asked before is answered first."""
-        self._settle()
-        if self._away or self.transport.is_closing():
+    def _refuse(self, status: int, sentence: str) -> None:
+        """Send an error, unless a response has begun, and close; requests from before are answered first."""
+        self._stop_deadline()
+        if self._refused or self.transport.is_closing():
             return
-        self._away, self._last_word = True, _document(status, sentence)
+        self._refused, self._final_response = True, _error_document(status, sentence)
         if self._reading is None:
             waits = self.cycle is not None and not self.cycle.response_complete
         elif waits := bool(self.pipeline):
             self.pipeline.popleft()
         else:
             if self._reading.response_started:
-                self._last_word = b""
-            self._reading.disconnected = True  # who reads the body learns that the rest will not come
+                self._final_response = b""
+            self._reading.disconnected = True  # the reader of the body learns that the rest will not come
             self._reading.message_event.set()
         if not waits:
-            self._say_last_word()
+            self._send_final_response()
 
     def on_response_complete(self) -> None:
-        """One is answered; after the last before one that was turned away, so is that."""
+        """A response was sent; after the last one before a refused request, so is that request's error."""
         last = not self.pipeline
         super().on_response_complete()
-        if last and self._last_word is not None:
-            self._say_last_word()
+        if last and self._final_response is not None:
+            self._send_final_response()
 
-    def _say_last_word(self) -> None:
-        word, self._last_word = self._last_word or b"", None
+    def _send_final_response(self) -> None:
+        response, self._final_response = self._final_response or b"", None
         if self.transport.is_closing():
             return
-        self.transport.write(word)
-        # Closed while something is on its way here, the connection would be reset before the answer is read.
+        self.transport.write(response)
+        # Closed while data is in flight, the connection would be reset before the client reads the response.
         self.transport.write_eof()
         self.loop.call_later(LINGER, self.transport.close)
 
 
-def edges(options: Options) -> type[Edges]:
-    """Connections with the limits of ``options``."""
-    return type("LimitedEdges", (Edges,), {"options": options})
+def limited_connections(options: Options) -> type[LimitedConnection]:
+    """The protocol class with the limits of ``options``."""
+    return type("ConnectionOfThisServer", (LimitedConnection,), {"options": options})
 
 
-def _document(status: int, sentence: str) -> bytes:
+def _error_document(status: int, sentence: str) -> bytes:
     body = json.dumps({"error": sentence}).encode()
     lines: dict[str, Any] = {
         "content-type": "application/json",

@@ -1,4 +1,4 @@
-"""API keys: who may ask."""
+"""API keys: which clients are accepted."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Keys:
     """
 
     def __init__(self, path: Path | None) -> None:
-        """Read a file: one key a line, ``#`` begins a comment line. None: everybody may ask.
+        """Read a file: one key a line, ``#`` begins a comment line. None: no key is needed.
 
         Raises:
             SettingsError: It cannot be read, holds none, or something that is no key.
@@ -29,7 +29,7 @@ class Keys:
         self._digests = [] if path is None else _read(path)
 
     def reread(self) -> bool:
-        """Take over what the file holds by now.
+        """Take over the keys that the file holds now.
 
         Returns:
             Whether other keys are valid from now on.
@@ -45,13 +45,13 @@ class Keys:
         return changed
 
     def known(self, headers: list[tuple[bytes, bytes]]) -> bytes | None:
-        """The digest of the key that a request brings, if it is one of ours; looks at all, however it differs."""
+        """The digest of a request's key, if it is valid; compares with all keys, in constant time."""
         given, bearer = header(headers, b"x-api-key"), header(headers, b"authorization")
         if bearer[:7].lower() == b"bearer ":
             given = bearer[7:].strip()
-        asked = hashlib.sha256(given).digest()
-        matches = [hmac.compare_digest(asked, digest) for digest in self._digests]
-        return asked if any(matches) else None
+        digest = hashlib.sha256(given).digest()
+        matches = [hmac.compare_digest(digest, valid) for valid in self._digests]
+        return digest if any(matches) else None
 
 
 def header(headers: list[tuple[bytes, bytes]], name: bytes) -> bytes:

@@ -1,7 +1,7 @@
 """Which host a request must name, and whose pages it may come from, where no key protects the server.
 
-A page of any site can point its own name at this machine (DNS rebinding) and then read what the server answers; its
-requests name the site's host. It can send forms here, too; those name the site's origin.
+A page of any site can point its own name at this machine (DNS rebinding) and then read the responses; its requests
+name the site's host. It can send forms here, too; those name the site's origin.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 from elcrec.errors import SettingsError
-from elcrec.serving.keys import header
+from elcrec.serving.middleware.keys import header
 
 LOCAL = ("localhost", "127.0.0.1", "::1")
 WILDCARDS = ("0.0.0.0", "::")
@@ -24,7 +24,7 @@ Refusal = tuple[int, str]
 
 
 class Hosts:
-    """The hosts that a server answers for."""
+    """The hosts that a server answers for, and the origins whose pages may use it."""
 
     def __init__(self, bound: str, allowed: Iterable[str], keyless: bool, origins: Iterable[str] = ()) -> None:
         """Those of this machine and those allowed; with keys, any, unless some are allowed.
@@ -32,8 +32,8 @@ class Hosts:
         Args:
             bound: The address it listens on; all addresses: any numeric address names it.
             allowed: More names; ``*``: any.
-            keyless: Whether everybody may ask.
-            origins: Other sites whose pages may ask; ``*``: any.
+            keyless: Whether no key is needed.
+            origins: Other sites whose pages may send requests; ``*``: any.
         """
         self._names = {_plain(name) for name in (*LOCAL, bound, *allowed)}
         self._by_address = bound in WILDCARDS

@@ -1,4 +1,4 @@
-"""One thread that answers all who wait at once."""
+"""Micro-batches: one thread answers all requests that wait at once."""
 
 from __future__ import annotations
 
@@ -6,44 +6,40 @@ import asyncio
 import queue
 import threading
 from collections.abc import Callable, Sequence
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, TypeVar
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
 
 
-class _Waiting(NamedTuple, Generic[Job, Result]):
-    job: Job
-    future: asyncio.Future[Result]
-    loop: asyncio.AbstractEventLoop
+class MicroBatcher(Generic[Job, Result]):
+    """Answers jobs of an event loop in a thread of its own, those that wait in one batch.
 
-
-class Together(Generic[Job, Result]):
-    """Questions of an event loop, answered by one thread of their own: those that wait, together.
-
-    While the thread works on some, others queue up; so batches grow with the load, and nobody waits for a batch to
+    While the thread works on a batch, others queue up; so batches grow with the load, and no job waits for a batch to
     fill. The event loop is never blocked.
+
+    Attributes:
+        sizes: How many batches of each size there were.
     """
 
     def __init__(self, name: str, work: Callable[[list[Job]], Sequence[Result | Exception]], most: int) -> None:
         """Start the thread.
 
         Args:
-            name: Of the thread.
-            work: Answers some questions; gives a result or an exception for each.
-            most: Questions answered at once.
+            name: Name of the thread.
+            work: Answers a batch: a result or an exception for each job.
+            most: Largest batch.
         """
         self._work, self._most = work, most
-        self._waiting: queue.SimpleQueue[_Waiting[Job, Result] | None] = queue.SimpleQueue()
+        self._waiting: queue.SimpleQueue[tuple[Job, asyncio.Future[Result]] | None] = queue.SimpleQueue()
         self.sizes: dict[int, int] = {}
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
-    async def ask(self, job: Job) -> Result:
-        """The answer to one question, or the exception it got."""
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[Result] = loop.create_future()
-        self._waiting.put(_Waiting(job, future, loop))
+    async def answer(self, job: Job) -> Result:
+        """The result of a job, or the exception it got."""
+        future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        self._waiting.put((job, future))
         return await future
 
     def close(self) -> None:
@@ -67,20 +63,21 @@ class Together(Generic[Job, Result]):
             if last:
                 return
 
-    def _answer(self, batch: list[_Waiting[Job, Result]]) -> None:
+    def _answer(self, batch: list[tuple[Job, asyncio.Future[Result]]]) -> None:
         self.sizes[len(batch)] = self.sizes.get(len(batch), 0) + 1
         try:
-            results = self._work([one.job for one in batch])
+            results = self._work([job for job, _ in batch])
         except Exception as error:
             results = [error] * len(batch)
-        batch[0].loop.call_soon_threadsafe(_resolve, batch, results)
+        futures = [future for _, future in batch]
+        futures[0].get_loop().call_soon_threadsafe(_resolve, futures, results)
 
 
-def _resolve(batch: list[_Waiting[Job, Result]], results: Sequence[Result | Exception]) -> None:
-    for one, result in zip(batch, results, strict=True):
-        if one.future.done():  # who asked has gone
+def _resolve(futures: list[asyncio.Future[Result]], results: Sequence[Result | Exception]) -> None:
+    for future, result in zip(futures, results, strict=True):
+        if future.done():  # the client has gone
             continue
         if isinstance(result, Exception):
-            one.future.set_exception(result)
+            future.set_exception(result)
         else:
-            one.future.set_result(result)
+            future.set_result(result)
