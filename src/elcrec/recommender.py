@@ -34,9 +34,10 @@ from elcrec.intents.intents import Intents
 from elcrec.intents.user_map import Points
 from elcrec.model.network import ELCRecNetwork
 from elcrec.model.published import sizes, translate
+from elcrec.runs.records import EpochRecord
 from elcrec.runs.run import Run, network_of, read_run
 from elcrec.runs.run_folder import RunFolder
-from elcrec.storage import read_weights
+from elcrec.runs.state_dict import read_weights
 from elcrec.training.distributed import own_device
 from elcrec.training.fit import Start, fit, results_of
 from elcrec.training.loop import Reporter
@@ -66,8 +67,7 @@ class ELCRec:
         >>> model.recommend(users=["u1"], k=10)
 
     Attributes:
-        settings: The resolved settings.
-        recipe: Name or path of the recipe they came from.
+        recipe: Name or path of the recipe that the settings come from.
         device: Where the tensors live.
     """
 
@@ -87,7 +87,7 @@ class ELCRec:
         """
         overrides = settings if seed is None else {**settings, "seed": seed}
         self.recipe = str(recipe)
-        self.settings: Settings = resolve(recipe, overrides)
+        self._settings = resolve(recipe, overrides)
         self.device = own_device(resolve_device(device))
         self._components: _Components | None = None
 
@@ -159,7 +159,7 @@ class ELCRec:
 
     def _adopt(self, run: Run) -> None:
         """Be another model from here on."""
-        self.recipe, self.settings = run.recipe, run.fitted.settings
+        self.recipe, self._settings = run.recipe, run.fitted.settings
         self._components = _Components.of(run)
 
     @property
@@ -237,12 +237,12 @@ class ELCRec:
         format: str | None = None,
         items: Any = None,
     ) -> Self:
-        """Learn on from new events, instead of from everything anew.
+        """Train on new events (incremental training) instead of from scratch.
 
         They are joined to the whole log; filters (``min_user_count``, ...) look at all of it again. Items keep their
         vectors and new ones begin as the sum of their neighbours'
         (:func:`elcrec.training.warm_start.extend_vocabulary`); intents keep their numbers and names (where k-means
-        finds them anew, the names go to those that mean the same). Then a few epochs over the whole log, with a
+        finds them again, the names go to those that mean the same). Then a few epochs over the whole log, with a
         schedule of their own; the best on validation is kept, the start included. Where less than 1% of the log is
         new, the weights go only part of the way (:func:`elcrec.training.increment.step_share`): one event does not
         change everybody's lists. Until that is done the model stays what it was. Its settings do not change.
@@ -271,7 +271,12 @@ class ELCRec:
     # ------------------------------------------------------------------ state
 
     @property
-    def history(self) -> list[dict[str, Any]]:
+    def settings(self) -> Settings:
+        """The resolved settings; those of a fitted model do not change."""
+        return self._settings
+
+    @property
+    def history(self) -> list[EpochRecord]:
         """One record an epoch, see :func:`elcrec.training.loop.train`; empty before the first fit."""
         return [] if self._components is None else self._components.run.history
 
@@ -408,17 +413,17 @@ class ELCRec:
         )
         return self.topn.recommend(self.fitted.dataset.of_users(users, unknown), policy)
 
-    def recommend_in_blocks(self, k: int = 10, **wishes: Any) -> Iterator[pl.DataFrame]:
-        """Lists of all users, some thousands at a time: more than fit into memory together.
+    def recommend_in_blocks(self, k: int = 10, **policy: Any) -> Iterator[pl.DataFrame]:
+        """Recommendations for all users, some thousands at a time: more than fit into memory together.
 
         Args:
             k: See :meth:`recommend`.
-            wishes: Its keyword arguments and ``exclude_seen``.
+            policy: Its other keyword arguments, as fields of :class:`elcrec.inference.policy.RankingPolicy`.
 
         Yields:
             The rows of :meth:`recommend`, in its order.
         """
-        yield from self.topn.recommend_in_blocks(self.fitted.dataset.of_users(), RankingPolicy(k=k, **wishes))
+        yield from self.topn.recommend_in_blocks(self.fitted.dataset.of_users(), RankingPolicy(k=k, **policy))
 
     def recommend_from_history(
         self,
@@ -821,7 +826,7 @@ class ELCRec:
         exclude_seen: bool | None = None,
         *,
         approximate: bool = False,
-        **wishes: Any,
+        **policy: Any,
     ) -> ResolvedPolicy:
         """How lists are to be made, checked once for many of them.
 
@@ -829,14 +834,14 @@ class ELCRec:
             k: Items a list.
             exclude_seen: Leave out what is in the history; default: as in the settings.
             approximate: Look plain lists up in the index; those that are anything else are scored in full.
-            wishes: The other fields of :class:`elcrec.inference.policy.RankingPolicy`.
+            policy: The other fields of :class:`elcrec.inference.policy.RankingPolicy`.
 
         Raises:
             SettingsError: An intent, dial or attribute that does not exist.
             UnknownIdError: An item that does not exist.
         """
-        policy = RankingPolicy(k=k, exclude_seen=exclude_seen, **wishes)
-        return self.topn.resolve(replace(policy, approximate=approximate and policy.is_plain))
+        asked = RankingPolicy(k=k, exclude_seen=exclude_seen, **policy)
+        return self.topn.resolve(replace(asked, approximate=approximate and asked.is_plain))
 
     def pick(self, histories: Sequence[Indices], policy: ResolvedPolicy) -> list[Recommendations]:
         """The best items for each of some histories, none of them empty."""

@@ -19,7 +19,6 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from elcrec.errors import RunError, decoding
-from elcrec.model.state_dict import read_state_dict
 
 _NUMBER = itertools.count()
 _CANNOT_SYNC = {errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EBADF, errno.EACCES, errno.EPERM}
@@ -165,24 +164,6 @@ def file_reading(path: Path) -> Iterator[None]:
         raise RunError(f"{path} is missing or damaged: {_reason(error)}") from error
     with decoding(lambda reason: RunError(f"{path} is missing or damaged: {reason}")):
         yield
-
-
-def read_weights(path: Path) -> dict[str, Tensor]:
-    """A state dict from ``.safetensors``, or from a PyTorch file without running any code in it.
-
-    Raises:
-        RunError: Missing, damaged, unsafe, or not a state dict.
-    """
-    if not path.is_file():
-        raise RunError(f"no such file: {path}")
-    if path.suffix == ".safetensors":
-        return read_tensors(path)[0]
-    remedy = "save model.state_dict() and import that"
-    with decoding(
-        lambda reason: RunError(f"{path} is damaged or not a plain state dict ({reason}; safe loading only): {remedy}")
-    ):
-        weights = read_state_dict(path)
-    return {name.removeprefix("module."): value for name, value in weights.items()}
 
 
 def _reason(error: BaseException) -> str:

@@ -26,9 +26,10 @@ from elcrec.errors import ElcrecError
 from elcrec.experiments.results import SHOWN, read_result
 from elcrec.experiments.suite import read_suite
 from elcrec.experiments.tuning_space import read_space
+from elcrec.runs.state_dict import read_weights
 from elcrec.serving.events_file import events_kept_at
 from elcrec.serving.store import Event, open_store
-from elcrec.storage import read_json, read_parquet, read_tensors, read_weights
+from elcrec.storage import read_json, read_parquet, read_tensors
 
 N_DAMAGED = 60
 WEIGHTS = {"a.weight": torch.arange(20.0).view(4, 5), "b": torch.ones(3)}

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from elcrec.evaluation.metrics import ranking_metrics
-from elcrec.inference.scoring import rank_of, top_items
+from elcrec.evaluation.ranks import rank_of
+from elcrec.inference.scoring import top_items
 from elcrec.intents.intent_health import intent_health
 
 QUICK = settings(deadline=None, max_examples=60, derandomize=True)

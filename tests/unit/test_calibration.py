@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from elcrec.intents import calibration
 from elcrec.intents.calibration import KEPT_SHARE, calibrate
 from elcrec.intents.item_intents import ItemIntents
-from elcrec.report import calibration
 
 NOTHING = -float("inf")
 

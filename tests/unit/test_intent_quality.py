@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from sklearn.metrics import adjusted_mutual_info_score, silhouette_score
 from torch import Tensor
 
-from elcrec.evaluation import intent_quality as module
+from elcrec.intents import intent_quality as module
 from elcrec.intents.intent_quality import PRIORS, attribute_lift, intent_quality, stability
 from elcrec.intents.kmeans import spherical_kmeans
 

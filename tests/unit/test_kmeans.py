@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from sklearn.metrics import adjusted_rand_score
 from torch import Tensor
 
-from elcrec.evaluation import kmeans
+from elcrec.intents import kmeans
 from elcrec.intents.kmeans import spherical_kmeans
 
 SIZES = (40, 25, 12, 60, 8)

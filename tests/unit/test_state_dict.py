@@ -14,8 +14,7 @@ import torch
 from torch import Tensor
 
 from elcrec.errors import RunError
-from elcrec.model.state_dict import read_state_dict
-from elcrec.storage import read_weights
+from elcrec.runs.state_dict import read_state_dict, read_weights
 
 KINDS = [torch.float32, torch.float64, torch.float16, torch.bfloat16, torch.int64, torch.int32, torch.uint8, torch.bool]
 WHOLE = torch.arange(24.0).view(4, 6)

@@ -17,12 +17,12 @@ from safetensors.torch import save_file
 
 from elcrec import storage
 from elcrec.errors import RunError
+from elcrec.runs.state_dict import read_weights
 from elcrec.storage import (
     make_folder,
     read_json,
     read_parquet,
     read_tensors,
-    read_weights,
     write_atomically,
     write_frame,
     write_json,

@@ -6,8 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from elcrec.intents import user_map as module
 from elcrec.intents.user_map import Points, user_map
-from elcrec.report import user_map as module
 
 
 def clusters(n_clusters: int, each: int, seed: int = 0) -> tuple[Tensor, np.ndarray]:

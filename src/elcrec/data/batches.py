@@ -94,7 +94,7 @@ def lay_out(item_BW: Tensor, length_B: Tensor, max_seq_len: int, padding: Paddin
     else:
         first_B, blocks = (_packed if packed else _by_width)(kept_B)
 
-    # One entry for each kept item: whose it is, which of his it is, and the token it becomes.
+    # One entry for each kept item: its row, its column, and the token it becomes.
     row_X = torch.repeat_interleave(torch.arange(n_rows, device=device), kept_B)
     column_X = torch.arange(row_X.numel(), device=device) - (kept_B.cumsum(0) - kept_B)[row_X]
     token_X = first_B[row_X] + column_X
@@ -185,7 +185,7 @@ def shuffled(user_M: Tensor, batch_size: int, generator: torch.Generator, most: 
 class NegativeSampler:
     """Uniform negatives that are none of the user's items, exactly and without rejection.
 
-    The r-th item a user does not have is ``r`` plus the number of his items at or below it; with his
+    The r-th item a user does not have is ``r`` plus the number of the user's items at or below it; with those
     items sorted as s_0 < s_1 < ..., that number is the count of j with ``s_j - j <= r``: one binary search.
     """
 

@@ -1,7 +1,7 @@
 """A made-up company's log of any size, written in a stream: the shop of ``synthetic.py`` grown up.
 
 Every item stands on the shelf of one planted intent, and is bought by Zipf's law within it. A user has one intent at a
-time and changes his mind now and then; which intents people turn to drifts from one mix to another while the log
+time and changes their mind now and then; which intents people turn to drifts from one mix to another while the log
 runs. With probability ``difficulty`` a purchase ignores the user's intent and follows the crowd. Unlike in the small
 shop, a thing may be bought again.
 
@@ -27,11 +27,11 @@ from elcrec.storage import write_atomically
 ZIPF = 0.8
 """Exponent of popularity within an intent: the item of rank r is bought in proportion to ``r ** -ZIPF``."""
 CHANGES = 2.0
-"""How often a user changes his mind while the log runs, on average."""
+"""How often users change their mind while the log runs, on average."""
 ACTIVITY = 1.0
 """Spread of the users' activity: standard deviation of its logarithm."""
 SIZES = 0.5
-"""Spread of the intents' sizes, likewise; drawn anew for shelves, for users at the start and at the end."""
+"""Spread of the intents' sizes, likewise; drawn separately for shelves and for users at the start and at the end."""
 START, SPAN_MS = np.datetime64("2025-01-01T00:00", "ms"), 365 * 24 * 3600 * 1000
 PERIODS, ROWS_AT_ONCE = 100, 1 << 20
 SCHEMA = {"user_id": pl.Int64(), "item_id": pl.Int64(), "timestamp": pl.Datetime("ms")}

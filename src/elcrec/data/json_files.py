@@ -18,7 +18,7 @@ from elcrec.errors import DataError
 _LOOKED_AT = 1000
 _BLOCK, _HEAD = 1 << 24, 1 << 16
 _PYTHON = (
-    "a Python dictionary, no JSON: write it anew with json.dumps(ast.literal_eval(line)), or as CSV or Parquet with "
+    "a Python dictionary, no JSON: rewrite it with json.dumps(ast.literal_eval(line)), or as CSV or Parquet with "
     "the columns that count"
 )
 

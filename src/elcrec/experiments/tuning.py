@@ -22,6 +22,7 @@ from elcrec.errors import ElcrecError, RunError, SettingsError
 from elcrec.experiments.tuning_space import Range, Space, chosen_space, is_whole
 from elcrec.recommender import ELCRec, resolve_device
 from elcrec.runs.lock import locked
+from elcrec.runs.records import EpochRecord
 from elcrec.runs.run_files import package_version
 from elcrec.storage import make_folder, read_json, write_json, write_text
 from elcrec.training.checkpoint import Progress
@@ -205,7 +206,7 @@ class _Pruning(SilentReporter):
         self.trial = trial
         self.say = say
 
-    def epoch(self, record: dict[str, Any], progress: Progress) -> None:
+    def epoch(self, record: EpochRecord, progress: Progress) -> None:
         from optuna import TrialPruned
 
         self.trial.report(progress.best_value, record["epoch"])

@@ -147,7 +147,7 @@ class Scorer:
     def _two_stages(
         self, first_pass: BFloat16Table, histories: HistoryBatch, user_QD: Tensor, k: int, exclude_seen: bool
     ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-        """Blocks of histories, their items and scores; the few that bfloat16 cannot settle are scored in full."""
+        """Blocks of histories, their items and scores; the few that bfloat16 cannot decide are scored in full."""
         rows = max(LEAST_ROWS, min(SCORE_ROWS, len(user_QD)))
         buffer = torch.empty(rows, self.table_DV.shape[1], dtype=torch.bfloat16, device=user_QD.device)
         for at_B in histories.shortest_first(SCORE_ROWS):

@@ -51,7 +51,7 @@ class TopN:
     # ------------------------------------------------------------------ tables
 
     def recommend(self, histories: HistoryBatch, policy: RankingPolicy) -> pl.DataFrame:
-        """Lists for histories, as one table."""
+        """Recommendations for histories, as one table."""
         resolved = self.resolve(policy)
         frames = [self._table(block, resolved) for block in histories.blocks(USERS_AT_ONCE) if len(block)]
         if frames:

@@ -97,29 +97,29 @@ def _mistake(error: Exception) -> ElcrecError:
 
 
 class _Scorer:
-    """Makes lists for batches of users; loads the run once."""
+    """Makes recommendations for batches of users; loads the run once."""
 
-    def __init__(self, run: str, k: int, wishes: dict[str, Any]) -> None:
+    def __init__(self, run: str, k: int, policy: dict[str, Any]) -> None:
         from elcrec.recommender import ELCRec
 
-        self.model, self.k, self.wishes = ELCRec.load(run, "auto"), k, wishes
+        self.model, self.k, self.policy = ELCRec.load(run, "auto"), k, policy
 
     def __call__(self, batch: Any) -> Any:
         import polars as pl
 
         users = pl.Series(pl.from_arrow(batch.column("user_id")))
-        return self.model.recommend(users, self.k, **self.wishes).to_arrow()
+        return self.model.recommend(users, self.k, **self.policy).to_arrow()
 
 
-def recommend_on_ray(workers: int, run: str | Path, out: str | Path, k: int = 10, **wishes: Any) -> int:
-    """Lists for all users of a run, as Parquet files in a folder.
+def recommend_on_ray(workers: int, run: str | Path, out: str | Path, k: int = 10, **policy: Any) -> int:
+    """Recommendations for all users of a run, as Parquet files in a folder.
 
     Args:
         workers: How many score side by side; each loads the run.
         run: Run folder, on a disk that all workers see.
         out: A new folder, on such a disk; it appears when all is done.
         k: Items a user.
-        wishes: See :meth:`elcrec.ELCRec.recommend`.
+        policy: See :meth:`elcrec.ELCRec.recommend`.
 
     Returns:
         Rows written: the columns of :meth:`elcrec.ELCRec.recommend`.
@@ -144,7 +144,7 @@ def recommend_on_ray(workers: int, run: str | Path, out: str | Path, k: int = 10
             .repartition(max(workers, min(batches, 8 * workers)))
             .map_batches(
                 _Scorer,
-                fn_constructor_args=(str(run), k, wishes),
+                fn_constructor_args=(str(run), k, policy),
                 batch_format="pyarrow",
                 batch_size=ROWS_A_BATCH,
                 concurrency=workers,

@@ -20,7 +20,7 @@ def intent_quality(
 ) -> dict[str, Any]:
     """Measures of the intents, of k-means with as many clusters on the same embeddings, and of chance.
 
-    Chance is the learned intents dealt out anew among the users.
+    Chance is the learned intents shuffled among the users.
 
     Args:
         behaviour_QD: [Q, D], embeddings of histories.

@@ -24,7 +24,7 @@ def softmax(
     weight_NH: Tensor,
     products: torch.dtype | None = None,
 ) -> Tensor:
-    """Cross-entropy of the coming items over the whole catalogue.
+    """Cross-entropy of the target items over the whole catalogue.
 
     ``1/N sum_n [ logsumexp_v(h_n.e_v) - sum_h w_nh h_n.e_t(n,h) ]``. The first part and its gradients are computed
     together, ``CHUNK_ROWS`` rows at a time in one buffer: the N x V logits never exist.

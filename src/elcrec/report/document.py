@@ -12,6 +12,7 @@ import numpy.typing as npt
 import polars as pl
 
 from elcrec.intents.user_map import Points
+from elcrec.runs.records import EpochRecord
 from elcrec.runs.run_files import package_version
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def _model(model: ELCRec) -> dict[str, Any]:
     }
 
 
-def _curve(record: dict[str, Any]) -> dict[str, Any]:
+def _curve(record: EpochRecord) -> dict[str, Any]:
     intents = record["intents"]
     return {
         "epoch": record["epoch"],

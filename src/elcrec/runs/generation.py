@@ -134,7 +134,7 @@ def next_generation(folder: Path, keep: Collection[str] = ()) -> Iterator[Path]:
     Raises:
         RunError: The folder cannot be written.
     """
-    settle(folder)
+    finish_switch(folder)
     fresh = folder / NEW
     shutil.rmtree(fresh, ignore_errors=True)
     try:
@@ -153,10 +153,10 @@ def next_generation(folder: Path, keep: Collection[str] = ()) -> Iterator[Path]:
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
     sync(folder)
-    settle(folder)
+    finish_switch(folder)
 
 
-def settle(folder: Path) -> None:
+def finish_switch(folder: Path) -> None:
     """Put the files of a switch in their places, and remove what killed writers left; the lock must be held.
 
     Raises:
@@ -190,14 +190,14 @@ def put_in_place(folder: Path, fresh: Path) -> None:
     Raises:
         RunError: The folder cannot be written.
     """
-    settle(fresh)
-    settle(folder)
+    finish_switch(fresh)
+    finish_switch(folder)
     try:
         fresh.rename(folder / NEXT)
     except OSError as error:
         raise RunError(f"cannot write {folder}: {error.strerror or error}; what was there is kept") from error
     sync(folder)
-    settle(folder)
+    finish_switch(folder)
 
 
 def discard(folder: Path) -> None:

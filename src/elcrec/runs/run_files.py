@@ -16,6 +16,7 @@ from elcrec.data.catalogue import Catalogue
 from elcrec.data.interactions import Interactions
 from elcrec.data.vocabulary import Vocabulary
 from elcrec.intents.matching import NamedIntents
+from elcrec.runs.records import EpochRecord
 from elcrec.runs.manifest import MANIFEST
 from elcrec.storage import read_tensors, write_frame, write_json, write_tensors, write_text
 
@@ -93,7 +94,7 @@ class Results:
 
     weights: dict[str, Tensor]
     metrics: dict[str, Any]
-    history: list[dict[str, Any]]
+    history: list[EpochRecord]
     card: str
     names: dict[int, str]
 
@@ -109,7 +110,7 @@ class Results:
         write_text(folder / "README.md", self.card)
 
 
-def write_history(folder: Path, history: list[dict[str, Any]]) -> None:
+def write_history(folder: Path, history: list[EpochRecord]) -> None:
     """One line an epoch."""
     write_text(folder / "history.jsonl", "".join(json.dumps(record) + "\n" for record in history))
 

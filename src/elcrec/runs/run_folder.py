@@ -21,6 +21,7 @@ from elcrec.data.interactions import Interactions
 from elcrec.data.vocabulary import Vocabulary
 from elcrec.errors import RunError, RunWarning, SettingsError
 from elcrec.intents.matching import NamedIntents
+from elcrec.runs.records import EpochRecord
 from elcrec.runs.generation import (
     FILES,
     INDEX,
@@ -31,7 +32,7 @@ from elcrec.runs.generation import (
     next_generation,
     place,
     put_in_place,
-    settle,
+    finish_switch,
     stable,
 )
 from elcrec.runs.lock import locked
@@ -115,7 +116,7 @@ class RunFolder:
         try:
             with locked(self.path, wait):
                 for folder in (self, self.training):
-                    settle(folder.path)
+                    finish_switch(folder.path)
                 yield
         finally:
             for path in (self.training.path, *made):
@@ -192,7 +193,7 @@ class RunFolder:
         if not self.finished or self.weights_mark() != weights:
             raise RunError(f"{self.path} holds another model by now: load it again first")
 
-    def write_history(self, history: list[dict[str, Any]]) -> None:
+    def write_history(self, history: list[EpochRecord]) -> None:
         """One line an epoch, of a training that goes on."""
         write_history(self.path, history)
 
@@ -227,7 +228,7 @@ class RunFolder:
         manifest = manifest_of(self.path)
         if manifest is None:
             raise RunError(
-                f"{self.path} was begun by an older elcrec, or lost its {MANIFEST}: start anew (--overwrite)"
+                f"{self.path} was begun by an older elcrec, or lost its {MANIFEST}: start from scratch (--overwrite)"
             )
         begun = {name: entry for name, entry in manifest.files.items() if name in (*START, EARLIER)}
         check(self.path, Manifest(manifest.written, begun))
@@ -362,7 +363,7 @@ class RunFolder:
             raise RunError(f"{path} is damaged: it is no JSON object")
         return document
 
-    def history(self) -> list[dict[str, Any]]:
+    def history(self) -> list[EpochRecord]:
         """Records of the epochs; empty for imported weights.
 
         Raises:

@@ -67,7 +67,7 @@ def refine_centers(network: ELCRecNetwork, split: Split, settings: Settings) -> 
 
     In training they run after an encoder that moves, and see embeddings with dropout. Here they see what intents
     will be asked about: each user's newest history that stops short of the test item (the validation item is in,
-    as in the history that a test item is predicted from). Centres without users begin anew where behaviours are
+    as in the history that a test item is predicted from). Centres without users start again where behaviours are
     far from theirs. Nothing happens with the printed loss, without weight on the clusters, or where centres are
     found by k-means (``intent_learning`` ``em``). The scores of items do not depend on the centres.
     """

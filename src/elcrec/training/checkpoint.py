@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from elcrec.errors import RunError, decoding
+from elcrec.runs.records import EpochRecord
 from elcrec.storage import read_tensors, write_tensors
 from elcrec.training.optimizer import Optimizer
 
@@ -28,7 +29,7 @@ class Progress:
         seconds: Training time so far, interruptions left out.
     """
 
-    history: list[dict[str, Any]] = field(default_factory=list)
+    history: list[EpochRecord] = field(default_factory=list)
     best_epoch: int = 0
     best_value: float = -1.0
     seconds: float = 0.0
@@ -58,10 +59,10 @@ def read_checkpoint(path: Path) -> Checkpoint:
         RunError: The file is damaged.
     """
     tensors, state = read_tensors(path)
-    with decoding(lambda reason: RunError(f"{path} is damaged ({reason}): start anew with --overwrite")):
+    with decoding(lambda reason: RunError(f"{path} is damaged ({reason}): start from scratch with --overwrite")):
         whole = state["sha256"] == _hash(tensors, state["progress"])
     if not whole:
-        raise RunError(f"{path} is damaged: it is not what was written; start anew with --overwrite")
+        raise RunError(f"{path} is damaged: it is not what was written; start from scratch with --overwrite")
     return path, tensors, state["progress"]
 
 
@@ -85,7 +86,7 @@ def load_checkpoint(
         return best, Progress(**state)
     except (RuntimeError, TypeError, ValueError, KeyError) as error:
         reason = str(error).splitlines()[0]
-        raise RunError(f"{path} does not fit this run ({reason}): start anew with --overwrite") from error
+        raise RunError(f"{path} does not fit this run ({reason}): start from scratch with --overwrite") from error
 
 
 def _under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

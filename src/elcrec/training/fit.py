@@ -193,7 +193,7 @@ class _Training:
             RunError: They are others.
         """
         kept, items = work.earlier(), work.catalogue()
-        again = "go on without, or start anew with --overwrite"
+        again = "go on without, or start from scratch with --overwrite"
         given = dataset.catalogue
         if self.start.items is not None and not (items and given and items.frame.equals(given.frame)):
             raise RunError(f"{work.path} began with other items, or none (items, --items): {again}")

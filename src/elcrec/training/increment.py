@@ -1,4 +1,4 @@
-"""Training on from new events: a step as large as what is new."""
+"""Incremental training: a change of the weights as large as the share of new events."""
 
 from __future__ import annotations
 
@@ -55,6 +55,6 @@ def train_on(
         if validate(network, split, settings)[SELECT_ON] < value:
             network.load_state_dict(first)
             state.best_epoch = 0
-        elif settings.intent_learning == "em":  # centres found anew are in another order: there is no way between
+        elif settings.intent_learning == "em":  # k-means finds the centres in another order: no way in between
             start_centers(network, split, settings)
     return state

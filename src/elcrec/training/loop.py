@@ -20,6 +20,7 @@ from elcrec.evaluation.metrics import ranking_metrics
 from elcrec.evaluation.ranks import target_ranks
 from elcrec.intents.intent_health import IntentHealth, collapse_warning, effective_intents, intent_health
 from elcrec.model.network import ELCRecNetwork
+from elcrec.runs.records import EpochRecord
 from elcrec.training.centers import refine_centers, start_centers
 from elcrec.training.checkpoint import Progress, load_checkpoint, read_checkpoint, save_checkpoint
 from elcrec.training.distributed import Team
@@ -43,7 +44,7 @@ class Reporter(Protocol):
     def step(self, losses: dict[str, float] | None, effective: float | None) -> None:
         """A step is done; now and then mean losses and effective intents of the epoch so far, else None."""
 
-    def epoch(self, record: dict[str, Any], progress: Progress) -> None:
+    def epoch(self, record: EpochRecord, progress: Progress) -> None:
         """An epoch is done and safe on disk."""
 
     def end(self) -> None:
@@ -65,20 +66,21 @@ class PhaseTimer:
         self._last = now
 
 
+# reason: eight things that a caller may choose, all but three with defaults
 def train(
     network: ELCRecNetwork,
     split: Split,
     settings: Settings,
     reporter: Reporter,
     checkpoint: Path | None = None,
-    on_epoch: Callable[[list[dict[str, Any]]], None] | None = None,
+    on_epoch: Callable[[list[EpochRecord]], None] | None = None,
     team: Team = Team(),  # noqa: B008
     start: Progress | None = None,
 ) -> Progress:
     """Train to the epoch limit or until validation stops improving; the best weights end up in the network.
 
-    With a linear schedule the step size and the weight of all coming items but the next (where ``horizon`` is more
-    than 1) fall to 0 in a line over all epochs.
+    With a linear schedule the step size and the weight of all multi-step targets but the next item (where ``horizon``
+    is more than 1) fall to 0 linearly over all epochs.
 
     Everything random in an epoch follows from the seed and the epoch's number, so a training that goes on
     from a checkpoint ends where an uninterrupted one does.
@@ -104,52 +106,25 @@ def train(
         TrainingError: A loss or a weight is not finite; checkpoint and history stay those of the epoch before.
         RunError: The checkpoint cannot be read or written.
     """
-    prepare(network, split, settings)
-    team.broadcast(network.state_dict().values())
-    optimizer = Optimizer(network, settings, team)
-    objective, source = Objective(settings), StepSource(split, settings, network.n_items, team)
+    loop = _Loop(network, split, settings, reporter, team)
     resumes = checkpoint is not None and checkpoint.exists()
     left = team.broadcast_object(lambda: read_checkpoint(checkpoint) if checkpoint and resumes else None)
     if left is not None:
-        best, progress = load_checkpoint(left, network, optimizer)
+        best, progress = load_checkpoint(left, network, loop.optimizer)
     else:
         best, progress = weights_of(network), start or Progress()
         if start is not None:
             network.encoder.undo_propagation(settings.smoothing)
-    reporter.begin(settings, source.n_steps, progress)
+    reporter.begin(settings, loop.source.n_steps, progress)
     try:
         while not finished(settings, progress):
-            epoch = len(progress.history) + 1
-            timer = PhaseTimer()
-            with seeded(settings.seed, epoch, split.item_N.device, team.rank) as generator:
-                if _centers_are_due(settings, epoch) and (start is None or settings.intent_learning == "em"):
-                    start_centers(network, split, settings)
-                    team.broadcast([network.centers.weight.data])
-                    timer("start centers")
-                losses, intents = _run_epoch(
-                    network, objective, source, optimizer, generator, reporter, timer, progress, team
-                )
-            check_weights(network.state_dict().values(), epoch, settings)
-            with network.encoder.propagated():
-                valid = validate(network, split, settings, team)
-                better = valid[SELECT_ON] > progress.best_value
-                best = weights_of(network) if better else best
-            timer("evaluate")
-            record = {
-                "epoch": epoch,
-                "losses": losses,
-                "valid": valid,
-                "intents": intents,
-                "seconds": dict(timer.seconds),
-            }
-            progress.history.append(record)
-            progress.seconds += sum(timer.seconds.values())
-            if better:
-                progress.best_epoch, progress.best_value = epoch, valid[SELECT_ON]
+            record = loop.epoch(progress, fresh=start is None)
+            if progress.best_epoch == record["epoch"]:
+                best = loop.best
             if on_epoch is not None:
                 on_epoch(progress.history)
             if checkpoint is not None and team.is_main:
-                save_checkpoint(checkpoint, network, best, optimizer, progress)
+                save_checkpoint(checkpoint, network, best, loop.optimizer, progress)
             reporter.epoch(record, progress)
     finally:
         reporter.end()
@@ -161,6 +136,90 @@ def train(
     refine_centers(network, split, settings)
     team.broadcast([network.centers.weight.data])
     return progress
+
+
+class _Loop:
+    """What the epochs of a training share."""
+
+    def __init__(
+        self, network: ELCRecNetwork, split: Split, settings: Settings, reporter: Reporter, team: Team
+    ) -> None:
+        prepare(network, split, settings)
+        team.broadcast(network.state_dict().values())
+        self.network, self.split, self.settings, self.reporter, self.team = network, split, settings, reporter, team
+        self.optimizer = Optimizer(network, settings, team)
+        self.objective, self.source = Objective(settings), StepSource(split, settings, network.n_items, team)
+        self.best: dict[str, Tensor] = {}
+
+    def epoch(self, progress: Progress, fresh: bool) -> EpochRecord:
+        """One epoch and its validation, booked in the progress; :attr:`best` holds the weights where it was the best.
+
+        Args:
+            progress: So far.
+            fresh: Whether training began from fresh weights: then the centres begin after the warm-up.
+        """
+        network, settings, number, timer = self.network, self.settings, len(progress.history) + 1, PhaseTimer()
+        with seeded(settings.seed, number, self.split.item_N.device, self.team.rank) as generator:
+            if _centers_are_due(settings, number) and (fresh or settings.intent_learning == "em"):
+                start_centers(network, self.split, settings)
+                self.team.broadcast([network.centers.weight.data])
+                timer("start centers")
+            losses, intents = self._steps(generator, timer, number)
+        check_weights(network.state_dict().values(), number, settings)
+        with network.encoder.propagated():
+            valid = validate(network, self.split, settings, self.team)
+            if valid[SELECT_ON] > progress.best_value:
+                progress.best_epoch, progress.best_value = number, valid[SELECT_ON]
+                self.best = weights_of(network)
+        timer("evaluate")
+        seconds = dict(timer.seconds)
+        record: EpochRecord = {
+            "epoch": number,
+            "losses": losses,
+            "valid": valid,
+            "intents": intents,
+            "seconds": seconds,
+        }
+        progress.history.append(record)
+        progress.seconds += sum(seconds.values())
+        return record
+
+    def _steps(
+        self, generator: torch.Generator, timer: PhaseTimer, epoch: int
+    ) -> tuple[dict[str, float], IntentHealth]:
+        """All steps of an epoch: mean of each loss term, and the health of the intents of the training rows."""
+        network, settings, team = self.network, self.settings, self.team
+        network.train()
+        warming_up = epoch <= settings.warmup_epochs
+        device = self.source.learner_M.device
+        sums, terms_S = torch.zeros(len(Terms._fields), device=device), []
+        users_K = torch.zeros(network.centers.weight.shape[0], device=device)
+        closeness = torch.zeros(2, device=device)
+        for number, step in enumerate(self.source.epoch(generator), start=1):
+            timer("data")
+            passed = passed_share(settings, epoch - 1 + (number - 1) / self.source.n_steps)
+            terms, assigned = self.objective(network, step, users_K, timer, warming_up, passed)
+            self.optimizer.backward(terms.total)
+            timer("backward")
+            self.optimizer.step(1 - passed)
+            timer("step")
+            terms_S.append(torch.stack([term.detach() for term in terms]))
+            sums += terms_S[-1]
+            users_K += team.sum(torch.bincount(assigned.intent_B, minlength=users_K.numel()))
+            closeness += torch.stack([assigned.cosine_B.sum(), assigned.margin_B.sum()])
+            if number % 10 == 0:  # reading values waits for the device
+                means = _means(team.sum(sums.clone()), number)
+                check_losses(means, terms_S, epoch, settings, team)
+                self.reporter.step(means, effective_intents(users_K))
+            else:
+                self.reporter.step(None, None)
+        means = _means(team.sum(sums), self.source.n_steps)
+        check_losses(means, terms_S, epoch, settings, team)
+        cosine, margin = (team.sum(closeness) / users_K.sum()).tolist()
+        health: IntentHealth = {**intent_health(users_K, network.centers.weight), "cosine": cosine, "margin": margin}
+        if not warming_up:
+            health["warning"] = collapse_warning(health, len(users_K), int(users_K.sum()))
+        return means, health
 
 
 def prepare(network: ELCRecNetwork, split: Split, settings: Settings) -> None:
@@ -175,51 +234,6 @@ def _centers_are_due(settings: Settings, epoch: int) -> bool:
     """Once after the warm-up, or (``em``) before every epoch after it."""
     first = settings.warmup_epochs + 1
     return epoch == first or (settings.intent_learning == "em" and epoch > first)
-
-
-def _run_epoch(
-    network: ELCRecNetwork,
-    objective: Objective,
-    source: StepSource,
-    optimizer: Optimizer,
-    generator: torch.Generator,
-    reporter: Reporter,
-    timer: PhaseTimer,
-    progress: Progress,
-    team: Team,
-) -> tuple[dict[str, float], IntentHealth]:
-    network.train()
-    settings, done = objective.settings, len(progress.history)
-    warming_up = done < settings.warmup_epochs
-    device = source.learner_M.device
-    sums, terms_S = torch.zeros(len(Terms._fields), device=device), []
-    users_K = torch.zeros(network.centers.weight.shape[0], device=device)
-    closeness = torch.zeros(2, device=device)
-    for number, step in enumerate(source.epoch(generator), start=1):
-        timer("data")
-        passed = passed_share(settings, done + (number - 1) / source.n_steps)
-        terms, assigned = objective(network, step, users_K, timer, warming_up, passed)
-        optimizer.backward(terms.total)
-        timer("backward")
-        optimizer.step(1 - passed)
-        timer("step")
-        terms_S.append(torch.stack([term.detach() for term in terms]))
-        sums += terms_S[-1]
-        users_K += team.sum(torch.bincount(assigned.intent_B, minlength=users_K.numel()))
-        closeness += torch.stack([assigned.cosine_B.sum(), assigned.margin_B.sum()])
-        if number % 10 == 0:  # reading values waits for the device
-            means = _means(team.sum(sums.clone()), number)
-            check_losses(means, terms_S, done + 1, settings, team)
-            reporter.step(means, effective_intents(users_K))
-        else:
-            reporter.step(None, None)
-    means = _means(team.sum(sums), source.n_steps)
-    check_losses(means, terms_S, done + 1, settings, team)
-    cosine, margin = (team.sum(closeness) / users_K.sum()).tolist()
-    health: IntentHealth = {**intent_health(users_K, network.centers.weight), "cosine": cosine, "margin": margin}
-    if not warming_up:
-        health["warning"] = collapse_warning(health, len(users_K), int(users_K.sum()))
-    return means, health
 
 
 @torch.no_grad()

@@ -26,7 +26,7 @@ from elcrec.training.warm_start import extend_vocabulary
 
 
 def partial_fit(run: Run, data: Any, epochs: int, progress: bool | Reporter, format: str | None, items: Any) -> Run:
-    """Learn on from new events; see :meth:`elcrec.ELCRec.partial_fit`.
+    """Train on new events; see :meth:`elcrec.ELCRec.partial_fit`.
 
     Returns:
         The new run; the given one where nothing is new, with other metadata and a note in its metrics.
@@ -63,7 +63,11 @@ def partial_fit(run: Run, data: Any, epochs: int, progress: bool | Reporter, for
 def _continued(run: Run, intents: Intents, state: Progress, events: dict[str, int], share: float) -> Run:
     """The run after incremental training, judged."""
     before, now, done = run.fitted, intents.fitted, len(run.history)
-    history = [*run.history, *({**record, "epoch": done + record["epoch"]} for record in state.history)]
+    history = list(run.history)
+    for record in state.history:
+        later = record.copy()
+        later["epoch"] += done
+        history.append(later)
     metrics = {
         "best_epoch": done + state.best_epoch if state.best_epoch else run.metrics.get("best_epoch", 0),
         "epochs": len(history),

@@ -9,6 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 from rich.progress import Progress as Bar
 
 from elcrec.config import Settings
+from elcrec.runs.records import EpochRecord
 from elcrec.training.checkpoint import Progress
 
 
@@ -24,7 +25,7 @@ class SilentReporter:
     def step(self, losses: dict[str, float] | None, effective: float | None) -> None:
         """Nothing."""
 
-    def epoch(self, record: dict[str, Any], progress: Progress) -> None:
+    def epoch(self, record: EpochRecord, progress: Progress) -> None:
         """Nothing."""
 
     def end(self) -> None:
@@ -76,7 +77,7 @@ class TerminalReporter:
         if losses is not None:
             self._bar.update(self._task, now=f"{_losses(losses)} · {effective:.0f} effective intents")
 
-    def epoch(self, record: dict[str, Any], progress: Progress) -> None:
+    def epoch(self, record: EpochRecord, progress: Progress) -> None:
         """A line that stays."""
         self._bar.update(self._task, best=_best(progress))
         if record["epoch"] % self.every:

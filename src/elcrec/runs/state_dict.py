@@ -17,6 +17,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from elcrec.errors import RunError, decoding
+from elcrec.storage import read_tensors
+
 _DTYPES = {
     "torch FloatStorage": torch.float32,
     "torch DoubleStorage": torch.float64,
@@ -50,6 +53,24 @@ class _View(NamedTuple):
     offset: int
     size: tuple[int, ...]
     stride: tuple[int, ...]
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """A state dict from ``.safetensors``, or from a PyTorch file without running any code in it.
+
+    Raises:
+        RunError: Missing, damaged, unsafe, or not a state dict.
+    """
+    if not path.is_file():
+        raise RunError(f"no such file: {path}")
+    if path.suffix == ".safetensors":
+        return read_tensors(path)[0]
+    remedy = "save model.state_dict() and import that"
+    with decoding(
+        lambda reason: RunError(f"{path} is damaged or not a plain state dict ({reason}; safe loading only): {remedy}")
+    ):
+        weights = read_state_dict(path)
+    return {name.removeprefix("module."): value for name, value in weights.items()}
 
 
 def read_state_dict(path: Path) -> dict[str, Tensor]:

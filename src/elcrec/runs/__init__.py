@@ -1,0 +1,1 @@
+"""Run folders: models on disk, each one generation."""

@@ -1,0 +1,183 @@
+"""A trained model and the record of its training: what a run folder holds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from elcrec.config import Settings
+from elcrec.data.dataset import Dataset
+from elcrec.data.files import fingerprint
+from elcrec.errors import RunError
+from elcrec.fitted import FittedModel
+from elcrec.inference.index import ItemSearch
+from elcrec.intents.assignment import IntentAssigner
+from elcrec.intents.intents import Intents
+from elcrec.intents.matching import NamedIntents
+from elcrec.model.network import ELCRecNetwork
+from elcrec.runs.records import EpochRecord
+from elcrec.runs.model_card import model_card
+from elcrec.runs.run_files import Known, Results
+from elcrec.runs.run_folder import SHORT_WAIT, RunFolder
+
+
+@dataclass(frozen=True)
+class Run:
+    """A fitted model, the names of its intents, and how it was trained.
+
+    Attributes:
+        recipe: Name or path.
+        intents: Of the fitted model, with the names that people gave.
+        history: One record an epoch; see :func:`elcrec.training.loop.train`.
+        metrics: ``valid``, ``test``, ``best_epoch``, ``train_seconds``, ...
+        saved_as: Mark of the weights in the folder it was loaded from or saved to; None: in none.
+        index_path: Where an index of the items lies; None: nowhere.
+    """
+
+    recipe: str
+    intents: Intents
+    history: list[EpochRecord] = field(default_factory=list)
+    metrics: dict[str, Any] = field(default_factory=dict)
+    saved_as: str | None = None
+    index_path: Path | None = None
+
+    @property
+    def fitted(self) -> FittedModel:
+        """The model."""
+        return self.intents.fitted
+
+    def described(self, fitted: FittedModel) -> Run:
+        """The same with other item metadata."""
+        return replace(self, intents=Intents(IntentAssigner(fitted), self.intents.given_names))
+
+    def save(self, path: Path, overwrite: bool) -> Run:
+        """Write a run folder; one that is replaced stays until all of the new one is written.
+
+        Returns:
+            The run as it was saved.
+
+        Raises:
+            RunError: The folder holds another run or other files, is being written by another process, or cannot be
+                written.
+        """
+        folder = RunFolder(path)
+        known, results = known_of(self.recipe, self.fitted.settings, self.fitted.dataset), self.results()
+        if folder.started and not overwrite:
+            raise RunError(f"{folder.path} holds a run: choose another folder, or pass overwrite=True")
+        with folder.locked():
+            folder.write(known, results)
+            mark = folder.weights_mark()
+        kept = self.index_path is not None and self.index_path.exists()
+        return replace(self, saved_as=mark, index_path=self.index_path if kept else None)
+
+    def results(self) -> Results:
+        """What a folder keeps after training."""
+        weights = {name: value.detach() for name, value in self.fitted.network.state_dict().items()}
+        card = model_card(self.recipe, self.fitted.settings, self.fitted.log.summary(), self.metrics)
+        return Results(weights, self.metrics, self.history, card, self.intents.given_names)
+
+    def write_names(self, path: Path, changes: Mapping[int, str] | None = None) -> None:
+        """Keep names of intents with the folder that this run was loaded from or saved to.
+
+        Args:
+            path: The folder.
+            changes: Rename only these, on top of the names that are kept there by now; default: keep the names given
+                so far instead.
+
+        Raises:
+            RunError: The folder holds another run by now, or cannot be written.
+        """
+        folder, before = RunFolder(path), dict(self.intents.given_names)
+        folder.config()  # raises where there is no run
+        with folder.locked(SHORT_WAIT):
+            folder.refuse_other_weights(self.saved_as)
+            try:
+                if changes is not None:
+                    self.intents.given_names = folder.names()
+                    self.intents.rename(changes)
+                folder.write_names(self.intents.given_names)
+            except BaseException:
+                self.intents.given_names = before
+                raise
+
+    def read_names(self, path: Path) -> None:
+        """Take over the names that are kept in a folder, instead of the ones given so far."""
+        folder = RunFolder(path)
+        self.intents.given_names = folder.stable(folder.names)
+
+    def write_index(self, path: Path, search: ItemSearch) -> Path:
+        """Keep an index of the items in the folder that this run was loaded from or saved to.
+
+        Returns:
+            Where it lies.
+
+        Raises:
+            RunError: The folder holds another run by now, or cannot be written.
+        """
+        folder = RunFolder(path)
+        folder.config()  # raises where there is no run
+        with folder.locked(SHORT_WAIT):
+            folder.refuse_other_weights(self.saved_as)
+            folder.write_item_search(search.write)
+        return folder.item_search
+
+
+def read_run(folder: RunFolder, device: torch.device) -> Run:
+    """What a run folder holds.
+
+    Raises:
+        RunError: Missing, damaged, unfinished or from a newer version.
+    """
+    return folder.stable(lambda: _read(folder, device))
+
+
+def _read(folder: RunFolder, device: torch.device) -> Run:
+    document = folder.config()
+    folder.check()
+    settings: Settings = document["settings"]
+    weights, whole, items = folder.weights(), folder.interactions(), folder.vocabulary()
+    if document.get("n_items") != len(items):
+        raise RunError(f"{folder.path} is damaged: config.json and vocabulary.parquet differ in their items")
+    dataset = Dataset.of(whole, settings, device, folder.catalogue(), items, folder.learnt_from(whole))
+    network = network_of(weights, settings, len(items), str(folder.model)).to(device)
+    intents = Intents(IntentAssigner(FittedModel(settings, network, dataset)), folder.names())
+    index = folder.item_search if folder.item_search.exists() else None
+    return Run(
+        str(document.get("recipe")), intents, folder.history(), folder.metrics(), folder.weights_mark(), index
+    )
+
+
+def network_of(weights: dict[str, Tensor], settings: Settings, n_items: int, source: str) -> ELCRecNetwork:
+    """A network with given weights, in evaluation mode.
+
+    Raises:
+        RunError: They do not fit the settings, or are not numbers.
+    """
+    network = ELCRecNetwork(settings, n_items)
+    try:
+        network.load_state_dict(weights)
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())[:200]
+        raise RunError(f"{source} does not fit its settings: {reason}") from error
+    if not all(bool(torch.isfinite(value).all()) for value in weights.values()):
+        raise RunError(f"{source} is damaged: it holds values that are not numbers")
+    return network.eval()
+
+
+def known_of(recipe: str, settings: Settings, dataset: Dataset, earlier: NamedIntents | None = None) -> Known:
+    """What a folder keeps before training.
+
+    Args:
+        recipe: Name or path.
+        settings: Resolved.
+        dataset: What is learnt from.
+        earlier: Intents of an earlier model, whose names are to be carried over.
+    """
+    whole = dataset.whole_log
+    mark = fingerprint(whole.frame)
+    return Known(recipe, settings, whole, dataset.items, mark, dataset.catalogue, earlier)
