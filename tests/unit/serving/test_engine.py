@@ -10,11 +10,14 @@ import pytest
 
 from elcrec import ELCRec
 from elcrec.errors import RunError
+from elcrec.inference.lookup import Recommendations
+from elcrec.inference.policy import RankingPolicy
 from elcrec.runs.run_folder import RunFolder
-from elcrec.serving.contracts import Wishes
-from elcrec.serving.engine import Asked, Engine, Made, Snapshot, stamp_of
+from elcrec.serving.engine import Engine
 from elcrec.serving.metrics import Metrics
 from elcrec.serving.options import Options
+from elcrec.serving.pending import PendingRequest, recommend_batch
+from elcrec.serving.snapshot import Snapshot, stamp_of
 from elcrec.serving.store import open_store, shown
 from served import shop_run
 
@@ -49,21 +52,23 @@ def test_a_store_that_fails_concerns_only_who_needs_it(live: Path, monkeypatch: 
     async def ask() -> None:
         engine = engine_on(live)
         snapshot = engine.snapshot
-        plan = await snapshot.plan(Wishes(user_id="a"))
-        item = snapshot.model.item_numbers(snapshot.model.items.ids[:1])
+        policy = RankingPolicy()
+        resolved = await snapshot.resolve(policy)
+        item = snapshot.topn.item_numbers(snapshot.model.items.ids[:1])
 
         def fail(users: object) -> None:
             raise OSError("no store")
 
         monkeypatch.setattr(engine.store, "read", fail)
-        with_history, of_user = engine._answer(
+        with_history, of_user = recommend_batch(
             [
-                Asked(snapshot, plan, None, item, "popular", ()),
-                Asked(snapshot, plan, "a", None, "popular", ()),
-            ]
+                PendingRequest(snapshot, policy, resolved, None, item, "popular"),
+                PendingRequest(snapshot, policy, resolved, "a", None, "popular"),
+            ],
+            engine.store,
         )
-        assert isinstance(with_history, Made)
-        assert with_history.picked.items
+        assert isinstance(with_history, Recommendations)
+        assert with_history.items
         assert isinstance(of_user, OSError)
         engine.close()
 
@@ -156,10 +161,10 @@ def test_a_run_of_parts_that_do_not_belong_together_is_refused(live: Path) -> No
 def test_the_model_before_is_let_go(live: Path) -> None:
     async def ask() -> None:
         engine = engine_on(live)
-        before, study = weakref.ref(engine.snapshot.model), engine.snapshot.study
+        before, background = weakref.ref(engine.snapshot.model), engine.snapshot.background
         turn(live, "new")
         assert await engine.reload() is True
-        assert engine.snapshot.study is study, "another thread would keep another connection to the store"
+        assert engine.snapshot.background is background, "another thread would keep another connection to the store"
         assert before() is None
         engine.close()
 

@@ -13,8 +13,8 @@ import redis
 
 from elcrec import SettingsError
 from elcrec.data.clock import Clock
-from elcrec.serving.people import in_log_time
-from elcrec.serving.store import Event, Kept, Store, open_store
+from elcrec.serving.histories import in_log_time
+from elcrec.serving.store import Event, Store, UserRecord, open_store
 from redis_server import RedisServer
 
 
@@ -39,8 +39,8 @@ def test_events_are_kept_once_and_in_order(store: Store) -> None:
     assert store.write([event(2)]) == [False]
     assert store.write([]) == []
     [kept, nobody] = store.read(["u", "nobody"])
-    assert kept == Kept(False, (event(2, time=3), event(1, time=5), event(3, time=5)))
-    assert nobody == Kept(False, ())
+    assert kept == UserRecord(False, (event(2, time=3), event(1, time=5), event(3, time=5)))
+    assert nobody == UserRecord(False, ())
     assert store.read([]) == []
 
 
@@ -144,11 +144,11 @@ def test_the_forgotten_leave_nothing_behind(store: Store) -> None:
     store.write([event(1, "gone"), event(2, "stays"), event(3, "gone")])
     assert store.delete("gone") == 2
     assert store.delete("only in the log") == 0
-    assert store.read(["gone", "stays"]) == [Kept(True, ()), Kept(False, (event(2, "stays"),))]
-    assert store.gone(["gone", "stays", "only in the log"]) == [True, False, True]
+    assert store.read(["gone", "stays"]) == [UserRecord(True, ()), UserRecord(False, (event(2, "stays"),))]
+    assert store.forgotten(["gone", "stays", "only in the log"]) == [True, False, True]
     assert store.users("", 10) == ["stays"]
     assert store.write([event(1, "gone")]) == [True], "its event ids went, too"
-    assert store.read(["gone"])[0] == Kept(True, (event(1, "gone"),))
+    assert store.read(["gone"])[0] == UserRecord(True, (event(1, "gone"),))
 
 
 def test_users_are_found_by_how_they_begin(store: Store) -> None:
@@ -169,7 +169,7 @@ def test_ids_are_only_ever_text(store: Store, name: str) -> None:
     assert store.write([Event(name, name, name, 1.5)]) == [True]
     assert store.read([name])[0].events == (Event(name, name, name, 1.5),)
     assert store.delete(name) == 1
-    assert store.gone([name]) == [True]
+    assert store.forgotten([name]) == [True]
     store.check()
 
 

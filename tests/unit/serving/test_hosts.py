@@ -5,7 +5,7 @@ import pytest
 
 from elcrec.cli.serving import beside
 from elcrec.errors import SettingsError
-from elcrec.serving.hosts import Hosts, check_names, host_of, proxy_networks
+from elcrec.serving.middleware.hosts import Hosts, check_names, host_of, proxy_networks
 
 
 def refused(hosts: Hosts, host: str, method: str = "GET", **headers: str) -> int | None:

@@ -5,10 +5,10 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from elcrec.serving.guard import Guard, Rate
-from elcrec.serving.hosts import Hosts
-from elcrec.serving.keys import Keys
 from elcrec.serving.metrics import Metrics
+from elcrec.serving.middleware.hosts import Hosts
+from elcrec.serving.middleware.keys import Keys
+from elcrec.serving.middleware.requests import RateLimit, RequestMiddleware
 
 KEY = "a-key-of-twenty-chars"
 
@@ -18,7 +18,7 @@ async def fine(scope: Any, receive: Any, send: Any) -> None:
     await send({"type": "http.response.body", "body": b""})
 
 
-def asked(guard: Guard, times: int, path: str = "/v1/model", **headers: str) -> Counter[int]:
+def asked(guard: RequestMiddleware, times: int, path: str = "/v1/model", **headers: str) -> Counter[int]:
     statuses: Counter[int] = Counter()
 
     async def send(message: Any) -> None:
@@ -38,7 +38,7 @@ def asked(guard: Guard, times: int, path: str = "/v1/model", **headers: str) -> 
 def test_who_guesses_keys_is_slowed_down_and_who_has_one_is_not(tmp_path: Path) -> None:
     (tmp_path / "keys").write_text(KEY)
     keys = Keys(tmp_path / "keys")
-    guard = Guard(fine, keys, Hosts("127.0.0.1", (), keyless=False), Rate(2), Metrics())
+    guard = RequestMiddleware(fine, keys, Hosts("127.0.0.1", (), keyless=False), RateLimit(2), Metrics())
     guesses = asked(guard, 40, authorization="Bearer another-key-of-that-size")
     assert guesses[401] >= 4
     assert guesses[429] > 20

@@ -7,7 +7,7 @@ from typing import Any
 from uvicorn import Config
 from uvicorn.server import ServerState
 
-from elcrec.serving.edges import Edges, edges
+from elcrec.serving.middleware.connections import LimitedConnection, limited_connections
 from elcrec.serving.options import Options
 
 
@@ -34,12 +34,12 @@ class Transport:
         pass
 
 
-def connected(transport: Any) -> Edges:
+def connected(transport: Any) -> LimitedConnection:
     options = Options(Path("run"), "store", timeout=0.01)
     config = Config(app=lambda: None, lifespan="off", log_config=None, ws="none")
-    edge = edges(options)(config, ServerState(), {}, asyncio.get_running_loop())
+    edge = limited_connections(options)(config, ServerState(), {}, asyncio.get_running_loop())
     edge.connection_made(transport)
-    edge._settle()
+    edge._stop_deadline()
     return edge
 
 
@@ -69,5 +69,5 @@ def test_a_client_that_takes_all_is_watched_no_longer() -> None:
 
 
 def test_each_server_has_its_own_limits() -> None:
-    one, two = (edges(Options(Path("run"), "store", max_header=size)) for size in (1000, 2000))
+    one, two = (limited_connections(Options(Path("run"), "store", max_header=size)) for size in (1000, 2000))
     assert (one.options.max_header, two.options.max_header) == (1000, 2000)

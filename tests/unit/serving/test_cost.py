@@ -9,16 +9,18 @@ from typing import Any
 
 import pytest
 
-from elcrec.serving import engine as engines
-from elcrec.serving.contracts import Batch, Wishes
-from elcrec.serving.engine import Engine, Snapshot
-from elcrec.serving.guard import MOST_CALLERS, Rate
-from elcrec.serving.lists import answer, held
+from elcrec.serving import snapshot as snapshots
+from elcrec.serving.api.cost import SLOW, admitted, cost, refuse_if_too_costly
+from elcrec.serving.api.errors import ApiError, on_overload
+from elcrec.serving.api.recommend import respond
+from elcrec.serving.api.schemas.recommend import RecommendBatchRequest, RecommendRequest
+from elcrec.serving.engine import SLOW_BATCH_SIZE, Engine
 from elcrec.serving.metrics import Metrics
+from elcrec.serving.middleware.requests import MOST_CLIENTS, RateLimit
 from elcrec.serving.options import Options
-from elcrec.serving.price import SLOW, WAITING, Queue, afford, price
-from elcrec.serving.problems import Busy, Refused, on_busy
+from elcrec.serving.snapshot import Snapshot
 from elcrec.serving.store import open_store
+from elcrec.serving.work import WAITING, Overloaded, WorkQueue
 from served import shop_run
 
 
@@ -30,34 +32,34 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_price_grows_with_the_list_the_history_and_its_reasons() -> None:
-    assert price(Wishes(user_id="a"), 50) == 10 * 50
-    assert price(Wishes(user_id="a", k=20), 50) == 20 * 50
-    assert price(Wishes(history=["a"] * 7, k=3), 50) == 3 * 7
-    assert price(Wishes(history=["a"] * 900, k=3), 50) == 3 * 50
-    assert price(Wishes(history=[]), 50) == 10
-    assert price(Wishes(user_id="a", explain=True), 50) == SLOW * 10 * 50
-    assert price(Wishes(user_id="a", diversify=0.1), 50) == SLOW * 10 * 50
+    assert cost(RecommendRequest(user_id="a"), 50) == 10 * 50
+    assert cost(RecommendRequest(user_id="a", k=20), 50) == 20 * 50
+    assert cost(RecommendRequest(history=["a"] * 7, k=3), 50) == 3 * 7
+    assert cost(RecommendRequest(history=["a"] * 900, k=3), 50) == 3 * 50
+    assert cost(RecommendRequest(history=[]), 50) == 10
+    assert cost(RecommendRequest(user_id="a", explain=True), 50) == SLOW * 10 * 50
+    assert cost(RecommendRequest(user_id="a", diversify=0.1), 50) == SLOW * 10 * 50
 
 
 def test_the_largest_request_of_the_contract_is_within_the_default() -> None:
     options = Options(Path("run"), "store")
-    whole = Batch([Wishes(user_id="a", explain=True) for _ in range(256)])
-    afford(sum(price(one, 50) for one in whole.requests), options.max_work)
-    afford(price(Wishes(user_id="a", k=options.max_k, explain=True), 50), options.max_work)
+    whole = RecommendBatchRequest([RecommendRequest(user_id="a", explain=True) for _ in range(256)])
+    refuse_if_too_costly(sum(cost(one, 50) for one in whole.requests), options.max_work)
+    refuse_if_too_costly(cost(RecommendRequest(user_id="a", k=options.max_k, explain=True), 50), options.max_work)
 
 
 def test_what_costs_too_much_is_refused_with_the_limit_and_its_option() -> None:
-    with pytest.raises(Refused, match=r"costs 1,001 .* at most 1,000 .*--max-work") as refusal:
-        afford(1001, 1000)
+    with pytest.raises(ApiError, match=r"costs 1,001 .* at most 1,000 .*--max-work") as refusal:
+        refuse_if_too_costly(1001, 1000)
     assert refusal.value.status_code == 413
-    afford(1000, 1000)
+    refuse_if_too_costly(1000, 1000)
 
 
 def test_a_queue_holds_so_much_and_lets_go_of_it() -> None:
-    queue = Queue(10)
+    queue = WorkQueue(10)
     with queue.holding(6), queue.holding(4), queue.holding(0):
         assert queue.work == 10
-        with pytest.raises(Busy), queue.holding(1):
+        with pytest.raises(Overloaded), queue.holding(1):
             pass
         assert queue.work == 10
     with pytest.raises(RuntimeError), queue.holding(10):
@@ -66,7 +68,7 @@ def test_a_queue_holds_so_much_and_lets_go_of_it() -> None:
 
 
 def test_who_comes_at_a_busy_time_is_told_when_to_come_again() -> None:
-    answer = on_busy(None, Busy("too much is waiting"))  # type: ignore[arg-type]
+    answer = on_overload(None, Overloaded("too much is waiting"))  # type: ignore[arg-type]
     assert answer.status_code == 503
     assert answer.headers["retry-after"] == "1"
     assert answer.content.error == "too much is waiting"
@@ -79,16 +81,16 @@ class Blocked:
         options = Options(run, str(store), max_work=100_000)
         self.engine = Engine(options, Snapshot.load(options), open_store(options.store))
         self.release, self.begun = threading.Event(), threading.Event()
-        model = self.engine.snapshot.model
-        pick = model.pick
+        lookup = self.engine.snapshot.lookup
+        recommend = lookup.recommend
 
         def held_up(histories: Any, policy: Any) -> Any:
             if policy.explain:
                 self.begun.set()
                 assert self.release.wait(60)
-            return pick(histories, policy)
+            return recommend(histories, policy)
 
-        monkeypatch.setattr(model, "pick", held_up)
+        monkeypatch.setattr(lookup, "recommend", held_up)
 
 
 def test_a_plain_list_does_not_wait_for_reasons(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,14 +99,14 @@ def test_a_plain_list_does_not_wait_for_reasons(run: Path, tmp_path: Path, monke
     user = str(engine.snapshot.model.users.ids[0])
 
     async def ask() -> None:
-        slow = [asyncio.create_task(answer(engine, Wishes(user_id=user, explain=True))) for _ in range(9)]
+        slow = [asyncio.create_task(respond(engine, RecommendRequest(user_id=user, explain=True))) for _ in range(9)]
         await asyncio.to_thread(blocked.begun.wait, 60)
         for _ in range(3):
-            assert (await asyncio.wait_for(answer(engine, Wishes(user_id=user)), 60)).items
+            assert (await asyncio.wait_for(respond(engine, RecommendRequest(user_id=user)), 60)).items
         assert not any(one.done() for one in slow)
         blocked.release.set()
         assert all(one.items[0].reason for one in await asyncio.gather(*slow))
-        assert max(engine.slow_lists.sizes) <= engines.SLOW_AT_ONCE
+        assert max(engine.batch_sizes["slow-lists"]) <= SLOW_BATCH_SIZE
         engine.close()
 
     asyncio.run(ask())
@@ -113,53 +115,55 @@ def test_a_plain_list_does_not_wait_for_reasons(run: Path, tmp_path: Path, monke
 def test_too_much_that_waits_is_refused_and_does_not_bar_plain_lists(run: Path, tmp_path: Path) -> None:
     options = Options(run, str(tmp_path / "events.sqlite"), max_work=20_000)
     engine = Engine(options, Snapshot.load(options), open_store(options.store))
-    slow, plain = [Wishes(user_id="a", explain=True)], [Wishes(user_id="a")]
-    with held(engine, slow):
-        waiting = [held(engine, slow) for _ in range(WAITING)]
+    slow, plain = [RecommendRequest(user_id="a", explain=True)], [RecommendRequest(user_id="a")]
+    with admitted(engine, slow):
+        waiting = [admitted(engine, slow) for _ in range(WAITING)]
         for one in waiting:
             one.__enter__()
-        with pytest.raises(Busy), held(engine, slow):
+        with pytest.raises(Overloaded), admitted(engine, slow):
             pass
-        with held(engine, plain):
+        with admitted(engine, plain):
             pass
         for one in waiting:
             one.__exit__(None, None, None)
-    assert (engine.queue.work, engine.slow_queue.work) == (0, 0)
+    assert (engine.work.work, engine.slow_work.work) == (0, 0)
     engine.close()
 
 
 # ---------------------------------------------------------------------- what is remembered
 
 
-def dials(items: list[str]) -> Iterator[Wishes]:
-    """Wishes of which no two are alike."""
+def dials(items: list[str]) -> Iterator[RecommendRequest]:
+    """Requests of which no two have the same policy."""
     for number in range(400):
-        yield Wishes(user_id=f"u{number}", k=1 + number % 50, intents=[number % 8], strength=number / 400)
-        yield Wishes(user_id=f"u{number}", deny=items[: number % 100], attributes=["kind 1"], diversify=number / 400)
-        yield Wishes(history=items[number % 90 : number % 90 + 3], allow=items[number % 90 :], k=number + 1)
+        yield RecommendRequest(user_id=f"u{number}", k=1 + number % 50, intents=[number % 8], strength=number / 400)
+        yield RecommendRequest(
+            user_id=f"u{number}", deny=items[: number % 100], attributes=["kind 1"], diversify=number / 400
+        )
+        yield RecommendRequest(history=items[number % 90 : number % 90 + 3], allow=items[number % 90 :], k=number + 1)
 
 
-def test_plans_are_remembered_up_to_a_number_and_a_size(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_policies_are_remembered_up_to_a_number_and_a_size(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async def ask(snapshot: Snapshot) -> None:
-        for wishes in dials(snapshot.model.items.ids.to_list()):
-            await snapshot.plan(wishes)
+        for request in dials(snapshot.model.items.ids.to_list()):
+            await snapshot.resolve(request.policy())
 
     options = Options(run, "unused")
     snapshot = Snapshot.load(options)
     asyncio.run(ask(snapshot))
-    assert len(snapshot._plans) == engines.PLANS
-    assert {len(key) for key in snapshot._plans} == {16}
-    monkeypatch.setattr(engines, "PLAN_BYTES", 100)
+    assert len(snapshot._policies) == snapshots.POLICIES
+    assert {len(key) for key in snapshot._policies} == {16}
+    monkeypatch.setattr(snapshots, "POLICY_BYTES", 100)
     snapshot = Snapshot.load(options)
     asyncio.run(ask(snapshot))
-    assert len(snapshot._plans) == engines.AT_ONCE
+    assert len(snapshot._policies) == snapshots.LEAST_POLICIES
 
 
-def test_callers_are_remembered_up_to_a_number() -> None:
-    rate = Rate(1.0)
-    for number in range(3 * MOST_CALLERS):
+def test_clients_are_remembered_up_to_a_number() -> None:
+    rate = RateLimit(1.0)
+    for number in range(3 * MOST_CLIENTS):
         rate.allows(str(number).encode())
-    assert len(rate._left) == MOST_CALLERS
+    assert len(rate._left) == MOST_CLIENTS
 
 
 def test_metrics_have_as_many_lines_whatever_is_counted() -> None:

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from elcrec.errors import SettingsError
-from elcrec.serving.keys import Keys
+from elcrec.serving.middleware.keys import Keys
 
 FIRST, SECOND = "a-key-of-twenty-four-123", "another-key-of-our-own-4"
 
