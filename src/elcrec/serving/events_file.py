@@ -38,7 +38,7 @@ def events_kept_at(place: str, model: ELCRec) -> Exported:
         model: The model that was served.
 
     Raises:
-        SettingsError: The store cannot be read, or keeps times of another kind.
+        SettingsError: The store cannot be read, or holds times of another kind.
         DataError: There are no events.
     """
     remedy = "see that its server answers" if "://" in place else "restore a copy, or save what sqlite3 can .recover"
@@ -49,7 +49,7 @@ def events_kept_at(place: str, model: ELCRec) -> Exported:
     with closing(open_store(place)) as store, decoding(unreadable):
         try:
             every = list(store.everything())
-            if every:  # of an empty one, a server may have said what it will hold
+            if every:  # a server may have adopted an empty store already
                 store.adopt(model.lookup.clock.kind)
         except StoreError as error:
             raise unreadable(error) from error
@@ -57,7 +57,7 @@ def events_kept_at(place: str, model: ELCRec) -> Exported:
 
 
 def events_as_log(model: ELCRec, events: Iterable[Event]) -> Exported:
-    """Events as new rows of the log that a model learnt from.
+    """Events as new rows of the log that a model was trained on.
 
     Args:
         model: The model that was served; its log has the types of ids and times.
@@ -73,15 +73,15 @@ def events_as_log(model: ELCRec, events: Iterable[Event]) -> Exported:
     placed = in_log_time(model.lookup.clock, fitting)
     if not placed:
         raise DataError("the store holds no events: nothing is new")
-    kept = [event for event, _ in placed]
-    columns = [_ids("user_id", [event.user_id for event in kept], users)]
-    columns.append(_ids("item_id", [event.item_id for event in kept], items))
+    stored = [event for event, _ in placed]
+    columns = [_ids("user_id", [event.user_id for event in stored], users)]
+    columns.append(_ids("item_id", [event.item_id for event in stored], items))
     if "timestamp" in log:
         whole = pl.Int64 if model.lookup.clock.whole else pl.Float64
         times = pl.Series("timestamp", [time for _, time in placed], dtype=whole)
         columns.append(times.cast(log["timestamp"]))
-    columns.append(pl.Series(ID, [event.event_id for event in kept], dtype=pl.String))
-    return Exported(pl.DataFrame(columns), len(every) - len(kept))
+    columns.append(pl.Series(ID, [event.event_id for event in stored], dtype=pl.String))
+    return Exported(pl.DataFrame(columns), len(every) - len(stored))
 
 
 def _ids(name: str, ids: list[str], kind: pl.DataType) -> pl.Series:

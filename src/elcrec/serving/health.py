@@ -23,7 +23,7 @@ class StoreHealth:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="elcrec-health")
 
     async def fault(self) -> str | None:
-        """Why events cannot be kept (read-only: read); None where they can."""
+        """Why events cannot be stored (read-only: read); None where they can."""
         if self._trying is None or self._trying.done():
             self._trying = asyncio.ensure_future(self._tried())
         return await asyncio.shield(self._trying)

@@ -34,7 +34,7 @@ def user_history(lookup: Lookup, user: str, record: UserRecord) -> UserHistory:
     """The history of a user: the log's, unless the user was deleted, and the events stored since.
 
     Stored events that the log holds, too, are left out, and those of items that the model does not know. The rest
-    stands where a log that has learnt from it will hold it (:meth:`elcrec.data.interactions.Interactions.joined`):
+    stands where a log that is joined with it will hold it (:meth:`elcrec.data.interactions.Interactions.joined`):
     in order of time, after events of the log with the same time; at the end of a log without times.
     """
     log = None if record.forgotten else lookup.history_of(user)
@@ -81,5 +81,5 @@ def in_log_time(clock: Clock, events: Iterable[Event]) -> list[tuple[Event, Time
 
     An event that elcrec 0.1 stored at a time that such a log cannot hold is left out.
     """
-    told = [(event, clock.time_of(event.time)) for event in events]
-    return sorted(((event, time) for event, time in told if time is not None), key=lambda one: one[1])
+    timed = [(event, clock.time_of(event.time)) for event in events]
+    return sorted(((event, time) for event, time in timed if time is not None), key=lambda one: one[1])

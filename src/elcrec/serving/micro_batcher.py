@@ -75,7 +75,7 @@ class MicroBatcher(Generic[Job, Result]):
 
 def _resolve(futures: list[asyncio.Future[Result]], results: Sequence[Result | Exception]) -> None:
     for future, result in zip(futures, results, strict=True):
-        if future.done():  # the client has gone
+        if future.done():  # the client has disconnected
             continue
         if isinstance(result, Exception):
             future.set_exception(result)

@@ -44,7 +44,7 @@ class Stamp(NamedTuple):
 
     Attributes:
         model: Of the files that a model consists of.
-        names: Of the names that people gave to intents.
+        names: Of the file with given names of intents.
     """
 
     model: tuple[tuple[int, int, int], ...]

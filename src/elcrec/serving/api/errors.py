@@ -58,11 +58,11 @@ def refuse_unknown_parameters(request: ASGIConnection[Any, Any, Any, Any], handl
         ApiError: The endpoint does not have the parameter, or it is given twice.
     """
     known = set(handler.parsed_fn_signature.parameters) - {"request", "data", *request.path_params}
-    asked = [name for name, _ in request.query_params.multi_items()]
-    for name in asked:
+    given = [name for name, _ in request.query_params.multi_items()]
+    for name in given:
         if name not in known:
             raise ApiError(400, f"unknown parameter {name[:80]!r}: /openapi/openapi.json lists those of each endpoint")
-        if asked.count(name) > 1:
+        if given.count(name) > 1:
             raise ApiError(400, f"{name} is given more than once")
 
 

@@ -60,5 +60,5 @@ def _id(name: str, given: str | int, kind: pl.DataType, words: bool) -> str:
 
 
 def _digest(user: str, item: str, time: Time) -> str:
-    told = json.dumps([user, item, time]).encode()
-    return hashlib.blake2b(told, digest_size=16, person=b"elcrec event").hexdigest()
+    identity = json.dumps([user, item, time]).encode()
+    return hashlib.blake2b(identity, digest_size=16, person=b"elcrec event").hexdigest()

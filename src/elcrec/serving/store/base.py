@@ -1,4 +1,4 @@
-"""What every event store does: it keeps the events sent to the server and the users who were deleted."""
+"""The interface of event stores: events sent to the server, and users who were deleted."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Event(NamedTuple):
     """An interaction of a user with an item.
 
     Attributes:
-        event_id: Tells it from all others: the same event sent twice is kept once.
+        event_id: Tells it from all others: the same event sent twice is stored once.
         user_id: As text.
         item_id: As text.
         time: Nanoseconds since 1970, or a plain number where the log has such times: a stored time of
@@ -98,7 +98,7 @@ def failing_as_store_error(*kinds: type[Exception]) -> Iterator[None]:
 
 
 def shown(url: str) -> str:
-    """A store's address without its password, for people and logs."""
+    """A store's address without its password, for messages and logs."""
     return re.sub(r"(?<=://)([^/@]*):[^/@]*@", r"\1:…@", url)
 
 

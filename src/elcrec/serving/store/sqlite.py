@@ -86,7 +86,7 @@ class SqliteStore:
 
     @property
     def _connection(self) -> sqlite3.Connection:
-        """This thread's own; none where what it writes would be in a file that nobody opens again."""
+        """This thread's own connection; refused where the file was removed or replaced: its events would be lost."""
         if self._file is not None and self._file != self._there:
             raise sqlite3.OperationalError(f"{self._path} was removed or replaced while in use: restart the server")
         connection: sqlite3.Connection | None = getattr(self._mine, "connection", None)
@@ -146,7 +146,7 @@ class SqliteStore:
         statement = "SELECT event_id, user_id, item_id, time FROM event WHERE user_id = ? ORDER BY number DESC LIMIT ?"
         rows = [self._connection.execute(statement, (user, MOST_EVENTS)).fetchall() for user in users]
         events = [in_order([Event(*row) for row in reversed(found)]) for found in rows]
-        return [UserRecord(gone, its) for gone, its in zip(self.forgotten(users), events, strict=True)]
+        return [UserRecord(forgotten, its) for forgotten, its in zip(self.forgotten(users), events, strict=True)]
 
     @failing_as_store_error(sqlite3.Error)
     def forgotten(self, users: Sequence[str]) -> list[bool]:
