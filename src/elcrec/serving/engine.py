@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING
 
 from elcrec.errors import RunError, SettingsError, StoreError
@@ -39,12 +40,13 @@ class Engine:
     def __init__(self, options: Options, snapshot: Snapshot, store: Store) -> None:
         """Start the threads."""
         self.options, self.snapshot, self.store = options, snapshot, store
+        batch = partial(recommend_batch, store=store)
         self._fast: MicroBatcher[PendingRequest, Recommendations]
-        self._fast = MicroBatcher("elcrec-recommend", self._recommend_batch, BATCH_SIZE)
+        self._fast = MicroBatcher("elcrec-recommend", batch, BATCH_SIZE)
         # Slow requests wait for each other, not fast ones for them; their batches are small, so that a fast request
         # competes with few of them.
         self._slow: MicroBatcher[PendingRequest, Recommendations]
-        self._slow = MicroBatcher("elcrec-recommend-slow", self._recommend_batch, SLOW_BATCH_SIZE)
+        self._slow = MicroBatcher("elcrec-recommend-slow", batch, SLOW_BATCH_SIZE)
         self._commits: MicroBatcher[Sequence[Event], list[bool]]
         self._commits = MicroBatcher("elcrec-store", self._commit, COMMIT_SIZE)
         self.work, self.slow_work = WorkQueue(WAITING * options.max_work), WorkQueue(WAITING * options.max_work)
@@ -84,9 +86,6 @@ class Engine:
             ElcrecError: See :class:`elcrec.serving.store.Store`.
         """
         return await self._commits.answer(events)
-
-    def _recommend_batch(self, batch: list[PendingRequest]) -> list[Recommendations | Exception]:
-        return recommend_batch(batch, self.store)
 
     def _commit(self, waiting: list[Sequence[Event]]) -> list[list[bool] | Exception]:
         """Store the events of many requests in one transaction."""

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from elcrec import ELCRec
-from elcrec.errors import RunError
+from elcrec.errors import RunError, StoreError
 from elcrec.inference.lookup import Recommendations
 from elcrec.inference.policy import RankingPolicy
 from elcrec.runs.run_folder import RunFolder
@@ -70,6 +70,24 @@ def test_a_store_that_fails_concerns_only_who_needs_it(live: Path, monkeypatch: 
         assert isinstance(with_history, Recommendations)
         assert with_history.items
         assert isinstance(of_user, OSError)
+        engine.close()
+
+    asyncio.run(ask())
+
+
+def test_a_store_that_fails_at_a_reload_is_no_damaged_run(live: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def ask() -> None:
+        engine = engine_on(live)
+        before = engine.snapshot
+
+        def fail(kind: object) -> None:
+            raise StoreError("disk I/O error")
+
+        turn(live, "new")
+        monkeypatch.setattr(engine.store, "adopt", fail)
+        with pytest.raises(RunError, match=r"^disk I/O error$"):
+            await engine.reload()
+        assert engine.snapshot is before
         engine.close()
 
     asyncio.run(ask())

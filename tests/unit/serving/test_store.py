@@ -13,6 +13,7 @@ import redis
 
 from elcrec import SettingsError
 from elcrec.data.clock import Clock
+from elcrec.errors import StoreError
 from elcrec.serving.histories import in_log_time
 from elcrec.serving.store import Event, Store, UserRecord, open_store
 from redis_server import RedisServer
@@ -210,5 +211,7 @@ def test_an_unreachable_redis_says_so(tmp_path: Path) -> None:
     with RedisServer(tmp_path) as server:
         store = open_store(server.url)
         server.kill()
-        with pytest.raises(Exception, match="onnect"):
+        with pytest.raises(StoreError, match="onnect"):
             store.check()
+        with pytest.raises(StoreError):
+            next(store.everything())

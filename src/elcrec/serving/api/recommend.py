@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from litestar import post
 from msgspec import UNSET
 
 from elcrec.errors import ElcrecError, StoreError
-from elcrec.serving.api.cost import admitted
 from elcrec.serving.api.errors import ERROR_RESPONSES, ApiError
 from elcrec.serving.api.parameters import HttpRequest, engine_of
 from elcrec.serving.api.schemas.recommend import (
@@ -26,7 +27,7 @@ from elcrec.serving.engine import BATCH_SIZE, SLOW_BATCH_SIZE, Engine
 from elcrec.serving.options import Options
 from elcrec.serving.pending import PendingRequest
 from elcrec.serving.snapshot import Snapshot
-from elcrec.serving.work import is_slow
+from elcrec.serving.work import SLOW, cost, is_slow
 
 if TYPE_CHECKING:
     from elcrec.inference.lookup import Recommendations
@@ -84,6 +85,43 @@ def fault_of(request: RecommendRequest, options: Options) -> str | None:
         if given is not None and len(given) > most:
             return f"{name} holds {len(given):,} entries: this server takes at most {most:,} (--max-history)"
     return None
+
+
+@contextmanager
+def admitted(engine: Engine, requests: Sequence[RecommendRequest]) -> Iterator[None]:
+    """Count the work of requests while they are answered.
+
+    Raises:
+        ApiError: They cost more than this server spends on one HTTP request.
+        Overloaded: Too much work waits already.
+    """
+    length = engine.snapshot.lookup.fitted.settings.max_seq_len
+    costs = {False: 0, True: 0}
+    for request in requests:
+        costs[is_slow(request.explain, request.diversify)] += cost_of(request, length)
+    refuse_if_too_costly(sum(costs.values()), engine.options.max_work)
+    with engine.work.holding(costs[False]), engine.slow_work.holding(costs[True]):
+        yield
+
+
+def cost_of(request: RecommendRequest, max_seq_len: int) -> int:
+    """What a request costs; a user's history is taken to have ``max_seq_len`` events, the most that the model reads."""
+    events = max_seq_len if request.history is None else min(len(request.history), max_seq_len)
+    return cost(request.k, events, is_slow(request.explain, request.diversify))
+
+
+def refuse_if_too_costly(total: int, most: int) -> None:
+    """Raise where a request costs more than this server spends on one.
+
+    Raises:
+        ApiError: It does.
+    """
+    if total > most:
+        raise ApiError(
+            413,
+            f"this request costs {total:,} (k x events, {SLOW} times that with explain or diversify, summed over a "
+            f"batch): this server spends at most {most:,} on one (--max-work); ask for less at once",
+        )
 
 
 async def respond(engine: Engine, request: RecommendRequest) -> RecommendResponse:

@@ -10,9 +10,8 @@ from typing import Any
 import pytest
 
 from elcrec.serving import snapshot as snapshots
-from elcrec.serving.api.cost import SLOW, admitted, cost, refuse_if_too_costly
 from elcrec.serving.api.errors import ApiError, on_overload
-from elcrec.serving.api.recommend import respond
+from elcrec.serving.api.recommend import admitted, cost_of, refuse_if_too_costly, respond
 from elcrec.serving.api.schemas.recommend import RecommendBatchRequest, RecommendRequest
 from elcrec.serving.engine import SLOW_BATCH_SIZE, Engine
 from elcrec.serving.metrics import Metrics
@@ -20,7 +19,7 @@ from elcrec.serving.middleware.requests import MOST_CLIENTS, RateLimit
 from elcrec.serving.options import Options
 from elcrec.serving.snapshot import Snapshot
 from elcrec.serving.store import open_store
-from elcrec.serving.work import WAITING, Overloaded, WorkQueue
+from elcrec.serving.work import SLOW, WAITING, Overloaded, WorkQueue
 from served import shop_run
 
 
@@ -32,20 +31,20 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_price_grows_with_the_list_the_history_and_its_reasons() -> None:
-    assert cost(RecommendRequest(user_id="a"), 50) == 10 * 50
-    assert cost(RecommendRequest(user_id="a", k=20), 50) == 20 * 50
-    assert cost(RecommendRequest(history=["a"] * 7, k=3), 50) == 3 * 7
-    assert cost(RecommendRequest(history=["a"] * 900, k=3), 50) == 3 * 50
-    assert cost(RecommendRequest(history=[]), 50) == 10
-    assert cost(RecommendRequest(user_id="a", explain=True), 50) == SLOW * 10 * 50
-    assert cost(RecommendRequest(user_id="a", diversify=0.1), 50) == SLOW * 10 * 50
+    assert cost_of(RecommendRequest(user_id="a"), 50) == 10 * 50
+    assert cost_of(RecommendRequest(user_id="a", k=20), 50) == 20 * 50
+    assert cost_of(RecommendRequest(history=["a"] * 7, k=3), 50) == 3 * 7
+    assert cost_of(RecommendRequest(history=["a"] * 900, k=3), 50) == 3 * 50
+    assert cost_of(RecommendRequest(history=[]), 50) == 10
+    assert cost_of(RecommendRequest(user_id="a", explain=True), 50) == SLOW * 10 * 50
+    assert cost_of(RecommendRequest(user_id="a", diversify=0.1), 50) == SLOW * 10 * 50
 
 
 def test_the_largest_request_of_the_contract_is_within_the_default() -> None:
     options = Options(Path("run"), "store")
     whole = RecommendBatchRequest([RecommendRequest(user_id="a", explain=True) for _ in range(256)])
-    refuse_if_too_costly(sum(cost(one, 50) for one in whole.requests), options.max_work)
-    refuse_if_too_costly(cost(RecommendRequest(user_id="a", k=options.max_k, explain=True), 50), options.max_work)
+    refuse_if_too_costly(sum(cost_of(one, 50) for one in whole.requests), options.max_work)
+    refuse_if_too_costly(cost_of(RecommendRequest(user_id="a", k=options.max_k, explain=True), 50), options.max_work)
 
 
 def test_what_costs_too_much_is_refused_with_the_limit_and_its_option() -> None:
