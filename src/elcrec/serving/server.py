@@ -58,7 +58,7 @@ def serve(options: Options, listening: Callable[[str], None]) -> None:
         LOG.warning("anybody who reaches this port may read and write: use --api-key-file")
     with bound:
         if options.workers == 1:
-            _one(options, bound, lambda: listening(address))
+            _serve_here(options, bound, lambda: listening(address))
         else:
             listening(address)
             with tempfile.TemporaryDirectory(prefix="elcrec-metrics-") as folder:
@@ -77,7 +77,7 @@ def _bind(options: Options) -> socket.socket:
     return bound
 
 
-def _one(
+def _serve_here(
     options: Options,
     bound: socket.socket,
     loaded: Callable[[], None],
@@ -120,7 +120,7 @@ def _worker(options: Options, bound: socket.socket, shared_metrics: Path, served
     sighup.block()
     try:
         # The parent passes it on to all workers; for one that has loaded the run already, nothing changes.
-        _one(options, bound, served.set, lambda: os.kill(os.getppid(), signal.SIGHUP), shared_metrics)
+        _serve_here(options, bound, served.set, lambda: os.kill(os.getppid(), signal.SIGHUP), shared_metrics)
     except ElcrecError as error:
         LOG.error("cannot serve", extra={"fields": {"error": str(error)}})
         sys.exit(CALLERS_MISTAKE)

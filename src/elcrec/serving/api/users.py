@@ -95,9 +95,9 @@ def intent_mix(
     top = model.history_intents([ids], top=min(MIX, model.settings.n_intents))
     shown = min(limit, MOST_TIMELINE_EVENTS, len(ids))
     # Enough before the first shown for its intent to be that of the whole history.
-    tail = ids[-(shown + model.settings.max_seq_len) :]
-    grown = model.intent_timeline(history=tail).tail(shown)
-    grown = grown.with_columns(position=pl.Series(range(len(ids) - shown + 1, len(ids) + 1), dtype=pl.Int64))
+    context = ids[-(shown + model.settings.max_seq_len) :]
+    timeline = model.intent_timeline(history=context).tail(shown)
+    timeline = timeline.with_columns(position=pl.Series(range(len(ids) - shown + 1, len(ids) + 1), dtype=pl.Int64))
     return IntentMix(
         user,
         [IntentWeight(row["intent"], names[row["intent"]], row["weight"], row["similarity"]) for row in top.to_dicts()],
@@ -112,7 +112,7 @@ def intent_mix(
                 row["weight"],
                 row["pull"],
             )
-            for row, when in zip(grown.to_dicts(), times[-shown:], strict=True)
+            for row, when in zip(timeline.to_dicts(), times[-shown:], strict=True)
         ],
     )
 
@@ -140,11 +140,7 @@ async def delete_user(request: HttpRequest, user_id: str) -> DeletedUser:
 
 
 @get("/users", responses=ERROR_RESPONSES, summary="Find users")
-async def find_users(
-    request: HttpRequest,
-    q: SearchText = "",
-    limit: Limit = 10,
-) -> FoundUsers:
+async def find_users(request: HttpRequest, q: SearchText = "", limit: Limit = 10) -> FoundUsers:
     """Users whose id begins with a text."""
     engine = engine_of(request)
     snapshot = engine.snapshot
