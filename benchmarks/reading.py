@@ -75,8 +75,9 @@ def reading(path: Path, source: Path) -> dict[str, Any]:
     return json.loads(found.stdout)
 
 
-def compared(kind: str, against: Path, runs: int) -> dict[str, Any]:
-    ending, rows, write = KINDS[kind]
+def compared(kind: str, against: Path, runs: int, rows: int | None) -> dict[str, Any]:
+    ending, usual, write = KINDS[kind]
+    rows = rows or usual
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"log.{ending}"
         write(events(rows), path)
@@ -106,6 +107,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--against", type=Path, required=True, help="folder `src` of the other checkout")
     parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--rows", type=int, help="default: 5 million of CSV, 1 million of JSON, 100 million of Parquet")
     parser.add_argument("--only", choices=KINDS, nargs="+", default=list(KINDS))
     arguments = parser.parse_args()
     other = subprocess.run(
@@ -113,9 +115,10 @@ def main() -> None:
     ).stdout.strip()
     make_folder(HERE / "results" / "reading")
     for kind in arguments.only:
-        command = f"python benchmarks/reading.py --against OTHER/src --runs {arguments.runs} --only {kind}"
+        rows = f" --rows {arguments.rows}" if arguments.rows else ""
+        command = f"python benchmarks/reading.py --against OTHER/src --runs {arguments.runs} --only {kind}{rows}"
         document = {"suite": "reading", "kind": kind, "command": command, "that_commit": other}
-        measured = compared(kind, arguments.against, arguments.runs)
+        measured = compared(kind, arguments.against, arguments.runs, arguments.rows)
         write_json(HERE / "results" / "reading" / f"{kind}.json", {**document, **measured, **provenance()})
 
 

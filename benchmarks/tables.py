@@ -1,7 +1,7 @@
-"""Renew docs/results.md, and the table in the README, from the JSON files under benchmarks/results/.
+"""Renew the pages of results under docs/, and the table in the README, from the JSON files under benchmarks/results/.
 
 python benchmarks/tables.py          # write
-python benchmarks/tables.py --check  # exit 1 if the page is out of date
+python benchmarks/tables.py --check  # exit 1 if a page is out of date
 """
 
 import json
@@ -26,72 +26,82 @@ PUBLISHED = tomllib.loads((Path(__file__).parent / "published.toml").read_text()
 # Of the figures in the file; BESIDE_METRICS are shown.
 PUBLISHED_METRICS = ("hit_rate@5", "ndcg@5", "hit_rate@20", "ndcg@20")
 PAGE = Path(__file__).parent.parent / "docs" / "results.md"
+ARCHIVE_PAGE = PAGE.with_name("results-archive.md")
 README = PAGE.parent.parent / "README.md"
+# Published methods that the README shows; the page has all.
+README_METHODS = ("ELCRec", "BSARec", "WEARec", "TV-Rec")
 README_TABLE = ("<!-- results -->\n", "<!-- /results -->\n")
 MADE = (
     "Made by `python benchmarks/tables.py` from `benchmarks/results/`; do not edit. `-dirty` after a commit: the clone "
     "held changes that were not committed yet."
 )
+START = "What follows from these tables: [conclusions](conclusions.md). Superseded runs: [archive](results-archive.md)."
 BESIDE = (
-    "Same files, same protocol (leave one out, whole catalogue, seen items not ranked). Ours: chosen on validation, "
-    "mean ± sd over the seeds in brackets. Published: as printed, mostly single seeds, some chosen on test "
-    "(`benchmarks/published.toml`)."
+    "Same files and [protocol](evaluation.md): leave-one-out, full catalogue, seen items masked. `default`: selected "
+    "on validation, mean ± standard deviation over the seeds in brackets. Published: as printed, mostly single seeds, "
+    "some selected on test (`benchmarks/published.toml`)."
+)
+ARCHIVED = (
+    "Suites that were run with earlier versions of `default`, and short runs made for one question. They are kept "
+    "because decisions refer to them, and are not run again. Current results: [tables](results.md)."
 )
 # Results that other pages name: docs/demo.md and docs/fidelity.md.
 ELSEWHERE = ("demo", "published")
 INTRO = {
-    "intents": "What the intents of `default` are worth (trainings before those of `accuracy`), on the histories "
-    "before the test items: agreement with the next item's main attribute (adjusted mutual information, and lift "
-    "over the prior) of learned intents / k-means with as many clusters on the same embeddings, 5 restarts / chance; "
-    "and the share of an intent's 50 most typical items in the top 10 of users steered toward it. "
+    "intents": "Quality of the intents of `default` (trainings before those of `accuracy`), measured on the histories "
+    "before the test items. Agreement with the next item's main attribute (adjusted mutual information, and lift "
+    "over the prior): learned intents / k-means with as many clusters on the same embeddings, 5 restarts / chance. "
+    "Steering: share of an intent's 50 most typical items in the top 10 of users steered toward it. "
     "`python benchmarks/intents.py ITEMS RUN ...`",
-    "clustering": "Cluster losses on one trained encoder, judged on validation; mean ± sd over seeds. "
-    "`python benchmarks/clustering.py RUN --items ITEMS`",
-    "planted": "Adjusted Rand index of learned against planted intents in the demo's shop, by difficulty, and in one "
-    "whose purchases are dealt out anew. `python benchmarks/planted.py`",
+    "clustering": "Cluster losses on one trained encoder, evaluated on validation; mean ± standard deviation over "
+    "seeds. `python benchmarks/clustering.py RUN --items ITEMS`",
+    "planted": "Adjusted Rand index of learned and planted intents in the demo's shop, by difficulty, and in a shop "
+    "whose purchases are shuffled over users. `python benchmarks/planted.py`",
     "speed": "Seconds; minimum, median and maximum over the counted epochs. "
     "`python benchmarks/epoch.py DATA --recipe NAME --json FILE`",
-    "phases": "What each phase of an epoch costs against the least it could cost on the same machine (read, split and "
+    "phases": "Cost of each phase of an epoch and its lower bound (roofline) on the same machine (read, split and "
     "rank: once). [What is counted](performance.md). `python benchmarks/phases.py DATA --recipe NAME --json FILE`",
-    "peers": "SASRec of other packages beside ours, in turns on one core, one thread. [What is equal](peers.md). "
-    "`python benchmarks/peers/run.py DATA --peer NAME=PYTHON`",
-    "serving": "A server and its load (wrk) on the same two cores, lists of 20; soak: reads, reasons and writes mixed; "
-    "memory at the end over that after the warm-up. [Serving](serving.md). "
+    "peers": "SASRec of other packages and of elcrec, run in turns on one core with one thread. "
+    "[What is equal](peers.md). `python benchmarks/peers/run.py DATA --peer NAME=PYTHON`",
+    "serving": "A server and its load generator (wrk) on the same two cores, top 20. Soak: reads, explanations and "
+    "writes mixed; memory at the end over memory after the warm-up. [Serving](serving.md). "
     "`python benchmarks/serving.py RUN`, `serving_kill.py RUN`",
-    "costs": "A training step as one thing grows, batches of 256 users, one thread; median (least to most); peak "
+    "costs": "A training step as one quantity grows, batches of 256 users, one thread; median (least to most); peak "
     "memory of the process, log included. [Picture](performance.md). `python benchmarks/costs.py`",
     "scaling": "Seconds an epoch with validation, one and two processes of one thread each, in turns: median (least "
     "to most). [Several processes](distributed.md). `python benchmarks/scaling.py DATA`",
-    "search": "Approximate search beside exact, one thread; catalogues beyond the run's own are its item vectors drawn "
-    "again with noise. Half precision first: before the bound of its rounding was made a tenth wider (2026-11-28). "
-    "[Large catalogues](large-catalogues.md). `python benchmarks/search.py RUN`",
-    "large": "A made-up company's log through the command line, recipe `large`: time and peak memory of every step. "
+    "search": "Approximate and exact search, one thread. Catalogues larger than the run's own are its item vectors "
+    "drawn again with noise. Two-stage scoring (bfloat16 first): measured before the bound of its rounding was made a "
+    "tenth wider (2026-11-28). [Large catalogues](large-catalogues.md). `python benchmarks/search.py RUN`",
+    "large": "A generated company's log through the command line, recipe `large`: time and peak memory of every step. "
     "`python benchmarks/large.py --work FOLDER`",
-    "partial": "Learning on from new events (`partial_fit`) beside learning everything anew and not learning at all, "
-    "judged on the test items of the whole log; seconds on one core whose neighbour was busy. "
-    "[What is new](evaluation.md). `python benchmarks/partial.py DATA --seeds 1 2 3 --out FOLDER`",
-    "increments": "How far little news moves the lists of everybody else (`partial_fit`), with a step as large as the "
-    "news and with a full one. `python benchmarks/increments.py DATA --users 6000 --out FOLDER`",
-    "all-lists": "Lists for all users, `elcrec recommend --all`, of a model that was not trained: time and memory of "
+    "partial": "Incremental training (`partial_fit`), training from scratch and no training, evaluated on the test "
+    "items of the whole log; seconds on one core whose neighbour was busy. "
+    "[Incremental training](incremental-training.md). `python benchmarks/partial.py DATA --seeds 1 2 3 --out FOLDER`",
+    "increments": "How far a few new events change the recommendations of users without new events (`partial_fit`): "
+    "with the interpolated step and with a full one. `python benchmarks/increments.py DATA --users 6000 --out FOLDER`",
+    "all-lists": "Recommendations for all users, `elcrec recommend --all`, by an untrained model: time and memory of "
     "the command. `python benchmarks/all_lists.py --out FOLDER`",
-    "reading": "What `Interactions.read` costs beside version 0.1.0, in turns, each reading a process of its own. "
+    "reading": "Cost of `Interactions.read` and that of version 0.1.0, in turns, each read in a process of its own. "
     "`python benchmarks/reading.py --against OTHER/src`",
-    "integrity": "Runs and files that are killed, damaged and written by two at once. [The run folder](run-folder.md).",
-    "float32": "The runs of `accuracy` before the softmax multiplied in bfloat16 (commits in the table): nothing has "
-    "changed beyond the spread. Kept to show that; `--set precision=float32`.",
-    "before": "`default` as it was before smoothing and coming items (version of 2026-11-23, commits in the table), "
-    "with and without its cluster loss. Kept to show what they changed; not run again.",
+    "integrity": "Runs and files after kills, bit flips and concurrent writers. [The run folder](run-folder.md).",
+}
+ARCHIVE = {
+    "float32": "The runs of `accuracy` before the softmax multiplied in bfloat16 (commits in the table). The "
+    "differences are within the spread over seeds. `--set precision=float32` trains so today.",
+    "before": "`default` before embedding propagation and multi-step targets (version of 2026-11-23, commits in the "
+    "table), with and without its cluster loss.",
     "views": "`default` as in `before`, and an older cluster loss, with the contrasts between views switched on.",
-    "quick": "`default` as in `before`: how long to the published test ndcg@20 of .0509.",
+    "quick": "`default` as in `before`: time to the published test ndcg@20 of .0509.",
     "first-epochs": "The first epochs of `paper` from scratch: losses fall, intents collapse.",
 }
 
 
 def page() -> str:
-    lines = ["# Results", "", MADE, ""]
-    lines += ["## Beside published figures", "", BESIDE, "", *beside_published(), ""]
+    lines = ["# Results: tables", "", MADE, "", START, ""]
+    lines += ["## Published figures", "", BESIDE, "", *beside_published(), ""]
     suites = {path: read_suite(path) for path in sorted(SUITES.glob("*.toml"))}
-    shown = {*INTRO, *ELSEWHERE, *(suite.name for suite in suites.values())}
+    shown = {*INTRO, *ARCHIVE, *ELSEWHERE, *(suite.name for suite in suites.values())}
     if forgotten := sorted(path.name for path in RESULTS.iterdir() if path.name not in shown):
         sys.exit(f"results that no page shows: {', '.join(forgotten)}: add them to INTRO")
     for path, suite in suites.items():
@@ -101,15 +111,25 @@ def page() -> str:
             lines += [f"## {suite.name}", "", *study_markdown(about, results), ""]
             if missing := missing_rows(suite, results):
                 lines += [f"Not run yet: {', '.join(missing)}.", ""]
-    for suite_name, intro in INTRO.items():
-        documents = [json.loads(path.read_text()) for path in sorted((RESULTS / suite_name).glob("*.json"))]
+    return "\n".join([*lines, *_sections(INTRO)])
+
+
+def archive() -> str:
+    return "\n".join(["# Results: archive", "", MADE, "", ARCHIVED, "", *_sections(ARCHIVE)])
+
+
+def _sections(intros: dict[str, str]) -> list[str]:
+    """A section for each folder of results."""
+    lines = []
+    for name, intro in intros.items():
+        documents = [json.loads(path.read_text()) for path in sorted((RESULTS / name).glob("*.json"))]
         if documents:
-            lines += [f"## {suite_name}", "", *_tables(suite_name, intro, documents), ""]
-    return "\n".join(lines)
+            lines += [f"## {name}", "", *_tables(name, intro, documents), ""]
+    return lines
 
 
-def beside_published() -> list[str]:
-    """hit_rate@5 / ndcg@20 of published methods and of `default`, a column a data set."""
+def beside_published(methods: tuple[str, ...] | None = None) -> list[str]:
+    """hit_rate@5 / ndcg@20 of published methods (all, or those named) and of `default`, a column a data set."""
     ours = {
         line.dataset.removesuffix(".txt"): line
         for line in lines_of(RESULTS / "accuracy", read_results(RESULTS / "accuracy"))
@@ -119,6 +139,7 @@ def beside_published() -> list[str]:
         [f"{method['name']}, {method['source']}"]
         + [" / ".join(f"{method[data][at]:.4f}" for at in shown) if data in method else "–" for data in ours]
         for method in PUBLISHED
+        if methods is None or method["name"].startswith(methods)
     ]
     best = [
         " / ".join(f"**{spread(line.values(metric))}**" for metric in BESIDE_METRICS) + f" ({len(line.documents)})"
@@ -131,7 +152,7 @@ def readme() -> str:
     text = README.read_text()
     before, rest = text.split(README_TABLE[0])
     after = rest.split(README_TABLE[1])[1]
-    return before + README_TABLE[0] + "\n".join(beside_published()) + "\n" + README_TABLE[1] + after
+    return before + README_TABLE[0] + "\n".join(beside_published(README_METHODS)) + "\n" + README_TABLE[1] + after
 
 
 def _tables(name: str, intro: str, documents: list[dict[str, Any]]) -> list[str]:
@@ -162,7 +183,7 @@ TABLES = {
 
 
 def main() -> None:
-    made = {PAGE: page(), README: readme()}
+    made = {PAGE: page(), ARCHIVE_PAGE: archive(), README: readme()}
     if "--check" in sys.argv[1:]:
         stale = [str(path) for path, text in made.items() if not path.exists() or path.read_text() != text]
         sys.exit(f"out of date: {', '.join(stale)}: run {__file__}" if stale else 0)

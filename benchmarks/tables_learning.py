@@ -14,7 +14,11 @@ def partial(documents: list[dict[str, Any]]) -> list[str]:
     for name in dict.fromkeys(map(kind, documents)):
         seeds = [each for each in documents if kind(each) == name]
         new = f"{seeds[0]['n_new_events']:,} of {seeds[0]['n_events']:,}"
-        for which, said in (("before", "before"), ("partial", f"{name[2]} epochs on"), ("anew", "anew")):
+        for which, said in (
+            ("before", "not trained again"),
+            ("partial", f"{name[2]} epochs, incremental"),
+            ("anew", "from scratch"),
+        ):
             values = [spread([each[which]["test"][metric] for each in seeds]) for metric in BESIDE_METRICS]
             items = f"{seeds[0][which]['n_items']:,}"
             seconds = f"{statistics.median(each[which]['seconds'] for each in seeds):.0f}"
@@ -124,11 +128,11 @@ def increments(documents: list[dict[str, Any]]) -> list[str]:
             document["dataset"],
             f"{document['n_events']:,} events of {document['n_users']:,} users",
             one["news"],
-            f"{one['step']:.4f}" if one["step"] < 1 else "1 (all the way)",
+            f"{one['step']:.4f}" if one["step"] < 1 else "1 (full)",
             f"{one['kept@10']:.1%}",
             where(document),
         ]
         for document in documents
         for one in document["results"]
     ]
-    return markdown(["data", "learnt from", "news", "step", "of others' ten items kept", "machine"], rows)
+    return markdown(["data", "trained on", "new events", "step", "top 10 of other users kept", "machine"], rows)

@@ -54,10 +54,8 @@ def _beside(documents: list[dict[str, Any]]) -> list[str]:
         for document in documents
         if document.get("mode") == "slow-lists"
     ]
-    names = ["batches of 256", "version", "alone: p50, ms", "p99, ms", "beside: p50, ms", "p99, ms", "batches, s"]
-    told = (
-        "Latency of 40 plain lists a second, alone and beside batches of slow ones (`serving_slow.py`), machine shared:"
-    )
+    names = ["batches of 256", "version", "alone: p50, ms", "p99, ms", "with batches: p50, ms", "p99, ms", "batches, s"]
+    told = "Latency of 40 plain requests a second, alone and with slow batches running (`serving_slow.py`):"
     return ["", told, "", *markdown([*names, "load of the machine before"], rows)] if rows else []
 
 

@@ -113,9 +113,9 @@ def search(documents: list[dict[str, Any]]) -> list[str]:
                 where(document),
             ]
         )
-    how = "in full (/ half precision first) / approximate"
+    how = "exact (/ two-stage) / approximate"
     names = ["items", "noise", f"256 users, ms a user: {how}", "times as fast", f"one by one: {how}", "times as fast"]
-    more = ["half first: same items", "approximate: cells looked into", "recall@20", "build", "machine"]
+    more = ["two-stage: same items", "approximate: cells probed", "recall@20", "build", "machine"]
     return markdown([*names, *more], rows)
 
 
@@ -132,7 +132,7 @@ def large(documents: list[dict[str, Any]]) -> list[str]:
     for document in documents:
         lines += [
             f"{document['interactions']:,} interactions, {document['users']:,} users, {document['items']:,} items; "
-            f"{document['epoch_users']:,} users an epoch, lists for {document['listed_users']:,}; {where(document)}:",
+            f"{document['epoch_users']:,} users an epoch, top k of {document['listed_users']:,}; {where(document)}:",
             "",
             *markdown(
                 ["step", "seconds", "peak memory"],

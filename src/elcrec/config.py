@@ -43,141 +43,206 @@ class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     # Data
-    user_column: str | None = Field(None, description="Name of the user column (default: usual names)")
-    item_column: str | None = Field(None, description="Name of the item column (default: usual names)")
-    timestamp_column: str | None = Field(None, description="Name of the time column (default: usual names)")
+    user_column: str | None = Field(None, description="Name of the user id column (default: found by its usual names)")
+    item_column: str | None = Field(None, description="Name of the item id column (default: found by its usual names)")
+    timestamp_column: str | None = Field(
+        None, description="Name of the timestamp column (default: found by its usual names)"
+    )
     columns: str | None = Field(
-        None, description="Names by position for a file without a header: user_id,item_id,_,timestamp"
+        None,
+        description="Column names by position, for a file without a header: user_id,item_id,_,timestamp ('_' skips a "
+        "column)",
     )
     time_format: str | None = Field(
-        None, description="How times are written where they do not tell: %m/%d/%Y, %d.%m.%Y %H:%M:%S"
+        None, description="Timestamp format (strptime), where it is ambiguous: %m/%d/%Y, %d.%m.%Y %H:%M:%S"
     )
     missing: Literal["refuse", "drop", "keep"] = Field(
         "refuse",
-        description="Rows without an id or a time: refuse the log, drop them, or keep words such as None as ids",
+        description="Missing values, rows without an id or a time: refuse the log, drop the rows, or keep "
+        "words such as None as ids",
     )
     lists: Literal["refuse", "keep"] = Field(
-        "refuse", description="Ids that look like lists (1,5 or A1 B2): refuse the log, or keep them as they are"
+        "refuse", description="Ids that look like several ids (1,5 or A1 B2): refuse the log, or keep each as one id"
     )
-    encoding: str | None = Field(None, description="Of text that is not UTF-8: cp1252, latin-1, ...")
-    min_user_count: int = Field(1, ge=1, description="Drop users with fewer interactions, once")
-    min_item_count: int = Field(1, ge=1, description="Drop items with fewer interactions, once")
-    k_core: int = Field(1, ge=1, description="Drop users and items below this count until none is left")
+    encoding: str | None = Field(
+        None, description="Character encoding of a text file that is not UTF-8: cp1252, latin-1, ..."
+    )
+    min_user_count: int = Field(1, ge=1, description="Filter: drop users with fewer interactions, in one pass")
+    min_item_count: int = Field(1, ge=1, description="Filter: drop items with fewer interactions, in one pass")
+    k_core: int = Field(
+        1, ge=1, description="k-core filter: drop users and items with fewer than k interactions, until none is left"
+    )
     split: Literal["leave_one_out", "global_time"] = Field(
         "leave_one_out",
-        description="Last item test, last but one validation; or two moments in time for everybody",
+        description="Data split: leave_one_out (last item: test, last but one: validation) or global_time (two cut-off "
+        "times, the same for all users)",
     )
     holdout_share: float = Field(
-        0.1, gt=0, lt=0.5, description="global_time: share of events after each of the two cuts"
+        0.1,
+        gt=0,
+        lt=0.5,
+        description="Data split global_time: share of all events in the validation period, and in the test period",
     )
 
     train_share: float = Field(
-        1.0, gt=0, le=1, description="Share of users learnt from, drawn by the seed; all are evaluated"
+        1.0,
+        gt=0,
+        le=1,
+        description="Training sample: share of the users that training uses, sampled by the seed; all users "
+        "are evaluated",
     )
 
     # Model
-    max_seq_len: int = Field(50, ge=1, le=4096, description="Longest history read, in items")
-    embedding_dim: int = Field(128, ge=1, le=65_536, description="Width of items, positions and centres")
-    n_layers: int = Field(2, ge=1, le=64, description="Transformer layers")
-    n_heads: int = Field(2, ge=1, description="Attention heads; divides embedding_dim")
+    max_seq_len: int = Field(50, ge=1, le=4096, description="Maximum history length, in items; older items are ignored")
+    embedding_dim: int = Field(
+        128, ge=1, le=65_536, description="Embedding dimension of items, positions and intent centres"
+    )
+    n_layers: int = Field(2, ge=1, le=64, description="Number of transformer layers")
+    n_heads: int = Field(2, ge=1, description="Number of attention heads; it must divide embedding_dim")
     filter_width: int = Field(
         5,
         ge=0,
         le=4096,
-        description="Newest items that each layer mixes by a filter, beside attention; 0: attention alone",
+        description="Depthwise causal convolution in each layer, in addition to attention: kernel width in "
+        "items; 0: none",
     )
-    dropout: float = Field(0.5, ge=0, lt=1, description="On embeddings, attention and sublayers")
-    n_intents: int = Field(256, ge=2, le=1_000_000, description="Number of intent centres, K")
+    dropout: float = Field(0.5, ge=0, lt=1, description="Dropout rate of embeddings, attention and sublayers")
+    n_intents: int = Field(256, ge=2, le=1_000_000, description="Number of intents (cluster centres), K")
     smoothing: float = Field(
-        1.0, ge=0, description="How much of the items that stand beside it in histories goes into an item's vector"
+        1.0,
+        ge=0,
+        description="Embedding propagation (LightGCN): weight of the embeddings of co-occurring items in an item's "
+        "embedding; 0: none",
     )
     padding: Literal["skip", "encode"] = Field(
         "skip",
-        description="skip: only real positions exist; encode: padded rows enter the losses, as released",
+        description="Padding mask: skip leaves padded positions out everywhere; encode lets them into the "
+        "losses, as the released code does",
     )
 
     recency: float = Field(
         0.5,
         gt=0,
         le=1,
-        description="padding=skip: weight of a position in the behaviour embedding against the one after it",
+        description="Recency weighting of the mean that represents a history: weight of a position relative "
+        "to the next one (padding=skip)",
     )
 
     # Objective
     next_item_loss: NextItemLossName = Field(
-        "softmax", description="Over the whole catalogue, over drawn items, or against drawn negatives (docs/losses.md)"
+        "softmax",
+        description="Next-item loss: cross-entropy over all items (softmax) or sampled items "
+        "(sampled_softmax), or binary cross-entropy with several negatives (gbce) or one (bce); see docs/losses.md",
     )
     horizon: int = Field(
         3,
         ge=1,
         le=50,
-        description="Coming items a position learns to predict (softmax losses)",
+        description="Multi-step targets: number of following items that each position predicts (softmax losses)",
     )
-    horizon_decay: float = Field(0.5, gt=0, le=1, description="What a coming item counts against the one before it")
+    horizon_decay: float = Field(
+        0.5, gt=0, le=1, description="Multi-step targets: weight of a target relative to the one before it"
+    )
     n_negatives: int = Field(
         256,
         ge=1,
         le=10_000_000,
-        description="gbce: negatives a position; sampled_softmax: draws a step (bce: always one a position)",
+        description="Negative samples: per position (gbce) or per training step (sampled_softmax); bce "
+        "always has one per position",
     )
-    calibration: float = Field(0.75, ge=0, le=1, description="gbce: 0 is plain cross-entropy, 1 undoes the sampling")
+    calibration: float = Field(
+        0.75,
+        ge=0,
+        le=1,
+        description="Calibration of gbce (t in gSASRec): 0 is plain cross-entropy, 1 corrects the negative sampling in "
+        "full",
+    )
     negatives: Literal["unseen_in_training", "unseen_ever"] = Field(
         "unseen_in_training",
-        description="bce, gbce: a negative is none of a user's training items, or (as released) none of all",
+        description="Negative sampling (bce, gbce): leave out the training items of the user (unseen_in_training), or "
+        "all items of the user (unseen_ever, as released)",
     )
     intent_learning: Literal["end_to_end", "em"] = Field(
         "end_to_end",
-        description="Centres are learned with the recommender, or (ICLRec) found by k-means before every epoch",
+        description="Learning of the intent centres: end_to_end with the recommender, or em: by k-means before every "
+        "epoch (ICLRec)",
     )
     cluster_loss: Literal["nearest", "printed"] = Field(
         "nearest",
-        description="Distance to the nearest centre with a load-balancing bias, or the loss as printed in the paper",
+        description="Cluster loss: nearest, the distance to the nearest centre with a load-balancing bias; "
+        "or printed, as in the paper",
     )
     fusion: Literal["shift", "concat", "none"] = Field(
-        "concat", description="padding=encode: join position and centre by sum, by concatenation or not at all"
+        "concat",
+        description="Fusion of a position with its intent centre in the instance contrast: sum (shift), "
+        "concatenation or none (padding=encode)",
     )
-    instance_weight: float = Field(0.0, ge=0, description="Weight of the contrast between two views")
-    intent_weight: float = Field(0.0, ge=0, description="Weight of the contrast between views and intents")
-    cluster_weight: float = Field(0.1, ge=0, description="Weight of the cluster loss (paper: alpha)")
-    temperature: float = Field(0.1, gt=0, description="Temperature of both contrasts")
-    crop_keep: float = Field(0.6, gt=0, le=1, description="Crop view: share of the history kept")
-    mask_share: float = Field(0.3, ge=0, le=1, description="Mask view: share of items blanked")
-    reorder_share: float = Field(0.5, ge=0, le=1, description="Reorder view: share of the history shuffled")
+    instance_weight: float = Field(
+        0.0, ge=0, description="Loss weight of the contrastive loss between two augmented views"
+    )
+    intent_weight: float = Field(
+        0.0, ge=0, description="Loss weight of the contrastive loss between views and intent centres"
+    )
+    cluster_weight: float = Field(0.1, ge=0, description="Loss weight of the cluster loss (alpha in the paper)")
+    temperature: float = Field(0.1, gt=0, description="Temperature of both contrastive losses")
+    crop_keep: float = Field(0.6, gt=0, le=1, description="Augmentation by cropping: share of the history that is kept")
+    mask_share: float = Field(
+        0.3, ge=0, le=1, description="Augmentation by masking: share of the items that are masked"
+    )
+    reorder_share: float = Field(
+        0.5, ge=0, le=1, description="Augmentation by reordering: share of the history that is shuffled"
+    )
 
     # Training
-    seed: int = Field(1, ge=0, lt=2**31, description="Everything random follows from it")
-    batch_size: int = Field(256, ge=1, le=10_000_000, description="Users a step")
+    seed: int = Field(1, ge=0, lt=2**31, description="Random seed of everything random in a run")
+    batch_size: int = Field(256, ge=1, le=10_000_000, description="Batch size, in users")
     epoch_steps: int = Field(
-        60, ge=1, description="Steps an epoch has at least: few users are gone through several times (1: just once)"
+        60,
+        ge=1,
+        description="Minimum number of steps per epoch: an epoch repeats a small log as often as needed (1: never)",
     )
     epoch_users: int = Field(
-        1_000_000, ge=1, description="Users an epoch goes through at most, drawn anew each time: of a big log, a part"
+        1_000_000,
+        ge=1,
+        description="Maximum number of users per epoch; from a larger log, each epoch takes another sample",
     )
     judged_users: int = Field(
-        50_000, ge=1, description="Users whose held-out items and intents training judges, at most, drawn by the seed"
+        50_000,
+        ge=1,
+        description="Evaluation sample: maximum number of users, sampled by the seed, for the metrics and intent "
+        "statistics of training",
     )
     item_updates: Literal["all", "touched"] = Field(
         "all",
-        description="all: Adam moves every item at every step; touched: only items the step saw (large catalogues)",
+        description="Optimizer updates of item embeddings: all (dense) or touched (sparse: only items in the step, for "
+        "large catalogues)",
     )
-    learning_rate: float = Field(1.5e-3, gt=0, description="Adam's step size; with schedule=linear, at the start")
-    weight_decay: float = Field(0.0, ge=0, description="Adam's L2 term")
+    learning_rate: float = Field(
+        1.5e-3, gt=0, description="Learning rate of Adam; with schedule=linear, the initial one"
+    )
+    weight_decay: float = Field(0.0, ge=0, description="L2 regularization (weight decay) of Adam")
     warmup_epochs: int = Field(
-        2, ge=0, description="Epochs on the next item alone; then k-means puts the centres in place"
+        2,
+        ge=0,
+        description="Warm-up: epochs with the next-item loss alone, before k-means initialises the intent centres",
     )
-    epochs: int = Field(12, ge=1, description="Passes over the users, at most")
-    patience: int = Field(8, ge=1, description="Epochs without a better validation ndcg@20 before stopping")
+    epochs: int = Field(12, ge=1, description="Maximum number of epochs")
+    patience: int = Field(8, ge=1, description="Early stopping: number of epochs without a better validation ndcg@20")
     schedule: Literal["linear", "constant"] = Field(
         "linear",
-        description="linear: step size and weight of all coming items but the next fall to 0 over all epochs",
+        description="Schedule: linear reduces the learning rate, and the weight of all multi-step targets "
+        "but the first, to 0; or constant",
     )
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         "auto",
-        description="auto: the softmax multiplies in bfloat16 where the processor does; bfloat16: the encoder too",
+        description="Floating-point precision: auto computes the softmax in bfloat16 where the processor supports it; "
+        "bfloat16 the encoder too",
     )
 
     # Use
-    exclude_seen: bool = Field(True, description="Never rank what is in the history")
+    exclude_seen: bool = Field(
+        True, description="Exclude seen items: items in a user's history are not ranked for that user"
+    )
 
     @field_validator("*")
     @classmethod

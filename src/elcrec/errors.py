@@ -10,7 +10,7 @@ _BREAKS = re.compile("[\x00-\x1f\x7f\x85\u2028\u2029]")
 
 
 class ElcrecError(Exception):
-    """A mistake of the caller: one line that says what is wrong and how to mend it (CLI exit code 2)."""
+    """A mistake of the caller: one line that says what is wrong and how to correct it (CLI exit code 2)."""
 
     def __str__(self) -> str:
         """The line; line breaks of names in it are shown as they are written in Python."""

@@ -62,9 +62,12 @@ class _Components:
 class ELCRec:
     """Next-item recommendation with learned intents.
 
-    Example:
-        >>> model = ELCRec(recipe="default", seed=1).fit("events.parquet")
-        >>> model.recommend(users=["u1"], k=10)
+    Examples:
+        >>> model = ELCRec(recipe="default", seed=1, epochs=1, n_intents=8).fit("events.csv", progress=False)
+        >>> model.recommend(users=["u1"], k=10).columns
+        ['user_id', 'item_id', 'score', 'rank']
+        >>> model.recommend_from_history([["i3", "i9"]], k=3)["rank"].to_list()
+        [1, 2, 3]
 
     Attributes:
         recipe: Name or path of the recipe that the settings come from.
@@ -170,6 +173,7 @@ class ELCRec:
 
     # ------------------------------------------------------------------ learning
 
+    # reason: public signature
     def fit(
         self,
         data: Any,
@@ -357,6 +361,7 @@ class ELCRec:
 
     # ------------------------------------------------------------------ recommendations
 
+    # reason: public signature
     def recommend(
         self,
         users: Iterable[Any] | None = None,
@@ -425,6 +430,7 @@ class ELCRec:
         """
         yield from self.topn.recommend_in_blocks(self.fitted.dataset.of_users(), RankingPolicy(k=k, **policy))
 
+    # reason: public signature
     def recommend_from_history(
         self,
         histories: Sequence[Sequence[Any]],

@@ -67,7 +67,7 @@ def test_train_prints_one_document_and_logs_to_stderr(shop: Path, tmp_path: Path
 def test_train_without_json_shows_metrics_on_stdout(shop: Path, tmp_path: Path) -> None:
     outcome = run_cli("train", shop, "--out", tmp_path / "run", *SMALL_SETS)
     assert outcome.code == 0
-    assert [line.split()[0] for line in outcome.out.splitlines()] == ["valid", "test"]
+    assert [line.split()[0] for line in outcome.out.splitlines()] == ["split", "valid", "test"]
 
 
 @pytest.mark.parametrize("split", ["valid", "test"])

@@ -54,7 +54,7 @@ def test_every_user_can_be_asked_for(model: ELCRec, run: Path, user: str) -> Non
     ("content", "reason"),
     [
         (b"\xff\xff", "cannot read"),
-        (b"[1, null]", "is no id"),
+        (b"[1, null]", "is not an item id"),
         (b"[]", "is empty"),
         (b"{", "unknown item '{'"),
         (b'["nothing"]', "unknown item 'nothing'"),
@@ -65,7 +65,7 @@ def test_a_file_of_something_else_is_refused(run: Path, tmp_path: Path, content:
     path.write_bytes(content)
     assert reason in run_cli("recommend", run, "--history-file", path, "--json").complaint()
     assert "cannot read" in run_cli("recommend", run, "--history-file", tmp_path / "none", "--json").complaint()
-    assert "say for whom" in run_cli("recommend", run, "--history-file", path, "--user", "u,1").complaint()
+    assert "choose whom" in run_cli("recommend", run, "--history-file", path, "--user", "u,1").complaint()
 
 
 def test_a_table_is_not_written_under_the_name_of_another_format(run: Path, tmp_path: Path) -> None:

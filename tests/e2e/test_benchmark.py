@@ -120,7 +120,7 @@ def test_what_is_done_is_not_done_again(study: Path) -> None:
     planned = run_cli("benchmark", study / "try.toml", "--out", study, "--dry-run", "--json").document()
     assert [each["run"] for each in planned if not each["done"]] == [first.stem]
     outcome = run_cli("benchmark", study / "try.toml", "--out", study, "--work", study / "runs")
-    assert outcome.err.count("there already") == 4
+    assert outcome.err.count("done already") == 4
     assert json.loads(first.read_text())["metrics"] == json.loads(kept)["metrics"]
     assert all(path.stat().st_mtime_ns == time for path, time in before.items() if path != first)
 
@@ -129,7 +129,7 @@ def test_the_same_run_is_taken_over_from_another_study(study: Path) -> None:
     text = SUITE.format(data=next(study.glob("*.csv")).name).replace('name = "try"', 'name = "again"\nreuse = ["try"]')
     (study / "again.toml").write_text(text.replace('"one epoch"', '"one"'))
     outcome = run_cli("benchmark", study / "again.toml", "--out", study, "--only", "epochs=1")
-    assert outcome.err.count("taken over from try") == 2
+    assert outcome.err.count("result reused from try") == 2
     for path in (study / "again").glob("*.json"):
         ours, theirs = json.loads(path.read_text()), json.loads((study / "try" / path.name).read_text())
         assert (ours["suite"], ours["taken_from"], ours["metrics"]) == ("again", "try", theirs["metrics"])
@@ -275,13 +275,13 @@ def test_another_file_of_the_same_name_is_other_data(tmp_path: Path, quick: None
     for number, name in enumerate(("a", "b", "c")):
         (tmp_path / name).mkdir()
         shop_log(100, 1 + number % 2).write_csv(tmp_path / name / "shop.csv")
-    assert "there already" not in count(tmp_path, '"a/shop.csv"').err
-    assert "there already" not in count(tmp_path, '"b/shop.csv"').err
+    assert "done already" not in count(tmp_path, '"a/shop.csv"').err
+    assert "done already" not in count(tmp_path, '"b/shop.csv"').err
     assert len({document["key"] for document in counted(tmp_path).values()}) == 2
     assert len({document["metrics"]["test"]["ndcg@20"] for document in counted(tmp_path).values()}) == 2
     # The same content elsewhere is the same; both in one study are two data sets of its table.
     outcome = count(tmp_path, '"c/shop.csv", "b/shop.csv"', "", "--json")
-    assert outcome.err.count("there already") == 2
+    assert outcome.err.count("done already") == 2
     assert [line["dataset"] for line in outcome.document()] == ["shop.csv", "shop.csv"]
     text = (tmp_path / "count" / "summary.md").read_text()
     for document in counted(tmp_path).values():
@@ -314,11 +314,11 @@ def test_damaged_and_foreign_results(tmp_path: Path, quick: None) -> None:
     path = tmp_path / "count" / f"{name}.json"
     path.write_text(path.read_text()[:200])
     assert f"{path} is missing or damaged" in (again := count(tmp_path, '"shop-300-1.csv"')).err
-    assert "it will be made again" in again.err
+    assert "the run will be repeated" in again.err
     assert counted(tmp_path)[name]["metrics"] == kept["metrics"]
     (tmp_path / "count" / "ranks" / f"{name}.parquet").unlink()
     assert "its ranks are missing" in (again := count(tmp_path, '"shop-300-1.csv"')).err
-    assert "there already" not in again.err
+    assert "done already" not in again.err
     # One of another suite does not count, and is not in the tables.
     (tmp_path / "count" / "other.json").write_text(json.dumps({**kept, "suite": "other", "row": "foreign"}))
     (tmp_path / "count" / "ranks" / "other.parquet").write_bytes(b"")
@@ -333,12 +333,12 @@ def test_a_run_that_two_rows_ask_for_is_done_once(tmp_path: Path, quick: None) -
     shop_csv(tmp_path)
     row = '[[rows]]\nrecipe = "popularity"\nname = "the same"\nset = { k_core = 1 }\n'
     outcome = count(tmp_path, '"shop-300-1.csv"', row, "--json")
-    assert outcome.err.count("taken over from count") == 1
+    assert outcome.err.count("result reused from count") == 1
     one, other = outcome.document()
     assert (one["row"], other["row"]) == ("popularity", "the same")
     assert one["test"] == other["test"]
     assert other["difference"] == {"mean": 0, "low": 0, "high": 0, "p": 1}
-    assert count(tmp_path, '"shop-300-1.csv"', row).err.count("there already") == 2
+    assert count(tmp_path, '"shop-300-1.csv"', row).err.count("done already") == 2
     alone = '[[rows]]\nrecipe = "popularity"\nname = "again"\n'
     assert "are the same run" in count(tmp_path, '"shop-300-1.csv"', alone).complaint()
 
@@ -357,7 +357,7 @@ def test_a_row_with_other_settings_is_not_a_seed_more(tmp_path: Path, quick: Non
     # Of settings that nothing was run with, none are taken for them.
     refused = count(tmp_path, '"shop-300-1.csv"', row.format(7), "--only", "popularity")
     assert "results of several settings" in refused.complaint()
-    assert "there already" not in refused.err
+    assert "done already" not in refused.err
 
 
 def test_tables_say_when_a_row_has_changed_since(tmp_path: Path, quick: None) -> None:
@@ -465,10 +465,10 @@ def test_a_run_that_diverges_is_an_outcome_and_the_others_are_done(tmp_path: Pat
     assert [document["recipe"] for document in counted(tmp_path).values()] == ["markov", "popularity"]
     assert "markov" in outcome.out
     last = outcome.err.splitlines()[-1]
-    assert "elcrec: 1 of 3 runs have no result" in last
+    assert "elcrec: 1 of 3 runs failed" in last
     assert "lower learning_rate" in last
-    assert count(tmp_path, '"shop-300-1.csv"', bad + after).err.count("there already") == 2
-    assert "no result (" in count(tmp_path, '"shop-300-1.csv"', bad + after, "--only", "1e+30").complaint()
+    assert count(tmp_path, '"shop-300-1.csv"', bad + after).err.count("done already") == 2
+    assert "runs failed (" in count(tmp_path, '"shop-300-1.csv"', bad + after, "--only", "1e+30").complaint()
 
 
 def test_what_may_surprise_in_a_run_is_said_in_a_line(tmp_path: Path) -> None:
@@ -508,7 +508,7 @@ def test_a_result_that_does_not_count_is_named_in_the_plan(
     without = {field: value for field, value in kept.items() if field not in ("key", "data", "settings")}
     path.write_text(json.dumps(without))
     assert "neither a hash of its log nor its settings" in str(instead())
-    assert f"not done by {name}" in count(tmp_path, '"shop-300-1.csv"').err
+    assert f"cannot reuse the result {name}" in count(tmp_path, '"shop-300-1.csv"').err
     (tmp_path / "count" / "ranks" / f"{name}.parquet").unlink()
     assert instead() == f"{name}: its ranks are missing"
 

@@ -120,7 +120,7 @@ def test_command_prints_tables_and_leaves_a_usable_run(tmp_path: Path, monkeypat
         "popularity",
         "planted optimum",
         "Intents",
-        "Three customers",
+        "Example customers",
         "shopper-00001",
         str(run),
     ):

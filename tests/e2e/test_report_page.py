@@ -486,7 +486,7 @@ def test_journeys_show_history_mix_and_explained_recommendations(show: Any) -> N
     assert page.locator("#journey .recommendation").count() == 6
     assert page.locator("#journey .recommendation .why").first.inner_text() == (
         "Because of First Cream and i77 · 41% of the score comes from “💅 glitter ✨ party” · "
-        "without it rank 37 instead of 1"
+        "without this intent the rank is 37 instead of 1"
     )
     assert page.locator("#journey .recommendation .stack").first.locator(".minus").count() == 1
     page.click("#journey-next")

@@ -1,11 +1,7 @@
 """docs/serving.md and the clients in examples/ do what they say, as a reader would run them."""
 
-import contextlib
 import json
-import os
-import random
 import re
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,48 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from doc_blocks import ROOT, run_page
 from served import Served, shop_run
-
-ROOT = Path(__file__).resolve().parents[2]
-BLOCK = re.compile(r"<!-- test -->\n```bash\n(.*?)```", re.DOTALL)
-
-
-def free_port() -> int:
-    # Below those that the system gives away: it is used later.
-    for port in random.sample(range(20_000, 32_000), 50):
-        with contextlib.suppress(OSError), socket.socket() as free:
-            free.bind(("127.0.0.1", port))
-            return port
-    raise AssertionError("no free port")
-
-
-def environment(folder: Path) -> dict[str, str]:
-    """A PATH on which ``elcrec`` and ``python`` are those of the tests."""
-    folder.mkdir()
-    for name, arguments in (("elcrec", "-m elcrec.cli "), ("python", "")):
-        (folder / name).write_text(f'#!/bin/sh\nexec "{sys.executable}" {arguments}"$@"\n')
-        (folder / name).chmod(0o755)
-    return {**os.environ, "PATH": f"{folder}:{os.environ['PATH']}", "OMP_NUM_THREADS": "1"}
 
 
 def test_from_csv_to_a_running_service(tmp_path: Path) -> None:
-    text = (ROOT / "docs" / "serving.md").read_text(encoding="utf-8")
-    blocks = BLOCK.findall(text)
-    assert len(blocks) == 4
-    script = "set -euxo pipefail\n" + "\n".join(blocks).replace("8000", str(free_port()))
-    # Quicker, to the same end: as the reader would with a recipe of his own.
-    script = script.replace("elcrec train", "elcrec train --set epochs=2")
-    done = subprocess.run(
-        ["bash", "-c", script],
-        cwd=tmp_path,
-        env=environment(tmp_path / "bin"),
-        capture_output=True,
-        encoding="utf-8",
-        timeout=300,
-    )
+    printed = run_page(ROOT / "docs" / "serving.md", tmp_path)
     log = tmp_path / "serve.log"
-    assert done.returncode == 0, done.stderr + (log.read_text() if log.exists() else "")
-    decoder, documents, rest = json.JSONDecoder(), [], re.sub("(valid|test) +hit_rate.*", "", done.stdout)
+    decoder, documents, rest = json.JSONDecoder(), [], re.sub("(valid|test) +hit_rate.*", "", printed)
     while rest := rest.strip():
         document, end = decoder.raw_decode(rest)
         documents.append(document)

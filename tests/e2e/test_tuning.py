@@ -77,12 +77,12 @@ def test_a_folder_is_for_one_search(search: Path) -> None:
 @pytest.mark.parametrize(
     ("space", "says"),
     [
-        ("[learning_rat]\nlow = 1\nhigh = 2", "learning_rat is no setting"),
+        ("[learning_rat]\nlow = 1\nhigh = 2", "unknown setting 'learning_rat'"),
         ("[dropout]\nlow = 0.1", "low and high"),
         ("[dropout]\nlow = 0.1\nhigh = 0.2\nchoices = [1]", "low and high, or choices"),
         ("[dropout]\nlo = 0.1", "lo"),
         ("dropout", "not valid TOML"),
-        ("", "nothing is no setting"),
+        ("", "nothing to search"),
     ],
 )
 def test_a_bad_space_is_named(search: Path, space: str, says: str) -> None:
@@ -135,8 +135,8 @@ def test_impossible_trials_are_said_and_a_search_of_nothing_else_ends_in_a_line(
         ("[learning_rat]\nlow = 1\nhigh = 2", "did you mean 'learning_rate'"),
         ("[dropout]\nlo = 0.1\nhigh = 0.2", "did you mean 'low'"),
         ("[seed]\nlow = 1\nhigh = 9", "--seed"),
-        ("[exclude_seen]\nchoices = [true, false]", "changes what is judged"),
-        ("[k_core]\nlow = 1\nhigh = 5", "changes what is judged"),
+        ("[exclude_seen]\nchoices = [true, false]", "changes what is evaluated"),
+        ("[k_core]\nlow = 1\nhigh = 5", "changes what is evaluated"),
         ("[epochs]\nlow = 1\nhigh = 3000000000", "below 2147483648"),
         ("[epochs]\nchoices = [99999999999999999999]", "below 2147483648"),
         ("[n_layers]\nlow = 1" + "0" * 5000 + "\nhigh = 2", "not valid TOML"),
@@ -158,7 +158,7 @@ def test_other_encodings_of_a_space_are_named(search: Path, encoding: str) -> No
 
 
 def test_what_is_set_is_not_searched(search: Path) -> None:
-    assert "n_layers cannot be searched and set" in tune(search, "--set", "n_layers=1").complaint()
+    assert "n_layers cannot be searched and fixed" in tune(search, "--set", "n_layers=1").complaint()
     assert not (search / "tuned").exists()
     data, out, sets = next(search.glob("*.csv")), search / "tuned", [*SMALL_SETS, "--set", "horizon=1"]
     found = run_cli("tune", data, "--out", out, "--trials", 1, *sets, "--json").document()
@@ -203,7 +203,7 @@ def test_a_space_that_never_works_is_given_up(search: Path, monkeypatch: pytest.
     monkeypatch.setattr("elcrec.experiments.tuning.FAILED_IN_A_ROW", 3)
     (search / "space.toml").write_text("[learning_rate]\nchoices = [1e30, 1e31]\n")
     outcome = tune(search, "--trials", 50, "--set", "epoch_steps=2")
-    assert "no trial was trained to its end" in outcome.complaint()
+    assert "no trial was completed" in outcome.complaint()
     assert "3 trials in a row failed" in outcome.err
     assert not (search / "tuned" / "best.toml").exists()
 

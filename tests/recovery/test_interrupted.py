@@ -117,7 +117,7 @@ def test_killed_training_resumes_to_the_uninterrupted_result(
     assert kept or not after_epochs
     outcome = run_cli("train", big_shop, "--out", run, "--resume")
     assert outcome.code == 0, outcome.err
-    assert ("going on after epoch" in outcome.err) == kept
+    assert ("resuming after epoch" in outcome.err) == kept
     assert results(run) == results(uninterrupted)
     assert {name for name in os.listdir(run) if not name.startswith(".")} == RUN_FILES
 

@@ -15,7 +15,7 @@ import pytest
 
 from elcrec.data.check import check_log
 from elcrec.data.columns import ALIASES
-from elcrec.data.reader import Layout
+from elcrec.data.layout import Layout
 from elcrec.errors import DataError
 
 Content = str | bytes | dict[str, str] | pl.DataFrame

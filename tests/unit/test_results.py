@@ -381,7 +381,7 @@ def test_a_run_says_what_it_is(log: Path) -> None:
         ("seeds = [1.5]", "seeds.0: Input should be a valid integer"),
         (
             "[[rows]]\nrecipe = 'default'\nset = { seed = 1 }",
-            "row 2: seed is no setting of a row: write seeds = [1, 2, 3]",
+            "row 2: seed cannot be a setting of a row: write seeds = [1, 2, 3]",
         ),
     ],
 )

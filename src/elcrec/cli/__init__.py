@@ -1,4 +1,4 @@
-"""The command line: verbs, nothing more."""
+"""The command line: one file for each verb, and what they share."""
 
 from __future__ import annotations
 
@@ -9,33 +9,73 @@ from typing import Any, NoReturn
 
 import typer
 
-from elcrec.cli import intents, models, serving, studies
+from elcrec.cli import (
+    audience,
+    benchmark,
+    data,
+    demo,
+    evaluate,
+    events,
+    export,
+    import_checkpoint,
+    index,
+    intents,
+    recommend,
+    rename,
+    report,
+    serve,
+    settings,
+    similar,
+    train,
+    tune,
+)
 from elcrec.cli.output import first_process, say
 from elcrec.errors import DataWarning, ElcrecError, RunWarning, out_of_memory
 
 INTERRUPTED = 130
+VERBS = (
+    train,
+    evaluate,
+    recommend,
+    index,
+    similar,
+    import_checkpoint,
+    demo,
+    settings,
+    intents,
+    rename,
+    audience,
+    report,
+    serve,
+    events,
+    export,
+    tune,
+    benchmark,
+    data,
+)
+"""In the order of ``elcrec --help``."""
 
 app = typer.Typer(
     name="elcrec",
-    help="Next-item recommendation that learns why people act: train, evaluate, recommend, look at intents.",
+    help="Next-item recommendation with learned intents (ELCRec): train, evaluate, recommend, inspect, serve.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for room in (models, intents, serving, studies):
-    app.add_typer(room.commands)
+for verb in VERBS:
+    app.add_typer(verb.commands)
 
 
 def _show_warning(message: Warning | str, category: type[Warning], *where: Any) -> None:
-    """What may surprise in a log or a run, as a line; other warnings are for those who write code."""
+    """Print warnings about logs and runs as one line each; other warnings are for developers."""
     if issubclass(category, DataWarning | RunWarning) and first_process():
         say(f"warning: {message}")
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
-    """Run the command line: exit code 0, 2 for the caller's mistakes with one line, 1 for ours."""
+    """Run the command line: exit code 0, 2 for the caller's mistakes with one line, 1 for errors of this package."""
     for category in (DataWarning, RunWarning):
         warnings.simplefilter("always", category)
     warnings.showwarning = _show_warning  # type: ignore[assignment]
@@ -43,7 +83,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         code = app(arguments, standalone_mode=False)
         if code == INTERRUPTED:  # typer turns Ctrl-C into this code
             raise KeyboardInterrupt
-    except ElcrecError as error:
+    except (ElcrecError, OSError) as error:
         say(f"elcrec: {error}")
         code = 2
     except typer.TyperException as error:
@@ -51,18 +91,15 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         if message.strip():
             say(f"elcrec: {message} (see elcrec --help)")
         code = 2
-    except OSError as error:
-        say(f"elcrec: {error}")
-        code = 2
     except (KeyboardInterrupt, typer.Abort):
-        say("elcrec: interrupted; a training that was not finished goes on with --resume")
+        say("elcrec: interrupted; resume an unfinished training with --resume")
         code = INTERRUPTED
     except (MemoryError, RuntimeError) as error:
         if not out_of_memory(error):
             raise
         say(
-            "elcrec: this does not fit into memory: ask for less at once, or train with a smaller embedding_dim, "
-            "batch_size, n_negatives or max_seq_len (--set; --recipe large for large catalogues)"
+            "elcrec: out of memory: request less at once, or train with a smaller embedding_dim, batch_size, "
+            "n_negatives or max_seq_len (--set), or with --recipe large for a large catalogue"
         )
         code = 2
     sys.exit(code if isinstance(code, int) else 0)

@@ -1,4 +1,4 @@
-"""Histories of somebody new, as options give them."""
+"""Histories of new users, as options and files give them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from elcrec.errors import DataError, decoding
 
-FORMS = "write a JSON array of item ids (or of such arrays, one a history), or an id a line, oldest first"
+FORMS = "write a JSON array of item ids (or an array of such arrays), or one item id per line; oldest first"
 
 
 def histories_of(texts: Sequence[str], path: Path | None) -> list[list[Any]]:
@@ -23,10 +23,10 @@ def histories_of(texts: Sequence[str], path: Path | None) -> list[list[Any]]:
 
 
 def read_histories(path: Path) -> list[list[Any]]:
-    """Histories of a file: ids may hold commas there.
+    """Histories of a file, where ids may contain commas.
 
     Args:
-        path: A JSON array of ids, or of such arrays; or an id a line.
+        path: A JSON array of ids, an array of such arrays, or one id per line.
 
     Raises:
         DataError: The file cannot be read, or holds something else.
@@ -40,7 +40,9 @@ def read_histories(path: Path) -> list[list[Any]]:
     for number, history in enumerate(histories, start=1):
         odd = [one for one in history if isinstance(one, bool) or not isinstance(one, str | int)]
         if odd:
-            raise DataError(f"{path}, history {number}: {str(odd[0])[:40]!r} is no id, text or an integer: {FORMS}")
+            raise DataError(
+                f"{path}, history {number}: {str(odd[0])[:40]!r} is not an item id (text or an integer): {FORMS}"
+            )
         if not history:
             raise DataError(f"{path}, history {number} is empty: {FORMS}")
     return histories

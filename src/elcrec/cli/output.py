@@ -1,10 +1,12 @@
-"""What verbs print: results to standard output, everything else to standard error."""
+"""What verbs print: results on standard output, messages and progress on standard error."""
 
 from __future__ import annotations
 
 import json
 import math
 import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -13,35 +15,62 @@ if TYPE_CHECKING:
     import polars as pl
     from rich.console import Console
 
+SHOWN_METRICS = ("hit_rate@5", "ndcg@5", "hit_rate@10", "ndcg@10", "hit_rate@20", "ndcg@20")
+
 
 def console(stderr: bool = False) -> Console:
-    """Where tables and panels go."""
+    """A console for tables, on standard output or standard error."""
     from rich.console import Console
 
     return Console(highlight=False, stderr=stderr)
 
 
 def first_process() -> bool:
-    """Whether this process, of those that torchrun started, is the one that prints results."""
+    """Whether this is the main one of the processes that torchrun started: it alone prints."""
     return os.environ.get("RANK", "0") == "0"
 
 
 def say(text: str) -> None:
-    """A line for a person, to standard error."""
+    """Print a message on standard error."""
     typer.echo(text, err=True)
 
 
 def say_metrics(metrics: dict[str, Any]) -> None:
-    """A line for each part of the split that was measured."""
-    names = ("hit_rate@5", "ndcg@5", "hit_rate@10", "ndcg@10", "hit_rate@20", "ndcg@20")
+    """Print a table of the metrics: a row for each part of the split that was evaluated."""
+    typer.echo("  ".join(["split", *SHOWN_METRICS, f"{'users':>7}"]))
     for part in ("valid", "test"):
         if part in metrics:
-            values = "  ".join(f"{name} {metrics[part][name]:.4f}" for name in names)
-            typer.echo(f"{part:<5}  {values}  ({metrics[part]['n_users']:,} users)")
+            values = (f"{metrics[part][name]:>{len(name)}.4f}" for name in SHOWN_METRICS)
+            typer.echo("  ".join([f"{part:<5}", *values, f"{metrics[part]['n_users']:>7,}"]))
+
+
+@contextmanager
+def progress_bar(what: str, total: int) -> Iterator[Callable[[int, str], None]]:
+    """A progress bar on standard error.
+
+    Args:
+        what: What is counted.
+        total: How many there are.
+
+    Yields:
+        A function that takes how many are done, and a text to show after them.
+    """
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("[bold]{task.description}"),
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[text]}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console(stderr=True), transient=True) as bar:
+        task = bar.add_task(what, total=total, text="")
+        yield lambda done, text: bar.update(task, completed=done, text=text)
 
 
 def print_json(document: Any) -> None:
-    """One document on one line; what is no number in it is null."""
+    """Print one document on one line; NaN and infinities are null in it."""
     typer.echo(json.dumps(_finite(document), ensure_ascii=False, default=str, allow_nan=False))
 
 
@@ -55,7 +84,7 @@ def _finite(document: Any) -> Any:
 
 
 def print_measures(measures: dict[str, Any], as_json: bool) -> None:
-    """Plain values a line each, then a table of those that are measured of several things."""
+    """Print single values on one line, then a table of the measures that several methods have."""
     import polars as pl
 
     if as_json:
@@ -69,7 +98,7 @@ def print_measures(measures: dict[str, Any], as_json: bool) -> None:
 
 
 def print_rows(frame: pl.DataFrame, as_json: bool) -> None:
-    """A table without its empty columns, or a list of documents."""
+    """Print a table without its empty columns, or a JSON array of its rows."""
     if as_json:
         print_json(frame.to_dicts())
         return
@@ -79,7 +108,7 @@ def print_rows(frame: pl.DataFrame, as_json: bool) -> None:
     table = Table(box=None, header_style="bold")
     shown = [name for name in frame.columns if frame[name].null_count() < len(frame) or not len(frame)]
     for name in shown:
-        # What does not fit goes on in the next line: an id or a name that was cut cannot be used.
+        # Long values wrap: an id or a name that was cut cannot be used.
         table.add_column(escape(name), justify="right" if frame[name].dtype.is_numeric() else "left", overflow="fold")
     for row in frame.select(shown).iter_rows():
         table.add_row(*(escape(number(value)) for value in row))
@@ -87,5 +116,5 @@ def print_rows(frame: pl.DataFrame, as_json: bool) -> None:
 
 
 def number(value: Any) -> str:
-    """A value as tables show it."""
+    """A value as text: floats with four decimals."""
     return f"{value:.4f}" if isinstance(value, float) else str(value)

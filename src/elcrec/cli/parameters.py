@@ -1,7 +1,8 @@
-"""Arguments and options that several verbs have."""
+"""Arguments and options that several verbs have, and what their text means."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,69 +13,79 @@ from elcrec.errors import SettingsError
 Data = Annotated[
     list[Path],
     typer.Argument(
-        help="The log: CSV, TSV, Parquet, JSON, Arrow or text lines 'user item item ...', packed or not; a folder of "
-        "parts, several files, or a name of 'elcrec data list'.",
+        help="Interaction log: a CSV, TSV, Parquet, JSON, JSON Lines or Arrow file, or text lines "
+        "'user item item ...'; compressed or not. Also: several files, a folder of parts, or a name from "
+        "'elcrec data list'.",
         show_default=False,
     ),
 ]
 DataOption = Annotated[
-    list[Path], typer.Option("--data", help="The log, in any of the formats of 'train'; repeatable for several files.")
+    list[Path],
+    typer.Option("--data", help="Interaction log, in any format that 'train' reads; repeatable for several files."),
 ]
 Columns = Annotated[
     str | None,
     typer.Option(
         "--columns",
         metavar="NAME,NAME,...",
-        help="Names by position for a file without a header, '_' for one not read: user_id,item_id,_,timestamp.",
+        help="Column names by position, for a file without a header: user_id,item_id,_,timestamp ('_' skips a column).",
     ),
 ]
 Run = Annotated[Path, typer.Argument(help="Run folder, as written by 'elcrec train'.")]
 Out = Annotated[Path, typer.Option("--out", help="Run folder to write.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
-Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an existing run in --out.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document to standard output and nothing else.")]
+Device = Annotated[str, typer.Option(help="Device: cpu, cuda, or auto (a GPU if there is one).")]
 Format = Annotated[
     str | None,
-    typer.Option("--format", help="text, csv, tsv, parquet, jsonl, json or arrow; default: by ending and content."),
+    typer.Option(
+        "--format",
+        help="File format of the log: text, csv, tsv, parquet, jsonl, json or arrow. Default: detected from the file "
+        "name and the content.",
+    ),
 ]
 Sets = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Any setting; repeatable. 'elcrec settings' lists them."),
+    typer.Option("--set", metavar="KEY=VALUE", help="Change a setting; repeatable. 'elcrec settings' lists them."),
 ]
 Histories = Annotated[
     list[str] | None,
-    typer.Option("--history", metavar="ID,ID,...", help="Items of somebody new, oldest first; repeatable."),
+    typer.Option("--history", metavar="ID,ID,...", help="Item ids of a new user's history, oldest first; repeatable."),
 ]
 HistoryFile = Annotated[
     Path | None,
     typer.Option(
         "--history-file",
-        help="The same in a file, for ids with commas and long histories: a JSON array of ids (or of such arrays), or "
-        "an id a line.",
+        help="File with histories of new users, for ids that contain commas and for long histories: a JSON array of "
+        "item ids (or an array of such arrays), or one item id per line.",
     ),
 ]
-Unknown = Annotated[str, typer.Option(help="Unknown ids: raise (an error) or skip (leave them out).")]
+Unknown = Annotated[
+    str, typer.Option(help="What to do with unknown ids: raise stops with an error, skip leaves them out.")
+]
 Items = Annotated[
     Path | None,
-    typer.Option("--items", help="What is known about the items: item_id, title, category, ..."),
+    typer.Option(
+        "--items",
+        help="Item metadata file: item_id, title, category, ... Intent names and reports use it; training does not.",
+    ),
 ]
-Intents = Annotated[list[int] | None, typer.Option("--intent", metavar="N", help="Steer toward it; repeatable.")]
 Ray = Annotated[
     int | None,
     typer.Option(
         "--ray",
         metavar="N",
         min=1,
-        help="Share the work among N workers of the Ray cluster of $RAY_ADDRESS, or of one started here.",
+        help="Distribute the work over N Ray workers: on the cluster of $RAY_ADDRESS, or on a local one.",
     ),
 ]
-TopK = Annotated[int, typer.Option("-k", "--top", min=1, help="Items a list.")]
 
 
 def parquet_file(out: Path | None, option: str) -> Path | None:
-    """Where a table is to be written.
+    """The path of a table to write.
 
     Raises:
-        SettingsError: Its name says that it holds something else than Parquet.
+        SettingsError: Its ending is that of another format than Parquet.
     """
     if out is not None and out.suffix.lower() not in ("", ".parquet", ".pq"):
         raise SettingsError(f"{option} {out}: tables are written as Parquet; name it .parquet")
@@ -86,13 +97,19 @@ def source_of(data: list[Path]) -> Path | list[Path]:
     return data[0] if len(data) == 1 else data
 
 
-def overrides_of(sets: list[str] | None, columns: str | None = None) -> dict[str, Any]:
-    """The settings that ``--set`` and ``--columns`` give.
+def overrides_of(sets: list[str] | None, columns: str | None = None, seed: int | None = None) -> dict[str, Any]:
+    """The settings that ``--set``, ``--columns`` and ``--seed`` give.
 
     Raises:
-        SettingsError: An unknown setting, or not written as KEY=VALUE.
+        SettingsError: A setting is unknown, or is not written as KEY=VALUE.
     """
     from elcrec.config import parse_override
 
     given: dict[str, Any] = dict(parse_override(text) for text in sets or [])
-    return given if columns is None else {**given, "columns": columns}
+    return given | {name: value for name, value in (("columns", columns), ("seed", seed)) if value is not None}
+
+
+def default_store(run: Path) -> str:
+    """The event store of a run, unless ``--store`` names another."""
+    named = run if run.name not in ("", "..") else Path(os.path.abspath(run))  # "." has no file name of its own
+    return f"{named}.events.sqlite"

@@ -1,32 +1,44 @@
-"""Intents and reasons as tables in a terminal."""
+"""Tables for a terminal: intents, explanations, and how a log was read."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import polars as pl
+import typer
 from rich.console import Group, RenderableType
 from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from elcrec.cli.output import print_rows, say
 from elcrec.intents.intent_health import IntentHealth
+
+_UNITS = {
+    "number": "numbers of unknown unit",
+    "day": "in days",
+    "s": "in seconds",
+    "ms": "in milliseconds",
+    "us": "in microseconds",
+    "ns": "in nanoseconds",
+}
+_FILE = ("format", "separator", "encoding", "compression")
 
 
 def intent_panel(health: IntentHealth, intents: pl.DataFrame, n_intents: int, rows: int) -> RenderableType:
-    """Health in two lines, then the largest intents with a bar and their typical items.
+    """Statistics of all intents in two lines, then a table of the largest intents.
 
     Args:
         health: See :meth:`elcrec.ELCRec.intent_health`.
         intents: See :meth:`elcrec.ELCRec.intents`.
         n_intents: K.
-        rows: Intents shown, at most.
+        rows: Most intents to show.
     """
     line = Text.from_markup(
-        f"[bold]{health['used']} of {n_intents} intents in use[/], effectively {health['effective']:.1f}; "
-        f"the largest holds {health['largest_share']:.1%} of the users\n"
-        f"[dim]users lie at a mean cosine of {health['cosine']:.2f} to their own centre, {health['margin']:.2f} nearer "
-        f"than to the next; {health['duplicates']} intents have a twin[/]"
+        f"[bold]{health['used']} of {n_intents} intents in use[/], {health['effective']:.1f} effective; "
+        f"the largest has {health['largest_share']:.1%} of the users\n"
+        f"[dim]users to their centre: mean cosine {health['cosine']:.2f}, margin to the next centre "
+        f"{health['margin']:.2f}; {health['duplicates']} duplicate intents[/]"
     )
     if health["warning"]:
         line.append(f"\nWarning: {health['warning']}.", style="bold red")
@@ -45,42 +57,79 @@ def intent_panel(health: IntentHealth, intents: pl.DataFrame, n_intents: int, ro
         table.add_row(str(row["intent"]), *size, escape(row["name"]), items)
     more = len(used) - rows
     return (
-        Group(line, table, Text(f"and {more} more: --rows {len(used)}", style="dim"))
+        Group(line, table, Text(f"{more} more intents: --rows {len(used)} shows all", style="dim"))
         if more > 0
         else Group(line, table)
     )
 
 
-def reasons_table(lists: pl.DataFrame, names: list[str]) -> RenderableType:
-    """Recommendations with a sentence why.
+def explanation_table(found: pl.DataFrame, names: list[str]) -> RenderableType:
+    """Recommendations, each with its explanation.
 
     Args:
-        lists: As from ``recommend(..., explain=True)``.
+        found: As from ``recommend(..., explain=True)``.
         names: Of the intents.
     """
-    who = lists.columns[0] if lists[lists.columns[0]].null_count() == 0 else None
+    who = found.columns[0] if found[found.columns[0]].null_count() == 0 else None
     table = Table(box=None, header_style="bold", pad_edge=False, expand=True)
     if who is not None:
         table.add_column(who)
     table.add_column("rank", justify="right")
     table.add_column("item_id")
     table.add_column("score", justify="right")
-    table.add_column("why", ratio=1)
-    for row in lists.iter_rows(named=True):
+    table.add_column("explanation", ratio=1)
+    for row in found.iter_rows(named=True):
         first = [] if who is None else [escape(str(row[who]))]
         table.add_row(
-            *first, str(row["rank"]), escape(str(row["item_id"])), f"{row['score']:.3f}", escape(_reason(row, names))
+            *first,
+            str(row["rank"]),
+            escape(str(row["item_id"])),
+            f"{row['score']:.3f}",
+            escape(_explanation(row, names)),
         )
     return table
 
 
-def _reason(row: dict[str, Any], names: list[str]) -> str:
+def _explanation(row: dict[str, Any], names: list[str]) -> str:
     if row["intent"] is None:
-        return "no intent of this user adds to it"
+        return "no intent raises this score"
     share = "" if row["intent_share"] is None else f", {row['intent_share']:.0%} of the score"
     parts = [f"intent {row['intent']} ({names[row['intent']]}){share}"]
     if row["because"]:
         parts.append(f"because of {', '.join(str(item) for item in row['because'])}")
     if row["rank_without"] is not None:
-        parts.append(f"rank {row['rank_without']:,} without it")
+        parts.append(f"rank {row['rank_without']:,} without this intent")
     return "; ".join(parts)
+
+
+def show_check(document: dict[str, Any]) -> None:
+    """Print how a log was read; warnings come last."""
+    file = ", ".join(f"{name} {_plain(document[name])}" for name in _FILE if document[name])
+    _line("file", file + ("" if document["header"] else ", no header"))
+    _line("columns", ", ".join(f"{role} is {name!r}" for role, name in document["columns"].items() if name))
+    counts = [(document[f"n_{name}"], name) for name in ("events", "users", "items")]
+    _line("size", ", ".join(f"{count:,} {name}" for count, name in counts))
+    _line("repeats", f"{document['repeats']:.1%} of the events repeat an earlier item of their user")
+    _line("time", _time(document["time"], document["ties"]))
+    if document["kinds"]:
+        _line("kinds", ", ".join(f"{kind} {count:,}" for kind, count in list(document["kinds"].items())[:8]))
+    typer.echo("\nFirst events, in the order that training uses:")
+    print_rows(pl.DataFrame(document["sample"], infer_schema_length=None), False)
+    for warning in document["warnings"]:
+        say(f"warning: {warning}")
+
+
+def _plain(value: str) -> str:
+    """A value that is seen even where it is a sign or a blank."""
+    return value if value.replace("-", "").isalnum() else repr(value)
+
+
+def _time(time: dict[str, Any] | None, ties: float | None) -> str:
+    if time is None:
+        return "no timestamps: events are in the order of the file"
+    unit = _UNITS.get(time["unit"], f"in {time['unit']}")
+    return f"{time['first']} to {time['last']}, {unit}; {ties:.1%} of the events tie with another of their user"
+
+
+def _line(name: str, text: str) -> None:
+    typer.echo(f"{name:<9} {text}")

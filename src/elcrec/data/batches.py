@@ -146,8 +146,8 @@ def _length_buckets(length_B: Tensor) -> Tensor:
     ladder = [*range(1, 7)]
     while ladder[-1] < longest:
         ladder.append(ladder[-1] + max(2, ladder[-1] // 4))
-    rung = torch.tensor(ladder)
-    return rung[torch.searchsorted(rung, length_B)]
+    width = torch.tensor(ladder)
+    return width[torch.searchsorted(width, length_B)]
 
 
 def _packed(length_B: Tensor) -> tuple[Tensor, Blocks]:

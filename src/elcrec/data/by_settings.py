@@ -11,7 +11,8 @@ import polars as pl
 from elcrec.config import Settings, validate
 from elcrec.data.interactions import Interactions
 from elcrec.data.joining import ID
-from elcrec.data.reader import Layout, understand
+from elcrec.data.layout import Layout
+from elcrec.data.reader import understand
 from elcrec.errors import SettingsError
 
 EXPORTED = (("user_id", "item_id", "timestamp", ID), ("user_id", "item_id", ID))

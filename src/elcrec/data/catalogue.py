@@ -141,7 +141,7 @@ def _to_polars(source: Any) -> pl.DataFrame:
 def _read_json(path: Path) -> pl.DataFrame:
     """A JSON object from item to what describes it, as a frame of text and lists of text."""
     with decoding(
-        lambda reason: DataError(f"cannot read {path} as JSON ({reason}): mend the file, or use .jsonl or .csv")
+        lambda reason: DataError(f"cannot read {path} as JSON ({reason}): correct the file, or use .jsonl or .csv")
     ):
         return _json_frame(path)
 

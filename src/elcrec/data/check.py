@@ -8,7 +8,8 @@ from typing import Any, Literal
 import polars as pl
 
 from elcrec.data.interactions import Interactions
-from elcrec.data.reader import Layout, understand
+from elcrec.data.layout import Layout
+from elcrec.data.reader import understand
 from elcrec.data.times import PER_SECOND, Unit, unit_of
 
 SHOWN = 20

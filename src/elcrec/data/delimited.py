@@ -50,21 +50,7 @@ def _delimited(text: Text, asked: Asked) -> Raw:
     elif not dialect.by_polars:
         frame = _split_lines(piece, dialect, line_of)
     else:
-        try:
-            frame = pl.scan_csv(
-                piece.source(),
-                separator=dialect.separator,
-                quote_char='"' if quoted else None,
-                has_header=False,
-                skip_lines=dialect.skipped,
-                schema=dict.fromkeys(dialect.names, pl.String),
-                missing_columns="insert",
-            ).collect(engine="streaming")
-        except pl.exceptions.PolarsError as error:
-            if "utf-8" not in str(error).lower():
-                line_of.refuse_ragged(fewer=True)
-                _refuse_returns(piece)
-            raise
+        frame = _by_polars(piece, dialect, quoted, line_of)
     frame = _without_blank_rows(frame)
     notes = []
     if dialect.comments:
@@ -88,6 +74,25 @@ def _delimited(text: Text, asked: Asked) -> Raw:
         text.guessed,
         tuple(notes),
     )
+
+
+def _by_polars(piece: Piece, dialect: Dialect, quoted: bool, line_of: _Lines) -> pl.DataFrame:
+    try:
+        return pl.scan_csv(
+            piece.source(),
+            separator=dialect.separator,
+            quote_char='"' if quoted else None,
+            has_header=False,
+            skip_lines=dialect.skipped,
+            schema=dict.fromkeys(dialect.names, pl.String),
+            missing_columns="insert",
+            raise_if_empty=False,
+        ).collect(engine="streaming")
+    except pl.exceptions.PolarsError as error:
+        if "utf-8" not in str(error).lower():
+            line_of.refuse_ragged(fewer=True)
+            _refuse_returns(piece)
+        raise
 
 
 def _is_quoted(piece: Piece, dialect: Dialect) -> bool | Literal["mixed"]:
@@ -126,7 +131,7 @@ def _by_csv_module(piece: Piece, dialect: Dialect) -> pl.DataFrame:
     except csv.Error as error:
         raise DataError(
             f"cannot read {piece.name}, after line {line}: a field begins with a quote and does not end with one, or "
-            f"a quote within it is not doubled ({error}); mend the line"
+            f"a quote within it is not doubled ({error}); correct the line"
         ) from error
     return pl.DataFrame(rows, schema=dict.fromkeys(names, pl.String), orient="row").with_columns(
         pl.all().replace("", None)
@@ -215,7 +220,7 @@ def _decoded_lines(piece: Piece) -> Iterator[str]:
 def _ragged(piece: Piece, line: int, fields: int, width: int) -> DataError:
     return DataError(
         f"cannot read {piece.name}, line {line}: {'more' if fields > width else 'fewer'} fields ({fields}) than "
-        f"columns ({width}): mend the line, or put quotes around fields that hold the separator"
+        f"columns ({width}): correct the line, or put quotes around fields that hold the separator"
     )
 
 

@@ -114,17 +114,21 @@ def sniff_dialect(name: str, head: str, ending: str, given: Sequence[str] | None
     if line.startswith("#") and roles_in([names[0].lstrip("# "), *names[1:]], asked):
         names = [names[0].lstrip("# "), *names[1:]]
     if not _is_header(names, [fields_of(row, separator) for row in rows[1:50]], asked):
-        lacking = f" ({shown(asked)} is not there)" if asked else ""
-        option = "--set user_column=NAME --set item_column=NAME"
-        perhaps = "" if any(map(_is_value, names)) else f"; if it is a header, say which are which: {option}"
-        raise DataError(
-            f"{name}: line {first + 1} holds values and no names of columns{lacking}: name its {len(names)} columns, "
-            f"for example {columns_for(names)}{perhaps}"
-        )
+        raise _no_header(name, first, names, asked)
     _refuse_twice(name, names, asked)
     if all(re.fullmatch("'.*'", one) for one in names):
         raise DataError(f"{name}: its fields are enclosed in single quotes: write double quotes, or none")
     return Dialect(separator, _distinct(names), True, end, comments, tuple(names))
+
+
+def _no_header(name: str, first: int, names: Sequence[str], asked: Sequence[str]) -> DataError:
+    lacking = f" ({shown(asked)} is not there)" if asked else ""
+    option = "--set user_column=NAME --set item_column=NAME"
+    perhaps = "" if any(map(_is_value, names)) else f"; if it is a header, say which are which: {option}"
+    return DataError(
+        f"{name}: line {first + 1} holds values and no names of columns{lacking}: name its {len(names)} columns, "
+        f"for example {columns_for(names)}{perhaps}"
+    )
 
 
 def _end_of_record(lines: list[str], first: int) -> int:

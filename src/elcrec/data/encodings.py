@@ -97,7 +97,7 @@ def refuse_binary(piece: Piece, head: str) -> None:
     odd = re.search("[\x00\x03-\x08\x0e-\x1a\x1c-\x1f]", head)
     if odd is not None:
         raise DataError(
-            f"cannot read {piece.name}: it holds the control character {odd[0]!r} and is no UTF-8; mend it, "
+            f"cannot read {piece.name}: it holds the control character {odd[0]!r} and is no UTF-8; correct it, "
             f"name its encoding with --set encoding=NAME, or its format with format= (--format)"
         )
 

@@ -106,6 +106,10 @@ def sniff(file: Piece | Path, asked: Asked | None = None) -> Format:
     known = ENDINGS.get(piece.ending)
     if known in ("parquet", "arrow"):
         return known
+    return _sniff_text(piece, asked, known)
+
+
+def _sniff_text(piece: Piece, asked: Asked, known: Format | None) -> Format:
     text = decoded_head(piece, asked.encoding).lstrip()
     if text.startswith("{") and known not in ("csv", "tsv") and asked.columns is None:
         return "jsonl" if known == "jsonl" or _is_json_lines(text) else "json"

@@ -12,7 +12,8 @@ import polars as pl
 
 from elcrec.data import joining
 from elcrec.data.files import ROWS_AT_ONCE
-from elcrec.data.reader import Layout, Lists, Missing, Understood, understand
+from elcrec.data.layout import Layout, Lists, Missing
+from elcrec.data.reader import Understood, understand
 from elcrec.data.vocabulary import Vocabulary
 from elcrec.errors import DataError, DataWarning
 from elcrec.storage import write_atomically
@@ -21,6 +22,11 @@ from elcrec.storage import write_atomically
 @dataclass(frozen=True)
 class Interactions:
     """A validated log.
+
+    Examples:
+        >>> log = Interactions.read(pl.DataFrame({"user": ["u1", "u1"], "item": ["b", "a"], "time": [2, 1]}))
+        >>> log.frame["item_id"].to_list()
+        ['a', 'b']
 
     Attributes:
         frame: Columns ``user_id``, ``item_id`` (integers or strings, as they came) and, if known,
@@ -34,6 +40,7 @@ class Interactions:
     def __len__(self) -> int:
         return self.frame.height
 
+    # reason: public signature
     @classmethod
     def read(
         cls,

@@ -54,7 +54,7 @@ def _each_id_once(newer: pl.DataFrame) -> pl.DataFrame:
     if not several.is_empty():
         raise DataError(
             f"event_id {several[ID][0]!r} names several events: an event has an id of its own; "
-            f"mend the column, or leave it out"
+            f"correct the column, or leave it out"
         )
     return newer.filter(pl.col(ID).is_null() | pl.col(ID).is_first_distinct())
 

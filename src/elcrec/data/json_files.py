@@ -103,7 +103,9 @@ def _refuse_line(name: str, source: Path | io.BytesIO) -> None:
         except (ValueError, RecursionError) as error:
             if _is_python(line):
                 raise DataError(f"cannot read {name}, line {number}: {_PYTHON}") from error
-            raise DataError(f"cannot read {name}, line {number}: no JSON ({error}); mend or remove the line") from error
+            raise DataError(
+                f"cannot read {name}, line {number}: no JSON ({error}); correct or remove the line"
+            ) from error
         if not isinstance(document, dict):
             raise DataError(f"cannot read {name}, line {number}: no JSON object; write one event a line")
 
@@ -193,7 +195,7 @@ def read_json_document(name: str, content: bytes, columns: tuple[str, ...] | Non
             return json_lines(name, io.BytesIO(content), marked=True)
         if _is_python(content):
             raise DataError(f"cannot read {name}: {_PYTHON}") from error
-        raise DataError(f"cannot read {name} as JSON ({error}): mend the file, or use JSON Lines") from error
+        raise DataError(f"cannot read {name} as JSON ({error}): correct the file, or use JSON Lines") from error
     rows = _rows(name, document, columns)
     if not rows:
         raise DataError(f"{name} has no rows: nothing to learn from")

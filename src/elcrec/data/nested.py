@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import polars as pl
 
 from elcrec.data.columns import candidates, canonical, list_columns, looks_like_time, shown
+from elcrec.data.layout import Layout
 from elcrec.data.raw import Raw
 from elcrec.errors import DataError
-
-if TYPE_CHECKING:
-    from elcrec.data.reader import Layout
 
 
 def lifted(part: Raw, layout: Layout) -> Raw:
@@ -48,14 +45,8 @@ def exploded(part: Raw, layout: Layout, notes: list[str]) -> Raw:
     """A row an event, where a row holds the events of a user as a list."""
     schema = part.frame.collect_schema()
     lists = {name for name, kind in schema.items() if isinstance(kind, pl.List | pl.Array)}
-    if not lists:
-        return part
-    item = layout.item_column or next(iter(candidates("item_id", schema.names())), None)
-    if item is not None and item not in lists:
-        return part
-    user = layout.user_column or next(iter(candidates("user_id", schema.names())), None)
-    item = item or next((name for name in list_columns(schema.names()) if name in lists), None)
-    if item is None or user is None or user in lists:
+    item = _item_column(schema.names(), lists, layout)
+    if item is None:
         return part
     inner = schema[item].inner  # type: ignore[attr-defined]
     time = next((name for name in _times_of(lists - {item}, layout)), None)
@@ -75,14 +66,26 @@ def exploded(part: Raw, layout: Layout, notes: list[str]) -> Raw:
         frame = frame.drop(hidden).unnest(item)
     elif canonical(item) not in map(canonical, candidates("item_id", [item])):
         frame = frame.rename({item: "item_id"})
-    timed = candidates("timestamp", frame.collect_schema().names()) or layout.timestamp_column is not None
     unread = [name for name in sorted(lists) if name not in together and looks_like_time(name)]
-    notes.append(
-        f"{part.name}: {item!r} holds several events a row"
-        + ("" if timed else ", taken as oldest first")
-        + (f"; {shown(unread)} may hold their times: --set timestamp_column=NAME" if unread and not timed else "")
-    )
+    timed = candidates("timestamp", frame.collect_schema().names()) or layout.timestamp_column is not None
+    notes.append(f"{part.name}: {item!r} holds several events a row{'' if timed else _order_of(unread)}")
     return Raw(**{**part.__dict__, "frame": frame.collect().lazy(), "line_of": lambda row: f"event {row + 1}"})
+
+
+def _item_column(names: list[str], lists: set[str], layout: Layout) -> str | None:
+    """The column whose lists are the items of a row's user, if there is one."""
+    item = layout.item_column or next(iter(candidates("item_id", names)), None)
+    if item is not None and item not in lists:
+        return None
+    user = layout.user_column or next(iter(candidates("user_id", names)), None)
+    if user is None or user in lists:
+        return None
+    return item or next((name for name in list_columns(names) if name in lists), None)
+
+
+def _order_of(unread: list[str]) -> str:
+    perhaps = f"; {shown(unread)} may hold their times: --set timestamp_column=NAME" if unread else ""
+    return f", taken as oldest first{perhaps}"
 
 
 def _refuse_other_lengths(part: Raw, frame: pl.LazyFrame, item: str, time: str) -> None:

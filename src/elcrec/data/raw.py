@@ -73,7 +73,7 @@ def reading(file: Piece | Raw, format: str | None = None) -> Iterator[None]:
     def refusal(reason: str) -> DataError:
         return DataError(
             f"cannot read {file.name} as {format or 'its ending and content suggest'} ({reason}): "
-            f"mend the file, or name its format ({', '.join(get_args(Format))}) with format= (--format)"
+            f"correct the file, or name its format ({', '.join(get_args(Format))}) with format= (--format)"
         )
 
     with decoding(refusal):

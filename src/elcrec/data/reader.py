@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import polars as pl
 
@@ -21,68 +21,15 @@ from elcrec.data.columns import (
 from elcrec.data.files import read_column, scan
 from elcrec.data.id_columns import Found, as_integers, missing_rows, refuse_several, refuse_totals, validate_ids
 from elcrec.data.joining import ID, event_ids
+from elcrec.data.layout import Layout
 from elcrec.data.nested import exploded, fields_within, lifted
-from elcrec.data.raw import Asked, Raw
+from elcrec.data.raw import Raw
 from elcrec.data.time_columns import holds_dates, holds_times, is_clock, joined_clock, quick_times, validate_times
 from elcrec.errors import DataError
 
-Missing = Literal["refuse", "drop", "keep"]
-Lists = Literal["refuse", "keep"]
 MOST_KINDS = 50
 _LOOKED_AT = 100
 ROLES = ("user_id", "item_id", "timestamp", "event")
-
-
-@dataclass(frozen=True)
-class Layout:
-    """What the caller says about a log; whatever is None is told from the data.
-
-    Attributes:
-        format: One of :data:`elcrec.data.raw.Format`.
-        columns: Names by position, separated by commas, for files without a header; ``_`` is a column not read.
-        user_column: Name of the user column.
-        item_column: Name of the item column.
-        timestamp_column: Name of the time column.
-        time_format: How text times are written (``%m/%d/%Y``).
-        missing: What happens to rows without an id or a time: ``refuse`` the log, ``drop`` the rows, or ``keep``
-            words such as ``None`` as ids.
-        lists: What happens to ids that look like lists (``1,5``, ``A1 B2``): ``refuse`` the log, or ``keep`` them.
-        encoding: Of text that is not UTF-8.
-        event_ids: Read the column ``event_id``, where there is one.
-        exact: Text ids are what they say, also where they look like lists, totals or numbers with a point: elcrec
-            wrote them.
-    """
-
-    format: str | None = None
-    columns: str | None = None
-    user_column: str | None = None
-    item_column: str | None = None
-    timestamp_column: str | None = None
-    time_format: str | None = None
-    missing: Missing = "refuse"
-    lists: Lists = "refuse"
-    encoding: str | None = None
-    event_ids: bool = False
-    exact: bool = False
-
-    @property
-    def by_role(self) -> dict[str, str | None]:
-        """The caller's column for each role."""
-        return {"user_id": self.user_column, "item_id": self.item_column, "timestamp": self.timestamp_column}
-
-    def asked(self) -> Asked:
-        """What reading a file needs to know.
-
-        Raises:
-            DataError: ``columns`` names nothing, or something twice.
-        """
-        names = None
-        if self.columns is not None:
-            names = tuple(name.strip() for name in self.columns.split(","))
-            read = [name for name in names if name not in ("_", "")]
-            if len(set(read)) < len(read) or not read:
-                raise DataError(f"--columns {self.columns}: name each column once, '_' for one that is not read")
-        return Asked(self.format, names, self.encoding, tuple(filter(None, self.by_role.values())))
 
 
 @dataclass

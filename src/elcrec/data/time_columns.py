@@ -48,6 +48,10 @@ def validate_times(column: pl.Series, time_format: str | None, found: Found) -> 
         return column
     if not column.dtype.is_numeric():
         raise DataError(f"timestamp is of type {column.dtype}: use numbers, dates or ISO 8601 text")
+    return _of_numbers(column, found)
+
+
+def _of_numbers(column: pl.Series, found: Found) -> pl.Series:
     if column.dtype.is_decimal():
         column = column.cast(pl.Int128 if (column == column.round(0)).all() else pl.Float64)
     if column.dtype.is_float():
@@ -70,7 +74,7 @@ def _refuse_years(column: pl.Series, found: Found) -> None:
     odd = ~column.to_physical().is_between(first * a_day, (last + 1) * a_day, closed="left")
     if odd.any():
         raise DataError(
-            f"{found.name}, {found.where(odd)}: the timestamp is not of the years 1 to 9999: mend its unit or format"
+            f"{found.name}, {found.where(odd)}: the timestamp is not of the years 1 to 9999: correct its unit or format"
         )
 
 
@@ -132,7 +136,9 @@ def _of_floats(column: pl.Series, found: Found) -> pl.Series:
     """Whole numbers as integers; seconds since 1970 with fractions as milliseconds or finer."""
     infinite = column.is_infinite()
     if infinite.any():
-        raise DataError(f"{found.name}: {int(infinite.sum()):,} rows have an infinite timestamp: mend or remove them")
+        raise DataError(
+            f"{found.name}: {int(infinite.sum()):,} rows have an infinite timestamp: correct or remove them"
+        )
     if column.dtype == pl.Float32:
         coarse = column.abs() >= 2**24
         if coarse.any():

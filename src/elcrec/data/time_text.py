@@ -112,7 +112,7 @@ def _refuse_far(times: pl.Series) -> None:
     """Raise DataError for years that 64 bits of nanoseconds do not reach: they would wrap."""
     if not times.dt.year().is_between(1678, 2261).all():
         raise DataError(
-            "timestamps with fractions below a microsecond reach from 1678 to 2261: cut fractions or mend years"
+            "timestamps with fractions below a microsecond reach from 1678 to 2261: cut fractions or correct years"
         )
 
 
@@ -145,7 +145,7 @@ def _by_format(column: pl.Series, time_format: str, where: Where, name: str) -> 
     if times.has_nulls():
         row = int(times.is_null().arg_true()[0])
         raise DataError(
-            f"{name}, {where(row)}: the timestamp {written[row]!r} is not written as {time_format!r}: mend --set "
+            f"{name}, {where(row)}: the timestamp {written[row]!r} is not written as {time_format!r}: correct --set "
             f"time_format=..., made of %Y %m %d %H %M %S and the like"
         )
     return times

@@ -1,4 +1,4 @@
-"""``elcrec demo``: the whole story on an embedded shop whose intents are known."""
+"""``elcrec demo``: training and evaluation on a synthetic shop whose intents are known."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ SHOWN_USERS = 3
 
 @dataclass(frozen=True)
 class Demo:
-    """What the demo found.
+    """Results of the demo.
 
     Attributes:
         world: The shop.
@@ -54,7 +54,7 @@ class Demo:
     rand_index: float
 
     def document(self) -> dict[str, Any]:
-        """The findings as plain values."""
+        """The results as plain values."""
         return {
             "metrics": self.metrics,
             "adjusted_rand_index": self.rand_index,
@@ -63,6 +63,7 @@ class Demo:
         }
 
 
+# reason: public signature
 def run_demo(
     out: str | Path | None,
     n_users: int = 5000,
@@ -72,13 +73,13 @@ def run_demo(
     progress: bool | Reporter = True,
     **settings: Any,
 ) -> Demo:
-    """Make the shop, train the ``default`` recipe with as many intents as are planted, compare.
+    """Generate the shop, train the recipe ``default`` with as many intents as are planted, and evaluate.
 
     Args:
-        out: Run folder to write; an earlier run in it is replaced. None: write nothing.
-        n_users: Customers.
+        out: Run folder to write; an earlier run in it is replaced. None: no folder.
+        n_users: Number of customers.
         difficulty: 0 to 1; see :mod:`elcrec.data.synthetic`.
-        seed: Of the shop and the training.
+        seed: Random seed of the shop and of the training.
         device: See :class:`ELCRec`.
         progress: See :meth:`ELCRec.fit`.
         settings: On top of the recipe.
@@ -150,24 +151,24 @@ def _bounds(world: World) -> dict[str, dict[str, float]]:
 
 
 def show_demo(demo: Demo, console: Console, out: str | Path | None) -> None:
-    """Print the findings."""
+    """Print the results."""
     console.print()
     console.print(_metrics_table(demo))
     console.print(_intents_table(demo))
     console.print(_journeys(demo))
     if out is not None:
         console.print(
-            f"\nThe run is in [bold]{out}[/]; look into it: open [bold]{RunFolder(Path(out)).report}[/]. Go on with\n"
+            f"\nThe run folder is [bold]{out}[/]. Open [bold]{RunFolder(Path(out)).report}[/] in a browser, and try\n"
             f"  elcrec intents {out}\n"
             f"  elcrec recommend {out} --user {demo.model.users.ids[0]}\n"
             f'  elcrec recommend {out} --history "tent pegs,cool box"\n'
-            "and then with a log of your own: elcrec train events.csv --out runs/mine",
+            "Then train on your own log: elcrec train events.csv --out runs/mine",
             highlight=False,
         )
 
 
 def _metrics_table(demo: Demo) -> RenderableType:
-    table = Table(title="How well is the next purchase predicted?", title_justify="left", title_style="bold")
+    table = Table(title="Accuracy of next-item prediction", title_justify="left", title_style="bold")
     table.add_column("test", no_wrap=True)
     for name in SHOWN_METRICS:
         table.add_column(name, justify="right")
@@ -175,7 +176,7 @@ def _metrics_table(demo: Demo) -> RenderableType:
         style = "bold green" if name == "elcrec" else ""
         table.add_row(name, *(f"{metrics[metric]:.3f}" for metric in SHOWN_METRICS), style=style)
     gained = _gained(demo.metrics, "ndcg@10")
-    note = f"elcrec goes {gained:.0%} of the way from popularity to the best that is possible in this shop (ndcg@10)."
+    note = f"elcrec reaches {gained:.0%} of the possible gain over popularity (ndcg@10)."
     return Group(table, Text(note, style="dim"))
 
 
@@ -185,35 +186,35 @@ def _gained(metrics: dict[str, dict[str, float]], name: str) -> float:
 
 
 def _intents_table(demo: Demo) -> RenderableType:
-    table = Table(title="\nIntents: planted beside learned", title_justify="left", title_style="bold", expand=True)
+    table = Table(title="\nIntents: planted and learned", title_justify="left", title_style="bold", expand=True)
     table.add_column("planted", min_width=15, no_wrap=True)
-    for name in ("users", "learned", "found"):
+    for name in ("users", "learned", "recovered"):
         table.add_column(name, justify="right", min_width=len(name), no_wrap=True)
     table.add_column("typical items of the learned intent", ratio=1, overflow="ellipsis", no_wrap=True)
     for row in demo.matching.iter_rows(named=True):
-        items, found = ", ".join(row["items"]), f"{row['found']:.0%}"
-        table.add_row(row["planted"], f"{row['users']:,}", str(row["intent"]), found, items)
+        items, recovered = ", ".join(row["items"]), f"{row['found']:.0%}"
+        table.add_row(row["planted"], f"{row['users']:,}", str(row["intent"]), recovered, items)
     note = (
-        f"Adjusted Rand index {demo.rand_index:.2f} (0: chance, 1: the same). "
-        "Training never saw the planted names, only their number."
+        "Recovered: share of the users of a planted intent who have its learned counterpart. Adjusted Rand index "
+        f"{demo.rand_index:.2f} (0: random, 1: identical). Training knows only the number of planted intents."
     )
     return Group(table, Text(note, style="dim"))
 
 
 def _journeys(demo: Demo) -> RenderableType:
-    """A few customers of different intents: history, intent, recommendations."""
+    """Example customers of different intents: history, intent, recommendations."""
     users = demo.world.intent_of_user.unique("planted", maintain_order=True).head(SHOWN_USERS)["user_id"].to_list()
     learned = dict(demo.model.user_intents(users).select("user_id", "intent").iter_rows())
     names = dict(demo.matching.select("intent", "planted").iter_rows())
-    lists = demo.model.recommend(users, k=4)
+    found = demo.model.recommend(users, k=4)
     panels = []
     for user in users:
         history = demo.world.log.frame.filter(pl.col("user_id") == user)["item_id"].to_list()
-        items = lists.filter(pl.col("user_id") == user)["item_id"].to_list()
+        items = found.filter(pl.col("user_id") == user)["item_id"].to_list()
         text = Text()
-        text.append("bought\n", style="dim").append("\n".join(f"  {item}" for item in history[-5:]))
+        text.append("history\n", style="dim").append("\n".join(f"  {item}" for item in history[-5:]))
         text.append("\nintent\n", style="dim")
         text.append(f"  {learned[user]} ({names.get(learned[user], 'no counterpart')})\n", style="cyan")
         text.append("recommended\n", style="dim").append("\n".join(f"  {item}" for item in items), style="green")
         panels.append(Panel(text, title=user))
-    return Group(Text("\nThree customers", style="bold"), Columns(panels, equal=True))
+    return Group(Text("\nExample customers", style="bold"), Columns(panels, equal=True))

@@ -1,4 +1,4 @@
-"""What a result is known by: a hash of all that makes it, never the name of a file."""
+"""Keys of results: a hash of the data, the settings and the version, independent of file names."""
 
 from __future__ import annotations
 

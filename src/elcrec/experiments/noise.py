@@ -1,4 +1,4 @@
-"""Items that nobody chose, slipped into the histories that are asked about."""
+"""Noise: random items inserted into the histories at evaluation."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from elcrec.data.splits import Split
 
 
 def with_noise(split: Split, share: float, seed: int) -> Split:
-    """The same items to predict, with items drawn uniformly slipped into the histories before them.
+    """The same items to predict, with uniformly drawn items inserted into the histories before them.
 
     Args:
         split: A log; all of its users keep their training part.
-        share: Chance of an event of the training part to be followed by such an item, 0 to 1.
+        share: Probability of an event of the training part to be followed by such an item, 0 to 1.
         seed: Of the draws.
     """
     random = np.random.default_rng(seed)

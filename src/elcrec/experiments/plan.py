@@ -25,7 +25,7 @@ LONGEST_NAME = 150
 
 
 class Run(BaseModel):
-    """One training (or counting) and its judgement.
+    """One training (or baseline) and its evaluation.
 
     Attributes:
         row: Name of the row it belongs to.
@@ -52,7 +52,7 @@ class Run(BaseModel):
 
     @property
     def counted(self) -> bool:
-        """Whether it is a baseline."""
+        """Whether it is a baseline, which counts instead of training."""
         return self.recipe in BASELINES
 
     @property
@@ -95,7 +95,7 @@ class Run(BaseModel):
         """
         log = read_log(self.data, None, self.settings)
         if self.content and content_hash(log) != self.content:
-            raise DataError(f"{self.data} has changed since the study began: start it again")
+            raise DataError(f"{self.data} has changed since the study began: start the study again")
         return log
 
 
@@ -170,13 +170,14 @@ def _runs(row: Row, label: str, values: dict[str, Any], file: Path, seeds: tuple
     if row.recipe in BASELINES:
         if others := set(values) - set(JUDGED_BY):
             raise SettingsError(
-                f"{row.recipe} is a baseline, without {', '.join(sorted(others))}: it takes {', '.join(JUDGED_BY)}"
+                f"{row.recipe} is a baseline, without {', '.join(sorted(others))}: "
+                f"its settings are {', '.join(JUDGED_BY)}"
             )
         settings = resolve("default", values)
         return [Run(row=label, data=file, recipe=row.recipe, overrides=values, seed=0, settings=settings)]
     noise = values.get("noise", 0.0)
     if isinstance(noise, bool) or not isinstance(noise, int | float) or not 0 <= noise <= 1:
-        raise SettingsError(f"noise={noise!r}: a share of the events of a history, 0 to 1")
+        raise SettingsError(f"noise={noise!r}: use a share of the events of a history, from 0 to 1")
     overrides = {name: value for name, value in values.items() if name not in CONDITIONS}
     common: dict[str, Any] = {
         "row": label,
@@ -197,5 +198,5 @@ def _file(data: str, beside: Path) -> Path:
         return locate(data)
     found = next((path for path in (beside / data, Path(data)) if path.exists()), None)
     if found is None:
-        raise DataError(f"no such file: {data} (looked for beside the suite and from here)")
+        raise DataError(f"no such file: {data} (neither in the folder of the suite nor in the current folder)")
     return found

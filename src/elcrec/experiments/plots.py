@@ -16,7 +16,7 @@ from elcrec.experiments.summary import TESTED, Line
 def require_matplotlib() -> None:
     """Raise SettingsError where there is no matplotlib."""
     if importlib.util.find_spec("matplotlib") is None:
-        raise SettingsError("pictures need matplotlib: pip install 'elcrec[benchmark]'")
+        raise SettingsError("plots need matplotlib: pip install 'elcrec[benchmark]'")
 
 
 def pictures(lines: list[Line]) -> list[str]:

@@ -1,4 +1,4 @@
-"""What every result says of where it comes from."""
+"""Provenance of a result: versions, machine, commit, date."""
 
 from __future__ import annotations
 

@@ -78,7 +78,9 @@ def read_result(path: Path) -> Document:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "document"
-        raise RunError(f"{path} is damaged or no result ({where}: {first['msg']}): delete it, or mend it") from None
+        raise RunError(
+            f"{path} is damaged or not a result file ({where}: {first['msg']}): delete or repair it"
+        ) from None
     return {**document, "name": path.stem}
 
 
@@ -128,14 +130,16 @@ class Shelf:
             except RunError as error:
                 if path.stem not in again:
                     raise
-                say(f"{error}; it will be made again")
+                say(f"{error}; the run will be repeated")
                 continue
             whole = ranks_path(folder, path.stem).is_file()
             (documents if whole and "key" in document else uncounted).append(document)
             if not whole:
-                say(f"{path} does not count: its ranks are missing")
+                say(f"{path} is ignored: its ranks are missing")
         if unknown := sum("key" not in each for each in uncounted):
-            say(f"{folder}: {unknown} results have no key (made by elcrec 0.1): kept, but not counted as done")
+            say(
+                f"{folder}: {unknown} results have no key (made by elcrec 0.1) and are ignored: their runs are not done"
+            )
         return cls(folder, documents, uncounted)
 
     def same(self, run: Run) -> Document | None:

@@ -1,4 +1,4 @@
-"""One run of a study: train or count, judge, write a result file and the ranks beside it."""
+"""One run of a study: train (or compute a baseline), evaluate, write a result file and a file of ranks."""
 
 from __future__ import annotations
 

@@ -26,6 +26,7 @@ from elcrec.storage import make_folder, write_text
 PAGES = ("summary.md", "summary.html")
 
 
+# reason: what a study needs; each is a thing of its own
 def run_study(
     suite: Suite,
     runs: list[Run],
@@ -35,7 +36,7 @@ def run_study(
     progress: bool = True,
     device: str = "auto",
 ) -> dict[str, str]:
-    """Do the runs whose result is not there, one after the other; interrupt it whenever you like.
+    """Execute the runs without a result, one after the other; an interrupted study can be resumed.
 
     Each has a process of its own, so that its peak memory is its own. One that diverges, does not fit into memory or
     is killed is left without a result; the others are done all the same.
@@ -67,23 +68,23 @@ def run_study(
     for number, run in enumerate(runs, start=1):
         begun = f"{number}/{len(runs)} {run.name}"
         if ours.done(run, suite.name):
-            say(f"{begun}: there already")
+            say(f"{begun}: done already")
             continue
         # What this study has made by now may be what a later row asks for under another name.
         shelves = [Shelf.of(folder, [run.name for run in runs]), *others]
         source = next(((shelf, same) for shelf in shelves if (same := shelf.same(run)) is not None), None)
         if source is not None:
             take_over(run, suite.name, source[1], source[0].folder, folder)
-            say(f"{begun}: taken over from {source[0].folder.name}")
+            say(f"{begun}: result reused from {source[0].folder.name}")
             continue
         say(begun)
         if instead := ours.instead(run, suite.name):
-            say(f"  not done by {instead}")
+            say(f"  cannot reuse the result {instead}")
         try:
             document = _in_a_process(run, suite.name, folder, work, progress, device)
         except (TrainingError, MemoryError, RuntimeError) as error:
             failed[run.name] = _why_it_ended(error)
-            say(f"{begun}: no result: {failed[run.name]}")
+            say(f"{begun}: failed: {failed[run.name]}")
         else:
             say(f"{begun}: test ndcg@20 {document['metrics']['test']['ndcg@20']:.4f}")
     return failed
@@ -94,9 +95,9 @@ def _why_it_ended(error: Exception) -> str:
     if isinstance(error, TrainingError):
         return str(error)
     if isinstance(error, BrokenProcessPool):
-        return "its process was killed (out of memory?)"
+        return "its process was killed, perhaps for lack of memory"
     if out_of_memory(error):
-        return "it does not fit into memory"
+        return "out of memory"
     raise error
 
 
@@ -105,8 +106,8 @@ def failure(failed: dict[str, str], of: int) -> RunError:
     name, reason = next(iter(failed.items()))
     more = "" if len(failed) == 1 else f", and {len(failed) - 1} more"
     return RunError(
-        f"{len(failed)} of {of} runs have no result ({name}: {reason}{more}): the others are kept; "
-        "start the study again for what is missing, or change these rows"
+        f"{len(failed)} of {of} runs failed ({name}: {reason}{more}): the other results are kept; "
+        "run the suite again for the missing results, or change these rows"
     )
 
 
@@ -175,7 +176,7 @@ def _planned(suite: Suite, say: Callable[[str], None]) -> set[str]:
     try:
         return planned(unread_runs(suite))
     except SettingsError as error:
-        say(f"the suite cannot be run ({error}): of several results of a row, those of the newest version count")
+        say(f"the suite cannot be run ({error}): where a row has several results, the tables show the newest version")
         return set()
 
 

@@ -1,4 +1,4 @@
-"""What a study says: rows (a recipe with changes) on data sets with seeds, read from TOML."""
+"""Experiment suites, read from TOML: rows (a recipe with changes), data sets and seeds."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Row(BaseModel):
     @model_validator(mode="after")
     def _seeds_are_seeds(self) -> Row:
         if "seed" in {*self.set, *self.vary}:
-            raise ValueError("seed is no setting of a row: write seeds = [1, 2, 3]")
+            raise ValueError("seed cannot be a setting of a row: write seeds = [1, 2, 3]")
         if both := sorted({*self.set} & {*self.vary}):
             raise ValueError(f"{', '.join(both)} cannot be in set and in vary: leave it out of one")
         return self

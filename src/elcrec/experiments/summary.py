@@ -1,4 +1,4 @@
-"""A study's result files as tables: mean and spread over seeds, and tests over users."""
+"""Result tables: mean and standard deviation over seeds, and significance tests over users."""
 
 from __future__ import annotations
 

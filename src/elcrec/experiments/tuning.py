@@ -1,4 +1,4 @@
-"""Search for settings on validation: Optuna, with hopeless trials cut short. Needs the extra ``tune``."""
+"""Hyperparameter tuning on the validation metric (Optuna, median pruning). Needs the extra ``tune``."""
 
 from __future__ import annotations
 
@@ -55,6 +55,7 @@ class Tuned:
     recipe: Path
 
 
+# reason: public signature, and a search from start to end
 def tune(
     data: Any,
     out: Path,
@@ -89,7 +90,7 @@ def tune(
     """
     optuna = _optuna()
     if "seed" in (overrides or {}):
-        raise SettingsError("the seed of a search and of its trainings is --seed, not a setting of the recipe")
+        raise SettingsError("use --seed for the seed of the search and of its trainings, not a setting")
     space, fixed = chosen_space(space, overrides or {}), {**(overrides or {}), "seed": seed}
     base = resolve(recipe, fixed)
     resolve_device(device)
@@ -118,13 +119,12 @@ def tune(
             reason = _tried(study, train)
             done, failed = (done + 1, 0) if reason is None else (done, failed + 1)
             _report(
-                study, f"trial {done} of {n_trials}" if reason is None else "a trial that does not count", reason, say
+                study, f"trial {done} of {n_trials}" if reason is None else "failed trial, not counted", reason, say
             )
-        complete = study.get_trials(states=(states.COMPLETE,))
         if failed == FAILED_IN_A_ROW:
-            say(f"the search ends here: {failed} trials in a row failed, the last one because {reason}")
-        if not complete:
-            raise SettingsError(f"no trial was trained to its end: {_last_reason(study) or 'ask for more trials'}")
+            say(f"the search stops: {failed} trials in a row failed; the last reason: {reason}")
+        if not study.get_trials(states=(states.COMPLETE,)):
+            raise SettingsError(f"no trial was completed: {_last_reason(study) or 'increase --trials'}")
         best = {name: study.best_params[name] for name in space}
         remark = f"Found by elcrec tune: validation {SELECT_ON} {study.best_value:.4f} with this seed"
         expected = validate({**base.model_dump(), **best})
@@ -171,7 +171,7 @@ def _tried(study: Any, train: Callable[[Any], float]) -> str | None:
     try:
         value = train(trial)
         if not math.isfinite(value):
-            raise RunError(f"its validation {SELECT_ON} is {value}: training diverged")
+            raise RunError(f"training diverged: its validation {SELECT_ON} is {value}")
         study.tell(trial, value)
     except TrialPruned:
         study.tell(trial, state=TrialState.PRUNED)
@@ -258,7 +258,9 @@ def _write_recipe(path: Path, recipe: str, names: list[str], expected: Settings,
     text = recipe_text({"extends": parent, **plain}, remark)
     read = tomllib.loads(text)
     if resolve(read.pop("extends"), read) != expected:
-        raise RunError(f"{recipe} has changed since the search began, and would not give what was found: put it back")
+        raise RunError(
+            f"{recipe} has changed since the search began, so that the best settings cannot be written: restore it"
+        )
     write_text(path, text)
 
 

@@ -1,4 +1,4 @@
-"""What a search may try: settings, each with a range or some choices, checked before anything is trained."""
+"""Search space: settings with a range or choices each, checked before any training."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Range(BaseModel):
             if self.log:
                 raise ValueError("log is for low and high, not for choices")
             if len(set(self.choices)) < len(self.choices):
-                raise ValueError("a choice is there twice")
+                raise ValueError("a choice is listed twice")
         return self
 
     @model_validator(mode="after")
@@ -115,24 +115,26 @@ def chosen_space(space: Space | None, overrides: Collection[str]) -> Space:
         space = {name: where for name, where in DEFAULT_SPACE.items() if name not in overrides}
     _check(space)
     if both := [name for name in space if name in overrides]:
-        raise SettingsError(f"{', '.join(both)} cannot be searched and set: leave it out of the space, or of --set")
+        raise SettingsError(f"{', '.join(both)} cannot be searched and fixed: leave it out of the space, or of --set")
     return space
 
 
 def _check(space: Space) -> None:
     """Raise SettingsError unless each setting can be searched, whatever the others are."""
     if not space:
-        raise SettingsError("nothing is no setting to search: leave a setting free, or name one in the space")
+        raise SettingsError("there is nothing to search: leave a setting free, or name one in the space")
     for name, where in space.items():
         if name not in Settings.model_fields:
-            raise SettingsError(f"{name} is no setting: {did_you_mean(name, Settings.model_fields)}")
+            raise SettingsError(f"unknown setting {name!r}: {did_you_mean(name, Settings.model_fields)}")
         if name == "seed":
-            raise SettingsError("the seed of a search and of its trainings is --seed: it is not searched")
+            raise SettingsError("the seed cannot be searched: use --seed for the search and its trainings")
         if name in NOT_SEARCHED:
-            raise SettingsError(f"{name} changes what is judged, not how well: fix it with --set {name}=VALUE")
+            raise SettingsError(
+                f"{name} changes what is evaluated, so trials could not be compared: fix it with --set {name}=VALUE"
+            )
         ends = where.choices if where.choices is not None else [where.low, where.high]
         if where.choices is None and is_whole(name) and not all(isinstance(end, int) for end in ends):
-            raise SettingsError(f"{name} is a whole number: write low and high without a point")
+            raise SettingsError(f"{name} is a whole number: write low and high without a decimal point")
         for value in ends:
             check_value(name, value)
 

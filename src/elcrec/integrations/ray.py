@@ -99,27 +99,27 @@ def _mistake(error: Exception) -> ElcrecError:
 class _Scorer:
     """Makes recommendations for batches of users; loads the run once."""
 
-    def __init__(self, run: str, k: int, policy: dict[str, Any]) -> None:
+    def __init__(self, run: str, policy: Any) -> None:
         from elcrec.recommender import ELCRec
 
-        self.model, self.k, self.policy = ELCRec.load(run, "auto"), k, policy
+        self.model, self.policy = ELCRec.load(run, "auto"), policy
 
     def __call__(self, batch: Any) -> Any:
         import polars as pl
 
         users = pl.Series(pl.from_arrow(batch.column("user_id")))
-        return self.model.recommend(users, self.k, **self.policy).to_arrow()
+        histories = self.model.fitted.dataset.of_users(users)
+        return self.model.topn.recommend(histories, self.policy).to_arrow()
 
 
-def recommend_on_ray(workers: int, run: str | Path, out: str | Path, k: int = 10, **policy: Any) -> int:
+def recommend_on_ray(workers: int, run: str | Path, out: str | Path, **policy: Any) -> int:
     """Recommendations for all users of a run, as Parquet files in a folder.
 
     Args:
         workers: How many score side by side; each loads the run.
         run: Run folder, on a disk that all workers see.
         out: A new folder, on such a disk; it appears when all is done.
-        k: Items a user.
-        policy: See :meth:`elcrec.ELCRec.recommend`.
+        policy: The fields of :class:`elcrec.inference.policy.RankingPolicy`: ``k``, ``explain``, ...
 
     Returns:
         Rows written: the columns of :meth:`elcrec.ELCRec.recommend`.
@@ -127,12 +127,13 @@ def recommend_on_ray(workers: int, run: str | Path, out: str | Path, k: int = 10
     Raises:
         RunError: No run, or ``out`` is there already.
     """
+    from elcrec.inference.policy import RankingPolicy
     from elcrec.runs.run_folder import RunFolder
     from elcrec.storage import publish_folder
 
     run, out = Path(run).resolve(), Path(out).resolve()
     if out.exists():
-        raise RunError(f"{out} is there already: choose a new folder for the lists")
+        raise RunError(f"{out} is there already: choose a new folder for the recommendations")
     folder = RunFolder(run)
     users = folder.learnt_from(folder.interactions()).frame.select("user_id").unique(maintain_order=True)
     with _cluster(workers) as ray:
@@ -144,7 +145,7 @@ def recommend_on_ray(workers: int, run: str | Path, out: str | Path, k: int = 10
             .repartition(max(workers, min(batches, 8 * workers)))
             .map_batches(
                 _Scorer,
-                fn_constructor_args=(str(run), k, policy),
+                fn_constructor_args=(str(run), RankingPolicy(**policy)),
                 batch_format="pyarrow",
                 batch_size=ROWS_A_BATCH,
                 concurrency=workers,

@@ -30,6 +30,7 @@ FEED_TOKENS = 12800
 class SequenceEncoder(nn.Module):
     """Tokens in, one hidden vector per token out."""
 
+    # reason: plain sizes, so that model/ knows no settings
     def __init__(
         self,
         n_item_rows: int,

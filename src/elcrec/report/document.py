@@ -1,4 +1,4 @@
-"""What the report shows, gathered from a model as plain values."""
+"""The content of a report, collected from a model as plain values."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ def report_document(
     Args:
         model: Trained or imported.
         title: Heading.
-        n_journeys: Users shown with history, intents and recommendations: those who have most of an intent, taken
-            in turn from the intents by size.
-        say: Told what is being done.
+        n_journeys: Number of example users with history, intents and recommendations: those with the largest weight
+            of an intent, taken in turn from the intents by size.
+        say: Receives progress messages.
     """
     health = model.intent_health()
-    say("placing users on the map")
+    say("projecting users onto the map")
     point_U2 = model.user_map()
     users = model.user_intents().with_row_index("number")
     shown_U = evenly(len(users))
@@ -98,7 +98,7 @@ def _curve(record: EpochRecord) -> dict[str, Any]:
 
 
 def evenly(n: int) -> npt.NDArray[np.int64]:
-    """Which of n users are drawn: all, or evenly many of more than can be."""
+    """Which of n users the map shows: all, or an even sample of too many."""
     return np.arange(0, n, max(1, -(-n // MOST_DOTS)))
 
 
@@ -108,7 +108,7 @@ def packed(values: npt.NDArray[Any]) -> str:
 
 
 def _strongest(model: ELCRec, users: pl.DataFrame) -> dict[int, list[Any]]:
-    """The users who have most of each intent, of those with a history worth showing."""
+    """The users with the largest weight of each intent; those with four events or more come first."""
     length = model.log.frame.group_by("user_id").len()
     frame = (
         users.join(length, on="user_id")
@@ -120,8 +120,8 @@ def _strongest(model: ELCRec, users: pl.DataFrame) -> dict[int, list[Any]]:
 
 
 def _shown_users(strongest: dict[int, list[Any]], most: int) -> list[Any]:
-    """Users in turn: everybody's first of each intent, then the seconds, up to ``most``."""
-    turns = [user for place in range(EXAMPLES) for people in strongest.values() for user in people[place : place + 1]]
+    """Example users: the first of each intent, then the second of each, up to ``most``."""
+    turns = [user for place in range(EXAMPLES) for users in strongest.values() for user in users[place : place + 1]]
     step = max(1, len(strongest) // max(1, most))
     spread = turns[: len(strongest)][::step] + turns[len(strongest) :]
     return list(dict.fromkeys(spread))[:most]
@@ -173,12 +173,12 @@ def _journeys(model: ELCRec, users: list[Any]) -> list[dict[str, Any]]:
         return []
     titles = {} if model.catalogue is None else model.catalogue.titles()
     mixes = model.user_intents(users, top=min(MIX, model.settings.n_intents)).partition_by("user_id", as_dict=True)
-    lists = model.recommend(users, RECOMMENDED, explain=True).partition_by("user_id", as_dict=True)
+    found = model.recommend(users, RECOMMENDED, explain=True).partition_by("user_id", as_dict=True)
     journeys = []
     for user in users:
         whole = model.intent_timeline(user)
         timeline = whole.tail(LONGEST_JOURNEY)
-        listed = lists.get((user,))
+        recommended = found.get((user,))
         journeys.append(
             {
                 "user": _exact(user),
@@ -195,7 +195,7 @@ def _journeys(model: ELCRec, users: list[Any]) -> list[dict[str, Any]]:
                     for row in timeline.iter_rows(named=True)
                 ],
                 "recommendations": []
-                if listed is None
+                if recommended is None
                 else [
                     {
                         **row,
@@ -205,7 +205,7 @@ def _journeys(model: ELCRec, users: list[Any]) -> list[dict[str, Any]]:
                         "because": [_exact(item) for item in row["because"]],
                         "because_titles": [titles.get(item) for item in row["because"]],
                     }
-                    for row in listed.drop("user_id").iter_rows(named=True)
+                    for row in recommended.drop("user_id").iter_rows(named=True)
                 ],
             }
         )

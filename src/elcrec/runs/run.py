@@ -20,8 +20,8 @@ from elcrec.intents.assignment import IntentAssigner
 from elcrec.intents.intents import Intents
 from elcrec.intents.matching import NamedIntents
 from elcrec.model.network import ELCRecNetwork
-from elcrec.runs.records import EpochRecord
 from elcrec.runs.model_card import model_card
+from elcrec.runs.records import EpochRecord
 from elcrec.runs.run_files import Known, Results
 from elcrec.runs.run_folder import SHORT_WAIT, RunFolder
 
@@ -147,9 +147,7 @@ def _read(folder: RunFolder, device: torch.device) -> Run:
     network = network_of(weights, settings, len(items), str(folder.model)).to(device)
     intents = Intents(IntentAssigner(FittedModel(settings, network, dataset)), folder.names())
     index = folder.item_search if folder.item_search.exists() else None
-    return Run(
-        str(document.get("recipe")), intents, folder.history(), folder.metrics(), folder.weights_mark(), index
-    )
+    return Run(str(document.get("recipe")), intents, folder.history(), folder.metrics(), folder.weights_mark(), index)
 
 
 def network_of(weights: dict[str, Tensor], settings: Settings, n_items: int, source: str) -> ELCRecNetwork:

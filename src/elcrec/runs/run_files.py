@@ -16,8 +16,8 @@ from elcrec.data.catalogue import Catalogue
 from elcrec.data.interactions import Interactions
 from elcrec.data.vocabulary import Vocabulary
 from elcrec.intents.matching import NamedIntents
-from elcrec.runs.records import EpochRecord
 from elcrec.runs.manifest import MANIFEST
+from elcrec.runs.records import EpochRecord
 from elcrec.storage import read_tensors, write_frame, write_json, write_tensors, write_text
 
 FORMAT = 3

@@ -21,22 +21,22 @@ from elcrec.data.interactions import Interactions
 from elcrec.data.vocabulary import Vocabulary
 from elcrec.errors import RunError, RunWarning, SettingsError
 from elcrec.intents.matching import NamedIntents
-from elcrec.runs.records import EpochRecord
 from elcrec.runs.generation import (
     FILES,
     INDEX,
     MODEL,
     check,
     discard,
+    finish_switch,
     manifest_of,
     next_generation,
     place,
     put_in_place,
-    finish_switch,
     stable,
 )
 from elcrec.runs.lock import locked
 from elcrec.runs.manifest import MANIFEST, Entry, Manifest
+from elcrec.runs.records import EpochRecord
 from elcrec.runs.run_files import FORMAT, Known, Results, package_version, read_earlier, write_history, write_names
 from elcrec.storage import make_folder, read_json, read_parquet, read_tensors, write_tensors, write_text
 

@@ -202,6 +202,27 @@ class _Training:
         return replace(dataset, catalogue=items), kept
 
 
+def refuse_to_replace(out: RunFolder, overwrite: bool) -> None:
+    """Raise before a training whose result could not be written to a folder.
+
+    Raises:
+        RunError: It holds a run that is not to be replaced, or other files.
+    """
+    if out.started and not overwrite:
+        raise RunError(f"{out.path} holds a run: choose another --out, or replace it with --overwrite")
+    out.refuse_others()
+
+
+def finished_before(out: RunFolder) -> bool:
+    """Whether nothing is left to resume in a folder: its run is finished, and none is being trained to replace it."""
+    return out.finished and out.unfinished is None
+
+
+def settings_to_resume(out: RunFolder) -> dict[str, Any]:
+    """The settings that an interrupted training in a folder began with; none where there is no training."""
+    return (out.unfinished or out).config()["settings"].model_dump() if out.started else {}
+
+
 def results_of(intents: Intents) -> dict[str, Any]:
     """Metrics of both parts and the health of the intents, on the model's own log."""
     most = intents.fitted.settings.judged_users

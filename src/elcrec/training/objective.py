@@ -116,6 +116,10 @@ class Assigned(NamedTuple):
     cosine_B: Tensor
     margin_B: Tensor
 
+    def of_part(self, part: Part | None) -> Assigned:
+        """The same for the rows of a part of a batch, which stand first."""
+        return self if part is None else Assigned(*(one_B[: len(part.place_B)] for one_B in self))
+
 
 class Objective:
     """``next_item + instance_weight * instance + intent_weight * intent + cluster_weight * cluster``.
@@ -186,8 +190,7 @@ class Objective:
         cosine_BK = network.centers.cosines(behaviour_BD)
         nearest_B, place_B = cosine_BK.max(dim=1)
         # Of ICLRec's centroids, which are no unit rows, the nearest is not the one at the smallest angle.
-        em = settings.intent_learning == "em"
-        intent_B = network.centers.nearest(behaviour_BD.detach()) if em else place_B
+        intent_B = network.centers.nearest(behaviour_BD.detach()) if settings.intent_learning == "em" else place_B
         cluster = (
             self.cluster_loss(behaviour_BD, network.centers.weight, users_K, cosine_BK) if cluster_weight > 0 else zero
         )
@@ -197,10 +200,9 @@ class Objective:
             instance, intent = instance / part.size, intent / part.size
         total = next_item_loss + instance_weight * instance + intent_weight * intent + cluster_weight * cluster
         next_B = cosine_BK.scatter_(1, place_B[:, None], -torch.inf).amax(dim=1)
-        rows = slice(None if part is None else len(part.place_B))
-        assigned = Assigned(intent_B[rows], nearest_B[rows], (nearest_B - next_B)[rows])
+        assigned = Assigned(intent_B, nearest_B, nearest_B - next_B)
         clock("losses")
-        return Terms(total, next_item_loss, instance, intent, cluster), assigned
+        return Terms(total, next_item_loss, instance, intent, cluster), assigned.of_part(part)
 
     def next_item_loss(self, table: Tensor, n_items: int, hidden_TD: Tensor, step: StepInput, passed: float) -> Tensor:
         """How well the items that come next are predicted: the recipe's next-item loss."""

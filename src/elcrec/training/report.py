@@ -1,4 +1,4 @@
-"""Training as seen in a terminal: a bar while it runs, a line for each epoch."""
+"""Progress of training in a terminal: a progress bar, and a line for each epoch."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from elcrec.training.checkpoint import Progress
 
 
 class SilentReporter:
-    """Says nothing."""
+    """Reports nothing."""
 
     def log(self, summary: dict[str, Any]) -> None:
         """Nothing."""
@@ -33,10 +33,10 @@ class SilentReporter:
 
 
 class TerminalReporter:
-    """A progress bar on standard error with loss terms, intents in use and time left; a line an epoch."""
+    """A progress bar on standard error with losses, effective intents and time left; a line for each epoch."""
 
     def __init__(self, console: Console | None = None, every: int = 1) -> None:
-        """The console (default: standard error), and how many epochs pass between two lines."""
+        """Report to a console (default: standard error), with a line for every ``every``-th epoch."""
         self.every = every
         self._warned = False
         self.console = console or Console(stderr=True, highlight=False)
@@ -51,20 +51,20 @@ class TerminalReporter:
         )
 
     def log(self, summary: dict[str, Any]) -> None:
-        """The size and shape of the log in a line."""
+        """A line with the statistics of the log."""
         times = "" if summary["first"] is None else f" · {summary['first']} to {summary['last']}"
         self.console.print(
             f"{summary['rows']:,} interactions · {summary['users']:,} users · {summary['items']:,} items · "
-            f"density {summary['density']:.3%} · repeats {summary['repeats']:.1%} · histories of "
-            f"{summary['length_min']} to {summary['length_max']}, median {summary['length_median']:g}{times}",
+            f"density {summary['density']:.3%} · repeats {summary['repeats']:.1%} · history length "
+            f"{summary['length_min']} to {summary['length_max']} (median {summary['length_median']:g}){times}",
             soft_wrap=True,
         )
 
     def begin(self, settings: Settings, n_steps: int, progress: Progress) -> None:
-        """Open the bar over all remaining steps, so that its time left is the training's."""
+        """Open a bar over all steps, so that it shows the time left of the whole training."""
         done = len(progress.history)
         if done:
-            self.console.print(f"going on after epoch {done} (best so far: epoch {progress.best_epoch})")
+            self.console.print(f"resuming after epoch {done} (best epoch so far: {progress.best_epoch})")
         self._settings, self._n_steps = settings, n_steps
         self._bar.start()
         self._task = self._bar.add_task(
@@ -72,13 +72,13 @@ class TerminalReporter:
         )
 
     def step(self, losses: dict[str, float] | None, effective: float | None) -> None:
-        """Move the bar; now and then show the losses."""
+        """Advance the bar; now and then show the losses."""
         self._bar.advance(self._task)
         if losses is not None:
             self._bar.update(self._task, now=f"{_losses(losses)} · {effective:.0f} effective intents")
 
     def epoch(self, record: EpochRecord, progress: Progress) -> None:
-        """A line that stays."""
+        """A line with losses, validation ndcg@20, intents and seconds."""
         self._bar.update(self._task, best=_best(progress))
         if record["epoch"] % self.every:
             return
@@ -87,7 +87,7 @@ class TerminalReporter:
         self.console.print(
             f"epoch {record['epoch']:>3}/{self._settings.epochs}  {_losses(record['losses'])}  "
             f"valid ndcg@20 {record['valid']['ndcg@20']:.4f} "
-            + ("[green]best[/]" if best else f"[dim](best {progress.best_value:.4f} @ {progress.best_epoch})[/]")
+            + ("[green]best[/]" if best else f"[dim](best {progress.best_value:.4f}, epoch {progress.best_epoch})[/]")
             + f"  intents {intents['used']} used, {intents['effective']:.0f} effective, largest "
             f"{intents['largest_share']:.1%}  {seconds:.1f} s",
             soft_wrap=True,
@@ -95,7 +95,7 @@ class TerminalReporter:
         warning = intents.get("warning")
         if warning and not self._warned:
             self._warned = True
-            self.console.print(f"[bold red]warning:[/] {warning} (recipe default keeps them apart)", soft_wrap=True)
+            self.console.print(f"[bold red]warning:[/] {warning} (the recipe default avoids this)", soft_wrap=True)
 
     def end(self) -> None:
         """Close the bar."""
@@ -103,7 +103,7 @@ class TerminalReporter:
 
 
 def _best(progress: Progress) -> str:
-    return f" · best ndcg@20 {progress.best_value:.4f} @ {progress.best_epoch}" if progress.best_epoch else ""
+    return f" · best ndcg@20 {progress.best_value:.4f} (epoch {progress.best_epoch})" if progress.best_epoch else ""
 
 
 def _losses(losses: dict[str, float]) -> str:

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from elcrec.cli.serving import beside
+from elcrec.cli.parameters import default_store
 from elcrec.errors import SettingsError
 from elcrec.serving.middleware.hosts import Hosts, check_names, host_of, proxy_networks
 
@@ -124,4 +124,4 @@ def test_names_that_no_request_would_match_are_refused() -> None:
 )
 def test_events_lie_beside_the_run_not_in_it(run: str, place: str) -> None:
     here = Path.cwd()
-    assert beside(Path(run)) == place.format(here=here, above=here.parent) + ".events.sqlite"
+    assert default_store(Path(run)) == place.format(here=here, above=here.parent) + ".events.sqlite"

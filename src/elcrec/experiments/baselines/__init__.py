@@ -1,4 +1,4 @@
-"""What a recommender has to beat: simple scores, judged by the same rules."""
+"""Baselines: simple scores without training, evaluated by the same protocol."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Items that occur near the items of a history, counted in the training part.
+"""Item-based nearest neighbours and a first-order Markov chain, counted in the training part.
 
 Source: item-based neighbours (Sarwar et al. 2001; session form of Ludewig and Jannach 2018) and a first-order Markov
 chain; both need no training and are hard to beat on sparse data.

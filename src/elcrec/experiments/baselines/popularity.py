@@ -1,4 +1,4 @@
-"""The same list for everybody: what was bought most."""
+"""Popularity baseline: the same recommendations for all users, the most frequent items."""
 
 from __future__ import annotations
 

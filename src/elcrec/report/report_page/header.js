@@ -11,10 +11,10 @@ function headlineMetric(name) {
 function keyFigures() {
   const health = report.health;
   return [
-    { ...headlineMetric("ndcg@20"), note: "next item near the top" },
-    { ...headlineMetric("hit_rate@5"), note: "next item among five" },
-    { label: "intents in use", value: `${health.used} of ${health.n_intents}`, note: "by at least one user" },
-    { label: "effective intents", value: fixed(health.effective, 0), note: "if equally large" },
+    { ...headlineMetric("ndcg@20"), note: "ranking quality of the next item" },
+    { ...headlineMetric("hit_rate@5"), note: "next item is in the top 5" },
+    { label: "intents in use", value: `${health.used} of ${health.n_intents}`, note: "have at least one user" },
+    { label: "effective intents", value: fixed(health.effective, 0), note: "number of equally large intents with the same spread" },
     { label: "largest intent", value: percent(health.largest_share), note: "share of all users" },
   ].filter((figure) => figure.value);
 }
@@ -25,7 +25,7 @@ function showHeader() {
   byId("title").textContent = byId("bar-title").textContent = report.title;
   const dates = model.first && model.last ? `, ${model.first} to ${model.last}` : "";
   byId("learnt-from").textContent =
-    `${plural(report.health.n_intents, "intent", "intents")} learnt from ${plural(model.n_events, "event", "events")} of ` +
+    `${plural(report.health.n_intents, "intent", "intents")} learned from ${plural(model.n_events, "event", "events")} of ` +
     `${plural(model.n_users, "user", "users")} with ${plural(model.n_items, "item", "items")}${dates}.`;
   const origin = known(model.imported_from) ? `weights imported from ${model.imported_from}` : `seed ${model.seed}`;
   const best = known(model.best_epoch) && known(model.epochs) ? ` · best epoch ${model.best_epoch} of ${model.epochs}` : "";
@@ -39,5 +39,5 @@ function showHeader() {
     byId("warning").append(el("strong", {}, "Read this report with care"), report.health.warning);
     byId("warning").hidden = false;
   }
-  byId("made").textContent = `Made with elcrec ${report.elcrec} on ${report.made}. This page is complete in itself: it loads nothing.`;
+  byId("made").textContent = `Made with elcrec ${report.elcrec} on ${report.made}. This page works offline.`;
 }

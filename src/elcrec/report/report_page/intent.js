@@ -1,9 +1,9 @@
 /* The page of one intent. */
 
 const flagMeanings = {
-  dead: "No user follows this intent.",
-  duplicate: "Its centre almost coincides with another intent's.",
-  dominant: "It holds far more users than an intent should.",
+  dead: "It has no users.",
+  duplicate: "Its centre is almost the same as another intent's.",
+  dominant: "It has a far larger share of the users than the others.",
 };
 
 function sizeText(intent) {
@@ -11,12 +11,12 @@ function sizeText(intent) {
 }
 
 function cohesionText(intent) {
-  if (!known(intent.cosine)) return "There are no users to judge it by.";
-  const tight = intent.cosine >= 0.8 ? "very much alike" : intent.cosine >= 0.6 ? "alike" : "rather mixed";
-  const first = `Its users are ${tight}: mean cosine ${fixed(intent.cosine, 2)} to the centre (1 is identical).`;
+  if (!known(intent.cosine)) return "The intent has no users.";
+  const tight = intent.cosine >= 0.8 ? "very similar" : intent.cosine >= 0.6 ? "similar" : "mixed";
+  const first = `Its users are ${tight}: mean cosine ${fixed(intent.cosine, 2)} to the centre (1: identical).`;
   if (!known(intent.margin)) return first;
-  const apart = intent.margin >= 0.1 ? "clearly set apart from" : intent.margin >= 0.03 ? "set apart from" : "hard to tell from";
-  return `${first} They are ${apart} the next intent: ${fixed(intent.margin, 2)} closer to their own centre.`;
+  const apart = intent.margin >= 0.1 ? "clearly separated from" : intent.margin >= 0.03 ? "separated from" : "hardly separated from";
+  return `${first} They are ${apart} the next intent: mean margin ${fixed(intent.margin, 2)} between the cosines to both centres.`;
 }
 
 function itemBars(intent) {
@@ -50,7 +50,7 @@ function sparkline(intent) {
 function personLink(user) {
   const name = String(user);
   if (!journeyOf.has(name)) return el("span", { class: "person cut", dir: "auto", title: name }, name);
-  return el("a", { class: "person cut", dir: "auto", title: `Journey of ${name}`, href: `#user-${encodeURIComponent(name)}` }, name);
+  return el("a", { class: "person cut", dir: "auto", title: `History of ${name}`, href: `#user-${encodeURIComponent(name)}` }, name);
 }
 
 function part(title, note, items, build) {
@@ -65,13 +65,13 @@ function intentParts(intent) {
     el("h3", { class: "page-name", id: "intent-name", dir: "auto", tabindex: "-1", title: intent.name }, intent.name),
     el("p", { class: "page-size muted" }, sizeText(intent) + rank),
     ...flags,
-    ...part("Typical items", "times likelier than usual", intent.items, () => itemBars(intent)),
-    ...part("Attributes", "share of its users, times the usual", intent.attributes, () => attributeBars(intent)),
+    ...part("Typical items", "lift: times more frequent than among all users", intent.items, () => itemBars(intent)),
+    ...part("Attributes", "share of its users, and lift", intent.attributes, () => attributeBars(intent)),
     ...part("Over time", "share of all events", intent.trend, () => sparkline(intent)),
     heading("Cohesion"), el("p", {}, cohesionText(intent)),
-    ...part("Nearest intents", "cosine, 1 is identical", intent.nearest, () =>
+    ...part("Nearest intents", "cosine of the centres", intent.nearest, () =>
       el("ul", { class: "links" }, ...intent.nearest.map((near) => el("li", {}, intentLink(near.intent, fixed(near.cosine, 2)))))),
-    ...part("Some of its users", "", intent.examples, () => el("div", { class: "people" }, ...intent.examples.map(personLink))),
+    ...part("Example users", "", intent.examples, () => el("div", { class: "people" }, ...intent.examples.map(personLink))),
   ];
 }
 

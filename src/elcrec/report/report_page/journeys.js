@@ -44,7 +44,7 @@ function mixCard(journey) {
 
 function scoreParts(recommendation) {
   const parts = (recommendation.parts ?? []).map(({ intent, part: value }) => ({ intent, value, label: nameOf(intent) }));
-  if (known(recommendation.residual)) parts.push({ intent: null, value: recommendation.residual, label: "everything else" });
+  if (known(recommendation.residual)) parts.push({ intent: null, value: recommendation.residual, label: "residual" });
   if (recommendation.steering) parts.push({ intent: null, value: recommendation.steering, label: "steering" });
   return parts;
 }
@@ -69,7 +69,7 @@ function whySentence(recommendation, titles) {
   if (known(recommendation.intent) && known(recommendation.intent_share)) {
     clauses.push(`${roundPercent(recommendation.intent_share)} of the score comes from “${nameOf(recommendation.intent)}”`);
     const { rank, rank_without: without } = recommendation;
-    if (known(without)) clauses.push(without === rank ? `without it the rank stays ${rank}` : `without it rank ${whole(without)} instead of ${rank}`);
+    if (known(without)) clauses.push(without === rank ? `without this intent the rank stays ${rank}` : `without this intent the rank is ${whole(without)} instead of ${rank}`);
   }
   return clauses.join(" · ");
 }
@@ -98,7 +98,7 @@ function showJourney(journey) {
 function createJourneys() {
   if (!report.journeys.length) {
     byId("journey-choice").hidden = true;
-    byId("journey").replaceChildren(el("p", { class: "card muted" }, "This report shows no single users."));
+    byId("journey").replaceChildren(el("p", { class: "card muted" }, "This report has no example users."));
     return;
   }
   const users = [...journeyOf.keys()];

@@ -72,12 +72,12 @@ function healthLines() {
   const health = report.health;
   return [
     [`${health.used} of ${health.n_intents}`, "In use.", "Intents with at least one user."],
-    [fixed(health.effective, 1), "Effective number.", `Equally large intents that would spread users as evenly; ${health.n_intents} is the most.`],
-    [percent(health.largest_share), "Largest share.", `Of all users; evenly spread it would be ${percent(1 / health.n_intents)}.`],
-    [fixed(health.dead, 0), "Dead.", "Intents that nobody follows; a few do no harm."],
-    [fixed(health.duplicates, 0), "Duplicates.", "Intents whose centre almost coincides with another's."],
-    [fixed(health.cosine, 2), "Cosine.", "How alike users are to the centre of their intent; 1 is identical."],
-    [fixed(health.margin, 3), "Margin.", "How much closer users are to their own centre than to the next; 0 is no difference."],
+    [fixed(health.effective, 1), "Effective number.", `Number of equally large intents with the same spread of users; at most ${health.n_intents}.`],
+    [percent(health.largest_share), "Largest share.", `Share of all users in the largest intent; with an even spread ${percent(1 / health.n_intents)}.`],
+    [fixed(health.dead, 0), "Dead.", "Intents without users; a few do no harm."],
+    [fixed(health.duplicates, 0), "Duplicates.", "Intents whose centre is almost the same as another's."],
+    [fixed(health.cosine, 2), "Cosine.", "Mean cosine of users to the centre of their intent; 1: identical."],
+    [fixed(health.margin, 3), "Margin.", "Mean cosine to the own centre minus that to the next centre; 0: no separation."],
   ];
 }
 

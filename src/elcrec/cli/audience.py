@@ -1,0 +1,40 @@
+"""``elcrec audience``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from elcrec.cli.output import print_json, say
+from elcrec.cli.parameters import Device, Json, Run, parquet_file
+
+commands = typer.Typer()
+
+
+@commands.command(
+    epilog="Example:\n\n  elcrec audience runs/shop --intent 12 --min-weight 0.3 --out nail-polish.parquet"
+)
+# reason: options of a verb
+def audience(
+    run: Run,
+    intent: Annotated[list[int], typer.Option(metavar="N", help="Number of an intent; repeatable.")],
+    out: Annotated[Path, typer.Option(help="Parquet file to write.")],
+    min_weight: Annotated[
+        float, typer.Option(min=0, max=1, help="Minimum weight of the intent for a user, 0 to 1.")
+    ] = 0.0,
+    top: Annotated[
+        int, typer.Option(min=1, help="Include users who have the intent among their N nearest intents.")
+    ] = 1,
+    device: Device = "auto",
+    as_json: Json = False,
+) -> None:
+    """Export the users of an intent (an audience) to a Parquet file."""
+    from elcrec.recommender import ELCRec
+
+    parquet_file(out, "--out")
+    found = ELCRec.load(run, device).audience(intent, out, min_weight, top)
+    say(f"{len(found):,} users written to {out}")
+    if as_json:
+        print_json({"out": str(out), "users": len(found)})

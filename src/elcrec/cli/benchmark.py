@@ -1,0 +1,99 @@
+"""``elcrec benchmark``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from elcrec.cli.output import print_json, print_rows, say
+from elcrec.cli.parameters import Device, Json
+
+if TYPE_CHECKING:
+    from elcrec.experiments.plan import Run
+    from elcrec.experiments.suite import Suite
+
+commands = typer.Typer()
+
+
+@commands.command(
+    epilog="Examples:\n\n  elcrec benchmark benchmarks/suites/baselines.toml\n\n"
+    "  elcrec benchmark my-suite.toml --out results --dry-run\n\n"
+    "  elcrec benchmark my-suite.toml --only toys --tables"
+)
+# reason: options of a verb
+def benchmark(
+    suite: Annotated[Path, typer.Argument(help="Experiment suite: a TOML file, see docs/benchmark.md.")],
+    out: Annotated[
+        Path, typer.Option(help="Folder for results; each suite writes into a subfolder of its name.")
+    ] = Path("benchmarks/results"),
+    work: Annotated[
+        Path, typer.Option(help="Folder for the run folders, from which an interrupted suite resumes.")
+    ] = Path("runs/benchmark"),
+    only: Annotated[str | None, typer.Option(metavar="TEXT", help="Only runs whose name contains this text.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="List the runs and stop.")] = False,
+    tables: Annotated[
+        bool, typer.Option("--tables", help="Run nothing; write the tables of existing results.")
+    ] = False,
+    plots: Annotated[bool, typer.Option(help="Add plots to the HTML page; needs the extra 'benchmark'.")] = False,
+    device: Device = "auto",
+    as_json: Json = False,
+) -> None:
+    """Run an experiment suite (data sets x recipes x seeds), and compare the results with significance tests."""
+    from elcrec.experiments.plan import planned_runs
+    from elcrec.experiments.plots import require_matplotlib
+    from elcrec.experiments.study import failure, run_study
+    from elcrec.experiments.suite import read_suite
+
+    study = read_suite(suite)
+    if plots:
+        require_matplotlib()
+    folder = out / study.name
+    runs = [] if tables else planned_runs(study, suite.parent, only)
+    if dry_run:
+        _show_plan(study, runs, folder, as_json)
+        return
+    failed = {} if tables else run_study(study, runs, folder, work / study.name, say, device=device)
+    if failed and len(failed) == len(runs):
+        raise failure(failed, len(runs))
+    _write_tables(study, folder, plots, as_json)
+    if failed:
+        raise failure(failed, len(runs))
+
+
+def _show_plan(study: Suite, runs: list[Run], folder: Path, as_json: bool) -> None:
+    """Print the runs: which are done, and which older result stands in a run's place."""
+    import polars as pl
+
+    from elcrec.experiments.results import Shelf
+
+    there = Shelf.of(folder, [run.name for run in runs], say)
+    planned = [
+        {
+            "row": run.row,
+            "run": run.name,
+            "done": there.done(run, study.name),
+            "instead": there.instead(run, study.name),
+        }
+        for run in runs
+    ]
+    print_rows(pl.DataFrame(planned, infer_schema_length=None), as_json)
+
+
+def _write_tables(study: Suite, folder: Path, plots: bool, as_json: bool) -> None:
+    """Write the result pages, and print the short table."""
+    import polars as pl
+
+    from elcrec.experiments.plots import pictures
+    from elcrec.experiments.study import study_lines, write_pages
+    from elcrec.experiments.summary import line_document, short_table
+
+    lines = study_lines(study, folder, say)
+    for path in write_pages(study, folder, lines, pictures(lines) if plots else []):
+        say(f"tables written to {path}")
+    if as_json:
+        print_json([line_document(line) for line in lines])
+    else:
+        head, rows = short_table(lines)
+        print_rows(pl.DataFrame(rows, schema=head, orient="row"), as_json)

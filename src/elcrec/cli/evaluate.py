@@ -1,0 +1,61 @@
+"""``elcrec evaluate``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from elcrec.cli.output import print_json, say, say_metrics
+from elcrec.cli.parameters import (
+    Columns,
+    DataOption,
+    Device,
+    Format,
+    Json,
+    Run,
+    Sets,
+    Unknown,
+    overrides_of,
+    parquet_file,
+    source_of,
+)
+
+commands = typer.Typer()
+
+
+@commands.command(epilog="Example:\n\n  elcrec evaluate runs/beauty --data Beauty.txt --split test --json")
+# reason: options of a verb
+def evaluate(
+    run: Run,
+    data: DataOption,
+    split: Annotated[str, typer.Option(help="Held-out part: valid or test.")] = "test",
+    ranks: Annotated[
+        Path | None, typer.Option(help="Also write the rank of each user's held-out item to this Parquet file.")
+    ] = None,
+    unknown: Unknown = "raise",
+    device: Device = "auto",
+    sets: Sets = None,
+    columns: Columns = None,
+    format: Format = None,
+    as_json: Json = False,
+) -> None:
+    """Evaluate a model: rank the full catalogue for each user's held-out item."""
+    from elcrec.data.by_settings import read_otherwise
+    from elcrec.evaluation.repeats import repeat_warning
+    from elcrec.recommender import ELCRec
+
+    ranks = parquet_file(ranks, "--ranks")
+    model, source = ELCRec.load(run, device), source_of(data)
+    given = overrides_of(sets, columns)
+    log = read_otherwise(source, format, model.settings, given) if given else source
+    metrics = model.evaluate(log, split, format, unknown, ranks)
+    if note := repeat_warning(metrics["repeats"], model.settings.exclude_seen):
+        say(f"warning: {note}")
+    if ranks is not None:
+        say(f"ranks written to {ranks}")
+    if as_json:
+        print_json(metrics)
+    else:
+        say_metrics({split: metrics})

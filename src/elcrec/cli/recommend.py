@@ -1,0 +1,194 @@
+"""``elcrec recommend``."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from elcrec.cli.histories import histories_of
+from elcrec.cli.output import console, print_json, print_rows, progress_bar, say
+from elcrec.cli.parameters import Device, Histories, HistoryFile, Json, Ray, Run, Unknown, parquet_file
+from elcrec.errors import SettingsError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from elcrec.inference.policy import RankingPolicy
+    from elcrec.recommender import ELCRec
+
+commands = typer.Typer()
+
+
+@commands.command(
+    epilog="Examples:\n\n  elcrec recommend runs/shop --user 42 --user 43 -k 5\n\n"
+    "  elcrec recommend runs/shop --history milk,bread --json\n\n"
+    "  elcrec recommend runs/shop --history-file basket.json\n\n"
+    "  elcrec recommend runs/shop --all --out recommendations.parquet\n\n"
+    "  elcrec recommend runs/shop --user 42 --explain\n\n"
+    "  elcrec recommend runs/shop --user 42 --intent 7 --strength 0.5 --exclude-intent 3"
+)
+# reason: options of a verb
+def recommend(
+    run: Run,
+    user: Annotated[list[str] | None, typer.Option(help="Id of a known user; repeatable.")] = None,
+    history: Histories = None,
+    history_file: HistoryFile = None,
+    everybody: Annotated[bool, typer.Option("--all", help="Recommend to all known users; needs --out.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Write the recommendations to this Parquet file.")] = None,
+    k: Annotated[int, typer.Option("-k", "--top", min=1, help="Number of recommendations per user (top-k).")] = 10,
+    include_seen: Annotated[
+        bool, typer.Option("--include-seen", help="Also recommend items that are in the history already.")
+    ] = False,
+    explain: Annotated[
+        bool,
+        typer.Option(
+            "--explain",
+            help="Explain each recommendation: the main intent, its share of the score, the history items behind it, "
+            "and the rank without it.",
+        ),
+    ] = False,
+    intent: Annotated[
+        list[int] | None, typer.Option(metavar="N", help="Steer the recommendations toward this intent; repeatable.")
+    ] = None,
+    exclude_intent: Annotated[
+        list[int] | None,
+        typer.Option(metavar="N", help="Remove what this intent contributes to the scores; repeatable."),
+    ] = None,
+    strength: Annotated[
+        float | None,
+        typer.Option(
+            min=0, max=1, help="Weight of --intent: 0 ignores it, 1 ignores the user's history. Default: 0.8."
+        ),
+    ] = None,
+    diversify: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            max=1,
+            help="Calibrated re-ranking: 0 ranks by score alone, 1 by the mix of the user's intents alone.",
+        ),
+    ] = 0.0,
+    approximate: Annotated[
+        bool,
+        typer.Option(
+            "--approximate", help="Use approximate nearest-neighbour search (large catalogues); see 'elcrec index'."
+        ),
+    ] = False,
+    unknown: Unknown = "raise",
+    ray: Ray = None,
+    device: Device = "auto",
+    as_json: Json = False,
+) -> None:
+    """Recommend the next items to known users, or for the histories of new users."""
+    new = bool(history) or history_file is not None
+    if sum([bool(user), new, everybody]) != 1:
+        raise SettingsError(
+            "choose whom to recommend to, with one of: --user ID, --history ID,ID,... (or --history-file), --all"
+        )
+    out = parquet_file(out, "--out")
+    if ray is not None and not everybody:
+        raise SettingsError("--ray distributes the recommendations to all users: use it with --all")
+    from elcrec.inference.policy import STRENGTH, RankingPolicy
+
+    policy = RankingPolicy(
+        k=k,
+        exclude_seen=False if include_seen else None,
+        explain=explain,
+        intents=intent or [],
+        exclude_intents=exclude_intent or [],
+        strength=STRENGTH if strength is None else strength,
+        diversify=diversify,
+        approximate=approximate,
+    )
+    if everybody:
+        _recommend_to_all(run, out, policy, ray, device, as_json)
+        return
+    from elcrec.recommender import ELCRec
+
+    model = ELCRec.load(run, device)
+    histories = histories_of(history or [], history_file) if new else None
+    _show(model, _recommended(model, user, histories, unknown, policy), out, explain, as_json)
+
+
+def _recommended(
+    model: ELCRec, users: list[str] | None, histories: list[list[str]] | None, unknown: str, policy: RankingPolicy
+) -> pl.DataFrame:
+    """Recommendations to known users, or for histories: those have a ``user_id`` too, which is null."""
+    import polars as pl
+
+    dataset = model.fitted.dataset
+    if histories is None:
+        return model.topn.recommend(dataset.of_users(users, unknown), policy)
+    found = model.topn.recommend(dataset.of_items(histories, unknown), policy)
+    return found.select(pl.lit(None).alias("user_id"), pl.all())
+
+
+def _recommend_to_all(
+    run: Path, out: Path | None, policy: RankingPolicy, ray: int | None, device: str, as_json: bool
+) -> None:
+    """Write the recommendations to all known users."""
+    if out is None:
+        raise SettingsError("--all needs --out FILE.parquet: the recommendations to all users are written there")
+    if ray is not None:
+        from elcrec.integrations.ray import recommend_on_ray
+
+        _show_written(recommend_on_ray(ray, run, out, **vars(policy)), out, as_json)
+        return
+    from elcrec.recommender import ELCRec
+
+    _show_written(_write_all(ELCRec.load(run, device), out, policy), out, as_json)
+
+
+def _write_all(model: ELCRec, out: Path, policy: RankingPolicy) -> int:
+    """Write recommendations block by block, with a progress bar and the throughput; returns the number of rows."""
+    from elcrec.storage import write_frames
+
+    started, n_users = time.perf_counter(), len(model.users)
+    with progress_bar("users", n_users) as update:
+
+        def blocks() -> Iterator[pl.DataFrame]:
+            rows, users = 0, 0
+            for block in model.topn.recommend_in_blocks(model.fitted.dataset.of_users(), policy):
+                yield block
+                rows, users = rows + len(block), users + block["user_id"].n_unique()
+                update(users, _throughput(rows, started))
+
+        rows = write_frames(out, blocks())
+    say(f"{n_users:,} users, {_throughput(rows, started)}")
+    return rows
+
+
+def _throughput(rows: int, started: float) -> str:
+    return f"{rows / max(time.perf_counter() - started, 1e-9):,.0f} rows per second"
+
+
+def _show(model: ELCRec, found: pl.DataFrame, out: Path | None, explain: bool, as_json: bool) -> None:
+    """Print recommendations, or write them to a file; explanations come with the names of the intents."""
+    import polars as pl
+
+    if out is not None:
+        from elcrec.storage import write_frame
+
+        write_frame(out, found)
+        _show_written(len(found), out, as_json)
+    elif explain and not as_json:
+        from elcrec.cli.tables import explanation_table
+
+        # Recommendations for histories have no user id.
+        known = found if found["user_id"].null_count() < len(found) else found.drop("user_id")
+        console().print(explanation_table(known, model.intent_names))
+    else:
+        if explain:
+            named = pl.col("intent").replace_strict(dict(enumerate(model.intent_names)), return_dtype=pl.String)
+            found = found.with_columns(intent_name=named)
+        print_rows(found, as_json)
+
+
+def _show_written(rows: int, out: Path, as_json: bool) -> None:
+    say(f"{rows:,} rows written to {out}")
+    if as_json:
+        print_json({"out": str(out), "rows": rows})

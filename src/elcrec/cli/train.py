@@ -1,0 +1,145 @@
+"""``elcrec train``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from elcrec.cli.output import first_process, print_json, say, say_metrics
+from elcrec.cli.parameters import (
+    Columns,
+    Data,
+    Device,
+    Format,
+    Items,
+    Json,
+    Out,
+    Overwrite,
+    Ray,
+    Sets,
+    overrides_of,
+    source_of,
+)
+from elcrec.errors import SettingsError
+
+if TYPE_CHECKING:
+    from elcrec.recommender import ELCRec
+
+commands = typer.Typer()
+
+
+@commands.command(
+    epilog="Examples:\n\n  elcrec train events.csv --out runs/shop\n\n"
+    "  elcrec train Beauty.txt --out runs/beauty --recipe paper --set epochs=100 --seed 7\n\n"
+    "  elcrec train events.csv --out runs/shop --resume\n\n"
+    "  elcrec train today.csv --from runs/yesterday --out runs/today\n\n"
+    "  torchrun --nproc-per-node 2 -m elcrec.cli train events.csv --out runs/shop"
+)
+# reason: options of a verb
+def train(
+    data: Data,
+    out: Out,
+    recipe: Annotated[
+        str | None,
+        typer.Option(help="Recipe, a set of settings: default, paper, another shipped name, or a .toml file."),
+    ] = None,
+    sets: Sets = None,
+    seed: Annotated[int | None, typer.Option(help="Random seed. Default: that of the recipe.")] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Resume an interrupted training after its last finished epoch.")
+    ] = False,
+    overwrite: Overwrite = False,
+    items: Items = None,
+    names_from: Annotated[
+        Path | None, typer.Option(help="Earlier run: its intent names are carried over to the matching new intents.")
+    ] = None,
+    start: Annotated[
+        Path | None,
+        typer.Option("--from", help="Incremental training: continue from this run; DATA holds the new events."),
+    ] = None,
+    ray: Ray = None,
+    device: Device = "auto",
+    columns: Columns = None,
+    format: Format = None,
+    as_json: Json = False,
+) -> None:
+    """Train a model on an interaction log and write a run folder."""
+    overrides = overrides_of(sets, columns, seed)
+    read = {"format": format, "items": items}
+    if start is not None:
+        given = {"--recipe": recipe, "--resume": resume or None, "--names-from": names_from, "--ray": ray}
+        _refuse_with_from([option for option, value in given.items() if value is not None], overrides)
+        model = _trained_incrementally(start, out, overwrite, device, source_of(data), {**read, **overrides})
+    else:
+        source = source_of([path.resolve() if path.exists() else path for path in data])
+        fit = {"data": source, **read, "names_from": names_from, "resume": resume, "overwrite": overwrite}
+        model = _trained(out, recipe, overrides, device, fit, ray)
+    if first_process():
+        _show(model, out, start is not None, as_json)
+
+
+def _refuse_with_from(options: list[str], overrides: dict[str, Any]) -> None:
+    """Raise SettingsError for what incremental training cannot change."""
+    refused = [*options, *(f"{name}={value}" for name, value in overrides.items() if name != "epochs")]
+    if refused:
+        raise SettingsError(f"--from keeps all settings of the run but epochs: leave out {', '.join(refused)}")
+
+
+def _trained_incrementally(
+    start: Path, out: Path, overwrite: bool, device: str, data: Path | list[Path], fit: dict[str, Any]
+) -> ELCRec:
+    """A saved run that was trained incrementally; ``fit`` is what :meth:`ELCRec.partial_fit` takes."""
+    from elcrec.config import resolve
+    from elcrec.recommender import ELCRec
+    from elcrec.runs.run_folder import RunFolder
+    from elcrec.training.fit import refuse_to_replace
+
+    if "epochs" in fit:
+        fit["epochs"] = resolve("default", {"epochs": fit["epochs"]}).epochs
+    refuse_to_replace(RunFolder(out), overwrite)
+    model = ELCRec.load(start, device).partial_fit(data, **fit)
+    model.save(out, overwrite)
+    return model
+
+
+def _trained(
+    out: Path, recipe: str | None, overrides: dict[str, Any], device: str, fit: dict[str, Any], ray: int | None
+) -> ELCRec:
+    """A run trained from scratch, or resumed; ``fit`` is what :meth:`ELCRec.fit` takes beside ``out``."""
+    from elcrec.recommender import ELCRec
+    from elcrec.runs.run_folder import RunFolder
+    from elcrec.training.fit import finished_before, settings_to_resume
+
+    folder = RunFolder(out)
+    if fit["resume"] and not fit["overwrite"] and finished_before(folder):
+        say(f"{out} is finished already: nothing to resume")
+        return ELCRec.load(out, device)
+    if fit["resume"] and recipe is None:
+        overrides = {**settings_to_resume(folder), **overrides}
+    made_with = {"recipe": recipe or "default", "device": device, **overrides}
+    if ray is None:
+        return ELCRec(**made_with).fit(out=out, **fit)
+    from elcrec.integrations.ray import train_on_ray
+
+    # Workers run in folders of their own.
+    fit |= {name: fit[name] and fit[name].resolve() for name in ("items", "names_from")}
+    if made_with["recipe"].endswith(".toml"):
+        made_with["recipe"] = str(Path(made_with["recipe"]).resolve())
+    train_on_ray(ray, out, made_with, fit, gpu=device.startswith("cuda"))
+    return ELCRec.load(out, device)
+
+
+def _show(model: ELCRec, out: Path, incremental: bool, as_json: bool) -> None:
+    """Print the metrics, what was new in the log, and what to do next."""
+    if as_json:
+        print_json({"run": str(out), **model.metrics})
+        return
+    if incremental and (new := model.metrics.get("learnt_on")):
+        say(
+            f"{new['new_events']:,} new events, {new['new_users']:,} new users, {new['new_items']:,} new items "
+            f"({new['known_events']:,} events were in the log already); step size of the increment: {new['step']:.0%}"
+        )
+    say_metrics(model.metrics)
+    say(f"run written to {out}; try  elcrec recommend {out} --user {model.users.ids[0]}  or  elcrec intents {out}")

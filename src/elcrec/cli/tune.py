@@ -1,0 +1,54 @@
+"""``elcrec tune``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from elcrec.cli.output import print_json, print_rows, say
+from elcrec.cli.parameters import Columns, Data, Device, Json, Sets, overrides_of, source_of
+
+commands = typer.Typer()
+
+
+@commands.command(
+    epilog="Examples:\n\n  elcrec tune events.csv --out tuned --trials 30\n\n"
+    "  elcrec tune events.csv --out tuned --space space.toml --set epochs=20\n\n"
+    "  elcrec train events.csv --recipe tuned/best.toml --out runs/shop\n\n"
+    "A search space is a TOML file with a table for each setting: low and high (and log = true), or choices."
+)
+# reason: options of a verb
+def tune(
+    data: Data,
+    out: Annotated[Path, typer.Option(help="Folder of the search; a search in it is continued.")],
+    recipe: Annotated[
+        str, typer.Option(help="Recipe to start from; the first trial is the recipe itself.")
+    ] = "default",
+    trials: Annotated[int, typer.Option(min=1, help="Total number of trials, including those of earlier calls.")] = 20,
+    space: Annotated[
+        Path | None,
+        typer.Option(
+            help="Search space: a TOML file. Default: learning rate, dropout, layers, epochs, horizon and smoothing."
+        ),
+    ] = None,
+    sets: Sets = None,
+    columns: Columns = None,
+    seed: Annotated[int, typer.Option(help="Random seed of the search and of every training.")] = 1,
+    device: Device = "auto",
+    as_json: Json = False,
+) -> None:
+    """Tune hyperparameters by validation ndcg@20 (Optuna), and write the best recipe. Needs the extra 'tune'."""
+    from elcrec.experiments.tuning import tune as search
+    from elcrec.experiments.tuning_space import read_space
+
+    overrides = overrides_of(sets, columns)
+    searched = None if space is None else read_space(space)
+    found = search(source_of(data), out, recipe, trials, searched, overrides, seed, device, say)
+    if as_json:
+        document = {"recipe": str(found.recipe), "valid_ndcg@20": found.value, "settings": found.settings}
+        print_json({**document, "trials": found.trials.to_dicts()})
+    else:
+        print_rows(found.trials, as_json)
+        say(f"best recipe written to {found.recipe}; try  elcrec train DATA --recipe {found.recipe} --out RUN")
