@@ -53,6 +53,15 @@ def check(words: list[str]) -> None:
     assert not unknown, f"{command.name}: {unknown}"
 
 
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_the_files_that_a_page_names_are_there(page: Path) -> None:
+    named = re.findall(
+        r"(?<![\w/.])(?:tests|src|benchmarks|docs|examples)/[\w/.-]+\.(?:py|toml|json|md)\b", page.read_text()
+    )
+    missing = [path for path in named if not (ROOT / path).exists() and not re.search("NAME|hinge", path)]
+    assert not missing
+
+
 def test_the_readme_is_short() -> None:
     assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 80
 
