@@ -38,7 +38,12 @@ def _fitting(value: Any) -> Any:
 
 
 class Settings(BaseModel):
-    """The resolved settings of a run; written to ``config.json`` and immutable."""
+    """The resolved settings of a run; written to ``config.json`` and immutable.
+
+    Examples:
+        >>> Settings(n_intents=64).n_intents
+        64
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 

@@ -10,12 +10,15 @@ from pathlib import Path
 import polars as pl
 import pytest
 import torch
+import typer
 from safetensors.torch import save_file
 
 from cli_runner import RUN_FILES, SMALL, SMALL_SETS, contents, run_cli, shop_csv
 from elcrec import ELCRec
+from elcrec.cli import app
 from elcrec.config import Settings
 from elcrec.data.synthetic import make_shop
+from elcrec.inference.policy import STRENGTH
 from elcrec.model.published import published_names
 
 CUTOFFS = (1, 5, 10, 20, 50)
@@ -501,3 +504,9 @@ def test_demo_prints_one_document(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert {"adjusted_rand_index", "intents", "model"} <= set(document)
     assert {intent["planted"] for intent in document["intents"]} == set(make_shop(10).intents)
     assert set(os.listdir(tmp_path / "demo")) == RUN_FILES | {"items.parquet", "report.html"}
+
+
+def test_the_help_of_recommend_names_the_default_strength() -> None:
+    verb = typer.main.get_command(app).commands["recommend"]  # type: ignore[attr-defined]
+    (strength,) = (option for option in verb.params if option.name == "strength")
+    assert f"Default: {STRENGTH}." in strength.help

@@ -13,7 +13,7 @@ import pytest
 import typer
 
 from doc_blocks import PAGES, ROOT, SHORT, blocks, commands, prepare, run_page
-from elcrec import recommender
+from elcrec import config, recommender
 from elcrec.cli import app
 from elcrec.data import interactions
 
@@ -72,7 +72,7 @@ def test_the_blocks_of_a_page_run(page: Path, prepared: Path, tmp_path: Path, mo
     run_page(page, folder)
 
 
-@pytest.mark.parametrize("module", [recommender, interactions], ids=lambda module: module.__name__)
+@pytest.mark.parametrize("module", [recommender, interactions, config], ids=lambda module: module.__name__)
 def test_examples_in_docstrings_run(
     module: Any, prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

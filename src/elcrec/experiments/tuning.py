@@ -191,7 +191,9 @@ def _report(study: Any, which: str, reason: str | None, say: Callable[[str], Non
     value = f"{SELECT_ON} {latest.value:.4f}" if latest.value is not None else latest.state.name.lower()
     value += "" if reason is None else f": {reason}"
     so_far = f" (best {study.best_value:.4f})" if complete else ""
-    say(f"{which}: {value}{so_far}  {latest.params}")
+    shown = {name: f"{value:.4g}" if isinstance(value, float) else value for name, value in latest.params.items()}
+    chosen = "  ".join(f"{name}={text}" for name, text in shown.items())
+    say(f"{which}: {value}{so_far}  {chosen}")
 
 
 def _last_reason(study: Any) -> str | None:
