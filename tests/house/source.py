@@ -8,8 +8,6 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "src" / "elcrec"
-UNDER_WORK = ("serving",)
-"""Folders whose functions and circles are not held to the rules yet; the list only ever gets shorter."""
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -55,8 +53,3 @@ def modules() -> dict[str, Module]:
         name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
         found[name] = Module(name, path, path.read_text())
     return found
-
-
-def settled() -> list[Module]:
-    """The modules that are held to the rules of functions and circles."""
-    return [module for name, module in modules().items() if name.split(".")[0] not in UNDER_WORK]

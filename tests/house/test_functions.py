@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from source import Function, Module, settled
+from source import Function, Module, modules
 
 MOST_LINES = 50
 MOST_PARAMETERS = 6
@@ -18,7 +18,7 @@ MOST_BRANCHES = 10
 STANDARD = {"_replace", "_asdict", "_fields", "_make", "_exit"}
 BRANCHES = (ast.If, ast.IfExp, ast.For, ast.AsyncFor, ast.While, ast.ExceptHandler, ast.match_case)
 
-each_module = pytest.mark.parametrize("module", settled(), ids=lambda module: module.name or "elcrec")
+each_module = pytest.mark.parametrize("module", modules().values(), ids=lambda module: module.name or "elcrec")
 
 
 def lines(function: Function) -> int:
