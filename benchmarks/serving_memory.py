@@ -23,9 +23,9 @@ from typing import Any
 
 from elcrec.experiments.provenance import provenance
 from elcrec.serving.app import make_app
-from elcrec.serving.engine import Snapshot
-from elcrec.serving.keys import Keys
+from elcrec.serving.middleware.keys import Keys
 from elcrec.serving.options import Options
+from elcrec.serving.snapshot import Snapshot
 from elcrec.serving.store import open_store
 from elcrec.storage import make_folder, write_json
 

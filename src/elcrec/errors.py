@@ -33,6 +33,10 @@ class RunError(ElcrecError):
     """A run folder is missing, damaged, unfinished, in use or from a newer version."""
 
 
+class StoreError(ElcrecError):
+    """The server's event store cannot be reached, read or written."""
+
+
 class TrainingError(ElcrecError):
     """Training diverged: a loss or a weight is no longer a finite number."""
 

@@ -359,7 +359,7 @@ def test_somebody_never_known_is_not_marked_as_forgotten(run: Path, tmp_path: Pa
     path = tmp_path / "events.sqlite"
     with Served(run, "--store", path) as server:
         assert server.client.delete("/v1/users/of-tomorrow").status_code == 404
-        assert open_store(str(path)).gone(["of-tomorrow"]) == [False]
+        assert open_store(str(path)).forgotten(["of-tomorrow"]) == [False]
 
 
 def test_keys_rates_limits_and_reading_only(run: Path, model: ELCRec, tmp_path: Path) -> None:

@@ -18,10 +18,10 @@ from cli_runner import untrained
 from elcrec import ELCRec, Interactions
 from elcrec.data.by_settings import read_new
 from elcrec.data.joining import is_id
-from elcrec.serving.contracts import NewEvent
+from elcrec.serving.api.incoming import stored_events, users_without_time
+from elcrec.serving.api.schemas.users import NewEvent
 from elcrec.serving.events_file import events_as_log
-from elcrec.serving.incoming import incoming, without_time
-from elcrec.serving.people import past
+from elcrec.serving.histories import user_history
 from elcrec.serving.store import Store, open_store
 from redis_server import RedisServer
 
@@ -115,15 +115,16 @@ def forms(log: Interactions, times: Callable[[list[int]], pl.Series] | None, ste
 
 
 def send(model: ELCRec, store: Store, events: list[NewEvent]) -> None:
-    users = without_time(model, events)
+    users = users_without_time(model, events)
     kept = zip(users, store.read(users), strict=True)
-    store.write(incoming(model, events, {user: its.events[-1].time for user, its in kept if its.events}))
+    store.write(stored_events(model, events, {user: its.events[-1].time for user, its in kept if its.events}))
 
 
 def histories(model: ELCRec, store: Store) -> dict[str, list[Any]]:
     users = [*model.users.ids.cast(pl.String), *store.users("", 1000)]
     return {
-        user: model.item_ids(past(model, user, kept).items) for user, kept in zip(users, store.read(users), strict=True)
+        user: model.item_ids(user_history(model.lookup, user, kept).items)
+        for user, kept in zip(users, store.read(users), strict=True)
     }
 
 
@@ -217,7 +218,7 @@ def test_text_ids_are_learnt_as_they_are_kept_whatever_they_look_like(
     times = {"timestamp": pl.Series([int(START.timestamp())])} if timed else {}
     model = untrained(Interactions.read(pl.DataFrame({"user_id": ["a user"], "item_id": ["an item"], **times})))
     sent = [NewEvent(user, item, f"{at:02}", int(START.timestamp()) + at) for at, (user, item) in enumerate(taken)]
-    rows = events_as_log(model, incoming(model, sent, {})).rows
+    rows = events_as_log(model, stored_events(model, sent, {})).rows
     with tempfile.TemporaryDirectory() as folder:
         for name in ("new.csv", "new.parquet"):
             path = Path(folder) / name

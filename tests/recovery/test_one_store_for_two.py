@@ -2,16 +2,15 @@
 
 import json
 import resource
-import sqlite3
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from elcrec.errors import SettingsError
+from elcrec.errors import SettingsError, StoreError
 from elcrec.serving.store import Event, open_store
-from elcrec.serving.store_sqlite import SqliteStore
+from elcrec.serving.store.sqlite import SqliteStore
 
 WRITER = """
 import json, sys, threading
@@ -102,7 +101,7 @@ def test_nothing_is_acknowledged_that_lies_in_no_file(tmp_path: Path, replaced: 
     if replaced:
         path.touch()
     for refused in (lambda: store.write([event]), lambda: store.read(["user"]), store.check):
-        with pytest.raises(sqlite3.OperationalError, match="removed or replaced while in use: restart"):
+        with pytest.raises(StoreError, match="removed or replaced while in use: restart"):
             refused()
     assert path.exists() == replaced
     (tmp_path / "elsewhere.sqlite").replace(path)
@@ -124,9 +123,9 @@ def test_a_disk_that_is_full_is_noticed_and_forgiven(tmp_path: Path) -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (path.with_name("events.sqlite-wal").stat().st_size, hard))
     try:
         store.check(writing=False)
-        with pytest.raises(sqlite3.Error):
+        with pytest.raises(StoreError):
             store.check()
-        with pytest.raises(sqlite3.Error):
+        with pytest.raises(StoreError):
             store.write(event[1:2])
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))

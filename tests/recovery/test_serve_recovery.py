@@ -101,7 +101,12 @@ def test_a_store_that_is_gone_is_said_and_found_again(run: Path, tmp_path: Path)
         event = {"event_id": "1", "user_id": "a", "item_id": server.get("/v1/items")["items"][0]["item_id"]}
         assert server.post("/v1/events", {"events": [event]})["stored"] == 1
         redis.kill()
-        for path, document in (("/v1/events", {"events": [event]}), ("/v1/recommend", {"user_id": "a"})):
+        request = {"user_id": "a"}
+        for path, document in (
+            ("/v1/events", {"events": [event]}),
+            ("/v1/recommend", request),
+            ("/v1/recommend/batch", {"requests": [request]}),
+        ):
             assert "store cannot be reached" in server.post(path, document, 503)
         assert "store cannot be reached" in server.get("/readyz", 503)
         assert server.get("/healthz")["status"] == "ok"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -29,11 +29,13 @@ class Recommendations(NamedTuple):
         items: Item ids, best first.
         scores: As in :meth:`elcrec.ELCRec.recommend`, of each.
         reasons: With ``explain`` the columns of :meth:`elcrec.ELCRec.recommend` that say why, of each; else None.
+        fallback: Where they are from, if not from a history: ``popular`` items or typical ones of ``intents``.
     """
 
     items: list[Any]
     scores: list[float]
     reasons: list[dict[str, Any]] | None = None
+    fallback: Literal["popular", "intents"] | None = None
 
 
 class Lookup:

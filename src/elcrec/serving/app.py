@@ -1,18 +1,13 @@
-"""The application: endpoints, contracts, limits."""
+"""The application: endpoints, error handlers, middleware, and its life from start to stop."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import logging
-import signal
-import sqlite3
-import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import Any
 
-import redis
 from litestar import Litestar, Router
 from litestar.config.cors import CORSConfig
 from litestar.datastructures import State
@@ -20,48 +15,51 @@ from litestar.exceptions import HTTPException
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 
-from elcrec.errors import ElcrecError, RunError, SettingsError
+from elcrec.errors import ElcrecError, RunError, SettingsError, StoreError
 from elcrec.runs.run_files import package_version
-from elcrec.serving import catalogue_pages, hangup, lists, operations, people_pages
-from elcrec.serving.engine import Engine, Snapshot
-from elcrec.serving.guard import Guard, Rate
-from elcrec.serving.hosts import Hosts
-from elcrec.serving.keys import Keys
+from elcrec.serving.api import errors, events, intents, items, model, operations, recommend, users
+from elcrec.serving.engine import Engine
 from elcrec.serving.metrics import Metrics
+from elcrec.serving.middleware.hosts import Hosts
+from elcrec.serving.middleware.keys import Keys
+from elcrec.serving.middleware.requests import RateLimit, RequestMiddleware
 from elcrec.serving.options import Options
-from elcrec.serving.problems import (
-    Busy,
-    known_parameters,
-    on_bug,
-    on_busy,
-    on_depth,
-    on_http,
-    on_mistake,
-    on_store,
-    on_text,
-)
+from elcrec.serving.reload import Reloader
+from elcrec.serving.sighup import on_sighup
+from elcrec.serving.snapshot import Snapshot
 from elcrec.serving.store import Store
+from elcrec.serving.work import Overloaded
 
 LOG = logging.getLogger("elcrec.serve")
+METRICS_EVERY = 2.0
 V1 = (
-    lists.recommend,
-    lists.recommend_batch,
-    people_pages.add_events,
-    people_pages.user_history,
-    people_pages.user_intents,
-    people_pages.history_intents,
-    people_pages.forget_user,
-    people_pages.find_users,
-    catalogue_pages.intents,
-    catalogue_pages.one_intent,
-    catalogue_pages.map_of_users,
-    catalogue_pages.rename_intent,
-    catalogue_pages.find_items,
-    catalogue_pages.similar_items,
-    catalogue_pages.model_card,
-    operations.reload_run,
+    recommend.recommend,
+    recommend.recommend_batch,
+    events.add_events,
+    users.history_of_user,
+    users.user_intents,
+    users.history_intents,
+    users.delete_user,
+    users.find_users,
+    intents.intents,
+    intents.one_intent,
+    intents.map_of_users,
+    intents.rename_intent,
+    items.find_items,
+    items.similar_items,
+    model.model_card,
+    model.reload_run,
 )
 OPERATIONS = (operations.healthz, operations.readyz, operations.metrics, operations.page)
+ERROR_HANDLERS = {
+    HTTPException: errors.on_http,
+    StoreError: errors.on_store_error,
+    ElcrecError: errors.on_elcrec_error,
+    Overloaded: errors.on_overload,
+    RecursionError: errors.on_nesting,
+    UnicodeDecodeError: errors.on_undecodable_body,
+    Exception: errors.on_internal_error,
+}
 
 
 def make_app(
@@ -69,16 +67,16 @@ def make_app(
     snapshot: Snapshot,
     store: Store,
     keys: Keys,
-    tell_others: Any = None,
+    tell_others: Callable[[], None] | None = None,
     shared_metrics: Path | None = None,
-) -> Guard:
+) -> RequestMiddleware:
     """The ASGI application of one process.
 
     Args:
-        options: How it is run.
-        snapshot: The model that answers first.
-        store: Where events are kept; closed with the application.
-        keys: Who may ask.
+        options: How the server is run.
+        snapshot: The model that is served first.
+        store: The event store; closed with the application.
+        keys: The API keys.
         tell_others: Called when the run on disk changed, for the other workers; SIGHUP tells this one.
         shared_metrics: Where workers leave their metrics for each other.
     """
@@ -88,65 +86,51 @@ def make_app(
     @contextlib.asynccontextmanager
     async def life(app: Litestar) -> AsyncIterator[None]:
         engine = Engine(options, first.pop(), store)
-        if tell_others is not None:
-            engine.tell_others = tell_others
-        app.state.engine = engine
-        engine.snapshot.prepare_beside()
-        _listen_to_hangup(engine, keys, metrics)
-        leaving = None
-        if shared_metrics is not None:
-            leaving = asyncio.create_task(operations.leave_metrics(engine, metrics))
+        engine.tell_others = tell_others or engine.tell_others
+        reloader = Reloader(engine, keys, metrics)
+        app.state.engine, app.state.reload = engine, reloader.reload
+        engine.snapshot.prepare_in_background()
+        on_sighup(lambda: _reload_quietly(reloader))
+        sharing = None if shared_metrics is None else asyncio.create_task(_share_metrics(engine, metrics))
         try:
             yield
         finally:
-            if leaving is not None:
-                leaving.cancel()
+            if sharing is not None:
+                sharing.cancel()
             await asyncio.to_thread(engine.close)
             LOG.info("stopped")
 
     app = Litestar(
-        [Router("/v1", route_handlers=V1, guards=[known_parameters]), *OPERATIONS],
+        [Router("/v1", route_handlers=V1, guards=[errors.refuse_unknown_parameters]), *OPERATIONS],
         lifespan=[life],
-        state=State({"metrics": metrics, "api_keys": keys, "elcrec": package_version()}),
-        exception_handlers={
-            HTTPException: on_http,
-            ElcrecError: on_mistake,
-            Busy: on_busy,
-            RecursionError: on_depth,
-            UnicodeDecodeError: on_text,
-            sqlite3.Error: on_store,
-            redis.RedisError: on_store,
-            Exception: on_bug,
-        },
+        state=State({"metrics": metrics, "elcrec": package_version()}),
+        exception_handlers=ERROR_HANDLERS,  # type: ignore[arg-type]
         request_max_body_size=options.max_body,
         cors_config=CORSConfig(allow_origins=list(options.cors)) if options.cors else None,
-        openapi_config=OpenAPIConfig(
-            title="elcrec",
-            version=package_version(),
-            description="Recommendations with learned intents.",
-            path="/openapi",
-            render_plugins=[JsonRenderPlugin(path="/openapi.json")],
-        ),
+        openapi_config=_openapi(),
         logging_config=None,
     )
     hosts = Hosts(options.host, options.allow_hosts, options.api_key_file is None, options.cors)
-    return Guard(app, keys, hosts, Rate(options.rate), metrics)
+    return RequestMiddleware(app, keys, hosts, RateLimit(options.rate), metrics)
 
 
-def _listen_to_hangup(engine: Engine, keys: Keys, metrics: Metrics) -> None:
-    """SIGHUP reloads, where this process may listen to signals."""
-    if threading.current_thread() is not threading.main_thread() or not hangup.HANGUP:
-        return
-    reloading: set[asyncio.Task[None]] = set()
+def _openapi() -> OpenAPIConfig:
+    return OpenAPIConfig(
+        title="elcrec",
+        version=package_version(),
+        description="Recommendations with learned intents.",
+        path="/openapi",
+        render_plugins=[JsonRenderPlugin(path="/openapi.json")],
+    )
 
-    async def reload() -> None:
-        with contextlib.suppress(RunError, SettingsError):  # is in the log
-            await operations.reload_and_count(engine, keys, metrics)
 
-    def on_hangup() -> None:
-        task = asyncio.get_running_loop().create_task(reload())
-        reloading.add(task)
-        task.add_done_callback(reloading.discard)
+async def _reload_quietly(reloader: Reloader) -> None:
+    with contextlib.suppress(RunError, SettingsError):  # is in the log
+        await reloader.reload()
 
-    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, on_hangup)
-    hangup.listen()
+
+async def _share_metrics(engine: Engine, metrics: Metrics) -> None:
+    """Leave this worker's metrics for the others, until cancelled."""
+    while True:
+        await asyncio.to_thread(metrics.leave, engine.snapshot.lookup.version, engine.batch_sizes)
+        await asyncio.sleep(METRICS_EVERY)

@@ -1,4 +1,4 @@
-"""Whether the store takes what it is given."""
+"""Health of the event store."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PATIENCE = 2.0
 
 
 class StoreHealth:
-    """Tries the store, once at a time: anybody may ask, and a try is a commit."""
+    """Tries the store, one try at a time: any client may cause one, and a try is a commit."""
 
     def __init__(self, store: Store, writing: bool) -> None:
         """Try to write, where ``writing``; else to read."""
@@ -23,7 +23,7 @@ class StoreHealth:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="elcrec-health")
 
     async def fault(self) -> str | None:
-        """Why events cannot be kept (read-only: read); None where they can."""
+        """Why events cannot be stored (read-only: read); None where they can."""
         if self._trying is None or self._trying.done():
             self._trying = asyncio.ensure_future(self._tried())
         return await asyncio.shield(self._trying)

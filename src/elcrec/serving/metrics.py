@@ -1,4 +1,4 @@
-"""Counters and times, as Prometheus reads them: of one process, put together with those of the others."""
+"""Counters and durations in the Prometheus format: of one process, merged with those of the other workers."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
 class Metrics:
-    """What has been asked and how long it took, by endpoint."""
+    """Requests and their durations, by endpoint."""
 
     def __init__(self, shared: Path | None = None) -> None:
-        """Nothing yet.
+        """Start at zero.
 
         Args:
-            shared: A folder where all workers of a server leave their text, so that each can tell of all.
+            shared: A folder where all workers of a server leave their metrics, so that each can report all.
         """
         self._shared = shared
         self._requests: dict[tuple[str, str, int], int] = defaultdict(int)
@@ -31,18 +31,18 @@ class Metrics:
         self.reloads: dict[str, int] = defaultdict(int)
 
     def count(self, method: str, path: str, status: int, seconds: float) -> None:
-        """One request; a method that nobody knows counts as ``other``: callers choose its name."""
+        """Count one request; an unknown method counts as ``other``, since clients choose its name."""
         method = method if method in METHODS else "other"
         self._requests[method, path, status] += 1
         self._buckets[path][bisect_left(BOUNDS, seconds)] += 1
         self._seconds[path] += seconds
 
     def text(self, version: str, batches: Mapping[str, Mapping[int, int]]) -> str:
-        """The text format of Prometheus; of the other workers as they last left it.
+        """The text format of Prometheus; the other workers' part as they last left it.
 
         Args:
-            version: Of the model that answers.
-            batches: By name of a thread, how many batches of each size it had.
+            version: Version of the served model.
+            batches: By name of a queue, how many micro-batches of each size it had.
         """
         own = self.leave(version, batches)
         return own if self._shared is None else merged(_texts(self._shared))
@@ -58,7 +58,7 @@ class Metrics:
 
     def _lines(self, version: str, batches: Mapping[str, Mapping[int, int]]) -> Iterator[str]:
         worker = f'worker="{os.getpid()}"'
-        yield from _head("elcrec_model", "gauge", "The model that answers.")
+        yield from _head("elcrec_model", "gauge", "The served model.")
         yield f'elcrec_model{{{worker},version="{version}"}} 1'
         yield from _head("elcrec_requests_total", "counter", "Requests answered.")
         for (method, path, status), number in list(self._requests.items()):
@@ -71,13 +71,13 @@ class Metrics:
                 yield f'elcrec_request_seconds_bucket{{{worker},path="{path}",le="{bound}"}} {total}'
             yield f'elcrec_request_seconds_sum{{{worker},path="{path}"}} {self._seconds[path]:.6f}'
             yield f'elcrec_request_seconds_count{{{worker},path="{path}"}} {total}'
-        yield from _head("elcrec_batches_total", "counter", "Batches of questions answered together.")
+        yield from _head("elcrec_batches_total", "counter", "Micro-batches processed.")
         yield from (f'elcrec_batches_total{{{worker},thread="{name}"}} {sum(sizes)}' for name, sizes in _sizes(batches))
-        yield from _head("elcrec_batched_total", "counter", "Questions in them.")
+        yield from _head("elcrec_batched_total", "counter", "Requests in micro-batches.")
         for name, counts in batches.items():
-            asked = sum(size * number for size, number in list(counts.items()))
-            yield f'elcrec_batched_total{{{worker},thread="{name}"}} {asked}'
-        yield from _head("elcrec_reloads_total", "counter", "Reloads of the run, by how they ended.")
+            requests = sum(size * number for size, number in list(counts.items()))
+            yield f'elcrec_batched_total{{{worker},thread="{name}"}} {requests}'
+        yield from _head("elcrec_reloads_total", "counter", "Reloads of the run, by outcome.")
         for outcome, number in list(self.reloads.items()):
             yield f'elcrec_reloads_total{{{worker},outcome="{outcome}"}} {number}'
 
@@ -89,7 +89,7 @@ def _texts(folder: Path) -> Iterator[str]:
 
 
 def merged(texts: Iterable[str]) -> str:
-    """Texts whose samples differ in their worker as one: each metric explained once, its samples together."""
+    """Texts whose samples differ in their worker as one text: the head of each metric once, then its samples."""
     heads: dict[str, list[str]] = {}
     samples: dict[str, list[str]] = defaultdict(list)
     for text in texts:

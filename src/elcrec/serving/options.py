@@ -9,30 +9,31 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Options:
-    """What ``elcrec serve`` is told.
+    """The options of ``elcrec serve``.
 
     Attributes:
         run: The run folder; may be a link that is turned to another run before a reload.
-        store: Where events are kept: a SQLite file, or ``redis://...``; see :func:`elcrec.serving.store.open_store`.
+        store: The event store: a SQLite file, or ``redis://...``; see :func:`elcrec.serving.store.open_store`.
         host: Address to listen on.
         port: Port to listen on; 0: any that is free.
-        api_key_file: One key a line; None: everybody may ask everything but a reload.
+        api_key_file: One key a line; None: no key is needed, and there is no reload over HTTP.
         workers: Processes.
         read_only: Refuse everything that changes something.
-        unknown_user: What somebody without a history gets: ``popular``, ``intents`` or ``error``.
-        cors: Origins whose pages may ask.
-        allow_hosts: Names that requests may be addressed to, beside this machine's; see :mod:`elcrec.serving.hosts`.
+        unknown_user: Fallback for a user without a history: ``popular``, ``intents`` or ``error``.
+        cors: Origins whose pages may send requests.
+        allow_hosts: Names that requests may be addressed to, in addition to this machine's; see
+            :mod:`elcrec.serving.middleware.hosts`.
         trust_proxies: Addresses and networks whose ``X-Forwarded-For`` is believed.
-        max_k: Longest list.
+        max_k: Most recommendations of a request.
         max_history: Longest history in a request.
-        max_work: What a request may cost; see :mod:`elcrec.serving.price`.
+        max_work: What a request may cost; see :mod:`elcrec.serving.work`.
         max_body: Largest body, bytes.
         max_header: Most bytes of a request's address and headers.
         max_connections: Connections at once, of each worker.
         timeout: Seconds in which a request must arrive, and in which a client must take some of its answer.
-        rate: Requests a second and caller; 0: no limit.
+        rate: Requests a second and client; 0: no limit.
         device: auto, cpu or cuda.
-        approximate: Look plain lists up in an index of the items.
+        approximate: Search an approximate index of the items where the policy is plain.
     """
 
     run: Path
@@ -59,7 +60,7 @@ class Options:
 
     @property
     def threads(self) -> int:
-        """Threads of a matrix product: half the cores, shared by the workers; the other half answers."""
-        asked = os.environ.get("OMP_NUM_THREADS", "")
+        """Threads of a matrix product: half the cores, shared by the workers; the other half serves HTTP."""
+        given = os.environ.get("OMP_NUM_THREADS", "")
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        return int(asked) if asked.isdecimal() and int(asked) > 0 else max(1, cores // 2 // self.workers)
+        return int(given) if given.isdecimal() and int(given) > 0 else max(1, cores // 2 // self.workers)

@@ -1,4 +1,4 @@
-/* Put everything in place and follow the address. */
+/* Start: load the model card and the intents, then follow the address. */
 
 function follow() {
   const [, kind, value] = /^#(intent|user)-(.+)$/.exec(location.hash) ?? [];
@@ -16,10 +16,10 @@ function follow() {
 async function begin() {
   try {
     const model = await ask("GET", "/v1/model");
-    byId("learnt-from").textContent = `${plural(model.n_intents, "intent", "intents")} learnt from ${plural(model.n_events, "event", "events")} of ` +
+    byId("learnt-from").textContent = `${plural(model.n_intents, "intent", "intents")} learned from ${plural(model.n_events, "event", "events")} of ` +
       `${plural(model.n_users, "user", "users")} with ${plural(model.n_items, "item", "items")}.`;
     byId("recipe").textContent = `Recipe ${model.recipe} · model ${model.version}`;
-    byId("made").textContent = `Served by elcrec ${model.elcrec}. This page asks its own server and nobody else.`;
+    byId("made").textContent = `Served by elcrec ${model.elcrec}. This page sends requests to its own server only.`;
     canWrite = !model.read_only;
     mostHistory = model.max_history;
     mostListed = model.max_k;
@@ -27,7 +27,7 @@ async function begin() {
     content();
     follow();
     document.body.dataset.ready = "yes";
-    // Drawn when somebody comes to look at it.
+    // The map is computed when it is first scrolled into view.
     new IntersectionObserver((seen, watcher) => {
       if (!seen.some((one) => one.isIntersecting)) return;
       watcher.disconnect();

@@ -1,4 +1,4 @@
-/* What the page knows, and how it asks the server. */
+/* State of the page, and requests to the server. */
 
 const report = { trend_labels: null, map: null };
 let bySize = [];
@@ -28,13 +28,13 @@ async function ask(method, path, body) {
   throw new Refusal(document_.error);
 }
 
-// Only who complained takes it back: another question's success says nothing about it.
+// Only the request that failed clears its error: the success of another says nothing about it.
 let complainer = null;
 
 function complain(error, who = "page") {
   complainer = who;
   const sentence = error instanceof Refusal ? error.message : "The server cannot be reached.";
-  byId("problem").replaceChildren(el("strong", {}, "That did not work"), sentence);
+  byId("problem").replaceChildren(el("strong", {}, "The request failed"), sentence);
   byId("problem").hidden = false;
 }
 
@@ -42,7 +42,7 @@ function content(who = "page") {
   if (complainer === who) byId("problem").hidden = true;
 }
 
-// Only the newest question of a kind may be answered: what comes late is out of date.
+// Only the newest request of a kind is shown: an older response is out of date.
 function newest() {
   let number = 0;
   const who = {};
@@ -57,7 +57,7 @@ function newest() {
   };
 }
 
-// Typing asks once it rests.
+// Sends a request once typing pauses.
 function whenResting(input, act) {
   let timer;
   input.addEventListener("input", () => { clearTimeout(timer); timer = setTimeout(() => act(input.value.trim()), 150); });

@@ -1,4 +1,4 @@
-/* The list of intents and the page of one. */
+/* The list of intents, and the panel of one intent. */
 
 function intentText(intent) {
   const items = intent.items.map((item) => `${item.item} ${item.title ?? ""}`);
@@ -59,7 +59,7 @@ async function showIntentPage(number) {
     ...part("Over time", "share of all events", intent.trend, () => sparkline(intent)),
     heading("Cohesion"), el("p", {}, cohesionText(intent)),
     ...part("Nearest intents", "", intent.nearest, () => near));
-  // Who is on the map goes on there: the wheel and the keys keep working.
+  // The focus stays on the map: the wheel and the keys keep working.
   if (document.activeElement === byId("map")) return;
   name.focus({ preventScroll: true });
   scrollIfHidden(page);
@@ -69,7 +69,7 @@ async function loadIntents() {
   const answer = await ask("GET", "/v1/intents?items=12");
   const lines = answer.intents.map(asIntent);
   report.trend_labels = answer.trend_periods;
-  // The map holds on to its intents: they stay the same objects.
+  // The map holds these objects, so they are updated in place.
   lines.forEach((line, place) => {
     intentOf.set(line.intent, Object.assign(intentOf.get(line.intent) ?? {}, line));
     rankOf.set(line.intent, place + 1);
@@ -87,7 +87,7 @@ function closeIntentPage() {
 }
 
 async function showMap() {
-  try { report.map = await ask("GET", "/v1/map"); } catch { return; } // the list says the same
+  try { report.map = await ask("GET", "/v1/map"); } catch { return; } // the list has the same intents
   for (const { intent, x, y } of report.map.places) Object.assign(intentOf.get(intent), { x, y });
   byId("map-card").hidden = false;
   map = createMap(byId("map"), byId("map-tip"));

@@ -1,4 +1,4 @@
-/* Who is looked at: a user, or somebody new whose items are chosen here. */
+/* The history shown: that of a user, or one built here by choosing items. */
 
 const person = { user: null, items: [] };
 const mixAsked = newest();
@@ -31,7 +31,7 @@ function createSearches() {
   byId("person-clear").addEventListener("click", () => { become(null, []); open(""); byId("user-search").focus(); });
 }
 
-// Arrow keys walk from the field through what was found; Enter in the field takes the first.
+// Arrow keys move from the field through the results; Enter in the field takes the first.
 function createKeys(field, found) {
   const buttons = () => [...found.querySelectorAll("button")];
   field.addEventListener("keydown", (event) => {
@@ -96,7 +96,7 @@ function showPerson() {
   const nobody = person.user === null && person.items.length === 0;
   for (const id of ["person", "wants", "next"]) byId(id).hidden = nobody;
   if (nobody) return;
-  byId("person-name").textContent = person.user === null ? "Somebody new" : `User ${person.user}`;
+  byId("person-name").textContent = person.user === null ? "New history" : `User ${person.user}`;
   byId("person").dataset.user = person.user ?? "";
   byId("person-items").replaceChildren(...(person.user === null ? person.items.map(itemChip) : []));
   const history_ = person.items.map((item) => item.item);

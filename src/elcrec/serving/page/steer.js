@@ -1,4 +1,4 @@
-/* The list, and what steers it. */
+/* Recommendations, and how they are steered. */
 
 const steering = { toward: [], without: [] };
 const listAsked = newest();
@@ -6,30 +6,30 @@ const LIST = 12;
 const LOOKED_AT = 200;
 const lookedAt = () => Math.min(LOOKED_AT, mostListed);
 
-function wishes() {
+function subject() {
   const who = person.user === null ? { history: person.items.map((item) => item.item) } : { user_id: person.user };
   return { ...who, unknown_items: "skip" };
 }
 
 const steered = () => steering.toward.length + steering.without.length + Number(byId("diversify").value) > 0;
 
-async function askLists() {
+async function fetchRecommendations() {
   const dials = { strength: Number(byId("strength").value), diversify: Number(byId("diversify").value),
     intents: steering.toward, exclude_intents: steering.without };
-  const list = ask("POST", "/v1/recommend", { ...wishes(), k: Math.min(LIST, mostListed), explain: true, ...(steered() ? dials : {}) });
-  const plain = steered() ? ask("POST", "/v1/recommend", { ...wishes(), k: lookedAt() }) : list;
+  const list = ask("POST", "/v1/recommend", { ...subject(), k: Math.min(LIST, mostListed), explain: true, ...(steered() ? dials : {}) });
+  const plain = steered() ? ask("POST", "/v1/recommend", { ...subject(), k: lookedAt() }) : list;
   return Promise.all([list, plain]);
 }
 
 function showList() {
   byId("list").classList.add("waiting");
-  listAsked(askLists, ([list, plain]) => {
+  listAsked(fetchRecommendations, ([list, plain]) => {
     const before = new Map(plain.items.map((item) => [item.item_id, item.rank]));
     const titles = new Map(person.items.map((item) => [item.item, labelOf(item)]));
     byId("list").replaceChildren(...list.items.map((row) => card(row, before, titles)));
     byId("list").classList.remove("waiting");
     byId("list-note").textContent = list.fallback
-      ? `Nothing is known of them: these are ${list.fallback === "popular" ? "the most popular items" : "typical of the intents chosen"}.`
+      ? `No history: these are ${list.fallback === "popular" ? "the most popular items" : "items typical of the chosen intents"}.`
       : steered() ? `Steered. ${plural(list.items.filter((row) => before.get(row.item_id) !== row.rank).length, "item", "items")} moved.` : "";
   });
 }

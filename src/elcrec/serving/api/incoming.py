@@ -1,0 +1,64 @@
+"""Checks new events and converts them to stored ones, so that the log can hold each of them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import uuid
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from elcrec.data.clock import Time
+from elcrec.data.joining import is_id
+from elcrec.errors import DataError
+from elcrec.serving.api.schemas.users import NewEvent
+from elcrec.serving.store import Event
+
+if TYPE_CHECKING:
+    from elcrec.recommender import ELCRec
+
+
+def stored_events(model: ELCRec, events: Sequence[NewEvent], newest: Mapping[str, Time]) -> list[Event]:
+    """Events as the store takes them.
+
+    Args:
+        model: The served model: its log says which ids and times are valid.
+        events: As they were sent. Without an ``event_id``, user, item and ``timestamp`` identify an event; without
+            a ``timestamp`` either, each is an event of its own, now.
+        newest: The last stored time of the users in :func:`users_without_time`.
+
+    Raises:
+        DataError: The log could not hold an id or a time.
+    """
+    words = model.settings.missing == "keep"
+    clock, kinds, last, stored = model.lookup.clock, model.log.frame.schema, dict(newest), []
+    for one in events:
+        user, item = (_id(name, getattr(one, name), kinds[name], words) for name in ("user_id", "item_id"))
+        time = clock.now(last.get(user)) if one.timestamp is None else clock.kept(one.timestamp)
+        if clock.kind == "numbers":
+            last[user] = max(time, last.get(user, time))
+        known = uuid.uuid4().hex if one.timestamp is None else _digest(user, item, time)
+        stored.append(Event(one.event_id or known, user, item, time))
+    return stored
+
+
+def users_without_time(model: ELCRec, events: Sequence[NewEvent]) -> list[str]:
+    """Users whose last stored time matters: the log has plain numbers for times, and they have an event without one."""
+    if model.lookup.clock.kind == "moments":
+        return []
+    return sorted({str(one.user_id) for one in events if one.timestamp is None})
+
+
+def _id(name: str, given: str | int, kind: pl.DataType, words: bool) -> str:
+    text = str(given)
+    if not is_id(text, kind, words):
+        wanted = "integers of 64 bits" if kind.is_integer() else "text that train would take"
+        raise DataError(f"{name} {text[:40]!r}: the log's ids are {wanted}, and it is to learn from this event")
+    return text
+
+
+def _digest(user: str, item: str, time: Time) -> str:
+    identity = json.dumps([user, item, time]).encode()
+    return hashlib.blake2b(identity, digest_size=16, person=b"elcrec event").hexdigest()

@@ -1,0 +1,52 @@
+"""Endpoints of the model: its card, and loading another."""
+
+from __future__ import annotations
+
+from litestar import get, post
+
+from elcrec.errors import RunError, SettingsError
+from elcrec.serving.api.errors import ERROR_RESPONSES, ApiError
+from elcrec.serving.api.parameters import HttpRequest, engine_of
+from elcrec.serving.api.schemas.model import ModelCard, ReloadResponse
+
+
+@get("/model", responses=ERROR_RESPONSES, summary="Model card")
+async def model_card(request: HttpRequest) -> ModelCard:
+    """The served model: version, data, settings and accuracy."""
+    engine = engine_of(request)
+    snapshot, options = engine.snapshot, engine.options
+    model = snapshot.model
+    return ModelCard(
+        version=snapshot.lookup.version,
+        recipe=model.recipe,
+        elcrec=request.app.state.elcrec,
+        loaded=snapshot.loaded,
+        n_users=len(model.users),
+        n_items=len(model.items),
+        n_events=len(model.log),
+        n_intents=model.settings.n_intents,
+        max_seq_len=model.settings.max_seq_len,
+        unknown_user=options.unknown_user,  # type: ignore[arg-type]
+        read_only=options.read_only,
+        max_k=options.max_k,
+        max_history=options.max_history,
+        metrics={part: model.metrics[part] for part in ("valid", "test") if part in model.metrics},
+    )
+
+
+@post("/reload", status_code=200, responses=ERROR_RESPONSES, summary="Load the run again")
+async def reload_run(request: HttpRequest) -> ReloadResponse:
+    """Load the run that the server was started with, if its files changed; a damaged run is refused."""
+    engine = engine_of(request)
+    if engine.options.api_key_file is None:
+        raise ApiError(403, "reloading over HTTP needs a server with --api-key-file; or send it SIGHUP")
+    try:
+        changed, other_keys = await request.app.state.reload()
+    except SettingsError as error:
+        raise ApiError(409, f"{error}; the keys and the model from before go on") from error
+    except RunError as error:
+        engine.tell_others()  # the keys are taken over
+        raise ApiError(409, f"{error}; the model from before goes on") from error
+    if changed or other_keys:
+        engine.tell_others()
+    return ReloadResponse(engine.snapshot.lookup.version, changed)

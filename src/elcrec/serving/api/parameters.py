@@ -1,0 +1,39 @@
+"""What endpoints share: the request type, the engine, parameters and ids in paths."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from litestar import Request
+from litestar.params import Parameter
+
+from elcrec.data.ids import MOST_ID_CHARACTERS, id_text
+from elcrec.serving.api.errors import ApiError
+from elcrec.serving.engine import Engine
+
+HttpRequest = Request[Any, Any, Any]
+Limit = Annotated[int, Parameter(ge=1, le=50)]
+SearchText = Annotated[str, Parameter(max_length=MOST_ID_CHARACTERS)]
+ESCAPED_SLASH = "\ud800"
+"""Stands for an escaped slash within an id, so that it does not part the path. No id holds it: it is no character."""
+
+
+def engine_of(request: HttpRequest) -> Engine:
+    """The server's engine."""
+    engine: Engine = request.app.state.engine
+    return engine
+
+
+def refuse_if_read_only(engine: Engine) -> None:
+    """Raise where nothing may be changed.
+
+    Raises:
+        ApiError: The server is read-only.
+    """
+    if engine.options.read_only:
+        raise ApiError(403, "this server is read-only")
+
+
+def id_in_path(text: str) -> str:
+    """An id from a path."""
+    return id_text(text.replace(ESCAPED_SLASH, "/"))

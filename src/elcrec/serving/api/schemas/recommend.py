@@ -1,0 +1,126 @@
+"""Requests for recommendations, and their responses."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Literal
+
+from msgspec import UNSET, Struct, UnsetType
+
+from elcrec.inference.policy import STRENGTH, RankingPolicy
+from elcrec.serving.api.schemas.fields import Count, Id, IntentNumber, Share, TextId, UnknownUser, normalize_ids
+
+
+class RecommendRequest(Struct, forbid_unknown_fields=True, kw_only=True):
+    """A request for recommendations: for whom, and by which ranking policy.
+
+    Attributes:
+        user_id: A known user; or
+        history: item ids of any user, oldest first.
+        k: Recommendations wanted.
+        exclude_seen: Leave out items of the history; default: as the model was trained.
+        allow: Only these items.
+        deny: None of these items.
+        attributes: Only items with at least one of these attributes.
+        all_attributes: Only items with every one of these attributes.
+        intents: Steer toward these intents.
+        exclude_intents: Score without these intents.
+        strength: Weight of the steering.
+        diversify: How far the recommendations follow the mix of the user's intents.
+        explain: Add reasons.
+        unknown_user: Fallback for a user without a history; default: as the server was started.
+        unknown_items: What to do with items in ``history`` that the model does not know.
+    """
+
+    user_id: Id | None = None
+    history: list[Id] | None = None
+    k: Count = 10
+    exclude_seen: bool | None = None
+    allow: list[Id] | None = None
+    deny: list[Id] = []
+    attributes: list[TextId] = []
+    all_attributes: list[TextId] = []
+    intents: list[IntentNumber] = []
+    exclude_intents: list[IntentNumber] = []
+    strength: Share = STRENGTH
+    diversify: Share = 0.0
+    explain: bool = False
+    unknown_user: UnknownUser | None = None
+    unknown_items: Literal["error", "skip"] = "error"
+
+    def __post_init__(self) -> None:
+        """Refuse ids that no log can hold."""
+        normalize_ids(self, "user_id", "history", "allow", "deny")
+
+    def policy(self) -> RankingPolicy:
+        """The fields that say how to rank."""
+        return RankingPolicy(**{name: getattr(self, name) for name in POLICY_FIELDS})
+
+
+POLICY_FIELDS = [field.name for field in fields(RankingPolicy) if field.name in RecommendRequest.__struct_fields__]
+
+
+class RecommendBatchRequest(Struct, forbid_unknown_fields=True):
+    """Several requests at once."""
+
+    requests: list[RecommendRequest]
+
+
+class ScorePart(Struct):
+    """An intent's part of a score."""
+
+    intent: int
+    part: float
+
+
+class Reason(Struct):
+    """Why an item is recommended; see ``ELCRec.recommend``."""
+
+    intent: int | None
+    intent_name: str | None
+    intent_share: float | None
+    because: list[str | int]
+    because_titles: list[str | None]
+    rank_without: int | None
+    parts: list[ScorePart]
+    residual: float
+    steering: float
+
+
+class RecommendedItem(Struct):
+    """One recommendation."""
+
+    item_id: str | int
+    score: float
+    rank: int
+    title: str | UnsetType = UNSET
+    reason: Reason | UnsetType = UNSET
+
+
+class RecommendResponse(Struct):
+    """Recommendations for one request.
+
+    Attributes:
+        user_id: The user of the request; null for a history.
+        items: Best first.
+        fallback: Null for recommendations from a history; else ``popular`` or ``intents``: there was no history.
+        model: Version of the model.
+    """
+
+    user_id: str | int | None
+    items: list[RecommendedItem]
+    fallback: Literal["popular", "intents"] | None
+    model: str
+
+
+class RecommendBatchResult(Struct):
+    """Recommendations, or the error (one of them)."""
+
+    answer: RecommendResponse | None = None
+    error: str | None = None
+
+
+class RecommendBatchResponse(Struct):
+    """A result for each request, in their order."""
+
+    results: list[RecommendBatchResult]

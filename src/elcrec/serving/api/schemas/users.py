@@ -1,0 +1,124 @@
+"""Events of users, their histories and their intents."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+from elcrec.serving.api.schemas.fields import Id, TextId, Timestamp, normalize_ids
+
+
+class NewEvent(Struct, forbid_unknown_fields=True):
+    """An interaction of a user with an item.
+
+    Attributes:
+        user_id: The user, known or not.
+        item_id: The item.
+        event_id: Tells it from all others, so that it may be sent again; without one, user, item and timestamp do.
+        timestamp: Seconds since 1970 (its size tells milliseconds and finer), ISO 8601 text, or a number as in the
+            log; default: now.
+    """
+
+    user_id: Id
+    item_id: Id
+    event_id: TextId | None = None
+    timestamp: Timestamp = None
+
+    def __post_init__(self) -> None:
+        """Refuse ids that no log can hold."""
+        normalize_ids(self, "user_id", "item_id", "event_id")
+
+
+class EventsRequest(Struct, forbid_unknown_fields=True):
+    """Events to store, all or none.
+
+    Attributes:
+        events: At least one.
+        unknown_items: ``error``: refuse items the model does not know; ``keep``: a later model may know them.
+    """
+
+    events: Annotated[list[NewEvent], Meta(min_length=1, max_length=1000)]
+    unknown_items: Literal["error", "keep"] = "error"
+
+
+class EventsResponse(Struct):
+    """Which events were new.
+
+    Attributes:
+        stored: Number of new events; they are durable.
+        duplicates: Ids of events that were stored before.
+    """
+
+    stored: int
+    duplicates: list[str]
+
+
+class PastEvent(Struct):
+    """An event of a history; ``timestamp`` is in seconds since 1970, or a number as in the log."""
+
+    item_id: str | int
+    title: str | None
+    timestamp: float | None
+
+
+class UserHistoryResponse(Struct):
+    """A user's newest events, oldest of them first."""
+
+    user_id: str | int
+    events: list[PastEvent]
+    total: int
+
+
+class IntentWeight(Struct):
+    """Weight of an intent in a history."""
+
+    intent: int
+    name: str
+    weight: float
+    similarity: float
+
+
+class TimelineEvent(Struct):
+    """An event, and the intent of the history up to it."""
+
+    position: int
+    item_id: str | int
+    title: str | None
+    timestamp: float | None
+    intent: int
+    name: str
+    weight: float
+    pull: float | None
+
+
+class IntentMix(Struct):
+    """The intents of a history, strongest first, and how they developed."""
+
+    user_id: str | int | None
+    intents: list[IntentWeight]
+    timeline: list[TimelineEvent]
+
+
+class HistoryIntentsRequest(Struct, forbid_unknown_fields=True):
+    """Item ids of any user, oldest first."""
+
+    history: Annotated[list[Id], Meta(min_length=1)]
+
+    def __post_init__(self) -> None:
+        """Refuse ids that no log can hold."""
+        normalize_ids(self, "history")
+
+
+class DeletedUser(Struct):
+    """A user was deleted: the number of stored events removed, and whether the log has a history."""
+
+    user_id: str
+    events: int
+    in_log: bool
+
+
+class FoundUsers(Struct):
+    """Ids of users."""
+
+    users: list[str | int]

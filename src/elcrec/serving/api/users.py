@@ -1,0 +1,155 @@
+"""Endpoints of users: their histories and intents, search, and deletion."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Annotated
+
+import polars as pl
+from litestar import delete, get, post
+from litestar.params import Parameter
+
+from elcrec.data.clock import Time
+from elcrec.data.vocabulary import Indices
+from elcrec.serving.api.errors import ERROR_RESPONSES, ApiError
+from elcrec.serving.api.parameters import HttpRequest, Limit, SearchText, engine_of, id_in_path, refuse_if_read_only
+from elcrec.serving.api.schemas.users import (
+    DeletedUser,
+    FoundUsers,
+    HistoryIntentsRequest,
+    IntentMix,
+    IntentWeight,
+    PastEvent,
+    TimelineEvent,
+    UserHistoryResponse,
+)
+from elcrec.serving.engine import Engine
+from elcrec.serving.histories import UserHistory, user_history
+from elcrec.serving.snapshot import Snapshot
+
+Most = Annotated[int, Parameter(ge=1, le=1000, description="The newest so many events.")]
+MIX = 5
+MOST_TIMELINE_EVENTS = 100
+
+
+async def known_history(engine: Engine, snapshot: Snapshot, user: str) -> UserHistory:
+    """A user's history.
+
+    Raises:
+        ApiError: The user is unknown.
+    """
+
+    def look_up() -> UserHistory:
+        [record] = engine.store.read([user])
+        return user_history(snapshot.lookup, user, record)
+
+    found = await snapshot.run_in_background(look_up)
+    if not len(found.items):
+        raise ApiError(404, f"nothing is known of user {user[:80]!r}")
+    return found
+
+
+@get("/users/{user_id:str}/history", responses=ERROR_RESPONSES, summary="History of a user")
+async def history_of_user(request: HttpRequest, user_id: str, limit: Most = 100) -> UserHistoryResponse:
+    """The newest events, of the log and stored since."""
+    engine = engine_of(request)
+    snapshot = engine.snapshot
+    user = id_in_path(user_id)
+    found = await known_history(engine, snapshot, user)
+    items, times = snapshot.lookup.item_ids(found.items[-limit:]), found.times[-limit:]
+    titles = snapshot.lookup.titles
+    events = [PastEvent(item, titles.get(item), when) for item, when in zip(items, times, strict=True)]
+    return UserHistoryResponse(user, events, len(found.items))
+
+
+@get("/users/{user_id:str}/intents", responses=ERROR_RESPONSES, summary="Intents of a user")
+async def user_intents(request: HttpRequest, user_id: str, limit: Most = 50) -> IntentMix:
+    """The intents of the whole history, and of the history up to each of its newest events."""
+    engine = engine_of(request)
+    snapshot = engine.snapshot
+    user = id_in_path(user_id)
+    found = await known_history(engine, snapshot, user)
+    return await snapshot.run_in_background(lambda: intent_mix(snapshot, user, found.items, found.times, limit))
+
+
+@post("/intents/of-history", status_code=200, responses=ERROR_RESPONSES, summary="Intents of a history")
+async def history_intents(request: HttpRequest, data: HistoryIntentsRequest) -> IntentMix:
+    """The intents of any history; nothing is stored."""
+    engine = engine_of(request)
+    snapshot, most = engine.snapshot, engine.options.max_history
+    if len(data.history) > most:
+        raise ApiError(
+            400, f"history holds {len(data.history):,} entries: this server takes at most {most:,} (--max-history)"
+        )
+    items = snapshot.topn.items_known(data.history)
+    return await snapshot.run_in_background(lambda: intent_mix(snapshot, None, items, [None] * len(items), len(items)))
+
+
+def intent_mix(
+    snapshot: Snapshot, user: str | None, items: Indices, times: Sequence[Time | None], limit: int
+) -> IntentMix:
+    """The intents of a history and how they developed."""
+    model, lookup = snapshot.model, snapshot.lookup
+    names, titles, ids = model.intent_names, lookup.titles, lookup.item_ids(items)
+    top = model.history_intents([ids], top=min(MIX, model.settings.n_intents))
+    shown = min(limit, MOST_TIMELINE_EVENTS, len(ids))
+    # Enough before the first shown for its intent to be that of the whole history.
+    context = ids[-(shown + model.settings.max_seq_len) :]
+    timeline = model.intent_timeline(history=context).tail(shown)
+    timeline = timeline.with_columns(position=pl.Series(range(len(ids) - shown + 1, len(ids) + 1), dtype=pl.Int64))
+    return IntentMix(
+        user,
+        [IntentWeight(row["intent"], names[row["intent"]], row["weight"], row["similarity"]) for row in top.to_dicts()],
+        [
+            TimelineEvent(
+                row["position"],
+                row["item_id"],
+                titles.get(row["item_id"]),
+                when,
+                row["intent"],
+                names[row["intent"]],
+                row["weight"],
+                row["pull"],
+            )
+            for row, when in zip(timeline.to_dicts(), times[-shown:], strict=True)
+        ],
+    )
+
+
+@delete("/users/{user_id:str}", status_code=200, responses=ERROR_RESPONSES, summary="Delete a user")
+async def delete_user(request: HttpRequest, user_id: str) -> DeletedUser:
+    """Delete the stored events of a user, and never again use the history in the log."""
+    engine = engine_of(request)
+    refuse_if_read_only(engine)
+    user = id_in_path(user_id)
+    lookup = engine.snapshot.lookup
+
+    def delete_events() -> DeletedUser | None:
+        [record] = engine.store.read([user])
+        in_log = not record.forgotten and lookup.history_of(user) is not None
+        # An unknown user is not marked: a mistyped id may belong to a user of a later log.
+        if not record.events and not in_log:
+            return None
+        return DeletedUser(user, engine.store.delete(user), in_log)
+
+    deleted = await asyncio.to_thread(delete_events)
+    if deleted is None:
+        raise ApiError(404, f"nothing is known of user {user[:80]!r}")
+    return deleted
+
+
+@get("/users", responses=ERROR_RESPONSES, summary="Find users")
+async def find_users(request: HttpRequest, q: SearchText = "", limit: Limit = 10) -> FoundUsers:
+    """Users whose id begins with a text."""
+    engine = engine_of(request)
+    snapshot = engine.snapshot
+
+    def look_up() -> list[str | int]:
+        in_log = snapshot.lookup.find_users(q, 2 * limit)
+        forgotten = engine.store.forgotten([str(user) for user in in_log])
+        known = [user for user, gone in zip(in_log, forgotten, strict=True) if not gone]
+        names = {str(user) for user in known}
+        return [*known, *(user for user in engine.store.users(q, limit) if user not in names)][:limit]
+
+    return FoundUsers(await snapshot.run_in_background(look_up))

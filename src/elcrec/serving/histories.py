@@ -1,0 +1,85 @@
+"""Histories of users: the events of the log, and those stored since."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from elcrec.data.clock import Clock, Time
+from elcrec.data.vocabulary import Indices
+from elcrec.serving.store import Event, UserRecord
+
+if TYPE_CHECKING:
+    from elcrec.inference.lookup import Lookup
+
+NO_ITEMS = np.zeros(0, dtype=np.int64)
+
+
+class UserHistory(NamedTuple):
+    """A history.
+
+    Attributes:
+        items: int64 [n], item indices, oldest first.
+        times: [n], as responses show them; None where unknown.
+    """
+
+    items: Indices
+    times: list[Time | None]
+
+
+def user_history(lookup: Lookup, user: str, record: UserRecord) -> UserHistory:
+    """The history of a user: the log's, unless the user was deleted, and the events stored since.
+
+    Stored events that the log holds, too, are left out, and those of items that the model does not know. The rest
+    stands where a log that is joined with it will hold it (:meth:`elcrec.data.interactions.Interactions.joined`):
+    in order of time, after events of the log with the same time; at the end of a log without times.
+    """
+    log = None if record.forgotten else lookup.history_of(user)
+    known = None if log is None else lookup.times_of(user)
+    log_times: list[Time | None] = [None] * (0 if log is None else len(log)) if known is None else known.tolist()
+    log = NO_ITEMS if log is None else log
+    new = _new_events(lookup, record.events, log, log_times)
+    items = np.concatenate([log, np.array([item for item, _ in new], dtype=np.int64)])
+    times = [*log_times, *(time for _, time in new)]
+    if new and known is not None:
+        order = np.argsort(np.array(times), kind="stable")
+        items, times = items[order], [times[at] for at in order.tolist()]
+    return UserHistory(items, [None if time is None else lookup.clock.shown(time) for time in times])
+
+
+def item_history(lookup: Lookup, user: str, record: UserRecord) -> Indices:
+    """The items of :func:`user_history`."""
+    if record.events:
+        return user_history(lookup, user, record).items
+    log = None if record.forgotten else lookup.history_of(user)
+    return NO_ITEMS if log is None else log
+
+
+def _new_events(
+    lookup: Lookup, events: Iterable[Event], log: Indices, log_times: list[Time | None]
+) -> list[tuple[int, Time]]:
+    """Items and log times of the events that a user's part of the log does not hold."""
+    placed = in_log_time(lookup.clock, events)
+    items = lookup.topn.item_numbers(event.item_id for event, _ in placed).tolist()
+    held = Counter(zip(log.tolist(), log_times, strict=True))
+    new = []
+    for item, (event, time) in zip(items, placed, strict=True):
+        if item < 0 or (len(log) and event.event_id in lookup.learnt_events):
+            continue
+        if held[item, time] > 0:
+            held[item, time] -= 1
+            continue
+        new.append((item, time))
+    return new
+
+
+def in_log_time(clock: Clock, events: Iterable[Event]) -> list[tuple[Event, Time]]:
+    """Events and their times in the log's unit, in order; equal times stay as they came.
+
+    An event that elcrec 0.1 stored at a time that such a log cannot hold is left out.
+    """
+    timed = [(event, clock.time_of(event.time)) for event in events]
+    return sorted(((event, time) for event, time in timed if time is not None), key=lambda one: one[1])

@@ -1,0 +1,93 @@
+"""Requests for recommendations that wait, and how a batch of them is answered."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from elcrec.data.vocabulary import Indices
+from elcrec.errors import UnknownIdError
+from elcrec.serving.histories import item_history
+from elcrec.serving.store import Store
+
+if TYPE_CHECKING:
+    from elcrec.inference.lookup import Recommendations
+    from elcrec.inference.policy import RankingPolicy, ResolvedPolicy
+    from elcrec.serving.snapshot import Snapshot
+
+
+class PendingRequest(NamedTuple):
+    """A request in terms of the model that answers it.
+
+    Attributes:
+        snapshot: The model.
+        policy: How to rank, as requested.
+        resolved: The same in the model's terms; one object for equal policies.
+        user: Id of the user, as text; None for a request with a history.
+        history: int64 [n], item indices; None for a request with a user.
+        unknown_user: The fallback without a history: ``popular``, ``intents`` or ``error``.
+    """
+
+    snapshot: Snapshot
+    policy: RankingPolicy
+    resolved: ResolvedPolicy
+    user: str | None
+    history: Indices | None
+    unknown_user: str
+
+
+def recommend_batch(batch: list[PendingRequest], store: Store) -> list[Recommendations | Exception]:
+    """Recommendations for each request, or its error; requests with one model and policy are ranked together."""
+    results: list[Recommendations | Exception] = []
+    same_policy: dict[tuple[int, int], list[int]] = {}
+    histories = _histories(batch, store)
+    for place, (pending, history) in enumerate(zip(batch, histories, strict=True)):
+        results.append(RuntimeError("no answer"))
+        if isinstance(history, Exception):
+            results[place] = history
+        elif len(history):
+            same_policy.setdefault((id(pending.snapshot), id(pending.resolved)), []).append(place)
+        else:
+            results[place] = _without_history(pending)
+    for places in same_policy.values():
+        first = batch[places[0]]
+        try:
+            found: list[Any] = first.snapshot.lookup.recommend([histories[place] for place in places], first.resolved)
+        except Exception as error:
+            found = [error] * len(places)
+        for place, result in zip(places, found, strict=True):
+            results[place] = result
+    return results
+
+
+def _histories(batch: list[PendingRequest], store: Store) -> list[Any]:
+    """The items of each, or the error of the store for requests that need it."""
+    users = [str(pending.user) for pending in batch if pending.history is None]
+    try:
+        records = iter(store.read(users) if users else [])
+    except Exception as error:
+        return [error if pending.history is None else pending.history for pending in batch]
+    return [
+        item_history(pending.snapshot.lookup, pending.user or "", next(records))
+        if pending.history is None
+        else pending.history
+        for pending in batch
+    ]
+
+
+def _without_history(pending: PendingRequest) -> Recommendations | Exception:
+    try:
+        return _fallback(pending)
+    except Exception as error:
+        return error
+
+
+def _fallback(pending: PendingRequest) -> Recommendations:
+    lookup, unknown, intents = pending.snapshot.lookup, pending.unknown_user, pending.policy.intents
+    if unknown == "error" or (unknown == "intents" and not intents):
+        if pending.user is None:
+            raise UnknownIdError("the history holds no item that the model knows; send some, or unknown_user='popular'")
+        remedy = ": choose intents" if unknown == "intents" else ", or ask for unknown_user='popular'"
+        raise UnknownIdError(f"user {pending.user[:80]!r} has no history; send events or a history{remedy}")
+    if unknown == "intents":
+        return lookup.most_typical(intents, pending.resolved)._replace(fallback="intents")
+    return lookup.most_popular(pending.resolved)._replace(fallback="popular")
