@@ -414,7 +414,7 @@ def test_recommend_explains_and_steers(run: Path) -> None:
     assert "because of" in " ".join(shown.out.split())
     new = run_cli("recommend", run, "--history", "tent pegs,cool box", "--explain", "-k", 2)
     assert new.code == 0
-    assert "without it" in " ".join(new.out.split())
+    assert "without this intent" in " ".join(new.out.split())
     assert "0 to 7" in run_cli("recommend", run, "--user", "shopper-00007", "--intent", 8).complaint()
 
 
@@ -436,7 +436,7 @@ def test_quality_stability_and_suggestion(run: Path) -> None:
     sweep = run_cli("intents", run, "--suggest-k", "--json").document()
     assert sum(row["suggested"] for row in sweep) == 1
     assert run_cli("intents", run, "--quality").code == 0
-    assert "one at a time" in run_cli("intents", run, "--quality", "--suggest-k").complaint()
+    assert "choose one of" in run_cli("intents", run, "--quality", "--suggest-k").complaint()
 
 
 def test_items_are_read_and_bad_ones_refused(run: Path, tmp_path: Path) -> None:

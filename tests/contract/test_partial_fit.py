@@ -252,7 +252,10 @@ def test_what_a_server_keeps_is_learnt_from(tmp_path: Path, kind: str) -> None:
     log = timed().with_columns(timestamp=times[kind])
     ELCRec(seed=1, **SMALL).fit(log.drop("timestamp") if kind == "none" else log, tmp_path / "run", progress=False)
     place = tmp_path / "run.events.sqlite"
-    assert "no events at" in run_cli("events", tmp_path / "run", "--out", tmp_path / "new.parquet").complaint()
+    assert (
+        "there is no event store at"
+        in run_cli("events", tmp_path / "run", "--out", tmp_path / "new.parquet").complaint()
+    )
     store = open_store(str(place))
     store.write([Event("1", "a new user", "webcam", 1e6), Event("2", "a new user", NEW_ITEMS[0], 1e6 + 0.5)])
     store.close()
@@ -331,7 +334,7 @@ def test_what_the_log_cannot_hold_is_left_out_and_told(tmp_path: Path) -> None:
     kept_in(tmp_path / "run.events.sqlite", Event("1", "900", "webcam", 5000), *odd)
     outcome = run_cli("events", tmp_path / "run", "--out", tmp_path / "new.parquet", "--json")
     assert outcome.document() == {"out": str(tmp_path / "new.parquet"), "rows": 1, "left_out": 3}
-    assert "3 events are left out" in outcome.err
+    assert "3 events were left out" in outcome.err
     new = pl.read_parquet(tmp_path / "new.parquet")
     assert new.rows() == [(900, "webcam", 5000, "1")]
     assert new.schema["user_id"] == pl.Int64
@@ -342,7 +345,10 @@ def test_nanoseconds_are_not_cut(tmp_path: Path) -> None:
     ELCRec(seed=1, **SMALL).fit(timed().with_columns(timestamp=moments), tmp_path / "run", progress=False)
     when = 1_700_000_000_123_456_789
     kept_in(tmp_path / "run.events.sqlite", Event("1", "new", "webcam", when))
-    assert "CSV would cut" in run_cli("events", tmp_path / "run", "--out", tmp_path / "new.csv").complaint()
+    assert (
+        "CSV cannot hold the nanoseconds"
+        in run_cli("events", tmp_path / "run", "--out", tmp_path / "new.csv").complaint()
+    )
     run_cli("events", tmp_path / "run", "--out", tmp_path / "new.parquet", "--json").document()
     assert pl.read_parquet(tmp_path / "new.parquet")["timestamp"].to_physical().to_list() == [when]
 

@@ -7,8 +7,9 @@ import polars as pl
 import pytest
 
 from cli_runner import SMALL, run_cli, shop_csv
-from elcrec import ELCRec, recommending
+from elcrec import ELCRec
 from elcrec.errors import RunError
+from elcrec.inference import topn
 from elcrec.storage import write_frames
 
 
@@ -23,7 +24,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_blocks_are_the_lists_of_all(run: Path, monkeypatch: pytest.MonkeyPatch, wishes: dict[str, Any]) -> None:
     model = ELCRec.load(run)
     whole = model.recommend(k=5, **wishes)
-    monkeypatch.setattr(recommending, "LISTS_AT_ONCE", 64)
+    monkeypatch.setattr(topn, "USERS_AT_ONCE", 64)
     blocks = list(model.recommend_in_blocks(5, **wishes))
     assert len(blocks) == 5  # 300 users
     together = pl.concat(blocks)
@@ -33,11 +34,11 @@ def test_blocks_are_the_lists_of_all(run: Path, monkeypatch: pytest.MonkeyPatch,
 
 
 def test_no_more_than_a_block_is_in_memory(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recommending, "LISTS_AT_ONCE", 64)
+    monkeypatch.setattr(topn, "USERS_AT_ONCE", 64)
     monkeypatch.setattr(ELCRec, "recommend", None)  # would make them all at once
     told = run_cli("recommend", run, "--all", "--out", tmp_path / "lists.parquet", "-k", 5)
     assert told.code == 0
-    assert "rows a second" in told.err
+    assert "rows per second" in told.err
     assert "1,500 rows written" in told.err
     assert pl.read_parquet(tmp_path / "lists.parquet")["user_id"].n_unique() == 300
     assert [path.name for path in tmp_path.iterdir()] == ["lists.parquet"]

@@ -16,7 +16,7 @@ from served import Served, shop_run
 def test_from_csv_to_a_running_service(tmp_path: Path) -> None:
     printed = run_page(ROOT / "docs" / "serving.md", tmp_path)
     log = tmp_path / "serve.log"
-    decoder, documents, rest = json.JSONDecoder(), [], re.sub("(valid|test) +hit_rate.*", "", printed)
+    decoder, documents, rest = json.JSONDecoder(), [], re.sub("(split|valid|test) +.*", "", printed)
     while rest := rest.strip():
         document, end = decoder.raw_decode(rest)
         documents.append(document)

@@ -29,8 +29,8 @@ class Watching(loop.Optimizer):
         super().__init__(network, *more)
         networks.append(network)
         marks.append(mark(network))
-    def move(self, *more):
-        super().move(*more)
+    def step(self, *more):
+        super().step(*more)
         marks.append(mark(networks[-1]))
 loop.Optimizer = Watching
 settings = dict(epochs=2, epoch_steps=1, warmup_epochs=1, embedding_dim=16, n_layers=1, n_intents=8, batch_size=97)

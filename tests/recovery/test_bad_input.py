@@ -249,7 +249,7 @@ def test_device_that_is_not_there(shop: Path, tmp_path: Path) -> None:
         (["recommend", "--user", "shopper-00001", "--unknown", "maybe"], "skip"),
         (["recommend"], "--all"),
         (["recommend", "--all"], "--out"),
-        (["recommend", "--all", "--user", "shopper-00001", "--out", "x.parquet"], "one of them"),
+        (["recommend", "--all", "--user", "shopper-00001", "--out", "x.parquet"], "with one of"),
         (["similar", "--item", "no such thing"], "unknown item"),
         (["similar", "--item", "tent pegs", "-k", "0"], "-k"),
         (["intents", "-k", "0"], "-k"),

@@ -114,8 +114,9 @@ def _trained(
 
     folder = RunFolder(out)
     if fit["resume"] and not fit["overwrite"] and finished_before(folder):
+        model = ELCRec.load(out, device)
         say(f"{out} is finished already: nothing to resume")
-        return ELCRec.load(out, device)
+        return model
     if fit["resume"] and recipe is None:
         overrides = {**settings_to_resume(folder), **overrides}
     made_with = {"recipe": recipe or "default", "device": device, **overrides}
