@@ -4,7 +4,6 @@
     python benchmarks/run_integrity.py outputs    # the same for every verb that writes something else
     python benchmarks/run_integrity.py flips      # 40 flipped bits in every file
     python benchmarks/run_integrity.py writers    # every writer while another writes
-    python benchmarks/run_integrity.py load       # loading with and without the check, a run of some 200 MB
 
 Each writes benchmarks/results/integrity/PART.json.
 """
@@ -18,7 +17,6 @@ import json
 import os
 import random
 import shutil
-import statistics
 import sys
 import tempfile
 import time
@@ -388,33 +386,11 @@ def two_writers() -> dict[str, Any]:
         return {"second_writer": found, "run_unchanged": same, "written_after_the_first_was_killed": True}
 
 
-def load(items: int = 700_000, repeats: int = 5) -> dict[str, Any]:
-    with tempfile.TemporaryDirectory() as place:
-        run = Path(place) / "run"
-        n_users = 2_000
-        log = pl.DataFrame({"user_id": pl.int_range(items, eager=True) % n_users, "item_id": range(items)})
-        log = log.with_columns(timestamp=pl.int_range(items, eager=True))
-        settings = {**SMALL, "embedding_dim": 64, "epochs": 1, "train_share": 0.01, "judged_users": 50}
-        ELCRec("large", **settings).fit(log, progress=False).save(run)
-        size = sum(path.stat().st_size for path in run.iterdir())
-        seconds: dict[str, list[float]] = {"check": [], "load": []}
-        for _ in range(repeats):
-            started = time.perf_counter()
-            RunFolder(run).check()
-            seconds["check"].append(time.perf_counter() - started)
-            started = time.perf_counter()
-            ELCRec.load(run, "cpu")
-            seconds["load"].append(time.perf_counter() - started)
-        found = {f"{name}_seconds": statistics.median(values) for name, values in seconds.items()}
-        return {"items": items, "bytes": size, **found, "share": found["check_seconds"] / found["load_seconds"]}
-
-
 PARTS: dict[str, Callable[[], dict[str, Any]]] = {
     "kills": kills,
     "outputs": outputs,
     "flips": flips,
     "writers": two_writers,
-    "load": load,
 }
 
 

@@ -166,7 +166,7 @@ class ELCRec:
         self._components = _Components.of(run)
 
     @property
-    def _fitted(self) -> _Components:
+    def _parts(self) -> _Components:
         if self._components is None:
             raise RunError("this model has not learnt anything yet: call fit, or load a run")
         return self._components
@@ -230,7 +230,7 @@ class ELCRec:
         if model is None:
             return None
         if isinstance(model, ELCRec):
-            return model._fitted.run.intents
+            return model._parts.run.intents
         return read_run(RunFolder(Path(model)), self.device).intents
 
     def partial_fit(
@@ -269,7 +269,7 @@ class ELCRec:
             DataError: The events cannot be used, or do not fit the log.
             SettingsError: ``epochs`` is below 1, or several processes were started.
         """
-        self._adopt(partial_fit(self._fitted.run, data, epochs, progress, format, items))
+        self._adopt(partial_fit(self._parts.run, data, epochs, progress, format, items))
         return self
 
     # ------------------------------------------------------------------ state
@@ -296,22 +296,22 @@ class ELCRec:
         Raises:
             RunError: Nothing is learnt yet.
         """
-        return self._fitted.run.fitted
+        return self._parts.run.fitted
 
     @property
     def assigner(self) -> IntentAssigner:
         """The component that assigns histories to intents."""
-        return self._fitted.run.intents.assigner
+        return self._parts.run.intents.assigner
 
     @property
     def topn(self) -> TopN:
         """The component that makes recommendations."""
-        return self._fitted.topn
+        return self._parts.topn
 
     @property
     def lookup(self) -> Lookup:
         """The component that answers a server's single questions."""
-        return self._fitted.lookup
+        return self._parts.lookup
 
     @property
     def network(self) -> ELCRecNetwork:
@@ -344,7 +344,7 @@ class ELCRec:
 
     def describe_items(self, items: Any) -> None:
         """Attach what is known about the items, for names and reports; see :meth:`fit`. ``save`` keeps it."""
-        run = self._fitted.run
+        run = self._parts.run
         self._adopt(run.described(run.fitted.described(Catalogue.read(items))))
 
     def save(self, path: str | Path, overwrite: bool = False) -> None:
@@ -354,7 +354,7 @@ class ELCRec:
             RunError: The folder holds another run or other files, is being written by another process, or cannot be
                 written.
         """
-        components = self._fitted
+        components = self._parts
         run = components.run.save(Path(path), overwrite)
         components.topn.index_path = run.index_path
         self._components = replace(components, run=run)
@@ -540,7 +540,7 @@ class ELCRec:
         Raises:
             RunError: The run is another by now, or cannot be written.
         """
-        return self._fitted.run.write_index(Path(path), search)
+        return self._parts.run.write_index(Path(path), search)
 
     def search_quality(self, k: int = 20) -> dict[str, float]:
         """What approximate lists are worth, beside exact ones, for some users drawn by the seed.
@@ -578,13 +578,13 @@ class ELCRec:
             ranked at all: seen items are not); ``repeats`` (share of users who had the item before); ``n_users``,
             ``n_items``, ``split``.
         """
-        return self._fitted.evaluator.evaluate(data, split, format, unknown, ranks, most)
+        return self._parts.evaluator.evaluate(data, split, format, unknown, ranks, most)
 
     def ranks(
         self, data: Any = None, split: str = "test", format: str | None = None, unknown: str = "raise"
     ) -> pl.DataFrame:
         """Rank of each user's held-out item: ``user_id``, ``item_id``, ``rank`` (from 1; null: not ranked)."""
-        return self._fitted.evaluator.ranks(data, split, format, unknown)
+        return self._parts.evaluator.ranks(data, split, format, unknown)
 
     def measured(self, split: str = "test", histories: Split | None = None) -> tuple[dict[str, Any], pl.DataFrame]:
         """Metrics over all users of the log learnt from and the ranks they are made of, of one and the same pass.
@@ -596,7 +596,7 @@ class ELCRec:
         Returns:
             As :meth:`evaluate` and :meth:`ranks`.
         """
-        return self._fitted.evaluator.measured(split, histories)
+        return self._parts.evaluator.measured(split, histories)
 
     # ------------------------------------------------------------------ intents
 
@@ -616,7 +616,7 @@ class ELCRec:
             without times); ``flags``, see :func:`elcrec.intents.intent_health.intent_flags`. Unused intents
             come last.
         """
-        return self._fitted.run.intents.table(k)
+        return self._parts.run.intents.table(k)
 
     def user_intents(self, users: Iterable[Any] | None = None, unknown: str = "raise", top: int = 1) -> pl.DataFrame:
         """The intents of each user's full history, nearest first.
@@ -631,7 +631,7 @@ class ELCRec:
             (softmax of the cosines over all intents, 0 to 1; see
             :func:`elcrec.intents.attribution.intent_weights`), ``rank`` (from 1).
         """
-        return self._fitted.run.intents.of_users(users, unknown, top)
+        return self._parts.run.intents.of_users(users, unknown, top)
 
     def history_intents(self, histories: Sequence[Sequence[Any]], unknown: str = "raise", top: int = 1) -> pl.DataFrame:
         """The same for anybody's histories, lists of item ids, oldest first.
@@ -639,7 +639,7 @@ class ELCRec:
         Returns:
             ``history`` (its place, from 0) and the columns of :meth:`user_intents`.
         """
-        return self._fitted.run.intents.of(self.fitted.dataset.of_items(histories, unknown), top)
+        return self._parts.run.intents.of(self.fitted.dataset.of_items(histories, unknown), top)
 
     def intent_timeline(self, user: Any = None, history: Sequence[Any] | None = None) -> pl.DataFrame:
         """How the intent of a history changed as it grew.
@@ -656,7 +656,7 @@ class ELCRec:
         """
         if (user is None) == (history is None):
             raise SettingsError("say whose timeline: a user, or a history (one of them)")
-        intents, dataset = self._fitted.run.intents, self.fitted.dataset
+        intents, dataset = self._parts.run.intents, self.fitted.dataset
         if history is not None:
             return intents.timeline(dataset.of_items([history]))
         known = dataset.of_users([user])
@@ -673,29 +673,29 @@ class ELCRec:
             of the cosine to the own centre and its lead on the next; ``warning``, a sentence when the intents
             have collapsed, else None.
         """
-        return self._fitted.run.intents.health(most)
+        return self._parts.run.intents.health(most)
 
     @property
     def trend_periods(self) -> list[str] | None:
         """When the periods of the trends begin, as text; None where the log has no times."""
-        return self._fitted.run.intents.trend_periods
+        return self._parts.run.intents.trend_periods
 
     @property
     def intent_names(self) -> list[str]:
         """A name for each intent: the one given by :meth:`rename_intents`, else an automatic one."""
-        return self._fitted.run.intents.names
+        return self._parts.run.intents.names
 
     @property
     def given_names(self) -> dict[int, str]:
         """The names that people gave, by intent."""
-        return dict(self._fitted.run.intents.given_names)
+        return dict(self._parts.run.intents.given_names)
 
     def rename_intents(self, names: Mapping[int, str]) -> None:
         """Give intents names of your own; an empty name brings the automatic one back.
 
         Names are kept by :meth:`save`, and in a later training by ``fit(..., names_from=run)``.
         """
-        self._fitted.run.intents.rename(names)
+        self._parts.run.intents.rename(names)
 
     def write_names(self, path: str | Path, changes: Mapping[int, str] | None = None) -> None:
         """Keep names of intents with the run in ``path``, which this model was loaded from or saved to.
@@ -708,11 +708,11 @@ class ELCRec:
         Raises:
             RunError: The run is another by now, or cannot be written.
         """
-        self._fitted.run.write_names(Path(path), changes)
+        self._parts.run.write_names(Path(path), changes)
 
     def read_names(self, path: str | Path) -> None:
         """Take over the names that are kept with the run in ``path``, instead of the ones given so far."""
-        self._fitted.run.read_names(Path(path))
+        self._parts.run.read_names(Path(path))
 
     def match_intents(self, other: ELCRec) -> pl.DataFrame:
         """Pair this model's intents one to one with another's, in a space turned so that their items agree.
@@ -724,7 +724,7 @@ class ELCRec:
         Raises:
             DataError: The two share no items.
         """
-        return self._fitted.run.intents.match(other._fitted.run.intents)
+        return self._parts.run.intents.match(other._parts.run.intents)
 
     def intent_quality(self, catalogue: Any = None, split: str = "test") -> dict[str, Any]:
         """Whether intents mean anything: see :func:`elcrec.intents.intent_quality.intent_quality`.
@@ -740,7 +740,7 @@ class ELCRec:
 
     def intent_stability(self, other: ELCRec) -> dict[str, Any]:
         """How far two trainings found the same intents: see :func:`elcrec.intents.intent_quality.stability`."""
-        return worth.agreement(self._fitted.run.intents, other._fitted.run.intents)
+        return worth.agreement(self._parts.run.intents, other._parts.run.intents)
 
     def suggest_n_intents(self, candidates: Sequence[int] | None = None) -> pl.DataFrame:
         """How many intents the data can tell apart: see :func:`elcrec.intents.suggest_k.suggest_k`.
@@ -758,7 +758,7 @@ class ELCRec:
 
         See :func:`elcrec.intents.user_map.user_map`.
         """
-        return self._fitted.run.intents.user_map()
+        return self._parts.run.intents.user_map()
 
     def audience(
         self, intents: Iterable[int], out: str | Path | None = None, min_weight: float = 0.0, top: int = 1
@@ -775,7 +775,7 @@ class ELCRec:
             ``user_id``, ``intent``, ``intent_name``, ``weight`` (0 to 1), ``similarity`` (cosine), ``events``
             (length of the history).
         """
-        return self._fitted.run.intents.audience(intents, out, min_weight, top)
+        return self._parts.run.intents.audience(intents, out, min_weight, top)
 
     # ------------------------------------------------------------------ single questions, as a server asks them
 

@@ -11,7 +11,7 @@ from elcrec.cli.output import print_json, print_rows, say
 from elcrec.cli.parameters import Device, Json
 
 if TYPE_CHECKING:
-    from elcrec.experiments.plan import Run
+    from elcrec.experiments.plan import PlannedRun
     from elcrec.experiments.suite import Suite
 
 commands = typer.Typer()
@@ -62,7 +62,7 @@ def benchmark(
         raise failure(failed, len(runs))
 
 
-def _show_plan(study: Suite, runs: list[Run], folder: Path, as_json: bool) -> None:
+def _show_plan(study: Suite, runs: list[PlannedRun], folder: Path, as_json: bool) -> None:
     """Print the runs: which are done, and which older result stands in a run's place."""
     import polars as pl
 

@@ -97,8 +97,7 @@ class Dataset:
         Args:
             part: ``valid`` or ``test``.
         """
-        user_Q, target_Q = self.split.targets(part)
-        return HistoryBatch(self.split.item_N, self.split.start_U[user_Q], target_Q)
+        return self.split.histories(*self.split.targets(part))
 
     def of_items(self, histories: Sequence[Sequence[Any]], unknown: str = "raise") -> HistoryBatch:
         """Histories of anybody, as lists of item ids.

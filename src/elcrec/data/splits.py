@@ -9,6 +9,7 @@ import polars as pl
 import torch
 from torch import Tensor
 
+from elcrec.data.histories import HistoryBatch
 from elcrec.data.interactions import Interactions
 from elcrec.data.vocabulary import Vocabulary
 from elcrec.errors import DataError, SettingsError
@@ -82,6 +83,10 @@ class Split:
             drawn = torch.randperm(user_Q.numel(), generator=torch.Generator().manual_seed(seed))[:most]
             user_Q = user_Q[drawn.sort().values.to(user_Q.device)]
         return user_Q, at_U[user_Q]
+
+    def histories(self, user_Q: Tensor, end_Q: Tensor) -> HistoryBatch:
+        """Histories of users, int64 [Q], up to positions in the log, int64 [Q], where the item that follows stands."""
+        return HistoryBatch(self.item_N, self.start_U[user_Q], end_Q)
 
     def learning_from(self, share: float, seed: int) -> Split:
         """The same with the training part of only a share of the users, drawn by the seed; all keep their targets."""

@@ -10,7 +10,6 @@ from torch import Tensor
 
 from elcrec.data.by_settings import filtered, read_log
 from elcrec.data.dataset import split_of
-from elcrec.data.histories import HistoryBatch
 from elcrec.data.interactions import Interactions
 from elcrec.data.splits import Split
 from elcrec.data.vocabulary import Vocabulary
@@ -84,7 +83,7 @@ class Evaluator:
         """Metrics, and the ranks they are made of: ``user_id``, ``item_id``, ``rank``."""
         settings = self.fitted.settings
         user_Q, target_Q = evaluated.targets(split, most, settings.seed)
-        histories = HistoryBatch(evaluated.item_N, evaluated.start_U[user_Q], target_Q)
+        histories = evaluated.histories(user_Q, target_Q)
         rank_Q, coverage = target_ranks(self.fitted.network, histories, settings.exclude_seen, CUTOFFS)
         metrics = {
             **ranking_metrics(rank_Q),

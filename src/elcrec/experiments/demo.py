@@ -17,7 +17,6 @@ from rich.text import Text
 from scipy.optimize import linear_sum_assignment
 from sklearn.metrics import adjusted_rand_score
 
-from elcrec.data.histories import HistoryBatch
 from elcrec.data.splits import make_split
 from elcrec.data.synthetic import World, make_shop
 from elcrec.data.vocabulary import Vocabulary
@@ -136,7 +135,6 @@ def _bounds(world: World) -> dict[str, dict[str, float]]:
     items = Vocabulary.of(world.log.frame["item_id"], first=1, kind="item")
     split = make_split(world.log, items, "leave_one_out", 0.1)
     user_Q, target_Q = split.targets("test")
-    start_Q = split.start_U[user_Q]
     popular_QV = popularity_scores(split, len(items)).repeat(len(user_Q), 1)
 
     histories = world.log.frame.group_by("user_id", maintain_order=True).agg("item_id")["item_id"].to_list()
@@ -145,7 +143,7 @@ def _bounds(world: World) -> dict[str, dict[str, float]]:
     known = Vocabulary(pl.Series(world.items), kind="item").indices(items.ids)
     best_QV[:, 1:] = torch.from_numpy(best[:, known]).log().float()
     return {
-        name: ranking_metrics(ranks_by_scores(score_QV, HistoryBatch(split.item_N, start_Q, target_Q)))
+        name: ranking_metrics(ranks_by_scores(score_QV, split.histories(user_Q, target_Q)))
         for name, score_QV in (("popularity", popular_QV), ("planted optimum", best_QV))
     }
 

@@ -52,7 +52,7 @@ def result_key(data: str, recipe: str, settings: Mapping[str, Any], noise: float
         data: See :func:`content_hash`.
         recipe: The baseline that was counted, or ``trained``: a recipe is known by the settings it gives.
         settings: All resolved settings, the seed among them; of a baseline, those it takes.
-        noise: See :class:`elcrec.experiments.suite.Run`.
+        noise: See :class:`elcrec.experiments.plan.PlannedRun`.
     """
     what = {
         "data": data,

@@ -20,11 +20,11 @@ from elcrec.experiments.key import SHOWN, content_hash, result_key
 from elcrec.experiments.suite import Row, Suite, changes, variants
 
 CONDITIONS = ("noise",)
-"""What may vary beside settings: see :class:`Run`."""
+"""What may vary beside settings: see :class:`PlannedRun`."""
 LONGEST_NAME = 150
 
 
-class Run(BaseModel):
+class PlannedRun(BaseModel):
     """One training (or baseline) and its evaluation.
 
     Attributes:
@@ -99,7 +99,7 @@ class Run(BaseModel):
         return log
 
 
-def planned_runs(suite: Suite, beside: Path, only: str | None = None) -> list[Run]:
+def planned_runs(suite: Suite, beside: Path, only: str | None = None) -> list[PlannedRun]:
     """All runs of a suite, or those with a text in their name: every setting resolved, every log read and split once.
 
     Args:
@@ -111,7 +111,7 @@ def planned_runs(suite: Suite, beside: Path, only: str | None = None) -> list[Ru
         SettingsError: A recipe or a setting does not exist, two rows are mixed up, or no run has such a name.
         DataError: A data set is not on this machine, or cannot be used by a row's settings.
     """
-    runs: dict[tuple[str, Path, int], Run] = {}
+    runs: dict[tuple[str, Path, int], PlannedRun] = {}
     for run in unread_runs(suite, lambda data: _file(data, beside)):
         before = runs.setdefault((run.row, run.data, run.seed), run)
         if (before.recipe, before.deciding, before.noise) != (run.recipe, run.deciding, run.noise):
@@ -125,10 +125,10 @@ def planned_runs(suite: Suite, beside: Path, only: str | None = None) -> list[Ru
     return _with_data(chosen)
 
 
-def _with_data(runs: list[Run]) -> list[Run]:
+def _with_data(runs: list[PlannedRun]) -> list[PlannedRun]:
     """The runs with the hash of what they learn from; each log is read once for each way to read it."""
     contents: dict[str, str] = {}
-    names: dict[str, Run] = {}
+    names: dict[str, PlannedRun] = {}
     for run in runs:
         settings, share = run.settings.model_dump(), run.settings.train_share
         asked = str([str(run.data), *(settings[name] for name in DATA_SETTINGS), share, share < 1 and run.seed])
@@ -146,7 +146,7 @@ def _with_data(runs: list[Run]) -> list[Run]:
     return list(names.values())
 
 
-def unread_runs(suite: Suite, file_of: Callable[[str], Path] = Path) -> Iterator[Run]:
+def unread_runs(suite: Suite, file_of: Callable[[str], Path] = Path) -> Iterator[PlannedRun]:
     """All runs of a suite with their settings, before their logs are read.
 
     Args:
@@ -166,7 +166,7 @@ def unread_runs(suite: Suite, file_of: Callable[[str], Path] = Path) -> Iterator
                     raise SettingsError(f"row {label!r}: {error}") from error
 
 
-def _runs(row: Row, label: str, values: dict[str, Any], file: Path, seeds: tuple[int, ...]) -> list[Run]:
+def _runs(row: Row, label: str, values: dict[str, Any], file: Path, seeds: tuple[int, ...]) -> list[PlannedRun]:
     if row.recipe in BASELINES:
         if others := set(values) - set(JUDGED_BY):
             raise SettingsError(
@@ -174,7 +174,7 @@ def _runs(row: Row, label: str, values: dict[str, Any], file: Path, seeds: tuple
                 f"its settings are {', '.join(JUDGED_BY)}"
             )
         settings = resolve("default", values)
-        return [Run(row=label, data=file, recipe=row.recipe, overrides=values, seed=0, settings=settings)]
+        return [PlannedRun(row=label, data=file, recipe=row.recipe, overrides=values, seed=0, settings=settings)]
     noise = values.get("noise", 0.0)
     if isinstance(noise, bool) or not isinstance(noise, int | float) or not 0 <= noise <= 1:
         raise SettingsError(f"noise={noise!r}: use a share of the events of a history, from 0 to 1")
@@ -187,7 +187,7 @@ def _runs(row: Row, label: str, values: dict[str, Any], file: Path, seeds: tuple
         "noise": float(noise),
     }
     return [
-        Run(seed=seed, settings=resolve(row.recipe, {**overrides, "seed": seed}), **common)
+        PlannedRun(seed=seed, settings=resolve(row.recipe, {**overrides, "seed": seed}), **common)
         for seed in dict.fromkeys(seeds)
     ]
 

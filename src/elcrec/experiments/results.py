@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from elcrec.errors import RunError
 from elcrec.experiments.baselines import BASELINES
-from elcrec.experiments.plan import Run
+from elcrec.experiments.plan import PlannedRun
 from elcrec.experiments.suite import changes
 from elcrec.runs.run_files import package_version
 from elcrec.storage import read_json
@@ -142,16 +142,16 @@ class Shelf:
             )
         return cls(folder, documents, uncounted)
 
-    def same(self, run: Run) -> Document | None:
+    def same(self, run: PlannedRun) -> Document | None:
         """A result of this very run, whatever row of whatever study it was made for."""
         return next((each for each in self.documents if each["key"] == run.key), None)
 
-    def done(self, run: Run, suite: str) -> bool:
+    def done(self, run: PlannedRun, suite: str) -> bool:
         """Whether the run's result is there, as a row of this study."""
         ours = (run.key, run.row, run.data.name, suite)
         return any((each["key"], each["row"], each["dataset"], each["suite"]) == ours for each in self.documents)
 
-    def instead(self, run: Run, suite: str) -> str | None:
+    def instead(self, run: PlannedRun, suite: str) -> str | None:
         """Result of the run's row, data set and seed that is there, and why it is not the run's; None where none is."""
         if self.done(run, suite):
             return None
@@ -164,7 +164,7 @@ class Shelf:
         return f"{found[-1]['name']}: {_difference(found[-1], run)}" if found else None
 
 
-def _difference(document: Document, run: Run) -> str:
+def _difference(document: Document, run: PlannedRun) -> str:
     """Why a result is not one of a run."""
     version = document["versions"].get("elcrec")
     if "key" not in document:
@@ -205,7 +205,7 @@ def row_and_settings(row: str, recipe: str, settings: Mapping[str, Any], noise: 
     return str((row, known, sorted({**settings, "seed": None}.items(), key=str), noise))
 
 
-def planned(runs: Iterable[Run]) -> set[str]:
+def planned(runs: Iterable[PlannedRun]) -> set[str]:
     """What :func:`current` is to prefer: rows and their settings as they are now."""
     return {row_and_settings(run.row, run.recipe, run.deciding, run.noise) for run in runs}
 

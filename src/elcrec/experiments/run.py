@@ -14,7 +14,7 @@ from elcrec.evaluation.metrics import ranking_metrics
 from elcrec.evaluation.ranks import ranks_by_scores
 from elcrec.experiments.baselines import BASELINES
 from elcrec.experiments.noise import with_noise
-from elcrec.experiments.plan import Run
+from elcrec.experiments.plan import PlannedRun
 from elcrec.experiments.provenance import peak_memory_bytes, provenance
 from elcrec.experiments.results import Document, ranks_path, result_path
 from elcrec.inference.scoring import SCORE_ROWS, UNRANKED
@@ -24,7 +24,7 @@ from elcrec.storage import make_folder, read_parquet, write_frame, write_json
 PARTS = ("valid", "test")
 
 
-def execute(run: Run, suite: str, folder: Path, work: Path, progress: bool, device: str) -> Document:
+def execute(run: PlannedRun, suite: str, folder: Path, work: Path, progress: bool, device: str) -> Document:
     """Do a run; an interrupted training goes on where it was.
 
     Args:
@@ -50,14 +50,14 @@ def execute(run: Run, suite: str, folder: Path, work: Path, progress: bool, devi
     return document
 
 
-def take_over(run: Run, suite: str, theirs: Document, source: Path, folder: Path) -> None:
+def take_over(run: PlannedRun, suite: str, theirs: Document, source: Path, folder: Path) -> None:
     """Make a result of the same run, for another row or another study, one of this study."""
     kept = {name: value for name, value in theirs.items() if name != "name"}
     document = {**kept, **_said(run, suite), "taken_from": source.name}
     _write(folder, run, document, read_parquet(ranks_path(source, theirs["name"])))
 
 
-def _said(run: Run, suite: str) -> Document:
+def _said(run: PlannedRun, suite: str) -> Document:
     """What was run, and what it is known by."""
     return {
         "suite": suite,
@@ -73,14 +73,14 @@ def _said(run: Run, suite: str) -> Document:
     }
 
 
-def _write(folder: Path, run: Run, document: Document, ranks: pl.DataFrame) -> None:
+def _write(folder: Path, run: PlannedRun, document: Document, ranks: pl.DataFrame) -> None:
     """The ranks first: a result that is there is whole."""
     make_folder(folder / "ranks")
     write_frame(ranks_path(folder, run.name), ranks)
     write_json(result_path(folder, run.name), document)
 
 
-def _training(run: Run, work: Path, progress: bool, device: str) -> dict[str, Any]:
+def _training(run: PlannedRun, work: Path, progress: bool, device: str) -> dict[str, Any]:
     # All settings as they were planned, whatever has become of a recipe's file since.
     model = ELCRec(run.recipe, device=device, **run.settings.model_dump())
     out = work / run.training
@@ -102,7 +102,7 @@ def _training(run: Run, work: Path, progress: bool, device: str) -> dict[str, An
     }
 
 
-def _baseline(run: Run) -> dict[str, Any]:
+def _baseline(run: PlannedRun) -> dict[str, Any]:
     prepared = prepare(run.read(), run.settings)
     split, exclude_seen = prepared.split, run.settings.exclude_seen
     scorer = BASELINES[run.recipe](split, len(prepared.items))

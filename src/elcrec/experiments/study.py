@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from elcrec.errors import DataWarning, RunError, SettingsError, TrainingError, out_of_memory
-from elcrec.experiments.plan import Run, unread_runs
+from elcrec.experiments.plan import PlannedRun, unread_runs
 from elcrec.experiments.results import Document, Shelf, current, outdated, planned, read_results, row_of
 from elcrec.experiments.run import execute, take_over
 from elcrec.experiments.suite import Suite, row_names
@@ -29,7 +29,7 @@ PAGES = ("summary.md", "summary.html")
 # reason: what a study needs; each is a thing of its own
 def run_study(
     suite: Suite,
-    runs: list[Run],
+    runs: list[PlannedRun],
     folder: Path,
     work: Path,
     say: Callable[[str], None],
@@ -111,7 +111,7 @@ def failure(failed: dict[str, str], of: int) -> RunError:
     )
 
 
-def _in_a_process(run: Run, suite: str, folder: Path, work: Path, progress: bool, device: str) -> Document:
+def _in_a_process(run: PlannedRun, suite: str, folder: Path, work: Path, progress: bool, device: str) -> Document:
     with ProcessPoolExecutor(1, get_context("spawn"), _begin, (os.getpid(),)) as process:
         return process.submit(execute, run, suite, folder, work, progress, device).result()
 

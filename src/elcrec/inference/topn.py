@@ -248,10 +248,10 @@ class TopN:
     def _with_attributes(self, attributes: Sequence[str]) -> list[Indices]:
         """The items of each attribute."""
         known = self._items_by_attribute
-        for attribute_ in attributes:
-            if attribute_ not in known:
-                raise SettingsError(f"no item has the attribute {attribute_[:80]!r}")
-        return [known[attribute_] for attribute_ in attributes]
+        for name in attributes:
+            if name not in known:
+                raise SettingsError(f"no item has the attribute {name[:80]!r}")
+        return [known[name] for name in attributes]
 
     @cached_property
     def _items_by_attribute(self) -> dict[str, Indices]:
@@ -297,11 +297,11 @@ class TopN:
         """See :meth:`elcrec.ELCRec.search_quality`."""
         histories, exclude_seen = self._sample(JUDGED), self.fitted.settings.exclude_seen
         user_QD = user_vectors(self.fitted.network, histories)
-        exact, _ = replace(self.scorer, first_pass=None), self.item_search
+        exact, search = replace(self.scorer, first_pass=None), self.item_search  # made before the clock runs
         started = time.perf_counter()
         exact_QK, _ = exact.best_items(histories, k, exclude_seen, user_QD)
         between = time.perf_counter()
-        near_QK, _ = look_up(self.item_search, user_QD, histories, k, exclude_seen)
+        near_QK, _ = look_up(search, user_QD, histories, k, exclude_seen)
         seconds = (between - started, time.perf_counter() - between)
         return {
             "recall": recall(exact_QK, near_QK),

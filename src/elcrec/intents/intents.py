@@ -212,11 +212,10 @@ class Intents:
 
     def health(self, most: int | None = None) -> IntentHealth:
         """See :meth:`elcrec.ELCRec.intent_health`."""
-        everybody = most is None or most >= len(self.fitted.users)
-        if everybody:
+        if most is None or most >= len(self.fitted.users):
             found = self.assigner.of_users
         else:
-            found = self.assigner.assign(self.fitted.dataset.sample(int(most or 0), self.fitted.settings.seed))
+            found = self.assigner.assign(self.fitted.dataset.sample(most, self.fitted.settings.seed))
         size_K = torch.bincount(found.intent_Q, minlength=self.assigner.n_intents)
         health = intent_health(size_K, self.assigner.unit_centers)
         health["cosine"] = found.cosine_Q.double().mean().item()
@@ -246,7 +245,7 @@ class Intents:
         split = self.fitted.split
         at_N = self._periods.sample(TREND_EVENTS, self.fitted.settings.seed)
         at_Q = torch.from_numpy(at_N).to(self.fitted.device)
-        so_far = HistoryBatch(split.item_N, split.start_U[split.user_N[at_Q]], at_Q + 1)
+        so_far = split.histories(split.user_N[at_Q], at_Q + 1)
         intent_Q = self.assigner.cosines(so_far).argmax(dim=1).cpu().numpy()
         n_periods = len(self._periods.labels)
         return trends(intent_Q, self._periods.number_N[at_N], n_periods, self.assigner.n_intents)

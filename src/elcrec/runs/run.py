@@ -66,7 +66,9 @@ class Run:
                 written.
         """
         folder = RunFolder(path)
-        known, results = known_of(self.recipe, self.fitted.settings, self.fitted.dataset), self.results()
+        dataset = self.fitted.dataset
+        mark = fingerprint(dataset.whole_log.frame)
+        known, results = known_of(self.recipe, self.fitted.settings, dataset, mark), self.results()
         if folder.started and not overwrite:
             raise RunError(f"{folder.path} holds a run: choose another folder, or pass overwrite=True")
         with folder.locked():
@@ -167,15 +169,16 @@ def network_of(weights: dict[str, Tensor], settings: Settings, n_items: int, sou
     return network.eval()
 
 
-def known_of(recipe: str, settings: Settings, dataset: Dataset, earlier: NamedIntents | None = None) -> Known:
+def known_of(
+    recipe: str, settings: Settings, dataset: Dataset, mark: str, earlier: NamedIntents | None = None
+) -> Known:
     """What a folder keeps before training.
 
     Args:
         recipe: Name or path.
         settings: Resolved.
         dataset: What is learnt from.
+        mark: Fingerprint of its whole log.
         earlier: Intents of an earlier model, whose names are to be carried over.
     """
-    whole = dataset.whole_log
-    mark = fingerprint(whole.frame)
-    return Known(recipe, settings, whole, dataset.items, mark, dataset.catalogue, earlier)
+    return Known(recipe, settings, dataset.whole_log, dataset.items, mark, dataset.catalogue, earlier)

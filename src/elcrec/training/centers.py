@@ -8,7 +8,6 @@ from torch import Tensor
 
 from elcrec.config import Settings
 from elcrec.data.batches import shuffled
-from elcrec.data.histories import HistoryBatch
 from elcrec.data.splits import Split
 from elcrec.errors import TrainingError
 from elcrec.losses.clustering import nearest_cluster_loss
@@ -45,7 +44,7 @@ def start_centers(network: ELCRecNetwork, split: Split, settings: Settings) -> N
     em = settings.intent_learning == "em"
     user_M = _sampled(split.learners(), settings, EM_SAMPLE_PER_INTENT if em else SAMPLE_PER_INTENT)
     network.eval()
-    inputs = HistoryBatch(split.item_N, split.start_U[user_M], split.train_end_U[user_M] - 1)
+    inputs = split.histories(user_M, split.train_end_U[user_M] - 1)
     behaviour_MD = behaviour_embeddings(network, inputs)
     if not bool(behaviour_MD.isfinite().all()):
         raise TrainingError("training diverged: behaviour embeddings are not finite; lower learning_rate")
@@ -77,7 +76,7 @@ def refine_centers(network: ELCRecNetwork, split: Split, settings: Settings) -> 
     end_M = torch.where(split.test_U >= 0, split.test_U, split.end_U)[user_M]
     network.eval()
     with torch.no_grad():
-        behaviour_MD = behaviour_embeddings(network, HistoryBatch(split.item_N, split.start_U[user_M], end_M))
+        behaviour_MD = behaviour_embeddings(network, split.histories(user_M, end_M))
     generator = torch.Generator(device=behaviour_MD.device).manual_seed(settings.seed)
     centers = network.centers
     optimizer = torch.optim.Adam([centers.weight], lr=settings.learning_rate)

@@ -14,7 +14,6 @@ from elcrec.data.by_settings import read_log
 from elcrec.data.catalogue import Catalogue
 from elcrec.data.dataset import Dataset
 from elcrec.data.files import fingerprint
-from elcrec.data.histories import HistoryBatch
 from elcrec.errors import DataWarning, RunError, SettingsError
 from elcrec.evaluation.evaluator import Evaluator
 from elcrec.evaluation.repeats import repeat_share, repeat_warning
@@ -116,7 +115,7 @@ class _Training:
             if resumes:
                 dataset, earlier = self._begun_with(work, dataset, earlier)
             else:
-                work.begin(known_of(recipe, settings, dataset, earlier))
+                work.begin(known_of(recipe, settings, dataset, mark, earlier))
         state, network = self._train(work, dataset)
         return self._finish(work, Run(recipe, self._intents(network, dataset, earlier), state.history), state)
 
@@ -241,7 +240,7 @@ def warn_of_repeats(dataset: Dataset, settings: Settings) -> None:
     split = dataset.split
     part = "test" if bool((split.test_U >= 0).any()) else "valid"
     user_Q, target_Q = split.targets(part, settings.judged_users, settings.seed)
-    share = repeat_share(HistoryBatch(split.item_N, split.start_U[user_Q], target_Q))
+    share = repeat_share(split.histories(user_Q, target_Q))
     note = repeat_warning(share, settings.exclude_seen)
     if note is not None:
         warnings.warn(note, DataWarning, stacklevel=5)

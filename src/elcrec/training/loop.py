@@ -13,7 +13,6 @@ import torch
 from torch import Tensor
 
 from elcrec.config import Settings
-from elcrec.data.histories import HistoryBatch
 from elcrec.data.neighbours import neighbour_matrix
 from elcrec.data.splits import Split
 from elcrec.evaluation.metrics import ranking_metrics
@@ -249,7 +248,7 @@ def validate(
     rank_Q = torch.zeros_like(target_Q)
     at_X = team.part(torch.arange(len(target_Q), device=target_Q.device))
     if len(at_X):
-        histories = HistoryBatch(split.item_N, split.start_U[user_Q[at_X]], target_Q[at_X])
+        histories = split.histories(user_Q[at_X], target_Q[at_X])
         rank_Q[at_X], _ = target_ranks(network, histories, settings.exclude_seen)
     return ranking_metrics(team.sum(rank_Q))
 

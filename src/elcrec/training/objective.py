@@ -130,7 +130,7 @@ class Objective:
     def __init__(self, settings: Settings) -> None:
         """Settings choose the losses and weights."""
         self.settings = settings
-        self._loss = NEXT_ITEM_LOSSES[settings.next_item_loss]
+        self._next_item_loss = NEXT_ITEM_LOSSES[settings.next_item_loss].compute
 
     @property
     def needs_views(self) -> bool:
@@ -220,7 +220,7 @@ class Objective:
             step.drawn_M,
             step.expected_M,
         )
-        loss: Tensor = self._loss.compute(prediction)
+        loss: Tensor = self._next_item_loss(prediction)
         return loss
 
     def instance_loss(

@@ -22,7 +22,7 @@ from elcrec.evaluation.significance import gains
 from elcrec.experiments import provenance
 from elcrec.experiments.key import content_hash, result_key
 from elcrec.experiments.noise import with_noise
-from elcrec.experiments.plan import Run, planned_runs
+from elcrec.experiments.plan import PlannedRun, planned_runs
 from elcrec.experiments.results import SHOWN, current, outdated, ranks_path, read_result, row_and_settings
 from elcrec.experiments.run import side_by_side
 from elcrec.experiments.suite import Suite, read_suite
@@ -368,7 +368,7 @@ def test_the_commit_of_our_clone_is_said(tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_a_run_says_what_it_is(log: Path) -> None:
     [run] = planned_runs(suite(log, {"recipe": "default", "set": {"epochs": 3}}), log.parent)
-    assert isinstance(run, Run)
+    assert isinstance(run, PlannedRun)
     assert run.deciding == {**resolve("default").model_dump(), "epochs": 3}
     assert run.key == result_key(run.content, "trained", run.deciding, run.noise)
 
