@@ -1,6 +1,7 @@
 """The demo, and the shop it takes place in."""
 
 import os
+import re
 from itertools import pairwise
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from cli_runner import RUN_FILES, run_cli
 from elcrec import DataError, ELCRec
 from elcrec.data.synthetic import World, make_shop
 from elcrec.experiments.demo import Demo, run_demo
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -110,6 +113,13 @@ def test_impossible_shops_are_refused(users: int, difficulty: float) -> None:
         make_shop(users, difficulty)
 
 
+def without_figures(output: str) -> list[str]:
+    """Titles and notes of the demo's output, without figures; tables, panels and what names the run folder left out."""
+    prose = re.sub(r"(?m)^([│┃┏┡└╭╰].*|\.\.\.)$", "", output)
+    notes = (" ".join(note.split()) for note in re.split(r"\n\s*\n", prose) if "run folder" not in note)
+    return [re.sub(r"\d+\.?\d*(?=[%\s])", "#", note) for note in notes if note]
+
+
 def test_command_prints_tables_and_leaves_a_usable_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "120")
     run = tmp_path / "demo"
@@ -126,6 +136,10 @@ def test_command_prints_tables_and_leaves_a_usable_run(tmp_path: Path, monkeypat
     ):
         assert expected in outcome.out
     assert all(intent in outcome.out for intent in make_shop(10).intents)
+    for page in ("README.md", "docs/demo.md"):
+        shown = without_figures((ROOT / page).read_text().split("```text\n")[1].split("```")[0])
+        assert shown
+        assert [sentence for sentence in shown if sentence not in " ".join(without_figures(outcome.out))] == [], page
     assert str(run) in outcome.out.replace("\n", "")
     assert set(os.listdir(run)) == RUN_FILES | {"items.parquet", "report.html"}
     assert ELCRec.load(run).recommend(["shopper-00001"], k=3).height == 3
