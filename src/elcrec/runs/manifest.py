@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,6 +14,7 @@ from elcrec.errors import RunError, decoding
 from elcrec.storage import file_reading
 
 MANIFEST = "manifest.json"
+PLAIN_NAME = re.compile(r"\w[\w.-]*")
 
 
 class Entry(NamedTuple):
@@ -69,6 +71,9 @@ class Manifest:
             files = {name: Entry(**entry) for name, entry in document["files"].items()}
             manifest = cls(document["written"], files)
             same = content == manifest.text().encode()
+        odd = [name for name in manifest.files if not PLAIN_NAME.fullmatch(name)]
+        if odd:  # files are read and moved by these names
+            raise RunError(f"{path} is damaged: {odd[0]!r} is no file of a run")
         if not same:
             raise RunError(
                 f"{path} is damaged: its checksum is another; restore the run from a copy, or train it again"
