@@ -212,14 +212,24 @@ def refuse_to_replace(out: RunFolder, overwrite: bool) -> None:
     out.refuse_others()
 
 
-def finished_before(out: RunFolder) -> bool:
-    """Whether nothing is left to resume in a folder: its run is finished, and none is being trained to replace it."""
-    return out.finished and out.unfinished is None
+def settings_to_resume(out: RunFolder, recipe: str | None, overwrite: bool) -> dict[str, Any] | None:
+    """The settings with which an interrupted training is resumed, below those given again.
 
+    Args:
+        out: Run folder of the training.
+        recipe: The recipe that is given again: its settings count, then; None: those that the training began with.
+        overwrite: See :attr:`Start.overwrite`.
 
-def settings_to_resume(out: RunFolder) -> dict[str, Any]:
-    """The settings that an interrupted training in a folder began with; none where there is no training."""
-    return (out.unfinished or out).config()["settings"].model_dump() if out.started else {}
+    Returns:
+        Settings by name, empty where no training was interrupted; None where nothing is left to train: the run is
+        finished, and no training is to replace it.
+    """
+    if out.finished and out.unfinished is None and not overwrite:
+        return None
+    if recipe is not None or not out.started:
+        return {}
+    settings: Settings = (out.unfinished or out).config()["settings"]
+    return settings.model_dump()
 
 
 def results_of(intents: Intents) -> dict[str, Any]:
