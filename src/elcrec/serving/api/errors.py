@@ -32,6 +32,12 @@ DESCRIPTIONS = {
     431: "Address and headers are too large",
     503: "The store cannot be reached, or too much waits already",
 }
+FRAMEWORK_ERRORS = {
+    404: "there is no such endpoint: /openapi/openapi.json lists all",
+    405: "this endpoint does not have that method: /openapi/openapi.json lists all",
+    413: "the body is too large (--max-body): send less at once",
+}
+"""Sentences for errors that the framework raises without one that helps."""
 ERROR_RESPONSES = {
     status: ResponseSpec(ErrorResponse, description=text, generate_examples=False)
     for status, text in DESCRIPTIONS.items()
@@ -82,23 +88,15 @@ def on_http(_: Request[Any, Any, Any], error: HTTPException) -> Response[ErrorRe
 
 
 def _sentence(error: HTTPException) -> str:
+    if isinstance(error, ApiError):
+        return error.detail
     extra = error.extra if isinstance(error.extra, list) else []
     causes = [_cause(one) for one in extra if isinstance(one, dict)]
     if causes:
         return "; ".join(causes)
     if isinstance(error.__cause__, SerializationException):
         return f"the body is no JSON of this contract: {error.detail}"
-    if error.status_code == 413:
-        return error.detail if isinstance(error, ApiError) else "the body is too large (--max-body): send less at once"
-    if error.status_code == 404:
-        return (
-            error.detail
-            if isinstance(error, ApiError)
-            else "there is no such endpoint: /openapi/openapi.json lists all"
-        )
-    if error.status_code == 405:
-        return "this endpoint does not have that method: /openapi/openapi.json lists all"
-    return str(error.detail)
+    return FRAMEWORK_ERRORS.get(error.status_code, str(error.detail))
 
 
 def _cause(one: dict[str, Any]) -> str:

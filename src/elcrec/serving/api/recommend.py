@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from elcrec.inference.lookup import Recommendations
 
 MOST_REQUESTS = 256
-LISTS = ("history", "allow", "deny", "attributes", "all_attributes", "intents", "exclude_intents")
+LIST_FIELDS = ("history", "allow", "deny", "attributes", "all_attributes", "intents", "exclude_intents")
 
 
 @post("/recommend", status_code=200, responses=ERROR_RESPONSES, summary="Top-k recommendations")
@@ -80,7 +80,7 @@ def fault_of(request: RecommendRequest, options: Options) -> str | None:
         return "say for whom: user_id, or history (one of them)"
     if request.k > options.max_k:
         return f"k={request.k}: this server recommends at most {options.max_k} items (--max-k)"
-    for name in LISTS:
+    for name in LIST_FIELDS:
         given, most = getattr(request, name), options.max_history
         if given is not None and len(given) > most:
             return f"{name} holds {len(given):,} entries: this server takes at most {most:,} (--max-history)"
