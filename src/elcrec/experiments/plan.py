@@ -16,7 +16,7 @@ from elcrec.data.named import NAMED, locate
 from elcrec.data.prepared import prepare
 from elcrec.errors import DataError, ElcrecError, SettingsError
 from elcrec.experiments.baselines import BASELINES
-from elcrec.experiments.key import SHOWN, content_hash, result_key
+from elcrec.experiments.key import DIGITS, content_hash, result_key
 from elcrec.experiments.suite import Row, Suite, changes, variants
 
 CONDITIONS = ("noise",)
@@ -85,7 +85,7 @@ class PlannedRun(BaseModel):
         text = "-".join([self.data.stem, Path(self.recipe).stem, *changes(self.overrides)])
         plain = re.sub(r"[^\w.=+,-]+", "_", text).encode()[:LONGEST_NAME].decode(errors="ignore")
         tail = [f"noise={self.noise:g}"] if noise and self.noise else []
-        return "-".join([plain, *([key[:SHOWN]] if key else []), f"seed{self.seed}", *tail])
+        return "-".join([plain, *([key[:DIGITS]] if key else []), f"seed{self.seed}", *tail])
 
     def read(self) -> Interactions:
         """Its log, by the columns its settings name.

@@ -142,6 +142,10 @@ class Shelf:
             )
         return cls(folder, documents, uncounted)
 
+    def of_suite(self, suite: str) -> list[Document]:
+        """The results of one study, those without a key too."""
+        return [each for each in (*self.documents, *self.uncounted) if each["suite"] == suite]
+
     def same(self, run: PlannedRun) -> Document | None:
         """A result of this very run, whatever row of whatever study it was made for."""
         return next((each for each in self.documents if each["key"] == run.key), None)
@@ -228,24 +232,34 @@ def current(documents: list[Document], wanted: Collection[str] = ()) -> tuple[li
         RunError: Which ones are meant cannot be told.
     """
     left_out: list[str] = []
-    for (dataset, _), some in by_data(documents).items():
-        rows: dict[str, dict[Any, list[Document]]] = defaultdict(lambda: defaultdict(list))
+    for some in by_data(documents).values():
+        rows: dict[str, list[Document]] = defaultdict(list)
         for each in some:
-            rows[row_of(each)][_kind(each)].append(each)
-        for row, kinds in rows.items():
-            ordered = sorted(kinds.values(), key=lambda kind: _rank(kind, wanted))
-            if len(ordered) > 1 and _rank(ordered[-1], wanted) == _rank(ordered[-2], wanted):
-                one, other = (kind[0]["name"] for kind in ordered[-2:])
-                raise RunError(
-                    f"row {row!r} on {dataset} has results of several settings ({one}, {other}): "
-                    "run the suite, or move the old ones away"
-                )
-            left_out += [each["name"] for kind in ordered[:-1] for each in kind]
-            left_out += _twice(ordered[-1])
+            rows[row_of(each)].append(each)
+        for row in rows.values():
+            left_out += _left_out(row, wanted)
     return (
         [each for each in documents if each["name"] not in left_out],
         [each for each in documents if each["name"] in left_out],
     )
+
+
+def _left_out(row: list[Document], wanted: Collection[str]) -> list[str]:
+    """Names of a row's results that do not stand in a table beside its best ones.
+
+    Raises:
+        RunError: Which ones are best cannot be told.
+    """
+    kinds: dict[Any, list[Document]] = defaultdict(list)
+    for each in row:
+        kinds[_kind(each)].append(each)
+    *worse, best = sorted(kinds.values(), key=lambda kind: _rank(kind, wanted))
+    if worse and _rank(worse[-1], wanted) == _rank(best, wanted):
+        raise RunError(
+            f"row {row_of(row[0])!r} on {row[0]['dataset']} has results of several settings "
+            f"({worse[-1][0]['name']}, {best[0]['name']}): run the suite, or move the old ones away"
+        )
+    return [each["name"] for kind in worse for each in kind] + _twice(best)
 
 
 def _settings_of(document: Document) -> str:

@@ -61,9 +61,9 @@ def run_study(
     make_folder(folder)
     make_folder(work)
     others = [Shelf.of(folder.parent / name) for name in suite.reuse]
-    ours = Shelf.of(folder, [run.name for run in runs], say)
-    there = [each for each in (*ours.documents, *ours.uncounted) if each["suite"] == suite.name]
-    current(there, planned(unread_runs(suite)))  # better now than after the last run
+    names = [run.name for run in runs]
+    ours = Shelf.of(folder, names, say)
+    current(ours.of_suite(suite.name), planned(unread_runs(suite)))  # better now than after the last run
     failed: dict[str, str] = {}
     for number, run in enumerate(runs, start=1):
         begun = f"{number}/{len(runs)} {run.name}"
@@ -71,11 +71,9 @@ def run_study(
             say(f"{begun}: done already")
             continue
         # What this study has made by now may be what a later row asks for under another name.
-        shelves = [Shelf.of(folder, [run.name for run in runs]), *others]
-        source = next(((shelf, same) for shelf in shelves if (same := shelf.same(run)) is not None), None)
+        source = _take_over(run, suite.name, [Shelf.of(folder, names), *others], folder)
         if source is not None:
-            take_over(run, suite.name, source[1], source[0].folder, folder)
-            say(f"{begun}: result reused from {source[0].folder.name}")
+            say(f"{begun}: result reused from {source.name}")
             continue
         say(begun)
         if instead := ours.instead(run, suite.name):
@@ -88,6 +86,16 @@ def run_study(
         else:
             say(f"{begun}: test ndcg@20 {document['metrics']['test']['ndcg@20']:.4f}")
     return failed
+
+
+def _take_over(run: PlannedRun, suite: str, shelves: list[Shelf], folder: Path) -> Path | None:
+    """Take a result of the same run over from the first folder that has one; that folder, or None."""
+    for shelf in shelves:
+        same = shelf.same(run)
+        if same is not None:
+            take_over(run, suite, same, shelf.folder, folder)
+            return shelf.folder
+    return None
 
 
 def _why_it_ended(error: Exception) -> str:

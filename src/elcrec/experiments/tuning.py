@@ -88,10 +88,12 @@ def tune(
         DataError: The log cannot be used.
         RunError: The folder holds another search, is damaged, or another process searches there.
     """
-    optuna = _optuna()
-    if "seed" in (overrides or {}):
+    _require_optuna()
+    fixed = dict(overrides or {})
+    if "seed" in fixed:
         raise SettingsError("use --seed for the seed of the search and of its trainings, not a setting")
-    space, fixed = chosen_space(space, overrides or {}), {**(overrides or {}), "seed": seed}
+    space = chosen_space(space, fixed)
+    fixed["seed"] = seed
     base = resolve(recipe, fixed)
     resolve_device(device)
     log = read_log(data, None, base)
@@ -99,32 +101,9 @@ def tune(
     make_folder(out)
     with locked(out):
         _claim(out, log, recipe, space, fixed)
-        study = _opened(out / TRIALS_FILE)
-        # A search that goes on draws other trials than it began with.
-        study.sampler = optuna.samplers.TPESampler(seed=seed + len(study.trials))
-        states = optuna.trial.TrialState
-        if not any(trial.state.is_finished() or trial.state == states.WAITING for trial in study.trials):
-            study.enqueue_trial({name: getattr(base, name) for name in space if space[name].holds(getattr(base, name))})
-
-        def train(trial: Any) -> float:
-            chosen = {name: _suggest(trial, name, where) for name, where in space.items()}
-            model = ELCRec(recipe, device=device, **{**base.model_dump(), **chosen})
-            model.fit(log, progress=_Pruning(trial, say))
-            return float(max(record["valid"][SELECT_ON] for record in model.history))
-
-        # A trial that was broken off with its process counts as none.
-        done = len(study.get_trials(states=(states.COMPLETE, states.PRUNED)))
-        failed = 0
-        while done < n_trials and failed < FAILED_IN_A_ROW:
-            reason = _tried(study, train)
-            done, failed = (done + 1, 0) if reason is None else (done, failed + 1)
-            _report(
-                study, f"trial {done} of {n_trials}" if reason is None else "failed trial, not counted", reason, say
-            )
-        if failed == FAILED_IN_A_ROW:
-            say(f"the search stops: {failed} trials in a row failed; the last reason: {reason}")
-        if not study.get_trials(states=(states.COMPLETE,)):
-            raise SettingsError(f"no trial was completed: {_last_reason(study) or 'increase --trials'}")
+        study = _opened(out / TRIALS_FILE, seed)
+        _begin_with_recipe(study, base, space)
+        _search(study, _Training(log, recipe, base, space, device, say), n_trials, say)
         best = {name: study.best_params[name] for name in space}
         remark = f"Found by elcrec tune: validation {SELECT_ON} {study.best_value:.4f} with this seed"
         expected = validate({**base.model_dump(), **best})
@@ -132,17 +111,62 @@ def tune(
         return Tuned(best, study.best_value, _table(study.trials), out / BEST_FILE)
 
 
-def _optuna() -> Any:
+def _require_optuna() -> None:
     try:
         import optuna
         import tomli_w  # noqa: F401
     except ImportError as error:
         raise SettingsError("tuning needs Optuna and tomli-w: pip install 'elcrec[tune]'") from error
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    return optuna
 
 
-def _opened(path: Path) -> Any:
+def _begin_with_recipe(study: Any, base: Settings, space: Space) -> None:
+    """Make the recipe itself the first trial, as far as the space holds its values."""
+    from optuna.trial import TrialState
+
+    if not any(trial.state.is_finished() or trial.state == TrialState.WAITING for trial in study.trials):
+        study.enqueue_trial({name: getattr(base, name) for name in space if space[name].holds(getattr(base, name))})
+
+
+@dataclass(frozen=True)
+class _Training:
+    """Trains the model of a trial, and returns its best validation metric."""
+
+    log: Interactions
+    recipe: str
+    base: Settings
+    space: Space
+    device: str
+    say: Callable[[str], None]
+
+    def __call__(self, trial: Any) -> float:
+        chosen = {name: _suggest(trial, name, where) for name, where in self.space.items()}
+        model = ELCRec(self.recipe, device=self.device, **{**self.base.model_dump(), **chosen})
+        model.fit(self.log, progress=_Pruning(trial, self.say))
+        return float(max(record["valid"][SELECT_ON] for record in model.history))
+
+
+def _search(study: Any, train: _Training, n_trials: int, say: Callable[[str], None]) -> None:
+    """Do the trials that are missing.
+
+    Raises:
+        SettingsError: No trial was completed.
+    """
+    from optuna.trial import TrialState
+
+    # A trial that was broken off with its process counts as none.
+    done, failed = len(study.get_trials(states=(TrialState.COMPLETE, TrialState.PRUNED))), 0
+    while done < n_trials and failed < FAILED_IN_A_ROW:
+        reason = _tried(study, train)
+        done, failed = (done + 1, 0) if reason is None else (done, failed + 1)
+        _report(study, f"trial {done} of {n_trials}" if reason is None else "failed trial, not counted", reason, say)
+    if failed == FAILED_IN_A_ROW:
+        say(f"the search stops: {failed} trials in a row failed; the last reason: {reason}")
+    if not study.get_trials(states=(TrialState.COMPLETE,)):
+        raise SettingsError(f"no trial was completed: {_last_reason(study) or 'increase --trials'}")
+
+
+def _opened(path: Path, seed: int) -> Any:
     """The trials of a search, new or gone on with."""
     import optuna
     from sqlalchemy.exc import SQLAlchemyError
@@ -150,7 +174,7 @@ def _opened(path: Path) -> Any:
     try:
         # Not by an URL: what follows a question mark in a folder's name would be lost.
         storage = optuna.storages.RDBStorage("sqlite://", engine_kwargs={"creator": lambda: sqlite3.connect(path)})
-        return optuna.create_study(
+        study = optuna.create_study(
             storage=storage,
             study_name="elcrec",
             load_if_exists=True,
@@ -160,9 +184,12 @@ def _opened(path: Path) -> Any:
     except (SQLAlchemyError, sqlite3.Error, optuna.exceptions.OptunaError, RuntimeError) as error:
         reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise RunError(f"{path} is damaged or cannot be written ({reason}): choose another --out") from error
+    # A search that goes on draws other trials than it began with.
+    study.sampler = optuna.samplers.TPESampler(seed=seed + len(study.trials))
+    return study
 
 
-def _tried(study: Any, train: Callable[[Any], float]) -> str | None:
+def _tried(study: Any, train: _Training) -> str | None:
     """Do a trial; why it failed, or None."""
     from optuna import TrialPruned
     from optuna.trial import TrialState

@@ -124,19 +124,27 @@ def _check(space: Space) -> None:
     if not space:
         raise SettingsError("there is nothing to search: leave a setting free, or name one in the space")
     for name, where in space.items():
-        if name not in Settings.model_fields:
-            raise SettingsError(f"unknown setting {name!r}: {did_you_mean(name, Settings.model_fields)}")
-        if name == "seed":
-            raise SettingsError("the seed cannot be searched: use --seed for the search and its trainings")
-        if name in NOT_SEARCHED:
-            raise SettingsError(
-                f"{name} changes what is evaluated, so trials could not be compared: fix it with --set {name}=VALUE"
-            )
-        ends = where.choices if where.choices is not None else [where.low, where.high]
-        if where.choices is None and is_whole(name) and not all(isinstance(end, int) for end in ends):
-            raise SettingsError(f"{name} is a whole number: write low and high without a decimal point")
-        for value in ends:
-            check_value(name, value)
+        _check_name(name)
+        _check_values(name, where)
+
+
+def _check_name(name: str) -> None:
+    if name not in Settings.model_fields:
+        raise SettingsError(f"unknown setting {name!r}: {did_you_mean(name, Settings.model_fields)}")
+    if name == "seed":
+        raise SettingsError("the seed cannot be searched: use --seed for the search and its trainings")
+    if name in NOT_SEARCHED:
+        raise SettingsError(
+            f"{name} changes what is evaluated, so trials could not be compared: fix it with --set {name}=VALUE"
+        )
+
+
+def _check_values(name: str, where: Range) -> None:
+    ends = where.choices if where.choices is not None else [where.low, where.high]
+    if where.choices is None and is_whole(name) and not all(isinstance(end, int) for end in ends):
+        raise SettingsError(f"{name} is a whole number: write low and high without a decimal point")
+    for value in ends:
+        check_value(name, value)
 
 
 def is_whole(name: str) -> bool:
