@@ -15,8 +15,8 @@ import tables_learning
 import tables_serving
 import tables_speed
 from elcrec.experiments.results import read_results
-from elcrec.experiments.study import missing_rows, study_lines, study_markdown
 from elcrec.experiments.suite import read_suite
+from elcrec.experiments.suite_runner import missing_rows, suite_lines, suite_markdown
 from elcrec.experiments.summary import lines_of, markdown, spread
 from tables_learning import BESIDE_METRICS
 
@@ -107,8 +107,8 @@ def page() -> str:
     for path, suite in suites.items():
         if any((RESULTS / suite.name).glob("*.json")):
             about = f"{suite.about} `elcrec benchmark benchmarks/suites/{path.name}`"
-            results = study_lines(suite, RESULTS / suite.name)
-            lines += [f"## {suite.name}", "", *study_markdown(about, results), ""]
+            results = suite_lines(suite, RESULTS / suite.name)
+            lines += [f"## {suite.name}", "", *suite_markdown(about, results), ""]
             if missing := missing_rows(suite, results):
                 lines += [f"Not run yet: {', '.join(missing)}.", ""]
     return "\n".join([*lines, *_sections(INTRO)])
@@ -158,7 +158,7 @@ def readme() -> str:
 def _tables(name: str, intro: str, documents: list[dict[str, Any]]) -> list[str]:
     if name in TABLES:
         return [intro, "", *TABLES[name](documents)]
-    lines = study_markdown(intro, lines_of(RESULTS / name, read_results(RESULTS / name)))
+    lines = suite_markdown(intro, lines_of(RESULTS / name, read_results(RESULTS / name)))
     return [*lines, "", *tables_learning.losses(documents)] if name == "first-epochs" else lines
 
 

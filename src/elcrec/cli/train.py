@@ -37,7 +37,6 @@ commands = typer.Typer()
     "  elcrec train today.csv --from runs/yesterday --out runs/today\n\n"
     "  torchrun --nproc-per-node 2 -m elcrec.cli train events.csv --out runs/shop"
 )
-# reason: options of a verb
 def train(
     data: Data,
     out: Out,

@@ -1,4 +1,4 @@
-"""The runs of a study, all built before the first of them starts."""
+"""The runs of a suite, all built before the first of them starts."""
 
 from __future__ import annotations
 
@@ -51,20 +51,20 @@ class PlannedRun(BaseModel):
     content: str = ""
 
     @property
-    def counted(self) -> bool:
-        """Whether it is a baseline, which counts instead of training."""
+    def is_baseline(self) -> bool:
+        """Whether it is a baseline, which is computed without training."""
         return self.recipe in BASELINES
 
     @property
     def deciding(self) -> dict[str, Any]:
         """The settings that make its result."""
         every = self.settings.model_dump()
-        return {name: every[name] for name in JUDGED_BY} if self.counted else every
+        return {name: every[name] for name in JUDGED_BY} if self.is_baseline else every
 
     @property
     def key(self) -> str:
         """What its result is known by."""
-        return result_key(self.content, self.recipe if self.counted else "trained", self.deciding, self.noise)
+        return result_key(self.content, self.recipe if self.is_baseline else "trained", self.deciding, self.noise)
 
     @property
     def training(self) -> str:
@@ -91,11 +91,11 @@ class PlannedRun(BaseModel):
         """Its log, by the columns its settings name.
 
         Raises:
-            DataError: It cannot be read, or is not what it was when the study was planned.
+            DataError: It cannot be read, or has changed since the runs were planned.
         """
         log = read_log(self.data, None, self.settings)
         if self.content and content_hash(log) != self.content:
-            raise DataError(f"{self.data} has changed since the study began: start the study again")
+            raise DataError(f"{self.data} has changed since the suite began: run the suite again")
         return log
 
 

@@ -1,4 +1,4 @@
-"""Pictures of a study, as SVG text: how fast each row learns, how far it gets. Needs the extra ``benchmark``."""
+"""Plots of a suite as SVG text: validation curves and test metrics of each row. Needs the extra ``benchmark``."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def require_matplotlib() -> None:
 
 
 def pictures(lines: list[Line]) -> list[str]:
-    """One picture a data set: validation by epoch and by second (seed means), and test with its seeds.
+    """One plot for each data set: validation by epoch and by second (seed means), and test with its seeds.
 
     Raises:
         SettingsError: matplotlib is not installed.

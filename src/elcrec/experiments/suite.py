@@ -48,7 +48,7 @@ class Row(BaseModel):
 
 
 class Suite(BaseModel):
-    """A study.
+    """Experiments that share tables and a folder of results.
 
     Attributes:
         name: Of the folder with its results.
@@ -56,7 +56,7 @@ class Suite(BaseModel):
         data: Files (beside the suite or from here) or names of ``elcrec data list``.
         seeds: One run each.
         against: The row that the others are tested against; default: the first.
-        reuse: Other studies, whose results are taken over where they are of the very same run.
+        reuse: Other suites, whose results are copied where they are of the same run.
         rows: What is run.
     """
 

@@ -39,12 +39,12 @@ OUTCOMES = (ElcrecError, torch.cuda.OutOfMemoryError, MemoryError)
 
 
 @dataclass(frozen=True)
-class Tuned:
-    """What a search found.
+class TuningResult:
+    """Result of a search.
 
     Attributes:
-        settings: The best values of what was searched.
-        value: Their validation ndcg@20.
+        settings: The best values of the searched settings.
+        value: Validation ndcg@20 with them.
         trials: ``trial``, ``state``, ``value``, ``epochs``, ``reason`` (why it failed) and the settings of each.
         recipe: The file with the best recipe.
     """
@@ -66,22 +66,22 @@ def tune(
     seed: int = 1,
     device: str = "auto",
     say: Callable[[str], None] = lambda text: None,
-) -> Tuned:
-    """Search until so many trials are done, those of earlier calls counted; test metrics play no part.
+) -> TuningResult:
+    """Search until ``n_trials`` trials are done, those of earlier calls included; test metrics are not used.
 
-    A trial that is impossible or diverges is kept with its reason and does not count.
+    A trial with impossible settings, or one that diverges, is recorded with its reason and does not count.
 
     Args:
         data: See :meth:`elcrec.recommender.ELCRec.fit`.
-        out: Folder of the search; a search that is there goes on. Nothing is written before all is checked.
-        recipe: What the trials start from; the first trial is the recipe itself, as far as the space holds it.
-        n_trials: Trials in all.
-        space: What is searched; default: what ``overrides`` leave of
+        out: Folder of the search; an earlier search in it is resumed. Nothing is written before all is checked.
+        recipe: Recipe of all trials; the first trial is the recipe itself, as far as the space holds its values.
+        n_trials: Total number of trials.
+        space: Search space; default: what ``overrides`` leave of
             :data:`elcrec.experiments.tuning_space.DEFAULT_SPACE`.
         overrides: Settings on top of the recipe, the same in all trials.
-        seed: Of the search and of every training.
+        seed: Random seed of the search and of every training.
         device: See :class:`elcrec.recommender.ELCRec`.
-        say: Told of each trial.
+        say: Receives progress messages.
 
     Raises:
         SettingsError: Optuna is not installed, a setting is impossible, or no trial could be trained.
@@ -108,7 +108,7 @@ def tune(
         remark = f"Found by elcrec tune: validation {SELECT_ON} {study.best_value:.4f} with this seed"
         expected = validate({**base.model_dump(), **best})
         _write_recipe(out / BEST_FILE, recipe, [*fixed, *best], expected, remark)
-        return Tuned(best, study.best_value, _table(study.trials), out / BEST_FILE)
+        return TuningResult(best, study.best_value, _table(study.trials), out / BEST_FILE)
 
 
 def _require_optuna() -> None:
@@ -147,14 +147,14 @@ class _Training:
 
 
 def _search(study: Any, train: _Training, n_trials: int, say: Callable[[str], None]) -> None:
-    """Do the trials that are missing.
+    """Execute the trials that are missing.
 
     Raises:
         SettingsError: No trial was completed.
     """
     from optuna.trial import TrialState
 
-    # A trial that was broken off with its process counts as none.
+    # A trial that was interrupted with its process does not count.
     done, failed = len(study.get_trials(states=(TrialState.COMPLETE, TrialState.PRUNED))), 0
     while done < n_trials and failed < FAILED_IN_A_ROW:
         reason = _tried(study, train)
@@ -167,7 +167,7 @@ def _search(study: Any, train: _Training, n_trials: int, say: Callable[[str], No
 
 
 def _opened(path: Path, seed: int) -> Any:
-    """The trials of a search, new or gone on with."""
+    """The Optuna study of a search, new or resumed."""
     import optuna
     from sqlalchemy.exc import SQLAlchemyError
 
@@ -184,13 +184,13 @@ def _opened(path: Path, seed: int) -> Any:
     except (SQLAlchemyError, sqlite3.Error, optuna.exceptions.OptunaError, RuntimeError) as error:
         reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise RunError(f"{path} is damaged or cannot be written ({reason}): choose another --out") from error
-    # A search that goes on draws other trials than it began with.
+    # A resumed search draws other trials than its first ones.
     study.sampler = optuna.samplers.TPESampler(seed=seed + len(study.trials))
     return study
 
 
 def _tried(study: Any, train: _Training) -> str | None:
-    """Do a trial; why it failed, or None."""
+    """Execute a trial; why it failed, or None."""
     from optuna import TrialPruned
     from optuna.trial import TrialState
 
@@ -211,7 +211,7 @@ def _tried(study: Any, train: _Training) -> str | None:
 
 
 def _report(study: Any, which: str, reason: str | None, say: Callable[[str], None]) -> None:
-    """A line about the latest trial and the best so far."""
+    """Report the latest trial, and the best so far."""
     from optuna.trial import TrialState
 
     latest, complete = study.trials[-1], study.get_trials(states=(TrialState.COMPLETE,))
@@ -229,7 +229,7 @@ def _last_reason(study: Any) -> str | None:
 
 
 class _Pruning(SilentReporter):
-    """Tells the search of every epoch; stops a training that has fallen behind."""
+    """Reports each epoch to Optuna, and stops a trial that Optuna prunes."""
 
     def __init__(self, trial: Any, say: Callable[[str], None]) -> None:
         self.trial = trial
@@ -252,7 +252,7 @@ def _suggest(trial: Any, name: str, where: Range) -> Any:
 
 
 def _claim(out: Path, log: Interactions, recipe: str, space: Space, fixed: dict[str, Any]) -> None:
-    """The folder is for this search alone."""
+    """Mark the folder as that of this search; raise RunError where it is that of another."""
     ours = {
         "data": fingerprint(log.frame),
         "recipe": read_recipe(recipe),

@@ -22,7 +22,7 @@ from elcrec.config import JUDGED_BY, Settings, check_value, did_you_mean, read_t
 from elcrec.errors import SettingsError
 
 NOT_SEARCHED = (*JUDGED_BY, "judged_users")
-"""They change what is judged: values found with different ones cannot be compared."""
+"""They change what is evaluated: trials with different values could not be compared."""
 _ANY = "write a number, a text, true or false"
 _KINDS = {"int": "write a number", "float": "write a number", "bool": _ANY, "str": _ANY}
 """What to write where pydantic's complaints begin with that kind."""
@@ -30,12 +30,12 @@ _Number = Annotated[StrictInt | StrictFloat, Field(allow_inf_nan=False)]
 
 
 class Range(BaseModel):
-    """Where a setting is looked for: between two values, or among some.
+    """Search range of a setting: an interval, or choices.
 
     Attributes:
         low: Lowest value.
         high: Highest value.
-        log: Look evenly on a logarithmic scale.
+        log: Sample on a logarithmic scale.
         choices: Values, instead of ``low`` and ``high``.
     """
 
@@ -67,7 +67,7 @@ class Range(BaseModel):
         return self
 
     def holds(self, value: Any) -> bool:
-        """Whether a value may be found here."""
+        """Whether the range contains a value."""
         if self.choices is not None:
             return value in self.choices
         return self.low is not None and self.high is not None and self.low <= value <= self.high
@@ -85,7 +85,7 @@ DEFAULT_SPACE: Space = {
 
 
 def read_space(path: Path) -> Space:
-    """What is searched: a TOML file with a table for each setting.
+    """Read a search space: a TOML file with a table for each setting.
 
     Raises:
         SettingsError: The file is missing, no TOML, or asks for what cannot be searched.

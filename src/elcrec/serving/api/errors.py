@@ -12,25 +12,25 @@ from litestar.handlers import BaseRouteHandler
 from litestar.openapi.datastructures import ResponseSpec
 
 from elcrec.errors import ElcrecError, StoreError, UnknownIdError
+from elcrec.serving.admission import Overloaded
 from elcrec.serving.api.schemas.fields import ErrorResponse
-from elcrec.serving.work import Overloaded
 
 LOG = logging.getLogger("elcrec.serve")
 INTERNAL_ERROR = "the server failed to answer: this is our mistake, see its log"
 DESCRIPTIONS = {
-    400: "Not what the contract says",
+    400: "Invalid request",
     401: "No valid API key",
-    403: "Not allowed here",
-    404: "No such thing",
-    408: "Too slow",
+    403: "Forbidden on this server",
+    404: "Not found",
+    408: "The request arrived too slowly",
     409: "The run, the keys or the store cannot be used",
     413: "Too large, or too much work",
-    415: "A browser's request that is no JSON",
-    421: "Another host is meant",
-    422: "Not something this model can do",
+    415: "The content type is not JSON",
+    421: "The Host header names another server",
+    422: "The model cannot answer this request",
     429: "Too many requests",
     431: "Address and headers are too large",
-    503: "The store cannot be reached, or too much waits already",
+    503: "The store cannot be reached, or the server is overloaded",
 }
 FRAMEWORK_ERRORS = {
     404: "there is no such endpoint: /openapi/openapi.json lists all",

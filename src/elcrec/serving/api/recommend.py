@@ -11,6 +11,7 @@ from litestar import post
 from msgspec import UNSET
 
 from elcrec.errors import ElcrecError, StoreError
+from elcrec.serving.admission import SLOW, cost, is_slow
 from elcrec.serving.api.errors import ERROR_RESPONSES, ApiError
 from elcrec.serving.api.parameters import HttpRequest, engine_of
 from elcrec.serving.api.schemas.recommend import (
@@ -27,7 +28,6 @@ from elcrec.serving.engine import BATCH_SIZE, SLOW_BATCH_SIZE, Engine
 from elcrec.serving.options import Options
 from elcrec.serving.pending import PendingRequest
 from elcrec.serving.snapshot import Snapshot
-from elcrec.serving.work import SLOW, cost, is_slow
 
 if TYPE_CHECKING:
     from elcrec.inference.lookup import Recommendations
