@@ -113,7 +113,7 @@ def train(
     else:
         best, progress = weights_of(network), start or Progress()
         if start is not None:
-            network.encoder.undo_propagation(settings.smoothing)
+            network.item_table.undo_propagation(settings.smoothing)
     reporter.begin(settings, loop.source.n_steps, progress)
     try:
         while not finished(settings, progress):
@@ -127,7 +127,7 @@ def train(
             reporter.epoch(record, progress)
     finally:
         reporter.end()
-    network.encoder.neighbours = None
+    network.item_table.neighbours = None
     network.load_state_dict(best)
     # The best weights may come from before the centres' start.
     if start is None and progress.best_epoch <= settings.warmup_epochs:
@@ -165,7 +165,7 @@ class _Loop:
                 timer("start centers")
             losses, intents = self._steps(generator, timer, number)
         check_weights(network.state_dict().values(), number, settings)
-        with network.encoder.propagated():
+        with network.item_table.propagated():
             valid = validate(network, self.split, settings, self.team)
             if valid[SELECT_ON] > progress.best_value:
                 progress.best_epoch, progress.best_value = number, valid[SELECT_ON]
@@ -225,8 +225,8 @@ def prepare(network: ELCRecNetwork, split: Split, settings: Settings) -> None:
     """Give a network what training propagates along, and say whether its centres are learned."""
     network.centers.weight.requires_grad_(settings.intent_learning == "end_to_end")
     if settings.smoothing > 0:
-        n_rows = len(network.item_table)
-        network.encoder.neighbours = settings.smoothing * neighbour_matrix(split, n_rows)
+        n_rows = network.item_table.num_embeddings
+        network.item_table.neighbours = settings.smoothing * neighbour_matrix(split, n_rows)
 
 
 def _centers_are_due(settings: Settings, epoch: int) -> bool:
