@@ -15,7 +15,7 @@ from torch import Tensor
 from elcrec.config import Settings
 from elcrec.data.neighbours import neighbour_matrix
 from elcrec.data.splits import Split
-from elcrec.evaluation.metrics import ranking_metrics
+from elcrec.evaluation.metrics import SELECTION_METRIC, RankingMetrics, ranking_metrics
 from elcrec.evaluation.ranks import target_ranks
 from elcrec.intents.intent_health import IntentHealth, collapse_warning, effective_intents, intent_health
 from elcrec.model.network import ELCRecNetwork
@@ -27,8 +27,6 @@ from elcrec.training.divergence import check_losses, check_weights
 from elcrec.training.objective import Objective, Terms
 from elcrec.training.optimizer import Optimizer
 from elcrec.training.steps import StepSource
-
-SELECT_ON = "ndcg@20"
 
 
 class Reporter(Protocol):
@@ -167,8 +165,8 @@ class _Loop:
         check_weights(network.state_dict().values(), number, settings)
         with network.item_table.propagated():
             valid = validate(network, self.split, settings, self.team)
-            if valid[SELECT_ON] > progress.best_value:
-                progress.best_epoch, progress.best_value = number, valid[SELECT_ON]
+            if valid[SELECTION_METRIC] > progress.best_value:
+                progress.best_epoch, progress.best_value = number, valid[SELECTION_METRIC]
                 self.best = weights_of(network)
         timer("evaluate")
         seconds = dict(timer.seconds)
@@ -241,7 +239,7 @@ def validate(
     split: Split,
     settings: Settings,
     team: Team = Team(),  # noqa: B008
-) -> dict[str, float]:
+) -> RankingMetrics:
     """Metrics on the validation items; each process ranks a part of them."""
     network.eval()
     user_Q, target_Q = split.targets("valid", settings.judged_users, settings.seed)

@@ -54,11 +54,15 @@ def test_rows_are_those_of_the_items_with_a_sparse_gradient() -> None:
     rows = items.rows(torch.tensor([0, 2, 5]))
     assert torch.equal(rows, items.weight[[0, 2, 5]])
     rows.sum().backward()
-    assert items.weight.grad is not None and items.weight.grad.is_sparse
+    assert items.weight.grad is not None
+    assert items.weight.grad.is_sparse
 
 
 def test_row_0_is_not_trained_where_it_is_noise() -> None:
     items = ItemTable(3, 4, train_row_0=False)
-    assert items.padding_idx == 0 and table().padding_idx is None
+    assert items.padding_idx == 0
+    assert table().padding_idx is None
     items(torch.tensor([0, 1])).sum().backward()
-    assert items.weight.grad is not None and not items.weight.grad[0].any() and items.weight.grad[1].all()
+    assert items.weight.grad is not None
+    assert not items.weight.grad[0].any()
+    assert items.weight.grad[1].all()
