@@ -134,36 +134,45 @@ def _refuse_scientific(column: pl.Series, found: Found) -> None:
 
 def _of_floats(column: pl.Series, found: Found) -> pl.Series:
     """Whole numbers as integers; seconds since 1970 with fractions as milliseconds or finer."""
-    infinite = column.is_infinite()
-    if infinite.any():
-        raise DataError(
-            f"{found.name}: {int(infinite.sum()):,} rows have an infinite timestamp: correct or remove them"
-        )
-    if column.dtype == pl.Float32:
-        coarse = column.abs() >= 2**24
-        if coarse.any():
-            raise DataError(
-                f"{found.name}, {found.where(coarse)}: the timestamps are of type Float32, which rounds "
-                f"{column.filter(coarse)[0]:.0f} to steps of seconds or minutes: write them as Int64 or Float64"
-            )
-        column = column.cast(pl.Float64)
-    large = column.abs() >= 2.0**63
-    if large.any():
-        raise DataError(f"{found.name}, {found.where(large)}: the timestamp {column.filter(large)[0]!r} is too large")
+    _refuse_inexact(column, found)
+    column = column.cast(pl.Float64)
     if (column == column.round(0)).all():
         return column.cast(pl.Int64)
     unit = unit_of_number(float(column.median()))  # type: ignore[arg-type]
     if unit not in ("s", "ms"):
         return column
     _refuse_mixed_units(column, found)
-    for finer in ("ms", "us"):
-        factor = PER_SECOND[finer] // PER_SECOND[unit]
-        scaled = (column * factor).round(0)
-        # A float of 64 bits tells seconds to about a quarter of a microsecond.
-        if factor > 1 and (finer == "us" or ((column * factor - scaled).abs() < 1e-3 / 2).all()):
-            found.note(f"fractions of a {'second' if unit == 's' else 'millisecond'} are kept: times are in {finer}")
-            return scaled.cast(pl.Int64)
-    return column
+    return _in_finer_unit(column, unit, found)
+
+
+def _refuse_inexact(column: pl.Series, found: Found) -> None:
+    """Raise DataError for floats that no integer of 64 bits holds, and for those that were rounded."""
+    infinite = column.is_infinite()
+    if infinite.any():
+        raise DataError(
+            f"{found.name}: {int(infinite.sum()):,} rows have an infinite timestamp: correct or remove them"
+        )
+    coarse = column.abs() >= 2**24
+    if column.dtype == pl.Float32 and coarse.any():
+        raise DataError(
+            f"{found.name}, {found.where(coarse)}: the timestamps are of type Float32, which rounds "
+            f"{column.filter(coarse)[0]:.0f} to steps of seconds or minutes: write them as Int64 or Float64"
+        )
+    large = column.abs() >= 2.0**63
+    if large.any():
+        raise DataError(f"{found.name}, {found.where(large)}: the timestamp {column.filter(large)[0]!r} is too large")
+
+
+def _in_finer_unit(column: pl.Series, unit: Unit, found: Found) -> pl.Series:
+    """Seconds with fractions as whole milliseconds, if they are such; other seconds, and milliseconds, as microseconds.
+
+    A float of 64 bits tells seconds to about a quarter of a microsecond.
+    """
+    thousandths = column * 1000
+    are_whole = bool(((thousandths - thousandths.round(0)).abs() < 1e-3 / 2).all())
+    finer = "ms" if unit == "s" and are_whole else "us"
+    found.note(f"fractions of a {'second' if unit == 's' else 'millisecond'} are kept: times are in {finer}")
+    return (column * (PER_SECOND[finer] // PER_SECOND[unit])).round(0).cast(pl.Int64)
 
 
 def _compact(column: pl.Series) -> pl.Series:
