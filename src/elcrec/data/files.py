@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import get_args
@@ -80,7 +81,7 @@ def scan(source: str | Path | Sequence[str | Path], asked: Asked | None = None) 
             raw = _READERS[kind](piece, asked)
             names = raw.frame.collect_schema().names()
             more = [pl.lit(value).alias(name) for name, value in piece.partition.items() if name not in names]
-            found.append(raw if not more else Raw(**{**raw.__dict__, "frame": raw.frame.with_columns(more)}))
+            found.append(replace(raw, frame=raw.frame.with_columns(more)) if more else raw)
     return found
 
 
@@ -110,22 +111,39 @@ def sniff(file: Piece | Path, asked: Asked | None = None) -> Format:
 
 
 def _sniff_text(piece: Piece, asked: Asked, known: Format | None) -> Format:
+    """Format of text: JSON by its first character, whatever the ending but that of delimited text says."""
     text = decoded_head(piece, asked.encoding).lstrip()
-    if text.startswith("{") and known not in ("csv", "tsv") and asked.columns is None:
-        return "jsonl" if known == "jsonl" or _is_json_lines(text) else "json"
-    if text.startswith("[") and known not in ("csv", "tsv"):
+    json_format = None if known in ("csv", "tsv") else _sniff_json(text, asked, known)
+    if json_format is not None:
+        return json_format
+    return _sniff_lines(piece.name, text, asked) if known is None else known
+
+
+def _sniff_json(text: str, asked: Asked, known: Format | None) -> Format | None:
+    """Format of text that begins as JSON does; names by position are of arrays of arrays."""
+    if text.startswith("["):
         return "json"
-    if known is not None:
-        return known
+    if text.startswith("{") and asked.columns is None:
+        return "jsonl" if known == "jsonl" or _is_json_lines(text) else "json"
+    return None
+
+
+def _sniff_lines(name: str, text: str, asked: Asked) -> Format:
+    """Format of lines: delimited text, or ``user item item ...``."""
     lines = [line for line in text.splitlines() if line.strip()]
     lines = [line for line in lines if not line.startswith("#")] or lines
-    if asked.columns is None and is_text_format(piece.name, lines[:1000]):
+    if asked.columns is None and is_text_format(name, lines[:1000]):
         return "text"
-    separators = [one for one in ("\t", ",", ";", "|", "::", "\x01") if lines and one in lines[0]]
-    named = lines and len(roles_in(lines[0].lstrip("#").split(), ())) >= 2
-    if not separators and not named and asked.columns is None and not asked.names:
-        return "text"
-    return "tsv" if separators[:1] == ["\t"] else "csv"
+    return _sniff_separator(lines[0] if lines else "", asked)
+
+
+def _sniff_separator(first: str, asked: Asked) -> Format:
+    """Format by the first line; blanks separate columns only where they have names."""
+    separator = next((one for one in ("\t", ",", ";", "|", "::", "\x01") if one in first), None)
+    if separator is not None:
+        return "tsv" if separator == "\t" else "csv"
+    is_header = len(roles_in(first.lstrip("#").split(), ())) >= 2
+    return "csv" if is_header or asked.columns is not None or asked.names else "text"
 
 
 def _is_json_lines(text: str) -> bool:

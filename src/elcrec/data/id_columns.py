@@ -188,22 +188,25 @@ def refuse_several(column: pl.Series, found: Found, kept: bool) -> None:
         return
     if column[0].startswith('="') and column.str.starts_with('="').all():
         raise DataError(f"{column.name} holds formulas of a spreadsheet, such as {column[0][:40]!r}: export values")
-    if kept:
-        return
+    row = None if kept else _first_list(column)
+    if row is not None:
+        raise DataError(
+            f"{found.name}, {found.line_of(row)}: {column.name} holds lists, such as {column[row][:40]!r}: write "
+            f"one event a row, or JSON Lines with lists; if these are ids all the same, --set lists=keep takes them"
+        )
+
+
+def _first_list(column: pl.Series) -> int | None:
+    """The first row that holds a list, where all rows hold lists or short codes; None elsewhere."""
     if column[0].startswith("[") and column.str.contains(r"^\[.*\]\s*$").all():
-        raise _several(column, 0, found)
+        return 0
     # Ids may well have blanks; not all of them are short codes then.
     longer = column.head(_LOOKED_AT).str.contains(rf"^{_CODE}(?:[ ,;]+{_CODE})+$")
-    thousands = bool(longer.any()) and column.str.contains(r"^[0-9]{1,3}(?:,[0-9]{3})*$").all()
-    if longer.any() and not thousands and column.str.contains(rf"^{_CODE}(?:[ ,;]+{_CODE})*$").all():
-        raise _several(column, int(longer.arg_true()[0]), found)
-
-
-def _several(column: pl.Series, row: int, found: Found) -> DataError:
-    return DataError(
-        f"{found.name}, {found.line_of(row)}: {column.name} holds lists, such as {column[row][:40]!r}: write "
-        f"one event a row, or JSON Lines with lists; if these are ids all the same, --set lists=keep takes them"
-    )
+    if not longer.any():
+        return None
+    thousands = column.str.contains(r"^[0-9]{1,3}(?:,[0-9]{3})*$").all()
+    codes = column.str.contains(rf"^{_CODE}(?:[ ,;]+{_CODE})*$").all()
+    return int(longer.arg_true()[0]) if codes and not thousands else None
 
 
 def refuse_totals(user: pl.Series, found: Found) -> None:

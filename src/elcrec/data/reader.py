@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -63,38 +64,34 @@ def understand(source: Any, layout: Layout) -> Understood:
     """
     is_file = isinstance(source, str | Path) or _is_several(source)
     parts = scan(source, layout.asked()) if is_file else [_table(source)]
-    notes = [note for part in parts for note in part.notes]
+    notes = list(chain.from_iterable(part.notes for part in parts))
     parts = [exploded(lifted(part, layout), layout, notes) for part in parts]
-    schema = parts[0].frame.collect_schema()
-    names = choose_columns(schema.names(), {**layout.by_role, "event": None}, notes, fields_within(schema))
-    if layout.event_ids and ID in parts[0].frame.collect_schema() and ID not in names.values():
-        names[ID] = ID
-    _check_parts(parts, names)
-    found = Found(
-        parts[0].name if len(parts) == 1 else f"the log of {len(parts)} files",
-        partial(_line_of, parts),
-        layout.missing,
-        notes,
-    )
+    names = _names(parts, layout, notes)
+    found = Found(_name_of(parts), partial(_line_of, parts), layout.missing, notes)
     columns = {role: _column(parts, name, role) for role, name in names.items()}
     kinds = _kinds(columns.pop("event", None))
     _join_clock(parts, names, columns)
-    if not any(part.guessed for part in parts):
-        columns = {role: _quick(column, role, parts[0], layout) for role, column in columns.items()}
+    _read_quickly(columns, parts, layout)
     _keep_whole_rows(columns, found)
-    read = []
-    for role in list(columns):
-        read.append(_validated(columns.pop(role), role, parts, layout, found))
-    if kinds is not None and len(kinds) > 1:
-        some = ", ".join(f"{kind} ({count:,})" for kind, count in list(kinds.items())[:5])
-        found.note(
-            f"{names['event']!r} tells kinds of events, {some}: all count alike; keep the rows of those that should"
-        )
-    if "timestamp" not in names:
-        _note_file_order(parts, names, found)
-    else:
-        _note_clocks(parts, names, read[list(names).index("timestamp")], found)
-    return Understood(read, names, parts[0] if is_file else None, found.notes, kinds)
+    # One by one, so that no column is there twice for long.
+    valid = {role: _validated(columns.pop(role), role, parts, layout, found) for role in list(columns)}
+    _note_kinds(kinds, names, found)
+    _note_order(parts, names, valid, found)
+    return Understood(list(valid.values()), names, parts[0] if is_file else None, found.notes, kinds)
+
+
+def _name_of(parts: Sequence[Raw]) -> str:
+    return parts[0].name if len(parts) == 1 else f"the log of {len(parts)} files"
+
+
+def _names(parts: Sequence[Raw], layout: Layout, notes: list[str]) -> dict[str, str]:
+    """The caller's column for each role, the same in all files."""
+    schema = parts[0].frame.collect_schema()
+    names = choose_columns(schema.names(), {**layout.by_role, "event": None}, notes, fields_within(schema))
+    if layout.event_ids and ID in schema and ID not in names.values():
+        names[ID] = ID
+    _check_parts(parts, names)
+    return names
 
 
 def _is_several(source: Any) -> bool:
@@ -172,22 +169,25 @@ def _texts(column: pl.Series) -> pl.Series:
 
 def _join_clock(parts: Sequence[Raw], names: dict[str, str], columns: dict[str, pl.Series]) -> None:
     """A date and a time of day in two columns become one."""
-    if "timestamp" not in names or names["timestamp"] not in candidates("timestamp", [names["timestamp"]]):
+    name = names.get("timestamp")
+    if name is None or name not in candidates("timestamp", [name]):
         return
-    there = parts[0].frame.collect_schema().names()
-    time = columns["timestamp"]
-    others = [name for name in candidates("timestamp", there) if name != names["timestamp"]]
-    for name in others:
-        if canonical(name) not in ("time", "date", "timeofday"):
+    for beside in candidates("timestamp", parts[0].frame.collect_schema().names()):
+        if beside == name or canonical(beside) not in ("time", "date", "timeofday"):
             continue
-        other = _column(parts, name, "timestamp")
-        day, clock = (other, time) if is_clock(time) else (time, other)
-        if is_clock(clock) and not is_clock(day):
-            both = joined_clock(day, clock)
-            if both is not None:
-                columns["timestamp"] = both.alias("timestamp")
-                names["timestamp"] = f"{names['timestamp']} + {name}"
+        pair = _day_and_clock(columns["timestamp"], _column(parts, beside, "timestamp"))
+        both = None if pair is None else joined_clock(*pair)
+        if both is not None:
+            columns["timestamp"] = both.alias("timestamp")
+            names["timestamp"] = f"{name} + {beside}"
+        if pair is not None:
             return
+
+
+def _day_and_clock(time: pl.Series, beside: pl.Series) -> tuple[pl.Series, pl.Series] | None:
+    """Which of two columns holds days and which times of day; None where they are something else."""
+    day, clock = (beside, time) if is_clock(time) else (time, beside)
+    return (day, clock) if is_clock(clock) and not is_clock(day) else None
 
 
 def _keep_whole_rows(columns: dict[str, pl.Series], found: Found) -> None:
@@ -197,20 +197,28 @@ def _keep_whole_rows(columns: dict[str, pl.Series], found: Found) -> None:
     lacking = {role: mask for role, mask in masks.items() if mask is not None}
     if not lacking:
         return
-    if found.missing != "drop":
-        role, mask = next(iter(lacking.items()))
-        words = columns[role].filter(mask).drop_nulls().unique(maintain_order=True).head(3).to_list()
-        said = [repr(word) for word in words if isinstance(word, str) and word.strip()]
-        raise DataError(
-            f"{int(mask.sum()):,} rows have no {role}{' (' + ', '.join(said) + ')' if said else ''}, the first is "
-            f"{found.where(mask)} of {found.name}: give them one, or leave such rows out with --set missing=drop"
-            + ("; --set missing=keep takes such words as ids" if said and role != "timestamp" else "")
-        )
-    whole = (
-        ~pl.DataFrame([mask.alias(role) for role, mask in lacking.items()])
-        .select(pl.any_horizontal(pl.all()))
-        .to_series()
+    if found.missing == "drop":
+        _drop_rows(columns, lacking, found)
+        return
+    role, mask = next(iter(lacking.items()))
+    raise _missing(columns[role], role, mask, found)
+
+
+def _missing(column: pl.Series, role: str, mask: pl.Series, found: Found) -> DataError:
+    """The error for rows without a value, with the words that stand in its place."""
+    words = column.filter(mask).drop_nulls().unique(maintain_order=True).head(3).to_list()
+    said = [repr(word) for word in words if isinstance(word, str) and word.strip()]
+    shown_words = f" ({', '.join(said)})" if said else ""
+    or_keep = "; --set missing=keep takes such words as ids" if said and role != "timestamp" else ""
+    return DataError(
+        f"{int(mask.sum()):,} rows have no {role}{shown_words}, the first is {found.where(mask)} of {found.name}: give "
+        f"them one, or leave such rows out with --set missing=drop{or_keep}"
     )
+
+
+def _drop_rows(columns: dict[str, pl.Series], lacking: dict[str, pl.Series], found: Found) -> None:
+    """Leave out the rows of any mask; lines are told as before."""
+    whole = ~pl.select(pl.any_horizontal(*lacking.values())).to_series()
     counts = ", ".join(f"{int(mask.sum()):,} without {role}" for role, mask in lacking.items())
     found.note(f"{int((~whole).sum()):,} rows are left out ({counts})")
     kept, line_of = whole.arg_true(), found.line_of
@@ -219,6 +227,13 @@ def _keep_whole_rows(columns: dict[str, pl.Series], found: Found) -> None:
     found.line_of = lambda row: line_of(int(kept[row]))
     for role in columns:
         columns[role] = columns[role].filter(whole)
+
+
+def _read_quickly(columns: dict[str, pl.Series], parts: Sequence[Raw], layout: Layout) -> None:
+    """Numbers and times of the most common forms as what they mean, where no byte of the text was guessed."""
+    if not any(part.guessed for part in parts):
+        for role, column in columns.items():
+            columns[role] = _quick(column, role, parts[0], layout)
 
 
 def _quick(column: pl.Series, role: str, part: Raw, layout: Layout) -> pl.Series:
@@ -241,11 +256,15 @@ def _validated(column: pl.Series, role: str, parts: Sequence[Raw], layout: Layou
         return event_ids(column)
     if role == "timestamp":
         return validate_times(column, layout.time_format, found).alias(role)
-    if role == "user_id" and not layout.exact:
-        refuse_totals(column, found)
+    return _validated_ids(column, role, parts[0].untyped, layout, found)
+
+
+def _validated_ids(column: pl.Series, role: str, untyped: bool, layout: Layout, found: Found) -> pl.Series:
     if not layout.exact:
+        if role == "user_id":
+            refuse_totals(column, found)
         refuse_several(column, found, layout.lists == "keep")
-    ids = validate_ids(column, parts[0].untyped and not layout.exact, found)
+    ids = validate_ids(column, untyped and not layout.exact, found)
     if holds_dates(ids.head(_LOOKED_AT)):
         found.note(f"{role} looks like a time, {ids[0]!r} for one: is that the right column?")
     return ids.alias(role)
@@ -271,15 +290,24 @@ def _kinds(column: pl.Series | None) -> dict[str, int] | None:
     return dict(counts.sort(["count", column.name], descending=[True, False]).iter_rows())
 
 
+def _note_kinds(kinds: dict[str, int] | None, names: dict[str, str], found: Found) -> None:
+    if kinds is None or len(kinds) < 2:
+        return
+    some = ", ".join(f"{kind} ({count:,})" for kind, count in list(kinds.items())[:5])
+    found.note(f"{names['event']!r} tells kinds of events, {some}: all count alike; keep the rows of those that should")
+
+
+def _note_order(parts: Sequence[Raw], names: dict[str, str], columns: dict[str, pl.Series], found: Found) -> None:
+    if "timestamp" in columns:
+        _note_clocks(parts, names, columns["timestamp"], found)
+    else:
+        _note_file_order(parts, names, found)
+
+
 def _note_file_order(parts: Sequence[Raw], names: dict[str, str], found: Found) -> None:
     if parts[0].format == "text" or any("oldest first" in note for note in found.notes):
         return
-    rows = parts[0].frame.head(_LOOKED_AT).collect()
-    times = [
-        column.name
-        for column in rows
-        if column.name not in names.values() and (looks_like_time(column.name) or holds_times(column))
-    ]
+    times = _perhaps_times(parts[0], names)
     order = "rows are taken in file order, as if oldest came first"
     if times:
         found.note(f"no time column is known, {order}; {shown(times)} may hold times: --set timestamp_column=NAME")
@@ -287,6 +315,13 @@ def _note_file_order(parts: Sequence[Raw], names: dict[str, str], found: Found) 
         found.note(f"no time column is known: files are taken in order of their names, and {order}")
     else:
         found.note(f"no time column is known: {order}")
+
+
+def _perhaps_times(part: Raw, names: dict[str, str]) -> list[str]:
+    """Columns without a role that may hold times, by their names or values."""
+    rows = part.frame.head(_LOOKED_AT).collect()
+    unread = [column for column in rows if column.name not in names.values()]
+    return [column.name for column in unread if looks_like_time(column.name) or holds_times(column)]
 
 
 def _note_clocks(parts: Sequence[Raw], names: dict[str, str], times: pl.Series, found: Found) -> None:
