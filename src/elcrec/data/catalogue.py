@@ -11,9 +11,10 @@ from typing import Any
 
 import polars as pl
 
-from elcrec.data.columns import candidates, is_name_of_items, plain
+from elcrec.data.columns import candidates, is_name_of_items, plain, shown
 from elcrec.data.files import read_one
 from elcrec.data.ids import BLANKS
+from elcrec.data.raw import as_frame
 from elcrec.data.vocabulary import natural_order
 from elcrec.errors import DataError, decoding
 
@@ -56,7 +57,7 @@ class Catalogue:
         if isinstance(source, Catalogue):
             return source
         if not isinstance(source, str | Path):
-            return cls(_tidy(_to_polars(source), item_column, untyped=False))
+            return cls(_tidy(as_frame(source, "items", "values"), item_column, untyped=False))
         path = Path(source)
         if path.suffix.lower() == ".json":
             return cls(_tidy(_read_json(path), None, untyped=False))
@@ -88,8 +89,8 @@ class Catalogue:
         if frame.is_empty():
             ours, theirs = self.frame["item_id"].head(1).to_list(), ids.head(1).to_list()
             raise DataError(
-                f"the item file describes none of the model's items: it has ids like {_shown(ours)}, "
-                f"the model like {_shown(theirs)}; use the ids of the log, or choose their column with item_column"
+                f"the item file describes none of the model's items: it has ids like {_examples(ours)}, "
+                f"the model like {_examples(theirs)}; use the ids of the log, or choose their column with item_column"
             )
         return Catalogue(frame)
 
@@ -124,19 +125,8 @@ class Catalogue:
         return self.frame.select("item_id").join(best, on="item_id", maintain_order="left")
 
 
-def _shown(ids: list[Any]) -> str:
+def _examples(ids: list[Any]) -> str:
     return ", ".join(repr(value) for value in ids) or "none"
-
-
-def _to_polars(source: Any) -> pl.DataFrame:
-    try:
-        return source.collect() if isinstance(source, pl.LazyFrame) else pl.DataFrame(source)
-    except Exception as error:
-        reason = next(iter(str(error).splitlines()), type(error).__name__)
-        raise DataError(
-            f"cannot use a {type(source).__name__} as items ({reason}): "
-            f"pass a file, or a pandas, Polars or Arrow table with values of one type per column"
-        ) from error
 
 
 def _read_json(path: Path) -> pl.DataFrame:
@@ -205,7 +195,7 @@ def _tidy(raw: pl.DataFrame, item_column: str | None, untyped: bool) -> pl.DataF
     used = [column for column in rest if _describes(column, untyped)]
     if title is None and not used:
         raise DataError(
-            f"nothing describes the items: the data has {_columns(raw)}; "
+            f"nothing describes the items: the data has {shown(raw.columns)}; "
             f"add a title, or a column of text or of lists of attributes"
         )
     titles = pl.Series([None] * raw.height, dtype=pl.String) if title is None else _text(raw[title])
@@ -224,16 +214,12 @@ def _title_column(raw: pl.DataFrame, item: str) -> str | None:
 def _item_column(raw: pl.DataFrame, asked: str | None) -> str:
     if asked is not None:
         if asked not in raw.columns:
-            raise DataError(f"no column {asked!r}: the item data has {_columns(raw)}")
+            raise DataError(f"no column {asked!r}: the item data has {shown(raw.columns)}")
         return asked
     found = next((name for name in candidates("item_id", raw.columns) if not is_name_of_items(name)), None)
     if found is None:
-        raise DataError(f"no item_id column: the item data has {_columns(raw)}; name it with item_column")
+        raise DataError(f"no item_id column: the item data has {shown(raw.columns)}; name it with item_column")
     return found
-
-
-def _columns(raw: pl.DataFrame) -> str:
-    return ", ".join(repr(column) for column in raw.columns[:8])
 
 
 def _ids(column: pl.Series, untyped: bool) -> pl.Series:

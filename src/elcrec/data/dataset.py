@@ -51,7 +51,7 @@ class Dataset:
         items: Vocabulary | None = None,
         log: Interactions | None = None,
     ) -> Dataset:
-        """Of a whole log.
+        """Filter a log, number its users and items, and split it.
 
         Args:
             whole_log: Before the filters.

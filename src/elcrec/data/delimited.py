@@ -25,7 +25,7 @@ from elcrec.data.encodings import (
     text_of,
 )
 from elcrec.data.opening import Piece
-from elcrec.data.raw import Asked, Raw, reading
+from elcrec.data.raw import RawTable, ReadOptions, reading
 from elcrec.errors import DataError
 
 _DAY = re.compile(r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}")
@@ -35,33 +35,33 @@ Quoted = bool | Literal["mixed"]
 """Whether quotes enclose fields: no, yes, or in some lines only, so that each must be looked at."""
 
 
-def read_delimited(piece: Piece, asked: Asked) -> Raw:
+def read_delimited(piece: Piece, options: ReadOptions) -> RawTable:
     """A file of delimited text; where it is not UTF-8, plain letters are read all the same."""
-    text = text_of(piece, asked)
+    text = text_of(piece, options)
     try:
-        return _delimited(text, asked)
+        return _delimited(text, options)
     except pl.exceptions.ComputeError as error:
         if "utf-8" not in str(error).lower() or text.guessed:
             raise
-        return _delimited(as_latin(piece), asked)
+        return _delimited(as_latin(piece), options)
 
 
-def _delimited(text: Text, asked: Asked) -> Raw:
+def _delimited(text: Text, options: ReadOptions) -> RawTable:
     piece = text.piece
     head = decoded_head(piece, None)
     refuse_binary(piece, head)
-    ending = _ENDINGS.get(asked.format or "", piece.ending)
-    dialect = sniff_dialect(piece.name, head, ending, asked.columns, asked.names)
+    ending = _ENDINGS.get(options.format or "", piece.ending)
+    dialect = sniff_dialect(piece.name, head, ending, options.columns, options.names)
     quoted = _is_quoted(piece, dialect)
     line_of = _Lines(piece, dialect, quoted is not False)
     frame = _without_blank_rows(_rows(piece, dialect, quoted, line_of))
-    notes = _notes_on_head(piece.name, dialect, asked)
+    notes = _notes_on_head(piece.name, dialect, options)
     if len(dialect.names) > 1 and len(frame):
         _refuse_rule(frame, line_of, piece.name)
         line_of.refuse_repeated_header(frame, piece.name)
         if dialect.by_polars and not quoted and frame[frame.columns[-1]].has_nulls():
             notes += _short_lines(piece, dialect)
-    return Raw(
+    return RawTable(
         frame.lazy(),
         piece.name,
         format="tsv" if dialect.separator == "\t" else "csv",
@@ -83,12 +83,12 @@ def _rows(piece: Piece, dialect: Dialect, quoted: Quoted, line_of: _Lines) -> pl
     return _split_lines(piece, dialect, line_of)
 
 
-def _notes_on_head(name: str, dialect: Dialect, asked: Asked) -> list[str]:
+def _notes_on_head(name: str, dialect: Dialect, options: ReadOptions) -> list[str]:
     """What to say about lines that are left out above the rows."""
     notes = []
     if dialect.comments:
         notes.append(f"{name}: {dialect.comments} lines that begin with # are left out")
-    if asked.columns is not None and dialect.header:
+    if options.columns is not None and dialect.header:
         notes.append(f"{name}: its header is left out, --columns names the columns")
     return notes
 

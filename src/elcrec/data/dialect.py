@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from elcrec.data.columns import is_usual, plain, roles_in, shown
 from elcrec.data.id_columns import MISSING
+from elcrec.data.times import FIRST_SECONDS
 from elcrec.errors import DataError
 
 BLANKS = " "
@@ -25,13 +26,11 @@ _SEP = re.compile(r'"?sep=(.)"?\r*$', re.I)
 _DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}.*")
 _CLOCK = re.compile(r"\d:\d\d:\d\d")
 _FRACTION = re.compile(r"[-+]?\d+\.\d+")
-# Numbers from here on may be seconds or milliseconds since 1970.
-EPOCH, LAST_EPOCH = 10**8, 10**14
 
 
 @dataclass(frozen=True)
 class Dialect:
-    """Of a file of delimited text.
+    """How a file of delimited text is written.
 
     Attributes:
         separator: One character, ``::``, or a blank for any run of blanks.
@@ -196,7 +195,7 @@ def _place_of_time(fields: Sequence[str]) -> int | None:
     for at, field in enumerate(fields):
         if _DATE.fullmatch(field.strip()) or _CLOCK.search(field):
             return at
-    return len(fields) - 1 if fields[-1].isdecimal() and int(fields[-1]) >= EPOCH else None
+    return len(fields) - 1 if fields[-1].isdecimal() and int(fields[-1]) >= FIRST_SECONDS else None
 
 
 def _skip_comments(lines: list[str], given: Sequence[str] | None) -> tuple[int, int]:

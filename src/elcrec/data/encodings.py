@@ -11,7 +11,7 @@ from pathlib import Path
 import polars as pl
 
 from elcrec.data.opening import HEAD, Piece
-from elcrec.data.raw import Asked
+from elcrec.data.raw import ReadOptions
 from elcrec.errors import DataError
 
 _MARKS = {
@@ -62,14 +62,14 @@ class Text:
     guessed: bool = False
 
 
-def text_of(piece: Piece, asked: Asked) -> Text:
+def text_of(piece: Piece, options: ReadOptions) -> Text:
     """A file as UTF-8, decoded where it is not.
 
     Raises:
         DataError: Bytes do not fit the encoding.
     """
     head = piece.head()
-    encoding = asked.encoding or marked(head) or "utf-8"
+    encoding = options.encoding or marked(head) or "utf-8"
     ends_in_returns = b"\r" in head and b"\n" not in head  # as files of old Macs
     if encoding in ("utf-8", "utf-8-sig") and not ends_in_returns:
         return Text(piece, encoding)

@@ -9,11 +9,11 @@ import polars as pl
 
 from elcrec.data.columns import candidates, canonical, list_columns, looks_like_time, shown
 from elcrec.data.layout import Layout
-from elcrec.data.raw import Raw
+from elcrec.data.raw import RawTable
 from elcrec.errors import DataError
 
 
-def lifted(part: Raw, layout: Layout) -> Raw:
+def lifted(part: RawTable, layout: Layout) -> RawTable:
     """Fields within columns that the caller names (``properties.product_id``) as columns."""
     schema = part.frame.collect_schema()
     inner = fields_within(schema)
@@ -58,7 +58,7 @@ class _Lists:
     unread: list[str]
 
 
-def exploded(part: Raw, layout: Layout, notes: list[str]) -> Raw:
+def exploded(part: RawTable, layout: Layout, notes: list[str]) -> RawTable:
     """A row an event, where a row holds the events of a user as a list.
 
     Args:
@@ -97,7 +97,7 @@ def _fields_of_objects(lists: pl.DataType) -> list[str] | None:
     return [field.name for field in inner.fields] if isinstance(inner, pl.Struct) else None
 
 
-def _a_row_an_event(part: Raw, lists: _Lists) -> pl.LazyFrame:
+def _a_row_an_event(part: RawTable, lists: _Lists) -> pl.LazyFrame:
     """The lists of items, and of their times, a value a row; other lists are left out."""
     schema = part.frame.collect_schema()
     together = [name for name in (lists.item, lists.time) if name is not None]
@@ -145,7 +145,7 @@ def _order_of(frame: pl.LazyFrame, unread: list[str], layout: Layout) -> str:
     return f", taken as oldest first{perhaps}"
 
 
-def _refuse_other_lengths(part: Raw, frame: pl.LazyFrame, item: str, time: str) -> None:
+def _refuse_other_lengths(part: RawTable, frame: pl.LazyFrame, item: str, time: str) -> None:
     rows = frame.select(pl.col(item).list.len() != pl.col(time).list.len()).collect()[item].fill_null(True)
     if rows.any():
         where = part.line_of(int(rows.arg_true()[0]))

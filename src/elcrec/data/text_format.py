@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from elcrec.data.dialect import EPOCH, LAST_EPOCH, columns_for
+from elcrec.data.dialect import columns_for
 from elcrec.data.encodings import refuse_mixed_line_ends, text_lines, text_of
 from elcrec.data.opening import Piece
-from elcrec.data.raw import Asked, Raw
+from elcrec.data.raw import RawTable, ReadOptions
+from elcrec.data.times import FIRST_SECONDS, LAST_MILLISECONDS
 from elcrec.errors import DataError
 
 _HIGHEST_RATING = 10
@@ -37,7 +38,7 @@ def _look_like_events(rows: list[list[str]]) -> bool:
     if not 3 <= len(rows[0]) <= 6:
         return False
     users = {row[0] for row in rows}
-    timed = all(EPOCH <= int(row[-1]) < LAST_EPOCH for row in rows)
+    timed = all(FIRST_SECONDS <= int(row[-1]) < LAST_MILLISECONDS for row in rows)
     rated = (
         len(rows) > 2
         and all(int(row[2]) <= _HIGHEST_RATING for row in rows)
@@ -46,11 +47,11 @@ def _look_like_events(rows: list[list[str]]) -> bool:
     return len(users) < len(rows) or timed or rated
 
 
-def read_text(piece: Piece, asked: Asked) -> Raw:
+def read_text(piece: Piece, options: ReadOptions) -> RawTable:
     """``user item item ...`` a line, positive integers, chronological; items exploded to rows in file order."""
-    if asked.columns is not None:
+    if options.columns is not None:
         raise DataError(f"{piece.name} is read as 'user item item ...' lines: leave --columns out, or --format")
-    text = text_of(piece, asked)
+    text = text_of(piece, options)
     refuse_mixed_line_ends(text.piece)
     lines = (
         text_lines(text.piece.source())
@@ -68,7 +69,7 @@ def read_text(piece: Piece, asked: Asked) -> Raw:
         .explode("item_id")
         .collect(engine="streaming")
     )
-    return Raw(frame.lazy(), piece.name, "text", "blanks", text.encoding, piece.compression, header=False)
+    return RawTable(frame.lazy(), piece.name, "text", "blanks", text.encoding, piece.compression, header=False)
 
 
 def _check_lines(name: str, lines: pl.DataFrame) -> None:

@@ -28,7 +28,7 @@ _LAYER = re.compile(r"item_encoder\.layer\.(\d+)\.")
 
 
 def sizes(published: dict[str, Tensor]) -> dict[str, int]:
-    """What the shapes say: settings by our names, and ``n_items``.
+    """Settings, by our names, and ``n_items``, as the shapes of the tensors tell them.
 
     Raises:
         RunError: A tensor of the published layout is missing or of another shape.
