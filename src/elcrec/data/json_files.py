@@ -159,11 +159,14 @@ def _refuse_twice(name: str, source: Path | io.BytesIO, columns: list[str]) -> N
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    names = [name for name, _ in pairs]
-    twice = next((name for name in names if roles_in([name], ()) and names.count(name) > 1), None)
-    if twice is not None:
-        raise ValueError(f"an object has {twice!r} twice: keep one, or rename the other")
-    return dict(pairs)
+    """An object, of which no column that is read stands twice."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next((name for name in names if names.count(name) > 1 and roles_in([name], ())), None)
+        if twice is not None:
+            raise ValueError(f"an object has {twice!r} twice: keep one, or rename the other")
+    return found
 
 
 def _first_number(source: Path | io.BytesIO, column: str) -> int | None:

@@ -121,7 +121,7 @@ def _with_usual_names(frame: pl.LazyFrame, lists: _Lists, layout: Layout) -> pl.
 
 
 def _under_usual_name(frame: pl.LazyFrame, name: str, role: str) -> pl.LazyFrame:
-    """A column of events where the reader finds it, in place of one that says it of their row."""
+    """A column under the usual name of its role, in place of one that the row had under that name."""
     return frame if candidates(role, [name]) else frame.drop(role, strict=False).rename({name: role})
 
 

@@ -30,7 +30,6 @@ from elcrec.errors import DataError
 
 MOST_KINDS = 50
 _LOOKED_AT = 100
-ROLES = ("user_id", "item_id", "timestamp", "event")
 
 
 @dataclass
@@ -81,6 +80,7 @@ def understand(source: Any, layout: Layout) -> Understood:
 
 
 def _name_of(parts: Sequence[RawTable]) -> str:
+    """The name of a log, for messages."""
     return parts[0].name if len(parts) == 1 else f"the log of {len(parts)} files"
 
 
@@ -95,10 +95,12 @@ def _names(parts: Sequence[RawTable], layout: Layout, notes: list[str]) -> dict[
 
 
 def _is_several(source: Any) -> bool:
+    """Whether a source is a list of paths."""
     return isinstance(source, list | tuple) and bool(source) and all(isinstance(one, str | Path) for one in source)
 
 
 def _table(source: Any) -> RawTable:
+    """A pandas, Polars or Arrow table, as if it were a file."""
     frame = as_frame(source, "interactions", "ids")
     if frame.is_empty():
         raise DataError("the table has no rows: nothing to learn from")
