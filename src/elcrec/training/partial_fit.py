@@ -39,7 +39,7 @@ def partial_fit(run: Run, data: Any, epochs: int, progress: bool | Reporter, for
     if epochs < 1:
         raise SettingsError(f"epochs={epochs}: ask for one or more")
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        raise SettingsError("learning on (partial_fit, --from) is done by one process: start it without torchrun")
+        raise SettingsError("incremental training (partial_fit, --from) runs in one process: start it without torchrun")
     described = fitted.catalogue if items is None else Catalogue.read(items).over(fitted.catalogue)
     newer = read_new(data, format, settings)
     whole = fitted.dataset.whole_log.joined(newer)
