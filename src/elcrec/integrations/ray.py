@@ -23,7 +23,7 @@ def _cluster(workers: int) -> Iterator[Any]:
         SettingsError: Ray is not installed, or no workers are asked for.
     """
     if workers < 1:
-        raise SettingsError(f"ray={workers}: ask for at least one worker")
+        raise SettingsError(f"ray={workers}: use at least one worker")
     try:
         import ray
     except ImportError as error:

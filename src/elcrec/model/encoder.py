@@ -51,7 +51,7 @@ class SequenceEncoder(nn.Module):
             n_layers: Transformer layers.
             n_heads: Attention heads; divides D.
             dropout: 0 to 1.
-            train_row_0: Whether item row 0 learns, as what a masked item looks like. In the released
+            train_row_0: Whether item row 0 is trained, as a mask token. In the released
                 program it stays the random noise it began as, and is added at padded positions.
             filter_width: Of each layer's :class:`CausalConvolution`; 0: none.
         """
@@ -75,7 +75,7 @@ class SequenceEncoder(nn.Module):
     def table(self) -> Tensor:
         """The items' vectors, [rows, D]: ``E``, or ``E + A E`` where :attr:`neighbours` holds a matrix A.
 
-        So an item with few events of its own has the vector of what people took around it. Once trained, the sum
+        So the vector of an item with few events is mostly that of its neighbours. Once trained, the sum
         is the table: nothing after training knows of A.
 
         Source: embedding propagation as in LightGCN (arXiv 2002.02126), one hop.
@@ -167,7 +167,7 @@ class CausalConvolution(nn.Module):
 
 
 class EncoderLayer(nn.Module):
-    """Attention (and a filter beside it) and feed-forward, each followed by dropout, the residual and LayerNorm."""
+    """Attention plus a causal convolution, then feed-forward; each with dropout, residual and LayerNorm."""
 
     def __init__(self, embedding_dim: int, n_heads: int, dropout: float, filter_width: int = 0) -> None:
         """See :class:`SequenceEncoder`."""

@@ -106,7 +106,7 @@ def stable(folder: Path, read: Callable[[], Found]) -> Found:
             continue
         if _state(folder)[0] == before[0]:
             return found
-    raise RunError(f"{folder} changes all the time: wait until nobody writes there")
+    raise RunError(f"{folder} is being written all the time: wait until no process writes there")
 
 
 def _state(folder: Path) -> tuple[bytes | None, list[str]]:

@@ -56,4 +56,4 @@ def _sentence(what: str, terms: Sequence[str], epoch: int, settings: Settings) -
     remedy = f"lower learning_rate (now {settings.learning_rate:g})"
     if any(term in CONTRASTS for term in terms):
         remedy += f" or raise temperature (now {settings.temperature:g})"
-    return f"training diverged in epoch {epoch}: {what} is not finite; {remedy}. The model stays what it was before"
+    return f"training diverged in epoch {epoch}: {what} is not finite; {remedy}. The model does not change"
