@@ -85,7 +85,7 @@ def sniff_dialect(name: str, head: str, ending: str, given: Sequence[str] | None
         head: Its first lines.
         ending: Of its name.
         given: Names of the columns by position (``--columns``), where the caller gives them.
-        asked: Names of columns that the caller asks for.
+        asked: Names of columns that the caller gives.
 
     Raises:
         DataError: It has no header and ``given`` is None, or no separator fits.
@@ -95,7 +95,7 @@ def sniff_dialect(name: str, head: str, ending: str, given: Sequence[str] | None
     named = _SEP.match(lines[first]) if first < len(lines) else None
     first += named is not None
     if not any(line.strip() for line in lines[first:]):
-        raise DataError(f"{name} is empty: nothing to learn from")
+        raise DataError(f"{name} is empty: nothing to train on")
     usual = named[1] if named else _USUAL.get(ending)
     if given is not None:
         rows = [row for row in lines[first:] if row.strip()][:200]
@@ -197,7 +197,7 @@ def _consistent(rows: list[str], usual: str | None) -> str | None:
         widths = set() if separator is None else {len(fields_of(row, separator)) for row in rows}
         if len(widths) == 1 and widths != {1}:
             return separator
-    # Rows of other lengths are told later, with their line.
+    # Rows of other lengths are reported later, with their line.
     return next((one for one in order if one not in (None, BLANKS) and len(fields_of(rows[0], one or "")) >= 2), None)
 
 
@@ -280,7 +280,7 @@ def _refuse_twice(name: str, names: list[str], asked: Sequence[str]) -> None:
 
 
 def _distinct(names: Sequence[str]) -> tuple[str, ...]:
-    """Names that are told apart, those that came twice by a number."""
+    """Distinct names: those that came twice get a number."""
     found: list[str] = []
     for name in names:
         fresh, number = name, 1

@@ -156,7 +156,7 @@ def _refuse_unnameable(column: pl.Series, found: Found) -> None:
 def _integers_if_faithful(column: pl.Series, found: Found) -> pl.Series:
     """Text that reads as integers and prints back the same becomes integers; ``007`` stays text.
 
-    ``7.0``, which pandas writes for integers beside missing values, is 7 where all values are so.
+    ``7.0``, which pandas writes for integers in a column with missing values, is 7 where all values are so.
     """
     numbers = as_integers(column)
     if numbers is not None:

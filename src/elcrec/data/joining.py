@@ -105,7 +105,7 @@ def as_integers(ids: pl.Series) -> pl.Series | None:
 
 
 def is_id(text: str, kind: pl.DataType, words: bool = False) -> bool:
-    """Whether text is an id that a log's column of a type can hold and everybody name.
+    """Whether text is an id that a log's column of a type can hold and every interface can name.
 
     Args:
         text: The id's text form.
@@ -132,7 +132,7 @@ def like(newer: pl.Series, log: pl.Series) -> pl.Series:
     """Times of newer events in a log's own type and unit; what is finer than the unit is cut off.
 
     Raises:
-        DataError: They cannot be told in it.
+        DataError: They cannot be expressed in it.
     """
     temporal = [times.dtype.is_temporal() for times in (log, newer)]
     if temporal[0] != temporal[1]:

@@ -122,7 +122,7 @@ def _no_constant(text: str) -> Any:
 def _refuse_mixed(name: str, source: Path | io.BytesIO, frame: pl.DataFrame) -> None:
     """Raise DataError where an id is text in some lines and a number in others: Polars makes all of them text.
 
-    Numbers too large for a float are told, too: Polars rounds them where others have a fraction.
+    Numbers too large for a float raise, too: Polars rounds them where others have a fraction.
     """
     for column, kind in frame.schema.items():
         if not roles_in([column], ()) & {"user_id", "item_id"}:
@@ -198,7 +198,7 @@ def read_json_document(name: str, content: bytes, columns: tuple[str, ...] | Non
         raise DataError(f"cannot read {name} as JSON ({error}): correct the file, or use JSON Lines") from error
     rows = _rows(name, document, columns)
     if not rows:
-        raise DataError(f"{name} has no rows: nothing to learn from")
+        raise DataError(f"{name} has no rows: nothing to train on")
     try:
         return pl.DataFrame(_same_types(name, rows), infer_schema_length=None, strict=True)
     except (pl.exceptions.PolarsError, TypeError, OverflowError, ValueError) as error:

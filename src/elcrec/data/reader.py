@@ -88,7 +88,7 @@ def understand(source: Any, layout: Layout) -> Understood:
     if kinds is not None and len(kinds) > 1:
         some = ", ".join(f"{kind} ({count:,})" for kind, count in list(kinds.items())[:5])
         found.note(
-            f"{names['event']!r} tells kinds of events, {some}: all count alike; keep the rows of those that should"
+            f"{names['event']!r} holds kinds of events, {some}: all count the same; keep the rows that should count"
         )
     if "timestamp" not in names:
         _note_file_order(parts, names, found)
@@ -111,7 +111,7 @@ def _table(source: Any) -> Raw:
             f"pass a file, or a pandas, Polars or Arrow table with ids of one type per column"
         ) from error
     if frame.is_empty():
-        raise DataError("the table has no rows: nothing to learn from")
+        raise DataError("the table has no rows: nothing to train on")
     return Raw(frame.lazy(), "the table", "table")
 
 
@@ -215,7 +215,7 @@ def _keep_whole_rows(columns: dict[str, pl.Series], found: Found) -> None:
     found.note(f"{int((~whole).sum()):,} rows are left out ({counts})")
     kept, line_of = whole.arg_true(), found.line_of
     if kept.is_empty():
-        raise DataError(f"{found.name}: no row has a user, an item and a time: nothing to learn from")
+        raise DataError(f"{found.name}: no row has a user, an item and a time: nothing to train on")
     found.line_of = lambda row: line_of(int(kept[row]))
     for role in columns:
         columns[role] = columns[role].filter(whole)
@@ -234,7 +234,7 @@ def _quick(column: pl.Series, role: str, part: Raw, layout: Layout) -> pl.Series
 
 def _validated(column: pl.Series, role: str, parts: Sequence[Raw], layout: Layout, found: Found) -> pl.Series:
     if column.is_empty():
-        raise DataError(f"{found.name}: the data has a header but no rows: nothing to learn from")
+        raise DataError(f"{found.name}: the data has a header but no rows: nothing to train on")
     if any(part.guessed for part in parts):
         _refuse_guessed(column, found)
     if role == ID:

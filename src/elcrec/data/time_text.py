@@ -1,4 +1,4 @@
-"""Times written as text: ISO 8601 and the other ways that logs have, told apart or refused."""
+"""Times written as text: ISO 8601 and other formats of logs; ambiguous ones are refused."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def parse_times(column: pl.Series, time_format: str | None, where: Where, name: 
         Datetime in microseconds (nanoseconds where fractions are finer), in UTC where zones are given.
 
     Raises:
-        DataError: They cannot be read, or a day and a month cannot be told apart; with the line and an example.
+        DataError: They cannot be read, or day and month are ambiguous; with the line and an example.
     """
     column = column.str.strip_chars()
     if time_format is not None:
@@ -125,7 +125,7 @@ def _by_format(column: pl.Series, time_format: str, where: Where, name: str) -> 
         raise DataError(f"time_format={time_format!r} reads a time of day without its date: give both in one column")
     if not _has(kind, _OF_YEARS):
         raise DataError(f"time_format={time_format!r} reads no year, so no order follows: give times with their year")
-    if has_clock and not _has(kind, _OF_MINUTES):  # Polars wants minutes beside hours
+    if has_clock and not _has(kind, _OF_MINUTES):  # Polars wants minutes with hours
         column, kind = column + ":00", kind + ":%M"
     zoned = "UTC" if "%z" in time_format or "%Z" in time_format else None
     try:

@@ -109,7 +109,7 @@ class Vocabulary:
 def text_series(ids: Iterable[Any]) -> pl.Series:
     """Ids given as Python values; integers stay integers, everything else is compared by its text.
 
-    Whole floats, which pandas makes of integers beside missing values, are integers.
+    Whole floats, which pandas makes of integers in a column with missing values, are integers.
     """
     values = [int(value) if isinstance(value, float) and value.is_integer() else value for value in ids]
     if values and all(
@@ -121,7 +121,7 @@ def text_series(ids: Iterable[Any]) -> pl.Series:
 
 
 def natural_order(ids: pl.Series) -> pl.Series:
-    """Ids sorted as people would: by text before the first number, by that number, then by the text."""
+    """Ids in natural order: by text before the first number, by that number, then by the text."""
     if ids.dtype != pl.String:
         return ids.sort()
     text = pl.col("id")

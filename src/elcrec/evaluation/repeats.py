@@ -32,7 +32,7 @@ def repeat_warning(share: float, exclude_seen: bool) -> str | None:
     if not exclude_seen or share < WORTH_SAYING:
         return None
     return (
-        f"{share:.1%} of the held-out items are in their user's history already, and exclude_seen=true never recommends "
+        f"{share:.1%} of the held-out items are in their user's history already, and exclude_seen=true does not rank "
         "those: they cannot be found; where users take items again, use --set exclude_seen=false "
         "(recommend: --include-seen)"
     )

@@ -1,4 +1,4 @@
-"""Pictures of a study, as SVG text: how fast each row learns, how far it gets. Needs the extra ``benchmark``."""
+"""Plots of a suite, as SVG text: validation by epoch and test metrics by row. Needs the extra ``benchmark``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The result files of a study: read, checked, and found by their keys."""
+"""The result files of a suite: read, checked, and found by their keys."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def read_result(path: Path) -> Document:
 
 
 def read_results(folder: Path) -> list[Document]:
-    """All result files of a study.
+    """All result files of a suite.
 
     Raises:
         RunError: There is none, or one is damaged.
@@ -98,11 +98,11 @@ def read_results(folder: Path) -> list[Document]:
 
 @dataclass(frozen=True)
 class Shelf:
-    """The results in a study's folder.
+    """The results in a suite's folder.
 
     Attributes:
-        folder: Where they lie.
-        documents: Those that have a key, and their ranks beside them.
+        folder: The folder.
+        documents: Results that have a key, and files of ranks.
         uncounted: The others.
     """
 
@@ -115,9 +115,9 @@ class Shelf:
         """What is there.
 
         Args:
-            folder: Of the study.
+            folder: Of the suite.
             again: Names of results that may be damaged, because they will be made.
-            say: Told of what is there and does not count.
+            say: Receives a line about each result that does not count.
 
         Raises:
             RunError: Another result is damaged.
@@ -143,11 +143,11 @@ class Shelf:
         return cls(folder, documents, uncounted)
 
     def same(self, run: PlannedRun) -> Document | None:
-        """A result of this very run, whatever row of whatever study it was made for."""
+        """A result of this run, whatever row or suite it was made for."""
         return next((each for each in self.documents if each["key"] == run.key), None)
 
     def done(self, run: PlannedRun, suite: str) -> bool:
-        """Whether the run's result is there, as a row of this study."""
+        """Whether the run's result is there, as a row of this suite."""
         ours = (run.key, run.row, run.data.name, suite)
         return any((each["key"], each["row"], each["dataset"], each["suite"]) == ours for each in self.documents)
 
@@ -225,7 +225,7 @@ def current(documents: list[Document], wanted: Collection[str] = ()) -> tuple[li
         wanted: See :func:`planned`.
 
     Raises:
-        RunError: Which ones are meant cannot be told.
+        RunError: It is ambiguous which ones are meant.
     """
     left_out: list[str] = []
     for (dataset, _), some in by_data(documents).items():

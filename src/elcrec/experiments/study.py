@@ -1,4 +1,4 @@
-"""A whole study: run what is missing, then tables of all there is."""
+"""A whole experiment suite: execute the missing runs, then write tables of all results."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from elcrec.storage import make_folder, write_text
 PAGES = ("summary.md", "summary.html")
 
 
-# reason: what a study needs; each is a thing of its own
+# reason: what a suite needs; each is a thing of its own
 def run_study(
     suite: Suite,
     runs: list[PlannedRun],
@@ -36,17 +36,17 @@ def run_study(
     progress: bool = True,
     device: str = "auto",
 ) -> dict[str, str]:
-    """Execute the runs without a result, one after the other; an interrupted study can be resumed.
+    """Execute the runs without a result, one after the other; an interrupted suite can be resumed.
 
     Each has a process of its own, so that its peak memory is its own. One that diverges, does not fit into memory or
     is killed is left without a result; the others are done all the same.
 
     Args:
-        suite: The study.
+        suite: The suite.
         runs: Its runs; see :func:`elcrec.experiments.plan.planned_runs`.
-        folder: Where results go; those of the studies it may reuse lie beside it.
+        folder: Folder of its results; the folders of suites to reuse have the same parent.
         work: Where run folders are kept, so that an interrupted training goes on.
-        say: Told what is begun and what came out.
+        say: Receives a line when a run starts and when it ends.
         progress: See :meth:`elcrec.recommender.ELCRec.fit`.
         device: See :class:`elcrec.recommender.ELCRec`.
 
@@ -54,7 +54,7 @@ def run_study(
         Why a run has no result, by its name.
 
     Raises:
-        RunError: A result in the folder is damaged or cannot be told from others.
+        RunError: A result in the folder is damaged or ambiguous.
         SettingsError: There is no such device.
     """
     resolve_device(device)
@@ -70,7 +70,7 @@ def run_study(
         if ours.done(run, suite.name):
             say(f"{begun}: done already")
             continue
-        # What this study has made by now may be what a later row asks for under another name.
+        # A result of this suite may be that of a later row under another name.
         shelves = [Shelf.of(folder, [run.name for run in runs]), *others]
         source = next(((shelf, same) for shelf in shelves if (same := shelf.same(run)) is not None), None)
         if source is not None:
@@ -102,7 +102,7 @@ def _why_it_ended(error: Exception) -> str:
 
 
 def failure(failed: dict[str, str], of: int) -> RunError:
-    """What to say at the end of a study whose runs did not all give a result."""
+    """What to say at the end of a suite whose runs did not all give a result."""
     name, reason = next(iter(failed.items()))
     more = "" if len(failed) == 1 else f", and {len(failed) - 1} more"
     return RunError(
@@ -147,12 +147,12 @@ def study_lines(
     """The results there are, by data set and row, in the order of the suite.
 
     Args:
-        suite: The study.
+        suite: The suite.
         folder: Where its results are.
-        say: Told of results that are left out, or are not of the suite as it is.
+        say: Receives a line about results that are left out, or are not of the suite as it is now.
 
     Raises:
-        RunError: There is none, one is damaged, or which ones are meant cannot be told.
+        RunError: There is none, one is damaged, or it is ambiguous which ones are meant.
     """
     documents = read_results(folder)
     ours = [each for each in documents if each["suite"] == suite.name]
@@ -196,7 +196,7 @@ def missing_rows(suite: Suite, lines: list[Line]) -> list[str]:
 
 
 def write_pages(suite: Suite, folder: Path, lines: list[Line], pictures: list[str]) -> list[Path]:
-    """``summary.md`` and ``summary.html`` beside the results."""
+    """Write ``summary.md`` and ``summary.html`` into the folder of results."""
     text = "\n".join([f"# {suite.name}", "", *study_markdown(suite.about, lines), ""])
     page = html_page(suite.name, suite.about, [accuracy_table(lines), effort_table(lines)], pictures)
     paths = [folder / name for name in PAGES]

@@ -22,7 +22,7 @@ from elcrec.config import JUDGED_BY, Settings, check_value, did_you_mean, read_t
 from elcrec.errors import SettingsError
 
 NOT_SEARCHED = (*JUDGED_BY, "judged_users")
-"""They change what is judged: values found with different ones cannot be compared."""
+"""They change the evaluation: values found with different ones cannot be compared."""
 _ANY = "write a number, a text, true or false"
 _KINDS = {"int": "write a number", "float": "write a number", "bool": _ANY, "str": _ANY}
 """What to write where pydantic's complaints begin with that kind."""
@@ -88,7 +88,7 @@ def read_space(path: Path) -> Space:
     """What is searched: a TOML file with a table for each setting.
 
     Raises:
-        SettingsError: The file is missing, no TOML, or asks for what cannot be searched.
+        SettingsError: The file is missing, no TOML, or names what cannot be searched.
     """
     document = read_toml(path, "space")
     try:
@@ -105,7 +105,7 @@ def chosen_space(space: Space | None, overrides: Collection[str]) -> Space:
     """The space, or what of the default one is not set already.
 
     Args:
-        space: What was asked for; default: :data:`DEFAULT_SPACE`.
+        space: The space of the caller; default: :data:`DEFAULT_SPACE`.
         overrides: Names of the settings that are the same in all trials.
 
     Raises:

@@ -38,7 +38,7 @@ FILES = (
     "README.md",
     MANIFEST,
 )
-# Pages for people, which nothing reads; the index has a checksum of its own, and can be made again.
+# Pages for readers, which no code reads; the index has a checksum of its own, and can be made again.
 NOT_CHECKED = ("README.md", "report.html", INDEX)
 NEW, NEXT, OLD = ".new", ".next", ".old"
 TRIES = 5
