@@ -63,7 +63,8 @@ class ELCRec:
     """Next-item recommendation with learned intents.
 
     Examples:
-        >>> model = ELCRec(recipe="default", seed=1, epochs=1, n_intents=8).fit("events.csv", progress=False)
+        >>> model = ELCRec(recipe="default", seed=1, epochs=1, n_intents=8)
+        >>> model = model.fit("events.csv", progress=False)
         >>> model.recommend(users=["u1"], k=10).columns
         ['user_id', 'item_id', 'score', 'rank']
         >>> model.recommend_from_history([["i3", "i9"]], k=3)["rank"].to_list()
@@ -71,7 +72,7 @@ class ELCRec:
 
     Attributes:
         recipe: Name or path of the recipe that the settings come from.
-        device: Where the tensors live.
+        device: Device of the network and the data.
     """
 
     def __init__(

@@ -119,7 +119,7 @@ def test_data_that_change_during_a_study_are_refused(log: Path) -> None:
     [run] = planned_runs(suite(log, {"recipe": "popularity"}), log.parent)
     assert len(run.read())
     log.write_text("\n".join(log.read_text().splitlines()[:-1]) + "\n")
-    with pytest.raises(DataError, match="has changed since the study began"):
+    with pytest.raises(DataError, match="has changed since the suite was started"):
         run.read()
 
 
