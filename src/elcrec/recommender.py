@@ -601,7 +601,7 @@ class ELCRec:
             histories: Other histories of the same users to predict from.
 
         Returns:
-            As :meth:`evaluate` and :meth:`ranks`.
+            The results of ``evaluate`` and ``ranks``.
         """
         return self._parts.evaluator.measured(split, histories)
 
@@ -676,7 +676,7 @@ class ELCRec:
             most: Maximum number of users; of more users, a sample drawn by the seed.
 
         Returns:
-            See :func:`elcrec.intents.intent_health.intent_health`; ``cosine`` and ``margin``, means over users
+            The record of ``elcrec.intents.intent_health.intent_health``; ``cosine`` and ``margin``, means over users
             of the cosine to the own centre and its lead over the next; ``warning``, a sentence when the intents
             have collapsed, else None.
         """
