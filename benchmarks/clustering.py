@@ -129,7 +129,7 @@ def printed(h_BD: Tensor, c_KD: Tensor, users_K: Tensor, next_BD: Tensor) -> Ten
     return clustering.printed_cluster_loss(F.normalize(h_BD, dim=-1), c_KD)
 
 
-# Each makes a loss anew: some remember what they saw.
+# Each makes a new loss: some keep a state.
 CANDIDATES: dict[str, Callable[[], Loss]] = {
     "nearest, handicap .01 (ours, in training)": partial(nearest, 0.01),
     "nearest, handicap .03 (ours, when settling)": partial(nearest, 0.03),
