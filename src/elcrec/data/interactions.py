@@ -1,4 +1,4 @@
-"""A log of who did what in which order: the one thing every other step starts from."""
+"""Interaction logs: users, items and times, in order. All other steps start from one."""
 
 from __future__ import annotations
 

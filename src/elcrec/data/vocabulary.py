@@ -1,4 +1,4 @@
-"""The caller's ids and our numbers: two things that are never mixed."""
+"""Vocabularies: the caller's ids and the indices of users and items, which are never mixed."""
 
 from __future__ import annotations
 
