@@ -1,4 +1,4 @@
-"""From cuts in the log to the tokens the encoder reads. All drawing is tensor code; no loop over samples."""
+"""Batches: token tensors for the encoder, from positions in the log; sampled by tensor code, without loops."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A log as the settings of a run want it."""
+"""Logs read and filtered by the settings of a run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which column is which: the usual names of users, items, times and kinds of event."""
+"""Column detection: the usual names of users, items, times and kinds of event."""
 
 from __future__ import annotations
 

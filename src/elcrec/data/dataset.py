@@ -1,4 +1,4 @@
-"""What a model is fitted to: the log, its vocabularies, its split, and what is known about the items."""
+"""The data of a model: the log, its vocabularies, its split, and item metadata."""
 
 from __future__ import annotations
 

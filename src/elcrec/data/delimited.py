@@ -1,4 +1,4 @@
-"""Delimited text: columns of text, with the line each row stands in."""
+"""Delimited text: columns of text, with the line number of each row."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How delimited text is written: its separator, its header, its quotes."""
+"""Dialects of delimited text: separator, header and quotes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Columns of ids: what is an id, what is missing, and what no interface could name again."""
+"""Columns of ids: which values are ids, which are missing, and which are refused."""
 
 from __future__ import annotations
 

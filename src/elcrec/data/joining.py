@@ -1,4 +1,4 @@
-"""New events onto a log: ids and times as the log has them, and each event once."""
+"""New events joined to a log: ids and times converted to its types, and each event once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""JSON as frames: a line an event, arrays of events, and the layouts that tables are written in."""
+"""JSON as frames: JSON Lines, arrays of events, and the layouts in which tables are written."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the caller says about a log."""
+"""The layout of a log, as the caller describes it."""
 
 from __future__ import annotations
 

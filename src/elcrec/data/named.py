@@ -1,4 +1,4 @@
-"""Public data sets by name: where they come from, and a checked copy on this machine.
+"""Public data sets by name: their sources, and verified copies on this machine.
 
 Nothing is shipped with the package. A file is accepted only with the checksum written here.
 """

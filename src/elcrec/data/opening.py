@@ -1,4 +1,4 @@
-"""What a source consists of: files, the parts of a folder, the members of an archive; unpacked."""
+"""The files of a source: single files, the parts of a folder, the members of an archive; decompressed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A file as it was understood, and what the caller says about it."""
+"""A file as it was read, before columns are chosen, and what the caller says about it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A log from any source: columns chosen, values checked, and what was understood."""
+"""A log from any source: columns chosen, values validated, and a record of how it was read."""
 
 from __future__ import annotations
 

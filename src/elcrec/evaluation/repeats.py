@@ -1,4 +1,4 @@
-"""Held-out items that their user had before: never found where seen items are not ranked."""
+"""Repeats: held-out items that are in their user's history already; without ranking seen items they are never found."""
 
 from __future__ import annotations
 

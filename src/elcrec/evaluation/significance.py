@@ -1,4 +1,4 @@
-"""Whether one recommender is better than another, on the same users."""
+"""Significance tests of two recommenders on the same users."""
 
 from __future__ import annotations
 

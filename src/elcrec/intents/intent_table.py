@@ -1,4 +1,4 @@
-"""A table of intents: how many users each has and what they typically take."""
+"""A table of intents: their users and typical items."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names for intents: what their users' items are about and others' are not."""
+"""Names of intents: terms that distinguish the items of their users (class-based TF-IDF)."""
 
 from __future__ import annotations
 

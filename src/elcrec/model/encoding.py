@@ -1,4 +1,4 @@
-"""Histories through the encoder, a block of similar lengths at a time."""
+"""Encoding of histories, in blocks of similar lengths."""
 
 from __future__ import annotations
 

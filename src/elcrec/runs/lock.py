@@ -1,4 +1,4 @@
-"""One writer at a time in a folder: a lock that the system takes back when its process ends, however it ends."""
+"""A lock that lets one process write in a folder; the system releases it when the process ends."""
 
 from __future__ import annotations
 

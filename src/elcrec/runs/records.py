@@ -1,4 +1,4 @@
-"""What is kept of a training, epoch by epoch."""
+"""Records of a training, one per epoch."""
 
 from __future__ import annotations
 

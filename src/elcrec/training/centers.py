@@ -1,4 +1,4 @@
-"""Where the intent centres begin, and where they come to rest."""
+"""Intent centres: initialisation by k-means, and refinement after training."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A training whose numbers leave the range of numbers is ended with a sentence, never kept."""
+"""Divergence: a training with non-finite numbers ends with an error; its weights are never kept."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Training from a log to a run: from scratch, or on from an interruption."""
+"""Training from a log to a run: from scratch, or resumed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Incremental training: a change of the weights as large as the share of new events."""
+"""Incremental training: epochs on trained weights, interpolated by the share of new events."""
 
 from __future__ import annotations
 

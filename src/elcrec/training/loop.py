@@ -1,4 +1,4 @@
-"""The training loop, whole and visible."""
+"""The training loop."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Incremental training: on from new events, instead of from scratch."""
+"""Incremental training of a run on new events."""
 
 from __future__ import annotations
 
