@@ -96,7 +96,7 @@ def step_costs(settings: Settings, network: ELCRecNetwork, step: StepInput) -> d
     n_targets = int((step.target_TH[:, 0] > 0).sum())
     encode, exponentials = encoder_flops(settings, lengths), encoder_exponentials(settings, lengths)
     weights = sum(weight.numel() for weight in network.parameters())
-    neighbours = network.encoder.neighbours
+    neighbours = network.item_table.neighbours
     smoothing = 0 if neighbours is None else neighbours.values().numel()
     table = 4.0 * n_items * width
     full = settings.next_item_loss == "softmax"
@@ -129,7 +129,7 @@ def step_seconds(
     """The parts of one step, each timed by itself; the backward pass is what is left of a whole step."""
     encoder, centers = network.encoder, network.centers
     users_K = torch.zeros(settings.n_intents)
-    table = encoder.table()
+    table = encoder.item_table.vectors()
     hidden_TD = encoder(step.tokens, table=table)
     leaf_TD, leaf_table = hidden_TD.detach().requires_grad_(), table.detach().requires_grad_()
     behaviour_BD, *view_BD = network.pooled(hidden_TD.detach(), step.tokens).split(step.n_sequences)
@@ -153,8 +153,8 @@ def step_seconds(
         optimizer.step()
 
     smoothing = 0.0
-    if encoder.neighbours is not None:
-        smoothing = 2 * best(lambda: encoder.table())
+    if encoder.item_table.neighbours is not None:
+        smoothing = 2 * best(lambda: encoder.item_table.vectors())
     seconds = {
         "encode": best(lambda: encoder(step.tokens, table=leaf_table)),
         "smooth the items": smoothing,
@@ -202,7 +202,7 @@ def ranking(settings: Settings, network: ELCRecNetwork, split: Split) -> tuple[C
     start_Q = split.start_U[user_Q]
     lengths = (target_Q - start_Q).clamp(max=settings.max_seq_len).double()
     flops = encoder_flops(settings, lengths) + 2.0 * len(user_Q) * network.n_items * settings.embedding_dim
-    with network.encoder.propagated():
+    with network.item_table.propagated():
         seconds = best(lambda: target_ranks(network, HistoryBatch(split.item_N, start_Q, target_Q)), 2)
     cost = Cost(flops, 2 * 4.0 * len(user_Q) * network.n_items, exponentials=encoder_exponentials(settings, lengths))
     return cost, seconds

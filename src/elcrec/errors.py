@@ -68,8 +68,8 @@ def out_of_memory(error: BaseException) -> bool:
 
 
 class DataWarning(UserWarning):
-    """What may surprise in a log that was read: one line, with the option that helps."""
+    """What may surprise the caller in a log that was read: one line, with the option that helps."""
 
 
 class RunWarning(UserWarning):
-    """What cannot be made sure of a run folder: one line."""
+    """What could not be verified of a run folder: one line."""

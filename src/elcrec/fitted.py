@@ -34,7 +34,7 @@ class FittedModel:
     @property
     def device(self) -> torch.device:
         """Where the tensors are."""
-        return self.network.item_table.device
+        return self.network.item_table.weight.device
 
     @property
     def log(self) -> Interactions:

@@ -34,7 +34,7 @@ from elcrec.intents.intents import Intents
 from elcrec.intents.user_map import Points
 from elcrec.model.network import ELCRecNetwork
 from elcrec.model.published import sizes, translate
-from elcrec.runs.records import EpochRecord
+from elcrec.runs.records import EpochRecord, RunMetrics
 from elcrec.runs.run import Run, network_of, read_run
 from elcrec.runs.run_folder import RunFolder
 from elcrec.runs.state_dict import read_weights
@@ -145,7 +145,7 @@ class ELCRec:
         dataset = Dataset.of(whole, model.settings, model.device, catalogue, vocabulary, log)
         network = network_of(translate(published), model.settings, n_items, f"{weights}").to(model.device)
         intents = Intents(IntentAssigner(FittedModel(model.settings, network, dataset)))
-        metrics = {"imported_from": Path(weights).name, **results_of(intents)}
+        metrics: RunMetrics = {"imported_from": Path(weights).name, **results_of(intents)}
         model._adopt(Run(model.recipe, intents, metrics=metrics))
         return model
 
@@ -293,7 +293,7 @@ class ELCRec:
     @property
     def metrics(self) -> dict[str, Any]:
         """Results of the last fit: ``valid``, ``test``, ``best_epoch``, ``train_seconds``, ...; empty before it."""
-        return {} if self._components is None else self._components.run.metrics
+        return {} if self._components is None else dict(self._components.run.metrics)
 
     @property
     def fitted(self) -> FittedModel:
@@ -585,7 +585,7 @@ class ELCRec:
             are not ranked); ``repeats`` (share of users whose held-out item is in the history already); ``n_users``,
             ``n_items``, ``split``.
         """
-        return self._parts.evaluator.evaluate(data, split, format, unknown, ranks, most)
+        return dict(self._parts.evaluator.evaluate(data, split, format, unknown, ranks, most))
 
     def ranks(
         self, data: Any = None, split: str = "test", format: str | None = None, unknown: str = "raise"
@@ -603,7 +603,8 @@ class ELCRec:
         Returns:
             The results of ``evaluate`` and ``ranks``.
         """
-        return self._parts.evaluator.measured(split, histories)
+        found = self._parts.evaluator.measured(split, histories)
+        return dict(found.metrics), found.ranks
 
     # ------------------------------------------------------------------ intents
 

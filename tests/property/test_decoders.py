@@ -23,7 +23,8 @@ from elcrec.config import resolve
 from elcrec.data.by_settings import read_new
 from elcrec.data.catalogue import Catalogue
 from elcrec.errors import ElcrecError
-from elcrec.experiments.results import SHOWN, read_result
+from elcrec.evaluation.metrics import SHOWN_METRICS
+from elcrec.experiments.results import read_result
 from elcrec.experiments.suite import read_suite
 from elcrec.experiments.tuning_space import read_space
 from elcrec.runs.state_dict import read_weights
@@ -39,7 +40,7 @@ ITEMS = pl.DataFrame({"item_id": list("abcde"), "title": list("ABCDE"), "kind": 
 OBJECTS = {"a": ["x", "y"], "b": {"title": "B", "kind": ["x"]}, "c": "z", "d": 3}
 
 
-METRICS = dict.fromkeys(SHOWN, 0.5)
+METRICS = dict.fromkeys(SHOWN_METRICS, 0.5)
 RESULT: dict[str, Any] = {
     **{"suite": "small", "dataset": "beauty", "recipe": "default", "overrides": {}, "seed": 1, "intents": None},
     **{"epochs": 3, "best_epoch": 2, "train_seconds": 1.5, "peak_memory_bytes": 10**9, "commit": None},

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     import polars as pl
     from rich.console import Console
 
-SHOWN_METRICS = ("hit_rate@5", "ndcg@5", "hit_rate@10", "ndcg@10", "hit_rate@20", "ndcg@20")
-
 
 def console(stderr: bool = False) -> Console:
     """A console for tables, on standard output or standard error."""
@@ -37,6 +35,8 @@ def say(text: str) -> None:
 
 def say_metrics(metrics: dict[str, Any]) -> None:
     """Print a table of the metrics: a row for each part of the split that was evaluated."""
+    from elcrec.evaluation.metrics import SHOWN_METRICS
+
     typer.echo("  ".join(["split", *SHOWN_METRICS, f"{'users':>7}"]))
     for part in ("valid", "test"):
         if part in metrics:

@@ -17,8 +17,6 @@ from elcrec.errors import SettingsError
 
 EXPORTED = (("user_id", "item_id", "timestamp", ID), ("user_id", "item_id", ID))
 """The columns of a server's events, written for the next training."""
-
-
 OF_READING = (
     *("columns", "user_column", "item_column", "timestamp_column"),
     *("time_format", "missing", "lists", "encoding"),

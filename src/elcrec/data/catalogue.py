@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from elcrec.data.columns import candidates, is_name_of_items
+from elcrec.data.columns import candidates, is_name_of_items, plain, shown
 from elcrec.data.files import read_one
 from elcrec.data.ids import BLANKS
+from elcrec.data.raw import as_frame
 from elcrec.data.vocabulary import natural_order
 from elcrec.errors import DataError, decoding
 
@@ -55,7 +57,7 @@ class Catalogue:
         if isinstance(source, Catalogue):
             return source
         if not isinstance(source, str | Path):
-            return cls(_tidy(_to_polars(source), item_column, untyped=False))
+            return cls(_tidy(as_frame(source, "items", "values"), item_column, untyped=False))
         path = Path(source)
         if path.suffix.lower() == ".json":
             return cls(_tidy(_read_json(path), None, untyped=False))
@@ -87,8 +89,8 @@ class Catalogue:
         if frame.is_empty():
             ours, theirs = self.frame["item_id"].head(1).to_list(), ids.head(1).to_list()
             raise DataError(
-                f"the item file describes none of the model's items: it has ids like {_shown(ours)}, "
-                f"the model like {_shown(theirs)}; use the ids of the log, or choose their column with item_column"
+                f"the item file describes none of the model's items: it has ids like {_examples(ours)}, "
+                f"the model like {_examples(theirs)}; use the ids of the log, or choose their column with item_column"
             )
         return Catalogue(frame)
 
@@ -123,19 +125,8 @@ class Catalogue:
         return self.frame.select("item_id").join(best, on="item_id", maintain_order="left")
 
 
-def _shown(ids: list[Any]) -> str:
+def _examples(ids: list[Any]) -> str:
     return ", ".join(repr(value) for value in ids) or "none"
-
-
-def _to_polars(source: Any) -> pl.DataFrame:
-    try:
-        return source.collect() if isinstance(source, pl.LazyFrame) else pl.DataFrame(source)
-    except Exception as error:
-        reason = next(iter(str(error).splitlines()), type(error).__name__)
-        raise DataError(
-            f"cannot use a {type(source).__name__} as items ({reason}): "
-            f"pass a file, or a pandas, Polars or Arrow table with values of one type per column"
-        ) from error
 
 
 def _read_json(path: Path) -> pl.DataFrame:
@@ -143,21 +134,24 @@ def _read_json(path: Path) -> pl.DataFrame:
     with decoding(
         lambda reason: DataError(f"cannot read {path} as JSON ({reason}): correct the file, or use .jsonl or .csv")
     ):
-        return _json_frame(path)
+        document = json.loads(path.read_text(encoding="utf-8-sig"), object_pairs_hook=_distinct)
+        if not isinstance(document, dict) or not document:
+            raise DataError(f"{path} is no object with items in it: use {{item: [attribute, ...]}}, or .jsonl or .csv")
+        return _json_frame(document)
 
 
-def _json_frame(path: Path) -> pl.DataFrame:
-    document = json.loads(path.read_text(encoding="utf-8-sig"), object_pairs_hook=_distinct)
-    if not isinstance(document, dict) or not document:
-        raise DataError(f"{path} is no object with items in it: use {{item: [attribute, ...]}}, or .jsonl or .csv")
+def _json_frame(document: dict[str, Any]) -> pl.DataFrame:
+    items = list(document)
     rows = [value if isinstance(value, dict) else {"attributes": value} for value in document.values()]
-    values = {name: [row.get(name) for row in rows] for name in dict.fromkeys(name for row in rows for name in row)}
-    columns = [
-        _json_column(name, column, list(document))
-        for name, column in values.items()
-        if not candidates("item_id", [name]) and any(isinstance(value, str | list) for value in column)
-    ]
-    return pl.DataFrame([pl.Series("item_id", list(document), dtype=pl.String), *columns])
+    names = dict.fromkeys(name for name in chain.from_iterable(rows) if not candidates("item_id", [name]))
+    columns = {name: [row.get(name) for row in rows] for name in names}
+    described = [_json_column(name, values, items) for name, values in columns.items() if _holds_text(values)]
+    return pl.DataFrame([pl.Series("item_id", items, dtype=pl.String), *described])
+
+
+def _holds_text(values: list[Any]) -> bool:
+    """Whether values may be attributes: numbers and truth values alone are none."""
+    return any(isinstance(value, str | list) for value in values)
 
 
 def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -195,38 +189,41 @@ def _tidy(raw: pl.DataFrame, item_column: str | None, untyped: bool) -> pl.DataF
     """The columns of a catalogue from columns of any kind."""
     if raw.is_empty():
         raise DataError("the item data has no rows: give it one row an item")
-    plain = {column.split(":")[0].strip().lower(): column for column in raw.columns}
-    item = _item_column(raw, plain, item_column)
-    rest = [column for column in raw.columns if column != item]
-    title = next((plain[name] for name in TITLES if plain.get(name) in rest and _is_text(raw[plain[name]])), None)
-    used = [raw[column] for column in rest if column != title and _describes(raw[column], untyped)]
+    item = _item_column(raw, item_column)
+    title = _title_column(raw, item)
+    rest = [column for column in raw.get_columns() if column.name not in (item, title)]
+    used = [column for column in rest if _describes(column, untyped)]
     if title is None and not used:
         raise DataError(
-            f"nothing describes the items: the data has {_columns(raw)}; "
+            f"nothing describes the items: the data has {shown(raw.columns)}; "
             f"add a title, or a column of text or of lists of attributes"
         )
-    titles = pl.Series("title", [None] * raw.height, dtype=pl.String) if title is None else _text(raw[title])
+    titles = pl.Series([None] * raw.height, dtype=pl.String) if title is None else _text(raw[title])
     frame = pl.DataFrame([_ids(raw[item].alias("item_id"), untyped), titles.alias("title")])
     lists = [_lists(column).alias(f"{number}") for number, column in enumerate(used)]
     return frame.with_columns(attributes=_merged(lists, raw.height))
 
 
-def _item_column(raw: pl.DataFrame, plain: dict[str, str], asked: str | None) -> str:
+def _title_column(raw: pl.DataFrame, item: str) -> str | None:
+    """The column of text that names the items; None where there is none."""
+    by_name = {plain(column).lower(): column for column in raw.columns}
+    found = [by_name[name] for name in TITLES if name in by_name]
+    return next((column for column in found if column != item and _is_text(raw[column])), None)
+
+
+def _item_column(raw: pl.DataFrame, asked: str | None) -> str:
     if asked is not None:
         if asked not in raw.columns:
-            raise DataError(f"no column {asked!r}: the item data has {_columns(raw)}")
+            raise DataError(f"no column {asked!r}: the item data has {shown(raw.columns)}")
         return asked
     found = next((name for name in candidates("item_id", raw.columns) if not is_name_of_items(name)), None)
     if found is None:
-        raise DataError(f"no item_id column: the item data has {_columns(raw)}; name it with item_column")
+        raise DataError(f"no item_id column: the item data has {shown(raw.columns)}; name it with item_column")
     return found
 
 
-def _columns(raw: pl.DataFrame) -> str:
-    return ", ".join(repr(column) for column in raw.columns[:8])
-
-
 def _ids(column: pl.Series, untyped: bool) -> pl.Series:
+    """Ids without blanks around them, one an item."""
     if isinstance(column.dtype, pl.Categorical | pl.Enum):
         column = column.cast(pl.String)
     if column.dtype.is_float():
@@ -242,13 +239,17 @@ def _ids(column: pl.Series, untyped: bool) -> pl.Series:
         raise DataError(f"{missing:,} rows have no item_id: remove them or give them an id")
     if not (column.dtype.is_integer() or column.dtype == pl.String):
         raise DataError(f"item_id is of type {column.dtype}: ids are integers or strings, one type a column")
-    repeated = column.filter(column.is_duplicated())
+    _refuse_repeated(column)
+    return column
+
+
+def _refuse_repeated(ids: pl.Series) -> None:
+    repeated = ids.filter(ids.is_duplicated())
     if not repeated.is_empty():
         raise DataError(
-            f"item {repeated[0]!r} has {int((column == repeated[0]).sum())} rows: "
+            f"item {repeated[0]!r} has {int((ids == repeated[0]).sum())} rows: "
             f"keep one row an item, with several attributes as a list or joined by |"
         )
-    return column
 
 
 def _is_text(column: pl.Series) -> bool:

@@ -61,7 +61,6 @@ ALIASES: dict[str, tuple[str, ...]] = {
 }
 # Other usual columns of logs: they help to recognise a header.
 _BESIDE = {"rating", "score", "price", "quantity", "title", "name", "category", "brand", "weight", "count", "id"}
-_LISTS = ("items", "item_ids", "events", "history", "sequence", "interactions", "products", "tracks", "articles")
 _LOOKS_LIKE_TIME = re.compile(r"(time|date|day|month|year|when|_at$|_on$|_ts$|_dt$|[a-z](At|On)$)", re.I)
 
 
@@ -77,6 +76,7 @@ def canonical(name: str) -> str:
 
 _CANONICAL = {role: tuple(dict.fromkeys(canonical(alias) for alias in names)) for role, names in ALIASES.items()}
 _NAMES = {canonical(name) for name in NAMES_OF_ITEMS}
+_LISTS = {"items", "itemids", "events", "history", "sequence", "interactions", "products", "tracks", "articles"}
 _ALL = {name for names in _CANONICAL.values() for name in names} | _BESIDE
 
 
@@ -107,7 +107,7 @@ def roles_in(names: Sequence[str], asked: Sequence[str]) -> set[str]:
 
 def list_columns(there: Sequence[str]) -> list[str]:
     """Columns whose names say that they hold several items or events."""
-    return [name for name in there if canonical(name) in {canonical(one) for one in _LISTS}]
+    return [name for name in there if canonical(name) in _LISTS]
 
 
 def looks_like_time(name: str) -> bool:
@@ -117,7 +117,7 @@ def looks_like_time(name: str) -> bool:
 
 def sounds_like_clock(name: str) -> bool:
     """Whether a name sounds like a time of day."""
-    return bool(re.search(r"hour|time|clock|minute", canonical(name)))
+    return re.search(r"hour|time|clock|minute", canonical(name)) is not None
 
 
 def choose_columns(
@@ -137,31 +137,41 @@ def choose_columns(
     Raises:
         DataError: A column is missing.
     """
-    chosen: dict[str, str] = {}
     named = [name for name in asked.values() if name is not None]
-    twice = next((name for name in named if named.count(name) > 1), None)
-    if twice is not None:
-        raise DataError(f"the column {twice!r} is named for two roles: users, items and times are columns of their own")
+    _refuse_two_roles(named)
+    chosen: dict[str, str] = {}
     for role, wanted in asked.items():
-        if wanted is not None:
-            if wanted not in there:
-                raise DataError(f"no column {wanted!r}: the data has {shown(there)}")
-            chosen[role] = wanted
+        name = _usual_column(role, there, named, notes) if wanted is None else wanted
+        if name is None:
+            if role in ("user_id", "item_id"):
+                raise missing_column(role, there, inner)
             continue
-        found = [name for name in candidates(role, there) if name not in asked.values()]
-        _refuse_same(role, found, there)
-        if found:
-            chosen[role] = found[0]
-            _note_choice(role, found, notes)
-        elif role in ("user_id", "item_id"):
-            raise missing_column(role, there, inner)
+        if name not in there:
+            raise DataError(f"no column {name!r}: the data has {shown(there)}")
+        chosen[role] = name
     _refuse_lists(there, chosen)
     return chosen
 
 
-def _refuse_same(role: str, found: Sequence[str], there: Sequence[str]) -> None:
-    """Two columns of one name, but for capitals and the like: neither is the first by right."""
-    same = [name for name in there if found and canonical(name) == canonical(found[0])]
+def _refuse_two_roles(named: Sequence[str]) -> None:
+    twice = next((name for name in named if named.count(name) > 1), None)
+    if twice is not None:
+        raise DataError(f"the column {twice!r} is named for two roles: users, items and times are columns of their own")
+
+
+def _usual_column(role: str, there: Sequence[str], named: Sequence[str], notes: list[str]) -> str | None:
+    """The best column of a usual name that the caller does not name for another role; None where there is none."""
+    found = [name for name in candidates(role, there) if name not in named]
+    if not found:
+        return None
+    _refuse_same(role, found[0], there)
+    _note_choice(role, found, notes)
+    return found[0]
+
+
+def _refuse_same(role: str, found: str, there: Sequence[str]) -> None:
+    """Raise DataError for two columns of one name but for capitals and the like: neither is the first by right."""
+    same = [name for name in there if canonical(name) == canonical(found)]
     if len(same) > 1 and role != "event":
         option = f"{role.removesuffix('_id')}_column"
         raise DataError(f"{shown(same)} are one name twice: say which is the {role} with --set {option}=NAME")
@@ -174,7 +184,8 @@ def missing_column(role: str, there: Sequence[str], inner: Sequence[str] = ()) -
     return DataError(f"no {role} column: the data has {shown(there)}; name it with {option} (--set {option}={name})")
 
 
-def _note_choice(role: str, found: list[str], notes: list[str]) -> None:
+def _note_choice(role: str, found: Sequence[str], notes: list[str]) -> None:
+    """Say which other columns could have been meant."""
     others = [name for name in found[1:] if not canonical(name).startswith("session")]
     if not is_name_of_items(found[0]):
         others = [name for name in others if not is_name_of_items(name)]

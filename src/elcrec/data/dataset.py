@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -50,7 +51,7 @@ class Dataset:
         items: Vocabulary | None = None,
         log: Interactions | None = None,
     ) -> Dataset:
-        """Of a whole log.
+        """Filter a log, number its users and items, and split it.
 
         Args:
             whole_log: Before the filters.
@@ -108,19 +109,19 @@ class Dataset:
 
         Raises:
             DataError: A history is empty, or is no list.
+            UnknownIdError: An item is not known and ``unknown`` is ``raise``.
         """
         lists = [_as_list(history) for history in histories]
-        every = self.items.indices([item for history in lists for item in history], unknown)
-        rows = np.split(every, np.cumsum([len(history) for history in lists])[:-1]) if lists else []
-        rows = [row[row > 0] for row in rows]
-        if unknown == "raise" and not all(len(row) for row in rows):
+        index_N = self.items.indices(list(chain.from_iterable(lists)), unknown)
+        row_N = np.repeat(np.arange(len(lists)), [len(history) for history in lists])
+        known_N = index_N > 0
+        length_H = np.bincount(row_N[known_N], minlength=len(lists))
+        if unknown == "raise" and not length_H.all():
             raise DataError("a history is empty: give at least one item id")
-        numbers = [number for number, row in enumerate(rows) if len(row)]
-        items = np.concatenate([rows[number] for number in numbers] or [np.zeros(0, dtype=np.int64)])
+        number_Q = np.flatnonzero(length_H)
         device = self.split.item_N.device
-        length_Q = torch.tensor([len(rows[number]) for number in numbers], dtype=torch.int64, device=device)
-        ids = pl.Series("history", numbers, dtype=pl.Int64)
-        return HistoryBatch.joined(torch.from_numpy(items).to(device), length_Q, ids)
+        item_N, length_Q = (torch.from_numpy(array).to(device) for array in (index_N[known_N], length_H[number_Q]))
+        return HistoryBatch.joined(item_N, length_Q, pl.Series("history", number_Q, dtype=pl.Int64))
 
 
 def split_of(log: Interactions, items: Vocabulary, settings: Settings, device: torch.device) -> Split:

@@ -15,68 +15,85 @@ import polars as pl
 
 from elcrec.data.columns import canonical, sounds_like_clock
 from elcrec.data.dialect import BLANKS, SEPARATOR_NAMES, Dialect, records, sniff_dialect
-from elcrec.data.encodings import Text, as_latin, decoded_head, refuse_binary, text_lines, text_of
+from elcrec.data.encodings import (
+    Text,
+    as_latin,
+    decoded_head,
+    refuse_binary,
+    refuse_mixed_line_ends,
+    text_lines,
+    text_of,
+)
 from elcrec.data.opening import Piece
-from elcrec.data.raw import Asked, Raw, reading
+from elcrec.data.raw import RawTable, ReadOptions, reading
 from elcrec.errors import DataError
 
 _DAY = re.compile(r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}")
 _CLOCK = re.compile(r"\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?([+-]\d{2}:?\d{2}|Z)?")
 _ENDINGS = {"csv": ".csv", "tsv": ".tsv"}
+Quoted = bool | Literal["mixed"]
+"""Whether quotes enclose fields: no, yes, or in some lines only, so that each must be looked at."""
 
 
-def read_delimited(piece: Piece, asked: Asked) -> Raw:
+def read_delimited(piece: Piece, options: ReadOptions) -> RawTable:
     """A file of delimited text; where it is not UTF-8, plain letters are read all the same."""
-    text = text_of(piece, asked)
+    text = text_of(piece, options)
     try:
-        return _delimited(text, asked)
+        return _delimited(text, options)
     except pl.exceptions.ComputeError as error:
         if "utf-8" not in str(error).lower() or text.guessed:
             raise
-        return _delimited(as_latin(piece), asked)
+        return _delimited(as_latin(piece), options)
 
 
-def _delimited(text: Text, asked: Asked) -> Raw:
+def _delimited(text: Text, options: ReadOptions) -> RawTable:
     piece = text.piece
     head = decoded_head(piece, None)
     refuse_binary(piece, head)
-    dialect = sniff_dialect(
-        piece.name, head, _ENDINGS.get(asked.format or "", piece.ending), asked.columns, asked.names
-    )
+    ending = _ENDINGS.get(options.format or "", piece.ending)
+    dialect = sniff_dialect(piece.name, head, ending, options.columns, options.names)
     quoted = _is_quoted(piece, dialect)
     line_of = _Lines(piece, dialect, quoted is not False)
-    if quoted == "mixed":
-        frame = _by_csv_module(piece, dialect)
-    elif not dialect.by_polars:
-        frame = _split_lines(piece, dialect, line_of)
-    else:
-        frame = _by_polars(piece, dialect, quoted, line_of)
-    frame = _without_blank_rows(frame)
-    notes = []
-    if dialect.comments:
-        notes.append(f"{piece.name}: {dialect.comments} lines that begin with # are left out")
-    if asked.columns is not None and dialect.header:
-        notes.append(f"{piece.name}: its header is left out, --columns names the columns")
+    frame = _without_blank_rows(_rows(piece, dialect, quoted, line_of))
+    notes = _notes_on_head(piece.name, dialect, options)
     if len(dialect.names) > 1 and len(frame):
         _refuse_rule(frame, line_of, piece.name)
         line_of.refuse_repeated_header(frame, piece.name)
         if dialect.by_polars and not quoted and frame[frame.columns[-1]].has_nulls():
             notes += _short_lines(piece, dialect)
-    return Raw(
+    return RawTable(
         frame.lazy(),
         piece.name,
-        "tsv" if dialect.separator == "\t" else "csv",
-        SEPARATOR_NAMES.get(dialect.separator, dialect.separator),
-        text.encoding,
-        piece.compression,
-        dialect.header,
-        line_of,
-        text.guessed,
-        tuple(notes),
+        format="tsv" if dialect.separator == "\t" else "csv",
+        separator=SEPARATOR_NAMES.get(dialect.separator, dialect.separator),
+        encoding=text.encoding,
+        compression=piece.compression,
+        header=dialect.header,
+        line_of=line_of,
+        guessed=text.guessed,
+        notes=tuple(notes),
     )
 
 
-def _by_polars(piece: Piece, dialect: Dialect, quoted: bool, line_of: _Lines) -> pl.DataFrame:
+def _rows(piece: Piece, dialect: Dialect, quoted: Quoted, line_of: _Lines) -> pl.DataFrame:
+    if quoted == "mixed":
+        return _by_csv_module(piece, dialect)
+    if dialect.by_polars:
+        return _by_polars(piece, dialect, quoted, line_of)
+    return _split_lines(piece, dialect, line_of)
+
+
+def _notes_on_head(name: str, dialect: Dialect, options: ReadOptions) -> list[str]:
+    """What to say about lines that are left out above the rows."""
+    notes = []
+    if dialect.comments:
+        notes.append(f"{name}: {dialect.comments} lines that begin with # are left out")
+    if options.columns is not None and dialect.header:
+        notes.append(f"{name}: its header is left out, --columns names the columns")
+    return notes
+
+
+def _by_polars(piece: Piece, dialect: Dialect, quoted: Quoted, line_of: _Lines) -> pl.DataFrame:
     try:
         return pl.scan_csv(
             piece.source(),
@@ -91,17 +108,16 @@ def _by_polars(piece: Piece, dialect: Dialect, quoted: bool, line_of: _Lines) ->
     except pl.exceptions.PolarsError as error:
         if "utf-8" not in str(error).lower():
             line_of.refuse_ragged(fewer=True)
-            _refuse_returns(piece)
+            refuse_mixed_line_ends(piece)
         raise
 
 
-def _is_quoted(piece: Piece, dialect: Dialect) -> bool | Literal["mixed"]:
-    """Whether quotes enclose fields: no, yes, or in some lines only, so that each must be looked at."""
+def _is_quoted(piece: Piece, dialect: Dialect) -> Quoted:
     if not dialect.by_polars or not _holds_quotes(piece):
         return False
     separator = re.escape(dialect.separator)
     cell = rf'(?:[^"{separator}]*|"(?:[^"]|"")*")'
-    lines = text_lines(piece).slice(dialect.skipped).filter(pl.col("line").str.contains('"', literal=True))
+    lines = text_lines(piece.source()).slice(dialect.skipped).filter(pl.col("line").str.contains('"', literal=True))
     odd = (
         lines.filter(~pl.col("line").str.strip_chars("\r").str.contains(rf"^{cell}(?:{separator}{cell})*$"))
         .head(1)
@@ -143,7 +159,7 @@ def _split_lines(piece: Piece, dialect: Dialect, line_of: _Lines) -> pl.DataFram
     if dialect.separator == BLANKS:
         line = line.str.strip_chars().str.replace_all(r"\s+", " ")
     parts = (
-        text_lines(piece)
+        text_lines(piece.source())
         .slice(dialect.skipped)
         .with_columns(line)
         .filter(pl.col("line").fill_null("").str.strip_chars() != "")
@@ -183,19 +199,12 @@ def _refuse_rule(frame: pl.DataFrame, line_of: _Lines, name: str) -> None:
         raise DataError(f"{name}, {line_of(0)}: a line of dashes: this is a printed table; export it as CSV")
 
 
-def _refuse_returns(piece: Piece) -> None:
-    """Raise DataError where some lines end in a carriage return alone."""
-    found = text_lines(piece).filter(pl.col("line").str.contains(r"\r[^\r]")).head(1).collect(engine="streaming")
-    if not found.is_empty():
-        raise DataError(f"{piece.name}, line {found['number'][0]}: lines end in several ways: save the file with one")
-
-
 def _short_lines(piece: Piece, dialect: Dialect) -> list[str]:
     """What to say where lines end before their last column: their text may hold line breaks without quotes."""
     line = pl.col("line").fill_null("")
     separators = line.str.count_matches(dialect.separator, literal=True)
     found = (
-        text_lines(piece)
+        text_lines(piece.source())
         .slice(dialect.skipped)
         .filter((separators < len(dialect.names) - 1) & (line.str.strip_chars() != ""))
         .select(pl.len(), first=pl.col("number").first())

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from elcrec.data.columns import is_usual, plain, roles_in, shown
 from elcrec.data.id_columns import MISSING
+from elcrec.data.times import FIRST_SECONDS
 from elcrec.errors import DataError
 
 BLANKS = " "
@@ -18,20 +19,18 @@ _NUMBER = re.compile(r"[-+]?\d+([.,]\d+)?([eE][-+]?\d+)?")
 _CELL = r'(?:"(?:[^"]|"")*"|[^",;|\t][^,;|\t]*|)'
 # The last field begins with a quote and goes on after the text.
 _OPEN = re.compile(rf'(?:{_CELL}[,;|\t][ ]*)*"(?:[^"]|"")*$')
-_MOST_LINES = 20
+_MOST_LINES, _MOST_ROWS = 20, 200  # of a header, and looked at
 _USUAL = {".tsv": "\t", ".inter": "\t", ".csv": ","}
 # What Excel writes and reads above a header.
 _SEP = re.compile(r'"?sep=(.)"?\r*$', re.I)
 _DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}.*")
 _CLOCK = re.compile(r"\d:\d\d:\d\d")
 _FRACTION = re.compile(r"[-+]?\d+\.\d+")
-# Numbers from here on may be seconds or milliseconds since 1970.
-EPOCH, LAST_EPOCH = 10**8, 10**14
 
 
 @dataclass(frozen=True)
 class Dialect:
-    """Of a file of delimited text.
+    """How a file of delimited text is written.
 
     Attributes:
         separator: One character, ``::``, or a blank for any run of blanks.
@@ -77,6 +76,31 @@ def _strict_fields(line: str, separator: str) -> list[str] | None:
         return None
 
 
+@dataclass(frozen=True)
+class _Head:
+    """The first lines of a file, and what is known of them before its separator is.
+
+    Attributes:
+        name: Of the file, for messages.
+        lines: The lines.
+        first: The first line that is neither blank nor a comment.
+        comments: How many comments stand above it.
+        declared: The separator that a line ``sep=;`` declares.
+        usual: That one, or the usual one of the file's ending.
+    """
+
+    name: str
+    lines: list[str]
+    first: int
+    comments: int
+    declared: str | None
+    usual: str | None
+
+    def rows(self, start: int) -> list[str]:
+        """The lines from a line on that are not blank."""
+        return [row for row in self.lines[start:] if row.strip()]
+
+
 def sniff_dialect(name: str, head: str, ending: str, given: Sequence[str] | None, asked: Sequence[str] = ()) -> Dialect:
     """The dialect of a file.
 
@@ -92,33 +116,41 @@ def sniff_dialect(name: str, head: str, ending: str, given: Sequence[str] | None
     """
     lines = re.split(r"\r*\n", head)
     first, comments = _skip_comments(lines, given)
-    named = _SEP.match(lines[first]) if first < len(lines) else None
-    first += named is not None
+    found = _SEP.match(lines[first]) if first < len(lines) else None
+    declared = None if found is None else found[1]
+    first += found is not None
     if not any(line.strip() for line in lines[first:]):
-        raise DataError(f"{name} is empty: nothing to train on")
-    usual = named[1] if named else _USUAL.get(ending)
-    if given is not None:
-        rows = [row for row in lines[first:] if row.strip()][:200]
-        return _by_position(name, rows, given, usual, first, comments)
-    end = _end_of_record(lines, first)
-    line = "\n".join(lines[first:end])
-    _refuse_returns(name, first, line)
-    rows = [line, *(row for row in lines[end:] if row.strip())][:200]
-    separator = (named and named[1]) or _separator_of_header(line.lstrip("#"), asked) or _consistent(rows, usual)
+        raise DataError(f"{name} is empty: nothing to learn from")
+    top = _Head(name, lines, first, comments, declared, declared or _USUAL.get(ending))
+    return _by_header(top, asked) if given is None else _by_position(top, given)
+
+
+def _by_header(head: _Head, asked: Sequence[str]) -> Dialect:
+    """The dialect of a file whose first line names its columns."""
+    end = _end_of_record(head.lines, head.first)
+    line = "\n".join(head.lines[head.first : end])
+    _refuse_returns(head.name, head.first, line)
+    rows = [line, *head.rows(end)][:_MOST_ROWS]
+    separator = head.declared or _separator_of_header(line.lstrip("#"), asked) or _consistent(rows, head.usual)
     if separator is None:
         raise DataError(
-            f"{name}: cannot tell what separates its columns (line {first + 1} and those after it do not agree): "
-            f"use commas, tabs, ';', '|' or '::', the same in every line"
+            f"{head.name}: cannot tell what separates its columns (line {head.first + 1} and those after it do not "
+            f"agree): use commas, tabs, ';', '|' or '::', the same in every line"
         )
     names = fields_of(line, separator)
-    if line.startswith("#") and roles_in([names[0].lstrip("# "), *names[1:]], asked):
-        names = [names[0].lstrip("# "), *names[1:]]
+    if line.startswith("#") and roles_in(_uncommented(names), asked):
+        names = _uncommented(names)
     if not _is_header(names, [fields_of(row, separator) for row in rows[1:50]], asked):
-        raise _no_header(name, first, names, asked)
-    _refuse_twice(name, names, asked)
+        raise _no_header(head.name, head.first, names, asked)
+    _refuse_twice(head.name, names, asked)
     if all(re.fullmatch("'.*'", one) for one in names):
-        raise DataError(f"{name}: its fields are enclosed in single quotes: write double quotes, or none")
-    return Dialect(separator, _distinct(names), True, end, comments, tuple(names))
+        raise DataError(f"{head.name}: its fields are enclosed in single quotes: write double quotes, or none")
+    return Dialect(separator, _distinct(names), True, end, head.comments, tuple(names))
+
+
+def _uncommented(fields: list[str]) -> list[str]:
+    """The fields of a header that stands in a comment (``# user_id,item_id``)."""
+    return [fields[0].lstrip("# "), *fields[1:]]
 
 
 def _no_header(name: str, first: int, names: Sequence[str], asked: Sequence[str]) -> DataError:
@@ -149,15 +181,21 @@ def _refuse_returns(name: str, number: int, line: str) -> None:
 def columns_for(fields: Sequence[str]) -> str:
     """``--columns`` for fields like these: what looks like a time is one, and no fraction is an id."""
     names = ["_"] * len(fields)
-    times = [at for at, field in enumerate(fields) if _DATE.fullmatch(field.strip()) or _CLOCK.search(field)]
-    if not times and fields[-1].isdecimal() and int(fields[-1]) >= EPOCH:
-        times = [len(fields) - 1]
-    if len(fields) > 2 and times:
-        names[times[0]] = "timestamp"
+    time = _place_of_time(fields)
+    if len(fields) > 2 and time is not None:
+        names[time] = "timestamp"
     ids = [at for at, field in enumerate(fields) if names[at] == "_" and not _FRACTION.fullmatch(field.strip())]
     for name, at in zip(("user_id", "item_id"), ids if len(ids) > 1 else range(2), strict=False):
         names[at] = name
     return f"--columns {','.join(names)}"
+
+
+def _place_of_time(fields: Sequence[str]) -> int | None:
+    """The first field that holds a date or a time of day, or else the last where it may count from 1970."""
+    for at, field in enumerate(fields):
+        if _DATE.fullmatch(field.strip()) or _CLOCK.search(field):
+            return at
+    return len(fields) - 1 if fields[-1].isdecimal() and int(fields[-1]) >= FIRST_SECONDS else None
 
 
 def _skip_comments(lines: list[str], given: Sequence[str] | None) -> tuple[int, int]:
@@ -166,14 +204,18 @@ def _skip_comments(lines: list[str], given: Sequence[str] | None) -> tuple[int, 
     for number, line in enumerate(lines):
         if not line.strip():
             continue
-        if not line.startswith("#"):
-            return number, comments
-        fields = max((fields_of(line, separator) for separator in SEPARATORS), key=len)
-        known = given is None and len(roles_in([fields[0].lstrip("# "), *fields[1:]], ())) >= 2
-        if known or (given is not None and any(len(fields_of(line, s)) == len(given) for s in SEPARATORS[:-1])):
+        if not line.startswith("#") or _is_commented_row(line, given):
             return number, comments
         comments += 1
     return len(lines), comments
+
+
+def _is_commented_row(line: str, given: Sequence[str] | None) -> bool:
+    """Whether a line that begins with # is a header, or, with names by position, has as many fields as these."""
+    if given is not None:
+        return any(len(fields_of(line, separator)) == len(given) for separator in SEPARATORS[:-1])
+    fields = max((fields_of(line, separator) for separator in SEPARATORS), key=len)
+    return len(roles_in(_uncommented(fields), ())) >= 2
 
 
 def _separator_of_header(line: str, asked: Sequence[str]) -> str | None:
@@ -192,36 +234,48 @@ def _separator_of_header(line: str, asked: Sequence[str]) -> str | None:
 
 def _consistent(rows: list[str], usual: str | None) -> str | None:
     """The separator by which all rows have the same number of fields, two or more."""
-    order = [usual, *SEPARATORS] if usual else SEPARATORS
+    order = SEPARATORS if usual is None else (usual, *SEPARATORS)
     for separator in order:
-        widths = set() if separator is None else {len(fields_of(row, separator)) for row in rows}
+        widths = {len(fields_of(row, separator)) for row in rows}
         if len(widths) == 1 and widths != {1}:
             return separator
-    # Rows of other lengths are reported later, with their line.
-    return next((one for one in order if one not in (None, BLANKS) and len(fields_of(rows[0], one or "")) >= 2), None)
+    # Rows of other lengths are told later, with their line.
+    return next((one for one in order if one != BLANKS and len(fields_of(rows[0], one)) >= 2), None)
 
 
-def _by_position(
-    name: str, rows: list[str], given: Sequence[str], usual: str | None, first: int, comments: int
-) -> Dialect:
-    fitting = [one for one in SEPARATORS if len(fields_of(rows[0], one)) == len(given)]
-    same = [one for one in fitting if all(len(fields_of(row, one)) == len(given) for row in rows)]
+def _by_position(head: _Head, given: Sequence[str]) -> Dialect:
+    """The dialect of a file whose columns the caller names."""
+    rows = head.rows(head.first)[:_MOST_ROWS]
+    separator = _separator_by_width(head, rows, len(given))
+    names = fields_of(rows[0], separator)
+    if any(map(_is_value, names)):
+        header = False
+    else:
+        header = len(roles_in(names, given)) >= 2 or _unlike_rows(rows, separator, given)
+    if not header:
+        return Dialect(separator, _distinct(given), False, head.first, head.comments)
+    # It is left out: the names given count.
+    _refuse_contradiction(head.name, names, given)
+    return Dialect(separator, _distinct(given), True, head.first + 1, head.comments, tuple(names))
+
+
+def _separator_by_width(head: _Head, rows: list[str], width: int) -> str:
+    """The separator that gives so many fields: in all rows, if one does, and by the rules of quotes in most of them."""
+    fitting = _fitting(rows[:1], width)
     if not fitting:
-        separator = _consistent(rows, usual) or ","
+        fields = fields_of(rows[0], _consistent(rows, head.usual) or ",")
         raise DataError(
-            f"{name}: line {first + 1} has {len(fields_of(rows[0], separator))} fields, --columns names {len(given)}: "
+            f"{head.name}: line {head.first + 1} has {len(fields)} fields, --columns names {width}: "
             f"name them all, '_' for one that is not read"
         )
-    kept = {one: sum(_keeps_quotes(row, one) for row in rows) for one in same or fitting}
-    separator = _one_of(name, [one for one in kept if kept[one] == max(kept.values())], usual)
-    names = fields_of(rows[0], separator)
-    # A header is left out: the names given count.
-    header = not any(map(_is_value, names)) and (
-        len(roles_in(names, given)) >= 2 or _unlike_rows(rows, separator, given)
-    )
-    if header:
-        _refuse_contradiction(name, names, given)
-    return Dialect(separator, _distinct(given), header, first + header, comments, tuple(names) if header else ())
+    fitting = _fitting(rows, width) or fitting
+    strict = {one: sum(_keeps_quotes(row, one) for row in rows) for one in fitting}
+    return _one_of(head.name, [one for one in fitting if strict[one] == max(strict.values())], head.usual)
+
+
+def _fitting(rows: list[str], width: int) -> list[str]:
+    """The separators by which all rows have so many fields."""
+    return [one for one in SEPARATORS if all(len(fields_of(row, one)) == width for row in rows)]
 
 
 def _one_of(name: str, fitting: list[str], usual: str | None) -> str:
@@ -258,16 +312,22 @@ def _is_value(text: str) -> bool:
 
 def _is_header(names: list[str], rows: list[list[str]], asked: Sequence[str]) -> bool:
     """Whether a first line holds names: known ones, or ones unlike the values below them."""
-    found = roles_in(names, asked)
-    if len(found) >= 2 or found & set(asked):
+    known = roles_in(names, asked)
+    if len(known) >= 2 or known & set(asked):
         return True
     if any(_is_value(name) for name in names if name.strip()):
         return False
-    if any(map(is_usual, names)):
-        return True
-    if not all(name.strip() for name in names) or len(set(names)) < len(names):
-        return False
-    columns = list(zip(*[row for row in rows if len(row) == len(names)], strict=True))
+    return any(map(is_usual, names)) or (_tell_apart(names) and _hold_values(rows, len(names)))
+
+
+def _tell_apart(names: list[str]) -> bool:
+    """Whether all columns have a name, and each its own."""
+    return all(name.strip() for name in names) and len(set(names)) == len(names)
+
+
+def _hold_values(rows: list[list[str]], width: int) -> bool:
+    """Whether some column of the rows that are whole holds nothing but numbers and dates."""
+    columns = zip(*[row for row in rows if len(row) == width], strict=True)
     return any(any(column) and all(map(_is_value, column)) for column in columns)
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import codecs
+import io
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import polars as pl
 
 from elcrec.data.opening import HEAD, Piece
-from elcrec.data.raw import Asked
+from elcrec.data.raw import ReadOptions
 from elcrec.errors import DataError
 
 _MARKS = {
@@ -60,36 +62,38 @@ class Text:
     guessed: bool = False
 
 
-def text_of(piece: Piece, asked: Asked) -> Text:
+def text_of(piece: Piece, options: ReadOptions) -> Text:
     """A file as UTF-8, decoded where it is not.
 
     Raises:
         DataError: Bytes do not fit the encoding.
     """
     head = piece.head()
-    name = asked.encoding or marked(head) or "utf-8"
-    old_mac = b"\r" in head and b"\n" not in head and name in ("utf-8", "utf-8-sig")
-    if name == "utf-8" and not old_mac:
-        return Text(piece, "utf-8")
-    if name == "utf-8-sig" and not old_mac:
-        return Text(piece, name)
-    try:
-        text = piece.content().decode(name)
-    except UnicodeError as error:
-        line = piece.content()[: getattr(error, "start", 0)].count(b"\n") + 1
-        raise DataError(
-            f"cannot read {piece.name}, line {line}: not {name}; name its encoding with --set encoding=NAME"
-        ) from error
+    encoding = options.encoding or marked(head) or "utf-8"
+    ends_in_returns = b"\r" in head and b"\n" not in head  # as files of old Macs
+    if encoding in ("utf-8", "utf-8-sig") and not ends_in_returns:
+        return Text(piece, encoding)
+    text = _decoded(piece, encoding)
     if "\n" not in text:
         text = text.replace("\r", "\n")
-    whole = Piece(piece.name, text.lstrip("\ufeff").encode(), piece.compression, piece.partition)
-    return Text(whole, name)
+    return Text(replace(piece, data=text.lstrip("\ufeff").encode()), encoding)
+
+
+def _decoded(piece: Piece, encoding: str) -> str:
+    content = piece.content()
+    try:
+        return content.decode(encoding)
+    except UnicodeError as error:
+        line = content[: getattr(error, "start", 0)].count(b"\n") + 1
+        raise DataError(
+            f"cannot read {piece.name}, line {line}: not {encoding}; name its encoding with --set encoding=NAME"
+        ) from error
 
 
 def as_latin(piece: Piece) -> Text:
     """A file that is not UTF-8, byte by byte: plain letters are right in any case."""
-    whole = Piece(piece.name, piece.content().decode("latin-1").encode(), piece.compression, piece.partition)
-    return Text(whole, "unknown", guessed=True)
+    text = piece.content().decode("latin-1")
+    return Text(replace(piece, data=text.encode()), "unknown", guessed=True)
 
 
 def refuse_binary(piece: Piece, head: str) -> None:
@@ -102,10 +106,24 @@ def refuse_binary(piece: Piece, head: str) -> None:
         )
 
 
-def text_lines(piece: Piece) -> pl.LazyFrame:
-    """``number`` (from 1) and ``line``: a separator that no text holds makes each line one column."""
+def refuse_mixed_line_ends(piece: Piece) -> None:
+    """Raise DataError where some lines end in a carriage return alone."""
+    lines = text_lines(piece.source())
+    found = lines.filter(pl.col("line").str.contains(r"\r[^\r]")).head(1).collect(engine="streaming")
+    if not found.is_empty():
+        raise DataError(f"{piece.name}, line {found['number'][0]}: lines end in several ways: save the file with one")
+
+
+def text_lines(source: Path | io.BytesIO) -> pl.LazyFrame:
+    """``number`` (from 1) and ``line``: a separator that no text holds makes each line one column.
+
+    Args:
+        source: A path or UTF-8 bytes.
+    """
+    if isinstance(source, io.BytesIO):
+        source.seek(0)
     return pl.scan_csv(
-        piece.source(),
+        source,
         has_header=False,
         separator="\x02",
         quote_char=None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import get_args
@@ -15,7 +16,7 @@ from elcrec.data.delimited import read_delimited
 from elcrec.data.encodings import decoded_head, refuse_unknown, text_of
 from elcrec.data.json_files import json_lines, object_line, read_json_document
 from elcrec.data.opening import Piece, pieces
-from elcrec.data.raw import Asked, Format, Raw, reading
+from elcrec.data.raw import Format, RawTable, ReadOptions, reading
 from elcrec.data.text_format import is_text_format, read_text
 from elcrec.errors import DataError
 
@@ -51,7 +52,7 @@ def read_frame(path: str | Path, format: str | None = None) -> pl.DataFrame:
 
 def read_one(path: str | Path, format: str | None = None) -> tuple[pl.DataFrame, bool]:
     """:func:`read_frame`, and whether its values are all text, whatever they mean."""
-    [first, *more] = scan(path, Asked(format))
+    [first, *more] = scan(path, ReadOptions(format))
     if more:
         raise DataError(f"{path} holds several files, {first.name} and {more[0].name}: name one of them")
     if first.guessed:
@@ -63,28 +64,28 @@ def read_one(path: str | Path, format: str | None = None) -> tuple[pl.DataFrame,
     return frame, first.untyped
 
 
-def scan(source: str | Path | Sequence[str | Path], asked: Asked | None = None) -> list[Raw]:
+def scan(source: str | Path | Sequence[str | Path], options: ReadOptions | None = None) -> list[RawTable]:
     """The files of a source; the columns of Parquet can be read one by one.
 
     Raises:
         DataError: As :func:`read_frame`.
     """
-    asked = asked or Asked()
-    if asked.format is not None and asked.format not in get_args(Format):
-        raise DataError(f"unknown format {asked.format!r}: use {', '.join(get_args(Format))}")
-    refuse_unknown(asked.encoding)
-    found: list[Raw] = []
+    options = options or ReadOptions()
+    if options.format is not None and options.format not in get_args(Format):
+        raise DataError(f"unknown format {options.format!r}: use {', '.join(get_args(Format))}")
+    refuse_unknown(options.encoding)
+    found: list[RawTable] = []
     for piece in pieces(source):
-        kind = asked.format or sniff(piece, asked)
-        with reading(piece, asked.format):
-            raw = _READERS[kind](piece, asked)
+        kind = options.format or sniff(piece, options)
+        with reading(piece, options.format):
+            raw = _READERS[kind](piece, options)
             names = raw.frame.collect_schema().names()
             more = [pl.lit(value).alias(name) for name, value in piece.partition.items() if name not in names]
-            found.append(raw if not more else Raw(**{**raw.__dict__, "frame": raw.frame.with_columns(more)}))
+            found.append(replace(raw, frame=raw.frame.with_columns(more)) if more else raw)
     return found
 
 
-def read_column(raw: Raw, name: str) -> pl.Series:
+def read_column(raw: RawTable, name: str) -> pl.Series:
     """One column of a file; the others stay out of memory.
 
     Raises:
@@ -94,10 +95,10 @@ def read_column(raw: Raw, name: str) -> pl.Series:
         return raw.frame.select(name).collect(engine="streaming")[name]
 
 
-def sniff(file: Piece | Path, asked: Asked | None = None) -> Format:
+def sniff(file: Piece | Path, options: ReadOptions | None = None) -> Format:
     """Format by the first bytes where they tell it, else by ending, else by content."""
     piece = file if isinstance(file, Piece) else Piece(str(file), file)
-    asked = asked or Asked()
+    options = options or ReadOptions()
     head = piece.head()
     if head.startswith(b"PAR1"):
         return "parquet"
@@ -106,26 +107,43 @@ def sniff(file: Piece | Path, asked: Asked | None = None) -> Format:
     known = ENDINGS.get(piece.ending)
     if known in ("parquet", "arrow"):
         return known
-    return _sniff_text(piece, asked, known)
+    return _sniff_text(piece, options, known)
 
 
-def _sniff_text(piece: Piece, asked: Asked, known: Format | None) -> Format:
-    text = decoded_head(piece, asked.encoding).lstrip()
-    if text.startswith("{") and known not in ("csv", "tsv") and asked.columns is None:
-        return "jsonl" if known == "jsonl" or _is_json_lines(text) else "json"
-    if text.startswith("[") and known not in ("csv", "tsv"):
+def _sniff_text(piece: Piece, options: ReadOptions, known: Format | None) -> Format:
+    """Format of text: JSON by its first character, whatever the ending but that of delimited text says."""
+    text = decoded_head(piece, options.encoding).lstrip()
+    json_format = None if known in ("csv", "tsv") else _sniff_json(text, options, known)
+    if json_format is not None:
+        return json_format
+    return _sniff_lines(piece.name, text, options) if known is None else known
+
+
+def _sniff_json(text: str, options: ReadOptions, known: Format | None) -> Format | None:
+    """Format of text that begins as JSON does; names by position are of arrays of arrays."""
+    if text.startswith("["):
         return "json"
-    if known is not None:
-        return known
+    if text.startswith("{") and options.columns is None:
+        return "jsonl" if known == "jsonl" or _is_json_lines(text) else "json"
+    return None
+
+
+def _sniff_lines(name: str, text: str, options: ReadOptions) -> Format:
+    """Format of lines: delimited text, or ``user item item ...``."""
     lines = [line for line in text.splitlines() if line.strip()]
     lines = [line for line in lines if not line.startswith("#")] or lines
-    if asked.columns is None and is_text_format(piece.name, lines[:1000]):
+    if options.columns is None and is_text_format(name, lines[:1000]):
         return "text"
-    separators = [one for one in ("\t", ",", ";", "|", "::", "\x01") if lines and one in lines[0]]
-    named = lines and len(roles_in(lines[0].lstrip("#").split(), ())) >= 2
-    if not separators and not named and asked.columns is None and not asked.names:
-        return "text"
-    return "tsv" if separators[:1] == ["\t"] else "csv"
+    return _sniff_separator(lines[0] if lines else "", options)
+
+
+def _sniff_separator(first: str, options: ReadOptions) -> Format:
+    """Format by the first line; blanks separate columns only where they have names."""
+    separator = next((one for one in ("\t", ",", ";", "|", "::", "\x01") if one in first), None)
+    if separator is not None:
+        return "tsv" if separator == "\t" else "csv"
+    is_header = len(roles_in(first.lstrip("#").split(), ())) >= 2
+    return "csv" if is_header or options.columns is not None or options.names else "text"
 
 
 def _is_json_lines(text: str) -> bool:
@@ -137,45 +155,45 @@ def _is_json_lines(text: str) -> bool:
 # ---------------------------------------------------------------------- typed formats
 
 
-def _refuse_positions(piece: Piece, asked: Asked) -> None:
-    if asked.columns is not None:
+def _refuse_positions(piece: Piece, options: ReadOptions) -> None:
+    if options.columns is not None:
         raise DataError(
             f"{piece.name} names its columns itself: use --set user_column=NAME and the like, not --columns"
         )
 
 
-def _read_parquet(piece: Piece, asked: Asked) -> Raw:
-    _refuse_positions(piece, asked)
+def _read_parquet(piece: Piece, options: ReadOptions) -> RawTable:
+    _refuse_positions(piece, options)
     frame = pl.scan_parquet(piece.source(), glob=False, hive_partitioning=False)
-    return Raw(frame, piece.name, "parquet", compression=piece.compression)
+    return RawTable(frame, piece.name, "parquet", compression=piece.compression)
 
 
-def _read_arrow(piece: Piece, asked: Asked) -> Raw:
-    _refuse_positions(piece, asked)
+def _read_arrow(piece: Piece, options: ReadOptions) -> RawTable:
+    _refuse_positions(piece, options)
     try:
         frame = pl.read_ipc(piece.source())
     except pl.exceptions.ComputeError:
         frame = pl.read_ipc_stream(piece.source())
-    return Raw(frame.lazy(), piece.name, "arrow", compression=piece.compression)
+    return RawTable(frame.lazy(), piece.name, "arrow", compression=piece.compression)
 
 
-def _read_jsonl(piece: Piece, asked: Asked) -> Raw:
-    _refuse_positions(piece, asked)
-    text = text_of(piece, asked)
+def _read_jsonl(piece: Piece, options: ReadOptions) -> RawTable:
+    _refuse_positions(piece, options)
+    text = text_of(piece, options)
     frame = json_lines(piece.name, text.piece.source(), text.encoding == "utf-8-sig")
     where = partial(object_line, text.piece.source())
-    return Raw(frame.lazy(), piece.name, "jsonl", None, text.encoding, piece.compression, line_of=where)
+    return RawTable(frame.lazy(), piece.name, "jsonl", None, text.encoding, piece.compression, line_of=where)
 
 
-def _read_json(piece: Piece, asked: Asked) -> Raw:
-    text = text_of(piece, asked)
-    frame = read_json_document(piece.name, text.piece.content(), asked.columns)
-    return Raw(
+def _read_json(piece: Piece, options: ReadOptions) -> RawTable:
+    text = text_of(piece, options)
+    frame = read_json_document(piece.name, text.piece.content(), options.columns)
+    return RawTable(
         frame.lazy(), piece.name, "json", None, text.encoding, piece.compression, line_of=lambda row: f"event {row + 1}"
     )
 
 
-_READERS: dict[str, Callable[[Piece, Asked], Raw]] = {
+_READERS: dict[str, Callable[[Piece, ReadOptions], RawTable]] = {
     "text": read_text,
     "csv": read_delimited,
     "tsv": read_delimited,

@@ -26,14 +26,14 @@ _LONGEST_FLOAT = 2**53
 
 
 @dataclass
-class Found:
-    """What reading a log found out on the way.
+class ReadContext:
+    """What checks of columns need for their messages, and the notes that they take.
 
     Attributes:
-        name: Of the data, for messages.
-        line_of: From a row to where it stands.
-        missing: ``refuse``, ``drop`` or ``keep``.
-        notes: What may surprise.
+        name: Name of the data, for messages.
+        line_of: From a row (from 0) to where it stands: ``line 12``.
+        missing: What becomes of rows without a value: ``refuse``, ``drop`` or ``keep``.
+        notes: Sentences about what may surprise the caller.
     """
 
     name: str
@@ -81,13 +81,13 @@ def as_integers(column: pl.Series) -> pl.Series | None:
     return None
 
 
-def validate_ids(column: pl.Series, untyped: bool, found: Found) -> pl.Series:
+def validate_ids(column: pl.Series, untyped: bool, context: ReadContext) -> pl.Series:
     """Integers or text, as they came: the one rule for ids.
 
     Args:
         column: ``user_id`` or ``item_id`` without missing values.
         untyped: Whether numbers may have come as text.
-        found: Takes notes.
+        context: Takes notes.
 
     Raises:
         DataError: Values are neither, or could not be named again; with the line.
@@ -95,19 +95,19 @@ def validate_ids(column: pl.Series, untyped: bool, found: Found) -> pl.Series:
     if isinstance(column.dtype, pl.Categorical | pl.Enum):
         column = column.cast(pl.String)
     if column.dtype.is_float() or column.dtype.is_decimal():
-        column = _whole(column, found)
+        column = _whole(column, context)
     if column.dtype in (pl.Int128, pl.UInt128):
         column = _narrowed(column)
     if column.dtype == pl.String:
-        column = _stripped(column, found)
-        _refuse_unnameable(column, found)
-        return _integers_if_faithful(column, found) if untyped else column
+        column = _stripped(column, context)
+        _refuse_unnameable(column, context)
+        return _integers_if_faithful(column, context) if untyped else column
     if not column.dtype.is_integer():
         raise DataError(f"{column.name} is of type {column.dtype}: ids are integers or strings, one type a column")
     return column
 
 
-def _whole(column: pl.Series, found: Found) -> pl.Series:
+def _whole(column: pl.Series, context: ReadContext) -> pl.Series:
     """Whole numbers that came as floats or decimals, as integers."""
     longest = 2**24 if column.dtype == pl.Float32 else _LONGEST_FLOAT
     fine = column.is_finite() & (column == column.round(0)) if column.dtype.is_float() else column == column.round(0)
@@ -116,8 +116,8 @@ def _whole(column: pl.Series, found: Found) -> pl.Series:
     if column.dtype.is_float() and not (column.abs() < longest).all():
         rows = column.abs() >= longest
         raise DataError(
-            f"{found.name}, {found.where(rows)}: {column.name} is of type {column.dtype} and too large to be exact: "
-            f"write ids as integers or strings"
+            f"{context.name}, {context.where(rows)}: {column.name} is of type {column.dtype} and too large to be "
+            f"exact: write ids as integers or strings"
         )
     return column.cast(pl.Int128)
 
@@ -131,29 +131,29 @@ def _narrowed(column: pl.Series) -> pl.Series:
     raise DataError(f"{column.name} holds integers beyond 64 bits: write them as strings")
 
 
-def _stripped(column: pl.Series, found: Found) -> pl.Series:
+def _stripped(column: pl.Series, context: ReadContext) -> pl.Series:
     """Text without blanks around it: no interface could tell them apart."""
     stripped = column.str.strip_chars(BLANKS)
     blank = stripped.str.len_bytes() != column.str.len_bytes()
     if not blank.any():
         return column
-    found.note(
-        f"{column.name}: blanks around {int(blank.sum()):,} ids are taken away (the first: {found.where(blank)})"
+    context.note(
+        f"{column.name}: blanks around {int(blank.sum()):,} ids are taken away (the first: {context.where(blank)})"
     )
     return stripped
 
 
-def _refuse_unnameable(column: pl.Series, found: Found) -> None:
+def _refuse_unnameable(column: pl.Series, context: ReadContext) -> None:
     odd = column.str.contains(r"[\x00-\x1f\x7f]") | (column.str.len_bytes() > MOST_ID_CHARACTERS)
     if not odd.any():
         return
     for row in odd.arg_true().to_list():
         reason = nameable(column[row])
         if reason is not None:
-            raise DataError(f"{found.name}, {found.line_of(row)}: {column.name} {column[row][:40]!r}: {reason}")
+            raise DataError(f"{context.name}, {context.line_of(row)}: {column.name} {column[row][:40]!r}: {reason}")
 
 
-def _integers_if_faithful(column: pl.Series, found: Found) -> pl.Series:
+def _integers_if_faithful(column: pl.Series, context: ReadContext) -> pl.Series:
     """Text that reads as integers and prints back the same becomes integers; ``007`` stays text.
 
     ``7.0``, which pandas writes for integers in a column with missing values, is 7 where all values are so.
@@ -164,51 +164,54 @@ def _integers_if_faithful(column: pl.Series, found: Found) -> pl.Series:
     rounded = column.str.contains(r"^-?[0-9](?:\.[0-9]+)?[eE]\+[0-9]+$|^-?[0-9]\.[0-9]+[eE][0-9]+$")
     if rounded.any():
         raise DataError(
-            f"{found.name}, {found.where(rounded)}: {column.name} {column.filter(rounded)[0]!r} has lost digits (a "
+            f"{context.name}, {context.where(rounded)}: {column.name} {column.filter(rounded)[0]!r} has lost digits (a "
             f"spreadsheet or a program rounded it): export ids as text"
         )
     first = column[0]
     if (first[:1].isdigit() or first[:1] == "-") and column.str.contains(r"^-?[0-9]+(\.0+)?$").all():
         numbers = as_integers(column.str.replace(r"\.0+$", ""))
         if numbers is not None:
-            found.note(f"{column.name}: whole numbers written as floats ({first!r}) are read as integers")
+            context.note(f"{column.name}: whole numbers written as floats ({first!r}) are read as integers")
             return numbers
     return column
 
 
-def refuse_several(column: pl.Series, found: Found, kept: bool) -> None:
+def refuse_several(column: pl.Series, context: ReadContext, kept: bool) -> None:
     """Raise DataError where values hold lists of ids (``[1, 2]``, ``5,6,7``, ``N1 N2``), or are formulas.
 
     Args:
         column: ``user_id`` or ``item_id`` without missing values.
-        found: Where rows stand.
+        context: Where rows stand.
         kept: Whether the caller says that what looks like a list is an id.
     """
     if column.dtype != pl.String:
         return
     if column[0].startswith('="') and column.str.starts_with('="').all():
         raise DataError(f"{column.name} holds formulas of a spreadsheet, such as {column[0][:40]!r}: export values")
-    if kept:
-        return
+    row = None if kept else _first_list(column)
+    if row is not None:
+        raise DataError(
+            f"{context.name}, {context.line_of(row)}: {column.name} holds lists, such as {column[row][:40]!r}: write "
+            f"one event a row, or JSON Lines with lists; if these are ids all the same, --set lists=keep takes them"
+        )
+
+
+def _first_list(column: pl.Series) -> int | None:
+    """The first row that holds a list, where all rows hold lists or short codes; None elsewhere."""
     if column[0].startswith("[") and column.str.contains(r"^\[.*\]\s*$").all():
-        raise _several(column, 0, found)
+        return 0
     # Ids may well have blanks; not all of them are short codes then.
     longer = column.head(_LOOKED_AT).str.contains(rf"^{_CODE}(?:[ ,;]+{_CODE})+$")
-    thousands = bool(longer.any()) and column.str.contains(r"^[0-9]{1,3}(?:,[0-9]{3})*$").all()
-    if longer.any() and not thousands and column.str.contains(rf"^{_CODE}(?:[ ,;]+{_CODE})*$").all():
-        raise _several(column, int(longer.arg_true()[0]), found)
+    if not longer.any():
+        return None
+    thousands = column.str.contains(r"^[0-9]{1,3}(?:,[0-9]{3})*$").all()
+    codes = column.str.contains(rf"^{_CODE}(?:[ ,;]+{_CODE})*$").all()
+    return int(longer.arg_true()[0]) if codes and not thousands else None
 
 
-def _several(column: pl.Series, row: int, found: Found) -> DataError:
-    return DataError(
-        f"{found.name}, {found.line_of(row)}: {column.name} holds lists, such as {column[row][:40]!r}: write "
-        f"one event a row, or JSON Lines with lists; if these are ids all the same, --set lists=keep takes them"
-    )
-
-
-def refuse_totals(user: pl.Series, found: Found) -> None:
+def refuse_totals(user: pl.Series, context: ReadContext) -> None:
     """Raise DataError where the last row is a total, as spreadsheets and reports add one."""
     if user.dtype == pl.String and str(user[-1]).strip(" :").lower() in _TOTALS:
         raise DataError(
-            f"{found.name}, {found.line_of(len(user) - 1)}: the last row is a total ({user[-1]!r}): remove it"
+            f"{context.name}, {context.line_of(len(user) - 1)}: the last row is a total ({user[-1]!r}): remove it"
         )

@@ -7,7 +7,7 @@ import polars as pl
 from elcrec.data.clock import NAMES, NANOSECONDS, Clock, Time
 from elcrec.data.id_columns import MISSING
 from elcrec.data.ids import id_text, nameable
-from elcrec.data.times import unit_of, unit_of_number
+from elcrec.data.times import Unit, unit_of, unit_of_number
 from elcrec.errors import DataError
 
 LOWEST, HIGHEST = -(2**63), 2**63 - 1
@@ -20,23 +20,28 @@ def joined(log: pl.DataFrame, newer: pl.DataFrame) -> pl.DataFrame:
     Raises:
         DataError: The events do not fit the log.
     """
-    timed = "timestamp" in log.columns
-    if timed != ("timestamp" in newer.columns):
-        with_times, without = ("log", "new events") if timed else ("new events", "log")
-        raise DataError(f"the {with_times} have timestamps and the {without} have none: give both or neither")
-    pairs = [alike(log[name], newer[name]) for name in ("user_id", "item_id")]
-    if timed:
-        pairs.append((_stored(log["timestamp"]), like(newer["timestamp"], log["timestamp"])))
-    ids = [newer[ID]] if ID in newer.columns else []
-    ours, theirs = pl.DataFrame([pair[0] for pair in pairs]), pl.DataFrame([pair[1] for pair in pairs] + ids)
+    ours, theirs = _of_one_type(log, newer)
     theirs = _each_id_once(theirs)
-    if timed:
+    if "timestamp" in log.columns:
         return pl.concat([ours, _beyond(ours, theirs.select(ours.columns))])
     if ID in log.columns:
         ours = ours.with_columns(log[ID])
     if ID in ours.columns and ID in theirs.columns:
         theirs = theirs.join(ours.select(ID), on=ID, how="anti", maintain_order="left")
     return pl.concat([ours, theirs], how="diagonal")
+
+
+def _of_one_type(log: pl.DataFrame, newer: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Ids and times of both in the same types and unit, and the ``event_id`` of newer events that have one."""
+    timed = "timestamp" in log.columns
+    if timed != ("timestamp" in newer.columns):
+        with_times, without = ("log", "new events") if timed else ("new events", "log")
+        raise DataError(f"the {with_times} have timestamps and the {without} have none: give both or neither")
+    pairs = [ids_of_one_type(log[name], newer[name]) for name in ("user_id", "item_id")]
+    if timed:
+        pairs.append((_stored(log["timestamp"]), times_in_unit_of(log["timestamp"], newer["timestamp"])))
+    ours, theirs = (pl.DataFrame(columns) for columns in zip(*pairs, strict=True))
+    return ours, theirs.with_columns(newer[ID]) if ID in newer.columns else theirs
 
 
 def event_ids(column: pl.Series) -> pl.Series:
@@ -53,7 +58,7 @@ def _each_id_once(newer: pl.DataFrame) -> pl.DataFrame:
     )
     if not several.is_empty():
         raise DataError(
-            f"event_id {several[ID][0]!r} names several events: an event has an id of its own; "
+            f"event_id {several[ID].min()!r} names several events: an event has an id of its own; "
             f"correct the column, or leave it out"
         )
     return newer.filter(pl.col(ID).is_null() | pl.col(ID).is_first_distinct())
@@ -71,31 +76,34 @@ def _beyond(log: pl.DataFrame, newer: pl.DataFrame) -> pl.DataFrame:
 # ---------------------------------------------------------------------- ids
 
 
-def alike(ours: pl.Series, theirs: pl.Series) -> tuple[pl.Series, pl.Series]:
+def ids_of_one_type(ours: pl.Series, theirs: pl.Series) -> tuple[pl.Series, pl.Series]:
     """Ids of a log and of newer events in one type: text where the log has text, else integers of 64 bits.
 
     Raises:
         DataError: The newer ids are none of that kind.
     """
-    name = ours.name
     if ours.dtype == pl.String:
         return ours, theirs.cast(pl.String)
-    numbers = as_integers(theirs) if theirs.dtype == pl.String else theirs
+    numbers = _as_integers(theirs) if theirs.dtype == pl.String else theirs
     if numbers is None or not numbers.dtype.is_integer():
-        odd = theirs.filter(theirs.cast(pl.Int64, strict=False).is_null()) if theirs.dtype == pl.String else theirs
-        shown = f", such as {odd[0]!r}" if len(odd) else ""
-        raise DataError(
-            f"{name} is {ours.dtype} in the log and {theirs.dtype} in the new events{shown}: make them alike"
-        )
+        raise _other_type(ours, theirs)
     both = (ours, numbers)
     if all(_ends(ids)[1] <= HIGHEST for ids in both):
         return ours.cast(pl.Int64), numbers.cast(pl.Int64)
     if all(_ends(ids)[0] >= 0 for ids in both):
         return ours.cast(pl.UInt64), numbers.cast(pl.UInt64)
-    raise DataError(f"{name} is negative here and beyond 2^63 there: no integer of 64 bits holds both; use text")
+    raise DataError(f"{ours.name} is negative here and beyond 2^63 there: no integer of 64 bits holds both; use text")
 
 
-def as_integers(ids: pl.Series) -> pl.Series | None:
+def _other_type(ours: pl.Series, theirs: pl.Series) -> DataError:
+    odd = theirs.filter(theirs.cast(pl.Int64, strict=False).is_null()) if theirs.dtype == pl.String else theirs
+    example = f", such as {odd[0]!r}" if len(odd) else ""
+    return DataError(
+        f"{ours.name} is {ours.dtype} in the log and {theirs.dtype} in the new events{example}: make them alike"
+    )
+
+
+def _as_integers(ids: pl.Series) -> pl.Series | None:
     """Text as the integers it is written as; None where some is not (``007`` is none)."""
     for kind in (pl.Int64, pl.UInt64):
         numbers = ids.cast(kind, strict=False)
@@ -128,16 +136,16 @@ def _ends(numbers: pl.Series) -> tuple[Time, Time]:
 # ---------------------------------------------------------------------- times
 
 
-def like(newer: pl.Series, log: pl.Series) -> pl.Series:
+def times_in_unit_of(log: pl.Series, newer: pl.Series) -> pl.Series:
     """Times of newer events in a log's own type and unit; what is finer than the unit is cut off.
 
     Raises:
         DataError: They cannot be expressed in it.
     """
-    temporal = [times.dtype.is_temporal() for times in (log, newer)]
-    if temporal[0] != temporal[1]:
+    temporal = log.dtype.is_temporal()
+    if temporal != newer.dtype.is_temporal():
         raise DataError(f"timestamp is {log.dtype} in the log and {newer.dtype} in the new events: make them alike")
-    if not temporal[0]:
+    if not temporal:
         return _numbers_like(newer, log)
     if not all(times.dtype in (pl.Date, pl.Datetime) for times in (log, newer)):
         if log.dtype != newer.dtype:
@@ -155,13 +163,28 @@ def _stored(log: pl.Series) -> pl.Series:
 
 
 def _numbers_like(newer: pl.Series, log: pl.Series) -> pl.Series:
+    """Times of newer events that are numbers, as a log tells them in numbers."""
     clock = Clock.of(log)
-    lowest, highest = _ends(newer)
     if clock.unit == "number":
-        clock.refuse_foreign(highest)
-        if clock.whole and newer.dtype.is_float() and not (newer == newer.round()).all():
-            raise DataError("timestamps are whole numbers in the log and others in the new events: make them alike")
-        return newer.cast(pl.Int64 if clock.whole else pl.Float64)
+        return _plain_numbers_like(newer, clock)
+    unit = _unit_beside(clock, *_ends(newer))
+    if not clock.whole:
+        return newer.cast(pl.Float64) * (NANOSECONDS[unit] / NANOSECONDS[clock.unit])
+    if newer.dtype.is_float() and unit in ("s", "ms"):  # as exactly as 64 bits tell them
+        newer, unit = (newer * (NANOSECONDS[unit] // NANOSECONDS["us"])).round(), "us"
+    return _scaled(newer.cast(pl.Int64), unit, clock.unit)
+
+
+def _plain_numbers_like(newer: pl.Series, clock: Clock) -> pl.Series:
+    """Times that are steps or years, as the log's."""
+    clock.refuse_foreign(_ends(newer)[1])
+    if clock.whole and newer.dtype.is_float() and not (newer == newer.round()).all():
+        raise DataError("timestamps are whole numbers in the log and others in the new events: make them alike")
+    return newer.cast(pl.Int64 if clock.whole else pl.Float64)
+
+
+def _unit_beside(clock: Clock, lowest: Time, highest: Time) -> Unit:
+    """The unit of newer times since 1970, from the lowest to the highest."""
     units = {unit_of_number(lowest), unit_of_number(highest)}
     if clock.unit == "s":  # those before 1973 are small
         units = {"s" if unit == "number" else unit for unit in units}
@@ -170,12 +193,7 @@ def _numbers_like(newer: pl.Series, log: pl.Series) -> pl.Series:
             f"the log tells time in {NAMES[clock.unit]} since 1970, the new events from {lowest} to {highest}: "
             f"use one unit, seconds or finer"
         )
-    [unit] = units
-    if not clock.whole:
-        return newer.cast(pl.Float64) * (NANOSECONDS[unit] / NANOSECONDS[clock.unit])
-    if newer.dtype.is_float() and unit in ("s", "ms"):  # as exactly as 64 bits tell them
-        newer, unit = (newer * (NANOSECONDS[unit] // NANOSECONDS["us"])).round(), "us"
-    return _scaled(newer.cast(pl.Int64), unit, clock.unit)
+    return units.pop()
 
 
 def _scaled(times: pl.Series, unit: str, to: str) -> pl.Series:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 import polars as pl
 
 from elcrec.data.columns import roles_in
+from elcrec.data.encodings import text_lines
 from elcrec.errors import DataError
 
 _LOOKED_AT = 1000
@@ -50,16 +51,28 @@ def json_lines(name: str, source: Path | io.BytesIO, marked: bool) -> pl.DataFra
 
 def _written_once(source: Path | io.BytesIO, frame: pl.DataFrame) -> list[str]:
     """Columns that surely stand once in each line, ids of text always in quotes: no line needs a look."""
-    patterns: dict[bytes, int] = {}  # and how often each has to occur
-    read = [name for name in frame.columns if roles_in([name], ())]
-    for name in read:
-        values = frame.height - frame[name].null_count()
-        patterns[f'"{name}"'.encode()] = values
-        if frame[name].dtype == pl.String and roles_in([name], ()) & {"user_id", "item_id"}:
-            close, spaced = f'"{name}":"'.encode(), f'"{name}": "'.encode()
-            patterns[spaced if spaced in _head(source) else close] = values
-    odd = [one for one, count in _counts(source, list(patterns)).items() if count != patterns[one]]
-    return [name for name in read if not any(one.startswith(f'"{name}"'.encode()) for one in odd)]
+    head = _head(source)
+    expected = {
+        name: (_patterns(name, frame[name].dtype, head), frame.height - frame[name].null_count())
+        for name in frame.columns
+        if roles_in([name], ())
+    }
+    counts = _counts(source, [one for patterns, _ in expected.values() for one in patterns])
+    return [name for name, (patterns, values) in expected.items() if all(counts[one] == values for one in patterns)]
+
+
+def _patterns(name: str, kind: pl.DataType, head: bytes) -> list[bytes]:
+    """What stands in each line that has a column: its name, and for ids of text a quote after it."""
+    patterns = [f'"{name}"'.encode()]
+    if kind == pl.String and _is_id(name):
+        close, spaced = f'"{name}":"'.encode(), f'"{name}": "'.encode()
+        patterns.append(spaced if spaced in head else close)
+    return patterns
+
+
+def _is_id(name: str) -> bool:
+    """Whether a column of a name may hold users or items."""
+    return bool(roles_in([name], ()) & {"user_id", "item_id"})
 
 
 def _head(source: Path | io.BytesIO) -> bytes:
@@ -79,7 +92,8 @@ def _counts(source: Path | io.BytesIO, patterns: Sequence[bytes]) -> dict[bytes,
     return counts
 
 
-def _objects(source: Path | io.BytesIO) -> Any:
+def _objects(source: Path | io.BytesIO) -> Iterator[tuple[int, bytes]]:
+    """Number (from 1) and text of each line that is not blank."""
     content = source.read_bytes() if isinstance(source, Path) else source.getvalue()
     for number, line in enumerate(content.split(b"\n"), start=1):
         if line.strip():
@@ -120,20 +134,14 @@ def _no_constant(text: str) -> Any:
 
 
 def _refuse_mixed(name: str, source: Path | io.BytesIO, frame: pl.DataFrame) -> None:
-    """Raise DataError where an id is text in some lines and a number in others: Polars makes all of them text.
-
-    Numbers too large for a float raise, too: Polars rounds them where others have a fraction.
-    """
-    for column, kind in frame.schema.items():
-        if not roles_in([column], ()) & {"user_id", "item_id"}:
-            continue
-        if kind == pl.String:
-            number = _first_number(source, column)
-            if number is not None:
-                raise DataError(
-                    f"{name}, line {number}: {column} is no text, as it is in other lines: ids are integers or "
-                    f"strings, one type a column"
-                )
+    """Raise DataError where an id is text in some lines and a number in others: Polars makes all of them text."""
+    for column in frame.columns:
+        number = _first_number(source, column) if frame[column].dtype == pl.String and _is_id(column) else None
+        if number is not None:
+            raise DataError(
+                f"{name}, line {number}: {column} is no text, as it is in other lines: ids are integers or "
+                f"strings, one type a column"
+            )
 
 
 def _refuse_twice(name: str, source: Path | io.BytesIO, columns: list[str]) -> None:
@@ -143,7 +151,7 @@ def _refuse_twice(name: str, source: Path | io.BytesIO, columns: list[str]) -> N
         return
     twice = pl.any_horizontal(pl.col("line").str.count_matches(rf'"{one}"\s*:') > 1 for one in read)
     # Nested objects may have such a column, too.
-    for number, line in _lines(source).filter(twice).head(_LOOKED_AT).collect(engine="streaming").iter_rows():
+    for number, line in text_lines(source).filter(twice).head(_LOOKED_AT).collect(engine="streaming").iter_rows():
         try:
             json.loads(line, object_pairs_hook=_once)
         except ValueError as error:
@@ -151,26 +159,20 @@ def _refuse_twice(name: str, source: Path | io.BytesIO, columns: list[str]) -> N
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    names = [name for name, _ in pairs]
-    twice = next((name for name in names if roles_in([name], ()) and names.count(name) > 1), None)
-    if twice is not None:
-        raise ValueError(f"an object has {twice!r} twice: keep one, or rename the other")
-    return dict(pairs)
-
-
-def _lines(source: Path | io.BytesIO) -> pl.LazyFrame:
-    """``number`` (from 1) and ``line``."""
-    if isinstance(source, io.BytesIO):
-        source.seek(0)
-    return pl.scan_csv(
-        source, has_header=False, separator="\x02", quote_char=None, schema={"line": pl.String}
-    ).with_row_index("number", offset=1)
+    """An object, of which no column that is read stands twice."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next((name for name in names if names.count(name) > 1 and roles_in([name], ())), None)
+        if twice is not None:
+            raise ValueError(f"an object has {twice!r} twice: keep one, or rename the other")
+    return found
 
 
 def _first_number(source: Path | io.BytesIO, column: str) -> int | None:
     """Line where a column, text elsewhere, holds a number or the like; None if nowhere."""
     pattern = rf'[{{,]\s*"{re.escape(column)}"\s*:\s*[-0-9tf\[{{]'
-    found = _lines(source).filter(pl.col("line").str.contains(pattern)).collect(engine="streaming")
+    found = text_lines(source).filter(pl.col("line").str.contains(pattern)).collect(engine="streaming")
     for number, line in found.iter_rows():  # nested objects may have such a column, too
         if not isinstance(json.loads(line).get(column), str | None):
             return int(number)
@@ -198,9 +200,16 @@ def read_json_document(name: str, content: bytes, columns: tuple[str, ...] | Non
         raise DataError(f"cannot read {name} as JSON ({error}): correct the file, or use JSON Lines") from error
     rows = _rows(name, document, columns)
     if not rows:
-        raise DataError(f"{name} has no rows: nothing to train on")
+        raise DataError(f"{name} has no rows: nothing to learn from")
+    return _frame_of(name, rows)
+
+
+def _frame_of(name: str, rows: list[dict[str, Any]]) -> pl.DataFrame:
+    names = dict.fromkeys(key for row in rows for key in row)
+    table = {key: [row.get(key) for row in rows] for key in names}
+    _refuse_several_types(name, table)
     try:
-        return pl.DataFrame(_same_types(name, rows), infer_schema_length=None, strict=True)
+        return pl.DataFrame(table, infer_schema_length=None, strict=True)
     except (pl.exceptions.PolarsError, TypeError, OverflowError, ValueError) as error:
         raise DataError(
             f"cannot read {name}: values of one column are of several types ({str(error).splitlines()[0]}); ids are "
@@ -208,56 +217,75 @@ def read_json_document(name: str, content: bytes, columns: tuple[str, ...] | Non
         ) from error
 
 
-def _same_types(name: str, rows: list[dict[str, Any]]) -> dict[str, list[Any]]:
-    names = dict.fromkeys(key for row in rows for key in row)
-    table = {key: [row.get(key) for row in rows] for key in names}
+def _refuse_several_types(name: str, table: dict[str, list[Any]]) -> None:
+    """Raise DataError where an id is of one type in some events and of another elsewhere."""
     for key, values in table.items():
-        kinds = {type(value) for value in values if value is not None}
-        if len(kinds) > 1 and not kinds <= {int, float} and roles_in([key], ()) & {"user_id", "item_id"}:
-            at = next(i for i, value in enumerate(values) if type(value) is not type(values[0]))
+        kinds = [type(value) for value in values]
+        found = [kind for kind in dict.fromkeys(kinds) if kind is not type(None)]
+        if len(found) > 1 and not {int, float}.issuperset(found) and _is_id(key):
+            first, other = found[:2]
             raise DataError(
-                f"{name}, event {at + 1}: {key} is a {type(values[at]).__name__}, and a {type(values[0]).__name__} in "
-                f"other events: ids are integers or strings, one type a column"
+                f"{name}, event {kinds.index(other) + 1}: {key} is of type {other.__name__}, and of type "
+                f"{first.__name__} in other events: ids are integers or strings, one type a column"
             )
-    return table
 
 
 def _rows(name: str, document: Any, columns: tuple[str, ...] | None) -> list[dict[str, Any]]:
+    """The events of a document, whichever of the usual shapes it has."""
     if isinstance(document, list):
         return _rows_of_array(name, document, columns)
     if not isinstance(document, dict):
         raise DataError(f"{name} is no table: write an array of objects, or JSON Lines")
+    return _rows_of_object(name, document, columns)
+
+
+def _rows_of_object(name: str, document: dict[str, Any], columns: tuple[str, ...] | None) -> list[dict[str, Any]]:
     if set(document) >= {"columns", "data"}:  # pandas, orient="split"
         return _rows_of_array(name, document["data"], tuple(map(str, document["columns"])))
-    if len(roles_in(list(document), ())) >= 2 and all(isinstance(value, list | dict) for value in document.values()):
+    roles = roles_in(list(document), ())
+    if len(roles) >= 2 and all(isinstance(value, list | dict) for value in document.values()):
         return _rows_of_columns(name, document)
-    lists = {key: value for key, value in document.items() if isinstance(value, list)}
-    objects = [key for key, value in lists.items() if value and all(isinstance(one, dict) for one in value)]
-    if len(objects) == 1 and len(lists) == 1 and not roles_in(list(document), ()):
-        return _rows_of_array(name, lists[objects[0]], columns)
-    if len(roles_in(list(document), ())) >= 1:
+    if roles:
         return [document]  # JSON Lines of one line
-    if len(lists) == len(document) and all(
-        not isinstance(one, dict | list) for value in lists.values() for one in value
-    ):
-        return [{"user_id": user, "items": items} for user, items in lists.items()]
+    inner = _only_array_of_objects(document)
+    if inner is not None:
+        return _rows_of_array(name, inner, columns)
+    if all(map(_is_list_of_values, document.values())):
+        return [{"user_id": user, "items": items} for user, items in document.items()]
     raise DataError(f"{name} is no table of events: write an array of objects, or JSON Lines")
+
+
+def _only_array_of_objects(document: dict[str, Any]) -> list[Any] | None:
+    """The array within an object (``{"data": [{...}, ...]}``); None where there is none, or are several."""
+    arrays = [value for value in document.values() if isinstance(value, list)]
+    if len(arrays) != 1 or not arrays[0]:
+        return None
+    return arrays[0] if all(isinstance(one, dict) for one in arrays[0]) else None
+
+
+def _is_list_of_values(value: Any) -> bool:
+    return isinstance(value, list) and not any(isinstance(one, dict | list) for one in value)
 
 
 def _rows_of_array(name: str, rows: Any, columns: tuple[str, ...] | None) -> list[dict[str, Any]]:
     if not isinstance(rows, list):
         raise DataError(f"{name} is no table of events: write an array of objects")
     if rows and all(isinstance(row, list) for row in rows):
-        if columns is None:
-            raise DataError(f"{name} holds rows without names: name them, --columns user_id,item_id,...")
-        for number, row in enumerate(rows, start=1):
-            if len(row) != len(columns):
-                raise DataError(f"{name}, event {number}: {len(row)} values instead of {len(columns)}")
-        return [dict(zip(columns, row, strict=True)) for row in rows]
+        return _rows_of_arrays(name, rows, columns)
     for number, row in enumerate(rows, start=1):
         if not isinstance(row, dict):
             raise DataError(f"cannot read {name}, event {number}: no object; write an array of objects")
     return rows
+
+
+def _rows_of_arrays(name: str, rows: list[list[Any]], columns: tuple[str, ...] | None) -> list[dict[str, Any]]:
+    """Rows whose values are named by position."""
+    if columns is None:
+        raise DataError(f"{name} holds rows without names: name them, --columns user_id,item_id,...")
+    for number, row in enumerate(rows, start=1):
+        if len(row) != len(columns):
+            raise DataError(f"{name}, event {number}: {len(row)} values instead of {len(columns)}")
+    return [dict(zip(columns, row, strict=True)) for row in rows]
 
 
 def _rows_of_columns(name: str, document: dict[str, Any]) -> list[dict[str, Any]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from elcrec.data.raw import Asked
+from elcrec.data.raw import ReadOptions
 from elcrec.errors import DataError
 
 Missing = Literal["refuse", "drop", "keep"]
@@ -49,7 +49,7 @@ class Layout:
         """The caller's column for each role."""
         return {"user_id": self.user_column, "item_id": self.item_column, "timestamp": self.timestamp_column}
 
-    def asked(self) -> Asked:
+    def read_options(self) -> ReadOptions:
         """What reading a file needs to know.
 
         Raises:
@@ -61,4 +61,4 @@ class Layout:
             read = [name for name in names if name not in ("_", "")]
             if len(set(read)) < len(read) or not read:
                 raise DataError(f"--columns {self.columns}: name each column once, '_' for one that is not read")
-        return Asked(self.format, names, self.encoding, tuple(filter(None, self.by_role.values())))
+        return ReadOptions(self.format, names, self.encoding, tuple(filter(None, self.by_role.values())))

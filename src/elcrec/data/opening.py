@@ -13,7 +13,7 @@ import tarfile
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -129,18 +129,26 @@ def _pieces_of(path: Path) -> Iterator[Piece]:
     if not path.is_dir():
         yield from _unpacked(Piece(str(path), path))
         return
-    if (path / "config.json").exists() and (path / "interactions.parquet").exists():
-        raise DataError(f"{path} is the folder of a run: name the log, for example {path / 'interactions.parquet'}")
-    files = [one for one in path.rglob("*") if one.is_file() and not _is_marker(one.relative_to(path))]
+    for file in _files_in(path):
+        partition = _partition(file.relative_to(path).parts[:-1])
+        for piece in _unpacked(Piece(str(file), file)):
+            yield replace(piece, partition=partition)
+
+
+def _files_in(folder: Path) -> list[Path]:
+    """The data files of a folder and those within it, in natural order; empty ones only where there are no others.
+
+    Raises:
+        DataError: It holds none, or it is the folder of a run.
+    """
+    if (folder / "config.json").exists() and (folder / "interactions.parquet").exists():
+        raise DataError(f"{folder} is the folder of a run: name the log, for example {folder / 'interactions.parquet'}")
+    files = [one for one in folder.rglob("*") if one.is_file() and not _is_marker(one.relative_to(folder))]
     files = [one for one in files if one.stat().st_size] or files[:1]
     if not files:
-        raise DataError(f"{path} is a folder without data files: name the data file itself")
+        raise DataError(f"{folder} is a folder without data files: name the data file itself")
     _refuse_copies(files)
-    for one in sorted(files, key=_natural):
-        folders = one.relative_to(path).parts[:-1]
-        partition = dict(_partition(name) for name in folders if "=" in name)
-        for piece in _unpacked(Piece(str(one), one)):
-            yield Piece(piece.name, piece.data, piece.compression, partition)
+    return sorted(files, key=_natural)
 
 
 def _refuse_copies(files: Sequence[Path]) -> None:
@@ -151,10 +159,10 @@ def _refuse_copies(files: Sequence[Path]) -> None:
             raise DataError(f"{one} and {one.with_suffix('').name} are one file, packed and not: name one of them")
 
 
-def _partition(folder: str) -> tuple[str, str]:
-    """Name and value of a Hive partition; none is an empty text."""
-    name, value = folder.split("=", 1)
-    return name, "" if value == "__HIVE_DEFAULT_PARTITION__" else unquote(value)
+def _partition(folders: Sequence[str]) -> dict[str, str]:
+    """Values that names of folders give as Hive writes them (``date=2024-01-01``); none is an empty text."""
+    pairs = [folder.split("=", 1) for folder in folders if "=" in folder]
+    return {name: "" if value == "__HIVE_DEFAULT_PARTITION__" else unquote(value) for name, value in pairs}
 
 
 def _is_marker(path: Path) -> bool:

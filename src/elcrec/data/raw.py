@@ -1,11 +1,11 @@
-"""A file as it was read, before columns are chosen, and what the caller says about it."""
+"""A file's columns as they were read, and the options that it is read with."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import polars as pl
 
@@ -16,8 +16,8 @@ Format = Literal["text", "csv", "tsv", "parquet", "jsonl", "json", "arrow"]
 
 
 @dataclass(frozen=True)
-class Raw:
-    """A file as it was understood.
+class RawTable:
+    """The columns of a file as they were read, before ids and times are checked.
 
     Attributes:
         frame: Its columns; those of delimited text are text.
@@ -50,8 +50,8 @@ class Raw:
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What the caller says about a file.
+class ReadOptions:
+    """What the caller says about how a file is read.
 
     Attributes:
         format: One of :data:`Format`, or None to tell it from the file.
@@ -66,8 +66,29 @@ class Asked:
     names: tuple[str, ...] = ()
 
 
+def as_frame(table: Any, role: str, values: str) -> pl.DataFrame:
+    """A pandas, Polars or Arrow table as a frame.
+
+    Args:
+        table: What the caller passes.
+        role: What it stands for, for messages.
+        values: What its columns hold, for messages.
+
+    Raises:
+        DataError: It is no table.
+    """
+    try:
+        return table.collect() if isinstance(table, pl.LazyFrame) else pl.DataFrame(table)
+    except Exception as error:
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        raise DataError(
+            f"cannot use a {type(table).__name__} as {role} ({reason}): "
+            f"pass a file, or a pandas, Polars or Arrow table with {values} of one type per column"
+        ) from error
+
+
 @contextmanager
-def reading(file: Piece | Raw, format: str | None = None) -> Iterator[None]:
+def reading(file: Piece | RawTable, format: str | None = None) -> Iterator[None]:
     """Errors of reading, in our words."""
 
     def refusal(reason: str) -> DataError:

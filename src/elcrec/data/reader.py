@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -19,17 +20,16 @@ from elcrec.data.columns import (
     sounds_like_clock,
 )
 from elcrec.data.files import read_column, scan
-from elcrec.data.id_columns import Found, as_integers, missing_rows, refuse_several, refuse_totals, validate_ids
+from elcrec.data.id_columns import ReadContext, as_integers, missing_rows, refuse_several, refuse_totals, validate_ids
 from elcrec.data.joining import ID, event_ids
 from elcrec.data.layout import Layout
 from elcrec.data.nested import exploded, fields_within, lifted
-from elcrec.data.raw import Raw
+from elcrec.data.raw import RawTable, as_frame
 from elcrec.data.time_columns import holds_dates, holds_times, is_clock, joined_clock, quick_times, validate_times
 from elcrec.errors import DataError
 
 MOST_KINDS = 50
 _LOOKED_AT = 100
-ROLES = ("user_id", "item_id", "timestamp", "event")
 
 
 @dataclass
@@ -46,7 +46,7 @@ class Understood:
 
     columns: list[pl.Series]
     names: dict[str, str]
-    first: Raw | None
+    first: RawTable | None
     notes: list[str] = field(default_factory=list)
     kinds: dict[str, int] | None = None
 
@@ -62,60 +62,52 @@ def understand(source: Any, layout: Layout) -> Understood:
         DataError: What is wrong, with the column or line, and what to do.
     """
     is_file = isinstance(source, str | Path) or _is_several(source)
-    parts = scan(source, layout.asked()) if is_file else [_table(source)]
-    notes = [note for part in parts for note in part.notes]
+    parts = scan(source, layout.read_options()) if is_file else [_table(source)]
+    notes = list(chain.from_iterable(part.notes for part in parts))
     parts = [exploded(lifted(part, layout), layout, notes) for part in parts]
-    schema = parts[0].frame.collect_schema()
-    names = choose_columns(schema.names(), {**layout.by_role, "event": None}, notes, fields_within(schema))
-    if layout.event_ids and ID in parts[0].frame.collect_schema() and ID not in names.values():
-        names[ID] = ID
-    _check_parts(parts, names)
-    found = Found(
-        parts[0].name if len(parts) == 1 else f"the log of {len(parts)} files",
-        partial(_line_of, parts),
-        layout.missing,
-        notes,
-    )
+    names = _names(parts, layout, notes)
+    context = ReadContext(_name_of(parts), partial(_line_of, parts), layout.missing, notes)
     columns = {role: _column(parts, name, role) for role, name in names.items()}
     kinds = _kinds(columns.pop("event", None))
     _join_clock(parts, names, columns)
-    if not any(part.guessed for part in parts):
-        columns = {role: _quick(column, role, parts[0], layout) for role, column in columns.items()}
-    _keep_whole_rows(columns, found)
-    read = []
-    for role in list(columns):
-        read.append(_validated(columns.pop(role), role, parts, layout, found))
-    if kinds is not None and len(kinds) > 1:
-        some = ", ".join(f"{kind} ({count:,})" for kind, count in list(kinds.items())[:5])
-        found.note(
-            f"{names['event']!r} holds kinds of events, {some}: all count the same; keep the rows that should count"
-        )
-    if "timestamp" not in names:
-        _note_file_order(parts, names, found)
-    else:
-        _note_clocks(parts, names, read[list(names).index("timestamp")], found)
-    return Understood(read, names, parts[0] if is_file else None, found.notes, kinds)
+    _read_quickly(columns, parts, layout)
+    _keep_whole_rows(columns, context)
+    # One by one, so that no column is there twice for long.
+    valid = {role: _validated(columns.pop(role), role, parts, layout, context) for role in list(columns)}
+    _note_kinds(kinds, names, context)
+    _note_order(parts, names, valid, context)
+    return Understood(list(valid.values()), names, parts[0] if is_file else None, context.notes, kinds)
+
+
+def _name_of(parts: Sequence[RawTable]) -> str:
+    """The name of a log, for messages."""
+    return parts[0].name if len(parts) == 1 else f"the log of {len(parts)} files"
+
+
+def _names(parts: Sequence[RawTable], layout: Layout, notes: list[str]) -> dict[str, str]:
+    """The caller's column for each role, the same in all files."""
+    schema = parts[0].frame.collect_schema()
+    names = choose_columns(schema.names(), {**layout.by_role, "event": None}, notes, fields_within(schema))
+    if layout.event_ids and ID in schema and ID not in names.values():
+        names[ID] = ID
+    _check_parts(parts, names)
+    return names
 
 
 def _is_several(source: Any) -> bool:
+    """Whether a source is a list of paths."""
     return isinstance(source, list | tuple) and bool(source) and all(isinstance(one, str | Path) for one in source)
 
 
-def _table(source: Any) -> Raw:
-    try:
-        frame = source.collect() if isinstance(source, pl.LazyFrame) else pl.DataFrame(source)
-    except Exception as error:
-        reason = next(iter(str(error).splitlines()), type(error).__name__)
-        raise DataError(
-            f"cannot use a {type(source).__name__} as interactions ({reason}): "
-            f"pass a file, or a pandas, Polars or Arrow table with ids of one type per column"
-        ) from error
+def _table(source: Any) -> RawTable:
+    """A pandas, Polars or Arrow table, as if it were a file."""
+    frame = as_frame(source, "interactions", "ids")
     if frame.is_empty():
-        raise DataError("the table has no rows: nothing to train on")
-    return Raw(frame.lazy(), "the table", "table")
+        raise DataError("the table has no rows: nothing to learn from")
+    return RawTable(frame.lazy(), "the table", "table")
 
 
-def _line_of(parts: Sequence[Raw], row: int) -> str:
+def _line_of(parts: Sequence[RawTable], row: int) -> str:
     """Where a row of all parts stands."""
     if len(parts) == 1:
         return parts[0].line_of(row)
@@ -127,7 +119,7 @@ def _line_of(parts: Sequence[Raw], row: int) -> str:
     return f"row {row + 1}"
 
 
-def _check_parts(parts: Sequence[Raw], names: dict[str, str]) -> None:
+def _check_parts(parts: Sequence[RawTable], names: dict[str, str]) -> None:
     for part in parts[1:]:
         times = candidates("timestamp", part.frame.collect_schema().names()) if "timestamp" not in names else []
         if times:
@@ -143,7 +135,7 @@ def _check_parts(parts: Sequence[Raw], names: dict[str, str]) -> None:
             )
 
 
-def _column(parts: Sequence[Raw], name: str, role: str) -> pl.Series:
+def _column(parts: Sequence[RawTable], name: str, role: str) -> pl.Series:
     columns = [_texts(read_column(part, name)).alias(role) for part in parts]
     if len(columns) == 1:
         return columns[0]
@@ -170,58 +162,76 @@ def _texts(column: pl.Series) -> pl.Series:
 # ---------------------------------------------------------------------- checks
 
 
-def _join_clock(parts: Sequence[Raw], names: dict[str, str], columns: dict[str, pl.Series]) -> None:
+def _join_clock(parts: Sequence[RawTable], names: dict[str, str], columns: dict[str, pl.Series]) -> None:
     """A date and a time of day in two columns become one."""
-    if "timestamp" not in names or names["timestamp"] not in candidates("timestamp", [names["timestamp"]]):
+    name = names.get("timestamp")
+    if name is None or name not in candidates("timestamp", [name]):
         return
-    there = parts[0].frame.collect_schema().names()
-    time = columns["timestamp"]
-    others = [name for name in candidates("timestamp", there) if name != names["timestamp"]]
-    for name in others:
-        if canonical(name) not in ("time", "date", "timeofday"):
+    for beside in candidates("timestamp", parts[0].frame.collect_schema().names()):
+        if beside == name or canonical(beside) not in ("time", "date", "timeofday"):
             continue
-        other = _column(parts, name, "timestamp")
-        day, clock = (other, time) if is_clock(time) else (time, other)
-        if is_clock(clock) and not is_clock(day):
-            both = joined_clock(day, clock)
-            if both is not None:
-                columns["timestamp"] = both.alias("timestamp")
-                names["timestamp"] = f"{names['timestamp']} + {name}"
+        pair = _day_and_clock(columns["timestamp"], _column(parts, beside, "timestamp"))
+        both = None if pair is None else joined_clock(*pair)
+        if both is not None:
+            columns["timestamp"] = both.alias("timestamp")
+            names["timestamp"] = f"{name} + {beside}"
+        if pair is not None:
             return
 
 
-def _keep_whole_rows(columns: dict[str, pl.Series], found: Found) -> None:
+def _day_and_clock(time: pl.Series, beside: pl.Series) -> tuple[pl.Series, pl.Series] | None:
+    """Which of two columns holds days and which times of day; None where they are something else."""
+    day, clock = (beside, time) if is_clock(time) else (time, beside)
+    return (day, clock) if is_clock(clock) and not is_clock(day) else None
+
+
+def _keep_whole_rows(columns: dict[str, pl.Series], context: ReadContext) -> None:
     """Refuse rows without an id or a time, or drop them, as the caller says."""
-    keeps = found.missing == "keep"
+    keeps = context.missing == "keep"
     masks = {role: missing_rows(one, keeps and role != "timestamp") for role, one in columns.items() if role != ID}
     lacking = {role: mask for role, mask in masks.items() if mask is not None}
     if not lacking:
         return
-    if found.missing != "drop":
-        role, mask = next(iter(lacking.items()))
-        words = columns[role].filter(mask).drop_nulls().unique(maintain_order=True).head(3).to_list()
-        said = [repr(word) for word in words if isinstance(word, str) and word.strip()]
-        raise DataError(
-            f"{int(mask.sum()):,} rows have no {role}{' (' + ', '.join(said) + ')' if said else ''}, the first is "
-            f"{found.where(mask)} of {found.name}: give them one, or leave such rows out with --set missing=drop"
-            + ("; --set missing=keep takes such words as ids" if said and role != "timestamp" else "")
-        )
-    whole = (
-        ~pl.DataFrame([mask.alias(role) for role, mask in lacking.items()])
-        .select(pl.any_horizontal(pl.all()))
-        .to_series()
+    if context.missing == "drop":
+        _drop_rows(columns, lacking, context)
+        return
+    role, mask = next(iter(lacking.items()))
+    raise _missing(columns[role], role, mask, context)
+
+
+def _missing(column: pl.Series, role: str, mask: pl.Series, context: ReadContext) -> DataError:
+    """The error for rows without a value, with the words that stand in its place."""
+    words = column.filter(mask).drop_nulls().unique(maintain_order=True).head(3).to_list()
+    said = [repr(word) for word in words if isinstance(word, str) and word.strip()]
+    shown_words = f" ({', '.join(said)})" if said else ""
+    or_keep = "; --set missing=keep takes such words as ids" if said and role != "timestamp" else ""
+    return DataError(
+        f"{int(mask.sum()):,} rows have no {role}{shown_words}, the first is {context.where(mask)} of {context.name}: "
+        f"give them one, or leave such rows out with --set missing=drop{or_keep}"
     )
+
+
+def _drop_rows(columns: dict[str, pl.Series], lacking: dict[str, pl.Series], context: ReadContext) -> None:
+    """Leave out the rows of any mask; lines are told as before."""
+    whole = ~pl.select(pl.any_horizontal(*lacking.values())).to_series()
     counts = ", ".join(f"{int(mask.sum()):,} without {role}" for role, mask in lacking.items())
-    found.note(f"{int((~whole).sum()):,} rows are left out ({counts})")
-    kept, line_of = whole.arg_true(), found.line_of
+    context.note(f"{int((~whole).sum()):,} rows are left out ({counts})")
+    kept, line_of = whole.arg_true(), context.line_of
     if kept.is_empty():
-        raise DataError(f"{found.name}: no row has a user, an item and a time: nothing to train on")
-    found.line_of = lambda row: line_of(int(kept[row]))
+        raise DataError(f"{context.name}: no row has a user, an item and a time: nothing to learn from")
+    context.line_of = lambda row: line_of(int(kept[row]))
     for role in columns:
         columns[role] = columns[role].filter(whole)
 
 
-def _quick(column: pl.Series, role: str, part: Raw, layout: Layout) -> pl.Series:
+def _read_quickly(columns: dict[str, pl.Series], parts: Sequence[RawTable], layout: Layout) -> None:
+    """Numbers and times of the most common forms as what they mean, where no byte of the text was guessed."""
+    if not any(part.guessed for part in parts):
+        for role, column in columns.items():
+            columns[role] = _quick(column, role, parts[0], layout)
+
+
+def _quick(column: pl.Series, role: str, part: RawTable, layout: Layout) -> pl.Series:
     """Text of the most common forms as what it means: nothing is missing there, and nothing odd."""
     if column.dtype != pl.String or column.is_empty():
         return column
@@ -232,33 +242,39 @@ def _quick(column: pl.Series, role: str, part: Raw, layout: Layout) -> pl.Series
     return column if quick is None else quick.alias(role)
 
 
-def _validated(column: pl.Series, role: str, parts: Sequence[Raw], layout: Layout, found: Found) -> pl.Series:
+def _validated(
+    column: pl.Series, role: str, parts: Sequence[RawTable], layout: Layout, context: ReadContext
+) -> pl.Series:
     if column.is_empty():
-        raise DataError(f"{found.name}: the data has a header but no rows: nothing to train on")
+        raise DataError(f"{context.name}: the data has a header but no rows: nothing to learn from")
     if any(part.guessed for part in parts):
-        _refuse_guessed(column, found)
+        _refuse_guessed(column, context)
     if role == ID:
         return event_ids(column)
     if role == "timestamp":
-        return validate_times(column, layout.time_format, found).alias(role)
-    if role == "user_id" and not layout.exact:
-        refuse_totals(column, found)
+        return validate_times(column, layout.time_format, context).alias(role)
+    return _validated_ids(column, role, parts[0].untyped, layout, context)
+
+
+def _validated_ids(column: pl.Series, role: str, untyped: bool, layout: Layout, context: ReadContext) -> pl.Series:
     if not layout.exact:
-        refuse_several(column, found, layout.lists == "keep")
-    ids = validate_ids(column, parts[0].untyped and not layout.exact, found)
+        if role == "user_id":
+            refuse_totals(column, context)
+        refuse_several(column, context, layout.lists == "keep")
+    ids = validate_ids(column, untyped and not layout.exact, context)
     if holds_dates(ids.head(_LOOKED_AT)):
-        found.note(f"{role} looks like a time, {ids[0]!r} for one: is that the right column?")
+        context.note(f"{role} looks like a time, {ids[0]!r} for one: is that the right column?")
     return ids.alias(role)
 
 
-def _refuse_guessed(column: pl.Series, found: Found) -> None:
+def _refuse_guessed(column: pl.Series, context: ReadContext) -> None:
     odd = ~column.str.contains(r"^[\x00-\x7f]*$")
     if odd.any():
         raise DataError(
-            f"cannot read {found.name}, {found.where(odd)}: {column.name} is not UTF-8: name the encoding of the file "
-            f"with --set encoding=NAME (cp1252, latin-1, ...)"
+            f"cannot read {context.name}, {context.where(odd)}: {column.name} is not UTF-8: name the encoding of "
+            f"the file with --set encoding=NAME (cp1252, latin-1, ...)"
         )
-    found.note(f"{found.name} is not UTF-8 in columns that are not read")
+    context.note(f"{context.name} is not UTF-8 in columns that are not read")
 
 
 def _kinds(column: pl.Series | None) -> dict[str, int] | None:
@@ -271,30 +287,50 @@ def _kinds(column: pl.Series | None) -> dict[str, int] | None:
     return dict(counts.sort(["count", column.name], descending=[True, False]).iter_rows())
 
 
-def _note_file_order(parts: Sequence[Raw], names: dict[str, str], found: Found) -> None:
-    if parts[0].format == "text" or any("oldest first" in note for note in found.notes):
+def _note_kinds(kinds: dict[str, int] | None, names: dict[str, str], context: ReadContext) -> None:
+    if kinds is None or len(kinds) < 2:
         return
-    rows = parts[0].frame.head(_LOOKED_AT).collect()
-    times = [
-        column.name
-        for column in rows
-        if column.name not in names.values() and (looks_like_time(column.name) or holds_times(column))
-    ]
+    some = ", ".join(f"{kind} ({count:,})" for kind, count in list(kinds.items())[:5])
+    context.note(
+        f"{names['event']!r} tells kinds of events, {some}: all count alike; keep the rows of those that should"
+    )
+
+
+def _note_order(
+    parts: Sequence[RawTable], names: dict[str, str], columns: dict[str, pl.Series], context: ReadContext
+) -> None:
+    if "timestamp" in columns:
+        _note_clocks(parts, names, columns["timestamp"], context)
+    else:
+        _note_file_order(parts, names, context)
+
+
+def _note_file_order(parts: Sequence[RawTable], names: dict[str, str], context: ReadContext) -> None:
+    if parts[0].format == "text" or any("oldest first" in note for note in context.notes):
+        return
+    times = _perhaps_times(parts[0], names)
     order = "rows are taken in file order, as if oldest came first"
     if times:
-        found.note(f"no time column is known, {order}; {shown(times)} may hold times: --set timestamp_column=NAME")
+        context.note(f"no time column is known, {order}; {shown(times)} may hold times: --set timestamp_column=NAME")
     elif len(parts) > 1:
-        found.note(f"no time column is known: files are taken in order of their names, and {order}")
+        context.note(f"no time column is known: files are taken in order of their names, and {order}")
     else:
-        found.note(f"no time column is known: {order}")
+        context.note(f"no time column is known: {order}")
 
 
-def _note_clocks(parts: Sequence[Raw], names: dict[str, str], times: pl.Series, found: Found) -> None:
+def _perhaps_times(part: RawTable, names: dict[str, str]) -> list[str]:
+    """Columns without a role that may hold times, by their names or values."""
+    rows = part.frame.head(_LOOKED_AT).collect()
+    unread = [column for column in rows if column.name not in names.values()]
+    return [column.name for column in unread if looks_like_time(column.name) or holds_times(column)]
+
+
+def _note_clocks(parts: Sequence[RawTable], names: dict[str, str], times: pl.Series, context: ReadContext) -> None:
     """Whole days tell no order within a day; a time of day may stand in a column of its own."""
     there = parts[0].frame.collect_schema().names()
     clocks = [name for name in there if name not in names.values() and sounds_like_clock(name)]
     if clocks and (_whole_days(times) or canonical(names["timestamp"]) in ("day", "days")):
-        found.note(
+        context.note(
             f"{names['timestamp']!r} tells days, and events of one day are taken in file order; {shown(clocks)} may "
             f"hold the time of day: put both in one column, or name one that has both, --set timestamp_column=NAME"
         )

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from elcrec.data.dialect import EPOCH, LAST_EPOCH, columns_for
-from elcrec.data.encodings import text_lines, text_of
+from elcrec.data.dialect import columns_for
+from elcrec.data.encodings import refuse_mixed_line_ends, text_lines, text_of
 from elcrec.data.opening import Piece
-from elcrec.data.raw import Asked, Raw
+from elcrec.data.raw import RawTable, ReadOptions
+from elcrec.data.times import FIRST_SECONDS, LAST_MILLISECONDS
 from elcrec.errors import DataError
 
-_RATED = range(11)
+_HIGHEST_RATING = 10
 
 
 def is_text_format(name: str, lines: Sequence[str]) -> bool:
@@ -24,8 +25,7 @@ def is_text_format(name: str, lines: Sequence[str]) -> bool:
     rows = [line.split() for line in lines if line.strip()]
     if not rows or not all(field.isdecimal() for row in rows for field in row):
         return False
-    widths = {len(row) for row in rows}
-    if len(widths) == 1 and 3 <= len(rows[0]) <= 6 and _like_events(rows):
+    if len({len(row) for row in rows}) == 1 and _look_like_events(rows):
         raise DataError(
             f"{name} has no header, and its lines of {len(rows[0])} numbers look like events: name its columns, for "
             f"example {columns_for(rows[0])}; if each line is a user and all their items, use --format text"
@@ -33,21 +33,28 @@ def is_text_format(name: str, lines: Sequence[str]) -> bool:
     return True
 
 
-def _like_events(rows: list[list[str]]) -> bool:
-    users = [row[0] for row in rows]
-    times = all(EPOCH <= int(row[-1]) < LAST_EPOCH for row in rows)
-    rated = len(rows) > 2 and all(int(row[2]) in _RATED for row in rows) and any(int(r[1]) > _RATED[-1] for r in rows)
-    return len(set(users)) < len(users) or times or rated
+def _look_like_events(rows: list[list[str]]) -> bool:
+    """Whether rows of one length may each be an event: users come again, or times or ratings stand in their places."""
+    if not 3 <= len(rows[0]) <= 6:
+        return False
+    users = {row[0] for row in rows}
+    timed = all(FIRST_SECONDS <= int(row[-1]) < LAST_MILLISECONDS for row in rows)
+    rated = (
+        len(rows) > 2
+        and all(int(row[2]) <= _HIGHEST_RATING for row in rows)
+        and any(int(row[1]) > _HIGHEST_RATING for row in rows)
+    )
+    return len(users) < len(rows) or timed or rated
 
 
-def read_text(piece: Piece, asked: Asked) -> Raw:
+def read_text(piece: Piece, options: ReadOptions) -> RawTable:
     """``user item item ...`` a line, positive integers, chronological; items exploded to rows in file order."""
-    if asked.columns is not None:
+    if options.columns is not None:
         raise DataError(f"{piece.name} is read as 'user item item ...' lines: leave --columns out, or --format")
-    text = text_of(piece, asked)
-    _refuse_returns(piece.name, text_lines(text.piece))
+    text = text_of(piece, options)
+    refuse_mixed_line_ends(text.piece)
     lines = (
-        text_lines(text.piece)
+        text_lines(text.piece.source())
         .with_columns(pl.col("line").str.strip_chars().str.replace_all(r"\s+", " "))
         .filter(pl.col("line").fill_null("") != "")
         .collect(engine="streaming")
@@ -62,13 +69,7 @@ def read_text(piece: Piece, asked: Asked) -> Raw:
         .explode("item_id")
         .collect(engine="streaming")
     )
-    return Raw(frame.lazy(), piece.name, "text", "blanks", text.encoding, piece.compression, header=False)
-
-
-def _refuse_returns(name: str, lines: pl.LazyFrame) -> None:
-    mixed = lines.filter(pl.col("line").str.contains(r"\r[^\r]")).head(1).collect(engine="streaming")
-    if not mixed.is_empty():
-        raise DataError(f"{name}, line {mixed['number'][0]}: lines end in several ways: save the file with one")
+    return RawTable(frame.lazy(), piece.name, "text", "blanks", text.encoding, piece.compression, header=False)
 
 
 def _check_lines(name: str, lines: pl.DataFrame) -> None:

@@ -7,10 +7,9 @@ import re
 
 import polars as pl
 
-from elcrec.data.dialect import EPOCH
-from elcrec.data.id_columns import Found
+from elcrec.data.id_columns import ReadContext
 from elcrec.data.time_text import iso_times, parse_times
-from elcrec.data.times import PER_SECOND, Unit, unit_of_number
+from elcrec.data.times import FIRST_SECONDS, PER_SECOND, Unit, unit_of_number
 from elcrec.errors import DataError
 
 _COMPACT = {8: "%Y%m%d", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
@@ -22,13 +21,13 @@ _LARGEST = 2**63 - 1
 _EPOCH = datetime.date(1970, 1, 1)
 
 
-def validate_times(column: pl.Series, time_format: str | None, found: Found) -> pl.Series:
+def validate_times(column: pl.Series, time_format: str | None, context: ReadContext) -> pl.Series:
     """Times as integers or moments, from which order and identity of events follow.
 
     Args:
         column: ``timestamp`` without missing values.
         time_format: How text is written; None to tell it from the text.
-        found: Takes notes.
+        context: Takes notes.
 
     Returns:
         Int64, Date, Datetime, or Float64 for fractions that are no moments since 1970.
@@ -38,33 +37,33 @@ def validate_times(column: pl.Series, time_format: str | None, found: Found) -> 
     """
     of_format = time_format is not None and column.dtype.is_numeric()
     if of_format or column.dtype == pl.String or isinstance(column.dtype, pl.Categorical | pl.Enum):
-        column = _of_text(column.cast(pl.String), time_format, found)
+        column = _of_text(column.cast(pl.String), time_format, context)
     if column.dtype == pl.Duration:
         column = column.to_physical()
     if column.dtype == pl.Time:
-        raise DataError(f"{found.name}: the timestamp is a time of day without its date: give both in one column")
+        raise DataError(f"{context.name}: the timestamp is a time of day without its date: give both in one column")
     if column.dtype == pl.Date or isinstance(column.dtype, pl.Datetime):
-        _refuse_years(column, found)
+        _refuse_years(column, context)
         return column
     if not column.dtype.is_numeric():
         raise DataError(f"timestamp is of type {column.dtype}: use numbers, dates or ISO 8601 text")
-    return _of_numbers(column, found)
+    return _of_numbers(column, context)
 
 
-def _of_numbers(column: pl.Series, found: Found) -> pl.Series:
+def _of_numbers(column: pl.Series, context: ReadContext) -> pl.Series:
     if column.dtype.is_decimal():
         column = column.cast(pl.Int128 if (column == column.round(0)).all() else pl.Float64)
     if column.dtype.is_float():
-        column = _of_floats(column, found)
+        column = _of_floats(column, context)
     if column.dtype.is_integer():
-        column = _compact(_narrow(column, found))
-        _refuse_day_first(column, found)
+        column = _compact(_narrow(column, context))
+        _refuse_day_first(column, context)
     if column.dtype.is_numeric():
-        _refuse_mixed_units(column, found)
+        _refuse_mixed_units(column, context)
     return column
 
 
-def _refuse_years(column: pl.Series, found: Found) -> None:
+def _refuse_years(column: pl.Series, context: ReadContext) -> None:
     """Raise DataError for years that no calendar of ours has; milliseconds taken as seconds give such."""
     unit = column.dtype.time_unit if isinstance(column.dtype, pl.Datetime) else None
     if unit == "ns":  # 64 bits of nanoseconds reach from 1677 to 2262
@@ -74,7 +73,8 @@ def _refuse_years(column: pl.Series, found: Found) -> None:
     odd = ~column.to_physical().is_between(first * a_day, (last + 1) * a_day, closed="left")
     if odd.any():
         raise DataError(
-            f"{found.name}, {found.where(odd)}: the timestamp is not of the years 1 to 9999: correct its unit or format"
+            f"{context.name}, {context.where(odd)}: the timestamp is not of the years 1 to 9999: correct its unit or "
+            f"format"
         )
 
 
@@ -87,29 +87,31 @@ def quick_times(column: pl.Series) -> pl.Series | None:
     return iso_times(column)
 
 
-def _narrow(column: pl.Series, found: Found) -> pl.Series:
+def _narrow(column: pl.Series, context: ReadContext) -> pl.Series:
     if column.dtype in (pl.UInt64, pl.Int128, pl.UInt128):
         rows = column > _LARGEST
         if rows.any():
-            raise DataError(f"{found.name}, {found.where(rows)}: the timestamp {column.filter(rows)[0]} is too large")
+            raise DataError(
+                f"{context.name}, {context.where(rows)}: the timestamp {column.filter(rows)[0]} is too large"
+            )
     return column.cast(pl.Int64)
 
 
-def _of_text(column: pl.Series, time_format: str | None, found: Found) -> pl.Series:
+def _of_text(column: pl.Series, time_format: str | None, context: ReadContext) -> pl.Series:
     if time_format is None:
-        numbers = _numbers(column, found)
+        numbers = _numbers(column, context)
         if numbers is not None:
             return numbers
         clock = _CLOCK.fullmatch(column[0].strip())
         if clock is not None:
             raise DataError(
-                f"{found.name}, {found.line_of(0)}: the timestamp {column[0]!r} is a time of day without its date: "
+                f"{context.name}, {context.line_of(0)}: the timestamp {column[0]!r} is a time of day without its date: "
                 f"give both in one column"
             )
-    return parse_times(column, time_format, found.line_of, found.name)
+    return parse_times(column, time_format, context.line_of, context.name)
 
 
-def _numbers(column: pl.Series, found: Found) -> pl.Series | None:
+def _numbers(column: pl.Series, context: ReadContext) -> pl.Series | None:
     """Numbers that came as text; None where one is something else."""
     for kind in (pl.Int64, pl.Float64):
         numbers = column.cast(kind, strict=False)
@@ -117,53 +119,64 @@ def _numbers(column: pl.Series, found: Found) -> pl.Series | None:
             numbers = column.str.strip_chars().cast(kind, strict=False)
         if not numbers.has_nulls():
             if kind == pl.Float64:
-                _refuse_scientific(column, found)
+                _refuse_scientific(column, context)
             return numbers
     return None
 
 
-def _refuse_scientific(column: pl.Series, found: Found) -> None:
+def _refuse_scientific(column: pl.Series, context: ReadContext) -> None:
     """Raise DataError where a spreadsheet or a float of 32 bits rounded times (``9.78301E+08``)."""
     rounded = column.str.contains(r"^[-+]?\d(\.\d{0,8})?[eE]\+?\d+$")
     if rounded.any():
         raise DataError(
-            f"{found.name}, {found.where(rounded)}: the timestamp {column.filter(rounded)[0]!r} is rounded: export "
+            f"{context.name}, {context.where(rounded)}: the timestamp {column.filter(rounded)[0]!r} is rounded: export "
             f"times with all their digits"
         )
 
 
-def _of_floats(column: pl.Series, found: Found) -> pl.Series:
+def _of_floats(column: pl.Series, context: ReadContext) -> pl.Series:
     """Whole numbers as integers; seconds since 1970 with fractions as milliseconds or finer."""
-    infinite = column.is_infinite()
-    if infinite.any():
-        raise DataError(
-            f"{found.name}: {int(infinite.sum()):,} rows have an infinite timestamp: correct or remove them"
-        )
-    if column.dtype == pl.Float32:
-        coarse = column.abs() >= 2**24
-        if coarse.any():
-            raise DataError(
-                f"{found.name}, {found.where(coarse)}: the timestamps are of type Float32, which rounds "
-                f"{column.filter(coarse)[0]:.0f} to steps of seconds or minutes: write them as Int64 or Float64"
-            )
-        column = column.cast(pl.Float64)
-    large = column.abs() >= 2.0**63
-    if large.any():
-        raise DataError(f"{found.name}, {found.where(large)}: the timestamp {column.filter(large)[0]!r} is too large")
+    _refuse_inexact(column, context)
+    column = column.cast(pl.Float64)
     if (column == column.round(0)).all():
         return column.cast(pl.Int64)
     unit = unit_of_number(float(column.median()))  # type: ignore[arg-type]
     if unit not in ("s", "ms"):
         return column
-    _refuse_mixed_units(column, found)
-    for finer in ("ms", "us"):
-        factor = PER_SECOND[finer] // PER_SECOND[unit]
-        scaled = (column * factor).round(0)
-        # A float of 64 bits tells seconds to about a quarter of a microsecond.
-        if factor > 1 and (finer == "us" or ((column * factor - scaled).abs() < 1e-3 / 2).all()):
-            found.note(f"fractions of a {'second' if unit == 's' else 'millisecond'} are kept: times are in {finer}")
-            return scaled.cast(pl.Int64)
-    return column
+    _refuse_mixed_units(column, context)
+    return _in_finer_unit(column, unit, context)
+
+
+def _refuse_inexact(column: pl.Series, context: ReadContext) -> None:
+    """Raise DataError for floats that no integer of 64 bits holds, and for those that were rounded."""
+    infinite = column.is_infinite()
+    if infinite.any():
+        raise DataError(
+            f"{context.name}: {int(infinite.sum()):,} rows have an infinite timestamp: correct or remove them"
+        )
+    coarse = column.abs() >= 2**24
+    if column.dtype == pl.Float32 and coarse.any():
+        raise DataError(
+            f"{context.name}, {context.where(coarse)}: the timestamps are of type Float32, which rounds "
+            f"{column.filter(coarse)[0]:.0f} to steps of seconds or minutes: write them as Int64 or Float64"
+        )
+    large = column.abs() >= 2.0**63
+    if large.any():
+        raise DataError(
+            f"{context.name}, {context.where(large)}: the timestamp {column.filter(large)[0]!r} is too large"
+        )
+
+
+def _in_finer_unit(column: pl.Series, unit: Unit, context: ReadContext) -> pl.Series:
+    """Seconds with fractions as whole milliseconds, if they are such; other seconds, and milliseconds, as microseconds.
+
+    A float of 64 bits tells seconds to about a quarter of a microsecond.
+    """
+    thousandths = column * 1000
+    are_whole = bool(((thousandths - thousandths.round(0)).abs() < 1e-3 / 2).all())
+    finer = "ms" if unit == "s" and are_whole else "us"
+    context.note(f"fractions of a {'second' if unit == 's' else 'millisecond'} are kept: times are in {finer}")
+    return (column * (PER_SECOND[finer] // PER_SECOND[unit])).round(0).cast(pl.Int64)
 
 
 def _compact(column: pl.Series) -> pl.Series:
@@ -182,7 +195,7 @@ def _compact(column: pl.Series) -> pl.Series:
     return column if moments.has_nulls() else moments
 
 
-def _refuse_day_first(column: pl.Series, found: Found) -> None:
+def _refuse_day_first(column: pl.Series, context: ReadContext) -> None:
     """Raise DataError where all numbers are dates such as 31012024: as numbers they sort by day."""
     if not column.dtype.is_integer() or not column.is_between(10**6, 10**8 - 1).all():
         return
@@ -190,30 +203,31 @@ def _refuse_day_first(column: pl.Series, found: Found) -> None:
     day, month = "(0[1-9]|[12][0-9]|3[01])", "(0[1-9]|1[0-2])"
     if any(text.str.contains(rf"^{order}(19|20)[0-9][0-9]$").all() for order in (day + month, month + day)):
         raise DataError(
-            f"{found.name}, {found.line_of(0)}: the timestamp {column[0]} looks like a day, a month and a year: "
+            f"{context.name}, {context.line_of(0)}: the timestamp {column[0]} looks like a day, a month and a year: "
             f"name how they are written with --set time_format=%d%m%Y (or %m%d%Y)"
         )
 
 
-def _refuse_mixed_units(column: pl.Series, found: Found) -> None:
+def _refuse_mixed_units(column: pl.Series, context: ReadContext) -> None:
     """Raise DataError where some numbers are seconds since 1970 and others milliseconds, days or dates, say."""
     low, high = float(column.min()), float(column.max())  # type: ignore[arg-type]
     if unit_of_number(low) == unit_of_number(high):
         return
     size = column.cast(pl.Float64).abs()
-    moments, small = size.filter(size >= EPOCH), size.filter((size < EPOCH) & (column > 0))
+    moments, small = size.filter(size >= FIRST_SECONDS), size.filter((size < FIRST_SECONDS) & (column > 0))
     first, last = moments.min(), moments.max()
     # Numbers that count steps grow without a gap.
     lowest = small.max() if len(small) and 10 * small.max() < first else first  # type: ignore[operator]
     units = [unit_of_number(float(one)) for one in (lowest, last)]  # type: ignore[arg-type]
     if units[0] != units[1]:
         rows = [int((size == one).arg_true()[0]) for one in (lowest, last)]
-        said = [f"{column[row]} ({found.line_of(row)}) {_in(unit)}" for row, unit in zip(rows, units, strict=True)]
-        raise DataError(f"{found.name}: timestamps are of several units: {', '.join(said)}: write them in one unit")
-    odd = size < EPOCH if unit_of_number(float(column.median())) != "number" else column <= 0  # type: ignore[arg-type]
+        said = [f"{column[row]} ({context.line_of(row)}) {_in(unit)}" for row, unit in zip(rows, units, strict=True)]
+        raise DataError(f"{context.name}: timestamps are of several units: {', '.join(said)}: write them in one unit")
+    are_moments = unit_of_number(float(column.median())) != "number"  # type: ignore[arg-type]
+    odd = size < FIRST_SECONDS if are_moments else column <= 0
     if odd.any():
-        row, value = found.where(odd), column.filter(odd)[0]
-        found.note(f"{int(odd.sum()):,} timestamps are before 1973 (the first: {row}, {value}): are they times?")
+        row, value = context.where(odd), column.filter(odd)[0]
+        context.note(f"{int(odd.sum()):,} timestamps are before 1973 (the first: {row}, {value}): are they times?")
 
 
 def _in(unit: Unit) -> str:

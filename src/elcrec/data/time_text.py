@@ -80,23 +80,24 @@ def iso_times(column: pl.Series) -> pl.Series | None:
     first = column[0]
     if first is None or not re.match(r"^\d{4}-\d\d-\d\d", first):
         return None
-    zoned = re.search(r"(Z| UTC)$", first)
-    if zoned is not None:
-        if not column.str.ends_with(zoned.group()).all():
-            return None
-        column = column.str.strip_suffix(zoned.group())
-        first = column[0]
-    day, clocks = "%Y-%m-%d", ("%H:%M:%S%.f", "%H:%M")
+    zone = next((ending for ending in ("Z", " UTC") if first.endswith(ending)), None)
+    if zone is None:
+        return _iso_moments(column)
+    times = _iso_moments(column.str.strip_suffix(zone)) if column.str.ends_with(zone).all() else None
+    return None if times is None else times.dt.replace_time_zone("UTC")
+
+
+def _iso_moments(column: pl.Series) -> pl.Series | None:
+    """Days, or days and times of day as the first value has them; None where one does not fit."""
+    day, first = "%Y-%m-%d", column[0]
+    if len(first) == len("2024-01-31"):
+        days = column.str.to_date(day, strict=False)
+        return None if days.has_nulls() else days.cast(pl.Datetime("us"))
     longest = int(column.str.len_bytes().max())  # type: ignore[arg-type]
     fine = longest > len("2024-01-31 00:00:00.000000")
-    for kind in [day] if len(first) == len("2024-01-31") else [f"{day}{first[10]}{clock}" for clock in clocks]:
-        if kind == day:
-            times = column.str.to_date(kind, strict=False).cast(pl.Datetime("us"))
-        else:
-            times = _moments(column, kind, fine)
-        if not times.has_nulls():
-            return times.dt.replace_time_zone("UTC") if zoned else times
-    return None
+    forms = [f"{day}{first[10]}{clock}" for clock in ("%H:%M:%S%.f", "%H:%M")]
+    found = (_moments(column, form, fine) for form in forms)
+    return next((times for times in found if not times.has_nulls()), None)
 
 
 def _moments(column: pl.Series, kind: str, fine: bool, zone: str | None = None) -> pl.Series:
@@ -117,38 +118,46 @@ def _refuse_far(times: pl.Series) -> None:
 
 
 def _by_format(column: pl.Series, time_format: str, where: Where, name: str) -> pl.Series:
-    written, kind = column, time_format
+    kind = time_format
     for directive, meaning in _DIRECTIVES.items():
         kind = kind.replace(directive, meaning)
-    has_clock = _has(kind, _OF_CLOCKS)
-    if has_clock and not _has(kind, _OF_DAYS):
-        raise DataError(f"time_format={time_format!r} reads a time of day without its date: give both in one column")
-    if not _has(kind, _OF_YEARS):
-        raise DataError(f"time_format={time_format!r} reads no year, so no order follows: give times with their year")
-    if has_clock and not _has(kind, _OF_MINUTES):  # Polars wants minutes with hours
-        column, kind = column + ":00", kind + ":%M"
-    zoned = "UTC" if "%z" in time_format or "%Z" in time_format else None
+    _refuse_incomplete(time_format, kind)
+    zone = "UTC" if "%z" in time_format or "%Z" in time_format else None
     try:
-        if has_clock:
-            times = _moments(column, kind, bool(column.str.contains(r"\.[0-9]{7}").any()), zoned)
-        else:
-            times = column.str.to_date(kind, strict=False).cast(pl.Datetime("us"))
+        times = _polars_times(column, kind, zone)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
         raise DataError(f"time_format={time_format!r}: {str(error).splitlines()[0]}") from error
     early = times.dt.year() < 100
     if "%Y" in kind and early.any():
         row = int(early.arg_true()[0])
         raise DataError(
-            f"{name}, {where(row)}: the timestamp {written[row]!r} has a year of two digits: write %y for %Y in "
+            f"{name}, {where(row)}: the timestamp {column[row]!r} has a year of two digits: write %y for %Y in "
             f"time_format={time_format!r}"
         )
     if times.has_nulls():
         row = int(times.is_null().arg_true()[0])
         raise DataError(
-            f"{name}, {where(row)}: the timestamp {written[row]!r} is not written as {time_format!r}: correct --set "
+            f"{name}, {where(row)}: the timestamp {column[row]!r} is not written as {time_format!r}: correct --set "
             f"time_format=..., made of %Y %m %d %H %M %S and the like"
         )
     return times
+
+
+def _refuse_incomplete(time_format: str, kind: str) -> None:
+    """Raise DataError for a format, given as Polars has it, too, from which no order follows."""
+    if _has(kind, _OF_CLOCKS) and not _has(kind, _OF_DAYS):
+        raise DataError(f"time_format={time_format!r} reads a time of day without its date: give both in one column")
+    if not _has(kind, _OF_YEARS):
+        raise DataError(f"time_format={time_format!r} reads no year, so no order follows: give times with their year")
+
+
+def _polars_times(column: pl.Series, kind: str, zone: str | None) -> pl.Series:
+    """Moments by a format of Polars; null where a text does not fit."""
+    if not _has(kind, _OF_CLOCKS):
+        return column.str.to_date(kind, strict=False).cast(pl.Datetime("us"))
+    if not _has(kind, _OF_MINUTES):  # Polars wants minutes beside hours
+        column, kind = column + ":00", kind + ":%M"
+    return _moments(column, kind, bool(column.str.contains(r"\.[0-9]{7}").any()), zone)
 
 
 def _has(kind: str, directives: tuple[str, ...]) -> bool:

@@ -9,7 +9,8 @@ import polars as pl
 Unit = Literal["s", "ms", "us", "ns", "day", "number"]
 PER_SECOND: dict[str, int] = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 # Moments from 1973 to 5138 have 9 to 11 digits in seconds, three more in each finer unit.
-_FIRST, _LAST = 10**8, 10**11
+FIRST_SECONDS, LAST_SECONDS = 10**8, 10**11
+LAST_MILLISECONDS = 1000 * LAST_SECONDS
 
 
 def unit_of(times: pl.Series) -> Unit:
@@ -33,6 +34,6 @@ def unit_of(times: pl.Series) -> Unit:
 def unit_of_number(value: float) -> Unit:
     """The unit in which a number is a moment between 1973 and 5138; ``number`` where there is none."""
     for unit, per_second in PER_SECOND.items():
-        if _FIRST * per_second <= abs(value) < _LAST * per_second:
+        if FIRST_SECONDS * per_second <= abs(value) < LAST_SECONDS * per_second:
             return unit  # type: ignore[return-value]
     return "number"

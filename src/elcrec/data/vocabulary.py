@@ -112,12 +112,15 @@ def text_series(ids: Iterable[Any]) -> pl.Series:
     Whole floats, which pandas makes of integers in a column with missing values, are integers.
     """
     values = [int(value) if isinstance(value, float) and value.is_integer() else value for value in ids]
-    if values and all(
-        isinstance(value, int | np.integer) and not isinstance(value, bool) and -(2**63) <= value < 2**63
-        for value in values
-    ):
+    if values and all(map(_fits_int64, values)):
         return pl.Series("id", [int(value) for value in values], dtype=pl.Int64)
     return pl.Series("id", [str(value) for value in values], dtype=pl.String)
+
+
+def _fits_int64(value: Any) -> bool:
+    """Whether a value is an integer (a truth value is none) that 64 bits hold."""
+    is_integer = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    return is_integer and -(2**63) <= value < 2**63
 
 
 def natural_order(ids: pl.Series) -> pl.Series:

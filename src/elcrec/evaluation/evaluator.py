@@ -14,7 +14,7 @@ from elcrec.data.interactions import Interactions
 from elcrec.data.splits import Split
 from elcrec.data.vocabulary import Vocabulary
 from elcrec.errors import DataError
-from elcrec.evaluation.metrics import CUTOFFS, ranking_metrics
+from elcrec.evaluation.metrics import CUTOFFS, Evaluation, Metrics, Results, ranking_metrics
 from elcrec.evaluation.ranks import target_ranks
 from elcrec.evaluation.repeats import repeat_share
 from elcrec.fitted import FittedModel
@@ -37,30 +37,31 @@ class Evaluator:
         unknown: str = "raise",
         ranks: str | Path | None = None,
         most: int | None = None,
-    ) -> dict[str, Any]:
+    ) -> Metrics:
         """See :meth:`elcrec.ELCRec.evaluate`."""
-        metrics, ranked = self.judge(*self._read(data, format, unknown), split, most)
+        found = self.judge(*self._read(data, format, unknown), split, most)
         if ranks is not None:
-            write_frame(Path(ranks), ranked)
-        return metrics
+            write_frame(Path(ranks), found.ranks)
+        return found.metrics
 
     def ranks(self, data: Any, split: str, format: str | None, unknown: str) -> pl.DataFrame:
         """See :meth:`elcrec.ELCRec.ranks`."""
-        return self.judge(*self._read(data, format, unknown), split)[1]
+        return self.judge(*self._read(data, format, unknown), split).ranks
 
-    def measured(self, split: str, histories: Split | None) -> tuple[dict[str, Any], pl.DataFrame]:
+    def measured(self, split: str, histories: Split | None) -> Evaluation:
         """See :meth:`elcrec.ELCRec.measured`."""
         evaluated = self.fitted.split if histories is None else histories.to(self.fitted.device)
         return self.judge(evaluated, self.fitted.users, split)
 
-    def results(self) -> dict[str, Any]:
+    def results(self) -> Results:
         """Metrics of ``valid`` and ``test``, as far as the log has held-out items, and sizes."""
-        most, found = self.fitted.settings.judged_users, {}
-        for part in ("valid", "test"):
-            at_U = self.fitted.split.valid_U if part == "valid" else self.fitted.split.test_U
-            if bool((at_U >= 0).any()):
-                found[part] = self.evaluate(split=part, most=most)
-        return {**found, "n_users": self.fitted.split.n_users, "n_items": len(self.fitted.items)}
+        split, most = self.fitted.split, self.fitted.settings.judged_users
+        results: Results = {}
+        if bool((split.valid_U >= 0).any()):
+            results["valid"] = self.evaluate(split="valid", most=most)
+        if bool((split.test_U >= 0).any()):
+            results["test"] = self.evaluate(split="test", most=most)
+        return {**results, "n_users": split.n_users, "n_items": len(self.fitted.items)}
 
     def _read(self, data: Any, format: str | None, unknown: str) -> tuple[Split, Vocabulary]:
         """The histories of a log and whose they are; default: of the one the model was fitted to."""
@@ -77,15 +78,13 @@ class Evaluator:
             raise DataError("the model knows none of the items in this data: is it the right file?")
         return log if known.all() else Interactions(log.frame.filter(pl.Series(known)))
 
-    def judge(
-        self, evaluated: Split, users: Vocabulary, split: str, most: int | None = None
-    ) -> tuple[dict[str, Any], pl.DataFrame]:
-        """Metrics, and the ranks they are made of: ``user_id``, ``item_id``, ``rank``."""
+    def judge(self, evaluated: Split, users: Vocabulary, split: str, most: int | None = None) -> Evaluation:
+        """Rank the held-out items of a part of a log."""
         settings = self.fitted.settings
         user_Q, target_Q = evaluated.targets(split, most, settings.seed)
         histories = evaluated.histories(user_Q, target_Q)
         rank_Q, coverage = target_ranks(self.fitted.network, histories, settings.exclude_seen, CUTOFFS)
-        metrics = {
+        metrics: Metrics = {
             **ranking_metrics(rank_Q),
             **coverage,
             "repeats": repeat_share(histories),
@@ -101,7 +100,7 @@ class Evaluator:
                 _rank_column(rank_Q),
             ]
         )
-        return metrics, ranked
+        return Evaluation(metrics, ranked)
 
 
 def _rank_column(rank_Q: Tensor) -> pl.Series:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 from torch import Tensor
 
 from elcrec.data.histories import HistoryBatch
 from elcrec.errors import RunError
+from elcrec.evaluation.metrics import CoverageMetrics
 from elcrec.inference.scoring import NOT_NUMBERS, UNRANKED, Scorer, exclude, top_items
 from elcrec.model.network import ELCRecNetwork
 
@@ -16,7 +19,7 @@ def target_ranks(
     histories: HistoryBatch,
     exclude_seen: bool = True,
     coverage_cutoffs: tuple[int, ...] = (),
-) -> tuple[Tensor, dict[str, float]]:
+) -> tuple[Tensor, CoverageMetrics]:
     """Rank of the item that follows each history.
 
     Args:
@@ -38,7 +41,7 @@ def target_ranks(
             for k, mask in shown.items():
                 mask[item_BK[:, :k].flatten()] = True
     coverage = {f"coverage@{k}": mask[1:].double().mean().item() for k, mask in shown.items()}
-    return rank_Q, coverage
+    return rank_Q, cast("CoverageMetrics", coverage)
 
 
 def ranks_by_scores(score_QV: Tensor, histories: HistoryBatch, exclude_seen: bool = True) -> Tensor:

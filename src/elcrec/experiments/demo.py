@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from sklearn.metrics import adjusted_rand_score
 from elcrec.data.splits import make_split
 from elcrec.data.synthetic import World, make_shop
 from elcrec.data.vocabulary import Vocabulary
-from elcrec.evaluation.metrics import ranking_metrics
+from elcrec.evaluation.metrics import RankingMetrics, ranking_metrics
 from elcrec.evaluation.ranks import ranks_by_scores
 from elcrec.experiments.baselines.popularity import popularity_scores
 from elcrec.recommender import ELCRec
@@ -48,7 +49,7 @@ class Demo:
 
     world: World
     model: ELCRec
-    metrics: dict[str, dict[str, float]]
+    metrics: dict[str, Mapping[str, Any]]
     matching: pl.DataFrame
     rand_index: float
 
@@ -94,7 +95,7 @@ def run_demo(
         with folder.locked(SHORT_WAIT):
             folder.write_report(page)
     matching, rand_index = match_intents(world, model)
-    metrics = {**_bounds(world), "elcrec": model.evaluate()}
+    metrics: dict[str, Mapping[str, Any]] = {**_bounds(world), "elcrec": model.evaluate()}
     order = ("popularity", "elcrec", "planted optimum")
     return Demo(world, model, {name: metrics[name] for name in order}, matching, rand_index)
 
@@ -130,7 +131,7 @@ def match_intents(world: World, model: ELCRec) -> tuple[pl.DataFrame, float]:
     return pl.DataFrame(matched).sort("users", descending=True), float(adjusted_rand_score(planted, learned))
 
 
-def _bounds(world: World) -> dict[str, dict[str, float]]:
+def _bounds(world: World) -> dict[str, RankingMetrics]:
     """Test metrics of popularity (from below) and of the planted optimum (from above)."""
     items = Vocabulary.of(world.log.frame["item_id"], first=1, kind="item")
     split = make_split(world.log, items, "leave_one_out", 0.1)
@@ -178,8 +179,8 @@ def _metrics_table(demo: Demo) -> RenderableType:
     return Group(table, Text(note, style="dim"))
 
 
-def _gained(metrics: dict[str, dict[str, float]], name: str) -> float:
-    low, mine, high = (metrics[who][name] for who in ("popularity", "elcrec", "planted optimum"))
+def _gained(metrics: dict[str, Mapping[str, Any]], name: str) -> float:
+    low, mine, high = (float(metrics[who][name]) for who in ("popularity", "elcrec", "planted optimum"))
     return (mine - low) / max(high - low, 1e-12)
 
 

@@ -12,13 +12,13 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from elcrec.errors import RunError
+from elcrec.evaluation.metrics import SHOWN_METRICS
 from elcrec.experiments.baselines import BASELINES
 from elcrec.experiments.plan import PlannedRun
 from elcrec.experiments.suite import changes
 from elcrec.runs.run_files import package_version
 from elcrec.storage import read_json
 
-SHOWN = ("hit_rate@5", "ndcg@5", "hit_rate@10", "ndcg@10", "hit_rate@20", "ndcg@20")
 Document = dict[str, Any]
 
 
@@ -29,7 +29,7 @@ class _Metrics(BaseModel):
     @field_validator("valid", "test")
     @classmethod
     def _has_those_shown(cls, part: dict[str, Any]) -> dict[str, Any]:
-        if missing := [name for name in SHOWN if not isinstance(part.get(name), int | float)]:
+        if missing := [name for name in SHOWN_METRICS if not isinstance(part.get(name), int | float)]:
             raise ValueError(f"no {', '.join(missing)}")
         return part
 

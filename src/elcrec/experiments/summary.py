@@ -14,10 +14,11 @@ import polars as pl
 
 from elcrec.config import JUDGED_BY
 from elcrec.errors import RunError
+from elcrec.evaluation.metrics import SHOWN_METRICS
 from elcrec.evaluation.significance import Difference, gains, holm, paired_difference
 from elcrec.experiments.baselines import BASELINES
 from elcrec.experiments.key import SHOWN as DIGITS
-from elcrec.experiments.results import SHOWN, Document, by_data, ranks_path, row_of
+from elcrec.experiments.results import Document, by_data, ranks_path, row_of
 from elcrec.storage import read_parquet
 
 TESTED, TESTED_K = "ndcg@20", 20
@@ -157,13 +158,13 @@ def _joined(ours: pl.DataFrame | None, theirs: pl.DataFrame | None) -> Compared 
 
 def accuracy_table(lines: list[Line]) -> tuple[list[str], list[list[str]]]:
     """Head and rows: test metrics as mean ± sd over seeds, and the difference in NDCG@20."""
-    head = ["data", "row", "seeds", *SHOWN, f"valid {TESTED}", f"difference in {TESTED} (95%)", "p (Holm)"]
+    head = ["data", "row", "seeds", *SHOWN_METRICS, f"valid {TESTED}", f"difference in {TESTED} (95%)", "p (Holm)"]
     rows = [
         [
             line.data,
             line.row,
             str(len(line.documents)),
-            *(spread(line.values(metric)) for metric in SHOWN),
+            *(spread(line.values(metric)) for metric in SHOWN_METRICS),
             spread(line.values(TESTED, "valid")),
             *_tested(line),
         ]
@@ -264,8 +265,8 @@ def line_document(line: Line) -> dict[str, Any]:
         "dataset": line.dataset,
         "row": line.row,
         "seeds": [document["seed"] for document in line.documents],
-        "test": {metric: mean(line.values(metric)) for metric in SHOWN},
-        "valid": {metric: mean(line.values(metric, "valid")) for metric in SHOWN},
+        "test": {metric: mean(line.values(metric)) for metric in SHOWN_METRICS},
+        "valid": {metric: mean(line.values(metric, "valid")) for metric in SHOWN_METRICS},
         "difference": None if line.compared is None else line.compared.difference._asdict(),
         "compared_users": None if line.compared is None else line.compared.users,
         "left_out_users": None if line.compared is None else line.compared.left_out,

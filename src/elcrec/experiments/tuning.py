@@ -19,6 +19,7 @@ from elcrec.data.files import fingerprint
 from elcrec.data.interactions import Interactions
 from elcrec.data.prepared import prepare
 from elcrec.errors import ElcrecError, RunError, SettingsError
+from elcrec.evaluation.metrics import SELECTION_METRIC
 from elcrec.experiments.tuning_space import Range, Space, chosen_space, is_whole
 from elcrec.recommender import ELCRec, resolve_device
 from elcrec.runs.lock import locked
@@ -26,7 +27,6 @@ from elcrec.runs.records import EpochRecord
 from elcrec.runs.run_files import package_version
 from elcrec.storage import make_folder, read_json, write_json, write_text
 from elcrec.training.checkpoint import Progress
-from elcrec.training.loop import SELECT_ON
 from elcrec.training.report import SilentReporter
 
 TRIALS_FILE, BEST_FILE, STUDY_FILE = "trials.sqlite", "best.toml", "study.json"
@@ -110,7 +110,7 @@ def tune(
             chosen = {name: _suggest(trial, name, where) for name, where in space.items()}
             model = ELCRec(recipe, device=device, **{**base.model_dump(), **chosen})
             model.fit(log, progress=_Pruning(trial, say))
-            return float(max(record["valid"][SELECT_ON] for record in model.history))
+            return float(max(record["valid"][SELECTION_METRIC] for record in model.history))
 
         # A trial that was broken off with its process counts as none.
         done = len(study.get_trials(states=(states.COMPLETE, states.PRUNED)))
@@ -126,7 +126,7 @@ def tune(
         if not study.get_trials(states=(states.COMPLETE,)):
             raise SettingsError(f"no trial was completed: {_last_reason(study) or 'increase --trials'}")
         best = {name: study.best_params[name] for name in space}
-        remark = f"Found by elcrec tune: validation {SELECT_ON} {study.best_value:.4f} with this seed"
+        remark = f"Found by elcrec tune: validation {SELECTION_METRIC} {study.best_value:.4f} with this seed"
         expected = validate({**base.model_dump(), **best})
         _write_recipe(out / BEST_FILE, recipe, [*fixed, *best], expected, remark)
         return Tuned(best, study.best_value, _table(study.trials), out / BEST_FILE)
@@ -171,7 +171,7 @@ def _tried(study: Any, train: Callable[[Any], float]) -> str | None:
     try:
         value = train(trial)
         if not math.isfinite(value):
-            raise RunError(f"training diverged: its validation {SELECT_ON} is {value}")
+            raise RunError(f"training diverged: its validation {SELECTION_METRIC} is {value}")
         study.tell(trial, value)
     except TrialPruned:
         study.tell(trial, state=TrialState.PRUNED)
@@ -188,7 +188,7 @@ def _report(study: Any, which: str, reason: str | None, say: Callable[[str], Non
     from optuna.trial import TrialState
 
     latest, complete = study.trials[-1], study.get_trials(states=(TrialState.COMPLETE,))
-    value = f"{SELECT_ON} {latest.value:.4f}" if latest.value is not None else latest.state.name.lower()
+    value = f"{SELECTION_METRIC} {latest.value:.4f}" if latest.value is not None else latest.state.name.lower()
     value += "" if reason is None else f": {reason}"
     so_far = f" (best {study.best_value:.4f})" if complete else ""
     shown = {name: f"{value:.4g}" if isinstance(value, float) else value for name, value in latest.params.items()}
@@ -212,7 +212,7 @@ class _Pruning(SilentReporter):
         from optuna import TrialPruned
 
         self.trial.report(progress.best_value, record["epoch"])
-        self.say(f"  epoch {record['epoch']}: valid {SELECT_ON} {record['valid'][SELECT_ON]:.4f}")
+        self.say(f"  epoch {record['epoch']}: valid {SELECTION_METRIC} {record['valid'][SELECTION_METRIC]:.4f}")
         if self.trial.should_prune():
             raise TrialPruned
 

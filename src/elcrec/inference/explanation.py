@@ -44,7 +44,7 @@ class Explainer:
             policy: How they were recommended.
         """
         adjustment = policy.adjustment
-        item_QKD = self.fitted.network.item_table.detach()[item_QK.to(self.fitted.device)]
+        item_QKD = self.fitted.network.item_table.weight.detach()[item_QK.to(self.fitted.device)]
         own = 1.0 if adjustment is None else 1 - adjustment.strength
         part_QKM = own * torch.einsum("qkd,qmd->qkm", item_QKD, parts.part_QMD).cpu()
         residual_QK = own * torch.einsum("qkd,qd->qk", item_QKD, parts.residual_QD).cpu()

@@ -72,7 +72,7 @@ class Scorer:
         Raises:
             RunError: Its item vectors are not numbers.
         """
-        table_DV = network.item_table.detach()[: network.n_items + 1].T
+        table_DV = network.item_table.weight.detach()[: network.n_items + 1].T
         _check_numbers(table_DV)
         return cls(network, table_DV, BFloat16Table.of(table_DV) if two_stage else None)
 

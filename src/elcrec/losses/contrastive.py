@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-# A logit so far below the largest has a share of e^-REACH.
+# A logit that is so far below the largest has at most e^-REACH of its softmax.
 REACH = 60.0
 
 
@@ -38,7 +38,7 @@ def nt_xent(a_BD: Tensor, b_BD: Tensor, temperature: float = 1.0, same_B: Tensor
     if same_B is not None:
         same_2B = same_B.repeat(2)
         hidden = same_2B[:, None] == same_2B[None, :]
-    # Beyond float32's reach all the same, but their gradients would be denormal numbers: many times slower to multiply.
+    # Smaller logits add nothing in float32, but their gradients are denormal numbers, which multiply many times slower.
     reach_21 = logits.detach().masked_fill(hidden, float("-inf")).amax(dim=1, keepdim=True) - REACH
     hidden = hidden | (logits.detach() < reach_21)
     hidden[row, partner] = False

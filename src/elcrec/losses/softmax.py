@@ -40,9 +40,9 @@ def softmax(
     Returns:
         Scalar, >= 0.
     """
-    every: Tensor = _LogSumExp.apply(hidden_ND, items_VD, products or items_VD.dtype)  # type: ignore[no-untyped-call]
-    target_NH = (F.embedding(target_NH, items_VD) @ hidden_ND[:, :, None]).squeeze(2)
-    return every - (weight_NH * target_NH).sum() / len(hidden_ND)
+    log_sum: Tensor = _LogSumExp.apply(hidden_ND, items_VD, products or items_VD.dtype)  # type: ignore[no-untyped-call]
+    target_logit_NH = (F.embedding(target_NH, items_VD) @ hidden_ND[:, :, None]).squeeze(2)
+    return log_sum - (weight_NH * target_logit_NH).sum() / len(hidden_ND)
 
 
 class _LogSumExp(torch.autograd.Function):
@@ -67,9 +67,9 @@ class _LogSumExp(torch.autograd.Function):
             n_real = min(len(hidden_CD), n_rows - first)
             power_CV = torch.mm(hidden_CD.to(products), factor_DV, out=buffer_CV[: len(hidden_CD)])
             if not small:
-                most_C1 = power_CV.amax(dim=1, keepdim=True)
-                power_CV.sub_(most_C1)
-                total += most_C1[:n_real].sum(dtype=total.dtype)
+                largest_C1 = power_CV.amax(dim=1, keepdim=True)
+                power_CV.sub_(largest_C1)
+                total += largest_C1[:n_real].sum(dtype=total.dtype)
             power_CV.exp_()
             sum_C1 = _row_sums(power_CV, total.dtype)
             total += sum_C1[:n_real].log().sum()

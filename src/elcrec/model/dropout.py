@@ -15,7 +15,7 @@ class Dropout(nn.Module):
     """
 
     def __init__(self, p: float) -> None:
-        """P in [0, 1)."""
+        """Zero each entry with probability p, in [0, 1)."""
         super().__init__()
         self.p = p
         self._threshold = min(round(p * 256), 255)

@@ -10,9 +10,7 @@ Shape suffixes: T tokens of the batch, B sequences, D width, H heads, R rows and
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
+from typing import Protocol
 
 import torch
 import torch.nn.functional as F
@@ -20,6 +18,7 @@ from torch import Tensor, nn
 
 from elcrec.data.batches import Blocks, TokenBatch
 from elcrec.model.dropout import Dropout
+from elcrec.model.item_table import ItemTable
 
 NORM_EPS = 1e-12
 RELEASED_MASK = -10000.0
@@ -27,8 +26,19 @@ RELEASED_MASK = -10000.0
 FEED_TOKENS = 12800
 
 
+class Encoder(Protocol):
+    """What the network, the objective and the export ask of an encoder."""
+
+    @property
+    def item_table(self) -> ItemTable:
+        """The items' vectors."""
+
+    def __call__(self, batch: TokenBatch, newest_only: bool = False, table: Tensor | None = None) -> Tensor:
+        """Hidden vectors of all tokens, [T, D], or of each sequence's newest, [B, D]."""
+
+
 class SequenceEncoder(nn.Module):
-    """Tokens in, one hidden vector per token out."""
+    """The :class:`Encoder` of both recipes: tokens in, one hidden vector per token out."""
 
     # reason: plain sizes, so that model/ knows no settings
     def __init__(
@@ -56,7 +66,7 @@ class SequenceEncoder(nn.Module):
             filter_width: Of each layer's :class:`CausalConvolution`; 0: none.
         """
         super().__init__()
-        self.item_embedding = nn.Embedding(n_item_rows, embedding_dim, padding_idx=None if train_row_0 else 0)
+        self.item_embedding = ItemTable(n_item_rows, embedding_dim, train_row_0)
         self.position_embedding = nn.Embedding(max_seq_len, embedding_dim)
         self.norm = nn.LayerNorm(embedding_dim, eps=NORM_EPS)
         self.dropout = Dropout(dropout)
@@ -64,50 +74,11 @@ class SequenceEncoder(nn.Module):
             EncoderLayer(embedding_dim, n_heads, dropout, filter_width) for _ in range(n_layers)
         )
         self.apply(_initialise)
-        # Only while training, see propagated(); no part of the weights.
-        self.neighbours: Tensor | None = None
 
     @property
-    def item_table(self) -> Tensor:
-        """The weights of the item embedding, [rows, D]; row 0 is padding, row i the item with index i."""
-        return self.item_embedding.weight
-
-    def table(self) -> Tensor:
-        """The items' vectors, [rows, D]: ``E``, or ``E + A E`` where :attr:`neighbours` holds a matrix A.
-
-        So the vector of an item with few events is mostly that of its neighbours. Once trained, the sum
-        is the table: nothing after training knows of A.
-
-        Source: embedding propagation as in LightGCN (arXiv 2002.02126), one hop.
-        """
-        weight = self.item_embedding.weight
-        if self.neighbours is None:
-            return weight
-        smoothed: Tensor = _Propagate.apply(self.neighbours, weight)  # type: ignore[no-untyped-call]
-        return smoothed
-
-    def rows(self, item_X: Tensor) -> Tensor:
-        """The vectors of different items as a table of its own, [X, D]; the gradient is sparse."""
-        return F.embedding(item_X, self.item_embedding.weight, sparse=True)
-
-    @contextmanager
-    def propagated(self) -> Iterator[None]:
-        """In here the weights are what they are worth after training: the item table holds :meth:`table`."""
-        raw, neighbours = self.item_embedding.weight.data, self.neighbours
-        self.item_embedding.weight.data, self.neighbours = self.table().detach(), None
-        try:
-            yield
-        finally:
-            self.item_embedding.weight.data, self.neighbours = raw, neighbours
-
-    @torch.no_grad()
-    def undo_propagation(self, smoothing: float) -> None:
-        """Begin to train on with neighbours of this weight, from a table that is what smoothing made of one before.
-
-        The one before is not kept. An item's neighbours look about like it, so the table is about ``1 + smoothing``
-        times what it was made of.
-        """
-        self.item_embedding.weight.div_(1 + smoothing)
+    def item_table(self) -> ItemTable:
+        """See :class:`Encoder`."""
+        return self.item_embedding
 
     def forward(self, batch: TokenBatch, newest_only: bool = False, table: Tensor | None = None) -> Tensor:
         """Hidden vectors of all tokens, or of each sequence's newest.
@@ -115,13 +86,13 @@ class SequenceEncoder(nn.Module):
         Args:
             batch: Tokens; see :class:`elcrec.data.batches.TokenBatch`.
             newest_only: Give only the newest token's vector, and compute only what it needs.
-            table: What :meth:`table` gave, where it is wanted for something else too.
+            table: The items' vectors to look up, [rows, D]; default: those of the item table.
 
         Returns:
             [T, D], or [B, D] in the caller's row order with ``newest_only``. At tokens that are not real: with
             padding ``encode`` what the released program has there, with ``skip`` nothing of use.
         """
-        table = self.table() if table is None else table
+        table = self.item_table.vectors() if table is None else table
         x_TD: Tensor = F.embedding(batch.item_T, table, self.item_embedding.padding_idx)
         x_TD = x_TD + self.position_embedding(batch.position_T)
         x_TD = self.dropout(self.norm(x_TD))
@@ -130,19 +101,6 @@ class SequenceEncoder(nn.Module):
             kept_B = batch.last_B if newest_only and number == len(self.layers) else None
             x_TD = layer(x_TD, batch, masks, kept_B)
         return x_TD
-
-
-class _Propagate(torch.autograd.Function):
-    """``x + A x`` for a symmetric sparse A, whose gradient is ``g + A g``."""
-
-    @staticmethod
-    def forward(ctx: Any, matrix: Tensor, x: Tensor) -> Tensor:
-        ctx.matrix = matrix
-        return torch.addmm(x, matrix, x)
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[None, Tensor]:
-        return None, torch.addmm(grads[0], ctx.matrix, grads[0])
 
 
 class CausalConvolution(nn.Module):

@@ -7,8 +7,9 @@ from torch import Tensor, nn
 
 from elcrec.config import Settings
 from elcrec.data.batches import TokenBatch
-from elcrec.model.encoder import SequenceEncoder, pool
+from elcrec.model.encoder import Encoder, SequenceEncoder, pool
 from elcrec.model.intents import IntentCenters
+from elcrec.model.item_table import ItemTable
 
 
 class ELCRecNetwork(nn.Module):
@@ -28,7 +29,7 @@ class ELCRecNetwork(nn.Module):
         super().__init__()
         self.n_items = n_items
         self.max_seq_len, self.padding, self.recency = settings.max_seq_len, settings.padding, settings.recency
-        self.encoder = SequenceEncoder(
+        self.encoder: Encoder = SequenceEncoder(
             n_item_rows=n_items + (2 if settings.padding == "encode" else 1),
             max_seq_len=settings.max_seq_len,
             embedding_dim=settings.embedding_dim,
@@ -41,20 +42,19 @@ class ELCRecNetwork(nn.Module):
         self.centers = IntentCenters(settings.n_intents, settings.embedding_dim)
 
     @property
-    def item_table(self) -> Tensor:
-        """The encoder's item table, [rows, D]; row i is the item with index i."""
+    def item_table(self) -> ItemTable:
+        """The items' vectors."""
         return self.encoder.item_table
 
     @property
     def items_VD(self) -> Tensor:
         """The catalogue's vectors, item index 1 first: [V, D]."""
-        return self.item_table[1 : self.n_items + 1]
+        return self.item_table.weight[1 : self.n_items + 1]
 
     @torch.no_grad()
     def encode_users(self, batch: TokenBatch) -> Tensor:
         """The vector a user is ranked with, that of the newest token: [B, D]."""
-        newest_BD: Tensor = self.encoder(batch, newest_only=True)
-        return newest_BD
+        return self.encoder(batch, newest_only=True)
 
     @torch.no_grad()
     def encode_behaviour(self, batch: TokenBatch) -> Tensor:

@@ -24,14 +24,27 @@ _IN_LAYER = {
     "intermediate.LayerNorm": "output_norm",
 }
 _PARTS = ("query", "key", "value")
+_LAYER = re.compile(r"item_encoder\.layer\.(\d+)\.")
 
 
 def sizes(published: dict[str, Tensor]) -> dict[str, int]:
-    """What the shapes say: settings by our names, and ``n_items``.
+    """Settings, by our names, and ``n_items``, as the shapes of the tensors tell them.
 
     Raises:
         RunError: A tensor of the published layout is missing or of another shape.
     """
+    _refuse_other_layout(published)
+    n_rows, max_seq_len = (len(published[f"{table}_embeddings.weight"]) for table in ("item", "position"))
+    return {
+        "n_items": n_rows - 2,
+        "embedding_dim": published["LayerNorm.weight"].numel(),
+        "max_seq_len": max_seq_len,
+        "n_intents": len(published["cluster_centers"]),
+        "n_layers": len({match[1] for match in map(_LAYER.match, published) if match}),
+    }
+
+
+def _refuse_other_layout(published: dict[str, Tensor]) -> None:
     missing = [name for name in _TOP if name not in published]
     if missing:
         raise RunError(f"these are not published ELCRec weights: {', '.join(missing)} missing")
@@ -40,18 +53,9 @@ def sizes(published: dict[str, Tensor]) -> dict[str, int]:
         shape = list(published[name].shape)
         if len(shape) != (1 if name.startswith("LayerNorm") else 2) or shape[-1] != width:
             raise RunError(f"these are not published ELCRec weights: {name} has shape {shape}")
-    layers = {name: match[1] for name in published if (match := re.match(r"item_encoder\.layer\.(\d+)\.", name))}
-    for name in (*_TOP, *layers):
+    for name in (*_TOP, *filter(_LAYER.match, published)):
         if not published[name].is_floating_point():
             raise RunError(f"these are not published ELCRec weights: {name[:80]} holds {published[name].dtype}")
-    rows, length = (published[f"{table}_embeddings.weight"].shape[0] for table in ("item", "position"))
-    return {
-        "n_items": rows - 2,
-        "embedding_dim": width,
-        "max_seq_len": length,
-        "n_intents": published["cluster_centers"].shape[0],
-        "n_layers": len(set(layers.values())),
-    }
 
 
 def translate(published: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from elcrec.evaluation.metrics import SHOWN_METRICS
 from elcrec.intents.user_map import Points
 from elcrec.runs.records import EpochRecord
 from elcrec.runs.run_files import package_version
@@ -25,7 +26,6 @@ MIX = 4
 LONGEST_JOURNEY = 50
 MOST_DOTS = 30_000
 EDGE = 65535
-METRICS = ("hit_rate@5", "ndcg@5", "hit_rate@10", "ndcg@10", "hit_rate@20", "ndcg@20")
 
 
 def report_document(
@@ -80,7 +80,7 @@ def _model(model: ELCRec) -> dict[str, Any]:
         "epochs": model.metrics.get("epochs"),
         "imported_from": model.metrics.get("imported_from"),
         "metrics": {
-            part: {name: model.metrics[part][name] for name in METRICS}
+            part: {name: model.metrics[part][name] for name in SHOWN_METRICS}
             for part in ("valid", "test")
             if part in model.metrics
         },

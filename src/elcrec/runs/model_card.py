@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from elcrec.config import Settings
+from elcrec.evaluation.metrics import SHOWN_METRICS, measured_parts
+from elcrec.runs.records import RunMetrics
 
 
-def model_card(recipe: str, settings: Settings, data: dict[str, Any], metrics: dict[str, Any]) -> str:
+def model_card(recipe: str, settings: Settings, data: dict[str, Any], metrics: RunMetrics) -> str:
     """Markdown.
 
     Args:
@@ -51,24 +53,23 @@ def model_card(recipe: str, settings: Settings, data: dict[str, Any], metrics: d
     return "\n".join(lines) + "\n"
 
 
-def _results(settings: Settings, metrics: dict[str, Any]) -> list[str]:
+def _results(settings: Settings, metrics: RunMetrics) -> list[str]:
     seen = "items already in the history are not ranked" if settings.exclude_seen else "all items are ranked"
     protocol = f"Split `{settings.split}`, full catalogue, {seen}, ties count against the model."
-    names = ("hit_rate@5", "ndcg@5", "hit_rate@10", "ndcg@10", "hit_rate@20", "ndcg@20")
-    table = [f"| | {' | '.join(names)} | users |", "|-" * (len(names) + 2) + "|"]
-    for part in ("valid", "test"):
-        if part in metrics:
-            values = " | ".join(f"{metrics[part][name]:.4f}" for name in names)
-            table.append(f"| {part} | {values} | {metrics[part]['n_users']:,} |")
+    parts = measured_parts(metrics)
+    table = [f"| | {' | '.join(SHOWN_METRICS)} | users |", "|-" * (len(SHOWN_METRICS) + 2) + "|"]
+    for part, found in parts.items():
+        values = " | ".join(f"{found[name]:.4f}" for name in SHOWN_METRICS)
+        table.append(f"| {part} | {values} | {found['n_users']:,} |")
     lines = [protocol, "", *table, ""]
     if metrics.get("n_users", 0) > settings.judged_users:
         judged = f"{settings.judged_users:,} of {metrics['n_users']:,} users"
-        lines += [f"Evaluated on {judged}, sampled by the seed (`judged_users`); `elcrec evaluate` evaluates all.", ""]
-    repeated = {part: metrics[part]["repeats"] for part in ("valid", "test") if metrics.get(part, {}).get("repeats")}
+        lines += [f"Judged on {judged}, drawn by the seed (`judged_users`); `elcrec evaluate` judges all.", ""]
+    repeated = {part: found["repeats"] for part, found in parts.items() if found["repeats"]}
     if repeated:
         shares = ", ".join(f"{share:.1%} ({part})" for part, share in repeated.items())
-        found = "they are never found" if settings.exclude_seen else "they are ranked like others"
-        lines += [f"Held-out items that their user had before: {shares}; {found}.", ""]
+        outcome = "they are never found" if settings.exclude_seen else "they are ranked like others"
+        lines += [f"Held-out items that their user had before: {shares}; {outcome}.", ""]
     if "best_epoch" in metrics:
         seconds = metrics["train_seconds"]
         lines.append(

@@ -1,9 +1,10 @@
-"""Records of a training, one per epoch."""
+"""What is kept of a training: a record an epoch, and one of the whole."""
 
 from __future__ import annotations
 
 from typing import TypedDict
 
+from elcrec.evaluation.metrics import RankingMetrics, Results
 from elcrec.intents.intent_health import IntentHealth
 
 
@@ -20,6 +21,44 @@ class EpochRecord(TypedDict):
 
     epoch: int
     losses: dict[str, float]
-    valid: dict[str, float]
+    valid: RankingMetrics
     intents: IntentHealth
     seconds: dict[str, float]
+
+
+class Increment(TypedDict):
+    """What an incremental training was given.
+
+    Attributes:
+        new_events: Events that the log did not hold.
+        known_events: Those that it held already.
+        new_users: Users without earlier events.
+        new_items: Items without earlier events.
+        step: Learning rate as a share of the recipe's, 0 to 1.
+    """
+
+    new_events: int
+    known_events: int
+    new_users: int
+    new_items: int
+    step: float
+
+
+class RunMetrics(Results, total=False):
+    """What ``metrics.json`` holds, beside the metrics.
+
+    Attributes:
+        intents: Health of the intents, by full histories.
+        best_epoch: The one whose weights were kept, from 1.
+        epochs: Number of epochs trained.
+        train_seconds: Of all epochs.
+        imported_from: Name of the file of published weights.
+        learnt_on: The latest incremental training.
+    """
+
+    intents: IntentHealth
+    best_epoch: int
+    epochs: int
+    train_seconds: float
+    imported_from: str
+    learnt_on: Increment

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -21,7 +20,7 @@ from elcrec.intents.intents import Intents
 from elcrec.intents.matching import NamedIntents
 from elcrec.model.network import ELCRecNetwork
 from elcrec.runs.model_card import model_card
-from elcrec.runs.records import EpochRecord
+from elcrec.runs.records import EpochRecord, RunMetrics
 from elcrec.runs.run_files import Known, Results
 from elcrec.runs.run_folder import SHORT_WAIT, RunFolder
 
@@ -42,7 +41,7 @@ class Run:
     recipe: str
     intents: Intents
     history: list[EpochRecord] = field(default_factory=list)
-    metrics: dict[str, Any] = field(default_factory=dict)
+    metrics: RunMetrics = field(default_factory=RunMetrics)
     saved_as: str | None = None
     index_path: Path | None = None
 

@@ -6,7 +6,6 @@ import importlib.metadata
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 from torch import Tensor
@@ -17,7 +16,7 @@ from elcrec.data.interactions import Interactions
 from elcrec.data.vocabulary import Vocabulary
 from elcrec.intents.matching import NamedIntents
 from elcrec.runs.manifest import MANIFEST
-from elcrec.runs.records import EpochRecord
+from elcrec.runs.records import EpochRecord, RunMetrics
 from elcrec.storage import read_tensors, write_frame, write_json, write_tensors, write_text
 
 FORMAT = 3
@@ -93,7 +92,7 @@ class Results:
     """
 
     weights: dict[str, Tensor]
-    metrics: dict[str, Any]
+    metrics: RunMetrics
     history: list[EpochRecord]
     card: str
     names: dict[int, str]

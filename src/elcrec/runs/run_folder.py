@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import polars as pl
 from torch import Tensor
@@ -36,7 +36,7 @@ from elcrec.runs.generation import (
 )
 from elcrec.runs.lock import locked
 from elcrec.runs.manifest import MANIFEST, Entry, Manifest
-from elcrec.runs.records import EpochRecord
+from elcrec.runs.records import EpochRecord, RunMetrics
 from elcrec.runs.run_files import FORMAT, Known, Results, package_version, read_earlier, write_history, write_names
 from elcrec.storage import make_folder, read_json, read_parquet, read_tensors, write_tensors, write_text
 
@@ -355,13 +355,13 @@ class RunFolder:
         self.refuse_unfinished()
         return read_tensors(self.model)[0]
 
-    def metrics(self) -> dict[str, Any]:
+    def metrics(self) -> RunMetrics:
         """``metrics.json``; empty where there is none."""
         path = self.place("metrics.json")
         document = read_json(path) if path.exists() else {}
         if not isinstance(document, dict):
             raise RunError(f"{path} is damaged: it is no JSON object")
-        return document
+        return cast("RunMetrics", document)
 
     def history(self) -> list[EpochRecord]:
         """Records of the epochs; empty for imported weights.

@@ -22,6 +22,7 @@ from elcrec.intents.assignment import IntentAssigner
 from elcrec.intents.intents import Intents
 from elcrec.intents.matching import NamedIntents
 from elcrec.model.network import ELCRecNetwork
+from elcrec.runs.records import RunMetrics
 from elcrec.runs.run import Run, known_of, read_run
 from elcrec.runs.run_folder import RunFolder
 from elcrec.training.checkpoint import Progress
@@ -135,9 +136,15 @@ class _Training:
         return intents
 
     def _finish(self, work: RunFolder | None, run: Run, state: Progress) -> Run:
-        """Evaluate the model, and write it where a folder is given."""
-        metrics = {"best_epoch": state.best_epoch, "epochs": len(state.history), "train_seconds": state.seconds}
-        run = replace(run, metrics={**metrics, **(results_of(run.intents) if self.team.is_main else {})})
+        """Judge the model, and write it where a folder is given."""
+        metrics: RunMetrics = {
+            "best_epoch": state.best_epoch,
+            "epochs": len(state.history),
+            "train_seconds": state.seconds,
+        }
+        if self.team.is_main:
+            metrics = {**metrics, **results_of(run.intents)}
+        run = replace(run, metrics=metrics)
         out = self.start.out
         if out is None or work is None or not self.team.is_main:
             return run
@@ -222,10 +229,12 @@ def settings_to_resume(out: RunFolder) -> dict[str, Any]:
     return (out.unfinished or out).config()["settings"].model_dump() if out.started else {}
 
 
-def results_of(intents: Intents) -> dict[str, Any]:
+def results_of(intents: Intents) -> RunMetrics:
     """Metrics of both parts and the health of the intents, on the model's own log."""
     most = intents.fitted.settings.judged_users
-    return {**Evaluator(intents.fitted).results(), "intents": intents.health(most)}
+    results: RunMetrics = {**Evaluator(intents.fitted).results()}  # type: ignore[typeddict-item]
+    results["intents"] = intents.health(most)
+    return results
 
 
 def reporter_of(progress: bool | Reporter, is_main: bool = True) -> Reporter:

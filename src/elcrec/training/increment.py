@@ -6,10 +6,11 @@ import torch
 
 from elcrec.config import Settings
 from elcrec.data.splits import Split
+from elcrec.evaluation.metrics import SELECTION_METRIC
 from elcrec.model.network import ELCRecNetwork
 from elcrec.training.centers import start_centers
 from elcrec.training.checkpoint import Progress
-from elcrec.training.loop import SELECT_ON, Reporter, train, validate, weights_of
+from elcrec.training.loop import Reporter, train, validate, weights_of
 
 # From this share of new events on, the weights move the full step.
 FULL_STEP = 0.01
@@ -47,12 +48,12 @@ def train_on(
     Source: interpolation between weights before and after fine-tuning (Wortsman et al. 2022).
     """
     settings = settings.model_copy(update={"epochs": epochs, "warmup_epochs": 0})
-    first, value = weights_of(network), validate(network, split, settings)[SELECT_ON]
+    first, value = weights_of(network), validate(network, split, settings)[SELECTION_METRIC]
     state = train(network, split, settings, reporter, start=Progress(best_value=value))
     if share < 1 and state.best_epoch:
         last = network.state_dict()
         network.load_state_dict({name: torch.lerp(first[name], last[name], share) for name in first})
-        if validate(network, split, settings)[SELECT_ON] < value:
+        if validate(network, split, settings)[SELECTION_METRIC] < value:
             network.load_state_dict(first)
             state.best_epoch = 0
         elif settings.intent_learning == "em":  # k-means finds the centres in another order: no way in between

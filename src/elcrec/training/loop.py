@@ -15,7 +15,7 @@ from torch import Tensor
 from elcrec.config import Settings
 from elcrec.data.neighbours import neighbour_matrix
 from elcrec.data.splits import Split
-from elcrec.evaluation.metrics import ranking_metrics
+from elcrec.evaluation.metrics import SELECTION_METRIC, RankingMetrics, ranking_metrics
 from elcrec.evaluation.ranks import target_ranks
 from elcrec.intents.intent_health import IntentHealth, collapse_warning, effective_intents, intent_health
 from elcrec.model.network import ELCRecNetwork
@@ -27,8 +27,6 @@ from elcrec.training.divergence import check_losses, check_weights
 from elcrec.training.objective import Objective, Terms
 from elcrec.training.optimizer import Optimizer
 from elcrec.training.steps import StepSource
-
-SELECT_ON = "ndcg@20"
 
 
 class Reporter(Protocol):
@@ -113,7 +111,7 @@ def train(
     else:
         best, progress = weights_of(network), start or Progress()
         if start is not None:
-            network.encoder.undo_propagation(settings.smoothing)
+            network.item_table.undo_propagation(settings.smoothing)
     reporter.begin(settings, loop.source.n_steps, progress)
     try:
         while not finished(settings, progress):
@@ -127,7 +125,7 @@ def train(
             reporter.epoch(record, progress)
     finally:
         reporter.end()
-    network.encoder.neighbours = None
+    network.item_table.neighbours = None
     network.load_state_dict(best)
     # The best weights may come from before the centres' start.
     if start is None and progress.best_epoch <= settings.warmup_epochs:
@@ -165,10 +163,10 @@ class _Loop:
                 timer("start centers")
             losses, intents = self._steps(generator, timer, number)
         check_weights(network.state_dict().values(), number, settings)
-        with network.encoder.propagated():
+        with network.item_table.propagated():
             valid = validate(network, self.split, settings, self.team)
-            if valid[SELECT_ON] > progress.best_value:
-                progress.best_epoch, progress.best_value = number, valid[SELECT_ON]
+            if valid[SELECTION_METRIC] > progress.best_value:
+                progress.best_epoch, progress.best_value = number, valid[SELECTION_METRIC]
                 self.best = weights_of(network)
         timer("evaluate")
         seconds = dict(timer.seconds)
@@ -225,8 +223,8 @@ def prepare(network: ELCRecNetwork, split: Split, settings: Settings) -> None:
     """Give a network what training propagates along, and say whether its centres are learned."""
     network.centers.weight.requires_grad_(settings.intent_learning == "end_to_end")
     if settings.smoothing > 0:
-        n_rows = len(network.item_table)
-        network.encoder.neighbours = settings.smoothing * neighbour_matrix(split, n_rows)
+        n_rows = network.item_table.num_embeddings
+        network.item_table.neighbours = settings.smoothing * neighbour_matrix(split, n_rows)
 
 
 def _centers_are_due(settings: Settings, epoch: int) -> bool:
@@ -241,7 +239,7 @@ def validate(
     split: Split,
     settings: Settings,
     team: Team = Team(),  # noqa: B008
-) -> dict[str, float]:
+) -> RankingMetrics:
     """Metrics on the validation items; each process ranks a part of them."""
     network.eval()
     user_Q, target_Q = split.targets("valid", settings.judged_users, settings.seed)

@@ -169,9 +169,9 @@ class Objective:
         )
         if settings.item_updates == "touched":
             item_X, step = step.on_its_items()
-            table = network.encoder.rows(item_X)
+            table = network.item_table.rows(item_X)
         else:
-            table = network.encoder.table()
+            table = network.item_table.vectors()
         with torch.autocast(table.device.type, torch.bfloat16, enabled=settings.precision == "bfloat16"):
             hidden_TD = network.encoder(step.tokens, table=table)
         hidden_TD = hidden_TD.float()

@@ -19,7 +19,7 @@ class Optimizer:
     def __init__(self, network: ELCRecNetwork, settings: Settings, team: Team = Team()) -> None:  # noqa: B008
         """No moments yet."""
         self._team = team
-        table = network.item_table
+        table = network.item_table.weight
         lazy = settings.item_updates == "touched"
         others = [weight for weight in network.parameters() if not (lazy and weight is table)]
         self._rate = settings.learning_rate

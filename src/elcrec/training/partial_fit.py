@@ -17,6 +17,7 @@ from elcrec.errors import DataWarning, SettingsError
 from elcrec.fitted import FittedModel
 from elcrec.intents.assignment import IntentAssigner
 from elcrec.intents.intents import Intents
+from elcrec.runs.records import Increment, RunMetrics
 from elcrec.runs.run import Run
 from elcrec.training.checkpoint import Progress
 from elcrec.training.fit import reporter_of, results_of, warn_of_repeats
@@ -57,27 +58,29 @@ def partial_fit(run: Run, data: Any, epochs: int, progress: bool | Reporter, for
     if settings.intent_learning == "em":
         intents.given_names = {}
         intents.carry_names(run.intents.seen_by(dataset.items))
-    return _continued(run, intents, state, {"new_events": added, "known_events": len(newer) - added}, share)
+    increment: Increment = {
+        "new_events": added,
+        "known_events": len(newer) - added,
+        "new_users": len(dataset.users) - len(run.fitted.users),
+        "new_items": len(dataset.items) - len(run.fitted.items),
+        "step": share,
+    }
+    return _continued(run, intents, state, increment)
 
 
-def _continued(run: Run, intents: Intents, state: Progress, events: dict[str, int], share: float) -> Run:
-    """The run after incremental training, evaluated."""
-    before, now, done = run.fitted, intents.fitted, len(run.history)
+def _continued(run: Run, intents: Intents, state: Progress, increment: Increment) -> Run:
+    """The run after incremental training, judged."""
+    done = len(run.history)
     history = list(run.history)
     for record in state.history:
         later = record.copy()
         later["epoch"] += done
         history.append(later)
-    metrics = {
+    metrics: RunMetrics = {
         "best_epoch": done + state.best_epoch if state.best_epoch else run.metrics.get("best_epoch", 0),
         "epochs": len(history),
         "train_seconds": run.metrics.get("train_seconds", 0.0) + state.seconds,
-        "learnt_on": {
-            **events,
-            "new_users": len(now.users) - len(before.users),
-            "new_items": len(now.items) - len(before.items),
-            "step": share,
-        },
+        "learnt_on": increment,
         **results_of(intents),
     }
     return Run(run.recipe, intents, history, metrics)
@@ -87,6 +90,6 @@ def _unchanged(run: Run, newer: Interactions, described: Catalogue | None) -> Ru
     """The same run, where the log holds all events already."""
     note = f"nothing new: all {len(newer):,} events are in the log already; the model does not change"
     warnings.warn(note, DataWarning, stacklevel=4)
-    learnt_on = {"new_events": 0, "known_events": len(newer), "new_users": 0, "new_items": 0, "step": 0.0}
+    learnt_on: Increment = {"new_events": 0, "known_events": len(newer), "new_users": 0, "new_items": 0, "step": 0.0}
     run = replace(run, metrics={**run.metrics, "learnt_on": learnt_on})
     return run if described is None else run.described(run.fitted.described(described))

@@ -33,7 +33,7 @@ def extend_vocabulary(network: ELCRecNetwork, settings: Settings, before_V: Tens
     weights = network.state_dict()
     old = weights[TABLE]
     larger = ELCRecNetwork(settings, len(before_V)).to(old.device)
-    table = larger.item_table.detach().clone()
+    table = larger.item_table.weight.detach().clone()
     known_V = before_V >= 0
     rows = torch.cat([known_V.new_zeros(1), ~known_V, known_V.new_zeros(len(table) - len(known_V) - 1)])
     table[0], table[1 + len(known_V) :] = old[0], old[1 + network.n_items :]

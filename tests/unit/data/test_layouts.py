@@ -243,6 +243,16 @@ NESTED = [
     read("watched.jsonl", lines({"user_id": "u", "items": ["a", "b"], "watch_times": [2, 1]}), warns="watch_times"),
     read("structs.jsonl", lines({"session": "u", "events": [{"aid": "b", "ts": 2}, {"aid": "a", "ts": 1}]})),
     refuse("lengths.jsonl", lines({"user_id": "u", "items": ["b", "a"], "timestamps": [2]}), "line 1.*one time"),
+    read("watched.jsonl", lines({"user_id": "u", "items": ["b", "a"], "watch_times": [2, 1]}),
+         timestamp_column="watch_times"),
+    read("mine.jsonl", lines({"user_id": "u", "item_id": "z", "mine": ["a", "b"]}), item_column="mine"),
+    read("begun.jsonl", lines({"user_id": "u", "timestamp": 9, "items": ["b", "a"], "timestamps": [2, 1]})),
+    read("begun.jsonl", lines({"user_id": "u", "begun": 9, "items": ["a", "b"], "timestamps": [2, 1]}),
+         timestamp_column="begun"),
+    read("both.jsonl", lines({"user_id": "u", "timestamps": [1, 2], "items": [
+        {"item_id": "b", "timestamp": 2}, {"item_id": "a", "timestamp": 1}]})),
+    refuse("types.json", '[{"user_id":null,"item_id":"a"},{"user_id":"u","item_id":"b"},{"user_id":7,"item_id":"c"}]',
+           "event 3: user_id is of type int, and of type str"),
     read("array.parquet", frame().group_by("user_id").agg(pl.col("item_id").sort()).with_columns(
         pl.col("item_id").list.to_array(2))),
     refuse("twice.jsonl", '\n{"user_id":"u","item_id":"a","item_id":"z"}\n', "line 2.*twice"),

@@ -18,12 +18,13 @@ from elcrec.config import Settings, resolve
 from elcrec.data.interactions import Interactions
 from elcrec.data.prepared import prepare
 from elcrec.errors import DataError, ElcrecError, RunError, SettingsError
+from elcrec.evaluation.metrics import SHOWN_METRICS
 from elcrec.evaluation.significance import gains
 from elcrec.experiments import provenance
 from elcrec.experiments.key import content_hash, result_key
 from elcrec.experiments.noise import with_noise
 from elcrec.experiments.plan import PlannedRun, planned_runs
-from elcrec.experiments.results import SHOWN, current, outdated, ranks_path, read_result, row_and_settings
+from elcrec.experiments.results import current, outdated, ranks_path, read_result, row_and_settings
 from elcrec.experiments.run import side_by_side
 from elcrec.experiments.suite import Suite, read_suite
 from elcrec.experiments.summary import accuracy_table, lines_of
@@ -181,7 +182,7 @@ def result(name: str, row: str = "a", seed: int = 1, version: str = "0.2.0", **m
         "best_epoch": 1,
         "train_seconds": 1.0,
         "peak_memory_bytes": 1,
-        "metrics": {part: dict.fromkeys(SHOWN, 0.1) for part in ("valid", "test")},
+        "metrics": {part: dict.fromkeys(SHOWN_METRICS, 0.1) for part in ("valid", "test")},
         "intents": None,
         "machine": {"processor": "x", "threads": 1, "gpu": None},
         "versions": {"elcrec": version},

@@ -27,11 +27,11 @@ class LastItemNetwork(nn.Module):
 
     def __init__(self, table_VD: Tensor) -> None:
         super().__init__()
-        self.item_table = table_VD
+        self.item_table = nn.Embedding.from_pretrained(table_VD)
         self.n_items = len(table_VD) - 1
 
     def encode_users(self, batch: TokenBatch) -> Tensor:
-        return self.item_table[batch.item_T[batch.last_B]]
+        return self.item_table.weight[batch.item_T[batch.last_B]]
 
 
 def whole_numbers(n_items: int, width: int, seed: int) -> Tensor:
