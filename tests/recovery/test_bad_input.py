@@ -449,7 +449,8 @@ def test_existing_run_is_kept_without_resume_or_overwrite(run: Path, shop: Path)
 def test_bad_data_with_overwrite_keeps_the_old_run(run: Path, tmp_path: Path) -> None:
     before = contents(run)
     (tmp_path / "ones.txt").write_text("1 4\n2 5\n")
-    assert "two training items" in run_cli("train", tmp_path / "ones.txt", "--out", run, *SMALL_SETS, "--overwrite").complaint()
+    refused = run_cli("train", tmp_path / "ones.txt", "--out", run, *SMALL_SETS, "--overwrite")
+    assert "two training items" in refused.complaint()
     assert contents(run) == before
 
 

@@ -155,7 +155,7 @@ def _polars_times(column: pl.Series, kind: str, zone: str | None) -> pl.Series:
     """Moments by a format of Polars; null where a text does not fit."""
     if not _has(kind, _OF_CLOCKS):
         return column.str.to_date(kind, strict=False).cast(pl.Datetime("us"))
-    if not _has(kind, _OF_MINUTES):  # Polars wants minutes beside hours
+    if not _has(kind, _OF_MINUTES):  # Polars wants minutes with hours
         column, kind = column + ":00", kind + ":%M"
     return _moments(column, kind, bool(column.str.contains(r"\.[0-9]{7}").any()), zone)
 

@@ -64,7 +64,7 @@ def _results(settings: Settings, metrics: RunMetrics) -> list[str]:
     lines = [protocol, "", *table, ""]
     if metrics.get("n_users", 0) > settings.judged_users:
         judged = f"{settings.judged_users:,} of {metrics['n_users']:,} users"
-        lines += [f"Judged on {judged}, drawn by the seed (`judged_users`); `elcrec evaluate` judges all.", ""]
+        lines += [f"Evaluated on {judged}, sampled by the seed (`judged_users`); `elcrec evaluate` evaluates all.", ""]
     repeated = {part: found["repeats"] for part, found in parts.items() if found["repeats"]}
     if repeated:
         shares = ", ".join(f"{share:.1%} ({part})" for part, share in repeated.items())

@@ -136,7 +136,7 @@ class _Training:
         return intents
 
     def _finish(self, work: RunFolder | None, run: Run, state: Progress) -> Run:
-        """Judge the model, and write it where a folder is given."""
+        """Evaluate the model, and write it where a folder is given."""
         metrics: RunMetrics = {
             "best_epoch": state.best_epoch,
             "epochs": len(state.history),

@@ -69,7 +69,7 @@ def partial_fit(run: Run, data: Any, epochs: int, progress: bool | Reporter, for
 
 
 def _continued(run: Run, intents: Intents, state: Progress, increment: Increment) -> Run:
-    """The run after incremental training, judged."""
+    """The run after incremental training, evaluated."""
     done = len(run.history)
     history = list(run.history)
     for record in state.history:
