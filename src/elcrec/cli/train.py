@@ -89,7 +89,7 @@ def _refuse_with_from(options: list[str], overrides: dict[str, Any]) -> None:
 def _trained_incrementally(
     start: Path, out: Path, overwrite: bool, device: str, data: Path | list[Path], fit: dict[str, Any]
 ) -> ELCRec:
-    """A saved run that was trained incrementally; ``fit`` is what :meth:`ELCRec.partial_fit` takes."""
+    """A saved run that was trained incrementally; ``fit`` are the arguments of :meth:`ELCRec.partial_fit`."""
     from elcrec.config import resolve
     from elcrec.recommender import ELCRec
     from elcrec.runs.run_folder import RunFolder
@@ -106,7 +106,7 @@ def _trained_incrementally(
 def _trained(
     out: Path, recipe: str | None, overrides: dict[str, Any], device: str, fit: dict[str, Any], ray: int | None
 ) -> ELCRec:
-    """A run trained from scratch, or resumed; ``fit`` is what :meth:`ELCRec.fit` takes beside ``out``."""
+    """A run trained from scratch, or resumed; ``fit`` are the other arguments of :meth:`ELCRec.fit` than ``out``."""
     from elcrec.recommender import ELCRec
 
     if fit["resume"]:

@@ -20,7 +20,7 @@ from elcrec.experiments.key import DIGITS, content_hash, result_key
 from elcrec.experiments.suite import Row, Suite, changes, variants
 
 CONDITIONS = ("noise",)
-"""What may vary beside settings: see :class:`PlannedRun`."""
+"""What may vary in addition to settings: see :class:`PlannedRun`."""
 LONGEST_NAME = 150
 
 
@@ -34,8 +34,8 @@ class PlannedRun(BaseModel):
         overrides: Settings on top of it, without the seed.
         seed: Of the training; 0 for baselines, which have none.
         settings: All that follows from these.
-        noise: Chance of each event before the held-out items to be followed by an item drawn at random when the
-            model is judged; the training is without.
+        noise: Probability of each event before the held-out items to be followed by a random item at evaluation;
+            training has no noise.
         content: Hash of the log, see :func:`elcrec.experiments.key.content_hash`; empty until it is read.
     """
 
@@ -73,7 +73,7 @@ class PlannedRun(BaseModel):
 
     @property
     def name(self) -> str:
-        """Name of its result file: for people; what it is known by is the key."""
+        """Name of its result file: for readers; a result is identified by its key."""
         return self._named(self.key)
 
     @property
@@ -104,7 +104,7 @@ def planned_runs(suite: Suite, beside: Path, only: str | None = None) -> list[Pl
 
     Args:
         suite: The suite.
-        beside: Folder of its file, where its data may lie.
+        beside: Folder of its file; data paths are relative to it.
         only: Text to look for in names, whatever its case.
 
     Raises:
@@ -126,7 +126,7 @@ def planned_runs(suite: Suite, beside: Path, only: str | None = None) -> list[Pl
 
 
 def _with_data(runs: list[PlannedRun]) -> list[PlannedRun]:
-    """The runs with the hash of what they learn from; each log is read once for each way to read it."""
+    """The runs with the hash of their training log; each log is read once for each way to read it."""
     contents: dict[str, str] = {}
     names: dict[str, PlannedRun] = {}
     for run in runs:
@@ -193,7 +193,7 @@ def _runs(row: Row, label: str, values: dict[str, Any], file: Path, seeds: tuple
 
 
 def _file(data: str, beside: Path) -> Path:
-    """A name, or a file beside the suite, or one seen from here."""
+    """A named data set, a file relative to the suite, or one relative to the working folder."""
     if data in NAMED:
         return locate(data)
     found = next((path for path in (beside / data, Path(data)) if path.exists()), None)

@@ -220,7 +220,7 @@ def outdated(documents: Iterable[Document], wanted: Collection[str]) -> list[str
 
 
 def current(documents: list[Document], wanted: Collection[str] = ()) -> tuple[list[Document], list[Document]]:
-    """Results that may stand in one table, and those that may not: a row is one thing with several seeds.
+    """Results that may be in one table, and those that may not: a row is one configuration with several seeds.
 
     Of a row that was run with several settings or versions, what is wanted stays, else the newest version.
 
@@ -229,7 +229,7 @@ def current(documents: list[Document], wanted: Collection[str] = ()) -> tuple[li
         wanted: See :func:`planned`.
 
     Raises:
-        RunError: Which ones are meant cannot be told.
+        RunError: It is ambiguous which ones are meant.
     """
     left_out: list[str] = []
     for some in by_data(documents).values():

@@ -53,7 +53,7 @@ class Suite(BaseModel):
     Attributes:
         name: Of the folder with its results.
         about: What it is for, in a sentence or two; printed above its table.
-        data: Files (beside the suite or from here) or names of ``elcrec data list``.
+        data: Files (relative to the suite or to the working folder) or names of ``elcrec data list``.
         seeds: One run each.
         against: The row that the others are tested against; default: the first.
         reuse: Other suites, whose results are copied where they are of the same run.

@@ -54,7 +54,7 @@ def run_suite(
         The reason of each run without a result, by name of the run.
 
     Raises:
-        RunError: A result in the folder is damaged or cannot be told from others.
+        RunError: A result in the folder is damaged or ambiguous.
         SettingsError: There is no such device.
     """
     resolve_device(device)
@@ -160,7 +160,7 @@ def suite_lines(
         say: Receives notes about results that are left out, or have other settings than the suite has now.
 
     Raises:
-        RunError: There is none, one is damaged, or which ones are meant cannot be told.
+        RunError: There is none, one is damaged, or it is ambiguous which ones are meant.
     """
     documents = read_results(folder)
     ours = [each for each in documents if each["suite"] == suite.name]

@@ -26,14 +26,14 @@ SURE = 0.05
 
 
 class Compared(NamedTuple):
-    """A row beside the one it is tested against, on the users and items to predict that both have.
+    """Comparison of a row with the one it is tested against, on the users and targets that both have.
 
     Attributes:
-        difference: Of their values.
+        difference: Difference of their values.
         users: How many users both have.
         left_out: Users that only one of them has, or who have to predict another item there.
-        judged_by: Settings that are not the same in both and change what is ranked, not how well: neither is better by
-            that.
+        judged_by: Settings of evaluation that differ: they change what is ranked, so the difference does not say which
+            row is better.
     """
 
     difference: Difference
@@ -244,7 +244,7 @@ def _tested(line: Line) -> list[str]:
     difference, users, left_out, judged_by = line.compared
     sign = "" if line.corrected_p >= SURE else " *"
     only = f", {users:,} of {users + left_out:,} users" if left_out else ""
-    only += f"; judged with other {', '.join(judged_by)}" if judged_by else ""
+    only += f"; evaluated with other {', '.join(judged_by)}" if judged_by else ""
     return [
         f"{difference.mean:+.4f} ({difference.low:+.4f} to {difference.high:+.4f}{only})",
         f"{line.corrected_p:.2g}{sign}",

@@ -35,7 +35,7 @@ PRUNE_FROM_EPOCH, PRUNE_AFTER_TRIALS = 4, 4
 FAILED_IN_A_ROW = 20
 """After so many trials in a row that are impossible or diverge, the space is given up."""
 OUTCOMES = (ElcrecError, torch.cuda.OutOfMemoryError, MemoryError)
-"""What a trial may end in, beside a value: settings that do not go together, divergence, too little memory."""
+"""Failures of a trial: settings that are impossible together, divergence, too little memory."""
 
 
 @dataclass(frozen=True)

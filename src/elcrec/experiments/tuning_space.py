@@ -88,7 +88,7 @@ def read_space(path: Path) -> Space:
     """Read a search space: a TOML file with a table for each setting.
 
     Raises:
-        SettingsError: The file is missing, no TOML, or asks for what cannot be searched.
+        SettingsError: The file is missing, no TOML, or names what cannot be searched.
     """
     document = read_toml(path, "space")
     try:
@@ -105,7 +105,7 @@ def chosen_space(space: Space | None, overrides: Collection[str]) -> Space:
     """The space, or what of the default one is not set already.
 
     Args:
-        space: What was asked for; default: :data:`DEFAULT_SPACE`.
+        space: The space of the caller; default: :data:`DEFAULT_SPACE`.
         overrides: Names of the settings that are the same in all trials.
 
     Raises:

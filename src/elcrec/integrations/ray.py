@@ -20,10 +20,10 @@ def _cluster(workers: int) -> Iterator[Any]:
     """The cluster of ``$RAY_ADDRESS``, one that runs on this machine, or one started for as long as it is needed.
 
     Raises:
-        SettingsError: Ray is not installed, or no workers are asked for.
+        SettingsError: Ray is not installed, or ``workers`` is below 1.
     """
     if workers < 1:
-        raise SettingsError(f"ray={workers}: ask for at least one worker")
+        raise SettingsError(f"ray={workers}: use at least one worker")
     try:
         import ray
     except ImportError as error:
@@ -48,7 +48,7 @@ def train_on_ray(workers: int, out: str | Path, model: dict[str, Any], fit: dict
         workers: How many.
         out: Run folder, on a disk that all workers see.
         model: What :class:`elcrec.ELCRec` is made with: ``recipe``, ``seed``, settings.
-        fit: What :meth:`elcrec.ELCRec.fit` is called with beside ``out``: ``data`` (a path all workers see), ...
+        fit: Other arguments of :meth:`elcrec.ELCRec.fit` than ``out``: ``data`` (a path all workers see), ...
         gpu: A GPU for each worker.
 
     Raises:

@@ -56,7 +56,7 @@ class Engine:
 
     @property
     def batch_sizes(self) -> dict[str, dict[int, int]]:
-        """By name of a queue, how many micro-batches of each size there were."""
+        """Number of micro-batches of each size, by thread; the names are labels in ``/metrics``, a contract."""
         return {"lists": self._fast.sizes, "slow-lists": self._slow.sizes, "store": self._commits.sizes}
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""Training from a log to a run: from scratch, or on from an interruption."""
+"""Training from a log to a run: from scratch, or resumed."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from elcrec.training.report import SilentReporter, TerminalReporter
 
 @dataclass(frozen=True)
 class Start:
-    """What a training is asked for.
+    """The arguments of a training.
 
     Attributes:
         recipe: Name or path.
@@ -44,9 +44,9 @@ class Start:
         items: Item metadata, anything :meth:`elcrec.data.catalogue.Catalogue.read` takes; None: none.
         names_from: Intents of an earlier model, whose given names are carried over.
         out: Run folder to write; None: none.
-        resume: Go on with an interrupted training in ``out``.
+        resume: Resume an interrupted training in ``out``.
         overwrite: Replace a run in ``out``.
-        progress: Show progress, or the reporter that is told.
+        progress: Show progress, or the reporter that receives it.
     """
 
     recipe: str
@@ -136,7 +136,7 @@ class _Training:
         return intents
 
     def _finish(self, work: RunFolder | None, run: Run, state: Progress) -> Run:
-        """Judge the model, and write it where a folder is given."""
+        """Evaluate the model, and write it where a folder is given."""
         metrics: RunMetrics = {
             "best_epoch": state.best_epoch,
             "epochs": len(state.history),
@@ -181,7 +181,7 @@ class _Training:
         """The recipe of a folder; raise unless ``fit`` may go on there."""
         document = folder.config()
         if document.get("data") != mark:
-            raise RunError(f"{folder.path} learns from other data: resume with the same file, or use --overwrite")
+            raise RunError(f"{folder.path} was started with other data: resume with the same file, or use --overwrite")
         theirs, ours = document["settings"].model_dump(), self.start.settings.model_dump()
         changed = [f"{name} {theirs[name]!r} -> {ours[name]!r}" for name in ours if ours[name] != theirs[name]]
         if changed:

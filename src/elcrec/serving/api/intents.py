@@ -34,7 +34,7 @@ async def intents(request: HttpRequest, items: Limit = 5) -> IntentsResponse:
 
 @get("/map", responses=ERROR_RESPONSES, summary="Map of users and intents")
 async def map_of_users(request: HttpRequest) -> UserMap:
-    """Users as dots, near each other where they behave alike; the first request takes a while."""
+    """Users as dots, near each other where their behaviour is similar; the first request takes a while."""
     return await engine_of(request).snapshot.once(user_map)
 
 

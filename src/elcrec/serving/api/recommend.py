@@ -120,7 +120,7 @@ def refuse_if_too_costly(total: int, most: int) -> None:
         raise ApiError(
             413,
             f"this request costs {total:,} (k x events, {SLOW} times that with explain or diversify, summed over a "
-            f"batch): this server spends at most {most:,} on one (--max-work); ask for less at once",
+            f"batch): this server spends at most {most:,} on one (--max-work); reduce k or split the batch",
         )
 
 
