@@ -245,10 +245,10 @@ def current(documents: list[Document], wanted: Collection[str] = ()) -> tuple[li
 
 
 def _left_out(row: list[Document], wanted: Collection[str]) -> list[str]:
-    """Names of a row's results that do not stand in a table beside its best ones.
+    """Names of a row's results that are left out of the tables, since the row has better ones.
 
     Raises:
-        RunError: Which ones are best cannot be told.
+        RunError: Which ones are best is ambiguous.
     """
     kinds: dict[Any, list[Document]] = defaultdict(list)
     for each in row:

@@ -204,7 +204,7 @@ def missing_rows(suite: Suite, lines: list[Line]) -> list[str]:
 
 
 def write_pages(suite: Suite, folder: Path, lines: list[Line], pictures: list[str]) -> list[Path]:
-    """``summary.md`` and ``summary.html`` beside the results."""
+    """Write ``summary.md`` and ``summary.html`` into the folder of results."""
     text = "\n".join([f"# {suite.name}", "", *suite_markdown(suite.about, lines), ""])
     page = html_page(suite.name, suite.about, [accuracy_table(lines), effort_table(lines)], pictures)
     paths = [folder / name for name in PAGES]

@@ -105,7 +105,7 @@ def _lines_of_data_set(folder: Path, documents: list[Document], against: str | N
 
 
 def _compared(folder: Path, ours: list[Document], theirs: list[Document]) -> Compared | None:
-    """A row's results beside another's; None where their ranks are missing or cannot be compared."""
+    """The results of a row compared with another's; None where their ranks are missing or cannot be compared."""
     seeds = _common_seeds(ours, theirs)
     our_gains, their_gains = (
         _mean_gains(folder, [document for document in documents if document["seed"] in seeds] or documents)
@@ -118,7 +118,7 @@ def _compared(folder: Path, ours: list[Document], theirs: list[Document]) -> Com
 
 
 def _common_seeds(ours: list[Document], theirs: list[Document]) -> set[int]:
-    """Seeds that both rows have; none beside a baseline, which has no seeds and is compared with all of a row's."""
+    """Seeds that both rows have; none where one is a baseline, which has no seeds and is compared with all seeds."""
     if any(document["recipe"] in BASELINES for document in (*ours, *theirs)):
         return set()
     return {document["seed"] for document in ours} & {document["seed"] for document in theirs}
@@ -157,7 +157,7 @@ def _gains(path: Path) -> pl.DataFrame:
 
 
 def _paired(ours: pl.DataFrame, theirs: pl.DataFrame) -> Compared | None:
-    """The difference on the users and items that both have; None where these cannot be told."""
+    """The difference on the users and items that both have; None where there are none, or they are ambiguous."""
     by = [name for name in ours.columns if name != "gain"]
     if by == ["place"] and len(ours) != len(theirs):
         return None
