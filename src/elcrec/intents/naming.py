@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -244,14 +244,15 @@ def _stems(text: str) -> list[str]:
 
 def _distinct(variants: dict[int, list[str]]) -> dict[int, str]:
     """The plainest names of which no two say the same; all intents whose names clash take their next name."""
-    level = dict.fromkeys(variants, 0)
-    while True:
-        same: dict[frozenset[str], list[int]] = defaultdict(list)
-        for intent, names in variants.items():
-            same[frozenset(names[level[intent]].lower().split(SEPARATOR))].append(intent)
-        clashing = [intent for intents in same.values() if len(intents) > 1 for intent in intents]
-        movable = [intent for intent in clashing if level[intent] + 1 < len(variants[intent])]
-        if not movable:
-            return {intent: names[level[intent]] for intent, names in variants.items()}
+    left = {intent: list(names) for intent, names in variants.items()}
+    while movable := [intent for intent in _clashing(left) if len(left[intent]) > 1]:
         for intent in movable:
-            level[intent] += 1
+            del left[intent][0]
+    return {intent: names[0] for intent, names in left.items()}
+
+
+def _clashing(names: dict[int, list[str]]) -> list[int]:
+    """The intents whose first name has the same parts as another's, in any order."""
+    parts = {intent: frozenset(own[0].lower().split(SEPARATOR)) for intent, own in names.items()}
+    uses = Counter(parts.values())
+    return [intent for intent, own in parts.items() if uses[own] > 1]

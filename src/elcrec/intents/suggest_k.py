@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 import torch
 from scipy.sparse import csr_matrix
 from torch import Tensor
 
 from elcrec.data.histories import HistoryBatch
+from elcrec.data.vocabulary import Indices
 from elcrec.errors import SettingsError
 from elcrec.intents.intent_health import effective_intents
 from elcrec.intents.kmeans import spherical_kmeans
 
 PRIORS = (10.0, 100.0, 1000.0)
+MOST_TRIED = 1024
+Floats = npt.NDArray[np.float64]
 
 
 def suggest_k(
@@ -46,36 +51,69 @@ def suggest_k(
     Raises:
         SettingsError: A number that cannot be.
     """
-    n_histories = len(histories)
+    log = _Events.of(histories, n_items)
+    rows, gains = [], {}
+    for n_clusters in _numbers_to_try(candidates, len(histories)):
+        cluster_Q = spherical_kmeans(behaviour_QD, n_clusters, seed, restarts=1).numpy().copy()
+        gains[n_clusters] = log.gain(cluster_Q, n_clusters)
+        users_K = torch.bincount(torch.from_numpy(cluster_Q), minlength=n_clusters)
+        rows.append((n_clusters, float(gains[n_clusters].mean()), effective_intents(users_K)))
+    frame = pl.DataFrame(rows, schema=["n_intents", "gain", "effective"], orient="row")
+    return frame.with_columns(suggested=pl.col("n_intents") == _smallest_as_good(gains))
+
+
+def _numbers_to_try(candidates: Sequence[int] | None, n_histories: int) -> list[int]:
     if candidates is None:
-        top = min(1024, max(2, n_histories // 10))
-        candidates = [2**power for power in range(1, 11) if 2**power <= top]
+        most = min(MOST_TRIED, max(2, n_histories // 10))
+        candidates = [2**power for power in range(1, most.bit_length())]
     if not candidates or min(candidates) < 2 or max(candidates) > n_histories:
         raise SettingsError(f"numbers of intents to try: from 2 to the number of histories, {n_histories:,}")
-    start_Q = histories.start_Q.numpy()
-    length_Q = histories.end_Q.numpy() - start_Q
-    row_E = np.repeat(np.arange(n_histories), length_Q)
-    within_E = np.arange(length_Q.sum()) - np.repeat(length_Q.cumsum() - length_Q, length_Q)
-    item_E = histories.item_N.numpy()[start_Q[row_E] + within_E]
-    next_Q = histories.target_Q.numpy().copy()
-    popular_V = np.bincount(item_E, minlength=n_items + 1) + 1.0
-    popular_V /= popular_V.sum()
-    rows, gains = [], {}
-    for n_intents in sorted(set(candidates)):
-        cluster_Q = spherical_kmeans(behaviour_QD, n_intents, seed, restarts=1).numpy().copy()
-        counts = csr_matrix((np.ones(len(item_E)), (cluster_Q[row_E], item_E)), shape=(n_intents, n_items + 1))
-        seen_Q = np.asarray(counts[cluster_Q, next_Q]).ravel()
-        size_Q = np.asarray(counts.sum(axis=1)).ravel()[cluster_Q]
-        prior_Q = popular_V[next_Q]
-        gain_SQ = [np.log((seen_Q + s * prior_Q) / (size_Q + s) / prior_Q) for s in PRIORS]
-        gains[n_intents] = max(gain_SQ, key=np.mean)
-        users_K = torch.bincount(torch.from_numpy(cluster_Q), minlength=n_intents)
-        rows.append((n_intents, float(gains[n_intents].mean()), effective_intents(users_K)))
-    best = max(gains, key=lambda n_intents: float(gains[n_intents].mean()))
-    suggested = min(
-        n_intents
-        for n_intents, gain_Q in gains.items()
-        if (gains[best] - gain_Q).mean() <= (gains[best] - gain_Q).std() / np.sqrt(n_histories)
+    return sorted(set(candidates))
+
+
+def _smallest_as_good(gains: dict[int, Floats]) -> int:
+    """The smallest number whose gain is within one standard error of the best one's."""
+    best_Q = max(gains.values(), key=np.mean)
+    return min(
+        number
+        for number, gain_Q in gains.items()
+        if (best_Q - gain_Q).mean() <= (best_Q - gain_Q).std() / np.sqrt(len(gain_Q))
     )
-    frame = pl.DataFrame(rows, schema=["n_intents", "gain", "effective"], orient="row")
-    return frame.with_columns(suggested=pl.col("n_intents") == suggested)
+
+
+@dataclass(frozen=True)
+class _Events:
+    """The events of histories, and the item that followed each history.
+
+    Attributes:
+        row_E: int64 [E], the history of each event.
+        item_E: int64 [E], its item.
+        next_Q: int64 [Q], the item that followed.
+        popularity_V: [V + 1], ``P(i)``, each item counted once more than it occurs.
+    """
+
+    row_E: Indices
+    item_E: Indices
+    next_Q: Indices
+    popularity_V: Floats
+
+    @classmethod
+    def of(cls, histories: HistoryBatch, n_items: int) -> _Events:
+        start_Q = histories.start_Q.numpy()
+        length_Q = histories.end_Q.numpy() - start_Q
+        row_E = np.repeat(np.arange(len(histories)), length_Q)
+        within_E = np.arange(length_Q.sum()) - np.repeat(length_Q.cumsum() - length_Q, length_Q)
+        item_E = histories.item_N.numpy()[start_Q[row_E] + within_E]
+        count_V = np.bincount(item_E, minlength=n_items + 1) + 1.0
+        # A copy: SciPy takes no memory of PyTorch's as an index.
+        return cls(row_E, item_E, histories.target_Q.numpy().copy(), count_V / count_V.sum())
+
+    def gain(self, cluster_Q: Indices, n_clusters: int) -> Floats:
+        """Log likelihood of each next item by its history's cluster, above that of popularity: [Q], by the best s."""
+        shape = (n_clusters, len(self.popularity_V))
+        counts = csr_matrix((np.ones(len(self.item_E)), (cluster_Q[self.row_E], self.item_E)), shape=shape)
+        seen_Q = np.asarray(counts[cluster_Q, self.next_Q]).ravel()
+        size_Q = np.asarray(counts.sum(axis=1)).ravel()[cluster_Q]
+        prior_Q = self.popularity_V[self.next_Q]
+        gain_SQ: list[Floats] = [np.log((seen_Q + s * prior_Q) / (size_Q + s) / prior_Q) for s in PRIORS]
+        return max(gain_SQ, key=np.mean)

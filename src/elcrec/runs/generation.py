@@ -165,23 +165,28 @@ def finish_switch(folder: Path) -> None:
     try:
         for left in folder.glob(".*.tmp"):
             left.unlink(missing_ok=True)
-        switched = folder / NEXT
-        if (switched / MANIFEST).exists():
-            listed = Manifest.read(switched / MANIFEST).files
-            for name in FILES:
-                if name not in listed and name != MANIFEST:
-                    (folder / name).unlink(missing_ok=True)
-            for name in listed:
-                if (switched / name).exists():
-                    os.replace(switched / name, folder / name)
-            sync(folder)
-            os.replace(switched / MANIFEST, folder / MANIFEST)
-        for done in (switched, folder / OLD):
+        if (folder / NEXT / MANIFEST).exists():
+            _move_to_places(folder)
+        for done in (folder / NEXT, folder / OLD):
             if done.exists():
                 shutil.rmtree(done)
                 sync(folder)
     except OSError as error:
         raise RunError(f"cannot write {folder}: {error.strerror or error}") from error
+
+
+def _move_to_places(folder: Path) -> None:
+    """Remove what the next generation does not list, move what it does, and its manifest last."""
+    switched = folder / NEXT
+    listed = Manifest.read(switched / MANIFEST).files
+    for name in FILES:
+        if name not in listed and name != MANIFEST:
+            (folder / name).unlink(missing_ok=True)
+    for name in listed:
+        if (switched / name).exists():
+            os.replace(switched / name, folder / name)
+    sync(folder)
+    os.replace(switched / MANIFEST, folder / MANIFEST)
 
 
 def put_in_place(folder: Path, fresh: Path) -> None:

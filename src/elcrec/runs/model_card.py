@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from elcrec.config import Settings
-from elcrec.evaluation.metrics import SHOWN_METRICS, measured_parts
+from elcrec.evaluation.metrics import SHOWN_METRICS, Metrics, measured_parts
 from elcrec.runs.records import RunMetrics
 
 
@@ -57,19 +57,33 @@ def _results(settings: Settings, metrics: RunMetrics) -> list[str]:
     seen = "items already in the history are not ranked" if settings.exclude_seen else "all items are ranked"
     protocol = f"Split `{settings.split}`, full catalogue, {seen}, ties count against the model."
     parts = measured_parts(metrics)
+    lines = [protocol, "", *_table(parts), ""]
+    if metrics.get("n_users", 0) > settings.judged_users:
+        judged = f"{settings.judged_users:,} of {metrics['n_users']:,} users"
+        lines += [f"Evaluated on {judged}, sampled by the seed (`judged_users`); `elcrec evaluate` evaluates all.", ""]
+    return lines + _repeats(parts, settings.exclude_seen) + _training(settings, metrics)
+
+
+def _table(parts: dict[str, Metrics]) -> list[str]:
     table = [f"| | {' | '.join(SHOWN_METRICS)} | users |", "|-" * (len(SHOWN_METRICS) + 2) + "|"]
     for part, found in parts.items():
         values = " | ".join(f"{found[name]:.4f}" for name in SHOWN_METRICS)
         table.append(f"| {part} | {values} | {found['n_users']:,} |")
-    lines = [protocol, "", *table, ""]
-    if metrics.get("n_users", 0) > settings.judged_users:
-        judged = f"{settings.judged_users:,} of {metrics['n_users']:,} users"
-        lines += [f"Evaluated on {judged}, sampled by the seed (`judged_users`); `elcrec evaluate` evaluates all.", ""]
+    return table
+
+
+def _repeats(parts: dict[str, Metrics], exclude_seen: bool) -> list[str]:
     repeated = {part: found["repeats"] for part, found in parts.items() if found["repeats"]}
-    if repeated:
-        shares = ", ".join(f"{share:.1%} ({part})" for part, share in repeated.items())
-        outcome = "they are never found" if settings.exclude_seen else "they are ranked like others"
-        lines += [f"Held-out items that their user had before: {shares}; {outcome}.", ""]
+    if not repeated:
+        return []
+    shares = ", ".join(f"{share:.1%} ({part})" for part, share in repeated.items())
+    outcome = "they are never found" if exclude_seen else "they are ranked like others"
+    return [f"Held-out items that their user had before: {shares}; {outcome}.", ""]
+
+
+def _training(settings: Settings, metrics: RunMetrics) -> list[str]:
+    """What is known of the training and of the intents; imported weights have no best epoch."""
+    lines = []
     if "best_epoch" in metrics:
         seconds = metrics["train_seconds"]
         lines.append(

@@ -131,16 +131,22 @@ def _tensor(view: _View, content: bytearray) -> Tensor:
         ValueError: It reaches beyond the storage, or shows some of it again and again.
     """
     (dtype, _, numel), offset, size, stride = view
-    numbers = [numel, offset, *size, *stride]
-    if not all(type(number) is int and number >= 0 for number in numbers) or len(size) != len(stride):
-        raise ValueError("a tensor's shape is none")
-    last = offset + sum((length - 1) * step for length, step in zip(size, stride, strict=True))
-    n_values = math.prod(size)
-    if numel * dtype.itemsize > len(content) or n_values > numel or (n_values and last >= numel):
+    _refuse_no_shape(view)
+    n_values, n_reached = math.prod(size), 0
+    if n_values:
+        n_reached = offset + 1 + sum((length - 1) * step for length, step in zip(size, stride, strict=True))
+    if numel * dtype.itemsize > len(content) or max(n_values, n_reached) > numel:
         raise ValueError("a tensor is larger than what is kept of it")
     if not n_values:
         return torch.empty(size, dtype=dtype)
     return torch.frombuffer(content, dtype=dtype).as_strided(size, stride, offset)
+
+
+def _refuse_no_shape(view: _View) -> None:
+    numbers = (view.storage.numel, view.offset, *view.size, *view.stride)
+    whole = all(type(number) is int and number >= 0 for number in numbers)
+    if not whole or len(view.size) != len(view.stride):
+        raise ValueError("a tensor's shape is none")
 
 
 # ---------------------------------------------------------------------- instructions
