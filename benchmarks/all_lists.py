@@ -2,7 +2,7 @@
 
     python benchmarks/all_lists.py --users 25000 100000 --items 50000 --out benchmarks/results/all-lists
 
-The model is not trained: what it costs to make a list does not depend on that.
+The model is not trained: the cost of recommendations does not depend on that.
 """
 
 import argparse

@@ -1,12 +1,12 @@
-"""Cluster losses compared on one trained encoder: do the intents agree with what people take next, are they alive?
+"""Cluster losses compared on one trained encoder: agreement of intents with the next item, and their health.
 
     python benchmarks/clustering.py RUN --items ../shared/data/Beauty_item2attributes.json
 
-Each candidate starts from the same k-means++ centres on the training histories of RUN and is followed on
-mini-batches of the same embeddings for as many steps; only the centres learn. Measured on the histories before the
-validation items (test is not looked at), over seeds: adjusted mutual information and lift of the next item's main
+Each candidate starts from the same k-means++ centres on the training histories of RUN and is trained on mini-batches
+of the same embeddings for the same number of steps; only the centres are trained. Measured on the histories before the
+validation items (test is not used), over seeds: adjusted mutual information and lift of the next item's main
 attribute, effective intents, largest share, share of dead intents. Writes benchmarks/results/clustering/NAME.json.
-Losses that lost live here, not in the package.
+Losses that were rejected are in this file, not in the package.
 """
 
 import argparse
@@ -129,7 +129,7 @@ def printed(h_BD: Tensor, c_KD: Tensor, users_K: Tensor, next_BD: Tensor) -> Ten
     return clustering.printed_cluster_loss(F.normalize(h_BD, dim=-1), c_KD)
 
 
-# Each makes a loss anew: some remember what they saw.
+# Each makes a new loss: some keep a state.
 CANDIDATES: dict[str, Callable[[], Loss]] = {
     "nearest, handicap .01 (ours, in training)": partial(nearest, 0.01),
     "nearest, handicap .03 (ours, when settling)": partial(nearest, 0.03),
@@ -150,7 +150,7 @@ RECENCIES = (1.0, 0.8, 0.65, 0.5, 0.35, 0.2)
 
 
 class Bench:
-    """A trained encoder's embeddings of training and validation histories, and how a grouping is judged."""
+    """A trained encoder's embeddings of training and validation histories, and the evaluation of a clustering."""
 
     def __init__(self, model: ELCRec, labels_V: Tensor) -> None:
         self.model, self.labels_V = model, labels_V
@@ -234,7 +234,7 @@ def main() -> None:
     train_MD, valid_QD = bench.embed(recency)
     starts = {seed: bench.start(train_MD, seed) for seed in seeds}
     kmeans = [bench.judge(spherical_kmeans(valid_QD, bench.n_intents, seed), seed) for seed in seeds]
-    losses["k-means on the judged histories themselves, 5 restarts"] = summary(kmeans)
+    losses["k-means on the evaluated histories themselves, 5 restarts"] = summary(kmeans)
     for name, make in CANDIDATES.items():
         began = time.perf_counter()
         found = [bench.learn(make(), train_MD, starts[seed], seed) for seed in seeds]

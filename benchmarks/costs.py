@@ -1,11 +1,11 @@
-"""How a training step of `default` grows: with users, items, intents and the length of histories, one at a time.
+"""Time and memory of a training step of `default` by number of users, items, intents and by history length.
 
     python benchmarks/costs.py            # what is missing under benchmarks/results/costs/, one process a point
     python benchmarks/costs.py --plot     # and docs/costs.svg from all points
 
-Each point is a made-up company's log; around 20,000 users, 10,000 items, 256 intents and histories of 10, one thing
-changes. Measured are the milliseconds of a step (the middle of some, one thread), those that go into drawing it
-left out, and the peak memory of the process, the log included. Items also with recipe `large`.
+Each point is a generated log. One quantity varies around 20,000 users, 10,000 items, 256 intents and histories of 10
+items. Measured are the milliseconds of a step (median, one thread, without drawing the batch) and the peak memory of
+the process, log included. The number of items is varied with recipe `large`, too.
 """
 
 import argparse

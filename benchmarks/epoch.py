@@ -6,7 +6,7 @@
 Phases: data (draw batch, views, negatives), encode, losses, backward, step (optimiser), evaluate (rank the catalogue
 for every validation item). On a GPU, phases are those of the host unless CUDA_LAUNCH_BLOCKING=1 is set.
 
-What glibc's allocator was told (GLIBC_TUNABLES, see docs/performance.md) is kept with the result.
+The settings of glibc's allocator (GLIBC_TUNABLES, see docs/performance.md) are kept with the result.
 """
 
 import argparse

@@ -1,9 +1,9 @@
-"""How far little news moves everybody else's lists, with a step as large as the news and with a full one.
+"""How far a few new events change other users' recommendations, with an interpolated and with a full step.
 
     python benchmarks/increments.py ../shared/data/Beauty.txt --users 6000 --out benchmarks/results/increments
 
-A small model learns from the first users of a log, then on from one event, one new user, or two new items. What is
-measured: the share of their ten items that users without news keep.
+A small model is trained on the first users of a log, then incrementally on one event, one new user, or two new items.
+Measured is the share of the top 10 that users without new events keep.
 """
 
 import argparse

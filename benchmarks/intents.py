@@ -1,4 +1,4 @@
-"""What the intents of trained runs are worth: meaning, health, steering, and stability over their seeds.
+"""Evaluation of the intents of trained runs: meaning, health, steering, and stability over seeds.
 
     python benchmarks/intents.py Beauty_item2attributes.json runs/accuracy/accuracy/Beauty-default-seed*
 

@@ -1,11 +1,11 @@
-"""A made-up company's log of any size, through the command line: time and memory of every step.
+"""A generated log of any size, through the command line: time and memory of every step.
 
     python benchmarks/large.py --work company-work
     python benchmarks/large.py --work small-work --users 50000 --items 10000 --interactions 1000000
 
-Generates the log, prepares it, trains recipe `large` on a part of it and kills the training after its first epoch, lets
-it resume to the end, and makes lists for some users. A step whose result lies in the work folder already is not
-repeated. Peak memory is the most a process held at once. Writes benchmarks/results/large/INTERACTIONS.json.
+Generates the log, prepares it, trains recipe `large` on a part of it, kills the training after its first epoch,
+resumes it to the end, and recommends to some users. A step whose result is in the work folder already is not repeated.
+Peak memory is that of one process. Writes benchmarks/results/large/INTERACTIONS.json.
 """
 
 import argparse

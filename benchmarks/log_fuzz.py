@@ -1,4 +1,4 @@
-"""Random logs in all formats and dialects, read back: the same events, a refusal, or (a fault) others.
+"""Random logs in all formats and dialects, read back: the same events, a refusal, or (a bug) other events.
 
     python benchmarks/log_fuzz.py --cases 10000
 

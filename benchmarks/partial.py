@@ -1,10 +1,10 @@
-"""Learning on from new events beside learning everything anew: accuracy and seconds.
+"""Incremental training compared with training from scratch: accuracy and seconds.
 
     python benchmarks/partial.py ../shared/data/Beauty.txt --seeds 1 2 3 --out benchmarks/results/partial
 
-New are the newest event of every second user, and all of every tenth, with whatever items only they have. All three
-models are judged on the test items of the whole log: the one from before (it does not know the new items), the same
-after `partial_fit`, and one trained from scratch.
+The new events are the newest event of every second user, and all events of every tenth user, with the items that only
+they have. Three models are evaluated on the test items of the whole log: the one from before (it does not know the new
+items), the same after `partial_fit`, and one trained from scratch.
 """
 
 import argparse
@@ -27,7 +27,7 @@ def parted(log: Interactions) -> tuple[Interactions, Interactions]:
     return Interactions(log.frame.filter(~new)), Interactions(log.frame.filter(new))
 
 
-def judged(model: ELCRec, log: Interactions) -> dict[str, Any]:
+def evaluated(model: ELCRec, log: Interactions) -> dict[str, Any]:
     found = {part: model.evaluate(log, part, unknown="skip") for part in ("valid", "test")}
     return {"seconds": model.metrics["train_seconds"], "n_items": len(model.items), **found}
 
@@ -36,7 +36,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     parser.add_argument("--recipe", default="default")
-    parser.add_argument("--epochs", type=int, default=3, help="of learning on")
+    parser.add_argument("--epochs", type=int, default=3, help="epochs of incremental training")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1])
     parser.add_argument("--out", type=Path, help="folder for one JSON a seed; what is there is not repeated")
     arguments = parser.parse_args()
@@ -48,14 +48,14 @@ def main() -> None:
         if path is not None and path.exists():
             continue
         model = ELCRec(arguments.recipe, seed).fit(before)
-        stale = judged(model, log)
+        stale = evaluated(model, log)
         start = time.perf_counter()
         model.partial_fit(new, arguments.epochs)
         seconds = time.perf_counter() - start
-        partial = {**judged(model, log), "seconds": seconds}
-        anew = judged(ELCRec(arguments.recipe, seed).fit(log), log)
-        for what, found in (("before", stale), ("learnt on", partial), ("anew", anew)):
-            print(f"{what:<10} test ndcg@20 {found['test']['ndcg@20']:.4f}  {found['seconds']:.0f} s")
+        partial = {**evaluated(model, log), "seconds": seconds}
+        scratch = evaluated(ELCRec(arguments.recipe, seed).fit(log), log)
+        for what, found in (("before", stale), ("partial_fit", partial), ("scratch", scratch)):
+            print(f"{what:<11} test ndcg@20 {found['test']['ndcg@20']:.4f}  {found['seconds']:.0f} s")
         document = {
             "suite": "partial",
             "dataset": arguments.data.name,
@@ -66,7 +66,7 @@ def main() -> None:
             "n_new_events": len(new),
             "before": stale,
             "partial": partial,
-            "anew": anew,
+            "anew": scratch,
             **provenance(),
         }
         if path is not None:

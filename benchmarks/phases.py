@@ -1,11 +1,11 @@
-"""Every phase of an epoch against the least it could cost on this machine.
+"""Every phase of an epoch compared with its lower bound (roofline) on this machine.
 
     python benchmarks/phases.py ../shared/data/Beauty.txt --recipe default --json benchmarks/results/phases/NAME.json
 
-The floor of a phase is the larger of its arithmetic (products and sums, and exponentials) and its memory traffic, each
-over the machine's best rate, measured first in the same process: products of square matrices of 2,048 rows,
+The lower bound of a phase is the larger of its arithmetic (products and sums, and exponentials) and its memory traffic,
+each over the machine's best rate, measured first in the same process: products of square matrices of 2,048 rows,
 exponentials of a million numbers in cache, copies of 256 MB. docs/performance.md says what is counted, and why a phase
-is far from its floor.
+is far from its bound.
 """
 
 import argparse

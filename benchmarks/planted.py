@@ -1,11 +1,11 @@
-"""Planted intents found again, as the shop of the demo gets harder, and in a shop without any.
+"""Recovery of planted intents in the demo's shop, by difficulty, and in a shop without intents.
 
     python benchmarks/planted.py --seeds 2
 
 Adjusted Rand index of learned against planted intents by difficulty (0: the intent decides, 1: popularity does), and
-in a shop whose histories are dealt out anew among the customers, where nothing is left to find; beside what Bayes' rule
-with the planted probabilities finds, which is as much as the histories can tell. Writes one JSON a
-shop and seed under benchmarks/results/planted/; those that are there are not run again.
+in a shop whose purchases are shuffled over the customers, where no intent is left to find. Compared with Bayes' rule
+with the planted probabilities, the optimum that the histories allow. Writes one JSON a shop and seed under
+benchmarks/results/planted/; those that are there are not run again.
 """
 
 import argparse
@@ -28,7 +28,7 @@ DIFFICULTIES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 
 
 def shuffled_shop(world: World, seed: int) -> World:
-    """The same purchases at the same times, by customers drawn anew: nobody has an intent any more."""
+    """The same purchases at the same times, shuffled over the customers: no customer has an intent."""
     frame = world.log.frame
     item_ids = np.random.default_rng(seed).permutation(frame["item_id"].to_numpy())
     frame = frame.with_columns(pl.Series("item_id", item_ids)).unique(["user_id", "item_id"], maintain_order=True)
@@ -36,7 +36,7 @@ def shuffled_shop(world: World, seed: int) -> World:
 
 
 def optimum(world: World) -> float:
-    """Adjusted Rand index of Bayes' rule with the planted probabilities: as much as the histories can tell."""
+    """Adjusted Rand index of Bayes' rule with the planted probabilities: the optimum that the histories allow."""
     histories = world.log.frame.group_by("user_id", maintain_order=True).agg("item_id")
     guess = pl.Series("guess", world.beliefs(histories["item_id"].to_list()).argmax(axis=1))
     both = histories.with_columns(guess).join(world.intent_of_user, on="user_id")

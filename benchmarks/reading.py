@@ -1,4 +1,4 @@
-"""What reading a log costs, against another checkout of elcrec, in turns; least and median of the runs.
+"""Time and memory of reading a log, compared with another checkout of elcrec, in turns: minimum and median.
 
     git worktree add ../elcrec-0.1 TAG
     python benchmarks/reading.py --against ../elcrec-0.1/src

@@ -1,4 +1,4 @@
-"""Runs that are killed, damaged and written by two at once: what is left of them, and what the check costs.
+"""Runs after kills, bit flips and concurrent writers: what is left of them.
 
     python benchmarks/run_integrity.py kills      # os._exit before and after every change of every writer of runs
     python benchmarks/run_integrity.py outputs    # the same for every verb that writes something else
@@ -123,14 +123,14 @@ def writers(folder: Path) -> dict[str, tuple[str | None, Callable[[Path], object
         "fit, new": (None, lambda run: learn(run, 2, items=titles_of(2))),
         "fit, overwrite": ("1", lambda run: learn(run, 2, overwrite=True, items=titles_of(2))),
         "fit, resume": ("unfinished", lambda run: learn(run, 2, resume=True)),
-        "learn on, overwrite": ("1", learn_on),
+        "partial_fit, overwrite": ("1", partially_fit),
         "names": ("1", lambda run: ELCRec.load(run).write_names(run, {0: "", 3: "another"})),
         "index": ("1", index),
         "report": ("1", report),
     }
 
 
-def learn_on(run: Path) -> None:
+def partially_fit(run: Path) -> None:
     later = log_of(1).head(5).with_columns(pl.col("timestamp") + pl.duration(days=400), item_id=pl.lit("brand new"))
     ELCRec.load(run).partial_fit(later, epochs=1, progress=False).save(run, overwrite=True)
 
@@ -174,7 +174,7 @@ def kills() -> dict[str, Any]:
     known: dict[str, Any] = {}
 
     def left_in(run: Path) -> Any:
-        """What a run answers; asked once of the same files."""
+        """What a run answers; computed once for the same files."""
         files = sorted(path for path in run.rglob("*") if path.is_file() and path.suffix != ".tmp")
         content = hashlib.sha256()
         for path in files:

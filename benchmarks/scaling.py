@@ -2,8 +2,8 @@
 
     python benchmarks/scaling.py ../shared/data/Beauty.txt --json benchmarks/results/scaling/NAME.json
 
-Starts the trainings by torchrun, in turns, and takes the seconds of each epoch but the first from their history; the
-validation is counted.
+Starts the trainings by torchrun, in turns, and reads the seconds of each epoch but the first from their history;
+validation is included.
 """
 
 import argparse

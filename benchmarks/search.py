@@ -1,11 +1,11 @@
-"""Exact search, in full and by half precision first, against approximate over catalogues of growing size, one thread.
+"""Exact search (in full and in two stages) and approximate search over catalogues of growing size, one thread.
 
     python benchmarks/search.py RUN --items 12101 100000 1000000
 
-User vectors are those of histories of RUN. Catalogues larger than the run's own are its item vectors drawn again and
-again, each moved by noise (--noise, in standard deviations of the vectors): a table as crowded as a learned one, of any
-size. Measured on users that the index was not fitted to: recall of the 20 best, and seconds a user, all at once (256)
-and one by one. Writes benchmarks/results/search/ITEMS-NOISE.json.
+User vectors are those of histories of RUN. Catalogues larger than the run's own are its item vectors, repeated
+with noise (--noise, in standard deviations of the vectors): a table as dense as a learned one, of any size. Measured on
+users that the index was not fitted to: recall@20, and seconds a user, all at once (256) and one by one. Writes
+benchmarks/results/search/ITEMS-NOISE.json.
 """
 
 import argparse

@@ -1,8 +1,8 @@
 """A server under load, by wrk (apt-get install wrk) on the same machine: requests a second, latency, memory.
 
-    python benchmarks/serving.py runs/beauty                              # as fast as 16 connections go, lists of 20
+    python benchmarks/serving.py runs/beauty                              # as fast as 16 connections go, top 20
     python benchmarks/serving.py runs/big --connections 30 --delay 0.97   # about 30 a second
-    python benchmarks/serving.py runs/beauty --soak --seconds 1800        # reads, reasons and writes mixed; memory
+    python benchmarks/serving.py runs/beauty --soak --seconds 1800        # reads, explanations and writes mixed; memory
 
 Starts `elcrec serve RUN` on a free port with a fresh store, warms it up, measures. Requests are of random users of the
 run's log. Writes benchmarks/results/serving/NAME.json with the commands, percentiles, errors and memory over time.
@@ -67,7 +67,7 @@ def main() -> None:
     parser.add_argument("--delay", type=float, default=0.0, help="Seconds each connection waits between requests.")
     parser.add_argument("-k", type=int, default=20)
     parser.add_argument("--workers", type=int, default=1)
-    parser.add_argument("--approximate", action="store_true", help="Lists by the index of the items.")
+    parser.add_argument("--approximate", action="store_true", help="Use the approximate index.")
     parser.add_argument("--soak", action="store_true", help="Mixed reads and writes, memory sampled.")
     asked = parser.parse_args()
     if shutil.which("wrk") is None:
@@ -176,7 +176,7 @@ def resident(pid: int) -> int:
 
 
 def watch(pid: int, memory: list[int], stop: threading.Event) -> None:
-    """Sample until told to stop."""
+    """Sample until stopped."""
     while not stop.wait(SAMPLE_SECONDS):
         memory.append(resident(pid))
 

@@ -1,10 +1,10 @@
-"""Memory of a server that is asked by a million different users, for lists of which no two are alike.
+"""Memory of a server under a million requests, no two of which are the same.
 
     python benchmarks/serving_memory.py runs/shop
     python benchmarks/serving_memory.py runs/shop --requests 100000
 
-The application of `elcrec serve` in this process, asked as the web server asks it, without sockets: every request has
-another user, another address, and other dials, filters or history. Samples the process's memory; writes
+The application of `elcrec serve` in this process, called as the web server calls it, without sockets: every request has
+another user, another address, and other options, filters or history. Samples the process's memory; writes
 benchmarks/results/serving/memory.json, whatever has been reached, whenever a sample is taken.
 """
 

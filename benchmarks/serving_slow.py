@@ -1,10 +1,10 @@
-"""Plain lists alone, and beside batches of lists with reasons: latency as a client sees it.
+"""Latency of plain requests, alone and while batches of explained requests run, as a client sees it.
 
     python benchmarks/serving_slow.py runs/beauty
-    python benchmarks/serving_slow.py runs/beauty --diversify   # mixed lists instead of reasons
+    python benchmarks/serving_slow.py runs/beauty --diversify   # diversified instead of explained
 
-Starts `elcrec serve RUN` on a free port with a fresh store and asks for 40 plain lists a second: alone, then while
-another client sends batches of 256 lists with reasons, one after the other. Writes
+Starts `elcrec serve RUN` on a free port with a fresh store and sends 40 plain requests a second: alone, then while
+another client sends batches of 256 explained requests, one after the other. Writes
 benchmarks/results/serving/NAME.json.
 """
 
@@ -39,9 +39,11 @@ def main() -> None:
     parser.add_argument("run", type=Path)
     parser.add_argument("--out", type=Path, default=RESULTS)
     parser.add_argument("--name", default="slow-lists")
-    parser.add_argument("--seconds", type=float, default=20, help="Of plain lists alone, and at least beside others.")
-    parser.add_argument("--batches", type=int, default=2, help="Of 256 slow lists.")
-    parser.add_argument("--diversify", action="store_true", help="Mixed lists instead of reasons.")
+    parser.add_argument(
+        "--seconds", type=float, default=20, help="Seconds of plain requests alone, and at least with batches."
+    )
+    parser.add_argument("--batches", type=int, default=2, help="Number of batches of 256 slow requests.")
+    parser.add_argument("--diversify", action="store_true", help="Diversified instead of explained requests.")
     asked = parser.parse_args()
     load = os.getloadavg()[0]  # what else the machine does
     model = ELCRec.load(asked.run, "cpu")
@@ -91,7 +93,7 @@ def main() -> None:
 
 
 def plain(url: str, users: list[Any], enough: Callable[[float], bool]) -> list[float]:
-    """Seconds of each plain list, asked for at fixed times, however long those before take, until it is enough."""
+    """Seconds of each plain request, sent at fixed times, however long those before take, until it is enough."""
     return asyncio.run(_plain(url, users, enough))
 
 

@@ -3,8 +3,8 @@
     python benchmarks/serving_two.py runs/shop --seconds 30
 
 Starts `elcrec serve RUN` twice on one store. Clients of each send events, every second one with an id that the other's
-clients send, too, and ask for lists in between; now and then somebody is forgotten. Then the store is compared with
-what was acknowledged. Writes benchmarks/results/serving/two-processes.json.
+clients send, too, and request recommendations in between; now and then a user is forgotten. Then the store is compared
+with what was acknowledged. Writes benchmarks/results/serving/two-processes.json.
 """
 
 import argparse
@@ -32,7 +32,7 @@ CLIENTS = 8
 
 
 class Client(threading.Thread):
-    """Sends events and asks for lists until told to stop."""
+    """Sends events and requests recommendations until it is stopped."""
 
     def __init__(self, url: str, name: str, place: int, items: list[Any], stop: threading.Event) -> None:
         super().__init__()
@@ -55,7 +55,7 @@ class Client(threading.Thread):
                     self.new += [one for one in ids if one not in answer.json()["duplicates"]]
                 asked = client.post("/v1/recommend", json={"user_id": events[0]["user_id"], "k": 5})
                 self.statuses[f"lists {asked.status_code}"] += 1
-                if number % 50 == 49:  # somebody of nobody else's
+                if number % 50 == 49:  # a user of no other client
                     user = f"gone-{self.own(number)}"
                     gone = {**events[0], "event_id": user, "user_id": user}
                     client.post("/v1/events", json={"events": [gone]}).raise_for_status()

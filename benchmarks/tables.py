@@ -15,15 +15,15 @@ import tables_learning
 import tables_serving
 import tables_speed
 from elcrec.experiments.results import read_results
-from elcrec.experiments.study import missing_rows, study_lines, study_markdown
 from elcrec.experiments.suite import read_suite
+from elcrec.experiments.suite_runner import missing_rows, suite_lines, suite_markdown
 from elcrec.experiments.summary import lines_of, markdown, spread
-from tables_learning import BESIDE_METRICS
+from tables_learning import COMPARED_METRICS
 
 SUITES = Path(__file__).parent / "suites"
 RESULTS = Path(__file__).parent / "results"
 PUBLISHED = tomllib.loads((Path(__file__).parent / "published.toml").read_text())["methods"]
-# Of the figures in the file; BESIDE_METRICS are shown.
+# Of the figures in the file; COMPARED_METRICS are shown.
 PUBLISHED_METRICS = ("hit_rate@5", "ndcg@5", "hit_rate@20", "ndcg@20")
 PAGE = Path(__file__).parent.parent / "docs" / "results.md"
 ARCHIVE_PAGE = PAGE.with_name("results-archive.md")
@@ -107,8 +107,8 @@ def page() -> str:
     for path, suite in suites.items():
         if any((RESULTS / suite.name).glob("*.json")):
             about = f"{suite.about} `elcrec benchmark benchmarks/suites/{path.name}`"
-            results = study_lines(suite, RESULTS / suite.name)
-            lines += [f"## {suite.name}", "", *study_markdown(about, results), ""]
+            results = suite_lines(suite, RESULTS / suite.name)
+            lines += [f"## {suite.name}", "", *suite_markdown(about, results), ""]
             if missing := missing_rows(suite, results):
                 lines += [f"Not run yet: {', '.join(missing)}.", ""]
     return "\n".join([*lines, *_sections(INTRO)])
@@ -134,7 +134,7 @@ def beside_published(methods: tuple[str, ...] | None = None) -> list[str]:
         line.dataset.removesuffix(".txt"): line
         for line in lines_of(RESULTS / "accuracy", read_results(RESULTS / "accuracy"))
     }
-    shown = [PUBLISHED_METRICS.index(metric) for metric in BESIDE_METRICS]
+    shown = [PUBLISHED_METRICS.index(metric) for metric in COMPARED_METRICS]
     rows = [
         [f"{method['name']}, {method['source']}"]
         + [" / ".join(f"{method[data][at]:.4f}" for at in shown) if data in method else "–" for data in ours]
@@ -142,7 +142,7 @@ def beside_published(methods: tuple[str, ...] | None = None) -> list[str]:
         if methods is None or method["name"].startswith(methods)
     ]
     best = [
-        " / ".join(f"**{spread(line.values(metric))}**" for metric in BESIDE_METRICS) + f" ({len(line.documents)})"
+        " / ".join(f"**{spread(line.values(metric))}**" for metric in COMPARED_METRICS) + f" ({len(line.documents)})"
         for line in ours.values()
     ]
     return markdown(["test hit_rate@5 / ndcg@20", *ours], [*rows, ["`default` of this package (seeds)", *best]])
@@ -158,7 +158,7 @@ def readme() -> str:
 def _tables(name: str, intro: str, documents: list[dict[str, Any]]) -> list[str]:
     if name in TABLES:
         return [intro, "", *TABLES[name](documents)]
-    lines = study_markdown(intro, lines_of(RESULTS / name, read_results(RESULTS / name)))
+    lines = suite_markdown(intro, lines_of(RESULTS / name, read_results(RESULTS / name)))
     return [*lines, "", *tables_learning.losses(documents)] if name == "first-epochs" else lines
 
 

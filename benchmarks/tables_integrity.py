@@ -5,6 +5,9 @@ from typing import Any
 
 from elcrec.experiments.summary import markdown, where
 
+# Names in results of earlier versions.
+RENAMED = {"learn on, overwrite": "partial_fit, overwrite"}
+
 
 def integrity(documents: list[dict[str, Any]]) -> list[str]:
     parts = {document["part"]: document for document in documents}
@@ -15,18 +18,21 @@ def integrity(documents: list[dict[str, Any]]) -> list[str]:
     if "log-fuzz" in parts:
         found = parts["log-fuzz"]
         counts = ", ".join(f"{count:,} {outcome}" for outcome, count in sorted(found["outcomes"].items()))
-        lines += [f"Random logs in all formats and dialects, read back: {found['cases']:,}: {counts}.", ""]
+        lines += [f"{found['cases']:,} random logs in all formats and dialects, read back: {counts}.", ""]
         lines += [f"`{found['command']}`; {where(found)}", ""]
     return lines[:-1]
 
 
 def _kills(document: dict[str, Any]) -> list[str]:
     rows = [
-        [name, *(f"{found.get(state, 0)}" for state in ("kills", "old", "new", "unchanged", "other"))]
+        [
+            RENAMED.get(name, name),
+            *(f"{found.get(state, 0)}" for state in ("kills", "old", "new", "unchanged", "other")),
+        ]
         for name, found in document["writers"].items()
     ]
     names = ["writer of a run", "kills", "left the old run", "the new run", "either (they are the same)", "another"]
-    return ["Killed before and after every change of the disk:", "", *markdown(names, rows)]
+    return ["Processes killed before and after every change of the disk:", "", *markdown(names, rows)]
 
 
 def _outputs(document: dict[str, Any]) -> list[str]:
@@ -36,10 +42,10 @@ def _outputs(document: dict[str, Any]) -> list[str]:
         shown = "; ".join(f"{state}: {count}" for state, count in sorted(states.items()))
         rows.append([f"`{name}`", str(found["kills"]), shown])
     about = (
-        "Verbs that write something else, killed likewise, where nothing or another file was there before; each then "
-        "called again:"
+        "Commands that write other files, killed in the same way, with nothing or an older file in place before. Each "
+        "was run again afterwards:"
     )
-    return [about, "", *markdown(["verb", "kills", "what was there after the kill"], rows)]
+    return [about, "", *markdown(["command", "kills", "in place after the kill"], rows)]
 
 
 def _flips(document: dict[str, Any]) -> list[str]:
@@ -51,7 +57,7 @@ def _flips(document: dict[str, Any]) -> list[str]:
 
 
 def _writers(document: dict[str, Any]) -> list[str]:
-    rows = [[name, said] for name, said in document["second_writer"].items()]
+    rows = [[RENAMED.get(name, name), said] for name, said in document["second_writer"].items()]
     return ["A second writer while a first one writes:", "", *markdown(["second writer", "outcome"], rows)]
 
 
@@ -70,5 +76,5 @@ def reading(documents: list[dict[str, Any]]) -> list[str]:
         ]
         for document in documents
     ]
-    names = ["file", "rows", "median, s", "over 0.1.0", "least over 0.1.0's", "peak MB", "over 0.1.0", "runs"]
+    names = ["file", "rows", "median, s", "ratio to 0.1.0", "ratio of minima", "peak MB", "ratio to 0.1.0", "runs"]
     return markdown([*names, "machine"], rows)

@@ -1,4 +1,4 @@
-"""Sections of docs/results.md about what is learnt."""
+"""Sections of docs/results.md about training and intents."""
 
 import statistics
 from operator import itemgetter
@@ -6,7 +6,7 @@ from typing import Any
 
 from elcrec.experiments.summary import markdown, spread, where
 
-BESIDE_METRICS = ("hit_rate@5", "ndcg@20")
+COMPARED_METRICS = ("hit_rate@5", "ndcg@20")
 
 
 def partial(documents: list[dict[str, Any]]) -> list[str]:
@@ -19,11 +19,11 @@ def partial(documents: list[dict[str, Any]]) -> list[str]:
             ("partial", f"{name[2]} epochs, incremental"),
             ("anew", "from scratch"),
         ):
-            values = [spread([each[which]["test"][metric] for each in seeds]) for metric in BESIDE_METRICS]
+            values = [spread([each[which]["test"][metric] for each in seeds]) for metric in COMPARED_METRICS]
             items = f"{seeds[0][which]['n_items']:,}"
             seconds = f"{statistics.median(each[which]['seconds'] for each in seeds):.0f}"
             rows.append([name[0], name[1], new, said, str(len(seeds)), items, *values, seconds, where(seeds[-1])])
-    head = ["data", "recipe", "new events", "model", "seeds", "items known", *BESIDE_METRICS, "seconds", "machine"]
+    head = ["data", "recipe", "new events", "model", "seeds", "items known", *COMPARED_METRICS, "seconds", "machine"]
     return markdown(head, rows)
 
 
@@ -89,7 +89,10 @@ def clustering(documents: list[dict[str, Any]]) -> list[str]:
         names = ("attribute_ami", "attribute_lift", "effective", "largest_share", "dead")
         digits = dict(zip(names, (".4f", ".3f", ".0f", ".2%", ".1%"), strict=True))
         rows = [
-            [name, *(f"{row[of]['mean']:{form}} ± {row[of]['sd']:{form}}" for of, form in digits.items())]
+            [
+                name.replace("judged", "evaluated"),
+                *(f"{row[of]['mean']:{form}} ± {row[of]['sd']:{form}}" for of, form in digits.items()),
+            ]
             for name, row in document["losses"].items()
         ]
         about = f"{document['dataset']}, {len(document['seeds'])} seeds, recency of the run; {where(document)}:"
@@ -105,7 +108,7 @@ def clustering(documents: list[dict[str, Any]]) -> list[str]:
             for recency, row in document["recency"].items()
         ]
         lines += ["Agreement by `recency` (1 is the plain mean), same encoder:", ""]
-        lines += markdown(["recency", "learned", "k-means on the judged histories"], rows)
+        lines += markdown(["recency", "learned", "k-means on the evaluated histories"], rows)
     return lines
 
 

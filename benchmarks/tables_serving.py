@@ -55,8 +55,8 @@ def _beside(documents: list[dict[str, Any]]) -> list[str]:
         if document.get("mode") == "slow-lists"
     ]
     names = ["batches of 256", "version", "alone: p50, ms", "p99, ms", "with batches: p50, ms", "p99, ms", "batches, s"]
-    told = "Latency of 40 plain requests a second, alone and with slow batches running (`serving_slow.py`):"
-    return ["", told, "", *markdown([*names, "load of the machine before"], rows)] if rows else []
+    about = "Latency of 40 plain requests a second, alone and with slow batches running (`serving_slow.py`):"
+    return ["", about, "", *markdown([*names, "load of the machine before"], rows)] if rows else []
 
 
 def _two_processes(documents: list[dict[str, Any]]) -> list[str]:
@@ -72,7 +72,7 @@ def _two_processes(documents: list[dict[str, Any]]) -> list[str]:
         for document in documents
         if document.get("mode") == "two-processes"
     ]
-    names = ["clients", "answers", "events acknowledged", "lost", "doubled", "told that it is locked"]
+    names = ["clients", "answers", "events acknowledged", "lost", "duplicated", "errors that the store is locked"]
     return ["", "Two servers on one SQLite file (`serving_two.py`):", "", *markdown(names, rows)] if rows else []
 
 
@@ -87,9 +87,14 @@ def _memory(documents: list[dict[str, Any]]) -> list[str]:
         for document in documents
         if document.get("mode") == "memory"
     ]
-    names = ["requests, no two alike", "memory after the first tenth", "at the end", "ratio"]
+    names = ["different requests", "memory after the first tenth", "at the end", "ratio"]
     return (
-        ["", "Memory under different users, dials and filters (`serving_memory.py`):", "", *markdown(names, rows)]
+        [
+            "",
+            "Memory under requests of different users, options and filters (`serving_memory.py`):",
+            "",
+            *markdown(names, rows),
+        ]
         if rows
         else []
     )

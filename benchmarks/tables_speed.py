@@ -42,7 +42,7 @@ def phases(documents: list[dict[str, Any]]) -> list[str]:
                     "10^9 products and sums",
                     "10^6 exponentials",
                     "MB moved",
-                    "floor, s",
+                    "bound, s",
                     "measured, s",
                     "ratio",
                 ],
@@ -152,7 +152,7 @@ def peers(documents: list[dict[str, Any]]) -> list[str]:
         theirs = f"{document['peer']} {document['version'].split()[0]}"
         amount = f"{document['steps']} steps" if document.get("steps") else f"{document['epochs']} epochs"
         times = " / ".join(f"{document[name]:.1f}" for name in PEER_TIMES if name in document)
-        for name, one in ((theirs, document["theirs"]), *(("ours", one) for one in document["ours"])):
+        for name, one in ((theirs, document["theirs"]), *(("elcrec", one) for one in document["ours"])):
             seconds = one.get("train_seconds", one["seconds"])  # older files have no seconds of training alone
             rows.append(
                 [
@@ -169,7 +169,7 @@ def peers(documents: list[dict[str, Any]]) -> list[str]:
                 ]
             )
     names = ["package", "data", "trained", "sequences a second", "targets a second", "training", "peak memory"]
-    return markdown([*names, "test ndcg@20", "we are times as fast (sequences / targets)", "machine"], rows)
+    return markdown([*names, "test ndcg@20", "elcrec is times as fast (sequences / targets)", "machine"], rows)
 
 
 def all_lists(documents: list[dict[str, Any]]) -> list[str]:

@@ -11,6 +11,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 import typer
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
 
 from elcrec.cli import app
 from elcrec.config import Settings, resolve
@@ -19,6 +20,8 @@ from elcrec.losses.registry import NEXT_ITEM_LOSSES
 GENERATED = "Generated from the code of this version."
 LOSSES_MARKER = "<!-- losses -->"
 ROLE = re.compile(r":(?:class|func|meth|mod|data|attr):(?=<code>)")
+CELL = re.compile(r"<td>([^<]+)</td>")
+TABLES, SHORT = ("results.md", "results-archive.md"), 24
 BOUNDS = (("ge", "≥"), ("gt", ">"), ("le", "≤"), ("lt", "<"))
 
 
@@ -34,9 +37,15 @@ def on_page_markdown(markdown: str, **_: Any) -> str:
     return markdown.replace(LOSSES_MARKER, "\n".join(losses_table()))
 
 
-def on_page_content(html: str, **_: Any) -> str:
-    """Take away the roles that docstrings put before names: ``:class:`` and the like."""
-    return ROLE.sub("", html)
+def on_page_content(html: str, page: Page, **_: Any) -> str:
+    """Remove the roles that docstrings put before names (``:class:`` and the like); mark cells of result tables."""
+    html = ROLE.sub("", html)
+    return CELL.sub(_marked, html) if page.file.src_uri in TABLES else html
+
+
+def _marked(cell: re.Match[str]) -> str:
+    """A cell that is not broken into lines where it is short, and is not narrow where it is long."""
+    return f'<td class="{"figure" if len(cell[1]) <= SHORT else "wide"}">{cell[1]}</td>'
 
 
 def text(prose: str) -> str:

@@ -16,11 +16,11 @@ from typing import Any
 
 
 class Refused(Exception):
-    """The server said no, and why."""
+    """The server refused a request; the message says why."""
 
 
 class Client:
-    """Asks a server; a key is taken from the environment variable ELCREC_KEY."""
+    """A client of a server; its API key is read from the environment variable ELCREC_KEY."""
 
     def __init__(self, url: str, key: str | None = None) -> None:
         self.url = url.rstrip("/")
@@ -49,12 +49,12 @@ class Client:
         return self.ask("POST", "/v1/events", {"events": [event]})
 
     def intents(self, user: str) -> Any:
-        """What a user wants, strongest first, and how it came."""
+        """A user's current intents, strongest first, and their development."""
         return self.ask("GET", f"/v1/users/{urllib.parse.quote(user, safe='')}/intents")
 
 
 def main() -> None:
-    """Tell what a user took, then print what they want and what comes next."""
+    """Send events of a user, then print the recommendations and the intents."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("url")
     parser.add_argument("--user", required=True)

@@ -1,4 +1,4 @@
-"""A year of grocery shopping: what trips are for, which purposes rise in which season, and what to suggest.
+"""A year of grocery shopping: intents of trips, their seasons, and recommendations.
 
     python examples/groceries.py --out runs/groceries
 
@@ -71,8 +71,8 @@ def read_trips(households: int, seed: int) -> tuple[pl.DataFrame, pl.DataFrame]:
         .unique()  # two bottles of milk are one event
         .filter(pl.len().over("user_id") >= TRIP_ITEMS)
     )
-    # The data list every trip by product number: nobody shopped in that order, and a model would learn the
-    # numbering. Nothing is known of the real order, so it is shuffled.
+    # The data list every trip by product number: that is not the order of shopping, and a model would learn
+    # the numbering. The real order is not known, so it is shuffled.
     log = log.sort("user_id", "item_id").sample(fraction=1, shuffle=True, seed=seed).sort("timestamp", "user_id")
     catalogue = products.unique("item_id", keep="first", maintain_order=True).drop("product_id")
     return log, catalogue
@@ -98,13 +98,13 @@ def shorten(text: str, width: int) -> str:
 
 
 def show_seasons(model: ELCRec, intents: pl.DataFrame) -> list[int]:
-    """Print the intents that clearly come and go, the strongest first, and return their numbers."""
+    """Print the intents with a clear season, the strongest first, and return their numbers."""
     seasonal = []
     looked_at = min(20_000, len(model.log)) / 12  # events a period that shares are counted on
     for row in intents.iter_rows(named=True):
         mean = sum(row["trend"]) / len(row["trend"])
         high, low = max(row["trend"]), min(row["trend"])
-        error = (mean / looked_at) ** 0.5  # what the luck of the draw moves a share by
+        error = (mean / looked_at) ** 0.5  # standard error of a share
         if mean and high >= SEASONAL * mean and high - mean > 4 * error:
             bars = "".join(BARS[round(share / high * (len(BARS) - 1))] for share in row["trend"])
             periods = [model.trend_periods[row["trend"].index(share)] for share in (high, low)]
@@ -151,7 +151,7 @@ def show_lists(model: ELCRec, trip: str, steer: int, names: list[str]) -> None:
 
 
 def main() -> None:
-    """Learn, or load what was learnt; then look."""
+    """Train, or load the finished run; then print tables and write the report."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("runs/groceries"), help="run folder")
     parser.add_argument("--epochs", type=int, default=16)
@@ -161,11 +161,11 @@ def main() -> None:
     asked = parser.parse_args()
 
     log, catalogue = read_trips(asked.households, asked.seed)
-    # The default recipe, with what these data ask for: a trip has no order, so all of its items count alike
-    # (recency 1); a short training wants small batches and little dropout. What lies in the basket is not suggested
-    # again (exclude_seen, the default); the same things in the household's next trip are, as that is another user.
+    # The default recipe, adapted to these data: a trip has no order, so all of its items have equal weight
+    # (recency 1); a short training works better with small batches and little dropout. What is in the basket is not
+    # recommended again (exclude_seen, the default). In the household's next trip it may be: that is another user.
     own = {"recency": 1.0, "dropout": 0.2, "batch_size": 128}
-    # Small and plain, so that it takes minutes: the size of SASRec, the next item alone, no smoothing.
+    # Small, so that it takes minutes: the size of SASRec, the next item alone, no embedding propagation.
     own |= {
         "embedding_dim": 64,
         "horizon": 1,
@@ -175,7 +175,7 @@ def main() -> None:
         "learning_rate": 1e-3,
     }
     model = ELCRec("default", seed=asked.seed, n_intents=asked.intents, epochs=asked.epochs, **own)
-    # resume: a finished run is loaded, an interrupted one goes on, none begins.
+    # resume: a finished run is loaded, an interrupted one is resumed, and without a run training starts.
     model.fit(log, out=asked.out, resume=True, items=catalogue)
 
     intents, names = model.intents(k=3), model.intent_names
@@ -200,7 +200,7 @@ def main() -> None:
     suggested = model.suggest_n_intents().filter("suggested")["n_intents"].item()
     test = model.metrics["test"]
     console.print(
-        f"The data suggest {suggested} intents; {asked.intents} were learnt, of which {len(used)} have trips. "
+        f"The data suggest {suggested} intents; {asked.intents} were trained, of which {len(used)} have trips. "
         f"Next item: hit_rate@10 {test['hit_rate@10']:.3f}, ndcg@10 {test['ndcg@10']:.3f}."
     )
     page = asked.out / "report.html"

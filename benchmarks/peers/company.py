@@ -1,4 +1,4 @@
-"""A made-up company's log in the benchmark format, for run.py: histories of five items and more, about a million rows.
+"""A generated log in the benchmark format, for run.py: histories of five items and more, about a million rows.
 
 python benchmarks/peers/company.py company-1m.txt --rows 1000000 --items 20000
 """

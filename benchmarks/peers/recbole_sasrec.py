@@ -1,4 +1,4 @@
-"""SASRec of RecBole, trained and asked by its public interface; started by run.py in an environment of its own.
+"""SASRec of RecBole, trained and evaluated through its public interface; started by run.py in its own environment.
 
 RecBole makes a training sample of every click: the clicks before it, of which it predicts this one alone. Its
 sequences are those samples, as many as its targets.
@@ -21,7 +21,7 @@ from recbole.utils import get_model, get_trainer, init_seed
 
 
 class Batches:
-    """The training batches of an epoch, or so many of them, counted; all else is asked of RecBole's loader."""
+    """The training batches of an epoch, or so many of them, counted; all else is passed on to RecBole's loader."""
 
     def __init__(self, loader: Any, steps: int) -> None:
         self.loader, self.steps = loader, steps or len(loader)

@@ -1,4 +1,4 @@
-"""SASRec of RecTools, trained and asked by its public interface; started by run.py in an environment of its own."""
+"""SASRec of RecTools, trained and evaluated through its public interface; started by run.py in its own environment."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""SASRec of RePlay, trained and asked by its public interface; started by run.py in an environment of its own.
+"""SASRec of RePlay, trained and evaluated through its public interface; started by run.py in its own environment.
 
 By `replay.nn`: `replay.models.nn`, the older interface, is marked as deprecated and was no faster in a short trial.
 """

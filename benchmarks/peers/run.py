@@ -1,11 +1,11 @@
-"""SASRec of peers beside ours: sequences and targets a second, memory, and what the lists are worth by our metrics.
+"""SASRec of other packages compared with ours: sequences and targets a second, memory, accuracy by our metrics.
 
     python benchmarks/peers/run.py ../shared/data/Beauty.txt --peer rectools=/path/to/its/venv/bin/python --epochs 1
 
-The same file (lines of a user and his items in order of time), split, model (softmax over the catalogue, width 64,
+The same file (lines of a user and their items in order of time), split, model (softmax over the catalogue, width 64,
 2 layers, 2 heads, 50 positions, dropout .5) and optimiser; ours runs before and after each peer, everything on one
 core with one thread. With --steps only so many batches of 256 are trained, for a log of which an epoch would take
-hours; then nobody makes lists. docs/peers.md says how to make the environments. Writes
+hours; then there is no evaluation. docs/peers.md says how to make the environments. Writes
 benchmarks/results/peers/PEER-DATA.json.
 """
 
@@ -68,7 +68,9 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--peer", action="append", default=[], metavar="NAME=PYTHON", required=True)
     parser.add_argument("--epochs", type=int, default=1)
-    parser.add_argument("--steps", type=int, default=0, help="train so many batches only, no lists (0: whole epochs)")
+    parser.add_argument(
+        "--steps", type=int, default=0, help="train so many batches only, without evaluation (0: whole epochs)"
+    )
     parser.add_argument("--core", type=int, default=0)
     parser.add_argument("--out", type=Path, default=RESULTS, help="folder of the result files")
     arguments = parser.parse_args()

@@ -1,4 +1,4 @@
-"""ELCRec: next-item recommendation that learns why people act.
+"""elcrec: next-item recommendation with learned intents (ELCRec).
 
 The names below are the public ones; each is loaded when first used, so that importing the package is quick.
 """

@@ -279,9 +279,9 @@ class Settings(BaseModel):
 
 
 DATA_SETTINGS = tuple(Settings.model_fields)[: tuple(Settings.model_fields).index("train_share")]
-"""Which log is learnt from and judged: the settings that stand before ``train_share``."""
+"""Settings of reading, filtering and splitting a log: those before ``train_share``."""
 JUDGED_BY = (*DATA_SETTINGS, "exclude_seen")
-"""What has to be the same where two results are compared; all that a baseline takes."""
+"""Settings that must agree where two results are compared; a baseline has no others."""
 
 
 def recipe_names() -> list[str]:
@@ -328,7 +328,7 @@ def _parse_recipe(recipe: str) -> dict[str, Any]:
 
 
 def read_toml(path: str | Path, what: str) -> dict[str, Any]:
-    """A TOML file that somebody wrote.
+    """A TOML file written by a user.
 
     Args:
         path: The file.

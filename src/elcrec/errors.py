@@ -1,4 +1,4 @@
-"""What the caller did wrong and what to do about it; everything else is our bug."""
+"""Errors of the caller, with the remedy. Every other exception is a bug of this package."""
 
 from __future__ import annotations
 

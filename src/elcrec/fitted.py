@@ -1,4 +1,4 @@
-"""The state of a fitted model: made by training, learning on or loading, and replaced whole."""
+"""The state of a fitted model: training, incremental training and loading make one; nothing changes it."""
 
 from __future__ import annotations
 

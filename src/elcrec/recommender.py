@@ -1,4 +1,4 @@
-"""ELCRec as its users meet it: signatures and documentation; the components do the work."""
+"""ELCRec, the facade: signatures and documentation; it delegates to components."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ from elcrec.training.partial_fit import partial_fit
 
 @dataclass(frozen=True)
 class _Components:
-    """A run and what works on it; replaced together."""
+    """A run and the components that work on it; replaced together."""
 
     run: Run
     topn: TopN
@@ -63,7 +63,8 @@ class ELCRec:
     """Next-item recommendation with learned intents.
 
     Examples:
-        >>> model = ELCRec(recipe="default", seed=1, epochs=1, n_intents=8).fit("events.csv", progress=False)
+        >>> model = ELCRec(recipe="default", seed=1, epochs=1, n_intents=8)
+        >>> model = model.fit("events.csv", progress=False)
         >>> model.recommend(users=["u1"], k=10).columns
         ['user_id', 'item_id', 'score', 'rank']
         >>> model.recommend_from_history([["i3", "i9"]], k=3)["rank"].to_list()
@@ -71,7 +72,7 @@ class ELCRec:
 
     Attributes:
         recipe: Name or path of the recipe that the settings come from.
-        device: Where the tensors live.
+        device: Device of the network and the data.
     """
 
     def __init__(
@@ -81,12 +82,12 @@ class ELCRec:
 
         Args:
             recipe: A shipped name (``default``, ``paper``, ...) or the path of a TOML file.
-            seed: Everything random follows from it; default: the recipe's.
+            seed: Random seed; default: the recipe's.
             device: ``auto`` (CUDA if there is one), ``cpu`` or ``cuda``.
-            settings: Any field of :class:`elcrec.config.Settings`, on top of the recipe.
+            settings: Any field of :class:`elcrec.config.Settings`; it overrides the recipe.
 
         Raises:
-            SettingsError: Unknown or impossible setting.
+            SettingsError: A setting is unknown or impossible.
         """
         overrides = settings if seed is None else {**settings, "seed": seed}
         self.recipe = str(recipe)
@@ -99,7 +100,7 @@ class ELCRec:
         """Read a run folder.
 
         Raises:
-            RunError: Missing, damaged, unfinished or from a newer version.
+            RunError: The run is missing, damaged, unfinished or from a newer version.
         """
         model = cls(device=device)
         model._adopt(read_run(RunFolder(Path(path)), model.device))
@@ -122,11 +123,11 @@ class ELCRec:
             data: The log they belong to: its item ids are the rows of the weights.
             device: See the constructor.
             format: Format of a data file.
-            items: What is known about the items; see :meth:`fit`.
-            settings: What shapes cannot tell: ``n_heads`` (2), ``fusion`` (``concat``).
+            items: Item metadata; see :meth:`fit`.
+            settings: Settings that do not follow from the shapes: ``n_heads`` (2), ``fusion`` (``concat``).
 
         Raises:
-            RunError: Not published weights.
+            RunError: The file does not hold published weights.
             DataError: The log has other items.
         """
         published = read_weights(Path(weights))
@@ -161,14 +162,14 @@ class ELCRec:
         return model
 
     def _adopt(self, run: Run) -> None:
-        """Be another model from here on."""
+        """Replace the model by that of a run."""
         self.recipe, self._settings = run.recipe, run.fitted.settings
         self._components = _Components.of(run)
 
     @property
     def _parts(self) -> _Components:
         if self._components is None:
-            raise RunError("this model has not learnt anything yet: call fit, or load a run")
+            raise RunError("this model is not fitted yet: call fit, or load a run")
         return self._components
 
     # ------------------------------------------------------------------ learning
@@ -185,25 +186,27 @@ class ELCRec:
         items: Any = None,
         names_from: str | Path | ELCRec | None = None,
     ) -> Self:
-        """Learn from a log; stop when validation ndcg@20 stops improving; keep the best epoch.
+        """Train on a log.
+
+        Training stops when validation ndcg@20 stops improving; the model of the best epoch is kept.
 
         Args:
             data: File, table or :class:`Interactions`.
-            out: Run folder to write; the state is kept there after every epoch.
-            resume: Go on with an interrupted training in ``out``, to the result it would have had, with the items and
-                names it began with.
-            overwrite: Replace a run in ``out``; it answers until the new one is whole. An interrupted training there is
-                given up.
-            progress: Show a progress bar and a line an epoch on standard error; or who is told instead.
+            out: Run folder to write; a checkpoint is written there after every epoch.
+            resume: Resume an interrupted training in ``out``, with the items and names it was started with. The result
+                is that of an uninterrupted training.
+            overwrite: Replace a run in ``out``. The old run can be used until the new one is complete. An interrupted
+                training there is discarded.
+            progress: Show a progress bar and a line an epoch on standard error; or a reporter that is called instead.
             format: Format of a data file.
-            items: What is known about the items (titles, categories, ...), for names and reports, not for
-                training: anything :meth:`elcrec.data.catalogue.Catalogue.read` takes.
+            items: Item metadata (titles, categories, ...), for names and reports, not for training: anything
+                :meth:`elcrec.data.catalogue.Catalogue.read` takes.
             names_from: An earlier model or run whose given intent names are carried over, see
                 :meth:`match_intents`.
 
         Returns:
-            Itself. Of several processes (see docs/distributed.md) the first writes ``out`` and has the results. Until
-            all is done, and where it fails, the model stays what it was.
+            The model itself. It changes only when training is complete, and stays as it was where training fails. Of
+            several processes (see docs/distributed.md) the first writes ``out`` and has the results.
 
         Raises:
             DataError: The log cannot be used.
@@ -243,29 +246,32 @@ class ELCRec:
     ) -> Self:
         """Train on new events (incremental training) instead of from scratch.
 
-        They are joined to the whole log; filters (``min_user_count``, ...) look at all of it again. Items keep their
-        vectors and new ones begin as the sum of their neighbours'
-        (:func:`elcrec.training.warm_start.extend_vocabulary`); intents keep their numbers and names (where k-means
-        finds them again, the names go to those that mean the same). Then a few epochs over the whole log, with a
-        schedule of their own; the best on validation is kept, the start included. Where less than 1% of the log is
-        new, the weights go only part of the way (:func:`elcrec.training.increment.step_share`): one event does not
-        change everybody's lists. Until that is done the model stays what it was. Its settings do not change.
-        ``metrics["learnt_on"]`` says what was new, and how far the weights went. What it costs in accuracy:
-        docs/evaluation.md.
+        The new events are joined to the whole log, to which the filters (``min_user_count``, ...) are applied again.
+        Known items keep their vectors. New items start as the sum of their neighbours' vectors
+        (:func:`elcrec.training.warm_start.extend_vocabulary`). Intents keep their numbers and names; where k-means
+        initialises them again (``intent_learning=em``), names are carried over to matching intents.
+
+        A few epochs over the whole log follow, with their own learning-rate schedule. The best epoch on validation is
+        kept; the extended model before the first epoch is a candidate, too. Where less than 1% of the log is new, the
+        weights are interpolated (:func:`elcrec.training.increment.step_share`), so that one event does not change the
+        recommendations of all users. The settings do not change.
+
+        ``metrics["learnt_on"]`` states what was new, and how far the weights moved. What incremental training costs in
+        accuracy: docs/results.md.
 
         Args:
-            data: New events: file, table or :class:`Interactions`; those that the log holds already count once, see
-                :meth:`Interactions.joined`. Where the log holds all of them nothing changes, with a warning.
-            epochs: Epochs to go, 1 or more.
+            data: New events: file, table or :class:`Interactions`. Events that the log holds already count once, see
+                :meth:`Interactions.joined`. Where the log holds all of them, a warning says so and nothing changes.
+            epochs: Number of epochs, 1 or more.
             progress: See :meth:`fit`.
             format: Format of a data file.
-            items: What is known about items, see :meth:`fit`; on top of what is known already.
+            items: Item metadata, see :meth:`fit`; added to the metadata of the run.
 
         Returns:
-            Itself; :meth:`save` writes it.
+            The model itself; :meth:`save` writes it. It changes only when training is complete.
 
         Raises:
-            RunError: Nothing is learnt yet.
+            RunError: The model is not fitted.
             DataError: The events cannot be used, or do not fit the log.
             SettingsError: ``epochs`` is below 1, or several processes were started.
         """
@@ -291,10 +297,10 @@ class ELCRec:
 
     @property
     def fitted(self) -> FittedModel:
-        """The state: settings, network and data.
+        """The fitted state: settings, network and data.
 
         Raises:
-            RunError: Nothing is learnt yet.
+            RunError: The model is not fitted.
         """
         return self._parts.run.fitted
 
@@ -310,7 +316,7 @@ class ELCRec:
 
     @property
     def lookup(self) -> Lookup:
-        """The component that answers a server's single questions."""
+        """The component that answers a server's requests."""
         return self._parts.lookup
 
     @property
@@ -318,18 +324,18 @@ class ELCRec:
         """The network, in evaluation mode.
 
         Raises:
-            RunError: Nothing is learnt yet.
+            RunError: The model is not fitted.
         """
         return self.fitted.network
 
     @property
     def log(self) -> Interactions:
-        """The log learnt from, filtered and in order."""
+        """The training log, filtered and in order."""
         return self.fitted.log
 
     @property
     def items(self) -> Vocabulary:
-        """The items the model knows."""
+        """The items of the log: the catalogue that is ranked."""
         return self.fitted.items
 
     @property
@@ -339,16 +345,16 @@ class ELCRec:
 
     @property
     def catalogue(self) -> Catalogue | None:
-        """What is known about the items: titles, categories, brands; None without metadata."""
+        """Item metadata: titles, categories, brands; None without metadata."""
         return self.fitted.catalogue
 
     def describe_items(self, items: Any) -> None:
-        """Attach what is known about the items, for names and reports; see :meth:`fit`. ``save`` keeps it."""
+        """Attach item metadata, for names and reports; see :meth:`fit`. :meth:`save` writes it into the run."""
         run = self._parts.run
         self._adopt(run.described(run.fitted.described(Catalogue.read(items))))
 
     def save(self, path: str | Path, overwrite: bool = False) -> None:
-        """Write a run folder; a run that is replaced stays until all of the new one is written.
+        """Write a run folder. A run that is replaced can be used until the new one is complete.
 
         Raises:
             RunError: The folder holds another run or other files, is being written by another process, or cannot be
@@ -376,35 +382,36 @@ class ELCRec:
         diversify: float = 0.0,
         approximate: bool = False,
     ) -> pl.DataFrame:
-        """Best items for known users, given all of their history.
+        """Recommend the top k items to known users, from their full histories.
 
         Args:
             users: User ids, of their own type or as text; default: all users.
-            k: Items a user; fewer where the catalogue has no more.
-            exclude_seen: Leave out what is in the history; default: as in the settings.
+            k: Number of items per user; fewer where the catalogue has no more.
+            exclude_seen: Leave out items that are in the history; default: as in the settings.
             unknown: ``raise`` on an unknown user, or ``skip`` them.
-            explain: Add why; see Returns.
-            intents: Steer toward these: the score becomes ``(1 - strength) * score + strength * log(lift)``, the
-                lift being that of :class:`elcrec.intents.item_intents.ItemIntents`. At .5 that is Bayes' rule for
-                somebody known to have one of the intents; at 1 the user's own taste no longer counts.
-            exclude_intents: Score without what the user has of these intents.
-            strength: The dial of ``intents``, 0 to 1.
-            diversify: 0 to 1: how far the list follows the mix of the user's intents instead of the scores; the k items
-                are chosen from the 100 or 2 k best, see :func:`elcrec.intents.calibration.calibrate`; ranks are then
-                places in that list.
-            approximate: For large catalogues: look into an index instead of scoring every item, see
-                :class:`elcrec.inference.index.ItemSearch`; for plain lists. Scores are exact, a few items may be
-                missed.
+            explain: Add an explanation to each item; see Returns.
+            intents: Steer toward these intents: the score becomes ``(1 - strength) * score + strength * log(lift)``,
+                with the lift of :class:`elcrec.intents.item_intents.ItemIntents`. At .5 that is Bayes' rule for a user
+                known to have one of the intents. At 1 the user's history no longer counts.
+            exclude_intents: Remove what these intents contribute to the scores.
+            strength: Weight of ``intents``, 0 to 1.
+            diversify: Calibrated re-ranking, 0 to 1: 0 ranks by score alone, 1 by the mix of the user's intents alone.
+                The k items are chosen from the 100 or 2 k best, see :func:`elcrec.intents.calibration.calibrate`.
+                ``rank`` is then the place after re-ranking.
+            approximate: Use approximate nearest-neighbour search, for large catalogues; see
+                :class:`elcrec.inference.index.ItemSearch`. It cannot be combined with explanations, steering or
+                re-ranking. Scores are exact, but a few items may be missed.
 
         Returns:
-            ``user_id``, ``item_id``, ``score`` (dot product, unbounded), ``rank`` (from 1); users as asked. With
-            ``explain`` also:
-            ``intent``, of the user's three nearest the one that adds most to the score (null if none adds any);
-            ``intent_share``, its part over the score (null where the score is not positive; the shares of all
-            parts and the residual sum to 1); ``because``, up to three items of the history that pulled it toward
-            this intent, strongest first; ``rank_without``, the item's rank when the user has nothing of this
-            intent, as ``exclude_intents`` would rank it (null with ``diversify``); ``parts``, a list of ``intent``
-            and ``part``; ``residual``; ``steering``. Score = sum of parts + residual + steering.
+            ``user_id``, ``item_id``, ``score`` (dot product, unbounded), ``rank`` (from 1), in the order of ``users``.
+            With ``explain`` also:
+            ``intent``, of the user's three nearest the one with the largest part of the score (null if no part is
+            positive); ``intent_share``, that part over the score (null where the score is not positive; the shares of
+            all parts and the residual sum to 1); ``because``, evidence: up to three items of the history that bring it
+            nearer to this intent, by leave-one-out attribution, strongest first; ``rank_without``, the item's rank
+            without the contribution of this intent, as ``exclude_intents`` would rank it (null with ``diversify``);
+            ``parts``, a list of ``intent`` and ``part``; ``residual``; ``steering``.
+            Score = sum of parts + residual + steering.
         """
         policy = RankingPolicy(
             k=k,
@@ -419,7 +426,7 @@ class ELCRec:
         return self.topn.recommend(self.fitted.dataset.of_users(users, unknown), policy)
 
     def recommend_in_blocks(self, k: int = 10, **policy: Any) -> Iterator[pl.DataFrame]:
-        """Recommendations for all users, some thousands at a time: more than fit into memory together.
+        """Recommend to all users, a block of some thousands at a time, so that memory holds one block.
 
         Args:
             k: See :meth:`recommend`.
@@ -445,14 +452,14 @@ class ELCRec:
         diversify: float = 0.0,
         approximate: bool = False,
     ) -> pl.DataFrame:
-        """Best items for people the model has never seen, given what they did; nothing is retrained.
+        """Recommend the top k items to new users, from their histories; the model is not trained.
 
         Args:
-            histories: Item ids of each person, oldest first.
-            k: Items a person.
-            exclude_seen: Leave out what is in the history; default: as in the settings.
-            unknown: ``raise`` on an unknown item, or ``skip`` it (and histories with none left).
-            explain: See :meth:`recommend`, as for the others.
+            histories: Item ids of each user, oldest first.
+            k: Number of items per history.
+            exclude_seen: Leave out items that are in the history; default: as in the settings.
+            unknown: ``raise`` on an unknown item, or ``skip`` it (and histories without a known item).
+            explain: See :meth:`recommend`.
             intents: See :meth:`recommend`.
             exclude_intents: See :meth:`recommend`.
             strength: See :meth:`recommend`.
@@ -475,7 +482,7 @@ class ELCRec:
         return self.topn.recommend(self.fitted.dataset.of_items(histories, unknown), policy)
 
     def recommend_for_intent(self, intents: Iterable[int] | None = None, k: int = 10) -> pl.DataFrame:
-        """The most typical items of intents: a list for somebody of whom no more is known.
+        """The most typical items of intents: recommendations to a user of whom only the intent is known.
 
         Args:
             intents: Numbers of intents; default: all that have users.
@@ -494,12 +501,12 @@ class ELCRec:
         exclude_seen: bool | None = None,
         unknown: str = "raise",
     ) -> pl.DataFrame:
-        """One list for each of a user's strongest intents, no item twice: the rows of a shop page.
+        """Recommendations in rows, one for each of a user's strongest intents, without an item twice: a shop page.
 
         Args:
             users: See :meth:`recommend`.
-            rows: Intents a user.
-            k: Items a row.
+            rows: Number of rows (intents) per user.
+            k: Number of items per row.
             exclude_seen: See :meth:`recommend`.
             unknown: See :meth:`recommend`.
 
@@ -511,7 +518,7 @@ class ELCRec:
         return self.topn.slate(histories, rows, RankingPolicy(k=k, exclude_seen=exclude_seen))
 
     def similar_items(self, items: Iterable[Any], k: int = 10, unknown: str = "raise") -> pl.DataFrame:
-        """Items whose vectors point the same way.
+        """Similar items: those whose vectors have the highest cosine similarity.
 
         Returns:
             ``target_item_id``, ``item_id``, ``score`` (cosine, -1 to 1), ``rank`` (from 1).
@@ -520,7 +527,7 @@ class ELCRec:
 
     @property
     def item_search(self) -> ItemSearch:
-        """The index that ``approximate`` looks into: the run's, where it has one, else made when first used."""
+        """The index that ``approximate`` searches: that of the run, or one that is built when first used."""
         return self.topn.item_search
 
     @item_search.setter
@@ -528,26 +535,26 @@ class ELCRec:
         self.topn.item_search = search
 
     def make_item_search(self) -> ItemSearch:
-        """An index of the items' vectors, fitted to some users drawn by the seed."""
+        """An approximate nearest-neighbour index of the items, fitted to some users sampled by the seed."""
         return self.topn.make_item_search()
 
     def write_item_search(self, path: str | Path, search: ItemSearch) -> Path:
-        """Keep an index of the items with the run in ``path``, which this model was loaded from or saved to.
+        """Write an index of the items into the run in ``path``, which this model was loaded from or saved to.
 
         Returns:
-            Where it lies.
+            Path of the index.
 
         Raises:
-            RunError: The run is another by now, or cannot be written.
+            RunError: The run was replaced in the meantime, or cannot be written.
         """
         return self._parts.run.write_index(Path(path), search)
 
     def search_quality(self, k: int = 20) -> dict[str, float]:
-        """What approximate lists are worth, beside exact ones, for some users drawn by the seed.
+        """Compare approximate with exact search, for some users sampled by the seed.
 
         Returns:
-            ``recall`` (share of the exact list's items, 0 to 1), ``exact_seconds`` and ``approximate_seconds`` a user,
-            encoding left out.
+            ``recall`` (share of the exact top k that approximate search finds, 0 to 1), ``exact_seconds`` and
+            ``approximate_seconds`` per user, without encoding.
         """
         return self.topn.search_quality(k)
 
@@ -562,20 +569,20 @@ class ELCRec:
         ranks: str | Path | None = None,
         most: int | None = None,
     ) -> dict[str, Any]:
-        """Rank the whole catalogue for every user's held-out item.
+        """Rank the full catalogue for every user's held-out item.
 
         Args:
-            data: The log that holds the items to predict; default: the one learnt from.
+            data: The log that holds the items to predict; default: the training log.
             split: ``valid`` or ``test``.
             format: Format of a data file.
             unknown: What to do with items the model does not know: ``raise``, or ``skip`` their events.
             ranks: Also write each user's rank to this Parquet file: ``user_id``, ``item_id``, ``rank``.
-            most: Of more users, only so many, drawn by the seed.
+            most: Maximum number of users; of more users, a sample drawn by the seed.
 
         Returns:
-            ``hit_rate@k``, ``ndcg@k``, ``mrr@k`` and ``coverage@k`` (share of the catalogue that anybody is
-            shown), all in [0, 1], for k in 1, 5, 10, 20, 50; ``ceiling`` (share of users whose item may be
-            ranked at all: seen items are not); ``repeats`` (share of users who had the item before); ``n_users``,
+            ``hit_rate@k``, ``ndcg@k``, ``mrr@k`` and ``coverage@k`` (share of the catalogue that any user is
+            recommended), all in [0, 1], for k in 1, 5, 10, 20, 50; ``ceiling`` (share of rankable targets: seen items
+            are not ranked); ``repeats`` (share of users whose held-out item is in the history already); ``n_users``,
             ``n_items``, ``split``.
         """
         return dict(self._parts.evaluator.evaluate(data, split, format, unknown, ranks, most))
@@ -587,14 +594,14 @@ class ELCRec:
         return self._parts.evaluator.ranks(data, split, format, unknown)
 
     def measured(self, split: str = "test", histories: Split | None = None) -> tuple[dict[str, Any], pl.DataFrame]:
-        """Metrics over all users of the log learnt from and the ranks they are made of, of one and the same pass.
+        """Metrics over all users of the training log, and the ranks they are computed from, in one pass.
 
         Args:
             split: ``valid`` or ``test``.
-            histories: Ask with these histories instead; of the same users.
+            histories: Other histories of the same users to predict from.
 
         Returns:
-            As :meth:`evaluate` and :meth:`ranks`.
+            The results of ``evaluate`` and ``ranks``.
         """
         found = self._parts.evaluator.measured(split, histories)
         return dict(found.metrics), found.ranks
@@ -602,20 +609,20 @@ class ELCRec:
     # ------------------------------------------------------------------ intents
 
     def intents(self, k: int = 10) -> pl.DataFrame:
-        """What the intents are, by the full histories of the log learnt from; the largest first.
+        """Describe the intents, by the full histories of the training log; the largest first.
 
         Args:
-            k: Typical items and attributes an intent.
+            k: Number of typical items and attributes per intent.
 
         Returns:
             ``intent``; ``name``; ``users``; ``share`` (0 to 1); ``items`` (ids, highest lift first), ``lifts`` and
             ``item_users`` (its users who have the item), see
             :func:`elcrec.intents.intent_table.typical_items`; ``attributes``, ``attribute_lifts`` and
-            ``attribute_users`` likewise (empty without metadata); ``nearest`` (the three intents with the closest
-            centres); ``cosine`` (mean of its users' to its centre) and ``margin`` (how much less to the next
-            centre; both null when unused); ``trend`` (share of the events of each of :attr:`trend_periods`; null
-            without times); ``flags``, see :func:`elcrec.intents.intent_health.intent_flags`. Unused intents
-            come last.
+            ``attribute_users``, the same of attributes (empty without metadata); ``nearest`` (the three intents with
+            the closest centres); ``cosine`` (mean cosine of its users to its centre) and ``margin`` (its lead over that
+            to the next centre; both null when unused); ``trend`` (share of the events of each of :attr:`trend_periods`;
+            null without times); ``flags``, see :func:`elcrec.intents.intent_health.intent_flags`. Unused intents come
+            last.
         """
         return self._parts.run.intents.table(k)
 
@@ -625,7 +632,7 @@ class ELCRec:
         Args:
             users: User ids; default: all users.
             unknown: ``raise`` on an unknown user, or ``skip`` them.
-            top: Intents a user.
+            top: Number of intents per user.
 
         Returns:
             ``user_id``, ``intent`` (0 .. K - 1), ``similarity`` (cosine to its centre, -1 to 1), ``weight``
@@ -635,7 +642,7 @@ class ELCRec:
         return self._parts.run.intents.of_users(users, unknown, top)
 
     def history_intents(self, histories: Sequence[Sequence[Any]], unknown: str = "raise", top: int = 1) -> pl.DataFrame:
-        """The same for anybody's histories, lists of item ids, oldest first.
+        """The intents of any histories, as :meth:`user_intents`; a history is a sequence of item ids, oldest first.
 
         Returns:
             ``history`` (its place, from 0) and the columns of :meth:`user_intents`.
@@ -647,12 +654,12 @@ class ELCRec:
 
         Args:
             user: A known user; or
-            history: item ids of anybody, oldest first.
+            history: item ids of any history, oldest first.
 
         Returns:
             One row an event, oldest first: ``position`` (from 1), ``item_id``, ``timestamp`` (where known),
-            ``intent`` and ``weight`` (0 to 1) of the history up to and including it, and ``pull``: how much nearer
-            the item brings the whole history to the intent it ends with, see
+            ``intent`` and ``weight`` (0 to 1) of the history up to and including it, and ``pull``: leave-one-out
+            attribution, how much nearer the item brings the whole history to the intent it ends with, see
             :func:`elcrec.intents.attribution.leave_one_out` (null for items older than ``max_seq_len``).
         """
         if (user is None) == (history is None):
@@ -667,11 +674,11 @@ class ELCRec:
         """How users spread over the intents, by full histories.
 
         Args:
-            most: Of more users, ask so many drawn by the seed.
+            most: Maximum number of users; of more users, a sample drawn by the seed.
 
         Returns:
-            See :func:`elcrec.intents.intent_health.intent_health`; ``cosine`` and ``margin``, means over users
-            of the cosine to the own centre and its lead on the next; ``warning``, a sentence when the intents
+            The record of ``elcrec.intents.intent_health.intent_health``; ``cosine`` and ``margin``, means over users
+            of the cosine to the own centre and its lead over the next; ``warning``, a sentence when the intents
             have collapsed, else None.
         """
         return self._parts.run.intents.health(most)
@@ -688,49 +695,50 @@ class ELCRec:
 
     @property
     def given_names(self) -> dict[int, str]:
-        """The names that people gave, by intent."""
+        """The names given by :meth:`rename_intents`, by intent."""
         return dict(self._parts.run.intents.given_names)
 
     def rename_intents(self, names: Mapping[int, str]) -> None:
-        """Give intents names of your own; an empty name brings the automatic one back.
+        """Give intents names of your own; an empty name restores the automatic one.
 
-        Names are kept by :meth:`save`, and in a later training by ``fit(..., names_from=run)``.
+        :meth:`save` writes the names. A later training takes them over with ``fit(..., names_from=run)``.
         """
         self._parts.run.intents.rename(names)
 
     def write_names(self, path: str | Path, changes: Mapping[int, str] | None = None) -> None:
-        """Keep names of intents with the run in ``path``, which this model was loaded from or saved to.
+        """Write names of intents into the run in ``path``, which this model was loaded from or saved to.
 
         Args:
             path: The run folder.
-            changes: Rename only these, see :meth:`rename_intents`, on top of the names that are kept there by now;
-                default: keep the names given so far instead.
+            changes: Rename only these, see :meth:`rename_intents`, and keep the other names that are in the run now;
+                default: replace the names in the run by those of this model.
 
         Raises:
-            RunError: The run is another by now, or cannot be written.
+            RunError: The run was replaced in the meantime, or cannot be written.
         """
         self._parts.run.write_names(Path(path), changes)
 
     def read_names(self, path: str | Path) -> None:
-        """Take over the names that are kept with the run in ``path``, instead of the ones given so far."""
+        """Replace the given names by those in the run in ``path``."""
         self._parts.run.read_names(Path(path))
 
     def match_intents(self, other: ELCRec) -> pl.DataFrame:
-        """Pair this model's intents one to one with another's, in a space turned so that their items agree.
+        """Match this model's intents one to one with another's, after a rotation that aligns their items (Procrustes).
 
         Returns:
             ``intent``, ``other_intent``, ``cosine`` (-1 to 1), best pairs first; see
             :func:`elcrec.intents.matching.match_centers`.
 
         Raises:
-            DataError: The two share no items.
+            DataError: The two models share no items.
         """
         return self._parts.run.intents.match(other._parts.run.intents)
 
     def intent_quality(self, catalogue: Any = None, split: str = "test") -> dict[str, Any]:
-        """Whether intents mean anything: see :func:`elcrec.intents.intent_quality.intent_quality`.
+        """Measure cluster quality: see :func:`elcrec.intents.intent_quality.intent_quality`.
 
-        The intent is that of the history before each user's held-out item; k-means and chance stand beside.
+        The intent is that of the history before each user's held-out item. The same measures are given for k-means and
+        for random intents.
 
         Args:
             catalogue: Item metadata, as for :meth:`elcrec.data.catalogue.Catalogue.read`; default: the model's.
@@ -740,11 +748,11 @@ class ELCRec:
         return worth.quality(self.assigner, known, split)
 
     def intent_stability(self, other: ELCRec) -> dict[str, Any]:
-        """How far two trainings found the same intents: see :func:`elcrec.intents.intent_quality.stability`."""
+        """Measure how well the intents of two trainings agree: see :func:`elcrec.intents.intent_quality.stability`."""
         return worth.agreement(self._parts.run.intents, other._parts.run.intents)
 
     def suggest_n_intents(self, candidates: Sequence[int] | None = None) -> pl.DataFrame:
-        """How many intents the data can tell apart: see :func:`elcrec.intents.suggest_k.suggest_k`.
+        """Suggest the number of intents that the data support: see :func:`elcrec.intents.suggest_k.suggest_k`.
 
         The intents are k-means clusters of this model's behaviour embeddings of the training histories; the
         next item is each user's validation item.
@@ -768,9 +776,9 @@ class ELCRec:
 
         Args:
             intents: Numbers of intents.
-            out: Also write them to this Parquet file.
-            min_weight: Only users with at least this much of it, 0 to 1.
-            top: Count an intent among a user's ``top`` nearest, not only as the nearest.
+            out: Also write the users to this Parquet file.
+            min_weight: Minimum weight of the intent for a user, 0 to 1.
+            top: Include users who have the intent among their ``top`` nearest intents.
 
         Returns:
             ``user_id``, ``intent``, ``intent_name``, ``weight`` (0 to 1), ``similarity`` (cosine), ``events``
@@ -778,21 +786,21 @@ class ELCRec:
         """
         return self._parts.run.intents.audience(intents, out, min_weight, top)
 
-    # ------------------------------------------------------------------ single questions, as a server asks them
+    # ------------------------------------------------------------------ requests of a server
 
     @property
     def version(self) -> str:
-        """Twelve hexadecimal digits that tell these weights and items from others."""
+        """Twelve hexadecimal digits that identify these weights and items."""
         return self.lookup.version
 
     @property
     def clock(self) -> Clock:
-        """How the log tells time."""
+        """The unit of time of the log."""
         return self.lookup.clock
 
     @property
     def learnt_events(self) -> frozenset[str]:
-        """Ids of events that a log without times holds; with times these tell."""
+        """Ids of the events in a log without times; empty where the log has times, which identify its events."""
         return self.lookup.learnt_events
 
     @property
@@ -817,11 +825,11 @@ class ELCRec:
         return self.lookup.item_ids(numbers)
 
     def history_of(self, user: Any) -> Indices | None:
-        """A user's items in the log learnt from, oldest first: int64 [n]; None for an unknown user."""
+        """A user's items in the training log, oldest first: int64 [n]; None for an unknown user."""
         return self.lookup.history_of(user)
 
     def times_of(self, user: Any) -> npt.NDArray[np.int64 | np.float64] | None:
-        """When those were, in the log's own unit (dates and moments as whole numbers of it): [n].
+        """Times of those events, in the log's own unit (dates and moments as whole numbers of it): [n].
 
         None for an unknown user, or where the log has no times.
         """
@@ -835,35 +843,35 @@ class ELCRec:
         approximate: bool = False,
         **policy: Any,
     ) -> ResolvedPolicy:
-        """How lists are to be made, checked once for many of them.
+        """Resolve a ranking policy once, for many recommendations.
 
         Args:
-            k: Items a list.
-            exclude_seen: Leave out what is in the history; default: as in the settings.
-            approximate: Look plain lists up in the index; those that are anything else are scored in full.
+            k: Number of items per history.
+            exclude_seen: Leave out items that are in the history; default: as in the settings.
+            approximate: Use the approximate index for plain requests; all others are scored exactly.
             policy: The other fields of :class:`elcrec.inference.policy.RankingPolicy`.
 
         Raises:
-            SettingsError: An intent, dial or attribute that does not exist.
-            UnknownIdError: An item that does not exist.
+            SettingsError: An option is out of range, or an intent or attribute does not exist.
+            UnknownIdError: An item does not exist.
         """
         asked = RankingPolicy(k=k, exclude_seen=exclude_seen, **policy)
         return self.topn.resolve(replace(asked, approximate=approximate and asked.is_plain))
 
     def pick(self, histories: Sequence[Indices], policy: ResolvedPolicy) -> list[Recommendations]:
-        """The best items for each of some histories, none of them empty."""
+        """The top k items for each history; histories must not be empty."""
         return self.lookup.recommend(histories, policy)
 
     def pick_popular(self, policy: ResolvedPolicy) -> Recommendations:
-        """The items with most events, of those allowed; scores are their numbers of events."""
+        """The most popular of the allowed items; scores are numbers of events."""
         return self.lookup.most_popular(policy)
 
     def pick_typical(self, intents: Sequence[int], policy: ResolvedPolicy) -> Recommendations:
-        """The items most typical of intents, of those allowed; scores are lifts."""
+        """The allowed items most typical of intents; scores are lifts."""
         return self.lookup.most_typical(intents, policy)
 
     def find_items(self, text: str, k: int = 10) -> pl.DataFrame:
-        """Items whose id or title holds a text, upper or lower case; those that begin with it first.
+        """Items whose id or title contains a text, ignoring case; those that begin with it come first.
 
         Returns:
             ``item_id``, ``title``, ``events`` (in the log), most popular first.

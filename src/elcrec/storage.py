@@ -1,4 +1,4 @@
-"""Files that are either the old or the new, never half: write beside, flush, rename, flush the folder."""
+"""Atomic writes: write a temporary file in the same folder, flush it, rename it, flush the folder."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _CANNOT_SYNC = {errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EBADF, errno.EA
 
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
-    """Let ``write`` fill a file beside ``path``, then rename it over ``path``; both reach the disk.
+    """Let ``write`` fill a temporary file next to ``path``, then rename it over ``path``; both reach the disk.
 
     Its mode is that of any new file (the umask decides), whatever ``write`` gave it.
 
@@ -50,7 +50,7 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
 
 
 def publish_folder(fresh: Path, path: Path) -> None:
-    """Rename a whole folder to a name beside it that is free; every file in it reaches the disk first.
+    """Rename a whole folder to a free name in the same place; every file in it reaches the disk first.
 
     Raises:
         RunError: It cannot be written, or the name is taken.

@@ -321,7 +321,7 @@ def test_a_run_that_cannot_be_replaced_stays(model: ELCRec, tmp_path: Path, monk
     ids=["recommend", "everybody", "history", "similar", "intents", "user_intents", "evaluate", "save"],
 )
 def test_a_model_that_has_learnt_nothing_says_so(call: Any, tmp_path: Path) -> None:
-    with pytest.raises(RunError, match="not learnt"):
+    with pytest.raises(RunError, match="not fitted"):
         call(ELCRec(**SMALL), tmp_path)
     assert not any(tmp_path.iterdir())
 

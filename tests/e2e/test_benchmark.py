@@ -258,7 +258,7 @@ recipe = "popularity"
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Runs are done in this process: starting another takes longer than counting."""
-    monkeypatch.setattr("elcrec.experiments.study._in_a_process", execute)
+    monkeypatch.setattr("elcrec.experiments.suite_runner._in_a_process", execute)
 
 
 def count(folder: Path, data: str, rows: str = "", *options: object) -> Outcome:
@@ -452,7 +452,7 @@ def die(*_: object) -> None:
 
 def test_a_run_whose_process_is_killed_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shop_csv(tmp_path)
-    monkeypatch.setattr("elcrec.experiments.study.execute", die)
+    monkeypatch.setattr("elcrec.experiments.suite_runner.execute", die)
     assert "was killed" in count(tmp_path, '"shop-300-1.csv"').complaint()
 
 
@@ -502,7 +502,7 @@ def test_a_result_that_does_not_count_is_named_in_the_plan(
     monkeypatch.setattr("elcrec.experiments.results.package_version", lambda: "9.9.9")
     assert instead() == f"{name}: made by elcrec {kept['versions']['elcrec']}"
     monkeypatch.undo()
-    monkeypatch.setattr("elcrec.experiments.study._in_a_process", execute)
+    monkeypatch.setattr("elcrec.experiments.suite_runner._in_a_process", execute)
     path.write_text(json.dumps({**kept, "key": "0", "settings": {**kept["settings"], "k_core": 3}, "data": "d"}))
     assert instead() == f"{name}: k_core was 3, of another log"
     without = {field: value for field, value in kept.items() if field not in ("key", "data", "settings")}

@@ -87,7 +87,7 @@ def test_a_training_that_diverges_says_so_or_is_finite(case: str, settings: dict
 
 @pytest.mark.parametrize("histories", [[[1, 2, 3]], [[1]], [[1], [2]], [[1, 1, 1]]])
 def test_nothing_to_learn_from_is_said(histories: list[list[int]]) -> None:
-    with pytest.raises(ElcrecError, match=r"no history has two items|no user has an item"):
+    with pytest.raises(ElcrecError, match=r"no history has two training items|no user has an item"):
         ELCRec(seed=1, **TINY).fit(table(histories), progress=False)
 
 

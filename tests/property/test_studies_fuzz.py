@@ -100,5 +100,5 @@ def test_a_suite_is_planned_whole_or_refused(tmp_path: Path, rows: list[Any], mo
     assert len({(run.row, run.data, run.seed) for run in runs}) == len(runs)
     for run in runs:
         assert 0 <= run.noise <= 1
-        assert run.settings.seed == run.seed or run.counted
+        assert run.settings.seed == run.seed or run.is_baseline
         (tmp_path / run.name).with_suffix(".json").touch()

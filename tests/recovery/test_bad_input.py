@@ -63,8 +63,8 @@ def refused_training(data: Path, out: Path, *more: object) -> str:
         ("header.csv", "user_id,item_id\n", "no rows"),
         ("column.csv", "user_id,rating\nu1,5\n", "item_id"),
         ("columns.csv", "a,b\n1,2\n", "user_id"),
-        ("ones.csv", "user_id,item_id\nu1,i1\nu2,i2\nu3,i1\n", "two items"),
-        ("ones.txt", "1 4\n2 5\n3 4\n", "two items"),
+        ("ones.csv", "user_id,item_id\nu1,i1\nu2,i2\nu3,i1\n", "two training items"),
+        ("ones.txt", "1 4\n2 5\n3 4\n", "two training items"),
         ("twos.txt", "1 4 5\n2 5 6\n3 4 6\n", "three or more"),
         ("negative.txt", "1 2 3 4\n2 -3 4 5\n", "line 2"),
         ("zero.txt", "1 2 3 4\n2 3 0 5\n", "line 2"),
@@ -449,7 +449,8 @@ def test_existing_run_is_kept_without_resume_or_overwrite(run: Path, shop: Path)
 def test_bad_data_with_overwrite_keeps_the_old_run(run: Path, tmp_path: Path) -> None:
     before = contents(run)
     (tmp_path / "ones.txt").write_text("1 4\n2 5\n")
-    assert "two items" in run_cli("train", tmp_path / "ones.txt", "--out", run, *SMALL_SETS, "--overwrite").complaint()
+    refused = run_cli("train", tmp_path / "ones.txt", "--out", run, *SMALL_SETS, "--overwrite")
+    assert "two training items" in refused.complaint()
     assert contents(run) == before
 
 

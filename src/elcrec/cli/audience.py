@@ -16,7 +16,6 @@ commands = typer.Typer()
 @commands.command(
     epilog="Example:\n\n  elcrec audience runs/shop --intent 12 --min-weight 0.3 --out nail-polish.parquet"
 )
-# reason: options of a verb
 def audience(
     run: Run,
     intent: Annotated[list[int], typer.Option(metavar="N", help="Number of an intent; repeatable.")],

@@ -22,7 +22,6 @@ commands = typer.Typer()
     "  elcrec benchmark my-suite.toml --out results --dry-run\n\n"
     "  elcrec benchmark my-suite.toml --only toys --tables"
 )
-# reason: options of a verb
 def benchmark(
     suite: Annotated[Path, typer.Argument(help="Experiment suite: a TOML file, see docs/benchmark.md.")],
     out: Annotated[
@@ -43,54 +42,54 @@ def benchmark(
     """Run an experiment suite (data sets x recipes x seeds), and compare the results with significance tests."""
     from elcrec.experiments.plan import planned_runs
     from elcrec.experiments.plots import require_matplotlib
-    from elcrec.experiments.study import failure, run_study
     from elcrec.experiments.suite import read_suite
+    from elcrec.experiments.suite_runner import failure, run_suite
 
-    study = read_suite(suite)
+    experiments = read_suite(suite)
     if plots:
         require_matplotlib()
-    folder = out / study.name
-    runs = [] if tables else planned_runs(study, suite.parent, only)
+    folder = out / experiments.name
+    runs = [] if tables else planned_runs(experiments, suite.parent, only)
     if dry_run:
-        _show_plan(study, runs, folder, as_json)
+        _show_plan(experiments, runs, folder, as_json)
         return
-    failed = {} if tables else run_study(study, runs, folder, work / study.name, say, device=device)
+    failed = {} if tables else run_suite(experiments, runs, folder, work / experiments.name, say, device=device)
     if failed and len(failed) == len(runs):
         raise failure(failed, len(runs))
-    _write_tables(study, folder, plots, as_json)
+    _write_tables(experiments, folder, plots, as_json)
     if failed:
         raise failure(failed, len(runs))
 
 
-def _show_plan(study: Suite, runs: list[PlannedRun], folder: Path, as_json: bool) -> None:
-    """Print the runs: which are done, and which older result stands in a run's place."""
+def _show_plan(suite: Suite, runs: list[PlannedRun], folder: Path, as_json: bool) -> None:
+    """Print the runs: which are done, and which other result a run has."""
     import polars as pl
 
-    from elcrec.experiments.results import Shelf
+    from elcrec.experiments.results import SavedResults
 
-    there = Shelf.of(folder, [run.name for run in runs], say)
+    saved = SavedResults.of(folder, [run.name for run in runs], say)
     planned = [
         {
             "row": run.row,
             "run": run.name,
-            "done": there.done(run, study.name),
-            "instead": there.instead(run, study.name),
+            "done": saved.done(run, suite.name),
+            "instead": saved.instead(run, suite.name),
         }
         for run in runs
     ]
     print_rows(pl.DataFrame(planned, infer_schema_length=None), as_json)
 
 
-def _write_tables(study: Suite, folder: Path, plots: bool, as_json: bool) -> None:
+def _write_tables(suite: Suite, folder: Path, plots: bool, as_json: bool) -> None:
     """Write the result pages, and print the short table."""
     import polars as pl
 
     from elcrec.experiments.plots import pictures
-    from elcrec.experiments.study import study_lines, write_pages
+    from elcrec.experiments.suite_runner import suite_lines, write_pages
     from elcrec.experiments.summary import line_document, short_table
 
-    lines = study_lines(study, folder, say)
-    for path in write_pages(study, folder, lines, pictures(lines) if plots else []):
+    lines = suite_lines(suite, folder, say)
+    for path in write_pages(suite, folder, lines, pictures(lines) if plots else []):
         say(f"tables written to {path}")
     if as_json:
         print_json([line_document(line) for line in lines])

@@ -152,7 +152,6 @@ def data_prepare(
     "  elcrec data generate --out small.parquet --users 50000 --items 10000 --interactions 1000000 --seed 7 "
     "--metadata items.parquet",
 )
-# reason: options of a verb
 def data_generate(
     out: Annotated[Path, typer.Option(help="Parquet file to write; an existing one is replaced.")],
     users: Annotated[int, typer.Option(help="Number of users.")] = 5_000_000,

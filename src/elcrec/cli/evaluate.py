@@ -26,7 +26,6 @@ commands = typer.Typer()
 
 
 @commands.command(epilog="Example:\n\n  elcrec evaluate runs/beauty --data Beauty.txt --split test --json")
-# reason: options of a verb
 def evaluate(
     run: Run,
     data: DataOption,

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from elcrec.cli.output import print_json, say
 from elcrec.cli.parameters import Json, Run, default_store
 from elcrec.errors import SettingsError
+
+if TYPE_CHECKING:
+    from elcrec.serving.events_file import Exported
 
 commands = typer.Typer()
 
@@ -37,13 +40,18 @@ def events(
     if "://" not in place and not Path(place).exists():
         raise SettingsError(f"there is no event store at {place}: name the store of the server with --store")
     model = ELCRec.load(run, "cpu")
-    frame, left_out = events_kept_at(place, model)
+    exported = events_kept_at(place, model)
     if out.suffix == ".csv" and "timestamp" in model.log.frame and model.clock.unit == "ns":
         raise SettingsError(f"--out {out}: CSV cannot hold the nanoseconds of this log; name it .parquet")
+    write_atomically(out, exported.rows.write_parquet if out.suffix == ".parquet" else exported.rows.write_csv)
+    _show(exported, run, out, as_json)
+
+
+def _show(exported: Exported, run: Path, out: Path, as_json: bool) -> None:
+    rows, left_out = len(exported.rows), exported.left_out
     if left_out:
         say(f"{left_out:,} events were left out: the log cannot hold their ids or times")
-    write_atomically(out, frame.write_parquet if out.suffix == ".parquet" else frame.write_csv)
     if as_json:
-        print_json({"out": str(out), "rows": frame.height, **({"left_out": left_out} if left_out else {})})
+        print_json({"out": str(out), "rows": rows, **({"left_out": left_out} if left_out else {})})
     else:
-        say(f"{frame.height:,} events written to {out}; try  elcrec train {out} --from {run} --out runs/next")
+        say(f"{rows:,} events written to {out}; try  elcrec train {out} --from {run} --out runs/next")

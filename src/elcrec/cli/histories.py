@@ -32,17 +32,25 @@ def read_histories(path: Path) -> list[list[Any]]:
         DataError: The file cannot be read, or holds something else.
     """
     with decoding(lambda reason: DataError(f"cannot read {path} ({reason}): {FORMS}")):
-        text = path.read_text(encoding="utf-8-sig").strip()
-        document = json.loads(text) if text.startswith("[") and text.endswith("]") else None
-    if document is None:
-        document = [line for line in text.split("\n") if line.strip()]
-    histories = document if document and all(isinstance(one, list) for one in document) else [document]
+        document = _parsed(path.read_text(encoding="utf-8-sig").strip())
+    histories = document if document and all(isinstance(entry, list) for entry in document) else [document]
     for number, history in enumerate(histories, start=1):
-        odd = [one for one in history if isinstance(one, bool) or not isinstance(one, str | int)]
-        if odd:
-            raise DataError(
-                f"{path}, history {number}: {str(odd[0])[:40]!r} is not an item id (text or an integer): {FORMS}"
-            )
-        if not history:
-            raise DataError(f"{path}, history {number} is empty: {FORMS}")
+        if (fault := _fault(history)) is not None:
+            raise DataError(f"{path}, history {number}{fault}: {FORMS}")
     return histories
+
+
+def _parsed(text: str) -> list[Any]:
+    """The JSON array, or the lines that are not blank."""
+    if text.startswith("[") and text.endswith("]"):
+        array: list[Any] = json.loads(text)
+        return array
+    return [line for line in text.split("\n") if line.strip()]
+
+
+def _fault(history: list[Any]) -> str | None:
+    """Why something is not a history; None for one that is."""
+    if not history:
+        return " is empty"
+    odd = [item for item in history if isinstance(item, bool) or not isinstance(item, str | int)]
+    return f": {str(odd[0])[:40]!r} is not an item id (text or an integer)" if odd else None

@@ -30,7 +30,6 @@ commands = typer.Typer()
     epilog="Example:\n\n  elcrec import-checkpoint beauty.safetensors --data Beauty.txt --out runs/published "
     "--set fusion=shift",
 )
-# reason: options of a verb
 def import_checkpoint(
     file: Annotated[Path, typer.Argument(help="Published ELCRec weights: a .safetensors or .pt file.")],
     data: DataOption,

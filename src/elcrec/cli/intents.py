@@ -22,7 +22,6 @@ commands = typer.Typer()
     "  elcrec intents runs/shop --quality --items items.csv\n\n"
     "  elcrec intents runs/shop --against runs/other-seed\n\n  elcrec intents runs/shop --suggest-k"
 )
-# reason: options of a verb
 def intents(
     run: Run,
     k: Annotated[int, typer.Option("-k", "--top", min=1, help="Number of typical items per intent.")] = 5,

@@ -84,14 +84,9 @@ def recommend(
     as_json: Json = False,
 ) -> None:
     """Recommend the next items to known users, or for the histories of new users."""
-    new = bool(history) or history_file is not None
-    if sum([bool(user), new, everybody]) != 1:
-        raise SettingsError(
-            "choose whom to recommend to, with one of: --user ID, --history ID,ID,... (or --history-file), --all"
-        )
+    for_histories = bool(history) or history_file is not None
+    _check_choice(bool(user), for_histories, everybody, ray)
     out = parquet_file(out, "--out")
-    if ray is not None and not everybody:
-        raise SettingsError("--ray distributes the recommendations to all users: use it with --all")
     from elcrec.inference.policy import STRENGTH, RankingPolicy
 
     policy = RankingPolicy(
@@ -110,8 +105,18 @@ def recommend(
     from elcrec.recommender import ELCRec
 
     model = ELCRec.load(run, device)
-    histories = histories_of(history or [], history_file) if new else None
+    histories = histories_of(history or [], history_file) if for_histories else None
     _show(model, _recommended(model, user, histories, unknown, policy), out, explain, as_json)
+
+
+def _check_choice(for_users: bool, for_histories: bool, everybody: bool, ray: int | None) -> None:
+    """Raise SettingsError unless it is clear to whom the items are recommended."""
+    if [for_users, for_histories, everybody].count(True) != 1:
+        raise SettingsError(
+            "choose whom to recommend to, with one of: --user ID, --history ID,ID,... (or --history-file), --all"
+        )
+    if ray is not None and not everybody:
+        raise SettingsError("--ray distributes the recommendations to all users: use it with --all")
 
 
 def _recommended(

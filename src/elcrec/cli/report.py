@@ -14,7 +14,6 @@ commands = typer.Typer()
 
 
 @commands.command(epilog="Example:\n\n  elcrec report runs/shop --items items.csv --out report.html")
-# reason: options of a verb
 def report(
     run: Run,
     out: Annotated[Path, typer.Option(help="HTML file to write.")] = Path("report.html"),

@@ -104,11 +104,9 @@ def _explanation(row: dict[str, Any], names: list[str]) -> str:
 
 def show_check(document: dict[str, Any]) -> None:
     """Print how a log was read; warnings come last."""
-    file = ", ".join(f"{name} {_plain(document[name])}" for name in _FILE if document[name])
-    _line("file", file + ("" if document["header"] else ", no header"))
+    _line("file", _file(document))
     _line("columns", ", ".join(f"{role} is {name!r}" for role, name in document["columns"].items() if name))
-    counts = [(document[f"n_{name}"], name) for name in ("events", "users", "items")]
-    _line("size", ", ".join(f"{count:,} {name}" for count, name in counts))
+    _line("size", "{n_events:,} events, {n_users:,} users, {n_items:,} items".format(**document))
     _line("repeats", f"{document['repeats']:.1%} of the events repeat an earlier item of their user")
     _line("time", _time(document["time"], document["ties"]))
     if document["kinds"]:
@@ -119,8 +117,14 @@ def show_check(document: dict[str, Any]) -> None:
         say(f"warning: {warning}")
 
 
-def _plain(value: str) -> str:
-    """A value that is seen even where it is a sign or a blank."""
+def _file(document: dict[str, Any]) -> str:
+    """Format of the file, as far as it has these properties."""
+    parts = [f"{name} {_visible(document[name])}" for name in _FILE if document[name]]
+    return ", ".join([*parts, *([] if document["header"] else ["no header"])])
+
+
+def _visible(value: str) -> str:
+    """A value in quotes, where it is a punctuation mark or a blank."""
     return value if value.replace("-", "").isalnum() else repr(value)
 
 

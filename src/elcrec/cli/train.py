@@ -37,7 +37,6 @@ commands = typer.Typer()
     "  elcrec train today.csv --from runs/yesterday --out runs/today\n\n"
     "  torchrun --nproc-per-node 2 -m elcrec.cli train events.csv --out runs/shop"
 )
-# reason: options of a verb
 def train(
     data: Data,
     out: Out,
@@ -90,7 +89,7 @@ def _refuse_with_from(options: list[str], overrides: dict[str, Any]) -> None:
 def _trained_incrementally(
     start: Path, out: Path, overwrite: bool, device: str, data: Path | list[Path], fit: dict[str, Any]
 ) -> ELCRec:
-    """A saved run that was trained incrementally; ``fit`` is what :meth:`ELCRec.partial_fit` takes."""
+    """A saved run that was trained incrementally; ``fit`` are the arguments of :meth:`ELCRec.partial_fit`."""
     from elcrec.config import resolve
     from elcrec.recommender import ELCRec
     from elcrec.runs.run_folder import RunFolder
@@ -107,29 +106,34 @@ def _trained_incrementally(
 def _trained(
     out: Path, recipe: str | None, overrides: dict[str, Any], device: str, fit: dict[str, Any], ray: int | None
 ) -> ELCRec:
-    """A run trained from scratch, or resumed; ``fit`` is what :meth:`ELCRec.fit` takes beside ``out``."""
+    """A run trained from scratch, or resumed; ``fit`` are the other arguments of :meth:`ELCRec.fit` than ``out``."""
     from elcrec.recommender import ELCRec
-    from elcrec.runs.run_folder import RunFolder
-    from elcrec.training.fit import finished_before, settings_to_resume
 
-    folder = RunFolder(out)
-    if fit["resume"] and not fit["overwrite"] and finished_before(folder):
-        model = ELCRec.load(out, device)
-        say(f"{out} is finished already: nothing to resume")
-        return model
-    if fit["resume"] and recipe is None:
-        overrides = {**settings_to_resume(folder), **overrides}
+    if fit["resume"]:
+        from elcrec.runs.run_folder import RunFolder
+        from elcrec.training.fit import settings_to_resume
+
+        earlier = settings_to_resume(RunFolder(out), recipe, fit["overwrite"])
+        if earlier is None:
+            model = ELCRec.load(out, device)
+            say(f"{out} is finished already: nothing to resume")
+            return model
+        overrides = {**earlier, **overrides}
     made_with = {"recipe": recipe or "default", "device": device, **overrides}
     if ray is None:
         return ELCRec(**made_with).fit(out=out, **fit)
+    _train_on_ray(ray, out, made_with, fit)
+    return ELCRec.load(out, device)
+
+
+def _train_on_ray(workers: int, out: Path, made_with: dict[str, Any], fit: dict[str, Any]) -> None:
+    """Train on Ray; its workers run in folders of their own, so that all paths are absolute."""
     from elcrec.integrations.ray import train_on_ray
 
-    # Workers run in folders of their own.
     fit |= {name: fit[name] and fit[name].resolve() for name in ("items", "names_from")}
     if made_with["recipe"].endswith(".toml"):
         made_with["recipe"] = str(Path(made_with["recipe"]).resolve())
-    train_on_ray(ray, out, made_with, fit, gpu=device.startswith("cuda"))
-    return ELCRec.load(out, device)
+    train_on_ray(workers, out, made_with, fit, gpu=made_with["device"].startswith("cuda"))
 
 
 def _show(model: ELCRec, out: Path, incremental: bool, as_json: bool) -> None:

@@ -19,7 +19,6 @@ commands = typer.Typer()
     "  elcrec train events.csv --recipe tuned/best.toml --out runs/shop\n\n"
     "A search space is a TOML file with a table for each setting: low and high (and log = true), or choices."
 )
-# reason: options of a verb
 def tune(
     data: Data,
     out: Annotated[Path, typer.Option(help="Folder of the search; a search in it is continued.")],

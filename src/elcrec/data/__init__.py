@@ -1,1 +1,1 @@
-"""From interaction logs to tensors. Nothing here knows a model."""
+"""Data: from interaction logs to tensors. It knows no model."""

@@ -1,4 +1,4 @@
-"""Two views of a history that keep its meaning: crop, mask or reorder, one drawn per view and row.
+"""Data augmentation: two views of a history, by cropping, masking or reordering; one is drawn per view and row.
 
 Source: ELCRec section 4 and, for the operators, CL4SRec (arXiv 2010.14395) section 3.2. As in the released
 program, counts are rounded down, a crop keeps at least one item, and no crop or span touches the last

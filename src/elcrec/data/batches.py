@@ -1,4 +1,4 @@
-"""From cuts in the log to the tokens the encoder reads. All drawing is tensor code; no loop over samples."""
+"""Batches: token tensors for the encoder, from positions in the log; sampled by tensor code, without loops."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class TokenBatch:
         sequence_T: int64 [T], the caller's row that it is of; -1 where it is of none.
         real_T: bool [T].
         source_T: int64 [T], index into the flattened [B, W] matrix the batch was made from (any value
-            where not real): ``matrix.flatten()[source_T]`` lays another such matrix out alike.
+            where not real): ``matrix.flatten()[source_T]`` lays another such matrix out in the same way.
         blocks: (rows, width) of each block.
         last_B: int64 [B], the token of the caller's row b that holds its newest item.
         length_B: int64 [B], real tokens of the caller's row b.
@@ -222,7 +222,7 @@ class ItemSampler:
         """Prepare for a log.
 
         Args:
-            item_N: int64 [N], the items learnt from, 1 .. n_items.
+            item_N: int64 [N], item indices of the training log, 1 .. n_items.
             n_items: Size of the catalogue, V.
         """
         self._item_N = item_N

@@ -1,4 +1,4 @@
-"""A log as the settings of a run want it."""
+"""Logs read and filtered by the settings of a run."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def read_log(data: Any, format: str | None, settings: Settings) -> Interactions:
 
 
 def read_otherwise(data: Any, format: str | None, settings: Settings, given: dict[str, Any]) -> Interactions:
-    """A log for the model of a run, written in another way than the one that it learnt from.
+    """A log for the model of a run, in another layout than its training log.
 
     Raises:
         SettingsError: ``given`` names settings that say more than how a log is read.
@@ -78,7 +78,7 @@ def _header(data: Any) -> tuple[str, ...]:
 
 
 def filtered(log: Interactions, settings: Settings) -> Interactions:
-    """What a run learns from: a view on a whole log, without the users and items that are too rare there.
+    """The training log: a view on a whole log, without the users and items that are too rare there.
 
     The whole log is what a run keeps, as rare users may not stay so; see :meth:`Interactions.filtered`.
     """

@@ -1,4 +1,4 @@
-"""What is known about items: titles and attributes, as people would read them."""
+"""Item metadata: titles and attributes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is understood of a log: for people to look at before they learn from it."""
+"""How a log is read, to be checked before training."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _MANY = 100
 
 
 def check_log(source: Any, layout: Layout) -> dict[str, Any]:
-    """Read a log and tell what was understood.
+    """Read a log and report how it was read.
 
     Args:
         source: See :meth:`elcrec.data.interactions.Interactions.read`.
@@ -30,7 +30,7 @@ def check_log(source: Any, layout: Layout) -> dict[str, Any]:
         None); ``n_events``, ``n_users``, ``n_items``; ``repeats`` (share of events whose user had the item before,
         0 to 1), ``ties`` (share of events at the same time as another of their user, 0 to 1; None without times),
         ``duplicates`` (rows that another row equals); ``time`` (``unit``, ``first``, ``last``, or None); ``kinds``
-        (events of each kind, or None); ``sample`` (the first events in the order they are learnt from);
+        (events of each kind, or None); ``sample`` (the first events in training order);
         ``warnings``.
 
     Raises:
@@ -79,7 +79,7 @@ def _sample(frame: pl.DataFrame, users: pl.Series) -> list[dict[str, Any]]:
 
 
 def shown_times(times: pl.Series, unit: Unit) -> pl.Series:
-    """Times as people read them: moments since 1970 in ISO 8601, other numbers as they are."""
+    """Times in readable form: moments since 1970 in ISO 8601, other numbers as they are."""
     if times.dtype.is_temporal():
         moments = times
     elif unit in PER_SECOND:
@@ -118,7 +118,9 @@ def _odd(log: Interactions, time: dict[str, Any] | None, ties: float | None, dup
     largest = int(lengths.max())  # type: ignore[arg-type]
     if len(lengths) > 10 and len(log) >= _MANY and largest > _LARGE_SHARE * len(log):
         user = log.frame["user_id"].unique(maintain_order=True)[int(lengths.arg_max())]  # type: ignore[arg-type]
-        found.append(f"user {user!r} has {largest / len(log):.0%} of all events: does it stand for nobody?")
+        found.append(
+            f"user {user!r} has {largest / len(log):.0%} of all events: is it a placeholder for unknown users?"
+        )
     if ties and ties > 0.5:
         found.append(f"{ties:.0%} of the events share their time with another of their user: file order decides there")
     if duplicates:

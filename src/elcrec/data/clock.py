@@ -1,4 +1,4 @@
-"""How a log tells time, and what becomes of the times of events that come to it."""
+"""Time units: the unit of a log, and the conversion of new events' times into it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which column is which: the usual names of users, items, times and kinds of event."""
+"""Column detection: the usual names of users, items, times and kinds of event."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from elcrec.errors import DataError
 
-# Of items that are known by nothing else; beside an id they describe it.
+# They name items where no id column is present; next to one they describe the item.
 NAMES_OF_ITEMS = (
     *("movie", "movie_name", "movie_title", "film", "game", "game_name", "book", "book_title", "song", "song_name"),
     *("track", "track_name", "video", "article", "artist", "artist_name", "item_name", "item_title", "product_name"),
@@ -59,7 +59,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
         *("interaction_type", "feedback_type", "feedback", "type"),
     ),
 }
-# Usual in logs beside those: they tell a header from a row.
+# Other usual columns of logs: they help to recognise a header.
 _BESIDE = {"rating", "score", "price", "quantity", "title", "name", "category", "brand", "weight", "count", "id"}
 _LOOKS_LIKE_TIME = re.compile(r"(time|date|day|month|year|when|_at$|_on$|_ts$|_dt$|[a-z](At|On)$)", re.I)
 
@@ -99,7 +99,7 @@ def candidates(role: str, there: Sequence[str]) -> list[str]:
 
 
 def roles_in(names: Sequence[str], asked: Sequence[str]) -> set[str]:
-    """The roles that names stand for; a name that is asked for is one as well."""
+    """The roles that names stand for; a name that the caller gives is one as well."""
     wanted = {name for name in asked if name and name != "_"}
     found = {role for role in ("user_id", "item_id", "timestamp") if candidates(role, names)}
     return found | {name for name in names if name in wanted}
@@ -195,7 +195,7 @@ def _note_choice(role: str, found: Sequence[str], notes: list[str]) -> None:
 
 
 def _refuse_lists(there: Sequence[str], chosen: dict[str, str]) -> None:
-    """RecBole's sequence columns beside an item are histories: rows are no events then."""
+    """Raise where RecBole's sequence columns accompany an item: rows are training samples then, not events."""
     for name in there:
         if name in chosen.values():
             continue

@@ -1,9 +1,8 @@
-"""A made-up company's log of any size, written in a stream: the shop of ``synthetic.py`` grown up.
+"""A synthetic log of any size, written as a stream: a larger version of the shop of ``synthetic.py``.
 
-Every item stands on the shelf of one planted intent, and is bought by Zipf's law within it. A user has one intent at a
-time and changes their mind now and then; which intents people turn to drifts from one mix to another while the log
-runs. With probability ``difficulty`` a purchase ignores the user's intent and follows the crowd. Unlike in the small
-shop, a thing may be bought again.
+Every item belongs to one planted intent (its shelf), and is bought by Zipf's law within it. A user has one intent at a
+time and changes it now and then; the mix of intents drifts while the log runs. With probability ``difficulty`` a
+purchase ignores the user's intent and follows global popularity. Unlike in the small shop, an item may be bought again.
 
 Rows come in order of time, all users mixed, as a company writes its log. Only the users' and items' tables are kept
 in memory; nothing grows with the number of interactions.
@@ -27,11 +26,13 @@ from elcrec.storage import write_atomically
 ZIPF = 0.8
 """Exponent of popularity within an intent: the item of rank r is bought in proportion to ``r ** -ZIPF``."""
 CHANGES = 2.0
-"""How often users change their mind while the log runs, on average."""
+"""How often a user changes intent while the log runs, on average."""
 ACTIVITY = 1.0
 """Spread of the users' activity: standard deviation of its logarithm."""
 SIZES = 0.5
-"""Spread of the intents' sizes, likewise; drawn separately for shelves and for users at the start and at the end."""
+"""Spread of the intents' sizes: standard deviation of their logarithm.
+
+Sizes are drawn separately for shelves, and for users at the start and at the end."""
 START, SPAN_MS = np.datetime64("2025-01-01T00:00", "ms"), 365 * 24 * 3600 * 1000
 PERIODS, ROWS_AT_ONCE = 100, 1 << 20
 SCHEMA = {"user_id": pl.Int64(), "item_id": pl.Int64(), "timestamp": pl.Datetime("ms")}
@@ -41,7 +42,7 @@ class Company:
     """A company: who buys how much, what stands on which shelf, and how intents drift.
 
     Attributes:
-        n_users: Customers; ids are 1 .. n_users. Not everybody buys where interactions are few.
+        n_users: Customers; ids are 1 .. n_users. Some buy nothing where interactions are few.
         n_items: Items; ids are 1 .. n_items.
         n_interactions: Rows of the log.
         n_intents: Planted intents, K.
@@ -87,7 +88,7 @@ class Company:
         self._activity_U = random.lognormal(0, ACTIVITY, n_users).cumsum()
 
     def shares(self, passed: float) -> Floats:
-        """What share of people turn to each intent: [K], sums to 1.
+        """Share of users who change to each intent: [K], sums to 1.
 
         Args:
             passed: The moment, 0 (start of the log) to 1 (its end).
@@ -151,7 +152,7 @@ def write_company(company: Company, path: Path, progress: Callable[[int], object
     Args:
         company: The company.
         path: The file.
-        progress: Told after some rows how many there are so far.
+        progress: Receives the number of rows so far.
 
     Raises:
         RunError: The disk is full or the folder cannot be written.

@@ -1,4 +1,4 @@
-"""What a model is fitted to: the log, its vocabularies, its split, and what is known about the items."""
+"""The data of a model: the log, its vocabularies, its split, and item metadata."""
 
 from __future__ import annotations
 
@@ -101,10 +101,10 @@ class Dataset:
         return self.split.histories(*self.split.targets(part))
 
     def of_items(self, histories: Sequence[Sequence[Any]], unknown: str = "raise") -> HistoryBatch:
-        """Histories of anybody, as lists of item ids.
+        """Histories given as sequences of item ids.
 
         Args:
-            histories: Item ids of each person, oldest first.
+            histories: Item ids of each history, oldest first.
             unknown: ``raise`` on an unknown item, or ``skip`` it, and histories with none left.
 
         Raises:

@@ -1,4 +1,4 @@
-"""Delimited text: columns of text, with the line each row stands in."""
+"""Delimited text: columns of text, with the line number of each row."""
 
 from __future__ import annotations
 
@@ -265,7 +265,7 @@ class _Lines:
             if short is not None and (fewer or not self.dialect.by_polars):
                 raise short
         if line == 0:
-            raise DataError(f"{self.piece.name}: the data has a header but no rows: nothing to learn from")
+            raise DataError(f"{self.piece.name}: the data has a header but no rows: nothing to train on")
 
     def refuse_repeated_header(self, frame: pl.DataFrame, name: str) -> None:
         """Raise DataError where a row holds the names of the columns."""

@@ -1,4 +1,4 @@
-"""How delimited text is written: its separator, its header, its quotes."""
+"""Dialects of delimited text: separator, header and quotes."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def sniff_dialect(name: str, head: str, ending: str, given: Sequence[str] | None
         head: Its first lines.
         ending: Of its name.
         given: Names of the columns by position (``--columns``), where the caller gives them.
-        asked: Names of columns that the caller asks for.
+        asked: Names of columns that the caller gives.
 
     Raises:
         DataError: It has no header and ``given`` is None, or no separator fits.
@@ -120,7 +120,7 @@ def sniff_dialect(name: str, head: str, ending: str, given: Sequence[str] | None
     declared = None if found is None else found[1]
     first += found is not None
     if not any(line.strip() for line in lines[first:]):
-        raise DataError(f"{name} is empty: nothing to learn from")
+        raise DataError(f"{name} is empty: nothing to train on")
     top = _Head(name, lines, first, comments, declared, declared or _USUAL.get(ending))
     return _by_header(top, asked) if given is None else _by_position(top, given)
 
@@ -239,7 +239,7 @@ def _consistent(rows: list[str], usual: str | None) -> str | None:
         widths = {len(fields_of(row, separator)) for row in rows}
         if len(widths) == 1 and widths != {1}:
             return separator
-    # Rows of other lengths are told later, with their line.
+    # Rows of other lengths are reported later, with their line.
     return next((one for one in order if one != BLANKS and len(fields_of(rows[0], one)) >= 2), None)
 
 
@@ -340,7 +340,7 @@ def _refuse_twice(name: str, names: list[str], asked: Sequence[str]) -> None:
 
 
 def _distinct(names: Sequence[str]) -> tuple[str, ...]:
-    """Names that are told apart, those that came twice by a number."""
+    """Distinct names: those that came twice get a number."""
     found: list[str] = []
     for name in names:
         fresh, number = name, 1

@@ -1,4 +1,4 @@
-"""Text as UTF-8, whatever it came in."""
+"""Character encodings: text of any encoding as UTF-8."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ def read_frame(path: str | Path, format: str | None = None) -> pl.DataFrame:
     Args:
         path: A file, packed or not.
         format: One of ``text`` (``user item item ...`` a line), ``csv``, ``tsv``, ``parquet``, ``jsonl``, ``json``,
-            ``arrow``; by default told from the file's ending and content.
+            ``arrow``; by default detected from the file's ending and content.
 
     Raises:
         DataError: Missing, empty or unreadable file, or unknown format.
@@ -60,7 +60,7 @@ def read_one(path: str | Path, format: str | None = None) -> tuple[pl.DataFrame,
     with reading(first):
         frame = first.frame.collect(engine="streaming")
     if frame.is_empty() and first.untyped:
-        raise DataError(f"{first.name}: the data has a header but no rows: nothing to learn from")
+        raise DataError(f"{first.name}: the data has a header but no rows: nothing to train on")
     return frame, first.untyped
 
 

@@ -1,4 +1,4 @@
-"""Histories to encode, score or explain: one type for all who ask."""
+"""Histories to encode, score or explain: one type for all components."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class HistoryBatch:
         item_N: int64 [N], item indices.
         start_Q: int64 [Q], first position of each history.
         end_Q: int64 [Q], position after its last, > start. Where an item is predicted, it is the one at this position.
-        ids: [Q], the caller's name for each: user ids, or numbers of histories; None where nobody reads them.
+        ids: [Q], the caller's name for each: user ids, or numbers of histories; None where they are not needed.
     """
 
     item_N: Tensor

@@ -1,4 +1,4 @@
-"""Columns of ids: what is an id, what is missing, and what no interface could name again."""
+"""Columns of ids: which values are ids, which are missing, and which are refused."""
 
 from __future__ import annotations
 
@@ -156,7 +156,7 @@ def _refuse_unnameable(column: pl.Series, context: ReadContext) -> None:
 def _integers_if_faithful(column: pl.Series, context: ReadContext) -> pl.Series:
     """Text that reads as integers and prints back the same becomes integers; ``007`` stays text.
 
-    ``7.0``, which pandas writes for integers beside missing values, is 7 where all values are so.
+    ``7.0``, which pandas writes for integers in a column with missing values, is 7 where all values are so.
     """
     numbers = as_integers(column)
     if numbers is not None:

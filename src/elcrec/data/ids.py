@@ -1,14 +1,14 @@
-"""The one rule for ids: what a log may hold, every interface can name.
+"""The one rule for ids: every id that a log may hold can be given to every interface.
 
-The reader, the command line, the HTTP interface and Python all ask here, so that no user or item is learnt from
-that nobody could ask for again.
+The reader, the command line, the HTTP interface and Python all use it, so that every user and item of a log can be
+requested.
 """
 
 import re
 from typing import Any
 
 MOST_ID_CHARACTERS = 1000
-# White space, and what has no width: nobody sees it, nobody can type it.
+# White space, and what has no width: it can neither be seen nor typed.
 BLANKS = "\t\n\x0b\x0c\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000\u200b\u2060\ufeff" + "".join(
     map(chr, range(0x2000, 0x200B))
 )
@@ -21,7 +21,7 @@ def id_text(given: Any) -> str:
     """The text form by which an id is known: without blanks around it, whole floats as integers.
 
     Args:
-        given: An id of a log, or one that is asked for.
+        given: An id of a log or of a request.
     """
     if isinstance(given, float) and given.is_integer():
         given = int(given)

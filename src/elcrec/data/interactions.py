@@ -1,4 +1,4 @@
-"""A log of who did what in which order: the one thing every other step starts from."""
+"""Interaction logs: users, items and times, in order. All other steps start from one."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ class Interactions:
     Attributes:
         frame: Columns ``user_id``, ``item_id`` (integers or strings, as they came) and, if known,
             ``timestamp``. Users in natural order, each user's rows in order of time; rows with equal
-            time, or without times, keep the order they came in. Of new events, and of a log without times that
-            has learnt from some, ``event_id`` (text or null) is kept, too: it tells which events are here.
+            time, or without times, keep the order they came in. New events, and a log without times that
+            such events were added to, keep ``event_id`` (text or null), too: it identifies the events of the log.
     """
 
     frame: pl.DataFrame
@@ -65,18 +65,19 @@ class Interactions:
                 data set (``beauty``, ...; see :mod:`elcrec.data.named`), or a pandas, Polars or Arrow table.
             format: See :func:`elcrec.data.files.read_frame`.
             user_column: Name of the user column; by default one of the usual names.
-            item_column: Name of the item column, likewise.
-            timestamp_column: Name of the time column, likewise; without one, file order is time order.
+            item_column: Name of the item column; by default one of the usual names.
+            timestamp_column: Name of the time column; by default one of the usual names. Without a time column, file
+                order is time order.
             columns: Names by position, for files without a header: ``user_id,item_id,_,timestamp``.
-            time_format: How times are written, where that cannot be told from them: ``%m/%d/%Y``.
+            time_format: Timestamp format (strptime), where it is ambiguous: ``%m/%d/%Y``.
             missing: ``refuse`` a log with rows that lack an id or a time, ``drop`` such rows, or ``keep`` words for
                 "missing" (``None``, ``NULL``, ...) as ids.
-            encoding: Of text that is not UTF-8.
+            encoding: Character encoding of text that is not UTF-8.
             event_ids: Keep the column ``event_id``, where there is one: for :meth:`joined`.
             lists: ``refuse`` a log whose ids look like lists (``1,5``, ``A1 B2``), or ``keep`` them as they are.
 
         Raises:
-            DataError: What is wrong, with the column or line, and what to do.
+            DataError: The log cannot be read with certainty; the message has the column or line, and the remedy.
         """
         if isinstance(source, Interactions):
             return source

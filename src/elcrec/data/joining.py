@@ -1,4 +1,4 @@
-"""New events onto a log: ids and times as the log has them, and each event once."""
+"""New events joined to a log: ids and times converted to its types, and each event once."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def _as_integers(ids: pl.Series) -> pl.Series | None:
 
 
 def is_id(text: str, kind: pl.DataType, words: bool = False) -> bool:
-    """Whether text is an id that a log's column of a type can hold and everybody name.
+    """Whether text is an id that a log's column of a type can hold and every interface can name.
 
     Args:
         text: The id's text form.
@@ -140,7 +140,7 @@ def times_in_unit_of(log: pl.Series, newer: pl.Series) -> pl.Series:
     """Times of newer events in a log's own type and unit; what is finer than the unit is cut off.
 
     Raises:
-        DataError: They cannot be told in it.
+        DataError: They cannot be expressed in it.
     """
     temporal = log.dtype.is_temporal()
     if temporal != newer.dtype.is_temporal():

@@ -1,4 +1,4 @@
-"""JSON as frames: a line an event, arrays of events, and the layouts that tables are written in."""
+"""JSON as frames: JSON Lines, arrays of events, and the layouts in which tables are written."""
 
 from __future__ import annotations
 
@@ -200,7 +200,7 @@ def read_json_document(name: str, content: bytes, columns: tuple[str, ...] | Non
         raise DataError(f"cannot read {name} as JSON ({error}): correct the file, or use JSON Lines") from error
     rows = _rows(name, document, columns)
     if not rows:
-        raise DataError(f"{name} has no rows: nothing to learn from")
+        raise DataError(f"{name} has no rows: nothing to train on")
     return _frame_of(name, rows)
 
 

@@ -1,4 +1,4 @@
-"""What the caller says about a log."""
+"""The layout of a log, as the caller describes it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Lists = Literal["refuse", "keep"]
 
 @dataclass(frozen=True)
 class Layout:
-    """What the caller says about a log; whatever is None is told from the data.
+    """What the caller says about a log; whatever is None is detected from the data.
 
     Attributes:
         format: One of :data:`elcrec.data.raw.Format`.

@@ -1,4 +1,4 @@
-"""Public data sets by name: where they come from, and a checked copy on this machine.
+"""Public data sets by name: their sources, and verified copies on this machine.
 
 Nothing is shipped with the package. A file is accepted only with the checksum written here.
 """
@@ -30,7 +30,7 @@ _TIMEOUT_SECONDS = 60
 _PIECE = 1 << 16
 
 OnBytes = Callable[[int, int], None]
-"""Told of bytes so far and bytes in all."""
+"""Receives the bytes so far and the total."""
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ def fetch(name: str, source: str | None = None, on_bytes: OnBytes = lambda done,
     Args:
         name: Of the data set.
         source: URL, or path of a file, to take instead of the published one; the checksum is the same.
-        on_bytes: Told how far the download is.
+        on_bytes: Receives the progress of the download.
 
     Raises:
         DataError: Cannot be reached or broke off, or is another file. What was there is kept.

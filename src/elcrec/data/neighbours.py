@@ -1,4 +1,4 @@
-"""Which items stand next to which in training histories."""
+"""The item graph: items that are neighbours in training histories."""
 
 from __future__ import annotations
 

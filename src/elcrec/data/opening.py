@@ -1,4 +1,4 @@
-"""What a source consists of: files, the parts of a folder, the members of an archive; unpacked."""
+"""The files of a source: single files, the parts of a folder, the members of an archive; decompressed."""
 
 from __future__ import annotations
 
@@ -152,7 +152,7 @@ def _files_in(folder: Path) -> list[Path]:
 
 
 def _refuse_copies(files: Sequence[Path]) -> None:
-    """Raise DataError where a file stands beside itself, packed: each event would count twice."""
+    """Raise DataError where a file and its compressed copy are both there: each event would count twice."""
     there = set(files)
     for one in files:
         if re.fullmatch(PACKED_ENDING, one.suffix.lower()) and one.with_suffix("") in there:
@@ -166,7 +166,7 @@ def _partition(folders: Sequence[str]) -> dict[str, str]:
 
 
 def _is_marker(path: Path) -> bool:
-    """Hidden files, ``_SUCCESS`` and the like, checksums, copies that editors keep, what people should read."""
+    """Hidden files, ``_SUCCESS`` and the like, checksums, copies that editors keep, texts for readers."""
     hidden = any(part.startswith((".", "_")) for part in path.parts)
     beside = path.suffix in (".crc", ".md", ".bak", ".orig", ".tmp") or path.name.endswith("~")
     return hidden or beside or path.stem.lower() in ("readme", "license", "licence")
@@ -179,7 +179,7 @@ def _unpacked(piece: Piece, depth: int = 0) -> Iterator[Piece]:
         raise DataError(f"cannot read {piece.name} ({error.strerror or error})") from error
     _refuse_foreign(piece.name, head)
     if not head:
-        raise DataError(f"{piece.name} is empty: nothing to learn from")
+        raise DataError(f"{piece.name} is empty: nothing to train on")
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         yield from _members(piece, _zip_members)
     elif head[257:262] == b"ustar":

@@ -1,4 +1,4 @@
-"""A log with something to learn from and to predict, for all that has to agree on it."""
+"""A log that is checked to have training items and items to predict."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def prepare(log: Interactions, settings: Settings, parts: Iterable[str] = ("vali
         parts: What there has to be something to predict for.
 
     Raises:
-        DataError: The filters leave nothing, or nobody has an item to predict or two to learn from.
+        DataError: The filters leave nothing, or no user has an item to predict or two training items.
     """
     dataset = Dataset.of(log, settings.model_copy(update={"train_share": 1.0}), torch.device("cpu"))
     for part in parts:

@@ -1,4 +1,4 @@
-"""A log from any source: columns chosen, values checked, and what was understood."""
+"""A log from any source: columns chosen, values validated, and a record of how it was read."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def _table(source: Any) -> RawTable:
     """A pandas, Polars or Arrow table, as if it were a file."""
     frame = as_frame(source, "interactions", "ids")
     if frame.is_empty():
-        raise DataError("the table has no rows: nothing to learn from")
+        raise DataError("the table has no rows: nothing to train on")
     return RawTable(frame.lazy(), "the table", "table")
 
 
@@ -212,13 +212,13 @@ def _missing(column: pl.Series, role: str, mask: pl.Series, context: ReadContext
 
 
 def _drop_rows(columns: dict[str, pl.Series], lacking: dict[str, pl.Series], context: ReadContext) -> None:
-    """Leave out the rows of any mask; lines are told as before."""
+    """Leave out the rows of any mask; line numbers stay those of the file."""
     whole = ~pl.select(pl.any_horizontal(*lacking.values())).to_series()
     counts = ", ".join(f"{int(mask.sum()):,} without {role}" for role, mask in lacking.items())
     context.note(f"{int((~whole).sum()):,} rows are left out ({counts})")
     kept, line_of = whole.arg_true(), context.line_of
     if kept.is_empty():
-        raise DataError(f"{context.name}: no row has a user, an item and a time: nothing to learn from")
+        raise DataError(f"{context.name}: no row has a user, an item and a time: nothing to train on")
     context.line_of = lambda row: line_of(int(kept[row]))
     for role in columns:
         columns[role] = columns[role].filter(whole)
@@ -246,7 +246,7 @@ def _validated(
     column: pl.Series, role: str, parts: Sequence[RawTable], layout: Layout, context: ReadContext
 ) -> pl.Series:
     if column.is_empty():
-        raise DataError(f"{context.name}: the data has a header but no rows: nothing to learn from")
+        raise DataError(f"{context.name}: the data has a header but no rows: nothing to train on")
     if any(part.guessed for part in parts):
         _refuse_guessed(column, context)
     if role == ID:
@@ -292,7 +292,7 @@ def _note_kinds(kinds: dict[str, int] | None, names: dict[str, str], context: Re
         return
     some = ", ".join(f"{kind} ({count:,})" for kind, count in list(kinds.items())[:5])
     context.note(
-        f"{names['event']!r} tells kinds of events, {some}: all count alike; keep the rows of those that should"
+        f"{names['event']!r} holds kinds of events, {some}: all count the same; keep the rows that should count"
     )
 
 

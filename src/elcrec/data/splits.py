@@ -1,4 +1,4 @@
-"""Which part of each history is learnt from and which item is asked for."""
+"""Splits: the training part of each history, and its validation and test items."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Split:
         item_N: int64 [N], item indices (>= 1), user by user, in order of time.
         start_U: int64 [U], first position of the user.
         end_U: int64 [U], position after the user's last.
-        train_end_U: int64 [U], position after the last item that may be learnt from.
+        train_end_U: int64 [U], position after the last training item.
         valid_U: int64 [U], position of the validation item; its history is all before it.
         test_U: int64 [U], position of the test item; its history is all before it.
     """
@@ -67,7 +67,7 @@ class Split:
             seed: Of the draw.
 
         Raises:
-            DataError: Nobody has one.
+            DataError: No user has one.
             SettingsError: Another part.
         """
         if part not in ("valid", "test"):
@@ -99,11 +99,11 @@ class Split:
         """Users with at least one pair of consecutive training items: int64 [M].
 
         Raises:
-            DataError: Nobody has one.
+            DataError: No user has one.
         """
         user_M = torch.nonzero(self.train_end_U - self.start_U >= 2).flatten()
         if user_M.numel() == 0:
-            raise DataError("no history has two items to learn from: a next-item model needs sequences")
+            raise DataError("no history has two training items: a next-item model needs sequences")
         return user_M
 
 

@@ -1,8 +1,8 @@
-"""A small shop whose customers' intents are planted, and whose predictability is a dial.
+"""A small synthetic shop with planted intents, whose predictability is a parameter.
 
 Each customer has one intent. Within it, purchases follow a Markov chain that is the intent's own: every item
 has a few likely successors. With probability ``difficulty`` a purchase ignores the intent and is drawn by
-popularity from the whole shop. Nobody buys a thing twice. Because the chains are known, so is the best
+popularity from the whole shop. No customer buys an item twice. Because the chains are known, so is the best
 possible prediction: it upper-bounds every model, as popularity bounds it from below.
 """
 
@@ -68,7 +68,7 @@ class World:
         return scores
 
     def beliefs(self, histories: list[list[str]]) -> Floats:
-        """P(planted intent | history) by Bayes' rule, all intents alike beforehand: the optimum for any grouping.
+        """P(planted intent | history) by Bayes' rule, with a uniform prior over intents: the optimum for any grouping.
 
         Args:
             histories: Item names, oldest first, at least one each.

@@ -60,7 +60,7 @@ def read_text(piece: Piece, options: ReadOptions) -> RawTable:
         .collect(engine="streaming")
     )
     if lines.is_empty():
-        raise DataError(f"{piece.name} has no line with anything on it: nothing to learn from")
+        raise DataError(f"{piece.name} has no line with anything on it: nothing to train on")
     _check_lines(piece.name, lines)
     frame = (
         lines.lazy()

@@ -1,4 +1,4 @@
-"""Times written as text: ISO 8601 and the other ways that logs have, told apart or refused."""
+"""Times written as text: ISO 8601 and other formats of logs; ambiguous ones are refused."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def parse_times(column: pl.Series, time_format: str | None, where: Where, name: 
         Datetime in microseconds (nanoseconds where fractions are finer), in UTC where zones are given.
 
     Raises:
-        DataError: They cannot be read, or a day and a month cannot be told apart; with the line and an example.
+        DataError: They cannot be read, or day and month are ambiguous; with the line and an example.
     """
     column = column.str.strip_chars()
     if time_format is not None:
@@ -155,7 +155,7 @@ def _polars_times(column: pl.Series, kind: str, zone: str | None) -> pl.Series:
     """Moments by a format of Polars; null where a text does not fit."""
     if not _has(kind, _OF_CLOCKS):
         return column.str.to_date(kind, strict=False).cast(pl.Datetime("us"))
-    if not _has(kind, _OF_MINUTES):  # Polars wants minutes beside hours
+    if not _has(kind, _OF_MINUTES):  # Polars wants minutes with hours
         column, kind = column + ":00", kind + ":%M"
     return _moments(column, kind, bool(column.str.contains(r"\.[0-9]{7}").any()), zone)
 

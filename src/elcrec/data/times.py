@@ -1,4 +1,4 @@
-"""The unit in which a log tells time."""
+"""Detection of the unit of times in a log."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The caller's ids and our numbers: two things that are never mixed."""
+"""Vocabularies: the caller's ids and the indices of users and items, which are never mixed."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ class Vocabulary:
 def text_series(ids: Iterable[Any]) -> pl.Series:
     """Ids given as Python values; integers stay integers, everything else is compared by its text.
 
-    Whole floats, which pandas makes of integers beside missing values, are integers.
+    Whole floats, which pandas makes of integers in a column with missing values, are integers.
     """
     values = [int(value) if isinstance(value, float) and value.is_integer() else value for value in ids]
     if values and all(map(_fits_int64, values)):
@@ -124,7 +124,7 @@ def _fits_int64(value: Any) -> bool:
 
 
 def natural_order(ids: pl.Series) -> pl.Series:
-    """Ids sorted as people would: by text before the first number, by that number, then by the text."""
+    """Ids in natural order: by text before the first number, by that number, then by the text."""
     if ids.dtype != pl.String:
         return ids.sort()
     text = pl.col("id")

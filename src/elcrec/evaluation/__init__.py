@@ -1,1 +1,1 @@
-"""Ranking the full catalogue and what the ranks are worth."""
+"""Evaluation: ranks of held-out items among the full catalogue, and their metrics."""

@@ -23,7 +23,7 @@ from elcrec.storage import write_frame
 
 
 class Evaluator:
-    """Judges a fitted model; :class:`elcrec.ELCRec` documents what each method returns."""
+    """Evaluates a fitted model; :class:`elcrec.ELCRec` documents what each method returns."""
 
     def __init__(self, fitted: FittedModel) -> None:
         """Of a model."""

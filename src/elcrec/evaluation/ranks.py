@@ -26,7 +26,7 @@ def target_ranks(
         network: In evaluation mode.
         histories: Those before the items to predict.
         exclude_seen: Items of the history are not ranked; a target among them is ``UNRANKED``.
-        coverage_cutoffs: Cutoffs at which to count the items that anybody is shown.
+        coverage_cutoffs: Cutoffs at which to count the items that any user is recommended.
 
     Returns:
         Ranks int64 [Q], and ``coverage@k`` in [0, 1] for each cutoff.

@@ -1,4 +1,4 @@
-"""Held-out items that their user had before: never found where seen items are not ranked."""
+"""Repeats: held-out items that are in their user's history already; without ranking seen items they are never found."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def repeat_warning(share: float, exclude_seen: bool) -> str | None:
     if not exclude_seen or share < WORTH_SAYING:
         return None
     return (
-        f"{share:.1%} of the held-out items are in their user's history already, and exclude_seen=true never lists "
-        "those: they cannot be found; where people take things again, use --set exclude_seen=false "
+        f"{share:.1%} of the held-out items are in their user's history already, and exclude_seen=true does not rank "
+        "those: they cannot be found; where users take items again, use --set exclude_seen=false "
         "(recommend: --include-seen)"
     )

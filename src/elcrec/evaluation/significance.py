@@ -1,4 +1,4 @@
-"""Whether one recommender is better than another, on the same users."""
+"""Significance tests of two recommenders on the same users."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def _resampled_means(difference_Q: NDArray[np.float64], seed: int) -> NDArray[np
 
 
 def holm(p_values: list[float]) -> list[float]:
-    """P-values corrected for having asked several questions: each in [0, 1], never below the raw one.
+    """P-values corrected for multiple comparisons: each in [0, 1], never below the raw one.
 
     Source: Holm 1979.
     """

@@ -1,1 +1,1 @@
-"""Studies: data sets x recipes x seeds, one result file a run, tables with tests."""
+"""Experiment suites: data sets x recipes x seeds, one result file a run, tables with significance tests."""

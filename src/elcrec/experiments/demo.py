@@ -114,16 +114,16 @@ def match_intents(world: World, model: ELCRec) -> tuple[pl.DataFrame, float]:
     users = world.intent_of_user.join(model.user_intents().select("user_id", "intent"), on="user_id")
     planted = np.array([world.intents.index(name) for name in users["planted"].to_list()])
     learned = users["intent"].to_numpy()
-    together = np.zeros((len(world.intents), model.settings.n_intents), dtype=np.int64)
-    np.add.at(together, (planted, learned), 1)
-    rows, columns = linear_sum_assignment(together, maximize=True)
+    users_KK = np.zeros((len(world.intents), model.settings.n_intents), dtype=np.int64)
+    np.add.at(users_KK, (planted, learned), 1)
+    rows, columns = linear_sum_assignment(users_KK, maximize=True)
     items = dict(model.intents(4).select("intent", "items").iter_rows())
     matched = [
         {
             "planted": world.intents[row],
             "intent": int(column),
-            "users": int(together[row].sum()),
-            "found": float(together[row, column] / max(1, together[row].sum())),
+            "users": int(users_KK[row].sum()),
+            "found": float(users_KK[row, column] / max(1, users_KK[row].sum())),
             "items": items.get(int(column), []),
         }
         for row, column in zip(rows, columns, strict=True)

@@ -13,7 +13,7 @@ from elcrec.data.files import ROWS_AT_ONCE
 from elcrec.data.interactions import Interactions
 from elcrec.runs.run_files import package_version
 
-SHOWN = 8
+DIGITS = 8
 """Digits of a hash that tell results apart in file names and tables."""
 
 

@@ -22,7 +22,7 @@ def with_noise(split: Split, share: float, seed: int) -> Split:
     old_N = split.before(split.train_end_U.where(asked_U, split.start_U)).cpu().numpy()
     item_N = split.item_N.cpu().numpy()
     _, first_V = np.unique(item_N, return_index=True)
-    item_V = item_N[np.sort(first_V)]  # in the order they come up, as in the studies before
+    item_V = item_N[np.sort(first_V)]  # in the order of their first events, as in earlier results
     followed_N = np.zeros(len(item_N), dtype=np.int64)
     followed_N[old_N] = random.random(int(old_N.sum())) < share
     drawn = item_V[random.integers(len(item_V), size=int(followed_N.sum()))]

@@ -1,4 +1,4 @@
-"""The runs of a study, all built before the first of them starts."""
+"""The runs of a suite, all built before the first of them starts."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from elcrec.data.named import NAMED, locate
 from elcrec.data.prepared import prepare
 from elcrec.errors import DataError, ElcrecError, SettingsError
 from elcrec.experiments.baselines import BASELINES
-from elcrec.experiments.key import SHOWN, content_hash, result_key
+from elcrec.experiments.key import DIGITS, content_hash, result_key
 from elcrec.experiments.suite import Row, Suite, changes, variants
 
 CONDITIONS = ("noise",)
-"""What may vary beside settings: see :class:`PlannedRun`."""
+"""What may vary in addition to settings: see :class:`PlannedRun`."""
 LONGEST_NAME = 150
 
 
@@ -34,8 +34,8 @@ class PlannedRun(BaseModel):
         overrides: Settings on top of it, without the seed.
         seed: Of the training; 0 for baselines, which have none.
         settings: All that follows from these.
-        noise: Chance of each event before the held-out items to be followed by an item drawn at random when the
-            model is judged; the training is without.
+        noise: Probability of each event before the held-out items to be followed by a random item at evaluation;
+            training has no noise.
         content: Hash of the log, see :func:`elcrec.experiments.key.content_hash`; empty until it is read.
     """
 
@@ -51,20 +51,20 @@ class PlannedRun(BaseModel):
     content: str = ""
 
     @property
-    def counted(self) -> bool:
-        """Whether it is a baseline, which counts instead of training."""
+    def is_baseline(self) -> bool:
+        """Whether it is a baseline, which is computed without training."""
         return self.recipe in BASELINES
 
     @property
     def deciding(self) -> dict[str, Any]:
         """The settings that make its result."""
         every = self.settings.model_dump()
-        return {name: every[name] for name in JUDGED_BY} if self.counted else every
+        return {name: every[name] for name in JUDGED_BY} if self.is_baseline else every
 
     @property
     def key(self) -> str:
         """What its result is known by."""
-        return result_key(self.content, self.recipe if self.counted else "trained", self.deciding, self.noise)
+        return result_key(self.content, self.recipe if self.is_baseline else "trained", self.deciding, self.noise)
 
     @property
     def training(self) -> str:
@@ -73,7 +73,7 @@ class PlannedRun(BaseModel):
 
     @property
     def name(self) -> str:
-        """Name of its result file: for people; what it is known by is the key."""
+        """Name of its result file: for readers; a result is identified by its key."""
         return self._named(self.key)
 
     @property
@@ -85,17 +85,17 @@ class PlannedRun(BaseModel):
         text = "-".join([self.data.stem, Path(self.recipe).stem, *changes(self.overrides)])
         plain = re.sub(r"[^\w.=+,-]+", "_", text).encode()[:LONGEST_NAME].decode(errors="ignore")
         tail = [f"noise={self.noise:g}"] if noise and self.noise else []
-        return "-".join([plain, *([key[:SHOWN]] if key else []), f"seed{self.seed}", *tail])
+        return "-".join([plain, *([key[:DIGITS]] if key else []), f"seed{self.seed}", *tail])
 
     def read(self) -> Interactions:
         """Its log, by the columns its settings name.
 
         Raises:
-            DataError: It cannot be read, or is not what it was when the study was planned.
+            DataError: It cannot be read, or has changed since the runs were planned.
         """
         log = read_log(self.data, None, self.settings)
         if self.content and content_hash(log) != self.content:
-            raise DataError(f"{self.data} has changed since the study began: start the study again")
+            raise DataError(f"{self.data} has changed since the suite began: run the suite again")
         return log
 
 
@@ -104,7 +104,7 @@ def planned_runs(suite: Suite, beside: Path, only: str | None = None) -> list[Pl
 
     Args:
         suite: The suite.
-        beside: Folder of its file, where its data may lie.
+        beside: Folder of its file; data paths are relative to it.
         only: Text to look for in names, whatever its case.
 
     Raises:
@@ -126,7 +126,7 @@ def planned_runs(suite: Suite, beside: Path, only: str | None = None) -> list[Pl
 
 
 def _with_data(runs: list[PlannedRun]) -> list[PlannedRun]:
-    """The runs with the hash of what they learn from; each log is read once for each way to read it."""
+    """The runs with the hash of their training log; each log is read once for each way to read it."""
     contents: dict[str, str] = {}
     names: dict[str, PlannedRun] = {}
     for run in runs:
@@ -193,7 +193,7 @@ def _runs(row: Row, label: str, values: dict[str, Any], file: Path, seeds: tuple
 
 
 def _file(data: str, beside: Path) -> Path:
-    """A name, or a file beside the suite, or one seen from here."""
+    """A named data set, a file relative to the suite, or one relative to the working folder."""
     if data in NAMED:
         return locate(data)
     found = next((path for path in (beside / data, Path(data)) if path.exists()), None)

@@ -1,4 +1,4 @@
-"""Pictures of a study, as SVG text: how fast each row learns, how far it gets. Needs the extra ``benchmark``."""
+"""Plots of a suite as SVG text: validation curves and test metrics of each row. Needs the extra ``benchmark``."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def require_matplotlib() -> None:
 
 
 def pictures(lines: list[Line]) -> list[str]:
-    """One picture a data set: validation by epoch and by second (seed means), and test with its seeds.
+    """One plot for each data set: validation by epoch and by second (seed means), and test with its seeds.
 
     Raises:
         SettingsError: matplotlib is not installed.
@@ -35,28 +35,39 @@ def pictures(lines: list[Line]) -> list[str]:
     for data, some in by_data.items():
         figure = Figure(figsize=(15, 4.2), layout="constrained")
         by_epoch, by_second, reached = figure.subplots(1, 3)
-        for line in some:
-            curves = [document["history"] for document in line.documents if document.get("history")]
-            if curves:
-                n_epochs = min(len(curve) for curve in curves)
-                values = [mean(curve[epoch]["valid"][TESTED] for curve in curves) for epoch in range(n_epochs)]
-                (drawn_line,) = by_epoch.plot(range(1, n_epochs + 1), values, label=line.row)
-                by_second.plot(_seconds(curves, n_epochs), values, color=drawn_line.get_color())
-        for place, line in enumerate(some):
-            seeds = line.values(TESTED)
-            reached.barh(place, mean(seeds), color="#9ecae1")
-            reached.plot(seeds, [place] * len(seeds), "k.", markersize=5)
-        reached.set_yticks(range(len(some)), [line.row for line in some])
-        reached.invert_yaxis()
-        by_epoch.set(xlabel="epoch", ylabel=f"validation {TESTED}", title=data)
-        by_second.set(xlabel="seconds of training", ylabel=f"validation {TESTED}")
-        reached.set(xlabel=f"test {TESTED} (bar: mean, points: seeds)")
-        if by_epoch.lines:
-            by_epoch.legend(fontsize=8)
+        _draw_validation(by_epoch, by_second, some)
+        by_epoch.set(title=data)
+        _draw_test(reached, some)
         text = io.StringIO()
         figure.savefig(text, format="svg", metadata={"Date": None})
         drawn.append(text.getvalue()[text.getvalue().index("<svg") :])
     return drawn
+
+
+def _draw_validation(by_epoch: Any, by_second: Any, lines: list[Line]) -> None:
+    """A curve for each row that was trained, on two axes: seed means, as far as all seeds got."""
+    for line in lines:
+        curves = [document["history"] for document in line.documents if document.get("history")]
+        if curves:
+            n_epochs = min(len(curve) for curve in curves)
+            values = [mean(curve[epoch]["valid"][TESTED] for curve in curves) for epoch in range(n_epochs)]
+            (curve_drawn,) = by_epoch.plot(range(1, n_epochs + 1), values, label=line.row)
+            by_second.plot(_seconds(curves, n_epochs), values, color=curve_drawn.get_color())
+    by_epoch.set(xlabel="epoch", ylabel=f"validation {TESTED}")
+    by_second.set(xlabel="seconds of training", ylabel=f"validation {TESTED}")
+    if by_epoch.lines:
+        by_epoch.legend(fontsize=8)
+
+
+def _draw_test(axes: Any, lines: list[Line]) -> None:
+    """A bar for each row, the mean, and a point for each seed."""
+    for place, line in enumerate(lines):
+        seeds = line.values(TESTED)
+        axes.barh(place, mean(seeds), color="#9ecae1")
+        axes.plot(seeds, [place] * len(seeds), "k.", markersize=5)
+    axes.set_yticks(range(len(lines)), [line.row for line in lines])
+    axes.invert_yaxis()
+    axes.set(xlabel=f"test {TESTED} (bar: mean, points: seeds)")
 
 
 def _seconds(curves: list[list[dict[str, Any]]], n_epochs: int) -> list[float]:

@@ -46,7 +46,7 @@ def _commit() -> str | None:
     package = Path(__file__).resolve().parent.parent
     top = _git(package, "rev-parse", "--show-toplevel")
     if top is None or Path(top) / "src" / "elcrec" != package:
-        return None  # installed, perhaps within somebody else's repository
+        return None  # installed, perhaps within another repository
     if _git(package, "ls-files", "--error-unmatch", "--", "__init__.py") is None:
         return None
     return _git(package, "describe", "--always", "--dirty")

@@ -1,4 +1,4 @@
-"""The result files of a study: read, checked, and found by their keys."""
+"""The result files of a suite: read, checked, and found by their keys."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
@@ -85,7 +85,7 @@ def read_result(path: Path) -> Document:
 
 
 def read_results(folder: Path) -> list[Document]:
-    """All result files of a study.
+    """All result files of a suite.
 
     Raises:
         RunError: There is none, or one is damaged.
@@ -97,33 +97,33 @@ def read_results(folder: Path) -> list[Document]:
 
 
 @dataclass(frozen=True)
-class Shelf:
-    """The results in a study's folder.
+class SavedResults:
+    """The results in the folder of a suite.
 
     Attributes:
-        folder: Where they lie.
-        documents: Those that have a key, and their ranks beside them.
-        uncounted: The others.
+        folder: The folder.
+        documents: Results with a key and a file of ranks.
+        ignored: Results without; their runs are executed again.
     """
 
     folder: Path
     documents: list[Document]
-    uncounted: list[Document]
+    ignored: list[Document]
 
     @classmethod
-    def of(cls, folder: Path, again: Collection[str] = (), say: Callable[[str], None] = lambda text: None) -> Shelf:
-        """What is there.
+    def of(cls, folder: Path, again: Collection[str] = (), say: Callable[[str], None] = lambda text: None) -> Self:
+        """Read them.
 
         Args:
-            folder: Of the study.
-            again: Names of results that may be damaged, because they will be made.
-            say: Told of what is there and does not count.
+            folder: Folder of the suite.
+            again: Names of results that may be damaged, because their runs are executed again.
+            say: Receives notes about results that are ignored.
 
         Raises:
             RunError: Another result is damaged.
         """
         documents: list[Document] = []
-        uncounted: list[Document] = []
+        ignored: list[Document] = []
         for path in sorted(folder.glob("*.json")):
             try:
                 document = read_result(path)
@@ -133,21 +133,25 @@ class Shelf:
                 say(f"{error}; the run will be repeated")
                 continue
             whole = ranks_path(folder, path.stem).is_file()
-            (documents if whole and "key" in document else uncounted).append(document)
+            (documents if whole and "key" in document else ignored).append(document)
             if not whole:
                 say(f"{path} is ignored: its ranks are missing")
-        if unknown := sum("key" not in each for each in uncounted):
+        if unknown := sum("key" not in each for each in ignored):
             say(
                 f"{folder}: {unknown} results have no key (made by elcrec 0.1) and are ignored: their runs are not done"
             )
-        return cls(folder, documents, uncounted)
+        return cls(folder, documents, ignored)
+
+    def of_suite(self, suite: str) -> list[Document]:
+        """The results of one suite, the ignored ones too."""
+        return [each for each in (*self.documents, *self.ignored) if each["suite"] == suite]
 
     def same(self, run: PlannedRun) -> Document | None:
-        """A result of this very run, whatever row of whatever study it was made for."""
+        """A result of the same run, of any row and any suite; None where there is none."""
         return next((each for each in self.documents if each["key"] == run.key), None)
 
     def done(self, run: PlannedRun, suite: str) -> bool:
-        """Whether the run's result is there, as a row of this study."""
+        """Whether the result of the run is there, as a row of this suite."""
         ours = (run.key, run.row, run.data.name, suite)
         return any((each["key"], each["row"], each["dataset"], each["suite"]) == ours for each in self.documents)
 
@@ -158,7 +162,7 @@ class Shelf:
         ours = (run.row, run.data.name, run.seed, suite)
         found = [
             each
-            for each in (*self.uncounted, *self.documents)
+            for each in (*self.ignored, *self.documents)
             if (row_of(each), each["dataset"], each["seed"], each["suite"]) == ours
         ]
         return f"{found[-1]['name']}: {_difference(found[-1], run)}" if found else None
@@ -216,7 +220,7 @@ def outdated(documents: Iterable[Document], wanted: Collection[str]) -> list[str
 
 
 def current(documents: list[Document], wanted: Collection[str] = ()) -> tuple[list[Document], list[Document]]:
-    """Results that may stand in one table, and those that may not: a row is one thing with several seeds.
+    """Results that may be in one table, and those that may not: a row is one configuration with several seeds.
 
     Of a row that was run with several settings or versions, what is wanted stays, else the newest version.
 
@@ -225,27 +229,37 @@ def current(documents: list[Document], wanted: Collection[str] = ()) -> tuple[li
         wanted: See :func:`planned`.
 
     Raises:
-        RunError: Which ones are meant cannot be told.
+        RunError: It is ambiguous which ones are meant.
     """
     left_out: list[str] = []
-    for (dataset, _), some in by_data(documents).items():
-        rows: dict[str, dict[Any, list[Document]]] = defaultdict(lambda: defaultdict(list))
+    for some in by_data(documents).values():
+        rows: dict[str, list[Document]] = defaultdict(list)
         for each in some:
-            rows[row_of(each)][_kind(each)].append(each)
-        for row, kinds in rows.items():
-            ordered = sorted(kinds.values(), key=lambda kind: _rank(kind, wanted))
-            if len(ordered) > 1 and _rank(ordered[-1], wanted) == _rank(ordered[-2], wanted):
-                one, other = (kind[0]["name"] for kind in ordered[-2:])
-                raise RunError(
-                    f"row {row!r} on {dataset} has results of several settings ({one}, {other}): "
-                    "run the suite, or move the old ones away"
-                )
-            left_out += [each["name"] for kind in ordered[:-1] for each in kind]
-            left_out += _twice(ordered[-1])
+            rows[row_of(each)].append(each)
+        for row in rows.values():
+            left_out += _left_out(row, wanted)
     return (
         [each for each in documents if each["name"] not in left_out],
         [each for each in documents if each["name"] in left_out],
     )
+
+
+def _left_out(row: list[Document], wanted: Collection[str]) -> list[str]:
+    """Names of a row's results that are left out of the tables, since the row has better ones.
+
+    Raises:
+        RunError: Which ones are best is ambiguous.
+    """
+    kinds: dict[Any, list[Document]] = defaultdict(list)
+    for each in row:
+        kinds[_kind(each)].append(each)
+    *worse, best = sorted(kinds.values(), key=lambda kind: _rank(kind, wanted))
+    if worse and _rank(worse[-1], wanted) == _rank(best, wanted):
+        raise RunError(
+            f"row {row_of(row[0])!r} on {row[0]['dataset']} has results of several settings "
+            f"({worse[-1][0]['name']}, {best[0]['name']}): run the suite, or move the old ones away"
+        )
+    return [each["name"] for kind in worse for each in kind] + _twice(best)
 
 
 def _settings_of(document: Document) -> str:

@@ -1,4 +1,4 @@
-"""One run of a study: train (or compute a baseline), evaluate, write a result file and a file of ranks."""
+"""One run of a suite: train (or compute a baseline), evaluate, write a result file and a file of ranks."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ PARTS = ("valid", "test")
 
 
 def execute(run: PlannedRun, suite: str, folder: Path, work: Path, progress: bool, device: str) -> Document:
-    """Do a run; an interrupted training goes on where it was.
+    """Execute a run; an interrupted training is resumed.
 
     Args:
-        run: What to do.
-        suite: Name of the study.
+        run: The run.
+        suite: Name of the suite.
         folder: Where its results are.
         work: Where run folders are kept.
         progress: See :meth:`elcrec.recommender.ELCRec.fit`.
@@ -38,10 +38,10 @@ def execute(run: PlannedRun, suite: str, folder: Path, work: Path, progress: boo
     Returns:
         The document written; its fields are listed in docs/benchmark.md.
     """
-    trained = _baseline(run) if run.counted else _training(run, work, progress, device)
+    trained = _baseline(run) if run.is_baseline else _training(run, work, progress, device)
     ranks = trained.pop("ranks")
     document = {
-        **_said(run, suite),
+        **_identity(run, suite),
         **trained,
         "peak_memory_bytes": peak_memory_bytes(),
         **provenance(),
@@ -51,14 +51,14 @@ def execute(run: PlannedRun, suite: str, folder: Path, work: Path, progress: boo
 
 
 def take_over(run: PlannedRun, suite: str, theirs: Document, source: Path, folder: Path) -> None:
-    """Make a result of the same run, for another row or another study, one of this study."""
+    """Copy a result of the same run from another row or another suite."""
     kept = {name: value for name, value in theirs.items() if name != "name"}
-    document = {**kept, **_said(run, suite), "taken_from": source.name}
+    document = {**kept, **_identity(run, suite), "taken_from": source.name}
     _write(folder, run, document, read_parquet(ranks_path(source, theirs["name"])))
 
 
-def _said(run: PlannedRun, suite: str) -> Document:
-    """What was run, and what it is known by."""
+def _identity(run: PlannedRun, suite: str) -> Document:
+    """What was run, and the key of its result."""
     return {
         "suite": suite,
         "row": run.row,

@@ -48,15 +48,15 @@ class Row(BaseModel):
 
 
 class Suite(BaseModel):
-    """A study.
+    """Experiments that share tables and a folder of results.
 
     Attributes:
         name: Of the folder with its results.
         about: What it is for, in a sentence or two; printed above its table.
-        data: Files (beside the suite or from here) or names of ``elcrec data list``.
+        data: Files (relative to the suite or to the working folder) or names of ``elcrec data list``.
         seeds: One run each.
         against: The row that the others are tested against; default: the first.
-        reuse: Other studies, whose results are taken over where they are of the very same run.
+        reuse: Other suites, whose results are copied where they are of the same run.
         rows: What is run.
     """
 

@@ -17,7 +17,7 @@ from elcrec.errors import RunError
 from elcrec.evaluation.metrics import SHOWN_METRICS
 from elcrec.evaluation.significance import Difference, gains, holm, paired_difference
 from elcrec.experiments.baselines import BASELINES
-from elcrec.experiments.key import SHOWN as DIGITS
+from elcrec.experiments.key import DIGITS
 from elcrec.experiments.results import Document, by_data, ranks_path, row_of
 from elcrec.storage import read_parquet
 
@@ -26,14 +26,14 @@ SURE = 0.05
 
 
 class Compared(NamedTuple):
-    """A row beside the one it is tested against, on the users and items to predict that both have.
+    """Comparison of a row with the one it is tested against, on the users and targets that both have.
 
     Attributes:
-        difference: Of their values.
+        difference: Difference of their values.
         users: How many users both have.
         left_out: Users that only one of them has, or who have to predict another item there.
-        judged_by: Settings that are not the same in both and change what is ranked, not how well: neither is better by
-            that.
+        judged_by: Settings of evaluation that differ: they change what is ranked, so the difference does not say which
+            row is better.
     """
 
     difference: Difference
@@ -85,38 +85,62 @@ def lines_of(folder: Path, documents: Iterable[Document], against: str | None = 
     lines = []
     for (dataset, content), some in groups.items():
         mark = f" ({content[:DIGITS]})" if content and names.count(dataset) > 1 else ""
-        rows: dict[str, list[Document]] = defaultdict(list)
-        for document in some:
-            rows[row_of(document)].append(document)
-        reference = against if against in rows else next(iter(rows))
-        found = {
-            row: _compared(folder, runs, rows[reference]) if row != reference else None for row, runs in rows.items()
-        }
-        p_values = {row: each.difference.p for row, each in found.items() if each is not None}
-        corrected = dict(zip(p_values, holm(list(p_values.values())), strict=True))
-        lines += [
-            Line(dataset, Path(dataset).stem + mark, row, runs, found[row], corrected.get(row))
-            for row, runs in rows.items()
-        ]
+        lines += _lines_of_data_set(folder, some, against, Path(dataset).stem + mark)
     return lines
 
 
+def _lines_of_data_set(folder: Path, documents: list[Document], against: str | None, shown: str) -> list[Line]:
+    """The rows of one data set, which tables call ``shown``, each tested against one of them."""
+    rows: dict[str, list[Document]] = defaultdict(list)
+    for document in documents:
+        rows[row_of(document)].append(document)
+    reference = against if against in rows else next(iter(rows))
+    others = {row: runs for row, runs in rows.items() if row != reference}
+    compared = {row: _compared(folder, runs, rows[reference]) for row, runs in others.items()}
+    p_values = {row: found.difference.p for row, found in compared.items() if found is not None}
+    corrected = dict(zip(p_values, holm(list(p_values.values())), strict=True))
+    return [
+        Line(runs[0]["dataset"], shown, row, runs, compared.get(row), corrected.get(row)) for row, runs in rows.items()
+    ]
+
+
 def _compared(folder: Path, ours: list[Document], theirs: list[Document]) -> Compared | None:
-    """Of per-user means over common seeds; a baseline, which has no seeds, is compared with all of the other's."""
-    seeds = {each["seed"] for each in ours} & {each["seed"] for each in theirs}
-    if any(each["recipe"] in BASELINES for each in (*ours, *theirs)):
-        seeds = set()
-    sides = []
-    for documents in (ours, theirs):
-        shared = [each for each in documents if each["seed"] in seeds] or documents
-        paths = [ranks_path(folder, each["name"]) for each in shared]
-        if not all(path.exists() for path in paths):
-            return None
-        sides.append([_gains(path) for path in paths])
-    compared = _joined(*(_over_seeds(side) for side in sides))
-    one, other = (each[0].get("settings") or each[0]["overrides"] for each in (ours, theirs))
-    differ = tuple(name for name in JUDGED_BY if one.get(name) != other.get(name))
-    return None if compared is None else compared._replace(judged_by=differ)
+    """The results of a row compared with another's; None where their ranks are missing or cannot be compared."""
+    seeds = _common_seeds(ours, theirs)
+    our_gains, their_gains = (
+        _mean_gains(folder, [document for document in documents if document["seed"] in seeds] or documents)
+        for documents in (ours, theirs)
+    )
+    if our_gains is None or their_gains is None or our_gains.schema != their_gains.schema:
+        return None
+    compared = _paired(our_gains, their_gains)
+    return None if compared is None else compared._replace(judged_by=_judged_otherwise(ours[0], theirs[0]))
+
+
+def _common_seeds(ours: list[Document], theirs: list[Document]) -> set[int]:
+    """Seeds that both rows have; none where one is a baseline, which has no seeds and is compared with all seeds."""
+    if any(document["recipe"] in BASELINES for document in (*ours, *theirs)):
+        return set()
+    return {document["seed"] for document in ours} & {document["seed"] for document in theirs}
+
+
+def _judged_otherwise(ours: Document, theirs: Document) -> tuple[str, ...]:
+    """Settings of the evaluation that are not the same in two results."""
+    one, other = (document.get("settings") or document["overrides"] for document in (ours, theirs))
+    return tuple(name for name in JUDGED_BY if one.get(name) != other.get(name))
+
+
+def _mean_gains(folder: Path, documents: list[Document]) -> pl.DataFrame | None:
+    """Mean gain of each user and item that all results have; None where ranks are missing or of different kinds."""
+    paths = [ranks_path(folder, document["name"]) for document in documents]
+    if not all(path.exists() for path in paths):
+        return None
+    seeds = [_gains(path) for path in paths]
+    if any(frame.schema != seeds[0].schema for frame in seeds):
+        return None
+    by = [name for name in seeds[0].columns if name != "gain"]
+    every = pl.concat(seeds).group_by(by, maintain_order=True).agg(pl.len(), pl.col("gain").mean())
+    return every.filter(pl.col("len") == len(seeds)).drop("len")
 
 
 def _gains(path: Path) -> pl.DataFrame:
@@ -132,18 +156,8 @@ def _gains(path: Path) -> pl.DataFrame:
     return ranks.select("user_id", item_id="test_item_id").with_columns(gain)
 
 
-def _over_seeds(seeds: list[pl.DataFrame]) -> pl.DataFrame | None:
-    """Mean gain of each user and item that all seeds have; None where ranks are of different kinds."""
-    if len({tuple(each.schema.items()) for each in seeds}) > 1:
-        return None
-    by = [name for name in seeds[0].columns if name != "gain"]
-    every = pl.concat(seeds).group_by(by, maintain_order=True).agg(pl.len(), pl.col("gain").mean())
-    return every.filter(pl.col("len") == len(seeds)).drop("len")
-
-
-def _joined(ours: pl.DataFrame | None, theirs: pl.DataFrame | None) -> Compared | None:
-    if ours is None or theirs is None or ours.schema != theirs.schema:
-        return None
+def _paired(ours: pl.DataFrame, theirs: pl.DataFrame) -> Compared | None:
+    """The difference on the users and items that both have; None where there are none, or they are ambiguous."""
     by = [name for name in ours.columns if name != "gain"]
     if by == ["place"] and len(ours) != len(theirs):
         return None
@@ -187,25 +201,29 @@ def effort_table(lines: list[Line]) -> tuple[list[str], list[list[str]]]:
     """Head and rows: epochs, seconds, memory, intents and where it ran."""
     head = ["data", "row", "best epoch", "seconds", "seconds an epoch", "peak memory"]
     head += ["intents effective / used / largest", "machine"]
-    rows = []
-    for line in lines:
-        first = line.documents[0]
-        trained = [each for each in line.documents if each["epochs"]]
-        intents = first["intents"]
-        shown = f"{intents['effective']:.0f} / {intents['used']} / {intents['largest_share']:.1%}" if intents else "–"
-        rows.append(
-            [
-                line.data,
-                line.row,
-                ", ".join(f"{each['best_epoch']} of {each['epochs']}" for each in trained) or "–",
-                f"{mean(each['train_seconds'] for each in line.documents):.0f}",
-                f"{mean(each['train_seconds'] / each['epochs'] for each in trained):.1f}" if trained else "–",
-                f"{max(each['peak_memory_bytes'] for each in line.documents) / 1e6:,.0f} MB",
-                shown,
-                where(first),
-            ]
-        )
-    return head, rows
+    return head, [[line.data, line.row, *_effort(line.documents)] for line in lines]
+
+
+def _effort(documents: list[Document]) -> list[str]:
+    """The cells of :func:`effort_table` for the results of a row; those of training are empty for a baseline."""
+    first = documents[0]
+    trained = [document for document in documents if document["epochs"]]
+    epochs = ", ".join(f"{document['best_epoch']} of {document['epochs']}" for document in trained)
+    seconds = [document["train_seconds"] / document["epochs"] for document in trained]
+    return [
+        epochs or "–",
+        f"{mean(document['train_seconds'] for document in documents):.0f}",
+        f"{mean(seconds):.1f}" if seconds else "–",
+        f"{max(document['peak_memory_bytes'] for document in documents) / 1e6:,.0f} MB",
+        _intents(first["intents"]),
+        where(first),
+    ]
+
+
+def _intents(health: dict[str, Any] | None) -> str:
+    if not health:
+        return "–"
+    return f"{health['effective']:.0f} / {health['used']} / {health['largest_share']:.1%}"
 
 
 def where(document: dict[str, Any]) -> str:
@@ -226,7 +244,7 @@ def _tested(line: Line) -> list[str]:
     difference, users, left_out, judged_by = line.compared
     sign = "" if line.corrected_p >= SURE else " *"
     only = f", {users:,} of {users + left_out:,} users" if left_out else ""
-    only += f"; judged with other {', '.join(judged_by)}" if judged_by else ""
+    only += f"; evaluated with other {', '.join(judged_by)}" if judged_by else ""
     return [
         f"{difference.mean:+.4f} ({difference.low:+.4f} to {difference.high:+.4f}{only})",
         f"{line.corrected_p:.2g}{sign}",

@@ -35,16 +35,16 @@ PRUNE_FROM_EPOCH, PRUNE_AFTER_TRIALS = 4, 4
 FAILED_IN_A_ROW = 20
 """After so many trials in a row that are impossible or diverge, the space is given up."""
 OUTCOMES = (ElcrecError, torch.cuda.OutOfMemoryError, MemoryError)
-"""What a trial may end in, beside a value: settings that do not go together, divergence, too little memory."""
+"""Failures of a trial: settings that are impossible together, divergence, too little memory."""
 
 
 @dataclass(frozen=True)
-class Tuned:
-    """What a search found.
+class TuningResult:
+    """Result of a search.
 
     Attributes:
-        settings: The best values of what was searched.
-        value: Their validation ndcg@20.
+        settings: The best values of the searched settings.
+        value: Validation ndcg@20 with them.
         trials: ``trial``, ``state``, ``value``, ``epochs``, ``reason`` (why it failed) and the settings of each.
         recipe: The file with the best recipe.
     """
@@ -66,32 +66,34 @@ def tune(
     seed: int = 1,
     device: str = "auto",
     say: Callable[[str], None] = lambda text: None,
-) -> Tuned:
-    """Search until so many trials are done, those of earlier calls counted; test metrics play no part.
+) -> TuningResult:
+    """Search until ``n_trials`` trials are done, those of earlier calls included; test metrics are not used.
 
-    A trial that is impossible or diverges is kept with its reason and does not count.
+    A trial with impossible settings, or one that diverges, is recorded with its reason and does not count.
 
     Args:
         data: See :meth:`elcrec.recommender.ELCRec.fit`.
-        out: Folder of the search; a search that is there goes on. Nothing is written before all is checked.
-        recipe: What the trials start from; the first trial is the recipe itself, as far as the space holds it.
-        n_trials: Trials in all.
-        space: What is searched; default: what ``overrides`` leave of
+        out: Folder of the search; an earlier search in it is resumed. Nothing is written before all is checked.
+        recipe: Recipe of all trials; the first trial is the recipe itself, as far as the space holds its values.
+        n_trials: Total number of trials.
+        space: Search space; default: what ``overrides`` leave of
             :data:`elcrec.experiments.tuning_space.DEFAULT_SPACE`.
         overrides: Settings on top of the recipe, the same in all trials.
-        seed: Of the search and of every training.
+        seed: Random seed of the search and of every training.
         device: See :class:`elcrec.recommender.ELCRec`.
-        say: Told of each trial.
+        say: Receives progress messages.
 
     Raises:
         SettingsError: Optuna is not installed, a setting is impossible, or no trial could be trained.
         DataError: The log cannot be used.
         RunError: The folder holds another search, is damaged, or another process searches there.
     """
-    optuna = _optuna()
-    if "seed" in (overrides or {}):
+    _require_optuna()
+    fixed = dict(overrides or {})
+    if "seed" in fixed:
         raise SettingsError("use --seed for the seed of the search and of its trainings, not a setting")
-    space, fixed = chosen_space(space, overrides or {}), {**(overrides or {}), "seed": seed}
+    space = chosen_space(space, fixed)
+    fixed["seed"] = seed
     base = resolve(recipe, fixed)
     resolve_device(device)
     log = read_log(data, None, base)
@@ -99,58 +101,80 @@ def tune(
     make_folder(out)
     with locked(out):
         _claim(out, log, recipe, space, fixed)
-        study = _opened(out / TRIALS_FILE)
-        # A search that goes on draws other trials than it began with.
-        study.sampler = optuna.samplers.TPESampler(seed=seed + len(study.trials))
-        states = optuna.trial.TrialState
-        if not any(trial.state.is_finished() or trial.state == states.WAITING for trial in study.trials):
-            study.enqueue_trial({name: getattr(base, name) for name in space if space[name].holds(getattr(base, name))})
-
-        def train(trial: Any) -> float:
-            chosen = {name: _suggest(trial, name, where) for name, where in space.items()}
-            model = ELCRec(recipe, device=device, **{**base.model_dump(), **chosen})
-            model.fit(log, progress=_Pruning(trial, say))
-            return float(max(record["valid"][SELECTION_METRIC] for record in model.history))
-
-        # A trial that was broken off with its process counts as none.
-        done = len(study.get_trials(states=(states.COMPLETE, states.PRUNED)))
-        failed = 0
-        while done < n_trials and failed < FAILED_IN_A_ROW:
-            reason = _tried(study, train)
-            done, failed = (done + 1, 0) if reason is None else (done, failed + 1)
-            _report(
-                study, f"trial {done} of {n_trials}" if reason is None else "failed trial, not counted", reason, say
-            )
-        if failed == FAILED_IN_A_ROW:
-            say(f"the search stops: {failed} trials in a row failed; the last reason: {reason}")
-        if not study.get_trials(states=(states.COMPLETE,)):
-            raise SettingsError(f"no trial was completed: {_last_reason(study) or 'increase --trials'}")
+        study = _opened(out / TRIALS_FILE, seed)
+        _begin_with_recipe(study, base, space)
+        _search(study, _Training(log, recipe, base, space, device, say), n_trials, say)
         best = {name: study.best_params[name] for name in space}
         remark = f"Found by elcrec tune: validation {SELECTION_METRIC} {study.best_value:.4f} with this seed"
         expected = validate({**base.model_dump(), **best})
         _write_recipe(out / BEST_FILE, recipe, [*fixed, *best], expected, remark)
-        return Tuned(best, study.best_value, _table(study.trials), out / BEST_FILE)
+        return TuningResult(best, study.best_value, _table(study.trials), out / BEST_FILE)
 
 
-def _optuna() -> Any:
+def _require_optuna() -> None:
     try:
         import optuna
         import tomli_w  # noqa: F401
     except ImportError as error:
         raise SettingsError("tuning needs Optuna and tomli-w: pip install 'elcrec[tune]'") from error
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    return optuna
 
 
-def _opened(path: Path) -> Any:
-    """The trials of a search, new or gone on with."""
+def _begin_with_recipe(study: Any, base: Settings, space: Space) -> None:
+    """Make the recipe itself the first trial, as far as the space holds its values."""
+    from optuna.trial import TrialState
+
+    if not any(trial.state.is_finished() or trial.state == TrialState.WAITING for trial in study.trials):
+        study.enqueue_trial({name: getattr(base, name) for name in space if space[name].holds(getattr(base, name))})
+
+
+@dataclass(frozen=True)
+class _Training:
+    """Trains the model of a trial, and returns its best validation metric."""
+
+    log: Interactions
+    recipe: str
+    base: Settings
+    space: Space
+    device: str
+    say: Callable[[str], None]
+
+    def __call__(self, trial: Any) -> float:
+        chosen = {name: _suggest(trial, name, where) for name, where in self.space.items()}
+        model = ELCRec(self.recipe, device=self.device, **{**self.base.model_dump(), **chosen})
+        model.fit(self.log, progress=_Pruning(trial, self.say))
+        return float(max(record["valid"][SELECTION_METRIC] for record in model.history))
+
+
+def _search(study: Any, train: _Training, n_trials: int, say: Callable[[str], None]) -> None:
+    """Execute the trials that are missing.
+
+    Raises:
+        SettingsError: No trial was completed.
+    """
+    from optuna.trial import TrialState
+
+    # A trial that was interrupted with its process does not count.
+    done, failed = len(study.get_trials(states=(TrialState.COMPLETE, TrialState.PRUNED))), 0
+    while done < n_trials and failed < FAILED_IN_A_ROW:
+        reason = _tried(study, train)
+        done, failed = (done + 1, 0) if reason is None else (done, failed + 1)
+        _report(study, f"trial {done} of {n_trials}" if reason is None else "failed trial, not counted", reason, say)
+    if failed == FAILED_IN_A_ROW:
+        say(f"the search stops: {failed} trials in a row failed; the last reason: {reason}")
+    if not study.get_trials(states=(TrialState.COMPLETE,)):
+        raise SettingsError(f"no trial was completed: {_last_reason(study) or 'increase --trials'}")
+
+
+def _opened(path: Path, seed: int) -> Any:
+    """The Optuna study of a search, new or resumed."""
     import optuna
     from sqlalchemy.exc import SQLAlchemyError
 
     try:
         # Not by an URL: what follows a question mark in a folder's name would be lost.
         storage = optuna.storages.RDBStorage("sqlite://", engine_kwargs={"creator": lambda: sqlite3.connect(path)})
-        return optuna.create_study(
+        study = optuna.create_study(
             storage=storage,
             study_name="elcrec",
             load_if_exists=True,
@@ -160,10 +184,13 @@ def _opened(path: Path) -> Any:
     except (SQLAlchemyError, sqlite3.Error, optuna.exceptions.OptunaError, RuntimeError) as error:
         reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise RunError(f"{path} is damaged or cannot be written ({reason}): choose another --out") from error
+    # A resumed search draws other trials than its first ones.
+    study.sampler = optuna.samplers.TPESampler(seed=seed + len(study.trials))
+    return study
 
 
-def _tried(study: Any, train: Callable[[Any], float]) -> str | None:
-    """Do a trial; why it failed, or None."""
+def _tried(study: Any, train: _Training) -> str | None:
+    """Execute a trial; why it failed, or None."""
     from optuna import TrialPruned
     from optuna.trial import TrialState
 
@@ -184,7 +211,7 @@ def _tried(study: Any, train: Callable[[Any], float]) -> str | None:
 
 
 def _report(study: Any, which: str, reason: str | None, say: Callable[[str], None]) -> None:
-    """A line about the latest trial and the best so far."""
+    """Report the latest trial, and the best so far."""
     from optuna.trial import TrialState
 
     latest, complete = study.trials[-1], study.get_trials(states=(TrialState.COMPLETE,))
@@ -202,7 +229,7 @@ def _last_reason(study: Any) -> str | None:
 
 
 class _Pruning(SilentReporter):
-    """Tells the search of every epoch; stops a training that has fallen behind."""
+    """Reports each epoch to Optuna, and stops a trial that Optuna prunes."""
 
     def __init__(self, trial: Any, say: Callable[[str], None]) -> None:
         self.trial = trial
@@ -225,7 +252,7 @@ def _suggest(trial: Any, name: str, where: Range) -> Any:
 
 
 def _claim(out: Path, log: Interactions, recipe: str, space: Space, fixed: dict[str, Any]) -> None:
-    """The folder is for this search alone."""
+    """Mark the folder as that of this search; raise RunError where it is that of another."""
     ours = {
         "data": fingerprint(log.frame),
         "recipe": read_recipe(recipe),

@@ -22,7 +22,7 @@ from elcrec.config import JUDGED_BY, Settings, check_value, did_you_mean, read_t
 from elcrec.errors import SettingsError
 
 NOT_SEARCHED = (*JUDGED_BY, "judged_users")
-"""They change what is judged: values found with different ones cannot be compared."""
+"""They change what is evaluated: trials with different values could not be compared."""
 _ANY = "write a number, a text, true or false"
 _KINDS = {"int": "write a number", "float": "write a number", "bool": _ANY, "str": _ANY}
 """What to write where pydantic's complaints begin with that kind."""
@@ -30,12 +30,12 @@ _Number = Annotated[StrictInt | StrictFloat, Field(allow_inf_nan=False)]
 
 
 class Range(BaseModel):
-    """Where a setting is looked for: between two values, or among some.
+    """Search range of a setting: an interval, or choices.
 
     Attributes:
         low: Lowest value.
         high: Highest value.
-        log: Look evenly on a logarithmic scale.
+        log: Sample on a logarithmic scale.
         choices: Values, instead of ``low`` and ``high``.
     """
 
@@ -67,7 +67,7 @@ class Range(BaseModel):
         return self
 
     def holds(self, value: Any) -> bool:
-        """Whether a value may be found here."""
+        """Whether the range contains a value."""
         if self.choices is not None:
             return value in self.choices
         return self.low is not None and self.high is not None and self.low <= value <= self.high
@@ -85,10 +85,10 @@ DEFAULT_SPACE: Space = {
 
 
 def read_space(path: Path) -> Space:
-    """What is searched: a TOML file with a table for each setting.
+    """Read a search space: a TOML file with a table for each setting.
 
     Raises:
-        SettingsError: The file is missing, no TOML, or asks for what cannot be searched.
+        SettingsError: The file is missing, no TOML, or names what cannot be searched.
     """
     document = read_toml(path, "space")
     try:
@@ -105,7 +105,7 @@ def chosen_space(space: Space | None, overrides: Collection[str]) -> Space:
     """The space, or what of the default one is not set already.
 
     Args:
-        space: What was asked for; default: :data:`DEFAULT_SPACE`.
+        space: The space of the caller; default: :data:`DEFAULT_SPACE`.
         overrides: Names of the settings that are the same in all trials.
 
     Raises:
@@ -124,19 +124,27 @@ def _check(space: Space) -> None:
     if not space:
         raise SettingsError("there is nothing to search: leave a setting free, or name one in the space")
     for name, where in space.items():
-        if name not in Settings.model_fields:
-            raise SettingsError(f"unknown setting {name!r}: {did_you_mean(name, Settings.model_fields)}")
-        if name == "seed":
-            raise SettingsError("the seed cannot be searched: use --seed for the search and its trainings")
-        if name in NOT_SEARCHED:
-            raise SettingsError(
-                f"{name} changes what is evaluated, so trials could not be compared: fix it with --set {name}=VALUE"
-            )
-        ends = where.choices if where.choices is not None else [where.low, where.high]
-        if where.choices is None and is_whole(name) and not all(isinstance(end, int) for end in ends):
-            raise SettingsError(f"{name} is a whole number: write low and high without a decimal point")
-        for value in ends:
-            check_value(name, value)
+        _check_name(name)
+        _check_values(name, where)
+
+
+def _check_name(name: str) -> None:
+    if name not in Settings.model_fields:
+        raise SettingsError(f"unknown setting {name!r}: {did_you_mean(name, Settings.model_fields)}")
+    if name == "seed":
+        raise SettingsError("the seed cannot be searched: use --seed for the search and its trainings")
+    if name in NOT_SEARCHED:
+        raise SettingsError(
+            f"{name} changes what is evaluated, so trials could not be compared: fix it with --set {name}=VALUE"
+        )
+
+
+def _check_values(name: str, where: Range) -> None:
+    ends = where.choices if where.choices is not None else [where.low, where.high]
+    if where.choices is None and is_whole(name) and not all(isinstance(end, int) for end in ends):
+        raise SettingsError(f"{name} is a whole number: write low and high without a decimal point")
+    for value in ends:
+        check_value(name, value)
 
 
 def is_whole(name: str) -> bool:

@@ -1,4 +1,4 @@
-"""Why an item is on a list: the intents behind its score, the evidence for those, and its rank without them."""
+"""Explanations: the intents behind a score, the evidence for them, and the rank of the item without them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PART = pl.Struct({"intent": pl.Int64, "part": pl.Float64})
 
 
 class Explainer:
-    """Reasons for recommendations of a fitted model."""
+    """Explanations of recommendations of a fitted model."""
 
     def __init__(self, fitted: FittedModel, scorer: Scorer) -> None:
         """Of a model and its scorer."""
@@ -34,14 +34,14 @@ class Explainer:
         parts: Attribution,
         policy: ResolvedPolicy,
     ) -> list[pl.Series]:
-        """The columns of ``explain``, one value for each listed item; see :meth:`elcrec.ELCRec.recommend`.
+        """The columns of ``explain``, one value for each recommended item; see :meth:`elcrec.ELCRec.recommend`.
 
         Args:
-            histories: Whose lists.
-            item_QK: int64 [Q, K], the lists; 0 is no item.
+            histories: Their histories.
+            item_QK: int64 [Q, K], the recommended items; 0 is no item.
             score_QK: [Q, K].
             parts: What the users' vectors consist of.
-            policy: How the lists were made.
+            policy: How they were recommended.
         """
         adjustment = policy.adjustment
         item_QKD = self.fitted.network.item_table.weight.detach()[item_QK.to(self.fitted.device)]
@@ -55,7 +55,7 @@ class Explainer:
         intent_QM = parts.intent_QM.cpu()
         intent_QK = intent_QM.gather(1, which_QK).masked_fill(most_QK <= 0, -1)
         rank_QK = torch.full_like(item_QK, UNRANKED)
-        if policy.diversify == 0:  # places in a mixed list are not those of scores
+        if policy.diversify == 0:  # places after re-ranking are not those of scores
             without_QKM = self._ranks_without(histories, item_QK, parts, policy)
             rank_QK = without_QKM.gather(2, which_QK[:, :, None]).squeeze(2)
         evidence_QM = self._evidence(histories, parts.intent_QM)
@@ -83,7 +83,7 @@ class Explainer:
         )
 
     def no_reasons(self) -> list[pl.Series]:
-        """The same columns where nothing is listed."""
+        """The same columns where nothing is recommended."""
         return self._columns()
 
     def _columns(self, **values: Any) -> list[pl.Series]:
@@ -101,7 +101,7 @@ class Explainer:
     def _ranks_without(
         self, histories: HistoryBatch, item_QK: Tensor, parts: Attribution, policy: ResolvedPolicy
     ) -> Tensor:
-        """Rank each listed item would have without each of its user's intents: int64 [Q, k, M]."""
+        """Rank each recommended item would have without each of its user's intents: int64 [Q, k, M]."""
         rank_QKM = torch.empty(*item_QK.shape, parts.intent_QM.shape[1], dtype=torch.int64)
         for m in range(rank_QKM.shape[2]):
             user_QD = parts.user_QD - parts.part_QMD[:, m]
@@ -114,9 +114,9 @@ class Explainer:
         return rank_QKM
 
     def _evidence(self, histories: HistoryBatch, intent_QM: Tensor) -> list[list[list[Any]]]:
-        """For each history and intent the distinct items that pulled toward it most, strongest first."""
+        """For each history and intent the distinct items with the largest attribution, largest first."""
         item_QW, pull_QWM = leave_one_out(self.fitted.network, histories, intent_QM)
-        # An item that comes again has its pull at each of its places: it counts at the first.
+        # An item that occurs again has its attribution at each of its places: it counts at the first.
         again_QW = first_places(item_QW) != torch.arange(item_QW.shape[1], device=item_QW.device)
         pull_QWM = pull_QWM.masked_fill(again_QW[:, :, None], 0)
         best_QWM = pull_QWM.topk(min(EVIDENCE, pull_QWM.shape[1]), dim=1)

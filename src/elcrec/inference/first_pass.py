@@ -58,10 +58,10 @@ class BFloat16Table(NamedTuple):
         hidden: where the k-th of those scored in full is above that, no item was missed.
 
         Args:
-            near_BV: What :meth:`scores` gave, with -inf at what may not be listed.
+            near_BV: What :meth:`scores` gave, with -inf at items that are not ranked.
             user_BD: [B, D].
             table_DV: [D, V + 1], in full.
-            k: Items a list, 1 .. ``CANDIDATES``.
+            k: Number of items, 1 .. ``CANDIDATES``.
 
         Returns:
             Item indices int64 [B, k], 0 where nothing is left, scores [B, k], -inf there, and bool [B].
@@ -100,7 +100,7 @@ def _summed_in_float32() -> Iterator[None]:
 
 
 def full_scores(user_BD: Tensor, table_DV: Tensor, item_BM: Tensor) -> Tensor:
-    """Dot products with some items of each row: [B, M]; the same digits whatever else is asked."""
+    """Dot products with some items of each row: [B, M]; the same digits in any batch."""
     return (table_DV.T[item_BM] * user_BD[:, None, :]).sum(dim=2)
 
 

@@ -1,4 +1,4 @@
-"""What a server asks of a model: one person at a time, many at once, without tables in between."""
+"""Recommendations and look-ups for a server: single users, in batches, without data frames."""
 
 from __future__ import annotations
 
@@ -39,9 +39,10 @@ class Recommendations(NamedTuple):
 
 
 class Lookup:
-    """Answers single questions about a fitted model fast.
+    """Answers single requests to a fitted model fast.
 
-    Lists are those of :meth:`elcrec.ELCRec.recommend` and :meth:`elcrec.ELCRec.recommend_from_history`, to the bit.
+    Recommendations equal those of :meth:`elcrec.ELCRec.recommend` and
+    :meth:`elcrec.ELCRec.recommend_from_history` to the bit.
     A history here is an array of item indices, as :meth:`history_of` and :meth:`TopN.item_numbers` give them.
     """
 
@@ -74,7 +75,7 @@ class Lookup:
 
     @cached_property
     def learnt_events(self) -> frozenset[str]:
-        """Ids of events that a log without times holds; with times these tell."""
+        """Ids of the events in a log without times; events of a log with times need none."""
         ids = self.fitted.log.frame.get_column(ID, default=pl.Series(dtype=pl.String))
         return frozenset(ids.drop_nulls().to_list())
 

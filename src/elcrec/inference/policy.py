@@ -1,4 +1,4 @@
-"""How a list is to be made: one record for Python, the command line and the server."""
+"""Ranking policy: how to recommend, one record for Python, the command line and the server."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ STRENGTH = 0.8
 
 @dataclass(frozen=True, kw_only=True)
 class RankingPolicy:
-    """What a caller wants of a list; checked when it is made, against a model by :meth:`TopN.resolve`.
+    """How a caller wants items ranked; ranges are checked here, ids and intents by :meth:`TopN.resolve`.
 
     Attributes:
-        k: Items a list, 1 or more.
-        exclude_seen: Leave out what is in the history; None: as in the settings.
-        explain: Add the reasons.
-        intents: Steer toward these.
-        exclude_intents: Score without what a user has of these.
-        strength: How much the steering counts, 0 to 1.
-        diversify: How far a list follows the mix of its user's intents, 0 to 1.
+        k: Number of items, 1 or more.
+        exclude_seen: Leave out items that are in the history; None: as in the settings.
+        explain: Add explanations.
+        intents: Steer toward these intents.
+        exclude_intents: Remove what these intents contribute to the scores.
+        strength: Weight of ``intents``, 0 to 1.
+        diversify: Calibrated re-ranking: 0 by score alone, 1 by the mix of the user's intents alone.
         allow: Only these items; None: all.
         deny: None of these items.
         attributes: Only items with at least one of these.
         all_attributes: Only items with every one of these.
-        approximate: Look the best items up in an index instead of scoring all.
+        approximate: Use the approximate index instead of scoring all items.
     """
 
     k: int = 10
@@ -52,7 +52,7 @@ class RankingPolicy:
         """Check what needs no model.
 
         Raises:
-            SettingsError: ``k`` is no whole number from 1, or a dial is not within 0 and 1.
+            SettingsError: ``k`` is no whole number from 1, or ``strength`` or ``diversify`` is not within 0 and 1.
         """
         at_least_one("k", self.k)
         for name in ("strength", "diversify"):
@@ -62,12 +62,12 @@ class RankingPolicy:
 
     @property
     def filters_items(self) -> bool:
-        """Whether some items may not be listed."""
+        """Whether some items may not be recommended."""
         return self.allow is not None or bool(self.deny or self.attributes or self.all_attributes)
 
     @property
     def is_plain(self) -> bool:
-        """Whether the list is that of the scores alone."""
+        """Whether the ranking is that of the scores alone."""
         return not (self.explain or self.intents or self.exclude_intents or self.diversify or self.filters_items)
 
 
@@ -76,13 +76,13 @@ class ResolvedPolicy:
     """A policy in terms of one model's tensors.
 
     Attributes:
-        k: Items a list.
-        exclude_seen: Leave out what is in the history.
-        explain: Add the reasons.
-        excluded: int64 [X], intents to score without.
-        adjustment: What counts beside the dot product; None: nothing.
+        k: Number of items.
+        exclude_seen: Leave out items that are in the history.
+        explain: Add explanations.
+        excluded: int64 [X], intents whose contribution is removed.
+        adjustment: Adjustment of the dot product; None: none.
         diversify: 0 to 1.
-        approximate: Look the best items up in an index.
+        approximate: Use the approximate index.
     """
 
     k: int

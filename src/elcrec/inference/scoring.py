@@ -23,7 +23,7 @@ NOT_NUMBERS = "the model's scores are not numbers (NaN): its weights are damaged
 
 
 class ScoreAdjustment(NamedTuple):
-    """What counts beside the dot product: ``(1 - strength) * score + strength * bonus``, for items that are allowed.
+    """Adjustment of the dot product: ``(1 - strength) * score + strength * bonus``, for allowed items.
 
     Attributes:
         strength: 0 to 1; 0 without a bonus.
@@ -67,7 +67,7 @@ class Scorer:
 
         Args:
             network: In evaluation mode.
-            two_stage: Find short lists by a first pass in bfloat16, where that pays.
+            two_stage: Use two-stage scoring (a first pass in bfloat16) for small k, where that pays.
 
         Raises:
             RunError: Its item vectors are not numbers.
@@ -94,7 +94,7 @@ class Scorer:
             histories: Whose scores.
             exclude_seen: Items of the history are not ranked.
             user_QD: [Q, D], vectors to score with instead of :func:`elcrec.model.encoding.user_vectors`.
-            adjustment: What else counts, beside the dot product.
+            adjustment: Adjustment of the dot product; None: none.
 
         Yields:
             Which histories, int64 [B], and their scores, [B, V + 1]: column i is item index i, column 0 (padding)
@@ -125,8 +125,8 @@ class Scorer:
     ) -> tuple[Tensor, Tensor]:
         """The k best items for each history, best first; arguments as for :meth:`blocks`.
 
-        With a ``first_pass``, a short plain list is found in two stages: the same lists, several times faster in large
-        catalogues.
+        With a ``first_pass``, plain requests with a small k use two-stage scoring: the same items, several times
+        faster in large catalogues.
 
         Returns:
             Item indices int64 [Q, k'] and scores [Q, k'], in main memory; see :func:`top_items`.

@@ -88,7 +88,7 @@ class TopN:
         n_rows = min(at_least_one("rows", rows), self.assigner.n_intents)
         intent_QR, _, weight_QR = self.assigner.strongest(histories, n_rows)
         item_QRK, score_QRK = self._slate_rows(histories, intent_QR, resolved)
-        # A place is a row of a user; the same user may be asked about twice.
+        # A place is a row of a user; the same user may occur twice in a request.
         places = pl.Series("place", np.arange(intent_QR.numel()))
         listed = self._rows(places, item_QRK.flatten(0, 1), score_QRK.flatten(0, 1))
         place = listed["place"].to_numpy()
@@ -147,12 +147,12 @@ class TopN:
             ]
         )
 
-    # ------------------------------------------------------------------ lists as tensors
+    # ------------------------------------------------------------------ recommendations as tensors
 
     def best(self, histories: HistoryBatch, policy: ResolvedPolicy) -> tuple[Tensor, Tensor, Attribution | None]:
         """Item indices int64 [Q, k'] and scores [Q, k'], best first, and what the users' vectors consist of.
 
-        The last is None where the policy asks neither for reasons nor for intents to leave out.
+        The last is None where the policy neither explains nor excludes intents.
         """
         if policy.approximate:
             return *self._look_up(histories, policy), None
@@ -206,11 +206,11 @@ class TopN:
         """A policy in terms of this model.
 
         Raises:
-            SettingsError: An intent or attribute that does not exist, or an approximate list that is not plain.
-            UnknownIdError: An item that does not exist.
+            SettingsError: An intent or attribute does not exist, or ``approximate`` is combined with other options.
+            UnknownIdError: An item does not exist.
         """
         if policy.approximate and not policy.is_plain:
-            raise SettingsError("approximate search makes plain lists: leave it out to explain, steer, filter or mix")
+            raise SettingsError("approximate search cannot explain, steer, filter or diversify: leave one of them out")
         excluded = torch.tensor(self.assigner.checked(policy.exclude_intents), dtype=torch.int64)
         toward = list(dict.fromkeys(self.assigner.checked(policy.intents)))  # one named twice does not count twice
         barred_V = self._barred(policy) if policy.filters_items else None
@@ -232,7 +232,7 @@ class TopN:
         return ScoreAdjustment(strength, self.assigner.item_intents.lift(intents).log().to(self.fitted.device))
 
     def _barred(self, policy: RankingPolicy) -> Tensor:
-        """Items that may not be listed: bool [V + 1]."""
+        """Items that may not be recommended: bool [V + 1]."""
         # An item has to be in each of these.
         allowed = [] if policy.allow is None else [self.items_known(policy.allow)]
         allowed += [np.concatenate(self._with_attributes(policy.attributes))] if policy.attributes else []

@@ -20,10 +20,10 @@ def _cluster(workers: int) -> Iterator[Any]:
     """The cluster of ``$RAY_ADDRESS``, one that runs on this machine, or one started for as long as it is needed.
 
     Raises:
-        SettingsError: Ray is not installed, or no workers are asked for.
+        SettingsError: Ray is not installed, or ``workers`` is below 1.
     """
     if workers < 1:
-        raise SettingsError(f"ray={workers}: ask for at least one worker")
+        raise SettingsError(f"ray={workers}: use at least one worker")
     try:
         import ray
     except ImportError as error:
@@ -48,12 +48,12 @@ def train_on_ray(workers: int, out: str | Path, model: dict[str, Any], fit: dict
         workers: How many.
         out: Run folder, on a disk that all workers see.
         model: What :class:`elcrec.ELCRec` is made with: ``recipe``, ``seed``, settings.
-        fit: What :meth:`elcrec.ELCRec.fit` is called with beside ``out``: ``data`` (a path all workers see), ...
+        fit: Other arguments of :meth:`elcrec.ELCRec.fit` than ``out``: ``data`` (a path all workers see), ...
         gpu: A GPU for each worker.
 
     Raises:
         ElcrecError: As ``fit`` raises it.
-        RunError: A worker died; what was learnt is kept for ``resume``.
+        RunError: A worker died; ``resume`` continues after the last finished epoch.
     """
     out = Path(out).resolve()
     with _cluster(workers):
@@ -63,7 +63,7 @@ def train_on_ray(workers: int, out: str | Path, model: dict[str, Any], fit: dict
         # Ray wants a folder of its own that all see, even for a training that keeps its state itself.
         beside = out.with_name(f".{out.name}.ray")
         trainer = TorchTrainer(
-            _work,
+            _train,
             train_loop_config={"out": str(out), "model": model, "fit": fit},
             scaling_config=ScalingConfig(num_workers=workers, use_gpu=gpu),
             run_config=RunConfig(
@@ -73,27 +73,27 @@ def train_on_ray(workers: int, out: str | Path, model: dict[str, Any], fit: dict
         try:
             trainer.fit()
         except TrainingFailedError as error:
-            raise _mistake(error) from error
+            raise _error_of_worker(error) from error
         finally:
             shutil.rmtree(beside, ignore_errors=True)
 
 
-def _work(config: dict[str, Any]) -> None:
+def _train(config: dict[str, Any]) -> None:
     """One worker's training; Ray has joined the processes."""
     from elcrec.recommender import ELCRec
 
     ELCRec(**config["model"]).fit(out=config["out"], **config["fit"])
 
 
-def _mistake(error: Exception) -> ElcrecError:
-    """What a worker said, if it was the caller's mistake."""
+def _error_of_worker(error: Exception) -> ElcrecError:
+    """The error that a worker raised, where the caller can correct it."""
     for failure in getattr(error, "worker_failures", {}).values():
         cause: BaseException | None = failure
         while cause is not None:
             if isinstance(cause, ElcrecError) and "another process" not in str(cause):
                 return cause
             cause = getattr(cause, "cause", None) or cause.__cause__
-    return RunError("a worker has stopped: see what it said above, then go on with --resume")
+    return RunError("a worker has stopped: see its messages above, then resume with --resume")
 
 
 class _Scorer:
@@ -140,7 +140,7 @@ def recommend_on_ray(workers: int, run: str | Path, out: str | Path, **policy: A
         beside = out.with_name(f".{out.name}.tmp")
         shutil.rmtree(beside, ignore_errors=True)
         batches = -(-len(users) // ROWS_A_BATCH)
-        lists = (
+        recommendations = (
             ray.data.from_arrow(users.to_arrow())
             .repartition(max(workers, min(batches, 8 * workers)))
             .map_batches(
@@ -152,7 +152,7 @@ def recommend_on_ray(workers: int, run: str | Path, out: str | Path, **policy: A
             )
         )
         try:
-            lists.write_parquet(str(beside))
+            recommendations.write_parquet(str(beside))
             rows = int(ray.data.read_parquet(str(beside)).count())
             publish_folder(beside, out)
         finally:

@@ -1,1 +1,1 @@
-"""Intents: who has which, what they are, what they are called, and what they are worth."""
+"""Intents: assignment, description, names and quality."""

@@ -1,4 +1,4 @@
-"""Where histories lie among the intent centres."""
+"""Assignment of histories to intents: cosines of behaviour embeddings to the centres."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How much of a score each intent carries, and which items pulled a history toward an intent."""
+"""Attribution: the part of a score that each intent carries, and the items behind an intent (leave-one-out)."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def intent_weights(cosine_QK: Tensor, excluded: Tensor | None = None) -> Tensor:
 class Attribution:
     """User vectors as sums of intents and a residual: ``u = sum_m amount_m c_m + residual``.
 
-    A score is a dot product with an item, so it splits alike, and exactly.
+    A score is a dot product with an item, so it splits into the same parts, exactly.
 
     Attributes:
         intent_QM: int64 [Q, M], the intents of each history, nearest first.
@@ -86,8 +86,8 @@ class Attribution:
 def attribute(user_QD: Tensor, cosine_QK: Tensor, unit_KD: Tensor) -> Attribution:
     """Split user vectors over the three intents nearest to each behaviour.
 
-    The amounts are the non-negative least squares solution, so that as much of the vector as possible is told in
-    intents; the rest is the residual.
+    The amounts are the non-negative least squares solution, so that intents carry as much of the vector as
+    possible; the rest is the residual.
 
     Args:
         user_QD: [Q, D], the vectors items are scored with.
@@ -132,16 +132,16 @@ def leave_one_out(network: ELCRecNetwork, histories: HistoryBatch, intent_QM: Te
 
     Every history is encoded once more for each of its items, without it. (Splitting h over positions would be
     cheaper, but attention has mixed the items by then: it names other items than the ones that matter.) An item that
-    comes several times is left out everywhere, and its pull stands at each of its places. The only item of a history
-    gets the whole cosine.
+    occurs several times is left out everywhere, and its attribution stands at each of its places. The only item of a
+    history gets the whole cosine.
 
     Args:
         network: In evaluation mode.
         histories: Q of them.
-        intent_QM: int64 [Q, M], the intents asked about.
+        intent_QM: int64 [Q, M], the intents to attribute to.
 
     Returns:
-        Items int64 [Q, W], 0 where there is none, oldest first, and their pulls [Q, W, M], 0 there.
+        Items int64 [Q, W], 0 where there is none, oldest first, and their attributions [Q, W, M], 0 there.
     """
     item_QW, length_Q = histories.items(network.max_seq_len)
     width, device = item_QW.shape[1], item_QW.device
@@ -149,7 +149,7 @@ def leave_one_out(network: ELCRecNetwork, histories: HistoryBatch, intent_QM: Te
     center_QMD = F.normalize(network.centers.weight.detach(), dim=-1)[intent_QM]
 
     def cosines(item_RW: Tensor, length_R: Tensor, row_R: Tensor) -> Tensor:
-        """Of histories to the intents that rows of the question ask about: [R, M]."""
+        """Of histories to the intents of their rows: [R, M]."""
         behaviour_RD = network.encode_behaviour(
             lay_out(item_RW, length_R, network.max_seq_len, network.padding)
         ).float()
@@ -159,7 +159,7 @@ def leave_one_out(network: ELCRecNetwork, histories: HistoryBatch, intent_QM: Te
     whole_QM = torch.cat([cosines(item_QW[at_B], length_Q[at_B], at_B) for at_B in all_Q.split(ENCODE_ROWS)])
     row_R, left_R = torch.nonzero(torch.arange(width, device=device) < length_Q[:, None], as_tuple=True)
     pull_QWM[row_R, left_R] = whole_QM[row_R]
-    # Each item once: at its first place, from which its pull goes over to the others.
+    # Each item once: at its first place, from which its attribution is copied to the others.
     first_R = first_places(item_QW)[row_R, left_R]
     for at_B in torch.nonzero(first_R == left_R).flatten().split(ENCODE_ROWS):
         row_B, left_B = row_R[at_B], left_R[at_B]

@@ -1,4 +1,4 @@
-"""Lists with the mix of intents that their users have."""
+"""Calibrated re-ranking: recommendations with the mix of intents that their users have."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from elcrec.intents.item_intents import ItemIntents
 
 CANDIDATES = 100
 SPARE = 2
-"""Candidates an item of the list, at least: a list of all candidates would have no mix but theirs."""
+"""Candidates per recommended item, at least: with fewer there is little to choose from."""
 KEPT_SHARE = 0.01
 ROWS = 256
 
 
 def n_candidates(k: int) -> int:
-    """How many of the best items a list of k is chosen from."""
+    """Number of candidates, the best items, that k are chosen from."""
     return max(CANDIDATES, SPARE * k)
 
 
 def calibrate(
     item_QN: Tensor, score_QN: Tensor, wanted_QK: Tensor, item_intents: ItemIntents, dial: float, k: int
 ) -> tuple[Tensor, Tensor]:
-    """Choose k of N candidates so that the list has the mix of intents its user has.
+    """Choose k of N candidates so that they have the mix of intents that the user has.
 
     Greedy: each step adds the candidate with the largest ``(1 - dial) * mean relevance - dial * KL(p || q)``, where
-    p is the user's mix, q the mean of ``P(k | i)`` over the list with 1% of p mixed in, and relevance the score
+    p is the user's mix, q the mean of ``P(k | i)`` over the chosen items with 1% of p mixed in, and relevance the score
     scaled to 0 .. 1 over the candidates.
 
     Args:

@@ -1,4 +1,4 @@
-"""Whether intents are alive and distinct: how users spread over them, how close they sit."""
+"""Health of intents: how users are spread over them, and how close centres are."""
 
 from __future__ import annotations
 

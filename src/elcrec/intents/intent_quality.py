@@ -1,4 +1,4 @@
-"""Whether intents mean anything: agreement with what people take next, shape, and stability over trainings."""
+"""Cluster quality: agreement of intents with the next item, cluster shape, and stability over trainings."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def _measures(unit_QD: Tensor, intent_Q: Tensor, label_Q: Tensor | None, seed: i
 
 
 def attribute_lift(intents: np.ndarray, labels: np.ndarray, seed: int) -> float:
-    """``exp(mean log(P(a | intent) / P(a)))`` over held-out pairs, each half judged by the counts of the other.
+    """``exp(mean log(P(a | intent) / P(a)))`` over held-out pairs, each half evaluated with the counts of the other.
 
     ``P(a | k) = (n_ka + s P(a)) / (n_k + s)``, with s of 10, 100, 1,000 and 10,000 the one that gives most: an intent
     without evidence should fall back on the prior, and how fast depends on the number of attributes.

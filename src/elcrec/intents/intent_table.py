@@ -1,4 +1,4 @@
-"""A table of intents: how many users each has and what they typically take."""
+"""A table of intents: their users and typical items."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import polars as pl
 from elcrec.data.catalogue import Catalogue
 
 PRIOR_USERS = 10.0
-"""An item is judged as if this many more average users had it: rare items need evidence."""
+"""Shrinkage of lift: an item counts as if this many more average users had it, so rare items need evidence."""
 
 
 def users_by_item(intent_of_user: pl.DataFrame, events: pl.DataFrame) -> pl.DataFrame:

@@ -1,4 +1,4 @@
-"""Intents as people use them: what they are, what they are called, who has them, how they move."""
+"""Intents of a fitted model: description, names, users, and trends."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Intents:
 
         Args:
             assigner: Of the same model.
-            given_names: Names that people gave, by intent.
+            given_names: Names given by users of the package, by intent.
         """
         self.assigner = assigner
         self.fitted = assigner.fitted
@@ -54,7 +54,7 @@ class Intents:
     def of(self, histories: HistoryBatch, top: int = 1) -> pl.DataFrame:
         """The nearest intents of histories: their ids and the columns of :meth:`elcrec.ELCRec.user_intents`."""
         if not 1 <= top <= self.assigner.n_intents:
-            raise SettingsError(f"top={top}: ask for 1 to {self.assigner.n_intents} intents")
+            raise SettingsError(f"top={top}: use 1 to {self.assigner.n_intents} (the number of intents)")
         ids = histories.named
         if top == 1:
             return _one_each(ids, self.assigner.assign(histories))
@@ -129,7 +129,7 @@ class Intents:
     def table(self, k: int = 10) -> pl.DataFrame:
         """See :meth:`elcrec.ELCRec.intents`."""
         if k < 1:
-            raise SettingsError(f"k={k}: ask for at least one item")
+            raise SettingsError(f"k={k}: use 1 or more")
         size_K = torch.bincount(self.assigner.of_users.intent_Q, minlength=self.assigner.n_intents)
         typical = self._typical(k)
         flags = intent_flags(size_K, self.assigner.unit_centers)

@@ -1,4 +1,4 @@
-"""How typical items are of intents: counts that lifts, steering and calibrated lists rest on."""
+"""How typical items are of intents: counts behind lift, steering and calibrated re-ranking."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class ItemIntents:
         return torch.from_numpy(prior_NK / (users_NK.sum(axis=1, keepdims=True) + PRIOR_USERS))
 
     def lift(self, intents: list[int]) -> Tensor:
-        """Lift of every item for somebody who has one of these intents: [V + 1], > 0; 1 is average.
+        """Lift of every item for a user who has one of these intents: [V + 1], > 0; 1 is average.
 
         An intent without users says nothing: 1 everywhere.
         """

@@ -1,4 +1,4 @@
-"""Spherical k-means: what learned intents are measured against."""
+"""Spherical k-means: the baseline for learned intents."""
 
 from __future__ import annotations
 

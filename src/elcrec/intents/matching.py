@@ -1,4 +1,4 @@
-"""Which intent of one model is which of another, whatever way round their spaces lie."""
+"""Matching of the intents of two models, after a rotation that aligns their items (Procrustes)."""
 
 from __future__ import annotations
 

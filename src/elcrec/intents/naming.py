@@ -1,4 +1,4 @@
-"""Names for intents: what their users' items are about and others' are not."""
+"""Names of intents: terms that distinguish the items of their users (class-based TF-IDF)."""
 
 from __future__ import annotations
 
@@ -206,7 +206,7 @@ def _variants(terms: Sequence[Term], items: Sequence[str], intent: int) -> list[
 
 
 def _fitting(terms: Sequence[Term]) -> list[str]:
-    """The first two terms that are not alike and fit into a name together, and a third that is nearly as telling."""
+    """The first two terms that differ and fit into a name together, and a third that is nearly as distinctive."""
     parts: list[str] = []
     for term in terms:
         wanted = len(parts) < 2 or (len(parts) < MAX_TERMS and term.score >= THIRD_SHARE * terms[0].score)
@@ -243,7 +243,7 @@ def _stems(text: str) -> list[str]:
 
 
 def _distinct(variants: dict[int, list[str]]) -> dict[int, str]:
-    """The plainest names of which no two say the same; intents whose names clash all move on alike."""
+    """The plainest names of which no two say the same; all intents whose names clash take their next name."""
     left = {intent: list(names) for intent, names in variants.items()}
     while movable := [intent for intent in _clashing(left) if len(left[intent]) > 1]:
         for intent in movable:

@@ -1,4 +1,4 @@
-"""How many intents the data can tell apart."""
+"""Suggest the number of intents that the data support, by a sweep of k-means."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ def suggest_k(
     """How well intents alone tell the next item, for several numbers of them.
 
     Histories are clustered; each cluster's distribution over items is counted on its histories,
-    ``P(i | k) = (n_ik + s P(i)) / (n_k + s)``, and judged on the item that followed each history. Too few
-    clusters mix people up, too many have nobody to count on, so the mean log likelihood has a maximum.
+    ``P(i | k) = (n_ik + s P(i)) / (n_k + s)``, and evaluated on the item that followed each history. Too few
+    clusters mix different users, too many have few users each to count, so the mean log likelihood has a maximum.
 
     Args:
         behaviour_QD: [Q, D], embeddings of histories.

@@ -1,4 +1,4 @@
-"""How intents come and go: their shares in the events of equal periods of time."""
+"""Trends of intents: their shares in the events of equal periods of time."""
 
 from __future__ import annotations
 

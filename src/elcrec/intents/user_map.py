@@ -1,4 +1,4 @@
-"""Users as dots on a plane: near each other where their behaviour is."""
+"""Users as dots on a plane, near each other where their behaviour is similar (t-SNE)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the intents of a fitted model are worth: quality, stability, and how many the data can tell apart."""
+"""Evaluation of the intents of a fitted model: quality, stability, and the number that the data support."""
 
 from __future__ import annotations
 

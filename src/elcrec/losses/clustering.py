@@ -1,4 +1,4 @@
-"""Losses that pull behaviour embeddings and intent centres together."""
+"""Cluster losses: they bring behaviour embeddings and intent centres together."""
 
 from __future__ import annotations
 

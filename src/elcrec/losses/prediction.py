@@ -27,7 +27,7 @@ class Prediction:
         products: Type to multiply large matrices in: float32, or bfloat16 where it is fast and allowed.
         negative_NM: int64 [N, M], sampled item indices; None unless the loss samples negatives.
         drawn_M: int64 [M], rows of ``items_VD`` drawn for the step; None unless the loss draws items.
-        expected_M: [M], how often each had to be expected among the draws; None likewise.
+        expected_M: [M], expected count of each among the draws; None unless the loss draws items.
     """
 
     hidden_ND: Tensor

@@ -21,7 +21,7 @@ class NextItemLoss:
         about: What it is, in a phrase.
         samples: What each step samples for it: ``nothing``; ``negative`` or ``negatives`` (one, or ``n_negatives``
             items a position that the user does not have); ``items`` (``n_negatives`` items a step).
-        multi_step: Whether it learns from several targets a position (``horizon`` above 1).
+        multi_step: Whether it takes several targets a position (``horizon`` above 1).
         all_items: Whether each step changes every item's vector.
     """
 

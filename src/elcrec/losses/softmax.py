@@ -92,7 +92,7 @@ class _LogSumExp(torch.autograd.Function):
 def _exponentials_are_finite(hidden_ND: Tensor, items_VD: Tensor) -> bool:
     """Whether no logit is so large that the exponentials of a row, as they are, leave the range of float32.
 
-    Then no maximum has to be found and taken off. Not asked on a GPU, which would have to be waited for.
+    Then no maximum has to be found and taken off. Not checked on a GPU, which would have to be synchronised.
     """
     if hidden_ND.device.type != "cpu" or len(hidden_ND) == 0:
         return False

@@ -1,4 +1,4 @@
-"""Dropout that does not wait for the random numbers."""
+"""Fast dropout on a CPU: one random byte an element."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ class SequenceEncoder(nn.Module):
             n_layers: Transformer layers.
             n_heads: Attention heads; divides D.
             dropout: 0 to 1.
-            train_row_0: Whether item row 0 learns, as what a masked item looks like. In the released
+            train_row_0: Whether item row 0 is trained, as a mask token. In the released
                 program it stays the random noise it began as, and is added at padded positions.
             filter_width: Of each layer's :class:`CausalConvolution`; 0: none.
         """
@@ -125,7 +125,7 @@ class CausalConvolution(nn.Module):
 
 
 class EncoderLayer(nn.Module):
-    """Attention (and a filter beside it) and feed-forward, each followed by dropout, the residual and LayerNorm."""
+    """Attention plus a causal convolution, then feed-forward; each with dropout, residual and LayerNorm."""
 
     def __init__(self, embedding_dim: int, n_heads: int, dropout: float, filter_width: int = 0) -> None:
         """See :class:`SequenceEncoder`."""

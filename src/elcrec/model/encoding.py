@@ -1,4 +1,4 @@
-"""Histories through the encoder, a block of similar lengths at a time."""
+"""Encoding of histories, in blocks of similar lengths."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from elcrec.data.histories import HistoryBatch
 from elcrec.model.network import ELCRecNetwork
 
 LEAST_ROWS = 4
-"""Fewer rows than this are filled up: matrix products of very few rows are rounded otherwise, and what somebody is
-recommended must not depend on who else is asked about."""
+"""Fewer rows than this are filled up: matrix products of very few rows are rounded otherwise, and the
+recommendations to a user must not depend on the other users of a batch."""
 USER_ROWS = 1024
 BEHAVIOUR_ROWS = 512
 

@@ -1,4 +1,4 @@
-"""In which type products are fast."""
+"""Floating-point precision: the types in which matrix products are fast."""
 
 from __future__ import annotations
 

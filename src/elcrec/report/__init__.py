@@ -1,1 +1,1 @@
-"""What the intents are, for people."""
+"""The report: an HTML page about a model's intents."""

@@ -107,6 +107,12 @@ def packed(values: npt.NDArray[Any]) -> str:
     return base64.b64encode(np.ascontiguousarray(values.astype("<u2")).tobytes()).decode()
 
 
+def places_of_intents(intent_U: npt.NDArray[np.int64], point_U2: Points) -> dict[int, tuple[float, float]]:
+    """Median place of the users of each intent that has users."""
+    medians = {intent: np.median(point_U2[intent_U == intent], axis=0) for intent in np.unique(intent_U).tolist()}
+    return {intent: (float(x), float(y)) for intent, (x, y) in medians.items()}
+
+
 def _strongest(model: ELCRec, users: pl.DataFrame) -> dict[int, list[Any]]:
     """The users with the largest weight of each intent; those with four events or more come first."""
     length = model.log.frame.group_by("user_id").len()
@@ -130,37 +136,34 @@ def _shown_users(strongest: dict[int, list[Any]], most: int) -> list[Any]:
 def _intents(
     model: ELCRec, intent_U: npt.NDArray[np.int64], point_U2: Points, strongest: dict[int, list[Any]]
 ) -> list[dict[str, Any]]:
-    titles = {} if model.catalogue is None else model.catalogue.titles()
-    middle = {intent: np.median(point_U2[intent_U == intent], axis=0) for intent in np.unique(intent_U).tolist()}
-    unit_KD = model.network.centers.weight.detach()
-    cosine_KK = model.network.centers.cosines(unit_KD).cpu()
+    titles, places = model.lookup.titles, places_of_intents(intent_U, point_U2)
+    cosine_KK = model.network.centers.cosines(model.network.centers.weight.detach()).cpu()
     rows = []
     for row in model.intents(ITEMS).iter_rows(named=True):
         intent = row["intent"]
-        x, y = middle.get(intent, (None, None))
-        rows.append(
-            {
-                **{name: row[name] for name in ("intent", "name", "users", "share", "cosine", "margin", "trend")},
-                "flags": [flag.removesuffix("s") for flag in row["flags"]],
-                "x": None if x is None else round(float(x), 4),
-                "y": None if y is None else round(float(y), 4),
-                "items": [
-                    {"item": _exact(item), "title": titles.get(item), "users": users, "lift": lift}
-                    for item, users, lift in zip(row["items"], row["item_users"], row["lifts"], strict=True)
-                ],
-                "attributes": [
-                    {"attribute": attribute, "share": users / row["users"], "lift": lift}
-                    for attribute, users, lift in zip(
-                        row["attributes"], row["attribute_users"], row["attribute_lifts"], strict=True
-                    )
-                ],
-                "nearest": [
-                    {"intent": other, "cosine": round(float(cosine_KK[intent, other]), 4)} for other in row["nearest"]
-                ],
-                "examples": [_exact(user) for user in strongest.get(intent, [])],
-            }
-        )
+        x, y = (round(place, 4) for place in places[intent]) if intent in places else (None, None)
+        nearest = [{"intent": other, "cosine": round(float(cosine_KK[intent, other]), 4)} for other in row["nearest"]]
+        examples = [_exact(user) for user in strongest.get(intent, [])]
+        rows.append({**_description(row, titles), "x": x, "y": y, "nearest": nearest, "examples": examples})
     return rows
+
+
+def _description(row: dict[str, Any], titles: dict[Any, str]) -> dict[str, Any]:
+    """A row of :meth:`ELCRec.intents`, with titles."""
+    typical = zip(row["items"], row["item_users"], row["lifts"], strict=True)
+    attributes = zip(row["attributes"], row["attribute_users"], row["attribute_lifts"], strict=True)
+    return {
+        **{name: row[name] for name in ("intent", "name", "users", "share", "cosine", "margin", "trend")},
+        "flags": [flag.removesuffix("s") for flag in row["flags"]],
+        "items": [
+            {"item": _exact(item), "title": titles.get(item), "users": users, "lift": lift}
+            for item, users, lift in typical
+        ],
+        "attributes": [
+            {"attribute": attribute, "share": users / row["users"], "lift": lift}
+            for attribute, users, lift in attributes
+        ],
+    }
 
 
 def _exact(item: Any) -> Any:
@@ -169,44 +172,48 @@ def _exact(item: Any) -> Any:
 
 
 def _journeys(model: ELCRec, users: list[Any]) -> list[dict[str, Any]]:
+    """History, intents and recommendations of example users."""
     if not users:
         return []
-    titles = {} if model.catalogue is None else model.catalogue.titles()
+    titles = model.lookup.titles
     mixes = model.user_intents(users, top=min(MIX, model.settings.n_intents)).partition_by("user_id", as_dict=True)
-    found = model.recommend(users, RECOMMENDED, explain=True).partition_by("user_id", as_dict=True)
+    recommended = model.recommend(users, RECOMMENDED, explain=True)
+    by_user: dict[Any, list[dict[str, Any]]] = {user: [] for user in users}
+    for row in recommended.iter_rows(named=True):
+        by_user[row.pop("user_id")].append(_recommendation(row, titles))
     journeys = []
     for user in users:
-        whole = model.intent_timeline(user)
-        timeline = whole.tail(LONGEST_JOURNEY)
-        recommended = found.get((user,))
+        timeline = model.intent_timeline(user)
         journeys.append(
             {
                 "user": _exact(user),
-                "total": whole.height,
+                "total": timeline.height,
                 "intents": mixes[(user,)].select("intent", "weight").to_dicts(),
-                "events": [
-                    {
-                        "item": _exact(row["item_id"]),
-                        "title": titles.get(row["item_id"]),
-                        "time": None if row.get("timestamp") is None else str(row["timestamp"]),
-                        "intent": row["intent"],
-                        "weight": row["weight"],
-                    }
-                    for row in timeline.iter_rows(named=True)
-                ],
-                "recommendations": []
-                if recommended is None
-                else [
-                    {
-                        **row,
-                        "item_id": _exact(row["item_id"]),
-                        "item": _exact(row["item_id"]),
-                        "title": titles.get(row["item_id"]),
-                        "because": [_exact(item) for item in row["because"]],
-                        "because_titles": [titles.get(item) for item in row["because"]],
-                    }
-                    for row in recommended.drop("user_id").iter_rows(named=True)
-                ],
+                "events": [_event(row, titles) for row in timeline.tail(LONGEST_JOURNEY).iter_rows(named=True)],
+                "recommendations": by_user[user],
             }
         )
     return journeys
+
+
+def _event(row: dict[str, Any], titles: dict[Any, str]) -> dict[str, Any]:
+    """A row of :meth:`ELCRec.intent_timeline`, with the title."""
+    return {
+        "item": _exact(row["item_id"]),
+        "title": titles.get(row["item_id"]),
+        "time": None if row.get("timestamp") is None else str(row["timestamp"]),
+        "intent": row["intent"],
+        "weight": row["weight"],
+    }
+
+
+def _recommendation(row: dict[str, Any], titles: dict[Any, str]) -> dict[str, Any]:
+    """A row of :meth:`ELCRec.recommend` with its explanation, with titles."""
+    return {
+        **row,
+        "item_id": _exact(row["item_id"]),
+        "item": _exact(row["item_id"]),
+        "title": titles.get(row["item_id"]),
+        "because": [_exact(item) for item in row["because"]],
+        "because_titles": [titles.get(item) for item in row["because"]],
+    }

@@ -38,7 +38,7 @@ FILES = (
     "README.md",
     MANIFEST,
 )
-# Pages for people, which nothing reads; the index has a checksum of its own, and can be made again.
+# Pages for readers, which no code reads; the index has a checksum of its own, and can be made again.
 NOT_CHECKED = ("README.md", "report.html", INDEX)
 NEW, NEXT, OLD = ".new", ".next", ".old"
 TRIES = 5
@@ -106,7 +106,7 @@ def stable(folder: Path, read: Callable[[], Found]) -> Found:
             continue
         if _state(folder)[0] == before[0]:
             return found
-    raise RunError(f"{folder} changes all the time: wait until nobody writes there")
+    raise RunError(f"{folder} is being written all the time: wait until no process writes there")
 
 
 def _state(folder: Path) -> tuple[bytes | None, list[str]]:

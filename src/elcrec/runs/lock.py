@@ -1,4 +1,4 @@
-"""One writer at a time in a folder: a lock that the system takes back when its process ends, however it ends."""
+"""A lock that lets one process write in a folder; the system releases it when the process ends."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def locked(folder: Path, wait: float = 0.0) -> Iterator[None]:
 
 
 def _taken(path: Path) -> int | None:
-    """The open file of the lock, held; None where somebody else holds it."""
+    """The open file of the lock, held; None where another process holds it."""
     while True:
         try:
             file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
@@ -55,7 +55,7 @@ def _taken(path: Path) -> int | None:
             os.close(file)
             return None
         except OSError as error:
-            note = f"cannot lock {path.parent} ({error.strerror}): see that nobody else writes there meanwhile"
+            note = f"cannot lock {path.parent} ({error.strerror}): make sure that no other process writes there"
             warnings.warn(note, RunWarning, stacklevel=4)
         if _same(file, path):
             os.ftruncate(file, 0)
@@ -82,7 +82,7 @@ def _holder(path: Path) -> str:
 if sys.platform == "win32":
     import msvcrt
 
-    _BEYOND = 1 << 30  # a place nobody reads: locked bytes cannot be read
+    _BEYOND = 1 << 30  # beyond what is read: locked bytes cannot be read
 
     def _lock(file: int) -> None:
         os.lseek(file, _BEYOND, os.SEEK_SET)

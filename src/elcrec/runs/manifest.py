@@ -1,4 +1,4 @@
-"""What a generation of a run consists of, and that it is whole: size and hash of every file, in one document."""
+"""The manifest of a run: size and hash of every file, in one document."""
 
 from __future__ import annotations
 

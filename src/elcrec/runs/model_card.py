@@ -1,4 +1,4 @@
-"""The README of a run folder: what the model is, what it learnt from, how good it is."""
+"""The README of a run folder, a model card: the model, its training data, its results."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def model_card(recipe: str, settings: Settings, data: dict[str, Any], metrics: R
         "## Limits",
         "",
         "It knows only the items in `vocabulary.parquet`; a user needs at least one of them. The folder holds the "
-        "log it learnt from (`interactions.parquet`): treat it as you treat that data.",
+        "training log (`interactions.parquet`): treat it as you treat that data.",
     ]
     return "\n".join(lines) + "\n"
 
@@ -60,7 +60,7 @@ def _results(settings: Settings, metrics: RunMetrics) -> list[str]:
     lines = [protocol, "", *_table(parts), ""]
     if metrics.get("n_users", 0) > settings.judged_users:
         judged = f"{settings.judged_users:,} of {metrics['n_users']:,} users"
-        lines += [f"Judged on {judged}, drawn by the seed (`judged_users`); `elcrec evaluate` judges all.", ""]
+        lines += [f"Evaluated on {judged}, sampled by the seed (`judged_users`); `elcrec evaluate` evaluates all.", ""]
     return lines + _repeats(parts, settings.exclude_seen) + _training(settings, metrics)
 
 

@@ -34,7 +34,7 @@ class Increment(TypedDict):
         known_events: Those that it held already.
         new_users: Users without earlier events.
         new_items: Items without earlier events.
-        step: Learning rate as a share of the recipe's, 0 to 1.
+        step: Interpolation weight of the trained weights, 0 to 1; see :func:`elcrec.training.increment.step_share`.
     """
 
     new_events: int
@@ -45,7 +45,7 @@ class Increment(TypedDict):
 
 
 class RunMetrics(Results, total=False):
-    """What ``metrics.json`` holds, beside the metrics.
+    """What ``metrics.json`` holds in addition to the metrics.
 
     Attributes:
         intents: Health of the intents, by full histories.

@@ -31,7 +31,7 @@ class Run:
 
     Attributes:
         recipe: Name or path.
-        intents: Of the fitted model, with the names that people gave.
+        intents: Of the fitted model, with their given names.
         history: One record an epoch; see :func:`elcrec.training.loop.train`.
         metrics: ``valid``, ``test``, ``best_epoch``, ``train_seconds``, ...
         saved_as: Mark of the weights in the folder it was loaded from or saved to; None: in none.
@@ -176,7 +176,7 @@ def known_of(
     Args:
         recipe: Name or path.
         settings: Resolved.
-        dataset: What is learnt from.
+        dataset: The training data.
         mark: Fingerprint of its whole log.
         earlier: Intents of an earlier model, whose names are to be carried over.
     """

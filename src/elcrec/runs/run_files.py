@@ -38,7 +38,7 @@ class Known:
         recipe: Name or path.
         settings: Resolved.
         log: The whole log.
-        items: The vocabulary of what is learnt from.
+        items: The vocabulary of the filtered log.
         data: Fingerprint of the log.
         catalogue: What is known about the items.
         earlier: Intents of an earlier model, whose names are to be carried over.
@@ -115,14 +115,14 @@ def write_history(folder: Path, history: list[EpochRecord]) -> None:
 
 
 def write_names(folder: Path, names: dict[int, str]) -> None:
-    """The names people gave to intents; no file where there are none."""
+    """Write the given names of intents; no file where there are none."""
     if names:
         document = {"names": {str(intent): name for intent, name in sorted(names.items())}}
         write_json(folder / "intents.json", document)
 
 
 def write_earlier(path: Path, earlier: NamedIntents) -> None:
-    """What it takes to find an earlier model's intents again among those that are being learnt."""
+    """Write what is needed to match an earlier model's intents with those that are being trained."""
     tensors = {"index": earlier.index_S, "items": earlier.item_SD, "centers": earlier.center_KD}
     write_tensors(path, tensors, {str(intent): name for intent, name in sorted(earlier.names.items())})
 

@@ -174,7 +174,7 @@ class RunFolder:
         discard(self.training.path)
 
     def write_names(self, names: dict[int, str]) -> None:
-        """The names people gave to intents."""
+        """The given names of intents."""
         with next_generation(self.path, keep=[name for name in FILES if name != "intents.json"]) as fresh:
             write_names(fresh, names)
 
@@ -216,7 +216,7 @@ class RunFolder:
         elif "manifest" in self.config():
             raise RunError(f"{self.path} is damaged: it has lost its {MANIFEST}; restore it, or train it again")
         else:
-            note = f"{self.path} is of elcrec 0.1: it holds no hashes, damage cannot be told; load and save it"
+            note = f"{self.path} is of elcrec 0.1: it holds no hashes, so damage cannot be detected; load and save it"
             warnings.warn(f"{note}, or train it again", RunWarning, stacklevel=2)
 
     def check_start(self) -> None:
@@ -308,7 +308,7 @@ class RunFolder:
         return read_earlier(path) if path.exists() else None
 
     def names(self) -> dict[int, str]:
-        """The names people gave to intents; none where there is no file.
+        """The given names of intents; none where there is no file.
 
         Raises:
             RunError: Damaged.
@@ -332,7 +332,7 @@ class RunFolder:
         return Interactions(frame)
 
     def learnt_from(self, whole: Interactions) -> Interactions:
-        """What the run learnt from, of its whole log; elcrec 0.1 kept no more than this.
+        """The training log, filtered from the whole log of the run; elcrec 0.1 kept only the filtered one.
 
         Raises:
             RunError: Damaged.

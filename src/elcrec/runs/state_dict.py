@@ -1,4 +1,4 @@
-"""State dicts as PyTorch writes them, read without unpickling: nothing in a file is called, imported or trusted.
+"""State dicts as PyTorch writes them, read without unpickling: no code in a file is run.
 
 The pickle in such a file is a list of instructions that build dictionaries of tensors. The few that do are followed
 here, all others refused; and no tensor is made that the file does not hold.

@@ -17,6 +17,7 @@ from litestar.openapi.plugins import JsonRenderPlugin
 
 from elcrec.errors import ElcrecError, RunError, SettingsError, StoreError
 from elcrec.runs.run_files import package_version
+from elcrec.serving.admission import Overloaded
 from elcrec.serving.api import errors, events, intents, items, model, operations, recommend, users
 from elcrec.serving.engine import Engine
 from elcrec.serving.metrics import Metrics
@@ -28,7 +29,6 @@ from elcrec.serving.reload import Reloader
 from elcrec.serving.sighup import on_sighup
 from elcrec.serving.snapshot import Snapshot
 from elcrec.serving.store import Store
-from elcrec.serving.work import Overloaded
 
 LOG = logging.getLogger("elcrec.serve")
 METRICS_EVERY = 2.0

@@ -9,13 +9,13 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from elcrec.errors import RunError, SettingsError, StoreError
+from elcrec.serving.admission import WAITING, WorkQueue, is_slow
 from elcrec.serving.health import StoreHealth
 from elcrec.serving.micro_batcher import MicroBatcher
 from elcrec.serving.options import Options
 from elcrec.serving.pending import PendingRequest, recommend_batch
 from elcrec.serving.snapshot import Snapshot, stamp_of
 from elcrec.serving.store import Event, Store
-from elcrec.serving.work import WAITING, WorkQueue, is_slow
 
 if TYPE_CHECKING:
     from elcrec.inference.lookup import Recommendations
@@ -43,8 +43,8 @@ class Engine:
         batch = partial(recommend_batch, store=store)
         self._fast: MicroBatcher[PendingRequest, Recommendations]
         self._fast = MicroBatcher("elcrec-recommend", batch, BATCH_SIZE)
-        # Slow requests wait for each other, not fast ones for them; their batches are small, so that a fast request
-        # competes with few of them.
+        # Slow requests have a thread of their own, so that fast ones do not wait for them. Their batches are small, so
+        # that a fast request shares the processor with few of them.
         self._slow: MicroBatcher[PendingRequest, Recommendations]
         self._slow = MicroBatcher("elcrec-recommend-slow", batch, SLOW_BATCH_SIZE)
         self._commits: MicroBatcher[Sequence[Event], list[bool]]
@@ -56,7 +56,7 @@ class Engine:
 
     @property
     def batch_sizes(self) -> dict[str, dict[int, int]]:
-        """By name of a queue, how many micro-batches of each size there were."""
+        """Number of micro-batches of each size, by thread; the names are labels in ``/metrics``, a contract."""
         return {"lists": self._fast.sizes, "slow-lists": self._slow.sizes, "store": self._commits.sizes}
 
     def close(self) -> None:

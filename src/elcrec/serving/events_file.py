@@ -66,24 +66,25 @@ def events_as_log(model: ELCRec, events: Iterable[Event]) -> Exported:
     Raises:
         DataError: There are none.
     """
-    log, every = model.log.frame.schema, in_order(list(events))
-    users, items = log["user_id"], log["item_id"]
+    log, clock, every = model.log.frame.schema, model.lookup.clock, in_order(list(events))
     words = model.settings.missing == "keep"
-    fitting = [event for event in every if is_id(event.user_id, users, words) and is_id(event.item_id, items, words)]
-    placed = in_log_time(model.lookup.clock, fitting)
+    placed = in_log_time(clock, [event for event in every if _has_valid_ids(event, log, words)])
     if not placed:
         raise DataError("the store holds no events: nothing is new")
-    stored = [event for event, _ in placed]
-    columns = [_ids("user_id", [event.user_id for event in stored], users)]
-    columns.append(_ids("item_id", [event.item_id for event in stored], items))
+    kept, times = zip(*placed, strict=True)
+    columns = [_ids(name, [getattr(event, name) for event in kept], log[name]) for name in ("user_id", "item_id")]
     if "timestamp" in log:
-        whole = pl.Int64 if model.lookup.clock.whole else pl.Float64
-        times = pl.Series("timestamp", [time for _, time in placed], dtype=whole)
-        columns.append(times.cast(log["timestamp"]))
-    columns.append(pl.Series(ID, [event.event_id for event in stored], dtype=pl.String))
-    return Exported(pl.DataFrame(columns), len(every) - len(stored))
+        physical = pl.Series("timestamp", times, dtype=pl.Int64 if clock.whole else pl.Float64)
+        columns.append(physical.cast(log["timestamp"]))
+    columns.append(pl.Series(ID, [event.event_id for event in kept], dtype=pl.String))
+    return Exported(pl.DataFrame(columns), len(every) - len(kept))
 
 
-def _ids(name: str, ids: list[str], kind: pl.DataType) -> pl.Series:
+def _has_valid_ids(event: Event, log: pl.Schema, words: bool) -> bool:
+    """Whether the log can hold the ids of an event; ``words``: words that stand for a missing value are ids, too."""
+    return all(is_id(getattr(event, name), log[name], words) for name in ("user_id", "item_id"))
+
+
+def _ids(name: str, ids: list[str], dtype: pl.DataType) -> pl.Series:
     texts = pl.Series(name, ids, dtype=pl.String)
-    return texts.cast(pl.UInt64 if kind == pl.UInt64 else pl.Int64) if kind.is_integer() else texts
+    return texts.cast(pl.UInt64 if dtype == pl.UInt64 else pl.Int64) if dtype.is_integer() else texts

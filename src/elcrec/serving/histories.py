@@ -37,25 +37,27 @@ def user_history(lookup: Lookup, user: str, record: UserRecord) -> UserHistory:
     stands where a log that is joined with it will hold it (:meth:`elcrec.data.interactions.Interactions.joined`):
     in order of time, after events of the log with the same time; at the end of a log without times.
     """
-    log = None if record.forgotten else lookup.history_of(user)
-    known = None if log is None else lookup.times_of(user)
-    log_times: list[Time | None] = [None] * (0 if log is None else len(log)) if known is None else known.tolist()
-    log = NO_ITEMS if log is None else log
+    log = _items_in_log(lookup, user, record)
+    known = lookup.times_of(user) if len(log) else None
+    log_times: list[Time | None] = [None] * len(log) if known is None else known.tolist()
     new = _new_events(lookup, record.events, log, log_times)
     items = np.concatenate([log, np.array([item for item, _ in new], dtype=np.int64)])
     times = [*log_times, *(time for _, time in new)]
     if new and known is not None:
         order = np.argsort(np.array(times), kind="stable")
-        items, times = items[order], [times[at] for at in order.tolist()]
+        items, times = items[order], [times[place] for place in order.tolist()]
     return UserHistory(items, [None if time is None else lookup.clock.shown(time) for time in times])
 
 
 def item_history(lookup: Lookup, user: str, record: UserRecord) -> Indices:
     """The items of :func:`user_history`."""
-    if record.events:
-        return user_history(lookup, user, record).items
-    log = None if record.forgotten else lookup.history_of(user)
-    return NO_ITEMS if log is None else log
+    return user_history(lookup, user, record).items if record.events else _items_in_log(lookup, user, record)
+
+
+def _items_in_log(lookup: Lookup, user: str, record: UserRecord) -> Indices:
+    """The items of a user's part of the log; none of an unknown or deleted user."""
+    items = None if record.forgotten else lookup.history_of(user)
+    return NO_ITEMS if items is None else items
 
 
 def _new_events(

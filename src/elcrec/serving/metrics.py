@@ -12,6 +12,7 @@ from pathlib import Path
 from elcrec.storage import write_text
 
 BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.04, 0.08, 0.15, 0.3, 0.6, 1.2, 2.5, 5.0, 10.0)
+_THREADS = "lists (plain requests), slow-lists (explain, diversify), store (events)"
 METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
 
 
@@ -71,9 +72,9 @@ class Metrics:
                 yield f'elcrec_request_seconds_bucket{{{worker},path="{path}",le="{bound}"}} {total}'
             yield f'elcrec_request_seconds_sum{{{worker},path="{path}"}} {self._seconds[path]:.6f}'
             yield f'elcrec_request_seconds_count{{{worker},path="{path}"}} {total}'
-        yield from _head("elcrec_batches_total", "counter", "Micro-batches processed.")
+        yield from _head("elcrec_batches_total", "counter", f"Micro-batches processed, by thread: {_THREADS}.")
         yield from (f'elcrec_batches_total{{{worker},thread="{name}"}} {sum(sizes)}' for name, sizes in _sizes(batches))
-        yield from _head("elcrec_batched_total", "counter", "Requests in micro-batches.")
+        yield from _head("elcrec_batched_total", "counter", "Requests in micro-batches, by thread.")
         for name, counts in batches.items():
             requests = sum(size * number for size, number in list(counts.items()))
             yield f'elcrec_batched_total{{{worker},thread="{name}"}} {requests}'

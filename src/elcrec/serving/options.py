@@ -1,4 +1,4 @@
-"""How a server is run."""
+"""Options of a server."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Options:
         trust_proxies: Addresses and networks whose ``X-Forwarded-For`` is believed.
         max_k: Most recommendations of a request.
         max_history: Longest history in a request.
-        max_work: What a request may cost; see :mod:`elcrec.serving.work`.
+        max_work: What a request may cost; see :mod:`elcrec.serving.admission`.
         max_body: Largest body, bytes.
         max_header: Most bytes of a request's address and headers.
         max_connections: Connections at once, of each worker.

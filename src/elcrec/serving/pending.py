@@ -86,7 +86,7 @@ def _fallback(pending: PendingRequest) -> Recommendations:
     if unknown == "error" or (unknown == "intents" and not intents):
         if pending.user is None:
             raise UnknownIdError("the history holds no item that the model knows; send some, or unknown_user='popular'")
-        remedy = ": choose intents" if unknown == "intents" else ", or ask for unknown_user='popular'"
+        remedy = ": choose intents" if unknown == "intents" else ", or set unknown_user='popular'"
         raise UnknownIdError(f"user {pending.user[:80]!r} has no history; send events or a history{remedy}")
     if unknown == "intents":
         return lookup.most_typical(intents, pending.resolved)._replace(fallback="intents")

@@ -16,7 +16,7 @@ class Reloader:
     """Reads the API keys and the run again, on request and at SIGHUP."""
 
     def __init__(self, engine: Engine, keys: Keys, metrics: Metrics) -> None:
-        """Of one server."""
+        """Take the parts of one server."""
         self._engine, self._keys, self._metrics = engine, keys, metrics
 
     async def reload(self) -> tuple[bool, bool]:

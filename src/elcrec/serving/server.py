@@ -55,7 +55,7 @@ def serve(options: Options, listening: Callable[[str], None]) -> None:
     host, port = bound.getsockname()[:2]
     address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
     if options.api_key_file is None and options.host not in ("127.0.0.1", "::1", "localhost"):
-        LOG.warning("anybody who reaches this port may read and write: use --api-key-file")
+        LOG.warning("any client that reaches this port may read and write: use --api-key-file")
     with bound:
         if options.workers == 1:
             _serve_here(options, bound, lambda: listening(address))

@@ -1,1 +1,1 @@
-"""Optimisation: the loop, what a step reads, and how it survives interruptions."""
+"""Training: the loop, its steps, the optimiser, and checkpoints."""

@@ -1,4 +1,4 @@
-"""Where the intent centres begin, and where they come to rest."""
+"""Intent centres: initialisation by k-means, and refinement after training."""
 
 from __future__ import annotations
 
@@ -62,13 +62,13 @@ def start_centers(network: ELCRecNetwork, split: Split, settings: Settings) -> N
 
 
 def refine_centers(network: ELCRecNetwork, split: Split, settings: Settings) -> None:
-    """Let the centres follow the finished encoder: passes of the cluster loss over them alone.
+    """Refine the centres on the finished encoder: passes of the cluster loss that train the centres alone.
 
-    In training they run after an encoder that moves, and see embeddings with dropout. Here they see what intents
-    will be asked about: each user's newest history that stops short of the test item (the validation item is in,
-    as in the history that a test item is predicted from). Centres without users start again where behaviours are
-    far from theirs. Nothing happens with the printed loss, without weight on the clusters, or where centres are
-    found by k-means (``intent_learning`` ``em``). The scores of items do not depend on the centres.
+    During training the encoder changes and embeddings have dropout. Here the centres see the embeddings that intents
+    are assigned by: each user's newest history before the test item, as in a test query. Centres without users are
+    reinitialised where embeddings are far from their centres. Nothing happens with the printed loss, without weight
+    on the clusters, or where k-means finds the centres (``intent_learning`` ``em``). The scores of items do not
+    depend on the centres.
     """
     if settings.cluster_loss == "printed" or settings.cluster_weight == 0 or settings.intent_learning == "em":
         return
@@ -96,7 +96,7 @@ def refine_centers(network: ELCRecNetwork, split: Split, settings: Settings) -> 
 
 @torch.no_grad()
 def _revive(centers: IntentCenters, behaviour_MD: Tensor, generator: torch.Generator) -> None:
-    """Put centres that nobody is nearest to onto behaviours, drawn by how far these lie from their own centre.
+    """Reinitialise centres without users at behaviour embeddings, sampled by distance to their own centre.
 
     Source: the draw is that of k-means++ (Arthur and Vassilvitskii 2007), with cosine distance.
     """

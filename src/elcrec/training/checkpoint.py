@@ -20,7 +20,7 @@ from elcrec.training.optimizer import Optimizer
 
 @dataclass
 class Progress:
-    """How far training has come: all that is needed, beside weights and optimiser, to go on identically.
+    """The state of a training that it needs, in addition to weights and optimiser, to resume identically.
 
     Attributes:
         history: One record an epoch; see :func:`elcrec.training.loop.train`.

@@ -1,6 +1,6 @@
 """Several processes that train one model: each takes some rows of every batch, all make the same step.
 
-Whatever is random about a batch is drawn alike by all, so one process and several see the same batches. What depends on
+Every process draws the same random batches, so one process and several see the same batches. What depends on
 the whole batch (contrasts, balance of intents) is put together from all parts, with gradients.
 """
 

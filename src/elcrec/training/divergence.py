@@ -1,4 +1,4 @@
-"""A training whose numbers leave the range of numbers is ended with a sentence, never kept."""
+"""Divergence: a training with non-finite numbers ends with an error; its weights are never kept."""
 
 from __future__ import annotations
 
@@ -56,4 +56,4 @@ def _sentence(what: str, terms: Sequence[str], epoch: int, settings: Settings) -
     remedy = f"lower learning_rate (now {settings.learning_rate:g})"
     if any(term in CONTRASTS for term in terms):
         remedy += f" or raise temperature (now {settings.temperature:g})"
-    return f"training diverged in epoch {epoch}: {what} is not finite; {remedy}. The model stays what it was before"
+    return f"training diverged in epoch {epoch}: {what} is not finite; {remedy}. The model does not change"

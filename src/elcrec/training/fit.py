@@ -1,4 +1,4 @@
-"""Training from a log to a run: from scratch, or on from an interruption."""
+"""Training from a log to a run: from scratch, or resumed."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from elcrec.training.report import SilentReporter, TerminalReporter
 
 @dataclass(frozen=True)
 class Start:
-    """What a training is asked for.
+    """The arguments of a training.
 
     Attributes:
         recipe: Name or path.
@@ -44,9 +44,9 @@ class Start:
         items: Item metadata, anything :meth:`elcrec.data.catalogue.Catalogue.read` takes; None: none.
         names_from: Intents of an earlier model, whose given names are carried over.
         out: Run folder to write; None: none.
-        resume: Go on with an interrupted training in ``out``.
+        resume: Resume an interrupted training in ``out``.
         overwrite: Replace a run in ``out``.
-        progress: Show progress, or the reporter that is told.
+        progress: Show progress, or the reporter that receives it.
     """
 
     recipe: str
@@ -136,7 +136,7 @@ class _Training:
         return intents
 
     def _finish(self, work: RunFolder | None, run: Run, state: Progress) -> Run:
-        """Judge the model, and write it where a folder is given."""
+        """Evaluate the model, and write it where a folder is given."""
         metrics: RunMetrics = {
             "best_epoch": state.best_epoch,
             "epochs": len(state.history),
@@ -181,7 +181,7 @@ class _Training:
         """The recipe of a folder; raise unless ``fit`` may go on there."""
         document = folder.config()
         if document.get("data") != mark:
-            raise RunError(f"{folder.path} learns from other data: resume with the same file, or use --overwrite")
+            raise RunError(f"{folder.path} was started with other data: resume with the same file, or use --overwrite")
         theirs, ours = document["settings"].model_dump(), self.start.settings.model_dump()
         changed = [f"{name} {theirs[name]!r} -> {ours[name]!r}" for name in ours if ours[name] != theirs[name]]
         if changed:
@@ -219,14 +219,24 @@ def refuse_to_replace(out: RunFolder, overwrite: bool) -> None:
     out.refuse_others()
 
 
-def finished_before(out: RunFolder) -> bool:
-    """Whether nothing is left to resume in a folder: its run is finished, and none is being trained to replace it."""
-    return out.finished and out.unfinished is None
+def settings_to_resume(out: RunFolder, recipe: str | None, overwrite: bool) -> dict[str, Any] | None:
+    """The settings with which an interrupted training is resumed, below those given again.
 
+    Args:
+        out: Run folder of the training.
+        recipe: The recipe that is given again: its settings count, then; None: those that the training began with.
+        overwrite: See :attr:`Start.overwrite`.
 
-def settings_to_resume(out: RunFolder) -> dict[str, Any]:
-    """The settings that an interrupted training in a folder began with; none where there is no training."""
-    return (out.unfinished or out).config()["settings"].model_dump() if out.started else {}
+    Returns:
+        Settings by name, empty where no training was interrupted; None where nothing is left to train: the run is
+        finished, and no training is to replace it.
+    """
+    if out.finished and out.unfinished is None and not overwrite:
+        return None
+    if recipe is not None or not out.started:
+        return {}
+    settings: Settings = (out.unfinished or out).config()["settings"]
+    return settings.model_dump()
 
 
 def results_of(intents: Intents) -> RunMetrics:

@@ -1,4 +1,4 @@
-"""Incremental training: a change of the weights as large as the share of new events."""
+"""Incremental training: epochs on trained weights, interpolated by the share of new events."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from elcrec.training.centers import start_centers
 from elcrec.training.checkpoint import Progress
 from elcrec.training.loop import Reporter, train, validate, weights_of
 
-# From this share of new events on, the weights go all the way.
+# From this share of new events on, the weights move the full step.
 FULL_STEP = 0.01
 
 
 def step_share(n_new: int, n_events: int) -> float:
-    """How far the weights go to where training on would take them: 0 for no new event, 1 from ``FULL_STEP`` on.
+    """Interpolation weight of incremental training: 0 without a new event, 1 from a share of ``FULL_STEP`` on.
 
     Args:
-        n_new: New events learnt from.
-        n_events: All events learnt from, the new ones included.
+        n_new: Number of new training events.
+        n_events: Number of all training events, the new ones included.
     """
     return min(1.0, n_new / (FULL_STEP * n_events))
 
@@ -29,17 +29,17 @@ def step_share(n_new: int, n_events: int) -> float:
 def train_on(
     network: ELCRecNetwork, split: Split, settings: Settings, epochs: int, reporter: Reporter, share: float
 ) -> Progress:
-    """A few epochs over the whole log from trained weights; of the change a share is kept.
+    """Train a few epochs over the whole log from trained weights, and interpolate.
 
-    Epochs over a log that hardly changed would give everybody other lists all the same. So little news moves the
-    weights little: they end at ``start + share (best epoch - start)``, or stay where validation is better there.
+    Epochs over a log that hardly changed would still change the recommendations of all users. So the weights end at
+    ``start + share (best epoch - start)``. They stay at the start where validation is better there.
 
     Args:
         network: Trained, its vocabulary extended by new items; the result ends up in it.
         split: The whole log.
         settings: Settings of the model.
-        epochs: Epochs to go.
-        reporter: Told of every step and epoch.
+        epochs: Number of epochs.
+        reporter: Receives every step and epoch.
         share: See :func:`step_share`.
 
     Returns:

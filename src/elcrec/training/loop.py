@@ -1,4 +1,4 @@
-"""The training loop, whole and visible."""
+"""The training loop."""
 
 from __future__ import annotations
 
@@ -79,14 +79,14 @@ def train(
     With a linear schedule the step size and the weight of all multi-step targets but the next item (where ``horizon``
     is more than 1) fall to 0 linearly over all epochs.
 
-    Everything random in an epoch follows from the seed and the epoch's number, so a training that goes on
-    from a checkpoint ends where an uninterrupted one does.
+    Everything random in an epoch follows from the seed and the epoch's number, so a training that is
+    resumed from a checkpoint ends where an uninterrupted one does.
 
     Args:
         network: Fresh; on the device of the split.
         split: The log.
         settings: All settings.
-        reporter: Told of every step and epoch.
+        reporter: Receives every step and epoch.
         checkpoint: Where to keep the state after every epoch; if the file exists, training goes on from it.
         on_epoch: Given the history after every epoch, before the checkpoint is written.
         team: The processes that train together; the leader writes.
@@ -272,8 +272,8 @@ def seeded(seed: int, epoch: int, device: torch.device, rank: int = 0) -> Iterat
     """Randomness that follows from seed and epoch; torch's global state is put back afterwards.
 
     Yields:
-        A generator on the device. Dropout and initialisation use torch's global one, seeded alike, but in each process
-        of a training (``rank``) otherwise.
+        A generator on the device. Dropout and initialisation use torch's global one, seeded by the same numbers and
+        by the process of a training (``rank``).
     """
     devices = [device] if device.type == "cuda" else []
     with torch.random.fork_rng(devices=devices):

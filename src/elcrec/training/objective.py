@@ -59,9 +59,9 @@ class StepInput:
         n_sequences: B.
         target_TH: int64 [T, H], the items that come after each real token of a training input, the next one first;
             0 where there is none.
-        negative_TM: int64 [T, M], items the user does not have; None without a loss that asks for them.
-        drawn_M: int64 [M], rows of the catalogue drawn for the step; None without a loss that asks for them.
-        expected_M: [M], how often each had to be expected among the draws; None likewise.
+        negative_TM: int64 [T, M], items the user does not have; None unless the loss samples negatives.
+        drawn_M: int64 [M], rows of the catalogue drawn for the step; None unless the loss draws items.
+        expected_M: [M], expected count of each among the draws; None unless the loss draws items.
         part: Which part of the batch this is, where several processes share it.
     """
 
@@ -186,7 +186,7 @@ class Objective:
         if settings.intent_learning == "end_to_end":
             network.centers.normalise()
             behaviour_BD = F.normalize(behaviour_BD, dim=-1)
-        # Once for all that asks about it: with many intents this is the work.
+        # Computed once for all terms: with many intents this is most of the work.
         cosine_BK = network.centers.cosines(behaviour_BD)
         nearest_B, place_B = cosine_BK.max(dim=1)
         # Of ICLRec's centroids, which are no unit rows, the nearest is not the one at the smallest angle.

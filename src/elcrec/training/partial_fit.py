@@ -1,4 +1,4 @@
-"""Incremental training: on from new events, instead of from scratch."""
+"""Incremental training of a run on new events."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ def partial_fit(run: Run, data: Any, epochs: int, progress: bool | Reporter, for
     """
     fitted, settings = run.fitted, run.fitted.settings
     if epochs < 1:
-        raise SettingsError(f"epochs={epochs}: ask for one or more")
+        raise SettingsError(f"epochs={epochs}: use 1 or more")
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        raise SettingsError("learning on (partial_fit, --from) is done by one process: start it without torchrun")
+        raise SettingsError("incremental training (partial_fit, --from) runs in one process: start it without torchrun")
     described = fitted.catalogue if items is None else Catalogue.read(items).over(fitted.catalogue)
     newer = read_new(data, format, settings)
     whole = fitted.dataset.whole_log.joined(newer)
@@ -69,7 +69,7 @@ def partial_fit(run: Run, data: Any, epochs: int, progress: bool | Reporter, for
 
 
 def _continued(run: Run, intents: Intents, state: Progress, increment: Increment) -> Run:
-    """The run after incremental training, judged."""
+    """The run after incremental training, evaluated."""
     done = len(run.history)
     history = list(run.history)
     for record in state.history:
@@ -88,7 +88,7 @@ def _continued(run: Run, intents: Intents, state: Progress, increment: Increment
 
 def _unchanged(run: Run, newer: Interactions, described: Catalogue | None) -> Run:
     """The same run, where the log holds all events already."""
-    note = f"nothing new: all {len(newer):,} events are in the log already; the model stays what it was"
+    note = f"nothing new: all {len(newer):,} events are in the log already; the model does not change"
     warnings.warn(note, DataWarning, stacklevel=4)
     learnt_on: Increment = {"new_events": 0, "known_events": len(newer), "new_users": 0, "new_items": 0, "step": 0.0}
     run = replace(run, metrics={**run.metrics, "learnt_on": learnt_on})

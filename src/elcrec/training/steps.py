@@ -1,4 +1,4 @@
-"""What each training step reads, drawn from the log by tensor code."""
+"""Inputs of training steps, sampled from the log by tensor code."""
 
 from __future__ import annotations
 

@@ -17,9 +17,9 @@ TABLE = "encoder.item_embedding.weight"
 def extend_vocabulary(network: ELCRecNetwork, settings: Settings, before_V: Tensor, split: Split) -> ELCRecNetwork:
     """The same network with another catalogue: known items keep their vectors, everything else its weights.
 
-    A new item begins as the sum of the vectors of those that stand beside it in training histories, weighed as in
-    :func:`elcrec.data.neighbours.neighbour_matrix`: what smoothing gives an item without a vector of its own. One
-    that stands beside none keeps a fresh draw from torch's global generator.
+    A new item starts as the sum of the vectors of its neighbours in training histories, weighed as in
+    :func:`elcrec.data.neighbours.neighbour_matrix`: what embedding propagation gives an item without a vector of its
+    own. An item without neighbours keeps a fresh draw from torch's global generator.
 
     Args:
         network: Trained; its table as after training.

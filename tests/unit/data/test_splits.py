@@ -168,7 +168,7 @@ def test_nobody_to_ask_is_refused(name: str) -> None:
 
 
 def test_nothing_to_learn_is_refused() -> None:
-    with pytest.raises(DataError, match="no history has two items"):
+    with pytest.raises(DataError, match="no history has two training items"):
         split_of(histories_of([1, 3, 1])).learners()
 
 

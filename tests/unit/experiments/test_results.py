@@ -120,7 +120,7 @@ def test_data_that_change_during_a_study_are_refused(log: Path) -> None:
     [run] = planned_runs(suite(log, {"recipe": "popularity"}), log.parent)
     assert len(run.read())
     log.write_text("\n".join(log.read_text().splitlines()[:-1]) + "\n")
-    with pytest.raises(DataError, match="has changed since the study began"):
+    with pytest.raises(DataError, match="has changed since the suite began"):
         run.read()
 
 
@@ -285,7 +285,7 @@ def test_rows_that_are_judged_otherwise_say_so(tmp_path: Path) -> None:
     [_, line] = lines_of(tmp_path, documents)
     assert line.compared is not None
     assert line.compared.judged_by == ("k_core",)
-    assert "judged with other k_core" in " ".join(accuracy_table([line])[1][0])
+    assert "evaluated with other k_core" in " ".join(accuracy_table([line])[1][0])
 
 
 def test_rows_without_a_common_user_or_kind_of_id_are_not_compared(tmp_path: Path) -> None:

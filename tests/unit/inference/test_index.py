@@ -68,7 +68,7 @@ def test_what_was_seen_is_left_out_and_lists_may_be_short(model: ELCRec) -> None
 
 def test_only_plain_lists(model: ELCRec) -> None:
     for wish in ({"explain": True}, {"intents": [1]}, {"exclude_intents": [1]}, {"diversify": 0.5}):
-        with pytest.raises(SettingsError, match="plain lists"):
+        with pytest.raises(SettingsError, match="approximate search cannot"):
             model.recommend(k=3, approximate=True, **wish)
 
 

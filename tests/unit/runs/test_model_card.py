@@ -12,4 +12,4 @@ def test_a_sample_of_users_is_called_one(judged_users: int, said: bool) -> None:
     model = ELCRec("default", **{**SMALL, "epochs": 1, "judged_users": judged_users})
     model.fit(shop_log(60), progress=False)
     card = model_card("default", model.settings, model.log.summary(), model.metrics)
-    assert ("Judged on 20 of 60 users, drawn by the seed" in card) == said
+    assert ("Evaluated on 20 of 60 users, sampled by the seed" in card) == said

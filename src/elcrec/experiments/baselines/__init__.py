@@ -13,4 +13,4 @@ BASELINES: dict[str, Callable[[Split, int], Scorer]] = {
     "item-knn": item_knn,
     "markov": markov,
 }
-"""Each learns from the training part of a split with so many items."""
+"""Each counts in the training part of a split with so many items."""

@@ -98,7 +98,7 @@ function createMap(canvas, tip) {
 
   const overlap = (a, b) => a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;
 
-  // Largest first; a label that would cover another waits until somebody zooms in.
+  // Largest first; a label that would cover another is shown only after zooming in.
   function drawLabels() {
     context.font = `600 12px ${theme.font}`;
     context.textAlign = "center";
@@ -164,7 +164,7 @@ function createMap(canvas, tip) {
     reset();
   }
 
-  // The middle of the window stays on the map, so nobody gets lost.
+  // The middle of the window stays on the map, so it never shows an empty area.
   function move(left, top) {
     const extent = view.side * view.zoom;
     view.left = Math.min(view.width / 2, Math.max(view.width / 2 - extent, left));
@@ -271,7 +271,7 @@ function createMap(canvas, tip) {
 
   function choose(number) {
     const intent = intentOf.get(number);
-    chosen = intent && known(intent.x) ? number : null;  // where nobody has it there is nothing to see
+    chosen = intent && known(intent.x) ? number : null;  // an intent without users has no place
     if (chosen !== null && !inView(toX(intent.x), toY(intent.y), 0)) reset();
     redraw();
   }

@@ -12,26 +12,32 @@ from litestar.handlers import BaseRouteHandler
 from litestar.openapi.datastructures import ResponseSpec
 
 from elcrec.errors import ElcrecError, StoreError, UnknownIdError
+from elcrec.serving.admission import Overloaded
 from elcrec.serving.api.schemas.fields import ErrorResponse
-from elcrec.serving.work import Overloaded
 
 LOG = logging.getLogger("elcrec.serve")
 INTERNAL_ERROR = "the server failed to answer: this is our mistake, see its log"
 DESCRIPTIONS = {
-    400: "Not what the contract says",
+    400: "Invalid request",
     401: "No valid API key",
-    403: "Not allowed here",
-    404: "No such thing",
-    408: "Too slow",
+    403: "Forbidden on this server",
+    404: "Not found",
+    408: "The request arrived too slowly",
     409: "The run, the keys or the store cannot be used",
     413: "Too large, or too much work",
-    415: "A browser's request that is no JSON",
-    421: "Another host is meant",
-    422: "Not something this model can do",
+    415: "The content type is not JSON",
+    421: "The Host header names another server",
+    422: "The model cannot answer this request",
     429: "Too many requests",
     431: "Address and headers are too large",
-    503: "The store cannot be reached, or too much waits already",
+    503: "The store cannot be reached, or the server is overloaded",
 }
+FRAMEWORK_ERRORS = {
+    404: "there is no such endpoint: /openapi/openapi.json lists all",
+    405: "this endpoint does not have that method: /openapi/openapi.json lists all",
+    413: "the body is too large (--max-body): send less at once",
+}
+"""Sentences for errors that the framework raises without one that helps."""
 ERROR_RESPONSES = {
     status: ResponseSpec(ErrorResponse, description=text, generate_examples=False)
     for status, text in DESCRIPTIONS.items()
@@ -82,23 +88,15 @@ def on_http(_: Request[Any, Any, Any], error: HTTPException) -> Response[ErrorRe
 
 
 def _sentence(error: HTTPException) -> str:
+    if isinstance(error, ApiError):
+        return error.detail
     extra = error.extra if isinstance(error.extra, list) else []
     causes = [_cause(one) for one in extra if isinstance(one, dict)]
     if causes:
         return "; ".join(causes)
     if isinstance(error.__cause__, SerializationException):
         return f"the body is no JSON of this contract: {error.detail}"
-    if error.status_code == 413:
-        return error.detail if isinstance(error, ApiError) else "the body is too large (--max-body): send less at once"
-    if error.status_code == 404:
-        return (
-            error.detail
-            if isinstance(error, ApiError)
-            else "there is no such endpoint: /openapi/openapi.json lists all"
-        )
-    if error.status_code == 405:
-        return "this endpoint does not have that method: /openapi/openapi.json lists all"
-    return str(error.detail)
+    return FRAMEWORK_ERRORS.get(error.status_code, str(error.detail))
 
 
 def _cause(one: dict[str, Any]) -> str:

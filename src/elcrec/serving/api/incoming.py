@@ -55,7 +55,7 @@ def _id(name: str, given: str | int, kind: pl.DataType, words: bool) -> str:
     text = str(given)
     if not is_id(text, kind, words):
         wanted = "integers of 64 bits" if kind.is_integer() else "text that train would take"
-        raise DataError(f"{name} {text[:40]!r}: the log's ids are {wanted}, and it is to learn from this event")
+        raise DataError(f"{name} {text[:40]!r}: the log's ids are {wanted}, and this event is to be added to it")
     return text
 
 

@@ -20,6 +20,9 @@ from elcrec.serving.api.schemas.model import (
 from elcrec.serving.api.user_map import user_map
 from elcrec.serving.snapshot import Snapshot
 
+ITEMS = 12
+"""Typical items of one intent, unless a request says how many."""
+
 
 @get("/intents", responses=ERROR_RESPONSES, summary="All intents")
 async def intents(request: HttpRequest, items: Limit = 5) -> IntentsResponse:
@@ -31,12 +34,12 @@ async def intents(request: HttpRequest, items: Limit = 5) -> IntentsResponse:
 
 @get("/map", responses=ERROR_RESPONSES, summary="Map of users and intents")
 async def map_of_users(request: HttpRequest) -> UserMap:
-    """Users as dots, near each other where they behave alike; the first request takes a while."""
+    """Users as dots, near each other where their behaviour is similar; the first request takes a while."""
     return await engine_of(request).snapshot.once(user_map)
 
 
 @get("/intents/{intent:int}", responses=ERROR_RESPONSES, summary="One intent")
-async def one_intent(request: HttpRequest, intent: int, items: Limit = 12) -> Intent:
+async def one_intent(request: HttpRequest, intent: int, items: Limit = ITEMS) -> Intent:
     """Description of one intent."""
     snapshot = engine_of(request).snapshot
     return await snapshot.run_in_background(lambda: intent_of(snapshot, intent, items))
@@ -56,7 +59,7 @@ async def rename_intent(request: HttpRequest, intent: int, data: IntentName) -> 
         except RunError as error:
             raise ApiError(409, str(error)) from error
         engine.tell_others()
-        return intent_of(snapshot, intent, 12)
+        return intent_of(snapshot, intent, ITEMS)
 
     return await snapshot.run_in_background(rename)
 

@@ -24,9 +24,7 @@ async def find_items(request: HttpRequest, q: SearchText = "", limit: Limit = 10
 
 
 @get("/items/{item_id:str}/similar", responses=ERROR_RESPONSES, summary="Similar items")
-async def similar_items(
-    request: HttpRequest, item_id: str, k: Annotated[int, Parameter(ge=1, le=1000)] = 10
-) -> SimilarItems:
+async def similar_items(request: HttpRequest, item_id: str, k: MostSimilar = 10) -> SimilarItems:
     """Nearest items by the cosine of their vectors."""
     snapshot = engine_of(request).snapshot
     try:

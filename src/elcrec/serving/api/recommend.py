@@ -11,6 +11,7 @@ from litestar import post
 from msgspec import UNSET
 
 from elcrec.errors import ElcrecError, StoreError
+from elcrec.serving.admission import SLOW, cost, is_slow
 from elcrec.serving.api.errors import ERROR_RESPONSES, ApiError
 from elcrec.serving.api.parameters import HttpRequest, engine_of
 from elcrec.serving.api.schemas.recommend import (
@@ -27,13 +28,12 @@ from elcrec.serving.engine import BATCH_SIZE, SLOW_BATCH_SIZE, Engine
 from elcrec.serving.options import Options
 from elcrec.serving.pending import PendingRequest
 from elcrec.serving.snapshot import Snapshot
-from elcrec.serving.work import SLOW, cost, is_slow
 
 if TYPE_CHECKING:
     from elcrec.inference.lookup import Recommendations
 
 MOST_REQUESTS = 256
-LISTS = ("history", "allow", "deny", "attributes", "all_attributes", "intents", "exclude_intents")
+LIST_FIELDS = ("history", "allow", "deny", "attributes", "all_attributes", "intents", "exclude_intents")
 
 
 @post("/recommend", status_code=200, responses=ERROR_RESPONSES, summary="Top-k recommendations")
@@ -80,7 +80,7 @@ def fault_of(request: RecommendRequest, options: Options) -> str | None:
         return "say for whom: user_id, or history (one of them)"
     if request.k > options.max_k:
         return f"k={request.k}: this server recommends at most {options.max_k} items (--max-k)"
-    for name in LISTS:
+    for name in LIST_FIELDS:
         given, most = getattr(request, name), options.max_history
         if given is not None and len(given) > most:
             return f"{name} holds {len(given):,} entries: this server takes at most {most:,} (--max-history)"
@@ -120,7 +120,7 @@ def refuse_if_too_costly(total: int, most: int) -> None:
         raise ApiError(
             413,
             f"this request costs {total:,} (k x events, {SLOW} times that with explain or diversify, summed over a "
-            f"batch): this server spends at most {most:,} on one (--max-work); ask for less at once",
+            f"batch): this server spends at most {most:,} on one (--max-work); reduce k or split the batch",
         )
 
 

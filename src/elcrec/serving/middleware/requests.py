@@ -20,7 +20,9 @@ HEALTH = ("healthz", "readyz")
 PUBLIC = ("", *HEALTH, "openapi/openapi.json")
 """Needs no key: nothing of the model or of users. All other paths do, whatever the routing makes of them."""
 MOST_CLIENTS = 10_000
+NO_KEY = (401, "send a valid API key: header 'Authorization: Bearer KEY'")
 TOO_MANY_REQUESTS = (429, "too many requests: wait a second")
+NOT_JSON = (415, "send Content-Type: application/json")
 SECURITY_HEADERS = [(b"x-frame-options", b"DENY"), (b"x-content-type-options", b"nosniff")]
 """In every response: no page frames it, and browsers do not guess its type."""
 
@@ -91,22 +93,24 @@ class RequestMiddleware:
         LOG.info("request", extra={"fields": fields})
 
     def _refusal(self, request: Any) -> Refusal | None:
+        """Why a request is refused: by its key, its client's rate, its content type or its host."""
         method, headers = request["method"], request["headers"]
         client = (request.get("client") or ("",))[0].encode()
-        path = "/".join(part for part in request["path"].split("/") if part)
-        if self._keys.there and path not in PUBLIC and method != "OPTIONS":
+        path = "/".join(filter(None, request["path"].split("/")))
+        if self._needs_key(method, path):
             key = self._keys.known(headers)
-            if key is None and not self._rate.allows(client):
-                return TOO_MANY_REQUESTS
             if key is None:
-                return 401, "send a valid API key: header 'Authorization: Bearer KEY'"
+                return NO_KEY if self._rate.allows(client) else TOO_MANY_REQUESTS
             client = key
         if path not in HEALTH and not self._rate.allows(client):
             return TOO_MANY_REQUESTS
         # Another site's page can send such a request without a preflight.
         if method == "POST" and header(headers, b"origin") and not _is_json(headers):
-            return 415, "send Content-Type: application/json"
+            return NOT_JSON
         return self._hosts.refusal(method, headers)
+
+    def _needs_key(self, method: str, path: str) -> bool:
+        return self._keys.there and path not in PUBLIC and method != "OPTIONS"
 
     async def _refuse(self, send: Any, refusal: Refusal, request_headers: Headers) -> None:
         status, sentence = refusal

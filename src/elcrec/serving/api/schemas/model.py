@@ -19,7 +19,7 @@ class TypicalItem(Struct):
 
 
 class TypicalAttribute(Struct):
-    """An attribute over-represented likewise."""
+    """An attribute over-represented among the items of an intent's users: its lift."""
 
     attribute: str
     lift: float
@@ -60,13 +60,13 @@ class IntentPlace(Struct):
 
 
 class UserMap(Struct):
-    """Users as dots on a plane, near each other where they behave alike; no ids.
+    """Users as dots on a plane, near each other where their behaviour is similar; no ids.
 
     Attributes:
         n: Dots.
         x: Places in 0 .. 65535, each two bytes, lowest first, base64.
-        y: Likewise.
-        intent: The intent of each dot, likewise.
+        y: Places, encoded as ``x``.
+        intent: The intent of each dot, encoded as ``x``.
         places: Of the intents that have users.
     """
 

@@ -1,4 +1,4 @@
-"""A whole study: run what is missing, then tables of all there is."""
+"""Runs a suite: the runs without a result, then the tables of all results."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from typing import Any
 
 from elcrec.errors import DataWarning, RunError, SettingsError, TrainingError, out_of_memory
 from elcrec.experiments.plan import PlannedRun, unread_runs
-from elcrec.experiments.results import Document, Shelf, current, outdated, planned, read_results, row_of
+from elcrec.experiments.results import Document, SavedResults, current, outdated, planned, read_results, row_of
 from elcrec.experiments.run import execute, take_over
 from elcrec.experiments.suite import Suite, row_names
 from elcrec.experiments.summary import Line, accuracy_table, effort_table, html_page, lines_of, markdown
@@ -26,8 +26,8 @@ from elcrec.storage import make_folder, write_text
 PAGES = ("summary.md", "summary.html")
 
 
-# reason: what a study needs; each is a thing of its own
-def run_study(
+# reason: public signature
+def run_suite(
     suite: Suite,
     runs: list[PlannedRun],
     folder: Path,
@@ -36,46 +36,44 @@ def run_study(
     progress: bool = True,
     device: str = "auto",
 ) -> dict[str, str]:
-    """Execute the runs without a result, one after the other; an interrupted study can be resumed.
+    """Execute the runs without a result, one after the other; an interrupted suite can be resumed.
 
-    Each has a process of its own, so that its peak memory is its own. One that diverges, does not fit into memory or
-    is killed is left without a result; the others are done all the same.
+    Each run has a process of its own, so that its peak memory is measured alone. A run that diverges, does not fit
+    into memory or is killed has no result; the other runs are executed all the same.
 
     Args:
-        suite: The study.
+        suite: The suite.
         runs: Its runs; see :func:`elcrec.experiments.plan.planned_runs`.
-        folder: Where results go; those of the studies it may reuse lie beside it.
-        work: Where run folders are kept, so that an interrupted training goes on.
-        say: Told what is begun and what came out.
+        folder: Folder of the results; those of the suites it may reuse lie in the same parent folder.
+        work: Folder of the run folders, from which an interrupted training resumes.
+        say: Receives progress messages.
         progress: See :meth:`elcrec.recommender.ELCRec.fit`.
         device: See :class:`elcrec.recommender.ELCRec`.
 
     Returns:
-        Why a run has no result, by its name.
+        The reason of each run without a result, by name of the run.
 
     Raises:
-        RunError: A result in the folder is damaged or cannot be told from others.
+        RunError: A result in the folder is damaged or ambiguous.
         SettingsError: There is no such device.
     """
     resolve_device(device)
     make_folder(folder)
     make_folder(work)
-    others = [Shelf.of(folder.parent / name) for name in suite.reuse]
-    ours = Shelf.of(folder, [run.name for run in runs], say)
-    there = [each for each in (*ours.documents, *ours.uncounted) if each["suite"] == suite.name]
-    current(there, planned(unread_runs(suite)))  # better now than after the last run
+    others = [SavedResults.of(folder.parent / name) for name in suite.reuse]
+    names = [run.name for run in runs]
+    ours = SavedResults.of(folder, names, say)
+    current(ours.of_suite(suite.name), planned(unread_runs(suite)))  # better now than after the last run
     failed: dict[str, str] = {}
     for number, run in enumerate(runs, start=1):
         begun = f"{number}/{len(runs)} {run.name}"
         if ours.done(run, suite.name):
             say(f"{begun}: done already")
             continue
-        # What this study has made by now may be what a later row asks for under another name.
-        shelves = [Shelf.of(folder, [run.name for run in runs]), *others]
-        source = next(((shelf, same) for shelf in shelves if (same := shelf.same(run)) is not None), None)
+        # A result of this suite, made by now, may be that of a later row under another name.
+        source = _take_over(run, suite.name, [SavedResults.of(folder, names), *others], folder)
         if source is not None:
-            take_over(run, suite.name, source[1], source[0].folder, folder)
-            say(f"{begun}: result reused from {source[0].folder.name}")
+            say(f"{begun}: result reused from {source.name}")
             continue
         say(begun)
         if instead := ours.instead(run, suite.name):
@@ -90,8 +88,18 @@ def run_study(
     return failed
 
 
+def _take_over(run: PlannedRun, suite: str, sources: list[SavedResults], folder: Path) -> Path | None:
+    """Take a result of the same run over from the first folder that has one; that folder, or None."""
+    for saved in sources:
+        same = saved.same(run)
+        if same is not None:
+            take_over(run, suite, same, saved.folder, folder)
+            return saved.folder
+    return None
+
+
 def _why_it_ended(error: Exception) -> str:
-    """What an outcome of a run is called; other errors are raised again."""
+    """Why a run has no result, in words; errors of this package are raised again."""
     if isinstance(error, TrainingError):
         return str(error)
     if isinstance(error, BrokenProcessPool):
@@ -102,7 +110,7 @@ def _why_it_ended(error: Exception) -> str:
 
 
 def failure(failed: dict[str, str], of: int) -> RunError:
-    """What to say at the end of a study whose runs did not all give a result."""
+    """The error at the end of a suite whose runs did not all give a result."""
     name, reason = next(iter(failed.items()))
     more = "" if len(failed) == 1 else f", and {len(failed) - 1} more"
     return RunError(
@@ -117,7 +125,7 @@ def _in_a_process(run: PlannedRun, suite: str, folder: Path, work: Path, progres
 
 
 def _begin(parent: int) -> None:
-    """What a run's process does first."""
+    """Prepare the process of a run."""
     warnings.showwarning = _show_warning  # type: ignore[assignment]
     end_with_parent(parent)
 
@@ -139,7 +147,7 @@ def end_with_parent(parent: int) -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def study_lines(
+def suite_lines(
     suite: Suite,
     folder: Path,
     say: Callable[[str], None] = lambda text: None,
@@ -147,12 +155,12 @@ def study_lines(
     """The results there are, by data set and row, in the order of the suite.
 
     Args:
-        suite: The study.
-        folder: Where its results are.
-        say: Told of results that are left out, or are not of the suite as it is.
+        suite: The suite.
+        folder: Folder of its results.
+        say: Receives notes about results that are left out, or have other settings than the suite has now.
 
     Raises:
-        RunError: There is none, one is damaged, or which ones are meant cannot be told.
+        RunError: There is none, one is damaged, or it is ambiguous which ones are meant.
     """
     documents = read_results(folder)
     ours = [each for each in documents if each["suite"] == suite.name]
@@ -180,7 +188,7 @@ def _planned(suite: Suite, say: Callable[[str], None]) -> set[str]:
         return set()
 
 
-def study_markdown(about: str, lines: list[Line]) -> list[str]:
+def suite_markdown(about: str, lines: list[Line]) -> list[str]:
     """Text and both tables, line by line."""
     note = (
         "Test metrics: mean ± standard deviation over seeds. Differences are over users, against the row without one; "
@@ -196,8 +204,8 @@ def missing_rows(suite: Suite, lines: list[Line]) -> list[str]:
 
 
 def write_pages(suite: Suite, folder: Path, lines: list[Line], pictures: list[str]) -> list[Path]:
-    """``summary.md`` and ``summary.html`` beside the results."""
-    text = "\n".join([f"# {suite.name}", "", *study_markdown(suite.about, lines), ""])
+    """Write ``summary.md`` and ``summary.html`` into the folder of results."""
+    text = "\n".join([f"# {suite.name}", "", *suite_markdown(suite.about, lines), ""])
     page = html_page(suite.name, suite.about, [accuracy_table(lines), effort_table(lines)], pictures)
     paths = [folder / name for name in PAGES]
     for path, content in zip(paths, (text, page), strict=True):

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from elcrec.serving import snapshot as snapshots
+from elcrec.serving.admission import SLOW, WAITING, Overloaded, WorkQueue
 from elcrec.serving.api.errors import ApiError, on_overload
 from elcrec.serving.api.recommend import admitted, cost_of, refuse_if_too_costly, respond
 from elcrec.serving.api.schemas.recommend import RecommendBatchRequest, RecommendRequest
@@ -19,7 +20,6 @@ from elcrec.serving.middleware.requests import MOST_CLIENTS, RateLimit
 from elcrec.serving.options import Options
 from elcrec.serving.snapshot import Snapshot
 from elcrec.serving.store import open_store
-from elcrec.serving.work import SLOW, WAITING, Overloaded, WorkQueue
 from served import shop_run
 
 
