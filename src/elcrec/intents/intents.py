@@ -12,6 +12,7 @@ import polars as pl
 import torch
 
 from elcrec.data.histories import HistoryBatch
+from elcrec.data.vocabulary import Vocabulary
 from elcrec.errors import DataError, SettingsError
 from elcrec.intents.assignment import IntentAssigner, IntentAssignment
 from elcrec.intents.attribution import leave_one_out
@@ -293,7 +294,7 @@ class Intents:
         frame = pl.DataFrame(pairs, schema=["intent", "other_intent", "cosine"], orient="row")
         return frame.sort("cosine", descending=True)
 
-    def seen_by(self, items: Any) -> NamedIntents:
+    def seen_by(self, items: Vocabulary) -> NamedIntents:
         """These intents as a model with other items can find them among its own, also once this model is gone.
 
         Args:
