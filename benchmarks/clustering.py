@@ -27,10 +27,10 @@ from elcrec import ELCRec
 from elcrec.data.catalogue import Catalogue
 from elcrec.data.histories import HistoryBatch
 from elcrec.experiments.provenance import provenance
+from elcrec.intents.diagnostics import main_attributes
 from elcrec.intents.intent_health import intent_health
 from elcrec.intents.intent_quality import attribute_lift
 from elcrec.intents.kmeans import spherical_kmeans
-from elcrec.intents.worth import main_attributes
 from elcrec.losses import clustering
 from elcrec.model.encoding import behaviour_embeddings
 

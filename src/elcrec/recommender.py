@@ -10,34 +10,31 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-import torch
 
 from elcrec.config import Settings, resolve
-from elcrec.data.by_settings import filtered, read_log
 from elcrec.data.catalogue import Catalogue
 from elcrec.data.clock import Clock
-from elcrec.data.dataset import Dataset
 from elcrec.data.interactions import Interactions
 from elcrec.data.splits import Split
 from elcrec.data.vocabulary import Indices, Vocabulary
-from elcrec.errors import DataError, RunError, SettingsError
+from elcrec.errors import RunError
 from elcrec.evaluation.evaluator import Evaluator
 from elcrec.fitted import FittedModel
 from elcrec.inference.index import ItemSearch
 from elcrec.inference.lookup import Lookup, Recommendations
 from elcrec.inference.policy import STRENGTH, RankingPolicy, ResolvedPolicy
 from elcrec.inference.topn import TopN
-from elcrec.intents import worth
+from elcrec.intents import diagnostics
 from elcrec.intents.assignment import IntentAssigner
 from elcrec.intents.intent_health import IntentHealth
 from elcrec.intents.intents import Intents
 from elcrec.intents.user_map import Points
+from elcrec.model.devices import resolve_device
 from elcrec.model.network import ELCRecNetwork
-from elcrec.model.published import sizes, translate
-from elcrec.runs.records import EpochRecord, RunMetrics
-from elcrec.runs.run import Run, network_of, read_run
+from elcrec.runs.published import read_published
+from elcrec.runs.records import EpochRecord
+from elcrec.runs.run import Run, read_run
 from elcrec.runs.run_folder import RunFolder
-from elcrec.runs.state_dict import read_weights
 from elcrec.training.distributed import own_device
 from elcrec.training.fit import Start, fit, results_of
 from elcrec.training.loop import Reporter
@@ -130,23 +127,9 @@ class ELCRec:
             RunError: The file does not hold published weights.
             DataError: The log has other items.
         """
-        published = read_weights(Path(weights))
-        shapes = sizes(published)
-        n_items = shapes.pop("n_items")
-        clash = {name: value for name, value in settings.items() if name in shapes and str(shapes[name]) != str(value)}
-        if clash:
-            raise SettingsError(f"the weights say otherwise: {', '.join(f'{n}={shapes[n]}' for n in clash)}")
-        model = cls("paper", device=device, **{"fusion": "concat", "n_heads": 2, **shapes, **settings})
-        whole = read_log(data, format, model.settings)
-        log = filtered(whole, model.settings)
-        numbers = _numbered(log, n_items)
-        catalogue = None if items is None else Catalogue.read(items)
-        vocabulary = Vocabulary(numbers, first=1, kind="item")
-        dataset = Dataset.of(whole, model.settings, model.device, catalogue, vocabulary, log)
-        network = network_of(translate(published), model.settings, n_items, f"{weights}").to(model.device)
-        intents = Intents(IntentAssigner(FittedModel(model.settings, network, dataset)))
-        metrics: RunMetrics = {"imported_from": Path(weights).name, **results_of(intents)}
-        model._adopt(Run(model.recipe, intents, metrics=metrics))
+        model = cls(device=device)
+        run = read_published(Path(weights), data, model.device, format, items, settings)
+        model._adopt(replace(run, metrics={**run.metrics, **results_of(run.intents)}))
         return model
 
     @classmethod
@@ -662,13 +645,7 @@ class ELCRec:
             attribution, how much nearer the item brings the whole history to the intent it ends with, see
             :func:`elcrec.intents.attribution.leave_one_out` (null for items older than ``max_seq_len``).
         """
-        if (user is None) == (history is None):
-            raise SettingsError("say whose timeline: a user, or a history (one of them)")
-        intents, dataset = self._parts.run.intents, self.fitted.dataset
-        if history is not None:
-            return intents.timeline(dataset.of_items([history]))
-        known = dataset.of_users([user])
-        return intents.timeline(known, intents.times_of(known))
+        return self._parts.run.intents.timeline(user, history)
 
     def intent_health(self, most: int | None = None) -> IntentHealth:
         """How users spread over the intents, by full histories.
@@ -744,12 +721,11 @@ class ELCRec:
             catalogue: Item metadata, as for :meth:`elcrec.data.catalogue.Catalogue.read`; default: the model's.
             split: ``valid`` or ``test``.
         """
-        known = self.catalogue if catalogue is None else Catalogue.read(catalogue).matched(self.items.ids)
-        return worth.quality(self.assigner, known, split)
+        return diagnostics.quality(self.assigner, catalogue, split)
 
     def intent_stability(self, other: ELCRec) -> dict[str, Any]:
         """Measure how well the intents of two trainings agree: see :func:`elcrec.intents.intent_quality.stability`."""
-        return worth.agreement(self._parts.run.intents, other._parts.run.intents)
+        return diagnostics.agreement(self._parts.run.intents, other._parts.run.intents)
 
     def suggest_n_intents(self, candidates: Sequence[int] | None = None) -> pl.DataFrame:
         """Suggest the number of intents that the data support: see :func:`elcrec.intents.suggest_k.suggest_k`.
@@ -760,7 +736,7 @@ class ELCRec:
         Args:
             candidates: Numbers to try; default: powers of 2 up to a tenth of the users.
         """
-        return worth.suggest_n_intents(self.assigner, candidates)
+        return diagnostics.suggest_n_intents(self.assigner, candidates)
 
     def user_map(self) -> Points:
         """Every user's place on a plane, [U, 2], 0 to 1, in the order of :attr:`users`.
@@ -881,36 +857,3 @@ class ELCRec:
     def find_users(self, text: str, k: int = 10) -> list[Any]:
         """Users of the log whose id begins with a text, in natural order."""
         return self.lookup.find_users(text, k)
-
-
-def _numbered(log: Interactions, n_items: int) -> pl.Series:
-    """The ids of published weights' items, 1 to ``n_items``, in the type of a log's.
-
-    Raises:
-        DataError: The log has other items.
-    """
-    ids = log.frame["item_id"]
-    lowest, highest = ids.min(), ids.max()
-    if not isinstance(lowest, int) or not isinstance(highest, int) or lowest < 1 or highest > n_items:
-        raise DataError(
-            f"these weights number their items 1 to {n_items:,}, the data's item ids go from {lowest!r} "
-            f"to {highest!r}: are they of the same data set?"
-        )
-    return pl.Series("item_id", np.arange(1, n_items + 1)).cast(ids.dtype)
-
-
-def resolve_device(device: str) -> torch.device:
-    """``auto``, ``cpu`` or ``cuda`` (also ``cuda:1``) as a device that is there.
-
-    Raises:
-        SettingsError: There is no such device.
-    """
-    if device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if device == "cpu":
-        return torch.device("cpu")
-    if not device.startswith("cuda"):
-        raise SettingsError(f"device={device!r}: use auto, cpu or cuda")
-    if not torch.cuda.is_available():
-        raise SettingsError("device=cuda: PyTorch sees no GPU here; use --device cpu or install a CUDA build")
-    return torch.device(device)

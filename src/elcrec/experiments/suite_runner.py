@@ -20,7 +20,7 @@ from elcrec.experiments.results import Document, SavedResults, current, outdated
 from elcrec.experiments.run import execute, take_over
 from elcrec.experiments.suite import Suite, row_names
 from elcrec.experiments.summary import Line, accuracy_table, effort_table, html_page, lines_of, markdown
-from elcrec.recommender import resolve_device
+from elcrec.model.devices import resolve_device
 from elcrec.storage import make_folder, write_text
 
 PAGES = ("summary.md", "summary.html")

@@ -21,7 +21,8 @@ from elcrec.data.prepared import prepare
 from elcrec.errors import ElcrecError, RunError, SettingsError
 from elcrec.evaluation.metrics import SELECTION_METRIC
 from elcrec.experiments.tuning_space import Range, Space, chosen_space, is_whole
-from elcrec.recommender import ELCRec, resolve_device
+from elcrec.model.devices import resolve_device
+from elcrec.recommender import ELCRec
 from elcrec.runs.lock import locked
 from elcrec.runs.records import EpochRecord
 from elcrec.runs.run_files import package_version

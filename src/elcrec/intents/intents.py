@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import polars as pl
 import torch
 
 from elcrec.data.histories import HistoryBatch
+from elcrec.data.vocabulary import Vocabulary
 from elcrec.errors import DataError, SettingsError
 from elcrec.intents.assignment import IntentAssigner, IntentAssignment
 from elcrec.intents.attribution import leave_one_out
@@ -69,13 +70,22 @@ class Intents:
             ]
         )
 
-    def timeline(self, history: HistoryBatch, times: pl.Series | None = None) -> pl.DataFrame:
+    def timeline(self, user: Any = None, history: Sequence[Any] | None = None) -> pl.DataFrame:
         """See :meth:`elcrec.ELCRec.intent_timeline`.
 
-        Args:
-            history: A single one.
-            times: When its events were, if that is known.
+        Raises:
+            SettingsError: Neither a user nor a history is given, or both are.
         """
+        if (user is None) == (history is None):
+            raise SettingsError("say whose timeline: a user, or a history (one of them)")
+        if history is not None:
+            return self._timeline(self.fitted.dataset.of_items([history]), None)
+        known = self.fitted.dataset.of_users([user])
+        at = slice(int(known.start_Q[0]), int(known.end_Q[0]))
+        return self._timeline(known, None if self._times is None else self._times[at])
+
+    def _timeline(self, history: HistoryBatch, times: pl.Series | None) -> pl.DataFrame:
+        """The timeline of a single history, with the times of its events where they are known."""
         first, last = int(history.start_Q[0]), int(history.end_Q[0])
         end_Q = torch.arange(first + 1, last + 1, device=history.end_Q.device)
         so_far = self.of(HistoryBatch(history.item_N, torch.full_like(end_Q, first), end_Q))
@@ -92,10 +102,6 @@ class Intents:
                 pl.Series("pull", [None] * (last - first - len(pull)) + pull, dtype=pl.Float64),
             ]
         )
-
-    def times_of(self, history: HistoryBatch) -> pl.Series | None:
-        """When the events of a user's history were; None where the log has no times."""
-        return self._times[int(history.start_Q[0]) : int(history.end_Q[0])] if self._times is not None else None
 
     @property
     def _times(self) -> pl.Series | None:
@@ -288,7 +294,7 @@ class Intents:
         frame = pl.DataFrame(pairs, schema=["intent", "other_intent", "cosine"], orient="row")
         return frame.sort("cosine", descending=True)
 
-    def seen_by(self, items: Any) -> NamedIntents:
+    def seen_by(self, items: Vocabulary) -> NamedIntents:
         """These intents as a model with other items can find them among its own, also once this model is gone.
 
         Args:

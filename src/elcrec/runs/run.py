@@ -21,7 +21,7 @@ from elcrec.intents.matching import NamedIntents
 from elcrec.model.network import ELCRecNetwork
 from elcrec.runs.model_card import model_card
 from elcrec.runs.records import EpochRecord, RunMetrics
-from elcrec.runs.run_files import Known, Results
+from elcrec.runs.run_files import TrainingInput, TrainingResult
 from elcrec.runs.run_folder import SHORT_WAIT, RunFolder
 
 
@@ -67,20 +67,20 @@ class Run:
         folder = RunFolder(path)
         dataset = self.fitted.dataset
         mark = fingerprint(dataset.whole_log.frame)
-        known, results = known_of(self.recipe, self.fitted.settings, dataset, mark), self.results()
+        given, result = known_of(self.recipe, self.fitted.settings, dataset, mark), self.results()
         if folder.started and not overwrite:
             raise RunError(f"{folder.path} holds a run: choose another folder, or pass overwrite=True")
         with folder.locked():
-            folder.write(known, results)
+            folder.write(given, result)
             mark = folder.weights_mark()
         kept = self.index_path is not None and self.index_path.exists()
         return replace(self, saved_as=mark, index_path=self.index_path if kept else None)
 
-    def results(self) -> Results:
+    def results(self) -> TrainingResult:
         """What a folder keeps after training."""
         weights = {name: value.detach() for name, value in self.fitted.network.state_dict().items()}
         card = model_card(self.recipe, self.fitted.settings, self.fitted.log.summary(), self.metrics)
-        return Results(weights, self.metrics, self.history, card, self.intents.given_names)
+        return TrainingResult(weights, self.metrics, self.history, card, self.intents.given_names)
 
     def write_names(self, path: Path, changes: Mapping[int, str] | None = None) -> None:
         """Keep names of intents with the folder that this run was loaded from or saved to.
@@ -170,7 +170,7 @@ def network_of(weights: dict[str, Tensor], settings: Settings, n_items: int, sou
 
 def known_of(
     recipe: str, settings: Settings, dataset: Dataset, mark: str, earlier: NamedIntents | None = None
-) -> Known:
+) -> TrainingInput:
     """What a folder keeps before training.
 
     Args:
@@ -180,4 +180,4 @@ def known_of(
         mark: Fingerprint of its whole log.
         earlier: Intents of an earlier model, whose names are to be carried over.
     """
-    return Known(recipe, settings, dataset.whole_log, dataset.items, mark, dataset.catalogue, earlier)
+    return TrainingInput(recipe, settings, dataset.whole_log, dataset.items, mark, dataset.catalogue, earlier)

@@ -31,8 +31,8 @@ def package_version() -> str:
 
 
 @dataclass(frozen=True)
-class Known:
-    """What is known before training.
+class TrainingInput:
+    """What a training is given; a run folder holds it from the start.
 
     Attributes:
         recipe: Name or path.
@@ -80,8 +80,8 @@ class Known:
 
 
 @dataclass(frozen=True)
-class Results:
-    """What training gives.
+class TrainingResult:
+    """What a training gives; a run folder holds it from the end.
 
     Attributes:
         weights: The best.

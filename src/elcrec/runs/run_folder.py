@@ -37,7 +37,15 @@ from elcrec.runs.generation import (
 from elcrec.runs.lock import locked
 from elcrec.runs.manifest import MANIFEST, Entry, Manifest
 from elcrec.runs.records import EpochRecord, RunMetrics
-from elcrec.runs.run_files import FORMAT, Known, Results, package_version, read_earlier, write_history, write_names
+from elcrec.runs.run_files import (
+    FORMAT,
+    TrainingInput,
+    TrainingResult,
+    package_version,
+    read_earlier,
+    write_history,
+    write_names,
+)
 from elcrec.storage import make_folder, read_json, read_parquet, read_tensors, write_tensors, write_text
 
 START = ("config.json", "interactions.parquet", "vocabulary.parquet", "items.parquet")
@@ -131,7 +139,7 @@ class RunFolder:
         if others:
             raise RunError(f"{self.path} holds other files ({others[0]}, ...): choose an empty or new folder")
 
-    def begin(self, known: Known) -> None:
+    def begin(self, given: TrainingInput) -> None:
         """Make this folder an unfinished training, by one rename; within :meth:`locked`.
 
         Raises:
@@ -139,17 +147,17 @@ class RunFolder:
         """
         make_folder(self.path)
         with next_generation(self.path) as fresh:
-            known.write(fresh)
+            given.write(fresh)
 
-    def finish(self, results: Results) -> None:
+    def finish(self, result: TrainingResult) -> None:
         """Make a training a run that can be used, by one rename.
 
         Raises:
             RunError: The folder cannot be written.
         """
         with next_generation(self.path, keep=START) as fresh:
-            results.write(fresh)
-            write_tensors(fresh / MODEL, results.weights)
+            result.write(fresh)
+            write_tensors(fresh / MODEL, result.weights)
 
     def adopt_training(self) -> None:
         """Put the finished run in :attr:`training` in the place of the one here, by one rename.
@@ -159,7 +167,7 @@ class RunFolder:
         """
         put_in_place(self.path, self.training.path)
 
-    def write(self, known: Known, results: Results) -> None:
+    def write(self, given: TrainingInput, result: TrainingResult) -> None:
         """Put a whole run in the place of what is here, by one rename; an interrupted training here is given up.
 
         What else lies here stays, and so does the index where the weights are the same.
@@ -168,9 +176,9 @@ class RunFolder:
             RunError: The folder cannot be written.
         """
         with next_generation(self.path, keep=(INDEX,) if self._readable else ()) as fresh:
-            known.write(fresh)
-            results.write(fresh)
-            write_tensors(fresh / MODEL, results.weights)
+            given.write(fresh)
+            result.write(fresh)
+            write_tensors(fresh / MODEL, result.weights)
         discard(self.training.path)
 
     def write_names(self, names: dict[int, str]) -> None:

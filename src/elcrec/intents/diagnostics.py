@@ -19,21 +19,24 @@ from elcrec.intents.intents import Intents
 from elcrec.intents.suggest_k import suggest_k
 
 
-def quality(assigner: IntentAssigner, catalogue: Catalogue | None, split: str) -> dict[str, Any]:
+def quality(assigner: IntentAssigner, catalogue: Any, split: str) -> dict[str, Any]:
     """See :meth:`elcrec.ELCRec.intent_quality`.
 
     Args:
         assigner: Of the model.
-        catalogue: Metadata of its items; None: without agreement with attributes.
+        catalogue: Item metadata, as for :meth:`elcrec.data.catalogue.Catalogue.read`; None: the model's own, and
+            without any there is no agreement with attributes.
         split: ``valid`` or ``test``.
     """
-    histories = assigner.fitted.dataset.before_targets(split)
+    fitted = assigner.fitted
+    known = fitted.catalogue if catalogue is None else Catalogue.read(catalogue).matched(fitted.items.ids)
+    histories = fitted.dataset.before_targets(split)
     measures = intent_quality(
         assigner.behaviours(histories).cpu(),
         assigner.unit_centers.cpu(),
         histories.target_Q.cpu(),
-        main_attributes(assigner.fitted, catalogue),
-        assigner.fitted.settings.seed,
+        main_attributes(fitted, known),
+        fitted.settings.seed,
     )
     return {"split": split, **measures}
 
