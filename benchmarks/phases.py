@@ -93,7 +93,7 @@ def step_costs(settings: Settings, network: ELCRecNetwork, step: StepInput) -> d
     lengths = step.tokens.length_B.double()
     if settings.padding == "encode":
         lengths = torch.full_like(lengths, settings.max_seq_len)
-    n_targets = int((step.target_TH[:, 0] > 0).sum())
+    n_targets = int((step.targets.item_TH[:, 0] > 0).sum())
     encode, exponentials = encoder_flops(settings, lengths), encoder_exponentials(settings, lengths)
     weights = sum(weight.numel() for weight in network.parameters())
     neighbours = network.item_table.neighbours
@@ -177,7 +177,7 @@ def epoch_phases(settings: Settings, network: ELCRecNetwork, source: StepSource)
         start = time.perf_counter()
         step = next(steps)
         seconds = {"draw a batch": time.perf_counter() - start}
-        traffic = 2 * 8.0 * (step.tokens.item_T.numel() + step.target_TH.numel())
+        traffic = 2 * 8.0 * (step.tokens.item_T.numel() + step.targets.item_TH.numel())
         costs = {"draw a batch": Cost(bytes=traffic), **step_costs(settings, network, step)}
         seconds.update(step_seconds(settings, network, objective, optimizer, step))
         for phase, cost in costs.items():

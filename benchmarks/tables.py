@@ -48,6 +48,9 @@ ARCHIVED = (
 # Results that other pages name: docs/demo.md and docs/fidelity.md.
 ELSEWHERE = ("demo", "published")
 INTRO = {
+    "shops": "Logs with baskets and repeats, trained with the default command on one busy core ([which task is "
+    "yours](tasks.md)). groceries: the next basket; hit rate is the share of users with a hit. `python "
+    "benchmarks/shops.py --data NAME`",
     "intents": "Quality of the intents of `default` (trainings before those of `accuracy`), measured on the histories "
     "before the test items. Agreement with the next item's main attribute (adjusted mutual information, and lift "
     "over the prior): learned intents / k-means with as many clusters on the same embeddings, 5 restarts / chance. "
@@ -179,6 +182,7 @@ TABLES = {
     "intents": tables_learning.intents,
     "clustering": tables_learning.clustering,
     "planted": tables_learning.planted,
+    "shops": tables_learning.shops,
 }
 
 

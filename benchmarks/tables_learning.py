@@ -7,6 +7,7 @@ from typing import Any
 from elcrec.experiments.summary import markdown, spread, where
 
 COMPARED_METRICS = ("hit_rate@5", "ndcg@20")
+SHOP_METRICS = ("hit_rate@5", "hit_rate@10", "ndcg@10", "ndcg@20")
 
 
 def partial(documents: list[dict[str, Any]]) -> list[str]:
@@ -139,3 +140,18 @@ def increments(documents: list[dict[str, Any]]) -> list[str]:
         for one in document["results"]
     ]
     return markdown(["data", "trained on", "new events", "step", "top 10 of other users kept", "machine"], rows)
+
+
+def shops(documents: list[dict[str, Any]]) -> list[str]:
+    """A row a data set: means over seeds, baselines first where a run has them."""
+    rows = []
+    for name in dict.fromkeys(document["dataset"] for document in documents):
+        seeds = [document for document in documents if document["dataset"] == name]
+        found = seeds[-1].get("baselines", {}).get("test", {})
+        for baseline, metrics in found.items():
+            rows.append([name, baseline, "1", *(f"{metrics[metric]:.4f}" for metric in SHOP_METRICS), "", ""])
+        values = [spread([document["test"][metric] for document in seeds]) for metric in SHOP_METRICS]
+        recall = [document["test"]["recall@10"] for document in seeds if "recall@10" in document["test"]]
+        seconds = f"{statistics.median(document['train_seconds'] for document in seeds):.0f}"
+        rows.append([name, "**default**", str(len(seeds)), *values, spread(recall) if recall else "", seconds])
+    return markdown(["data", "recommender", "seeds", *SHOP_METRICS, "recall@10", "seconds of training"], rows)

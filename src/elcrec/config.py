@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     TypeAdapter,
@@ -37,6 +38,31 @@ def _fitting(value: Any) -> Any:
     return value
 
 
+def _names(value: Any) -> Any:
+    """Names from a list, or from text that separates them by commas."""
+    return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
+
+
+def _weights(value: Any) -> Any:
+    """Weights by name from a table, or from text: ``purchase:1,view:.1``."""
+    if not isinstance(value, str):
+        return value
+    pairs = [one.rpartition(":") for one in _names(value)]
+    if not all(name.strip() for name, _, _ in pairs):
+        raise ValueError("write it as KIND:WEIGHT,KIND:WEIGHT, for example purchase:1,view:0.1")
+    return {name.strip(): weight for name, _, weight in pairs}
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
+Weights = Annotated[dict[str, Annotated[float, Field(ge=0)]], BeforeValidator(_weights)]
+
+AUTOMATIC = (
+    *("ties", "split", "repeats", "windows", "exclude_seen", "n_intents", "embedding_dim", "dropout", "horizon"),
+    *("batch_size", "epoch_steps", "learning_rate", "warmup_epochs", "epochs"),
+)
+"""Settings that can be left to training, ``name=auto``; see :mod:`elcrec.training.automatic`."""
+
+
 class Settings(BaseModel):
     """The resolved settings of a run; written to ``config.json`` and immutable.
 
@@ -52,6 +78,9 @@ class Settings(BaseModel):
     item_column: str | None = Field(None, description="Name of the item id column (default: found by its usual names)")
     timestamp_column: str | None = Field(
         None, description="Name of the timestamp column (default: found by its usual names)"
+    )
+    event_column: str | None = Field(
+        None, description="Name of the column with kinds of events (default: found by its usual names)"
     )
     columns: str | None = Field(
         None,
@@ -72,15 +101,37 @@ class Settings(BaseModel):
     encoding: str | None = Field(
         None, description="Character encoding of a text file that is not UTF-8: cp1252, latin-1, ..."
     )
+    events: Names = Field((), description="Kinds of events to keep (purchase,cart); default: all events of the log")
+    event_weights: Weights = Field(
+        {},
+        description="Weights of kinds of events as targets in training (purchase:1,cart:0.5,view:0.1); other kinds, "
+        "and those of weight 0, are input only",
+    )
+    target_event: str | None = Field(
+        None,
+        description="Kind of event that is held out for validation and test, and predicted there (default: the kind "
+        "with the largest of event_weights; without weights all kinds)",
+    )
+    weight_column: str | None = Field(
+        None, description="Name of a column (weight, quantity, rating) that weighs events as targets in training"
+    )
+    min_weight: float | None = Field(
+        None, description="Events whose weight_column is below this are input only: neither targets nor held out"
+    )
     min_user_count: int = Field(1, ge=1, description="Filter: drop users with fewer interactions, in one pass")
     min_item_count: int = Field(1, ge=1, description="Filter: drop items with fewer interactions, in one pass")
     k_core: int = Field(
         1, ge=1, description="k-core filter: drop users and items with fewer than k interactions, until none is left"
     )
-    split: Literal["leave_one_out", "global_time"] = Field(
+    ties: Literal["file", "shuffle"] = Field(
+        "file",
+        description="Events of one user at one time: keep the order of the log (file), or treat them as a basket, a "
+        "set that is shuffled in each epoch and predicted together (shuffle)",
+    )
+    split: Literal["leave_one_out", "leave_one_basket_out", "global_time"] = Field(
         "leave_one_out",
-        description="Data split: leave_one_out (last item: test, last but one: validation) or global_time (two cut-off "
-        "times, the same for all users)",
+        description="Data split: leave_one_out (last item: test, last but one: validation), leave_one_basket_out (the "
+        "same with baskets, the events of one time) or global_time (two cut-off times, the same for all users)",
     )
     holdout_share: float = Field(
         0.1,
@@ -131,6 +182,12 @@ class Settings(BaseModel):
         le=1,
         description="Recency weighting of the mean that represents a history: weight of a position relative "
         "to the next one (padding=skip)",
+    )
+
+    repeats: Literal["none", "fitted", "learned"] = Field(
+        "none",
+        description="Repeat score, from how often, how recently and in which rhythm an item came before: none, fitted "
+        "on validation after training, or learned with the network (softmax) and then fitted",
     )
 
     # Objective
@@ -200,6 +257,12 @@ class Settings(BaseModel):
 
     # Training
     seed: int = Field(1, ge=0, lt=2**31, description="Random seed of everything random in a run")
+    windows: int = Field(
+        1,
+        ge=1,
+        description="Training rows of a history longer than max_seq_len: its newest items and, before them, further "
+        "windows of that length, up to this number",
+    )
     batch_size: int = Field(256, ge=1, le=10_000_000, description="Batch size, in users")
     epoch_steps: int = Field(
         60,
@@ -216,6 +279,9 @@ class Settings(BaseModel):
         ge=1,
         description="Evaluation sample: maximum number of users, sampled by the seed, for the metrics and intent "
         "statistics of training",
+    )
+    baselines: bool = Field(
+        True, description="Baselines: evaluate popularity, buying again, nearest neighbors, ... next to the model"
     )
     item_updates: Literal["all", "touched"] = Field(
         "all",
@@ -248,6 +314,19 @@ class Settings(BaseModel):
     exclude_seen: bool = Field(
         True, description="Exclude seen items: items in a user's history are not ranked for that user"
     )
+    auto: tuple[str, ...] = Field(
+        (), description="Settings whose values training chooses from the log or on validation: those given as name=auto"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _left_to_training(cls, values: Any) -> Any:
+        """Names of settings given as ``auto`` go to :attr:`auto`; their values stay the defaults until training."""
+        if not isinstance(values, Mapping):
+            return values
+        left = [name for name in AUTOMATIC if values.get(name) == "auto"]
+        rest = {name: value for name, value in values.items() if name not in left}
+        return {**rest, "auto": tuple(left)} if left else rest
 
     @field_validator("*")
     @classmethod
@@ -261,9 +340,38 @@ class Settings(BaseModel):
         return self
 
     @model_validator(mode="after")
+    def _kinds_agree(self) -> Settings:
+        named = [*self.event_weights, *filter(None, [self.target_event])]
+        others = [kind for kind in named if self.events and kind not in self.events]
+        if others:
+            raise ValueError(f"{others[0]!r} is none of events={','.join(self.events)}: name the same kinds")
+        if self.event_weights and not self.event_weights.get(self.target_kind or "", 0):
+            raise ValueError("event_weights: give the kind that is held out (target_event) a weight above 0")
+        if self.min_weight is not None and self.weight_column is None:
+            raise ValueError("min_weight needs weight_column, the name of the column that it is a limit of")
+        return self
+
+    @property
+    def uses_kinds(self) -> bool:
+        """Whether kinds of events make a difference."""
+        return bool(self.events or self.event_weights or self.target_event)
+
+    @property
+    def target_kind(self) -> str | None:
+        """The kind of event that is held out; None where all kinds are."""
+        heaviest = max(self.event_weights, key=self.event_weights.__getitem__, default=None)
+        return self.target_event or heaviest
+
+    @model_validator(mode="after")
     def _horizon_is_for_softmax(self) -> Settings:
         if self.horizon > 1 and not NEXT_ITEM_LOSSES[self.next_item_loss].multi_step:
             raise ValueError(f"next_item_loss={self.next_item_loss} sees the next item alone: set horizon=1")
+        return self
+
+    @model_validator(mode="after")
+    def _repeats_are_for_softmax(self) -> Settings:
+        if self.repeats == "learned" and not NEXT_ITEM_LOSSES[self.next_item_loss].extra_scores:
+            raise ValueError(f"next_item_loss={self.next_item_loss} learns no repeat scores: set repeats=fitted")
         return self
 
     @model_validator(mode="after")

@@ -71,5 +71,9 @@ class DataWarning(UserWarning):
     """What may surprise the caller in a log that was read: one line, with the option that helps."""
 
 
+class AccuracyWarning(UserWarning):
+    """What may surprise the caller in the accuracy of a model: one line, with what helps."""
+
+
 class RunWarning(UserWarning):
     """What could not be verified of a run folder: one line."""

@@ -358,6 +358,7 @@ class ELCRec:
         exclude_seen: bool | None = None,
         unknown: str = "raise",
         *,
+        only_seen: bool = False,
         explain: bool = False,
         intents: Sequence[int] = (),
         exclude_intents: Sequence[int] = (),
@@ -372,6 +373,7 @@ class ELCRec:
             k: Number of items per user; fewer where the catalogue has no more.
             exclude_seen: Leave out items that are in the history; default: as in the settings.
             unknown: ``raise`` on an unknown user, or ``skip`` them.
+            only_seen: Recommend only items that are in the history (buy again).
             explain: Add an explanation to each item; see Returns.
             intents: Steer toward these intents: the score becomes ``(1 - strength) * score + strength * log(lift)``,
                 with the lift of :class:`elcrec.intents.item_intents.ItemIntents`. At .5 that is Bayes' rule for a user
@@ -393,12 +395,14 @@ class ELCRec:
             all parts and the residual sum to 1); ``because``, evidence: up to three items of the history that bring it
             nearer to this intent, by leave-one-out attribution, strongest first; ``rank_without``, the item's rank
             without the contribution of this intent, as ``exclude_intents`` would rank it (null with ``diversify``);
-            ``parts``, a list of ``intent`` and ``part``; ``residual``; ``steering``.
-            Score = sum of parts + residual + steering.
+            ``parts``, a list of ``intent`` and ``part``; ``residual``; ``steering``; ``repeat``, the repeat score of
+            an item that the history holds (:class:`elcrec.model.repeats.RepeatScore`).
+            Score = sum of parts + residual + steering + repeat.
         """
         policy = RankingPolicy(
             k=k,
             exclude_seen=exclude_seen,
+            only_seen=only_seen,
             explain=explain,
             intents=intents,
             exclude_intents=exclude_intents,
@@ -428,6 +432,7 @@ class ELCRec:
         exclude_seen: bool | None = None,
         unknown: str = "raise",
         *,
+        only_seen: bool = False,
         explain: bool = False,
         intents: Sequence[int] = (),
         exclude_intents: Sequence[int] = (),
@@ -442,6 +447,7 @@ class ELCRec:
             k: Number of items per history.
             exclude_seen: Leave out items that are in the history; default: as in the settings.
             unknown: ``raise`` on an unknown item, or ``skip`` it (and histories without a known item).
+            only_seen: Recommend only items that are in the history (buy again).
             explain: See :meth:`recommend`.
             intents: See :meth:`recommend`.
             exclude_intents: See :meth:`recommend`.
@@ -455,6 +461,7 @@ class ELCRec:
         policy = RankingPolicy(
             k=k,
             exclude_seen=exclude_seen,
+            only_seen=only_seen,
             explain=explain,
             intents=intents,
             exclude_intents=exclude_intents,
@@ -543,6 +550,7 @@ class ELCRec:
 
     # ------------------------------------------------------------------ evaluation
 
+    # reason: public signature
     def evaluate(
         self,
         data: Any = None,
@@ -551,6 +559,7 @@ class ELCRec:
         unknown: str = "raise",
         ranks: str | Path | None = None,
         most: int | None = None,
+        baselines: bool = False,
     ) -> dict[str, Any]:
         """Rank the full catalogue for every user's held-out item.
 
@@ -561,14 +570,15 @@ class ELCRec:
             unknown: What to do with items the model does not know: ``raise``, or ``skip`` their events.
             ranks: Also write each user's rank to this Parquet file: ``user_id``, ``item_id``, ``rank``.
             most: Maximum number of users; of more users, a sample drawn by the seed.
+            baselines: Evaluate the baselines too; they count in the training part of the log.
 
         Returns:
             ``hit_rate@k``, ``ndcg@k``, ``mrr@k`` and ``coverage@k`` (share of the catalogue that any user is
             recommended), all in [0, 1], for k in 1, 5, 10, 20, 50; ``ceiling`` (share of rankable targets: seen items
             are not ranked); ``repeats`` (share of users whose held-out item is in the history already); ``n_users``,
-            ``n_items``, ``split``.
+            ``n_items``, ``split``; on request ``baselines``, see :class:`elcrec.evaluation.metrics.BaselineMetrics`.
         """
-        return dict(self._parts.evaluator.evaluate(data, split, format, unknown, ranks, most))
+        return dict(self._parts.evaluator.evaluate(data, split, format, unknown, ranks, most, baselines))
 
     def ranks(
         self, data: Any = None, split: str = "test", format: str | None = None, unknown: str = "raise"

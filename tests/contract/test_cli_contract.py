@@ -18,6 +18,7 @@ from elcrec import ELCRec
 from elcrec.cli import app
 from elcrec.config import Settings
 from elcrec.data.synthetic import make_shop
+from elcrec.evaluation.baselines import BASELINES
 from elcrec.inference.policy import STRENGTH
 from elcrec.model.published import published_names
 from surface import of_verbs
@@ -59,7 +60,9 @@ def test_train_prints_one_document_and_logs_to_stderr(shop: Path, tmp_path: Path
 def test_train_without_json_shows_metrics_on_stdout(shop: Path, tmp_path: Path) -> None:
     outcome = run_cli("train", shop, "--out", tmp_path / "run", *SMALL_SETS)
     assert outcome.code == 0
-    assert [line.split()[0] for line in outcome.out.splitlines()] == ["split", "valid", "test"]
+    rows = [line.split()[0] for line in outcome.out.splitlines()]
+    assert [row for row in rows if row not in BASELINES] == ["split", "valid", "test"]
+    assert rows.count("popularity") == 2
 
 
 @pytest.mark.parametrize("split", ["valid", "test"])
@@ -79,14 +82,17 @@ def test_evaluate_names_every_metric_within_its_range(run: Path, shop: Path, spl
 def test_evaluate_gives_what_training_reported(run: Path, shop: Path) -> None:
     reported = json.loads((run / "metrics.json").read_text())
     for split in ("valid", "test"):
-        assert run_cli("evaluate", run, "--data", shop, "--split", split, "--json").document() == reported[split]
+        document = run_cli("evaluate", run, "--data", shop, "--split", split, "--json").document()
+        assert document.pop("baselines") == {split: reported["baselines"][split]}
+        assert document == reported[split]
 
 
 def test_hit_rate_never_exceeds_the_ceiling_even_in_a_tiny_catalogue(tmp_path: Path) -> None:
     # Everybody takes the same three things again and again: no held-out item may be ranked.
     rows = [f"u{user},i{(user + step) % 3}" for user in range(20) for step in range(6)]
     (tmp_path / "log.csv").write_text("\n".join(["user_id,item_id", *rows]))
-    test = run_cli("train", tmp_path / "log.csv", "--out", tmp_path / "run", *SMALL_SETS, "--json").document()["test"]
+    sets = (*SMALL_SETS, "--set", "exclude_seen=true")
+    test = run_cli("train", tmp_path / "log.csv", "--out", tmp_path / "run", *sets, "--json").document()["test"]
     assert test["ceiling"] == 0
     assert test["hit_rate@50"] == 0
 
@@ -376,6 +382,7 @@ def test_own_column_names_are_settings(log: pl.DataFrame, tmp_path: Path) -> Non
     columns = ("--set", "user_column=who", "--set", "item_column=what", "--set", "timestamp_column=when")
     trained = run_cli("train", tmp_path / "log.csv", "--out", tmp_path / "run", *SMALL_SETS, *columns, "--json")
     metrics = run_cli("evaluate", tmp_path / "run", "--data", tmp_path / "log.csv", "--json").document()
+    del metrics["baselines"]
     assert metrics == trained.document()["test"]
 
 

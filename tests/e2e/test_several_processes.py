@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 
 from cli_runner import shop_csv
@@ -53,6 +54,20 @@ def test_two_processes_train_like_one(tmp_path: Path, recipe: str) -> None:
     valid = [[record["valid"]["ndcg@20"] for record in history(tmp_path / name)] for name in ("one", "two")]
     assert valid[0] == pytest.approx(valid[1], abs=5e-3)  # somebody's item may change its place
     assert json.loads(two.stdout)["test"]["n_users"] == N_USERS  # one document, from one process
+
+
+def test_two_processes_weigh_kinds_of_events_in_baskets_like_one(tmp_path: Path) -> None:
+    log = pl.read_csv(shop_csv(tmp_path, N_USERS)).with_columns(
+        timestamp=pl.int_range(pl.len()) // 3,
+        event=pl.when(pl.int_range(pl.len()) % 3 == 0).then(pl.lit("view")).otherwise(pl.lit("purchase")),
+    )
+    log.write_csv(tmp_path / "kinds.csv")
+    changed: dict[str, Any] = {"epochs": 2, "warmup_epochs": 1, "epoch_steps": 8, "ties": "shuffle"}
+    changed["event_weights"] = "purchase:1,view:.1"
+    for launcher, name in ((ONE, "one"), (TWO, "two")):
+        done = run(command(launcher, tmp_path / "kinds.csv", tmp_path / name, "default", **changed))
+        assert done.returncode == 0, done.stderr
+    assert losses(tmp_path / "two") == pytest.approx(losses(tmp_path / "one"), rel=1e-4, abs=1e-5)
 
 
 def test_dropout_differs_between_the_processes(tmp_path: Path) -> None:

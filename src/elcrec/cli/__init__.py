@@ -30,7 +30,7 @@ from elcrec.cli import (
     tune,
 )
 from elcrec.cli.output import first_process, say
-from elcrec.errors import DataWarning, ElcrecError, RunWarning, out_of_memory
+from elcrec.errors import AccuracyWarning, DataWarning, ElcrecError, RunWarning, out_of_memory
 
 INTERRUPTED = 130
 VERBS = (
@@ -70,7 +70,7 @@ for verb in VERBS:
 
 def _show_warning(message: Warning | str, category: type[Warning], *where: Any) -> None:
     """Print warnings about logs and runs as one line each; other warnings are for developers."""
-    if issubclass(category, DataWarning | RunWarning) and first_process():
+    if issubclass(category, AccuracyWarning | DataWarning | RunWarning) and first_process():
         say(f"warning: {message}")
 
 
@@ -83,7 +83,7 @@ def _say_usage(error: Exception) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line: exit code 0, 2 for the caller's mistakes with one line, 1 for errors of this package."""
-    for category in (DataWarning, RunWarning):
+    for category in (AccuracyWarning, DataWarning, RunWarning):
         warnings.simplefilter("always", category)
     warnings.showwarning = _show_warning  # type: ignore[assignment]
     try:

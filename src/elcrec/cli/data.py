@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from elcrec.cli.output import console, number, print_json, print_rows, progress_bar, say
-from elcrec.cli.parameters import Columns, Data, Format, Json, Sets, overrides_of, source_of
+from elcrec.cli.parameters import Columns, Data, Events, Format, Json, Sets, overrides_of, source_of
 from elcrec.errors import SettingsError
 
 commands = typer.Typer()
@@ -75,7 +75,12 @@ def data_fetch(
     "  elcrec data check sales.csv --set time_format=%d/%m/%Y --set missing=drop --json",
 )
 def data_check(
-    log: Data, columns: Columns = None, format: Format = None, sets: Sets = None, as_json: Json = False
+    log: Data,
+    columns: Columns = None,
+    events: Events = None,
+    format: Format = None,
+    sets: Sets = None,
+    as_json: Json = False,
 ) -> None:
     """Check how a log is read: its format, columns, times and first events, with warnings."""
     from elcrec.cli.tables import show_check
@@ -83,7 +88,7 @@ def data_check(
     from elcrec.data.by_settings import layout
     from elcrec.data.check import check_log
 
-    reading = layout(format, resolve("default", overrides_of(sets, columns)))
+    reading = layout(format, resolve("default", overrides_of(sets, columns, events=events)))
     with console(stderr=True).status(f"reading {source_of(log)}"):
         document = check_log(source_of(log), reading)
     if as_json:
@@ -94,20 +99,28 @@ def data_check(
 
 @verbs.command("describe", epilog="Examples:\n\n  elcrec data describe beauty\n\n  elcrec data describe events.csv")
 def data_describe(
-    data: Data, columns: Columns = None, format: Format = None, sets: Sets = None, as_json: Json = False
+    data: Data,
+    columns: Columns = None,
+    events: Events = None,
+    format: Format = None,
+    sets: Sets = None,
+    as_json: Json = False,
 ) -> None:
     """Describe a log: its numbers of events, users and items, density, repeats and history lengths."""
     from elcrec.config import resolve
-    from elcrec.data.by_settings import filtered, read_log
+    from elcrec.data.by_settings import filtered, read_with_kinds
+    from elcrec.data.kind_columns import with_shares
     from elcrec.data.named import NAMED
 
-    source, s = source_of(data), resolve("default", overrides_of(sets, columns))
-    summary = filtered(read_log(source, format, s), s).summary()
+    source, s = source_of(data), resolve("default", overrides_of(sets, columns, events=events))
+    summary = filtered(read_with_kinds(source, format, s), s).summary()
     if str(source) in NAMED:
         summary = {**summary, "url": NAMED[str(source)].url, "note": NAMED[str(source)].note}
     if as_json:
         print_json(summary)
         return
+    if "kinds" in summary:
+        summary["kinds"] = with_shares(summary["kinds"])
     for name, value in summary.items():
         if value is not None:
             typer.echo(f"{name:<14} {value:,}" if isinstance(value, int) else f"{name:<14} {number(value)}")
@@ -125,20 +138,21 @@ def data_prepare(
         Path, typer.Option(metavar="FILE.parquet", help="Parquet file to write; an existing one is replaced.")
     ],
     columns: Columns = None,
+    events: Events = None,
     format: Format = None,
     sets: Sets = None,
     as_json: Json = False,
 ) -> None:
     """Prepare a large log: check, filter and sort it once, so that later commands read it in seconds."""
     from elcrec.config import resolve
-    from elcrec.data.by_settings import filtered, read_log
+    from elcrec.data.by_settings import filtered, read_with_kinds
 
     if out.suffix != ".parquet":
         raise SettingsError(f"--out {out}: a prepared log is a Parquet file; name it {out.with_suffix('.parquet')}")
-    s = resolve("default", overrides_of(sets, columns))
+    s = resolve("default", overrides_of(sets, columns, events=events))
     source = source_of(data)
     with console(stderr=True).status(f"reading, checking and sorting {source}"):
-        log = filtered(read_log(source, format, s), s)
+        log = filtered(read_with_kinds(source, format, s), s)
         log.write(out)
     users = len(log.lengths())
     say(f"{len(log):,} interactions of {users:,} users written to {out}; try  elcrec train {out} --out RUN")
@@ -166,13 +180,17 @@ def data_generate(
         Path | None,
         typer.Option(help="Also write the items with their planted intents to this Parquet file, for 'train --items'."),
     ] = None,
+    kinds: Annotated[
+        bool,
+        typer.Option("--kinds", help="With kinds of events: purchases by intents, and views that hardly follow them."),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Generate a synthetic log of any size: planted intents that drift, Zipf-distributed items, rows in time order."""
     from elcrec.data.company import Company, write_company
     from elcrec.storage import write_frame
 
-    company = Company(users, items, interactions, intents, difficulty, seed)
+    company = Company(users, items, interactions, intents, difficulty, seed, kinds)
     with progress_bar("interactions", interactions) as update:
         write_company(company, out, lambda done: update(done, ""))
     say(f"{interactions:,} interactions of {users:,} users with {items:,} items written to {out}")

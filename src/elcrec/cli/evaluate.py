@@ -12,6 +12,7 @@ from elcrec.cli.parameters import (
     Columns,
     DataOption,
     Device,
+    Events,
     Format,
     Json,
     Run,
@@ -37,6 +38,7 @@ def evaluate(
     device: Device = "auto",
     sets: Sets = None,
     columns: Columns = None,
+    events: Events = None,
     format: Format = None,
     as_json: Json = False,
 ) -> None:
@@ -47,9 +49,9 @@ def evaluate(
 
     ranks = parquet_file(ranks, "--ranks")
     model, source = ELCRec.load(run, device), source_of(data)
-    given = overrides_of(sets, columns)
+    given = overrides_of(sets, columns, events=events)
     log = read_otherwise(source, format, model.settings, given) if given else source
-    metrics = model.evaluate(log, split, format, unknown, ranks)
+    metrics = model.evaluate(log, split, format, unknown, ranks, baselines=model.settings.baselines)
     if note := repeat_warning(metrics["repeats"], model.settings.exclude_seen):
         say(f"warning: {note}")
     if ranks is not None:
@@ -57,4 +59,4 @@ def evaluate(
     if as_json:
         print_json(metrics)
     else:
-        say_metrics({split: metrics})
+        say_metrics({split: metrics, "baselines": metrics.get("baselines", {})})

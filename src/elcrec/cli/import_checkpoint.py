@@ -12,6 +12,7 @@ from elcrec.cli.parameters import (
     Columns,
     DataOption,
     Device,
+    Events,
     Format,
     Items,
     Json,
@@ -39,13 +40,14 @@ def import_checkpoint(
     items: Items = None,
     device: Device = "auto",
     columns: Columns = None,
+    events: Events = None,
     format: Format = None,
     as_json: Json = False,
 ) -> None:
     """Import published ELCRec weights, and write them as a run folder."""
     from elcrec.recommender import ELCRec
 
-    overrides = overrides_of(sets, columns)
+    overrides = overrides_of(sets, columns, events=events)
     model = ELCRec.from_published(file, source_of(data), device, format, items, **overrides)
     model.save(out, overwrite)
     if as_json:

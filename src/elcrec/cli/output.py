@@ -34,14 +34,39 @@ def say(text: str) -> None:
 
 
 def say_metrics(metrics: dict[str, Any]) -> None:
-    """Print a table of the metrics: a row for each part of the split that was evaluated."""
-    from elcrec.evaluation.metrics import SHOWN_METRICS
-
-    typer.echo("  ".join(["split", *SHOWN_METRICS, f"{'users':>7}"]))
+    """Print a table of the metrics: a row for each part of the split that was evaluated, and below it the baselines."""
+    baselines = metrics.get("baselines", {})
+    rows = []
     for part in ("valid", "test"):
         if part in metrics:
-            values = (f"{metrics[part][name]:>{len(name)}.4f}" for name in SHOWN_METRICS)
-            typer.echo("  ".join([f"{part:<5}", *values, f"{metrics[part]['n_users']:>7,}"]))
+            rows += [(part, metrics[part], f"{metrics[part]['n_users']:>7,}"), *_baseline_rows(baselines.get(part, {}))]
+    _say_table("split", rows)
+    if other := baselines.get("other_way"):
+        typer.echo(f"\nthe same with seen items {'excluded' if other['exclude_seen'] else 'ranked'}")
+        parts = [part for part in ("valid", "test") if part in other]
+        _say_table("split", [row for part in parts for row in [(part, None, ""), *_baseline_rows(other[part])]])
+
+
+Row = tuple[str, dict[str, float] | None, str]
+
+
+def _baseline_rows(by_name: dict[str, dict[str, float]]) -> list[Row]:
+    """Rows of a table, the best first."""
+    from elcrec.evaluation.metrics import SELECTION_METRIC
+
+    best_first = sorted(by_name.items(), key=lambda pair: -pair[1][SELECTION_METRIC])
+    return [(f"  {name}", values, "") for name, values in best_first]
+
+
+def _say_table(title: str, rows: list[Row]) -> None:
+    """Print the shown metrics of each row, and the number of users where it is given."""
+    from elcrec.evaluation.metrics import SHOWN_METRICS
+
+    width = max(len(name) for name in (title, *(name for name, _, _ in rows)))
+    typer.echo("  ".join([f"{title:<{width}}", *SHOWN_METRICS, f"{'users':>7}"]))
+    for name, found, users in rows:
+        values = [] if found is None else [f"{found[metric]:>{len(metric)}.4f}" for metric in SHOWN_METRICS]
+        typer.echo("  ".join([f"{name:<{width}}", *values, users]).rstrip())
 
 
 @contextmanager

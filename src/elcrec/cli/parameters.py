@@ -31,6 +31,14 @@ Columns = Annotated[
         help="Column names by position, for a file without a header: user_id,item_id,_,timestamp ('_' skips a column).",
     ),
 ]
+Events = Annotated[
+    str | None,
+    typer.Option(
+        "--events",
+        metavar="KIND,KIND,...",
+        help="Kinds of events to keep, of a log that has them: purchase,cart. Default: all events.",
+    ),
+]
 Run = Annotated[Path, typer.Argument(help="Run folder, as written by 'elcrec train'.")]
 Out = Annotated[Path, typer.Option("--out", help="Run folder to write.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an existing run in --out.")]
@@ -97,8 +105,10 @@ def source_of(data: list[Path]) -> Path | list[Path]:
     return data[0] if len(data) == 1 else data
 
 
-def overrides_of(sets: list[str] | None, columns: str | None = None, seed: int | None = None) -> dict[str, Any]:
-    """The settings that ``--set``, ``--columns`` and ``--seed`` give.
+def overrides_of(
+    sets: list[str] | None, columns: str | None = None, seed: int | None = None, events: str | None = None
+) -> dict[str, Any]:
+    """The settings that ``--set``, ``--columns``, ``--seed`` and ``--events`` give.
 
     Raises:
         SettingsError: A setting is unknown, or is not written as KEY=VALUE.
@@ -106,7 +116,8 @@ def overrides_of(sets: list[str] | None, columns: str | None = None, seed: int |
     from elcrec.config import parse_override
 
     given: dict[str, Any] = dict(parse_override(text) for text in sets or [])
-    return given | {name: value for name, value in (("columns", columns), ("seed", seed)) if value is not None}
+    options = {"columns": columns, "seed": seed, "events": events}
+    return given | {name: value for name, value in options.items() if value is not None}
 
 
 def default_store(run: Path) -> str:

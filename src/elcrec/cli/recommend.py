@@ -43,6 +43,12 @@ def recommend(
     include_seen: Annotated[
         bool, typer.Option("--include-seen", help="Also recommend items that are in the history already.")
     ] = False,
+    only_seen: Annotated[
+        bool, typer.Option("--only-seen", help="Recommend only items that are in the history already (buy again).")
+    ] = False,
+    exclude_seen: Annotated[
+        bool, typer.Option("--exclude-seen", help="Recommend only items that are not in the history yet.")
+    ] = False,
     explain: Annotated[
         bool,
         typer.Option(
@@ -91,7 +97,8 @@ def recommend(
 
     policy = RankingPolicy(
         k=k,
-        exclude_seen=False if include_seen else None,
+        exclude_seen=_exclude_seen(include_seen, exclude_seen, only_seen),
+        only_seen=only_seen,
         explain=explain,
         intents=intent or [],
         exclude_intents=exclude_intent or [],
@@ -197,3 +204,10 @@ def _show_written(rows: int, out: Path, as_json: bool) -> None:
     say(f"{rows:,} rows written to {out}")
     if as_json:
         print_json({"out": str(out), "rows": rows})
+
+
+def _exclude_seen(include: bool, exclude: bool, only: bool) -> bool | None:
+    """Whether items of the history are left out; None: as the model was trained."""
+    if sum([include, exclude, only]) > 1:
+        raise SettingsError("choose one of --include-seen, --exclude-seen and --only-seen")
+    return exclude if include or exclude else None

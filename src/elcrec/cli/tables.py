@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from elcrec.cli.output import print_rows, say
+from elcrec.data.kind_columns import with_shares
 from elcrec.intents.intent_health import IntentHealth
 
 _UNITS = {
@@ -110,7 +111,7 @@ def show_check(document: dict[str, Any]) -> None:
     _line("repeats", f"{document['repeats']:.1%} of the events repeat an earlier item of their user")
     _line("time", _time(document["time"], document["ties"]))
     if document["kinds"]:
-        _line("kinds", ", ".join(f"{kind} {count:,}" for kind, count in list(document["kinds"].items())[:8]))
+        _line("kinds", with_shares(document["kinds"]))
     typer.echo("\nFirst events, in the order that training uses:")
     print_rows(pl.DataFrame(document["sample"], infer_schema_length=None), False)
     for warning in document["warnings"]:

@@ -12,6 +12,7 @@ from elcrec.cli.parameters import (
     Columns,
     Data,
     Device,
+    Events,
     Format,
     Items,
     Json,
@@ -61,11 +62,12 @@ def train(
     ray: Ray = None,
     device: Device = "auto",
     columns: Columns = None,
+    events: Events = None,
     format: Format = None,
     as_json: Json = False,
 ) -> None:
     """Train a model on an interaction log and write a run folder."""
-    overrides = overrides_of(sets, columns, seed)
+    overrides = overrides_of(sets, columns, seed, events)
     read = {"format": format, "items": items}
     if start is not None:
         given = {"--recipe": recipe, "--resume": resume or None, "--names-from": names_from, "--ray": ray}

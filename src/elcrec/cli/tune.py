@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from elcrec.cli.output import print_json, print_rows, say
-from elcrec.cli.parameters import Columns, Data, Device, Json, Sets, overrides_of, source_of
+from elcrec.cli.parameters import Columns, Data, Device, Events, Json, Sets, overrides_of, source_of
 
 commands = typer.Typer()
 
@@ -34,6 +34,7 @@ def tune(
     ] = None,
     sets: Sets = None,
     columns: Columns = None,
+    events: Events = None,
     seed: Annotated[int, typer.Option(help="Random seed of the search and of every training.")] = 1,
     device: Device = "auto",
     as_json: Json = False,
@@ -42,7 +43,7 @@ def tune(
     from elcrec.experiments.tuning import tune as search
     from elcrec.experiments.tuning_space import read_space
 
-    overrides = overrides_of(sets, columns)
+    overrides = overrides_of(sets, columns, events=events)
     searched = None if space is None else read_space(space)
     found = search(source_of(data), out, recipe, trials, searched, overrides, seed, device, say)
     if as_json:

@@ -11,7 +11,8 @@ import polars as pl
 from elcrec.config import Settings, validate
 from elcrec.data.interactions import Interactions
 from elcrec.data.joining import ID
-from elcrec.data.layout import Layout
+from elcrec.data.kinds import with_kinds
+from elcrec.data.layout import Kinds, Layout
 from elcrec.data.reader import understand
 from elcrec.errors import SettingsError
 
@@ -20,20 +21,29 @@ EXPORTED = (("user_id", "item_id", "timestamp", ID), ("user_id", "item_id", ID))
 OF_READING = (
     *("columns", "user_column", "item_column", "timestamp_column"),
     *("time_format", "missing", "lists", "encoding"),
+    *("event_column", "weight_column", "events"),
 )
 """The settings that say how a log is read."""
 
 
 def layout(format: str | None, settings: Settings) -> Layout:
     """What the settings say about a log."""
-    return Layout(format, **{name: getattr(settings, name) for name in OF_READING})
+    named = {name: getattr(settings, name) for name in OF_READING}
+    return Layout(format, **named, kinds="need" if settings.uses_kinds else "count")
 
 
 def read_log(data: Any, format: str | None, settings: Settings) -> Interactions:
     """A log by what the settings say; see :meth:`Interactions.read`."""
     if isinstance(data, Interactions):
-        return data
+        return with_kinds(data, settings)
     return Interactions.understood(understand(data, layout(format, settings)))
+
+
+def read_with_kinds(data: Any, format: str | None, settings: Settings) -> Interactions:
+    """A log by what the settings say, with its kinds of events where it has some."""
+    asked = layout(format, settings)
+    kinds: Kinds = "need" if settings.uses_kinds else "keep"
+    return Interactions.understood(understand(data, replace(asked, kinds=kinds)))
 
 
 def read_otherwise(data: Any, format: str | None, settings: Settings, given: dict[str, Any]) -> Interactions:
@@ -60,7 +70,9 @@ def read_new(data: Any, format: str | None, settings: Settings) -> Interactions:
         return data
     exported = all(_header(one) in EXPORTED for one in (data if isinstance(data, list | tuple) else [data]))
     asked = Layout(format, missing="keep", lists="keep", exact=True) if exported else layout(format, settings)
-    return Interactions.understood(understand(data, replace(asked, event_ids=True)))
+    # New events may be of some kinds only, or of none: then they are of the kind that is predicted.
+    kinds: Kinds = "keep" if settings.uses_kinds or settings.weight_column else "count"
+    return Interactions.understood(understand(data, replace(asked, event_ids=True, kinds=kinds)))
 
 
 def _header(data: Any) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from elcrec.data.reader import understand
 from elcrec.data.times import PER_SECOND, Unit, unit_of
 
 SHOWN = 20
+_ROLES = ("user_id", "item_id", "timestamp", "event", "weight")
 _EARLY = 1990
 _LARGE_SHARE = 0.2
 _MANY = 100
@@ -27,10 +28,10 @@ def check_log(source: Any, layout: Layout) -> dict[str, Any]:
 
     Returns:
         ``format``, ``separator``, ``encoding``, ``compression``, ``header``; ``columns`` (the caller's by role, or
-        None); ``n_events``, ``n_users``, ``n_items``; ``repeats`` (share of events whose user had the item before,
-        0 to 1), ``ties`` (share of events at the same time as another of their user, 0 to 1; None without times),
-        ``duplicates`` (rows that another row equals); ``time`` (``unit``, ``first``, ``last``, or None); ``kinds``
-        (events of each kind, or None); ``sample`` (the first events in training order);
+        None; ``weight`` only where one is named); ``n_events``, ``n_users``, ``n_items``; ``repeats`` (share of events
+        whose user had the item before, 0 to 1), ``ties`` (share of events at the same time as another of their user, 0
+        to 1; None without times), ``duplicates`` (rows that another row equals); ``time`` (``unit``, ``first``,
+        ``last``, or None); ``kinds`` (events of each kind, or None); ``sample`` (the first events in training order);
         ``warnings``.
 
     Raises:
@@ -50,7 +51,7 @@ def check_log(source: Any, layout: Layout) -> dict[str, Any]:
         "encoding": None if raw is None else raw.encoding,
         "compression": None if raw is None else raw.compression,
         "header": True if raw is None else raw.header,
-        "columns": {role: found.names.get(role) for role in ("user_id", "item_id", "timestamp", "event")},
+        "columns": {role: found.names.get(role) for role in _ROLES if role in found.names or role != "weight"},
         "n_events": len(log),
         "n_users": summary["users"],
         "n_items": summary["items"],

@@ -141,7 +141,7 @@ def choose_columns(
     _refuse_two_roles(named)
     chosen: dict[str, str] = {}
     for role, wanted in asked.items():
-        name = _usual_column(role, there, named, notes) if wanted is None else wanted
+        name = _usual_column(role, there, named, notes) if wanted is None and role in ALIASES else wanted
         if name is None:
             if role in ("user_id", "item_id"):
                 raise missing_column(role, there, inner)

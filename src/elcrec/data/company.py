@@ -4,6 +4,9 @@ Every item belongs to one planted intent (its shelf), and is bought by Zipf's la
 time and changes it now and then; the mix of intents drifts while the log runs. With probability ``difficulty`` a
 purchase ignores the user's intent and follows global popularity. Unlike in the small shop, an item may be bought again.
 
+With kinds of events, purchases are as before, and most events are views: of what the front page shows, which has
+nothing to do with intents, or, now and then, of what a user is after.
+
 Rows come in order of time, all users mixed, as a company writes its log. Only the users' and items' tables are kept
 in memory; nothing grows with the number of interactions.
 """
@@ -33,6 +36,8 @@ SIZES = 0.5
 """Spread of the intents' sizes: standard deviation of their logarithm.
 
 Sizes are drawn separately for shelves, and for users at the start and at the end."""
+VIEWS, AFTER_INTENT = 0.8, 0.1
+"""Share of the events that are views, where there are kinds, and share of the views that follow the user's intent."""
 START, SPAN_MS = np.datetime64("2025-01-01T00:00", "ms"), 365 * 24 * 3600 * 1000
 PERIODS, ROWS_AT_ONCE = 100, 1 << 20
 SCHEMA = {"user_id": pl.Int64(), "item_id": pl.Int64(), "timestamp": pl.Datetime("ms")}
@@ -48,10 +53,12 @@ class Company:
         n_intents: Planted intents, K.
         difficulty: 0 (only the intent decides) to 1 (only the crowd does).
         seed: The company and its log follow from it.
+        kinds: Whether events are views and purchases.
         shelf_K: int64 [K + 1], shelf k is places ``shelf_K[k] .. shelf_K[k + 1] - 1`` of ``item_V``.
         item_V: int64 [V], item ids shelf by shelf, the most popular of each first.
     """
 
+    # reason: the sizes of a company, all with defaults
     def __init__(
         self,
         n_users: int = 5_000_000,
@@ -60,6 +67,7 @@ class Company:
         n_intents: int = 256,
         difficulty: float = 0.2,
         seed: int = 1,
+        kinds: bool = False,
     ) -> None:
         """Found a company; see the class.
 
@@ -77,7 +85,7 @@ class Company:
         if not 0 <= difficulty <= 1:
             raise DataError(f"difficulty={difficulty}: use a number from 0 to 1")
         self.n_users, self.n_items, self.n_interactions = n_users, n_items, n_interactions
-        self.n_intents, self.difficulty, self.seed = n_intents, difficulty, seed
+        self.n_intents, self.difficulty, self.seed, self.kinds = n_intents, difficulty, seed, kinds
         random = np.random.default_rng((seed, 0))
         size_K = _sizes(n_intents, random)
         # At least one item a shelf; the others by its size.
@@ -85,7 +93,13 @@ class Company:
         self.shelf_K += np.arange(n_intents + 1)
         self.item_V = random.permutation(n_items) + 1
         self._mix_K = np.stack([_sizes(n_intents, random), _sizes(n_intents, random)])
+        self._page_V = np.random.default_rng((seed, 2)).permutation(n_items) + 1 if kinds else self.item_V
         self._activity_U = random.lognormal(0, ACTIVITY, n_users).cumsum()
+
+    @property
+    def schema(self) -> dict[str, pl.DataType]:
+        """Columns of the log."""
+        return {**SCHEMA, "event": pl.String()} if self.kinds else dict(SCHEMA)
 
     def shares(self, passed: float) -> Floats:
         """Share of users who change to each intent: [K], sums to 1.
@@ -108,7 +122,7 @@ class Company:
         )
 
     def events(self) -> Iterator[pl.DataFrame]:
-        """The log in order of time, some rows at a time: ``user_id``, ``item_id``, ``timestamp``."""
+        """The log in order of time, some rows at a time: ``user_id``, ``item_id``, ``timestamp``, perhaps ``event``."""
         random = np.random.default_rng((self.seed, 1))
         intent_U = _draw(self.shares(0), self.n_users, random).astype(np.int32)
         at_once = min(-(-self.n_interactions // PERIODS), ROWS_AT_ONCE)
@@ -119,12 +133,23 @@ class Company:
             user_B = self._buyers(end - row, random)
             item_B = self._purchases(intent_U[user_B], share_K, random)
             time_B = (begin_share + (end_share - begin_share) * _ordered(end - row, random)) * SPAN_MS
-            yield pl.DataFrame(
+            frame = pl.DataFrame(
                 {"user_id": user_B + 1, "item_id": item_B, "timestamp": START + time_B.astype("timedelta64[ms]")}
             )
+            yield self._with_kinds(frame, random) if self.kinds else frame
             # Time passes: some users, perhaps the same twice, change their minds.
             n_changes = random.binomial(self.n_users, min(1.0, CHANGES * (end_share - begin_share)))
             intent_U[random.integers(self.n_users, size=n_changes)] = _draw(share_K, n_changes, random)
+
+    def _with_kinds(self, frame: pl.DataFrame, random: np.random.Generator) -> pl.DataFrame:
+        """The same events as views and purchases; most of what is viewed stands on the front page."""
+        view_B = random.random(frame.height) < VIEWS
+        shown_B = view_B & (random.random(frame.height) >= AFTER_INTENT)
+        item_B = frame["item_id"].to_numpy(writable=True)
+        rank_B = _ranks(np.full(int(shown_B.sum()), self.n_items), random)
+        item_B[shown_B] = self._page_V[rank_B]
+        event = pl.select(pl.when(pl.Series(view_B)).then(pl.lit("view")).otherwise(pl.lit("purchase"))).to_series()
+        return frame.with_columns(item_id=item_B, event=event)
 
     def _buyers(self, count: int, random: np.random.Generator) -> Integers:
         """Users drawn by their activity: int64 [count], from 0."""
@@ -139,10 +164,7 @@ class Company:
         astray = np.flatnonzero(random.random(len(intent_B)) < self.difficulty)
         intent_B[astray] = _draw(share_K, len(astray), random)
         first_B = self.shelf_K[intent_B]
-        # A power law by its inverse distribution function, cut to whole ranks.
-        size_B = (self.shelf_K[intent_B + 1] - first_B + 1.0) ** (1 - ZIPF)
-        rank_B = (1 + random.random(len(intent_B)) * (size_B - 1)) ** (1 / (1 - ZIPF))
-        bought_B: Integers = self.item_V[np.minimum(first_B + rank_B.astype(np.int64), self.shelf_K[intent_B + 1]) - 1]
+        bought_B: Integers = self.item_V[first_B + _ranks(self.shelf_K[intent_B + 1] - first_B, random)]
         return bought_B
 
 
@@ -167,13 +189,28 @@ def write_company(company: Company, path: Path, progress: Callable[[int], object
 
     def write(beside: Path) -> None:
         try:
-            register_io_source(source, schema=SCHEMA, is_pure=True).sink_parquet(beside, row_group_size=ROWS_AT_ONCE)
+            register_io_source(source, schema=company.schema, is_pure=True).sink_parquet(
+                beside, row_group_size=ROWS_AT_ONCE
+            )
         except KeyboardInterrupt:
             # Polars raises its own; Python's is still to come, here, and not amid the clearing up.
             time.sleep(0)
             raise
 
     write_atomically(path, write)
+
+
+def _ranks(size_B: Integers, random: np.random.Generator) -> Integers:
+    """Places from 0 drawn by Zipf's law among so many: a power law by its inverse distribution function, cut to whole.
+
+    Args:
+        size_B: Among how many each is drawn, >= 1.
+        random: The draws follow from it.
+    """
+    power_B = (size_B + 1.0) ** (1 - ZIPF)
+    rank_B = (1 + random.random(len(size_B)) * (power_B - 1)) ** (1 / (1 - ZIPF))
+    drawn_B: Integers = np.minimum(rank_B.astype(np.int64), size_B) - 1
+    return drawn_B
 
 
 def _sizes(count: int, random: np.random.Generator) -> Floats:

@@ -16,6 +16,7 @@ from elcrec.data.by_settings import filtered
 from elcrec.data.catalogue import Catalogue
 from elcrec.data.histories import HistoryBatch
 from elcrec.data.interactions import Interactions
+from elcrec.data.kinds import check_kinds, worth_of
 from elcrec.data.splits import Split, make_split
 from elcrec.data.vocabulary import Vocabulary
 from elcrec.errors import DataError
@@ -61,6 +62,7 @@ class Dataset:
             items: The vocabulary; default: the items of the filtered log.
             log: The filtered log, where it is known already.
         """
+        check_kinds(whole_log, settings)
         log = filtered(whole_log, settings) if log is None else log
         items = Vocabulary.of(log.frame["item_id"], first=1, kind="item") if items is None else items
         users, split = Vocabulary.of(log.frame["user_id"]), split_of(log, items, settings, device)
@@ -84,7 +86,7 @@ class Dataset:
             number_Q = torch.from_numpy(self.users.indices(users, unknown)).to(device)
             number_Q = number_Q[number_Q >= 0]
         ids = self.users.ids_of(number_Q.cpu().numpy()).alias("user_id")
-        return HistoryBatch(self.split.item_N, self.split.start_U[number_Q], self.split.end_U[number_Q], ids)
+        return replace(self.split.histories(number_Q, self.split.end_U[number_Q]), ids=ids)
 
     def sample(self, most: int, seed: int) -> HistoryBatch:
         """Full histories of so many users, drawn by the seed, in their order."""
@@ -98,7 +100,7 @@ class Dataset:
         Args:
             part: ``valid`` or ``test``.
         """
-        return self.split.histories(*self.split.targets(part))
+        return self.split.held_out(part)[1]
 
     def of_items(self, histories: Sequence[Sequence[Any]], unknown: str = "raise") -> HistoryBatch:
         """Histories given as sequences of item ids.
@@ -126,7 +128,8 @@ class Dataset:
 
 def split_of(log: Interactions, items: Vocabulary, settings: Settings, device: torch.device) -> Split:
     """A log, whose items are all known, as tensors."""
-    split = make_split(log, items, settings.split, settings.holdout_share)
+    worth = worth_of(log, settings)
+    split = make_split(log, items, settings.split, settings.holdout_share, settings.ties, worth)
     return split.learning_from(settings.train_share, settings.seed).to(device)
 
 

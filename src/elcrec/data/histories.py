@@ -21,12 +21,19 @@ class HistoryBatch:
         start_Q: int64 [Q], first position of each history.
         end_Q: int64 [Q], position after its last, > start. Where an item is predicted, it is the one at this position.
         ids: [Q], the caller's name for each: user ids, or numbers of histories; None where they are not needed.
+        newest_N: int64 [N], position of the last event of each event's basket, the events of one user at one time;
+            None where each event is a basket of its own.
+        until_Q: int64 [Q], position after the last item to predict, > end; None where one item is predicted.
+        judged_N: bool [N], which events are items to predict, of those before ``until_Q``; None: all.
     """
 
     item_N: Tensor
     start_Q: Tensor
     end_Q: Tensor
     ids: pl.Series | None = None
+    newest_N: Tensor | None = None
+    until_Q: Tensor | None = None
+    judged_N: Tensor | None = None
 
     @classmethod
     def joined(cls, item_N: Tensor, length_Q: Tensor, ids: pl.Series | None = None) -> HistoryBatch:
@@ -39,8 +46,24 @@ class HistoryBatch:
 
     @property
     def target_Q(self) -> Tensor:
-        """The items that follow the histories, int64 [Q]."""
+        """The item that follows each history, int64 [Q]; of a basket to predict the first."""
         return self.item_N[self.end_Q]
+
+    @property
+    def targets(self) -> tuple[Tensor, Tensor]:
+        """The distinct items to predict: which history, int64 [X], ascending, and which item, int64 [X]."""
+        row_Q = torch.arange(len(self), device=self.start_Q.device)
+        if self.until_Q is None:
+            return row_Q, self.target_Q
+        length_Q = self.until_Q - self.end_Q
+        row_X = torch.repeat_interleave(row_Q, length_Q)
+        at_X = torch.arange(len(row_X), device=row_X.device) + (self.end_Q - length_Q.cumsum(0) + length_Q)[row_X]
+        if self.judged_N is not None:
+            judged_X = self.judged_N[at_X]
+            row_X, at_X = row_X[judged_X], at_X[judged_X]
+        n_keys = int(self.item_N.max()) + 1
+        key_X = torch.unique(row_X * n_keys + self.item_N[at_X])
+        return key_X // n_keys, key_X % n_keys
 
     @property
     def named(self) -> pl.Series:
@@ -50,7 +73,9 @@ class HistoryBatch:
     def at(self, at_X: Tensor) -> HistoryBatch:
         """Those at some places, int64 [X]."""
         ids = None if self.ids is None else self.ids.gather(at_X.cpu().numpy())
-        return HistoryBatch(self.item_N, self.start_Q[at_X], self.end_Q[at_X], ids)
+        until_X = None if self.until_Q is None else self.until_Q[at_X]
+        start_X, end_X = self.start_Q[at_X], self.end_Q[at_X]
+        return HistoryBatch(self.item_N, start_X, end_X, ids, self.newest_N, until_X, self.judged_N)
 
     def blocks(self, rows: int) -> Iterator[HistoryBatch]:
         """All of them, so many at a time, in their order; one empty block where there are none."""

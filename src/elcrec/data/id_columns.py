@@ -45,6 +45,13 @@ class ReadContext:
         """Where the first rows of a mask stand."""
         return self.line_of(int(rows.arg_true()[0]))
 
+    def keep(self, columns: dict[str, pl.Series], kept: pl.Series) -> None:
+        """Leave only rows of a mask in columns; line numbers stay those of the file."""
+        row_X, line_of = kept.arg_true(), self.line_of
+        self.line_of = lambda row: line_of(int(row_X[row]))
+        for role in columns:
+            columns[role] = columns[role].filter(kept)
+
     def note(self, text: str) -> None:
         """Keep a sentence, once."""
         if text not in self.notes:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import polars as pl
 
 from elcrec.data import joining
 from elcrec.data.files import ROWS_AT_ONCE
-from elcrec.data.layout import Layout, Lists, Missing
+from elcrec.data.layout import Kinds, Layout, Lists, Missing
 from elcrec.data.reader import Understood, understand
 from elcrec.data.vocabulary import Vocabulary
 from elcrec.errors import DataError, DataWarning
@@ -31,8 +31,10 @@ class Interactions:
     Attributes:
         frame: Columns ``user_id``, ``item_id`` (integers or strings, as they came) and, if known,
             ``timestamp``. Users in natural order, each user's rows in order of time; rows with equal
-            time, or without times, keep the order they came in. New events, and a log without times that
-            such events were added to, keep ``event_id`` (text or null), too: it identifies the events of the log.
+            time, or without times, keep the order they came in. Where kinds of events or weights make a difference,
+            ``event`` (text) and ``weight`` (float) are kept; null stands for the kind that is predicted, and for 1.
+            New events, and a log without times that such events were added to, keep ``event_id`` (text or null), too:
+            it identifies the events of the log.
     """
 
     frame: pl.DataFrame
@@ -55,6 +57,10 @@ class Interactions:
         encoding: str | None = None,
         event_ids: bool = False,
         lists: Lists = "refuse",
+        event_column: str | None = None,
+        weight_column: str | None = None,
+        events: Sequence[str] = (),
+        kinds: bool = False,
     ) -> Interactions:
         """Read a log from a file or a frame, a column at a time.
 
@@ -75,6 +81,10 @@ class Interactions:
             encoding: Character encoding of text that is not UTF-8.
             event_ids: Keep the column ``event_id``, where there is one: for :meth:`joined`.
             lists: ``refuse`` a log whose ids look like lists (``1,5``, ``A1 B2``), or ``keep`` them as they are.
+            event_column: Name of the column with kinds of events; by default one of the usual names.
+            weight_column: Name of a column that weighs events; kept as ``weight``.
+            events: Kinds of events to keep; by default all.
+            kinds: Keep the column ``event``; kept with ``events``, too.
 
         Raises:
             DataError: The log cannot be read with certainty; the message has the column or line, and the remedy.
@@ -83,7 +93,9 @@ class Interactions:
             return source
         named = (user_column, item_column, timestamp_column)
         asked = Layout(format, columns, *named, time_format, missing, lists, encoding, event_ids)
-        return cls.understood(understand(source, asked))
+        chosen: Kinds = "need" if kinds or events else "count"
+        asked = replace(asked, event_column=event_column, weight_column=weight_column, events=tuple(events))
+        return cls.understood(understand(source, replace(asked, kinds=chosen)))
 
     @classmethod
     def understood(cls, log: Understood, quiet: bool = False) -> Interactions:
@@ -124,22 +136,52 @@ class Interactions:
             )
         return Interactions(frame)
 
-    def joined(self, newer: Interactions) -> Interactions:
+    def kinds(self) -> dict[str, int] | None:
+        """Events of each kind, most frequent first; None where no kinds are kept."""
+        if "event" not in self.frame.columns:
+            return None
+        counts = self.frame["event"].drop_nulls().value_counts().sort(["count", "event"], descending=[True, False])
+        return dict(counts.iter_rows())
+
+    def joined(self, newer: Interactions, kind: str | None = None) -> Interactions:
         """This log and newer events, each once.
 
         The log decides: ids become its type, times its unit (what is finer is cut off). Events with one ``event_id``
         are one. With times, events of one user, item and time are the same ones: what occurs m times here and n times
         there occurs max(m, n) times. Without, an event is new unless the log holds its ``event_id``; it follows the
-        user's events here.
+        user's events here. Where the log keeps kinds, events of one user, item and time but of different kinds are
+        different ones, too.
+
+        Args:
+            newer: The events.
+            kind: Where the log keeps kinds, that of newer events without one.
 
         Raises:
             DataError: The events do not fit the log.
         """
-        return Interactions(_in_order(joining.joined(self.frame, newer.frame).get_columns()))
+        return Interactions(_in_order(joining.joined(self.frame, newer.frame, kind).get_columns()))
 
     def lengths(self) -> pl.Series:
         """Events of each user, in the order of the users."""
         return self.frame["user_id"].rle().struct.field("len").cast(pl.Int64)
+
+    def tied_share(self) -> float:
+        """Share of the events that share their time with another event of their user, 0 to 1; 0 without times."""
+        if "timestamp" not in self.frame.columns:
+            return 0.0
+        same = (pl.col("user_id") == pl.col("user_id").shift(1)) & (pl.col("timestamp") == pl.col("timestamp").shift(1))
+        after = self.frame.select(same.fill_null(False).alias("same"))["same"]
+        return float((after | after.shift(-1).fill_null(False)).mean())  # type: ignore[arg-type]
+
+    def most_baskets(self) -> int:
+        """The largest number of different times, or without times of events, that a user has."""
+        if "timestamp" not in self.frame.columns:
+            return int(self.lengths().max())  # type: ignore[arg-type]
+        begins = (pl.col("user_id") != pl.col("user_id").shift(1)) | (
+            pl.col("timestamp") != pl.col("timestamp").shift(1)
+        )
+        counts = self.frame.filter(begins.fill_null(True))["user_id"].rle().struct.field("len")
+        return int(counts.max())  # type: ignore[arg-type]
 
     def _blocks(self, lengths: pl.Series) -> Iterator[pl.DataFrame]:
         """The rows in parts of bounded size that hold whole users."""
@@ -158,13 +200,15 @@ class Interactions:
         Returns:
             ``rows``, ``users``, ``items``, ``density`` (rows over users x items), ``first`` and ``last``
             time (text) or None, ``repeats`` (share of rows whose user had the item before) and the
-            lengths of histories: ``length_min``, ``length_median``, ``length_mean``, ``length_max``.
+            lengths of histories: ``length_min``, ``length_median``, ``length_mean``, ``length_max``; where kinds of
+            events are kept, ``kinds`` (events of each).
         """
         frame = self.frame
         lengths = self.lengths()
         users, items = len(lengths), frame["item_id"].n_unique()
         distinct = sum(block.select("user_id", "item_id").unique().height for block in self._blocks(lengths))
         times = frame["timestamp"] if "timestamp" in frame.columns else None
+        kinds = self.kinds()
         return {
             "rows": frame.height,
             "users": users,
@@ -177,6 +221,7 @@ class Interactions:
             "length_median": float(lengths.median()),  # type: ignore[arg-type]
             "length_mean": float(lengths.mean()),  # type: ignore[arg-type]
             "length_max": int(lengths.max()),  # type: ignore[arg-type]
+            **({} if kinds is None else {"kinds": kinds}),
         }
 
 

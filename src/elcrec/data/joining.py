@@ -12,15 +12,24 @@ from elcrec.errors import DataError
 
 LOWEST, HIGHEST = -(2**63), 2**63 - 1
 ID = "event_id"
+WORTH = {"event": pl.String(), "weight": pl.Float64()}
+"""What may be kept of an event in addition to user, item and time."""
 
 
-def joined(log: pl.DataFrame, newer: pl.DataFrame) -> pl.DataFrame:
+def joined(log: pl.DataFrame, newer: pl.DataFrame, kind: str | None = None) -> pl.DataFrame:
     """The rows of a log, then those of newer events that it does not hold; see ``Interactions.joined``.
+
+    Args:
+        log: A log.
+        newer: New events.
+        kind: Where the log keeps kinds, that of newer events without one.
 
     Raises:
         DataError: The events do not fit the log.
     """
     ours, theirs = _of_one_type(log, newer)
+    kept = [name for name in WORTH if name in log.columns]
+    ours, theirs = (_with_worth(frame, of, kept, kind) for frame, of in ((ours, log), (theirs, newer)))
     theirs = _each_id_once(theirs)
     if "timestamp" in log.columns:
         return pl.concat([ours, _beyond(ours, theirs.select(ours.columns))])
@@ -42,6 +51,13 @@ def _of_one_type(log: pl.DataFrame, newer: pl.DataFrame) -> tuple[pl.DataFrame, 
         pairs.append((_stored(log["timestamp"]), times_in_unit_of(log["timestamp"], newer["timestamp"])))
     ours, theirs = (pl.DataFrame(columns) for columns in zip(*pairs, strict=True))
     return ours, theirs.with_columns(newer[ID]) if ID in newer.columns else theirs
+
+
+def _with_worth(frame: pl.DataFrame, of: pl.DataFrame, kept: list[str], kind: str | None) -> pl.DataFrame:
+    """A frame with the kinds and weights of another one; without one, events are of a kind, and have no weight."""
+    columns = [of[name] if name in of.columns else pl.lit(None, WORTH[name]).alias(name) for name in kept]
+    whole = frame.with_columns(columns)
+    return whole.with_columns(pl.col("event").fill_null(pl.lit(kind))) if "event" in kept and kind else whole
 
 
 def event_ids(column: pl.Series) -> pl.Series:
@@ -66,11 +82,12 @@ def _each_id_once(newer: pl.DataFrame) -> pl.DataFrame:
 
 def _beyond(log: pl.DataFrame, newer: pl.DataFrame) -> pl.DataFrame:
     """What occurs more often in newer events than in a log, so often more: together they hold the larger number."""
-    key = log.columns
-    held = log.join(newer.unique(), on=key, how="semi").group_by(key).agg(held=pl.len())
+    key = [name for name in log.columns if name != "weight"]
+    there = newer.select(key).unique()
+    held = log.join(there, on=key, how="semi", nulls_equal=True).group_by(key).agg(held=pl.len())
     counted = newer.with_columns(number=pl.int_range(pl.len()).over(key))
-    found = counted.join(held, on=key, how="left", maintain_order="left")
-    return found.filter(pl.col("number") >= pl.col("held").fill_null(0)).select(key)
+    found = counted.join(held, on=key, how="left", maintain_order="left", nulls_equal=True)
+    return found.filter(pl.col("number") >= pl.col("held").fill_null(0)).select(log.columns)
 
 
 # ---------------------------------------------------------------------- ids

@@ -10,6 +10,7 @@ from elcrec.errors import DataError
 
 Missing = Literal["refuse", "drop", "keep"]
 Lists = Literal["refuse", "keep"]
+Kinds = Literal["count", "keep", "need"]
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,11 @@ class Layout:
         lists: What happens to ids that look like lists (``1,5``, ``A1 B2``): ``refuse`` the log, or ``keep`` them.
         encoding: Of text that is not UTF-8.
         event_ids: Read the column ``event_id``, where there is one.
+        event_column: Name of the column with kinds of events.
+        weight_column: Name of a column that weighs events.
+        events: Kinds of events to keep; empty: all.
+        kinds: Whether kinds of events are only counted (``count``), are kept where there are some (``keep``), or must
+            be there (``need``), those of ``events`` included.
         exact: Text ids are what they say, also where they look like lists, totals or numbers with a point: elcrec
             wrote them.
     """
@@ -43,11 +49,17 @@ class Layout:
     encoding: str | None = None
     event_ids: bool = False
     exact: bool = False
+    event_column: str | None = None
+    weight_column: str | None = None
+    events: tuple[str, ...] = ()
+    kinds: Kinds = "count"
 
     @property
     def by_role(self) -> dict[str, str | None]:
         """The caller's column for each role."""
-        return {"user_id": self.user_column, "item_id": self.item_column, "timestamp": self.timestamp_column}
+        ids = {"user_id": self.user_column, "item_id": self.item_column}
+        weight = {} if self.weight_column is None else {"weight": self.weight_column}
+        return {**ids, "timestamp": self.timestamp_column, "event": self.event_column, **weight}
 
     def read_options(self) -> ReadOptions:
         """What reading a file needs to know.

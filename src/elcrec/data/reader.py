@@ -21,14 +21,14 @@ from elcrec.data.columns import (
 )
 from elcrec.data.files import read_column, scan
 from elcrec.data.id_columns import ReadContext, as_integers, missing_rows, refuse_several, refuse_totals, validate_ids
-from elcrec.data.joining import ID, event_ids
+from elcrec.data.joining import ID, WORTH, event_ids
+from elcrec.data.kind_columns import choose_kinds, count_kinds, validate_weights, with_shares
 from elcrec.data.layout import Layout
 from elcrec.data.nested import exploded, fields_within, lifted
 from elcrec.data.raw import RawTable, as_frame
 from elcrec.data.time_columns import holds_dates, holds_times, is_clock, joined_clock, quick_times, validate_times
 from elcrec.errors import DataError
 
-MOST_KINDS = 50
 _LOOKED_AT = 100
 
 
@@ -37,7 +37,8 @@ class Understood:
     """A log as it was read.
 
     Attributes:
-        columns: Its columns, ``user_id``, ``item_id`` and perhaps ``timestamp``, in file order.
+        columns: Its columns, ``user_id``, ``item_id`` and perhaps ``timestamp``, ``event`` and ``weight``; rows are in
+            file order.
         names: The caller's column for each role.
         first: The first file; None for a table.
         notes: What may surprise.
@@ -68,13 +69,14 @@ def understand(source: Any, layout: Layout) -> Understood:
     names = _names(parts, layout, notes)
     context = ReadContext(_name_of(parts), partial(_line_of, parts), layout.missing, notes)
     columns = {role: _column(parts, name, role) for role, name in names.items()}
-    kinds = _kinds(columns.pop("event", None))
+    kinds = count_kinds(columns.get("event"), layout)
+    choose_kinds(columns, kinds, layout, context)
     _join_clock(parts, names, columns)
     _read_quickly(columns, parts, layout)
     _keep_whole_rows(columns, context)
     # One by one, so that no column is there twice for long.
     valid = {role: _validated(columns.pop(role), role, parts, layout, context) for role in list(columns)}
-    _note_kinds(kinds, names, context)
+    _note_kinds(None if "event" in valid else kinds, names, context)
     _note_order(parts, names, valid, context)
     return Understood(list(valid.values()), names, parts[0] if is_file else None, context.notes, kinds)
 
@@ -87,7 +89,10 @@ def _name_of(parts: Sequence[RawTable]) -> str:
 def _names(parts: Sequence[RawTable], layout: Layout, notes: list[str]) -> dict[str, str]:
     """The caller's column for each role, the same in all files."""
     schema = parts[0].frame.collect_schema()
-    names = choose_columns(schema.names(), {**layout.by_role, "event": None}, notes, fields_within(schema))
+    asked = layout.by_role
+    if layout.event_ids and layout.kinds == "keep":  # new events need not have those
+        asked = {role: None if role in WORTH and name not in schema else name for role, name in asked.items()}
+    names = choose_columns(schema.names(), asked, notes, fields_within(schema))
     if layout.event_ids and ID in schema and ID not in names.values():
         names[ID] = ID
     _check_parts(parts, names)
@@ -216,12 +221,9 @@ def _drop_rows(columns: dict[str, pl.Series], lacking: dict[str, pl.Series], con
     whole = ~pl.select(pl.any_horizontal(*lacking.values())).to_series()
     counts = ", ".join(f"{int(mask.sum()):,} without {role}" for role, mask in lacking.items())
     context.note(f"{int((~whole).sum()):,} rows are left out ({counts})")
-    kept, line_of = whole.arg_true(), context.line_of
-    if kept.is_empty():
+    if not whole.any():
         raise DataError(f"{context.name}: no row has a user, an item and a time: nothing to train on")
-    context.line_of = lambda row: line_of(int(kept[row]))
-    for role in columns:
-        columns[role] = columns[role].filter(whole)
+    context.keep(columns, whole)
 
 
 def _read_quickly(columns: dict[str, pl.Series], parts: Sequence[RawTable], layout: Layout) -> None:
@@ -233,7 +235,7 @@ def _read_quickly(columns: dict[str, pl.Series], parts: Sequence[RawTable], layo
 
 def _quick(column: pl.Series, role: str, part: RawTable, layout: Layout) -> pl.Series:
     """Text of the most common forms as what it means: nothing is missing there, and nothing odd."""
-    if column.dtype != pl.String or column.is_empty():
+    if column.dtype != pl.String or column.is_empty() or role in WORTH:
         return column
     if role == "timestamp":
         quick = quick_times(column) if layout.time_format is None else None
@@ -253,6 +255,10 @@ def _validated(
         return event_ids(column)
     if role == "timestamp":
         return validate_times(column, layout.time_format, context).alias(role)
+    if role == "event":
+        return column
+    if role == "weight":
+        return validate_weights(column, context)
     return _validated_ids(column, role, parts[0].untyped, layout, context)
 
 
@@ -277,22 +283,12 @@ def _refuse_guessed(column: pl.Series, context: ReadContext) -> None:
     context.note(f"{context.name} is not UTF-8 in columns that are not read")
 
 
-def _kinds(column: pl.Series | None) -> dict[str, int] | None:
-    """Events of each kind, most frequent first; None where the values are too many to be kinds."""
-    if column is None or not (column.dtype == pl.String or isinstance(column.dtype, pl.Categorical | pl.Enum)):
-        return None
-    counts = column.cast(pl.String).drop_nulls().value_counts(sort=True)
-    if not 0 < len(counts) <= MOST_KINDS:
-        return None
-    return dict(counts.sort(["count", column.name], descending=[True, False]).iter_rows())
-
-
 def _note_kinds(kinds: dict[str, int] | None, names: dict[str, str], context: ReadContext) -> None:
     if kinds is None or len(kinds) < 2:
         return
-    some = ", ".join(f"{kind} ({count:,})" for kind, count in list(kinds.items())[:5])
     context.note(
-        f"{names['event']!r} holds kinds of events, {some}: all count the same; keep the rows that should count"
+        f"{names['event']!r} holds kinds of events, {with_shares(kinds)}: all count the same; choose with --events "
+        f"KIND,KIND, or weigh them with --set event_weights=KIND:WEIGHT,KIND:WEIGHT"
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
@@ -11,6 +11,7 @@ from torch import Tensor
 
 from elcrec.data.histories import HistoryBatch
 from elcrec.data.interactions import Interactions
+from elcrec.data.kinds import Worth
 from elcrec.data.vocabulary import Vocabulary
 from elcrec.errors import DataError, SettingsError
 
@@ -28,6 +29,12 @@ class Split:
         train_end_U: int64 [U], position after the last training item.
         valid_U: int64 [U], position of the validation item; its history is all before it.
         test_U: int64 [U], position of the test item; its history is all before it.
+        newest_N: int64 [N], position of the last event of each event's basket, the events of one user at one time;
+            None where each event is a basket of its own.
+        baskets: Whether whole baskets are held out: validation goes from ``valid_U`` to ``test_U``, the test from there
+            to ``end_U``.
+        weight_N: float32 [N], weight of each event as a target of training; 0: input only. None where all are alike.
+        judged_N: bool [N], the events that are held out, of those in the ranges that ``baskets`` names; None: all.
     """
 
     item_N: Tensor
@@ -36,6 +43,20 @@ class Split:
     train_end_U: Tensor
     valid_U: Tensor
     test_U: Tensor
+    newest_N: Tensor | None = None
+    baskets: bool = False
+    weight_N: Tensor | None = None
+    judged_N: Tensor | None = None
+
+    @property
+    def target_end_U(self) -> Tensor:
+        """Position after the last target of training of each user, int64 [U]: ``train_end_U`` where all are alike."""
+        if self.weight_N is None:
+            return self.train_end_U
+        target_X = torch.nonzero(self.weight_N).flatten()
+        n_before_U = torch.searchsorted(target_X, self.train_end_U)
+        end_U = torch.cat([target_X.new_zeros(1), target_X + 1])[n_before_U]
+        return end_U.maximum(self.start_U)
 
     @property
     def n_users(self) -> int:
@@ -56,7 +77,19 @@ class Split:
 
     def to(self, device: torch.device) -> Split:
         """The same on a device."""
-        return Split(**{field.name: getattr(self, field.name).to(device) for field in fields(self)})
+        tensors = {name: value for name, value in vars(self).items() if isinstance(value, Tensor)}
+        return replace(self, **{name: tensor.to(device) for name, tensor in tensors.items()})  # type: ignore[arg-type]
+
+    def shuffled_in_baskets(self, generator: torch.Generator) -> Tensor:
+        """``item_N`` with the items of each basket in random order; nothing is drawn without baskets."""
+        if self.newest_N is None:
+            return self.item_N
+        tied_N = self.newest_N != torch.arange(len(self.newest_N), device=self.newest_N.device)
+        tied_N[self.newest_N[tied_N]] = True
+        at_X = torch.nonzero(tied_N).flatten()
+        noise_X = torch.rand(len(at_X), generator=generator, device=at_X.device, dtype=torch.float64)
+        order_X = (self.newest_N[at_X] + noise_X).argsort()
+        return self.item_N.index_copy(0, at_X, self.item_N[at_X[order_X]])
 
     def targets(self, part: str, most: int | None = None, seed: int = 0) -> tuple[Tensor, Tensor]:
         """Users who have an item to predict, and its positions: int64 [Q], int64 [Q].
@@ -75,8 +108,10 @@ class Split:
         at_U = self.valid_U if part == "valid" else self.test_U
         user_Q = torch.nonzero(at_U >= 0).flatten()
         if user_Q.numel() == 0:
+            kind = "" if self.judged_N is None else "of the kind that is predicted (target_event, min_weight) "
             raise DataError(
-                f"no user has an item for {part}: split=leave_one_out needs histories of three or more, "
+                f"no user has an item {kind}for {part}: split=leave_one_out needs histories of three or more items, "
+                "leave_one_basket_out of three or more baskets, "
                 "split=global_time users with events before and after each of its two moments"
             )
         if most is not None and most < user_Q.numel():
@@ -86,7 +121,20 @@ class Split:
 
     def histories(self, user_Q: Tensor, end_Q: Tensor) -> HistoryBatch:
         """Histories of users, int64 [Q], up to positions in the log, int64 [Q], where the item that follows stands."""
-        return HistoryBatch(self.item_N, self.start_U[user_Q], end_Q)
+        return HistoryBatch(self.item_N, self.start_U[user_Q], end_Q, newest_N=self.newest_N)
+
+    def held_out(self, part: str, most: int | None = None, seed: int = 0) -> tuple[Tensor, HistoryBatch]:
+        """Users who have something to predict, int64 [Q], and their histories before it; see :meth:`targets`."""
+        user_Q, at_Q = self.targets(part, most, seed)
+        return user_Q, self.before_held_out(part, user_Q, at_Q)
+
+    def before_held_out(self, part: str, user_Q: Tensor, at_Q: Tensor) -> HistoryBatch:
+        """Histories before what is held out; arguments as :meth:`targets` gives them."""
+        histories = self.histories(user_Q, at_Q)
+        if not self.baskets:
+            return histories
+        until_U = self.test_U if part == "valid" else self.end_U
+        return replace(histories, until_Q=until_U[user_Q], judged_N=self.judged_N)
 
     def learning_from(self, share: float, seed: int) -> Split:
         """The same with the training part of only a share of the users, drawn by the seed; all keep their targets."""
@@ -96,27 +144,38 @@ class Split:
         return replace(self, train_end_U=self.train_end_U.where(~left_out_U.to(self.start_U.device), self.start_U))
 
     def learners(self) -> Tensor:
-        """Users with at least one pair of consecutive training items: int64 [M].
+        """Users with at least one target to learn from and an item before it: int64 [M].
 
         Raises:
             DataError: No user has one.
         """
-        user_M = torch.nonzero(self.train_end_U - self.start_U >= 2).flatten()
+        user_M = torch.nonzero(self.target_end_U - self.start_U >= 2).flatten()
         if user_M.numel() == 0:
             raise DataError("no history has two training items: a next-item model needs sequences")
         return user_M
 
 
-def make_split(log: Interactions, items: Vocabulary, method: str, holdout_share: float) -> Split:
+def make_split(
+    log: Interactions,
+    items: Vocabulary,
+    method: str,
+    holdout_share: float,
+    ties: str = "file",
+    worth: Worth = Worth(),  # noqa: B008
+) -> Split:
     """Split a log.
 
     Args:
         log: The log; its rows are grouped by user and ordered in time.
         items: Vocabulary that numbers the items.
         method: ``leave_one_out`` (last item test, last but one validation, for histories of three or more)
+            or ``leave_one_basket_out`` (the last basket and the last but one, for histories of three or more)
             or ``global_time`` (the first item after each of two moments that leave the last and last but
             one ``holdout_share`` of all events behind them).
         holdout_share: Share of events, 0 to .5.
+        ties: ``shuffle``: events of one user at one time are a basket; ``file``: they have the order of the log.
+        worth: What events are worth: only those that may be held out count as items and baskets of a split; histories
+            hold all events before.
 
     Raises:
         DataError: ``global_time`` without times.
@@ -128,10 +187,19 @@ def make_split(log: Interactions, items: Vocabulary, method: str, holdout_share:
     end = np.cumsum(length_U)
     start = end - length_U
     if method == "global_time":
-        train_end, valid, test = _global_time(frame, start, end, holdout_share)
+        train_end, valid, test = _global_time(frame, start, end, holdout_share, worth.judged_N)
+    elif worth.judged_N is not None:
+        first_N = _firsts_of_baskets(log, start, end) if method == "leave_one_basket_out" else np.arange(len(log))
+        train_end, valid, test = _leave_judged_out(first_N, worth.judged_N, start, end)
+    elif method == "leave_one_basket_out":
+        train_end, valid, test = _leave_one_basket_out(newest_of_basket(log, start, end), start, end)
     else:
         train_end, valid, test = _leave_one_out(start, end)
-    return Split(item_N, *(torch.from_numpy(array) for array in (start, end, train_end, valid, test)))
+    start_U, end_U, train_end_U, valid_U, test_U = map(torch.from_numpy, (start, end, train_end, valid, test))
+    newest_N = None if ties == "file" else torch.from_numpy(newest_of_basket(log, start, end))
+    weight_N, judged_N = (None if one is None else torch.from_numpy(one) for one in worth)
+    cuts = (train_end_U, valid_U, test_U)
+    return Split(item_N, start_U, end_U, *cuts, newest_N, method == "leave_one_basket_out", weight_N, judged_N)
 
 
 _Cuts = tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -142,7 +210,55 @@ def _leave_one_out(start: np.ndarray, end: np.ndarray) -> _Cuts:
     return np.where(enough, end - 2, end), np.where(enough, end - 2, -1), np.where(enough, end - 1, -1)
 
 
-def _global_time(frame: pl.DataFrame, start: np.ndarray, end: np.ndarray, share: float) -> _Cuts:
+def _leave_judged_out(first_N: np.ndarray, judged_N: np.ndarray, start: np.ndarray, end: np.ndarray) -> _Cuts:
+    """The last two events, or baskets, of those that may be held out.
+
+    Args:
+        first_N: int64 [N], where the basket of each event begins; the event itself where each is one of its own.
+        judged_N: bool [N], which events may be held out.
+        start: int64 [U], first position of each user.
+        end: int64 [U], position after the last.
+    """
+    first_X = np.unique(first_N[judged_N])
+    n_before = np.searchsorted(first_X, end)
+    n_own = n_before - np.searchsorted(first_X, start)
+    padded = np.concatenate([[-1, -1], first_X])
+    valid, test = padded[n_before], padded[n_before + 1]
+    enough = (n_own >= 2) & (valid > start)
+    return np.where(enough, valid, end), np.where(enough, valid, -1), np.where(enough, test, -1)
+
+
+def _firsts_of_baskets(log: Interactions, start: np.ndarray, end: np.ndarray) -> np.ndarray:
+    """Position of the first event of each event's basket: [N]."""
+    newest_N = newest_of_basket(log, start, end)
+    first_N = np.flatnonzero(np.diff(newest_N, prepend=-1))
+    return np.repeat(first_N, np.diff(first_N, append=len(newest_N)))
+
+
+def newest_of_basket(log: Interactions, start: np.ndarray, end: np.ndarray) -> np.ndarray:
+    """Position of the last event of each event's basket: [N]; its own position in a log without times."""
+    frame, place_N = log.frame, np.arange(len(log))
+    if "timestamp" not in frame.columns or len(log) == 0:
+        return place_N
+    times = frame["timestamp"].to_physical()
+    begins_N = (times != times.shift(1)).fill_null(True).to_numpy(writable=True)
+    begins_N[start[start < end]] = True
+    first_B = np.flatnonzero(begins_N)
+    length_B = np.diff(first_B, append=len(log))
+    return np.repeat(first_B + length_B - 1, length_B)
+
+
+def _leave_one_basket_out(newest_N: np.ndarray, start: np.ndarray, end: np.ndarray) -> _Cuts:
+    first_N = np.flatnonzero(np.diff(newest_N, prepend=-1))  # where baskets begin
+    n_before = np.searchsorted(first_N, end)  # baskets up to the end of each user
+    enough = n_before - np.searchsorted(first_N, start) >= 3
+    test, valid = first_N[n_before - 1], first_N[np.maximum(n_before - 2, 0)]
+    return np.where(enough, valid, end), np.where(enough, valid, -1), np.where(enough, test, -1)
+
+
+def _global_time(
+    frame: pl.DataFrame, start: np.ndarray, end: np.ndarray, share: float, judged_N: np.ndarray | None
+) -> _Cuts:
     if "timestamp" not in frame.columns:
         raise DataError("split=global_time needs a timestamp column: the data has none")
     times = frame["timestamp"].to_physical()
@@ -153,6 +269,10 @@ def _global_time(frame: pl.DataFrame, start: np.ndarray, end: np.ndarray, share:
     # Rows are in order of time within a user, so counting the earlier rows finds each user's cut.
     before = [np.concatenate([[0], np.cumsum((times < cut).to_numpy())]) for cut in cuts]
     valid_from, test_from = (start + count[end] - count[start] for count in before)
-    has_valid = (valid_from < test_from) & (valid_from > start)
-    has_test = (test_from < end) & (test_from > start)
-    return valid_from, np.where(has_valid, valid_from, -1), np.where(has_test, test_from, -1)
+    valid, test = valid_from, test_from
+    if judged_N is not None:  # the first of those that may be held out
+        at_X = np.append(np.flatnonzero(judged_N), len(judged_N))
+        valid, test = (at_X[np.searchsorted(at_X, cut).clip(max=len(at_X) - 1)] for cut in (valid, test))
+    has_valid = (valid < test_from) & (valid > start)
+    has_test = (test < end) & (test > start)
+    return valid_from, np.where(has_valid, valid, -1), np.where(has_test, test, -1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import polars as pl
 from torch import Tensor
@@ -14,7 +14,8 @@ from elcrec.data.interactions import Interactions
 from elcrec.data.splits import Split
 from elcrec.data.vocabulary import Vocabulary
 from elcrec.errors import DataError
-from elcrec.evaluation.metrics import CUTOFFS, Evaluation, Metrics, Results, ranking_metrics
+from elcrec.evaluation.against_baselines import against_baselines
+from elcrec.evaluation.metrics import CUTOFFS, Evaluation, Metrics, Results, measured_parts, metrics_of
 from elcrec.evaluation.ranks import target_ranks
 from elcrec.evaluation.repeats import repeat_share
 from elcrec.fitted import FittedModel
@@ -29,6 +30,7 @@ class Evaluator:
         """Of a model."""
         self.fitted = fitted
 
+    # reason: public signature
     def evaluate(
         self,
         data: Any = None,
@@ -37,16 +39,22 @@ class Evaluator:
         unknown: str = "raise",
         ranks: str | Path | None = None,
         most: int | None = None,
+        baselines: bool = False,
     ) -> Metrics:
         """See :meth:`elcrec.ELCRec.evaluate`."""
-        found = self.judge(*self._read(data, format, unknown), split, most)
+        log, histories = self._read(data, format, unknown)
+        found = self.judge(histories, self._users(log), split, most)
         if ranks is not None:
             write_frame(Path(ranks), found.ranks)
-        return found.metrics
+        if not baselines:
+            return found.metrics
+        compared = against_baselines(self.fitted, log, histories, (split,), most)
+        return {**found.metrics, "baselines": compared}
 
     def ranks(self, data: Any, split: str, format: str | None, unknown: str) -> pl.DataFrame:
         """See :meth:`elcrec.ELCRec.ranks`."""
-        return self.judge(*self._read(data, format, unknown), split).ranks
+        log, histories = self._read(data, format, unknown)
+        return self.judge(histories, self._users(log), split).ranks
 
     def measured(self, split: str, histories: Split | None) -> Evaluation:
         """See :meth:`elcrec.ELCRec.measured`."""
@@ -54,23 +62,28 @@ class Evaluator:
         return self.judge(evaluated, self.fitted.users, split)
 
     def results(self) -> Results:
-        """Metrics of ``valid`` and ``test``, as far as the log has held-out items, and sizes."""
+        """Metrics of ``valid`` and ``test``, as far as the log has held-out items, baselines and sizes."""
         split, most = self.fitted.split, self.fitted.settings.judged_users
         results: Results = {}
         if bool((split.valid_U >= 0).any()):
             results["valid"] = self.evaluate(split="valid", most=most)
         if bool((split.test_U >= 0).any()):
             results["test"] = self.evaluate(split="test", most=most)
+        if self.fitted.settings.baselines and (parts := measured_parts(results)):
+            results["baselines"] = against_baselines(self.fitted, self.fitted.log, split, parts, most)
         return {**results, "n_users": split.n_users, "n_items": len(self.fitted.items)}
 
-    def _read(self, data: Any, format: str | None, unknown: str) -> tuple[Split, Vocabulary]:
-        """The histories of a log and whose they are; default: of the one the model was fitted to."""
+    def _read(self, data: Any, format: str | None, unknown: str) -> tuple[Interactions, Split]:
+        """A log and its histories; default: the one the model was fitted to."""
         if data is None:
-            return self.fitted.split, self.fitted.users
+            return self.fitted.log, self.fitted.split
         settings = self.fitted.settings
         log = self._known_items(filtered(read_log(data, format, settings), settings), unknown)
-        split = split_of(log, self.fitted.items, settings, self.fitted.device)
-        return split, Vocabulary.of(log.frame["user_id"])
+        return log, split_of(log, self.fitted.items, settings, self.fitted.device)
+
+    def _users(self, log: Interactions) -> Vocabulary:
+        """Whose histories a log holds."""
+        return self.fitted.users if log is self.fitted.log else Vocabulary.of(log.frame["user_id"])
 
     def _known_items(self, log: Interactions, unknown: str) -> Interactions:
         known = self.fitted.items.indices(log.frame["item_id"], unknown) >= 0
@@ -81,28 +94,28 @@ class Evaluator:
     def judge(self, evaluated: Split, users: Vocabulary, split: str, most: int | None = None) -> Evaluation:
         """Rank the held-out items of a part of a log."""
         settings = self.fitted.settings
-        user_Q, target_Q = evaluated.targets(split, most, settings.seed)
-        histories = evaluated.histories(user_Q, target_Q)
-        rank_Q, coverage = target_ranks(self.fitted.network, histories, settings.exclude_seen, CUTOFFS)
-        metrics: Metrics = {
-            **ranking_metrics(rank_Q),
+        user_Q, histories = evaluated.held_out(split, most, settings.seed)
+        rank_X, coverage = target_ranks(self.fitted.network, histories, settings.exclude_seen, CUTOFFS)
+        row_X, item_X = histories.targets
+        metrics = {
+            **metrics_of(histories, rank_X),
             **coverage,
             "repeats": repeat_share(histories),
-            "ceiling": (rank_Q < UNRANKED).double().mean().item(),
-            "n_users": rank_Q.numel(),
+            "ceiling": (rank_X < UNRANKED).double().mean().item(),
+            "n_users": len(histories),
             "n_items": len(self.fitted.items),
             "split": split,
         }
         ranked = pl.DataFrame(
             [
-                users.ids_of(user_Q.cpu().numpy()).alias("user_id"),
-                self.fitted.items.ids_of(histories.target_Q.cpu().numpy()).alias("item_id"),
-                _rank_column(rank_Q),
+                users.ids_of(user_Q[row_X].cpu().numpy()).alias("user_id"),
+                self.fitted.items.ids_of(item_X.cpu().numpy()).alias("item_id"),
+                _rank_column(rank_X),
             ]
         )
-        return Evaluation(metrics, ranked)
+        return Evaluation(cast("Metrics", metrics), ranked)
 
 
-def _rank_column(rank_Q: Tensor) -> pl.Series:
+def _rank_column(rank_X: Tensor) -> pl.Series:
     """Ranks from 1; null where an item is not ranked."""
-    return pl.Series("rank", rank_Q.cpu().numpy()).replace(UNRANKED, None)
+    return pl.Series("rank", rank_X.cpu().numpy()).replace(UNRANKED, None)

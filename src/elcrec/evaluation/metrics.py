@@ -9,6 +9,8 @@ import polars as pl
 import torch
 from torch import Tensor
 
+from elcrec.data.histories import HistoryBatch
+
 CUTOFFS = (1, 5, 10, 20, 50)
 SELECTION_METRIC: Final = "ndcg@20"
 Shown = Literal["hit_rate@5", "ndcg@5", "hit_rate@10", "ndcg@10", "hit_rate@20", "ndcg@20"]
@@ -47,7 +49,64 @@ CoverageMetrics = TypedDict(
 )
 
 
-class Metrics(RankingMetrics, CoverageMetrics):
+RecallMetrics = TypedDict(
+    "RecallMetrics",
+    {
+        "recall@1": float,
+        "recall@5": float,
+        "recall@10": float,
+        "recall@20": float,
+        "recall@50": float,
+    },
+    total=False,
+)
+
+
+class BasketMetrics(RankingMetrics, RecallMetrics):
+    """Metrics of whole baskets; of one item a user, recall is the hit rate."""
+
+
+Figures = dict[str, float]
+"""The metrics that tables show, of one baseline."""
+
+
+class OtherWay(TypedDict, total=False):
+    """The model (``model``) and the baselines with seen items ranked where the model excludes them, or the reverse.
+
+    Attributes:
+        exclude_seen: Whether they are excluded here.
+        valid: Figures by name.
+        test: Figures by name.
+    """
+
+    exclude_seen: bool
+    valid: dict[str, Figures]
+    test: dict[str, Figures]
+
+
+class BaselineMetrics(TypedDict, total=False):
+    """The baselines on the parts of a log, evaluated as the model is.
+
+    Attributes:
+        valid: Figures by name of the baseline.
+        test: Figures by name of the baseline.
+        other_way: The same the other way, where held-out items repeat.
+        left_out: Why, by name of the baseline.
+    """
+
+    valid: dict[str, Figures]
+    test: dict[str, Figures]
+    other_way: OtherWay
+    left_out: dict[str, str]
+
+
+class NextToBaselines(TypedDict, total=False):
+    """What is there where baselines were evaluated too."""
+
+    baselines: BaselineMetrics
+
+
+class Metrics(RankingMetrics, CoverageMetrics, RecallMetrics, NextToBaselines):
     """All that is measured on a part of a log, ``valid`` or ``test``; :meth:`elcrec.ELCRec.evaluate` explains it."""
 
     repeats: float
@@ -64,6 +123,7 @@ class Results(TypedDict, total=False):
     test: Metrics
     n_users: int
     n_items: int
+    baselines: BaselineMetrics
 
 
 def measured_parts(results: Results) -> dict[str, Metrics]:
@@ -109,3 +169,44 @@ def ranking_metrics(rank_Q: Tensor, cutoffs: tuple[int, ...] = CUTOFFS) -> Ranki
         metrics[f"ndcg@{k}"] = (hit * gain).mean().item()
         metrics[f"mrr@{k}"] = (hit * inverse).mean().item()
     return cast("RankingMetrics", metrics)
+
+
+def basket_metrics(row_X: Tensor, rank_X: Tensor, cutoffs: tuple[int, ...] = CUTOFFS) -> BasketMetrics:
+    """Hit rate, recall, NDCG and MRR at each cutoff, of several relevant items a user.
+
+    With n relevant items at ranks r_1 < r_2 < ...: ``hit = [r_1 <= k]``, ``recall = #{i: r_i <= k} / n``, ``ndcg =
+    sum_{r_i <= k} 1 / log2(1 + r_i) / sum_{i <= min(k, n)} 1 / log2(1 + i)``, ``mrr = [r_1 <= k] / r_1``, averaged over
+    users.
+
+    Args:
+        row_X: int64 [X], the user of each relevant item, ascending, from 0 without gaps.
+        rank_X: int64 [X], ranks from 1.
+        cutoffs: Each k.
+
+    Returns:
+        ``hit_rate@k``, ``recall@k``, ``ndcg@k``, ``mrr@k``, each in [0, 1].
+
+    Source: Järvelin and Kekäläinen 2002 for DCG.
+    """
+    count_Q = torch.bincount(row_X)
+    n_users = len(count_Q)
+    rank = rank_X.double()
+    best_Q = torch.full((n_users,), torch.inf, dtype=torch.float64, device=rank.device)
+    best_Q = best_Q.scatter_reduce(0, row_X, rank, "amin")
+    discount = 1 / torch.log2(1 + torch.arange(1, max(cutoffs) + 1, device=rank.device, dtype=torch.float64))
+    metrics: dict[str, float] = {}
+    for k in cutoffs:
+        inside = (rank <= k).double()
+        found_Q = inside.new_zeros(n_users).index_add(0, row_X, inside)
+        gain_Q = inside.new_zeros(n_users).index_add(0, row_X, inside / torch.log2(1 + rank))
+        hit_Q = (best_Q <= k).double()
+        metrics[f"hit_rate@{k}"] = hit_Q.mean().item()
+        metrics[f"recall@{k}"] = (found_Q / count_Q).mean().item()
+        metrics[f"ndcg@{k}"] = (gain_Q / discount.cumsum(0)[count_Q.clamp(max=k) - 1]).mean().item()
+        metrics[f"mrr@{k}"] = (hit_Q / best_Q).mean().item()
+    return cast("BasketMetrics", metrics)
+
+
+def metrics_of(histories: HistoryBatch, rank_X: Tensor) -> RankingMetrics:
+    """Metrics of ranks, int64 [X], of what follows histories: of items, or of whole baskets."""
+    return ranking_metrics(rank_X) if histories.until_Q is None else basket_metrics(histories.targets[0], rank_X)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import cast
 
 import torch
@@ -20,7 +21,7 @@ def target_ranks(
     exclude_seen: bool = True,
     coverage_cutoffs: tuple[int, ...] = (),
 ) -> tuple[Tensor, CoverageMetrics]:
-    """Rank of the item that follows each history.
+    """Ranks of the items to predict.
 
     Args:
         network: In evaluation mode.
@@ -29,19 +30,69 @@ def target_ranks(
         coverage_cutoffs: Cutoffs at which to count the items that any user is recommended.
 
     Returns:
-        Ranks int64 [Q], and ``coverage@k`` in [0, 1] for each cutoff.
+        Ranks int64 [X] in the order of :attr:`elcrec.data.histories.HistoryBatch.targets` (one for each history, unless
+        baskets are predicted), and ``coverage@k`` in [0, 1] for each cutoff.
     """
-    target_Q = histories.target_Q
-    rank_Q = torch.empty_like(target_Q)
-    shown = {k: torch.zeros(network.n_items + 1, dtype=torch.bool, device=rank_Q.device) for k in coverage_cutoffs}
+    targets = TargetPlaces(histories)
+    rank_X = torch.empty_like(targets.item_X)
+    shown = {k: torch.zeros(network.n_items + 1, dtype=torch.bool, device=rank_X.device) for k in coverage_cutoffs}
     for at_B, score_BV in Scorer.of(network).contiguous().blocks(histories, exclude_seen):
-        rank_Q[at_B] = rank_of(score_BV, target_Q[at_B])
+        targets.rank(score_BV, at_B, rank_X)
         if shown:
             item_BK, _ = top_items(score_BV, max(shown))
             for k, mask in shown.items():
                 mask[item_BK[:, :k].flatten()] = True
     coverage = {f"coverage@{k}": mask[1:].double().mean().item() for k, mask in shown.items()}
-    return rank_Q, cast("CoverageMetrics", coverage)
+    return rank_X, cast("CoverageMetrics", coverage)
+
+
+def ranks_of_ways(network: ELCRecNetwork, histories: HistoryBatch, ways: tuple[bool, ...]) -> dict[bool, Tensor]:
+    """Ranks of the items to predict with seen items excluded (True), ranked (False), or both, of one pass.
+
+    Returns:
+        int64 [X] for each way; see :func:`target_ranks`.
+    """
+    blocks = Scorer.of(network).contiguous().blocks(histories, exclude_seen=False not in ways)
+    return ranks_of_blocks(blocks, histories, ways)
+
+
+def ranks_of_blocks(
+    blocks: Iterable[tuple[Tensor, Tensor]], histories: HistoryBatch, ways: tuple[bool, ...]
+) -> dict[bool, Tensor]:
+    """The same under scores from elsewhere: places of the histories, int64 [B], and scores, [B, V + 1], changed."""
+    targets = TargetPlaces(histories)
+    ranks = {way: torch.empty_like(targets.item_X) for way in ways}
+    for at_B, score_BV in blocks:
+        if False in ways:
+            exclude(score_BV, histories.at(at_B), seen=False)
+            targets.rank(score_BV, at_B, ranks[False])
+        if True in ways:
+            exclude(score_BV, histories.at(at_B), seen=True)
+            targets.rank(score_BV, at_B, ranks[True])
+    return ranks
+
+
+class TargetPlaces:
+    """The items to predict of histories, and where each history's stand among them."""
+
+    def __init__(self, histories: HistoryBatch) -> None:
+        """Of histories with something to predict."""
+        self.row_X, self.item_X = histories.targets
+        self._count_Q = torch.bincount(self.row_X, minlength=len(histories))
+        self._first_Q = self._count_Q.cumsum(0) - self._count_Q
+
+    def rank(self, score_BV: Tensor, at_B: Tensor, rank_X: Tensor) -> None:
+        """Write the ranks of the targets of some histories.
+
+        Args:
+            score_BV: Scores of all items for these histories; see :func:`rank_of`.
+            at_B: int64 [B], which histories.
+            rank_X: int64 [X], changed in place.
+        """
+        for slot in range(int(self._count_Q[at_B].max())):
+            has_B = self._count_Q[at_B] > slot
+            place_B = (self._first_Q[at_B] + slot)[has_B]
+            rank_X[place_B] = rank_of(score_BV if bool(has_B.all()) else score_BV[has_B], self.item_X[place_B])
 
 
 def ranks_by_scores(score_QV: Tensor, histories: HistoryBatch, exclude_seen: bool = True) -> Tensor:
@@ -53,10 +104,13 @@ def ranks_by_scores(score_QV: Tensor, histories: HistoryBatch, exclude_seen: boo
         exclude_seen: See :func:`target_ranks`.
 
     Returns:
-        int64 [Q], see :func:`rank_of`.
+        int64 [X], see :func:`target_ranks`.
     """
     exclude(score_QV, histories, exclude_seen)
-    return rank_of(score_QV, histories.target_Q)
+    targets = TargetPlaces(histories)
+    rank_X = torch.empty_like(targets.item_X)
+    targets.rank(score_QV, torch.arange(len(histories), device=score_QV.device), rank_X)
+    return rank_X
 
 
 def rank_of(score_BV: Tensor, target_B: Tensor) -> Tensor:

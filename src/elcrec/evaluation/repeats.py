@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import torch
 
+from elcrec.config import Settings
 from elcrec.data.histories import HistoryBatch
+from elcrec.data.splits import Split
+from elcrec.evaluation.metrics import SELECTION_METRIC, RankingMetrics
 
 ROWS_AT_ONCE = 1024
 WORTH_SAYING = 0.01
@@ -19,12 +22,26 @@ def repeat_share(histories: HistoryBatch) -> float:
     Returns:
         0 to 1.
     """
-    target_Q = histories.target_Q
-    repeated = torch.zeros((), dtype=torch.int64, device=target_Q.device)
+    repeated = n_targets = 0
     for at_B in histories.shortest_first(ROWS_AT_ONCE):
-        history_BW, _ = histories.at(at_B).items()
-        repeated += (history_BW == target_Q[at_B][:, None]).any(dim=1).sum()
-    return repeated.item() / target_Q.numel()
+        block = histories.at(at_B)
+        (history_BW, _), (row_X, item_X) = block.items(), block.targets
+        for at_Y in torch.arange(len(row_X), device=row_X.device).split(ROWS_AT_ONCE):
+            repeated += int((history_BW[row_X[at_Y]] == item_X[at_Y][:, None]).any(dim=1).sum())
+        n_targets += len(row_X)
+    return repeated / n_targets
+
+
+def evaluates_both_ways(split: Split, settings: Settings) -> bool:
+    """Whether validation is to say if seen items are ranked: it is left to it, and held-out items repeat."""
+    if "exclude_seen" not in settings.auto or not bool((split.valid_U >= 0).any()):
+        return False
+    return repeat_share(split.held_out("valid", settings.judged_users, settings.seed)[1]) >= WORTH_SAYING
+
+
+def better_way(both: dict[bool, RankingMetrics]) -> bool:
+    """Whether seen items are better excluded, by metrics of both ways: True where they are equally good."""
+    return both[True][SELECTION_METRIC] >= both[False][SELECTION_METRIC]
 
 
 def repeat_warning(share: float, exclude_seen: bool) -> str | None:

@@ -21,9 +21,9 @@ from sklearn.metrics import adjusted_rand_score
 from elcrec.data.splits import make_split
 from elcrec.data.synthetic import World, make_shop
 from elcrec.data.vocabulary import Vocabulary
+from elcrec.evaluation.baselines.popularity import popularity_scores
 from elcrec.evaluation.metrics import RankingMetrics, ranking_metrics
 from elcrec.evaluation.ranks import ranks_by_scores
-from elcrec.experiments.baselines.popularity import popularity_scores
 from elcrec.recommender import ELCRec
 from elcrec.report.document import report_document
 from elcrec.report.page import render_report

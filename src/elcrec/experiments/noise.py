@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -26,13 +28,27 @@ def with_noise(split: Split, share: float, seed: int) -> Split:
     followed_N = np.zeros(len(item_N), dtype=np.int64)
     followed_N[old_N] = random.random(int(old_N.sum())) < share
     drawn = item_V[random.integers(len(item_V), size=int(followed_N.sum()))]
-    whole = np.insert(item_N, np.flatnonzero(followed_N) + 1, drawn)
+    inserted = np.flatnonzero(followed_N) + 1
+    whole = np.insert(item_N, inserted, drawn)
     before_N1 = torch.from_numpy(np.concatenate([[0], np.cumsum(followed_N)])).to(split.item_N.device)
 
     def moved(at_U: Tensor) -> Tensor:
         return at_U.where(at_U < 0, at_U + before_N1[at_U])
 
-    return Split(
-        torch.from_numpy(whole).to(split.item_N.device),
-        *(moved(at_U) for at_U in (split.start_U, split.end_U, split.train_end_U, split.valid_U, split.test_U)),
+    return replace(
+        split,
+        item_N=torch.from_numpy(whole).to(split.item_N.device),
+        start_U=moved(split.start_U),
+        end_U=moved(split.end_U),
+        train_end_U=moved(split.train_end_U),
+        valid_U=moved(split.valid_U),
+        test_U=moved(split.test_U),
+        newest_N=None,
+        weight_N=_with_zeros(split.weight_N, inserted),
+        judged_N=_with_zeros(split.judged_N, inserted),
     )
+
+
+def _with_zeros(value_N: Tensor | None, places: np.ndarray) -> Tensor | None:
+    """Values with 0 at inserted places: such events are input only."""
+    return None if value_N is None else torch.from_numpy(np.insert(value_N.cpu().numpy(), places, 0)).to(value_N.device)

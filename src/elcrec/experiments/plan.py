@@ -15,7 +15,7 @@ from elcrec.data.interactions import Interactions
 from elcrec.data.named import NAMED, locate
 from elcrec.data.prepared import prepare
 from elcrec.errors import DataError, ElcrecError, SettingsError
-from elcrec.experiments.baselines import BASELINES
+from elcrec.evaluation.baselines import BASELINES
 from elcrec.experiments.key import DIGITS, content_hash, result_key
 from elcrec.experiments.suite import Row, Suite, changes, variants
 

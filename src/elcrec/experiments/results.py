@@ -12,8 +12,8 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from elcrec.errors import RunError
+from elcrec.evaluation.baselines import BASELINES
 from elcrec.evaluation.metrics import SHOWN_METRICS
-from elcrec.experiments.baselines import BASELINES
 from elcrec.experiments.plan import PlannedRun
 from elcrec.experiments.suite import changes
 from elcrec.runs.run_files import package_version

@@ -6,18 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-import torch
 
-from elcrec.data.histories import HistoryBatch
 from elcrec.data.prepared import prepare
-from elcrec.evaluation.metrics import ranking_metrics
-from elcrec.evaluation.ranks import ranks_by_scores
-from elcrec.experiments.baselines import BASELINES
+from elcrec.evaluation.baselines.comparison import Baselines
+from elcrec.evaluation.baselines.training_part import TrainingPart
+from elcrec.evaluation.metrics import metrics_of
 from elcrec.experiments.noise import with_noise
 from elcrec.experiments.plan import PlannedRun
 from elcrec.experiments.provenance import peak_memory_bytes, provenance
 from elcrec.experiments.results import Document, ranks_path, result_path
-from elcrec.inference.scoring import SCORE_ROWS, UNRANKED
+from elcrec.inference.scoring import UNRANKED
 from elcrec.recommender import ELCRec
 from elcrec.storage import make_folder, read_parquet, write_frame, write_json
 
@@ -105,22 +103,18 @@ def _training(run: PlannedRun, work: Path, progress: bool, device: str) -> dict[
 def _baseline(run: PlannedRun) -> dict[str, Any]:
     prepared = prepare(run.read(), run.settings)
     split, exclude_seen = prepared.split, run.settings.exclude_seen
-    scorer = BASELINES[run.recipe](split, len(prepared.items))
+    baselines = Baselines(TrainingPart.of(prepared.log, split, len(prepared.items)))
     ranks, metrics = {}, {}
     for part in PARTS:
-        user_Q, target_Q = split.targets(part)
-        start_Q = split.start_U[user_Q]
-        found = [
-            ranks_by_scores(scorer(start_B, target_B), HistoryBatch(split.item_N, start_B, target_B), exclude_seen)
-            for start_B, target_B in zip(start_Q.split(SCORE_ROWS), target_Q.split(SCORE_ROWS), strict=True)
-        ]
-        rank_Q = torch.cat(found)
-        metrics[part] = {**ranking_metrics(rank_Q), "n_users": len(rank_Q)}
+        user_Q, histories = split.held_out(part)
+        rank_X = baselines.ranks(run.recipe, histories, exclude_seen)
+        row_X, item_X = histories.targets
+        metrics[part] = {**metrics_of(histories, rank_X), "n_users": len(histories)}
         ranks[part] = pl.DataFrame(
             [
-                prepared.users.ids_of(user_Q.numpy()).alias("user_id"),
-                prepared.items.ids_of(split.item_N[target_Q].numpy()).alias("item_id"),
-                pl.Series("rank", rank_Q.numpy()).replace(UNRANKED, None),
+                prepared.users.ids_of(user_Q[row_X].numpy()).alias("user_id"),
+                prepared.items.ids_of(item_X.numpy()).alias("item_id"),
+                pl.Series("rank", rank_X.numpy()).replace(UNRANKED, None),
             ]
         )
     return {

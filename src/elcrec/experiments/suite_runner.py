@@ -14,7 +14,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from elcrec.errors import DataWarning, RunError, SettingsError, TrainingError, out_of_memory
+from elcrec.errors import AccuracyWarning, DataWarning, RunError, SettingsError, TrainingError, out_of_memory
 from elcrec.experiments.plan import PlannedRun, unread_runs
 from elcrec.experiments.results import Document, SavedResults, current, outdated, planned, read_results, row_of
 from elcrec.experiments.run import execute, take_over
@@ -132,7 +132,7 @@ def _begin(parent: int) -> None:
 
 def _show_warning(message: Warning | str, category: type[Warning], *where: Any) -> None:
     """A line, as the command line shows it in its own process."""
-    if issubclass(category, DataWarning):
+    if issubclass(category, AccuracyWarning | DataWarning):
         sys.stderr.write(f"warning: {message}\n")
 
 

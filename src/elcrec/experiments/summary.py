@@ -14,9 +14,9 @@ import polars as pl
 
 from elcrec.config import JUDGED_BY
 from elcrec.errors import RunError
+from elcrec.evaluation.baselines import BASELINES
 from elcrec.evaluation.metrics import SHOWN_METRICS
 from elcrec.evaluation.significance import Difference, gains, holm, paired_difference
-from elcrec.experiments.baselines import BASELINES
 from elcrec.experiments.key import DIGITS
 from elcrec.experiments.results import Document, by_data, ranks_path, row_of
 from elcrec.storage import read_parquet

@@ -142,7 +142,7 @@ class _Training:
 
     def __call__(self, trial: Any) -> float:
         chosen = {name: _suggest(trial, name, where) for name, where in self.space.items()}
-        model = ELCRec(self.recipe, device=self.device, **{**self.base.model_dump(), **chosen})
+        model = ELCRec(self.recipe, device=self.device, **{**self.base.model_dump(), **chosen, "baselines": False})
         model.fit(self.log, progress=_Pruning(trial, self.say))
         return float(max(record["valid"][SELECTION_METRIC] for record in model.history))
 

@@ -48,6 +48,9 @@ class Explainer:
         own = 1.0 if adjustment is None else 1 - adjustment.strength
         part_QKM = own * torch.einsum("qkd,qmd->qkm", item_QKD, parts.part_QMD).cpu()
         residual_QK = own * torch.einsum("qkd,qd->qk", item_QKD, parts.residual_QD).cpu()
+        repeat_QK = torch.zeros(()).expand_as(residual_QK)
+        if not policy.exclude_seen:
+            repeat_QK = own * self.scorer.repeat_scores(histories, item_QK).cpu()
         steering_QK = torch.zeros(()).expand_as(residual_QK)
         if adjustment is not None and adjustment.bonus_V is not None:
             steering_QK = adjustment.strength * adjustment.bonus_V.cpu()[item_QK]
@@ -80,6 +83,7 @@ class Explainer:
             parts=all_parts,
             residual=residual_QK[rows, columns].tolist(),
             steering=steering_QK[rows, columns].tolist(),
+            repeat=repeat_QK[rows, columns].tolist(),
         )
 
     def no_reasons(self) -> list[pl.Series]:
@@ -95,6 +99,7 @@ class Explainer:
             "parts": pl.List(PART),
             "residual": pl.Float64,
             "steering": pl.Float64,
+            "repeat": pl.Float64,
         }
         return [pl.Series(name, values.get(name, []), dtype=kind) for name, kind in kinds.items()]
 

@@ -23,6 +23,7 @@ class RankingPolicy:
     Attributes:
         k: Number of items, 1 or more.
         exclude_seen: Leave out items that are in the history; None: as in the settings.
+        only_seen: Recommend only items of the history (buy again).
         explain: Add explanations.
         intents: Steer toward these intents.
         exclude_intents: Remove what these intents contribute to the scores.
@@ -37,6 +38,7 @@ class RankingPolicy:
 
     k: int = 10
     exclude_seen: bool | None = None
+    only_seen: bool = False
     explain: bool = False
     intents: Sequence[int] = ()
     exclude_intents: Sequence[int] = ()
@@ -59,6 +61,8 @@ class RankingPolicy:
             dial = getattr(self, name)
             if not isinstance(dial, Real) or not 0 <= float(dial) <= 1:
                 raise SettingsError(f"{name}={dial!r}: use a number from 0 to 1")
+        if self.only_seen and self.exclude_seen:
+            raise SettingsError("exclude_seen and only_seen leave nothing to recommend: choose one of them")
 
     @property
     def filters_items(self) -> bool:
@@ -68,7 +72,8 @@ class RankingPolicy:
     @property
     def is_plain(self) -> bool:
         """Whether the ranking is that of the scores alone."""
-        return not (self.explain or self.intents or self.exclude_intents or self.diversify or self.filters_items)
+        adjusted = self.intents or self.exclude_intents or self.diversify or self.filters_items or self.only_seen
+        return not (self.explain or adjusted)
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from elcrec.data.histories import HistoryBatch
+from elcrec.data.seen import seen_items
 from elcrec.errors import RunError
 from elcrec.inference.first_pass import CANDIDATES, BFloat16Table, full_scores
+from elcrec.losses.prediction import ExtraScores
 from elcrec.model.encoding import LEAST_ROWS, user_vectors
 from elcrec.model.network import ELCRecNetwork
 
@@ -30,14 +32,16 @@ class ScoreAdjustment(NamedTuple):
         bonus_V: [V + 1], of each item index.
         barred_V: bool [V + 1], items that are not ranked.
         shown_QX: int64 [Q, X], items that are not ranked for each history; 0 is none.
+        only_seen: Whether only items of the history are ranked.
     """
 
     strength: float = 0.0
     bonus_V: Tensor | None = None
     barred_V: Tensor | None = None
     shown_QX: Tensor | None = None
+    only_seen: bool = False
 
-    def apply(self, score_BV: Tensor, at_B: Tensor) -> None:
+    def apply(self, score_BV: Tensor, at_B: Tensor, histories: HistoryBatch) -> None:
         """Change the scores of the histories at some places, in place."""
         if self.bonus_V is not None:
             score_BV.mul_(1 - self.strength).add_(self.bonus_V, alpha=self.strength)
@@ -45,6 +49,10 @@ class ScoreAdjustment(NamedTuple):
             score_BV.masked_fill_(self.barred_V, float("-inf"))
         if self.shown_QX is not None:
             score_BV.scatter_(1, self.shown_QX[at_B], float("-inf"))
+        if self.only_seen:
+            seen_BW, _ = histories.items()
+            unseen_BV = torch.ones_like(score_BV, dtype=torch.bool).scatter_(1, seen_BW, False)
+            score_BV.masked_fill_(unseen_BV, float("-inf"))
 
 
 @dataclass(frozen=True)
@@ -98,22 +106,49 @@ class Scorer:
 
         Yields:
             Which histories, int64 [B], and their scores, [B, V + 1]: column i is item index i, column 0 (padding)
-            is -inf, and so is every item of the whole history when ``exclude_seen``. The buffer is used again.
+            is -inf, and so is every item of the whole history when ``exclude_seen``; else these have their repeat
+            scores, where the model has some. The buffer is used again.
 
         Raises:
             RunError: A user vector is not a number.
         """
-        user_QD = user_vectors(self.network, histories) if user_QD is None else user_QD
+        repeated = None if exclude_seen else self.network.repeats
+        # What repeats depends on the user as they are, whatever the vector to score with leaves out.
+        own_QD = user_vectors(self.network, histories) if user_QD is None or repeated is not None else user_QD
+        user_QD = own_QD if user_QD is None else user_QD
         _check_numbers(user_QD)
         most = max(LEAST_ROWS, min(SCORE_ROWS, len(histories)))
         buffer = torch.empty(most, self.table_DV.shape[1], device=user_QD.device)
         for at_B in histories.shortest_first(SCORE_ROWS):
             user_BD = _filled(user_QD[at_B])
             score_BV = torch.mm(user_BD, self.table_DV, out=buffer[: len(user_BD)])[: at_B.numel()]
+            block = histories.at(at_B)
+            if repeated is not None:
+                seen = seen_items(block, self.network.n_items)
+                score_BV[seen.row_P, seen.item_P] += repeated(seen, own_QD[at_B])
             if adjustment is not None:
-                adjustment.apply(score_BV, at_B)
-            exclude(score_BV, histories.at(at_B), exclude_seen)
+                adjustment.apply(score_BV, at_B, block)
+            exclude(score_BV, block, exclude_seen)
             yield at_B, score_BV
+
+    @torch.no_grad()
+    def repeat_scores(self, histories: HistoryBatch, item_QK: Tensor) -> Tensor:
+        """The repeat scores within the scores of some items of each history, [Q, K]; 0 for items it does not hold.
+
+        Args:
+            histories: Q histories.
+            item_QK: int64 [Q, K], item indices; 0 is no item.
+        """
+        score_QK = torch.zeros(item_QK.shape, device=self.table_DV.device)
+        if self.network.repeats is None:
+            return score_QK
+        for at_B in histories.shortest_first(SCORE_ROWS):
+            block, item_BK = histories.at(at_B), item_QK.to(score_QK.device)[at_B]
+            seen = seen_items(block, self.network.n_items)
+            score_P = self.network.repeats(seen, user_vectors(self.network, block))
+            found_BK = ExtraScores(seen.row_P, seen.item_P, score_P).of(item_BK, self.network.n_items + 1)
+            score_QK[at_B] = found_BK * (item_BK > 0)
+        return score_QK
 
     def best_items(
         self,
@@ -133,7 +168,8 @@ class Scorer:
         """
         item_QK = torch.zeros(len(histories), min(k, self.network.n_items), dtype=torch.int64)
         score_QK = torch.zeros(item_QK.shape)
-        if self.first_pass is not None and adjustment is None and k <= CANDIDATES // 4:
+        plain = adjustment is None and (exclude_seen or self.network.repeats is None)
+        if self.first_pass is not None and plain and k <= CANDIDATES // 4:
             user_QD = user_vectors(self.network, histories) if user_QD is None else user_QD
             _check_numbers(user_QD)
             found = self._two_stages(self.first_pass, histories, user_QD, k, exclude_seen)

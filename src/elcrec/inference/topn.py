@@ -213,20 +213,32 @@ class TopN:
             raise SettingsError("approximate search cannot explain, steer, filter or diversify: leave one of them out")
         excluded = torch.tensor(self.assigner.checked(policy.exclude_intents), dtype=torch.int64)
         toward = list(dict.fromkeys(self.assigner.checked(policy.intents)))  # one named twice does not count twice
-        barred_V = self._barred(policy) if policy.filters_items else None
-        adjustment = None if barred_V is None else ScoreAdjustment(barred_V=barred_V)
-        if toward:
-            adjustment = self._steering(toward, policy.strength)._replace(barred_V=barred_V)
-        seen = self.fitted.settings.exclude_seen if policy.exclude_seen is None else policy.exclude_seen
+        adjustment = self._adjustment(policy, toward)
+        exclude_seen = self._excludes_seen(policy)
+        if policy.approximate and not exclude_seen and self.fitted.network.repeats is not None:
+            raise SettingsError("approximate search knows no repeat scores: leave it out, or exclude seen items")
         return ResolvedPolicy(
             int(policy.k),
-            seen,
+            exclude_seen,
             policy.explain,
             excluded.to(self.fitted.device),
             adjustment,
             policy.diversify,
             policy.approximate,
         )
+
+    def _adjustment(self, policy: RankingPolicy, toward: list[int]) -> ScoreAdjustment | None:
+        """What counts on top of the scores; None where nothing does."""
+        barred_V = self._barred(policy) if policy.filters_items else None
+        if not (toward or barred_V is not None or policy.only_seen):
+            return None
+        steering = self._steering(toward, policy.strength) if toward else ScoreAdjustment()
+        return steering._replace(barred_V=barred_V, only_seen=policy.only_seen)
+
+    def _excludes_seen(self, policy: RankingPolicy) -> bool:
+        if policy.only_seen:
+            return False
+        return self.fitted.settings.exclude_seen if policy.exclude_seen is None else policy.exclude_seen
 
     def _steering(self, intents: list[int], strength: float) -> ScoreAdjustment:
         return ScoreAdjustment(strength, self.assigner.item_intents.lift(intents).log().to(self.fitted.device))

@@ -62,7 +62,7 @@ def export_onnx(model: ELCRec, out: str | Path) -> None:
     of ``user`` with ``items``, [V, D], whose row r is the item with ``item_index`` r + 1.
 
     Raises:
-        SettingsError: ONNX is not installed.
+        SettingsError: ONNX is not installed, or the model ranks seen items by repeat scores.
         RunError: The folder is there already, or cannot be written.
     """
     try:
@@ -70,6 +70,11 @@ def export_onnx(model: ELCRec, out: str | Path) -> None:
     except ImportError as error:
         raise SettingsError("the export needs ONNX: pip install 'elcrec[onnx]'") from error
     out, settings = Path(out), model.settings
+    if settings.repeats != "none" and not settings.exclude_seen:
+        raise SettingsError(
+            "this model adds repeat scores to items of the history, which the export does not hold: train it with "
+            "--set repeats=none, or with --set exclude_seen=true"
+        )
     if out.exists():
         raise RunError(f"{out} is there already: choose a new folder")
     beside = out.with_name(f".{out.name}.tmp")

@@ -135,7 +135,7 @@ class Intents:
     def table(self, k: int = 10) -> pl.DataFrame:
         """See :meth:`elcrec.ELCRec.intents`."""
         if k < 1:
-            raise SettingsError(f"k={k}: use 1 or more")
+            raise SettingsError(f"k={k}: use a whole number, at least one")
         size_K = torch.bincount(self.assigner.of_users.intent_Q, minlength=self.assigner.n_intents)
         typical = self._typical(k)
         flags = intent_flags(size_K, self.assigner.unit_centers)

@@ -5,10 +5,17 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor
 
-from elcrec.losses.prediction import Prediction
+from elcrec.losses.prediction import Prediction, mean_of
 
 
-def gbce(hidden_ND: Tensor, positive_ND: Tensor, negative_NMD: Tensor, n_items: int, calibration: float) -> Tensor:
+def gbce(
+    hidden_ND: Tensor,
+    positive_ND: Tensor,
+    negative_NMD: Tensor,
+    n_items: int,
+    calibration: float,
+    share_N: Tensor | None = None,
+) -> Tensor:
     """Binary cross-entropy with M negatives a position, the positive's probability raised to a power.
 
     ``-1/N sum_n [ b log s(h.p) + sum_m log(1 - s(h.n_m)) ]`` with s the logistic function and
@@ -21,6 +28,7 @@ def gbce(hidden_ND: Tensor, positive_ND: Tensor, negative_NMD: Tensor, n_items: 
         negative_NMD: [N, M, D], vectors of the negatives, M >= 1.
         n_items: Size of the catalogue, V >= 1.
         calibration: t, 0 to 1.
+        share_N: [N], weight of each position, mean 1; None: all count alike.
 
     Returns:
         Scalar, >= 0.
@@ -31,7 +39,7 @@ def gbce(hidden_ND: Tensor, positive_ND: Tensor, negative_NMD: Tensor, n_items: 
     power = sampled * (calibration * (1 - 1 / sampled) + 1 / sampled)
     positive_N = (hidden_ND * positive_ND).sum(dim=1)
     negative_NM = (negative_NMD @ hidden_ND[:, :, None]).squeeze(2)
-    return -(power * F.logsigmoid(positive_N) + F.logsigmoid(-negative_NM).sum(dim=1)).mean()
+    return -mean_of(power * F.logsigmoid(positive_N) + F.logsigmoid(-negative_NM).sum(dim=1), share_N)
 
 
 def of_prediction(prediction: Prediction) -> Tensor:
@@ -42,4 +50,5 @@ def of_prediction(prediction: Prediction) -> Tensor:
         prediction.negative_NMD,
         prediction.n_items,
         prediction.settings.calibration,
+        prediction.share_N,
     )

@@ -23,6 +23,7 @@ class NextItemLoss:
             items a position that the user does not have); ``items`` (``n_negatives`` items a step).
         multi_step: Whether it takes several targets a position (``horizon`` above 1).
         all_items: Whether each step changes every item's vector.
+        extra_scores: Whether it adds scores to the dot products (repeat scores).
     """
 
     name: str
@@ -30,6 +31,7 @@ class NextItemLoss:
     samples: Literal["nothing", "negative", "negatives", "items"]
     multi_step: bool = False
     all_items: bool = False
+    extra_scores: bool = False
 
     @property
     def compute(self) -> Callable[[Any], Any]:
@@ -39,7 +41,7 @@ class NextItemLoss:
 
 
 _ALL = (
-    NextItemLoss("softmax", "over the whole catalogue", "nothing", multi_step=True, all_items=True),
+    NextItemLoss("softmax", "over the whole catalogue", "nothing", multi_step=True, all_items=True, extra_scores=True),
     NextItemLoss("sampled_softmax", "over the targets and drawn items", "items", multi_step=True),
     NextItemLoss("gbce", "several negatives a position, calibrated", "negatives"),
     NextItemLoss("bce", "one negative a position", "negative"),

@@ -10,6 +10,7 @@ from elcrec.data.batches import TokenBatch
 from elcrec.model.encoder import Encoder, SequenceEncoder, pool
 from elcrec.model.intents import IntentCenters
 from elcrec.model.item_table import ItemTable
+from elcrec.model.repeats import RepeatScore
 
 
 class ELCRecNetwork(nn.Module):
@@ -40,6 +41,9 @@ class ELCRecNetwork(nn.Module):
             filter_width=settings.filter_width,
         )
         self.centers = IntentCenters(settings.n_intents, settings.embedding_dim)
+        self.repeats: RepeatScore | None = None
+        if settings.repeats != "none":
+            self.repeats = RepeatScore(self.item_table.num_embeddings, settings.embedding_dim)
 
     @property
     def item_table(self) -> ItemTable:

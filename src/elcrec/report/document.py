@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from elcrec.evaluation.metrics import SHOWN_METRICS
+from elcrec.evaluation.metrics import SELECTION_METRIC, SHOWN_METRICS
 from elcrec.intents.user_map import Points
 from elcrec.runs.records import EpochRecord
 from elcrec.runs.run_files import package_version
@@ -84,6 +84,19 @@ def _model(model: ELCRec) -> dict[str, Any]:
             for part in ("valid", "test")
             if part in model.metrics
         },
+        "baselines": _baselines(model.metrics.get("baselines", {})),
+    }
+
+
+def _baselines(found: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
+    """By part of the log the baselines, the best first: ``name`` and the shown metrics."""
+    return {
+        part: [
+            {"name": name, **{metric: values[metric] for metric in SHOWN_METRICS}}
+            for name, values in sorted(found[part].items(), key=lambda pair: -pair[1][SELECTION_METRIC])
+        ]
+        for part in ("valid", "test")
+        if found.get(part)
     }
 
 

@@ -5,7 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from elcrec.config import Settings
-from elcrec.evaluation.metrics import SHOWN_METRICS, Metrics, measured_parts
+from elcrec.data.kinds import said_kinds
+from elcrec.evaluation.metrics import (
+    SELECTION_METRIC,
+    SHOWN_METRICS,
+    BaselineMetrics,
+    Metrics,
+    OtherWay,
+    measured_parts,
+)
 from elcrec.runs.records import RunMetrics
 
 
@@ -31,6 +39,9 @@ def model_card(recipe: str, settings: Settings, data: dict[str, Any], metrics: R
     ]
     if data["first"] is not None:
         lines.append(f"From {data['first']} to {data['last']}.")
+    said = said_kinds(settings, data.get("kinds"))
+    if said:
+        lines += ["", *(f"- {one[0].upper()}{one[1:]}." for one in said)]
     lines += [
         "",
         "## Results",
@@ -57,7 +68,7 @@ def _results(settings: Settings, metrics: RunMetrics) -> list[str]:
     seen = "items already in the history are not ranked" if settings.exclude_seen else "all items are ranked"
     protocol = f"Split `{settings.split}`, full catalogue, {seen}, ties count against the model."
     parts = measured_parts(metrics)
-    lines = [protocol, "", *_table(parts), ""]
+    lines = [protocol, "", *_table(parts), "", *_baselines(metrics.get("baselines", {}))]
     if metrics.get("n_users", 0) > settings.judged_users:
         judged = f"{settings.judged_users:,} of {metrics['n_users']:,} users"
         lines += [f"Evaluated on {judged}, sampled by the seed (`judged_users`); `elcrec evaluate` evaluates all.", ""]
@@ -97,3 +108,23 @@ def _training(settings: Settings, metrics: RunMetrics) -> list[str]:
             f"the largest holds {intents['largest_share']:.1%} of the users."
         )
     return lines
+
+
+def _baselines(found: BaselineMetrics) -> list[str]:
+    """Tables of the baselines, the best first, by the protocol of the model and the other way."""
+    other = found.get("other_way", {})
+    seen = "excluded" if other.get("exclude_seen") else "ranked"
+    lines = _table_of("Baselines, evaluated alike", found) + _table_of(f"With seen items {seen}", other)
+    left_out = [f"`{name}` ({reason})" for name, reason in found.get("left_out", {}).items()]
+    return [*lines, f"Baselines left out: {', '.join(left_out)}.", ""] if left_out else lines
+
+
+def _table_of(title: str, found: BaselineMetrics | OtherWay) -> list[str]:
+    parts = {"valid": found.get("valid", {}), "test": found.get("test", {})}
+    rows = [
+        f"| {part} | {name} | {' | '.join(f'{values[metric]:.4f}' for metric in SHOWN_METRICS)} |"
+        for part, by_name in parts.items()
+        for name, values in sorted(by_name.items(), key=lambda pair: -pair[1][SELECTION_METRIC])
+    ]
+    header = [f"| | | {' | '.join(SHOWN_METRICS)} |", "|-" * (len(SHOWN_METRICS) + 2) + "|"]
+    return [f"{title}:", "", *header, *rows, ""] if rows else []

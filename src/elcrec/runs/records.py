@@ -44,6 +44,18 @@ class Increment(TypedDict):
     step: float
 
 
+class ChoiceRecord(TypedDict):
+    """A value that training chose for a setting.
+
+    Attributes:
+        value: Of the setting.
+        reason: Why, as a phrase.
+    """
+
+    value: bool | int | float | str
+    reason: str
+
+
 class RunMetrics(Results, total=False):
     """What ``metrics.json`` holds in addition to the metrics.
 
@@ -54,6 +66,7 @@ class RunMetrics(Results, total=False):
         train_seconds: Of all epochs.
         imported_from: Name of the file of published weights.
         learnt_on: The latest incremental training.
+        choices: What training chose, by setting.
     """
 
     intents: IntentHealth
@@ -62,3 +75,4 @@ class RunMetrics(Results, total=False):
     train_seconds: float
     imported_from: str
     learnt_on: Increment
+    choices: dict[str, ChoiceRecord]

@@ -80,7 +80,7 @@ class Run:
         """What a folder keeps after training."""
         weights = {name: value.detach() for name, value in self.fitted.network.state_dict().items()}
         card = model_card(self.recipe, self.fitted.settings, self.fitted.log.summary(), self.metrics)
-        return TrainingResult(weights, self.metrics, self.history, card, self.intents.given_names)
+        return TrainingResult(weights, self.metrics, self.history, card, self.intents.given_names, self.fitted.settings)
 
     def write_names(self, path: Path, changes: Mapping[int, str] | None = None) -> None:
         """Keep names of intents with the folder that this run was loaded from or saved to.

@@ -66,7 +66,7 @@ class TrainingInput:
             "data": self.data,
             "log": "whole",
             "n_items": len(self.items),
-            "settings": self.settings.model_dump(),
+            "settings": self.settings.model_dump(mode="json"),
         }
         write_json(folder / "config.json", document)
         write_frame(folder / "interactions.parquet", self.log.frame)
@@ -89,6 +89,7 @@ class TrainingResult:
         history: One record an epoch.
         card: The model card.
         names: Given to intents.
+        settings: Resolved, with what was chosen on validation.
     """
 
     weights: dict[str, Tensor]
@@ -96,9 +97,10 @@ class TrainingResult:
     history: list[EpochRecord]
     card: str
     names: dict[int, str]
+    settings: Settings
 
     def write(self, folder: Path) -> None:
-        """A file each, but for the weights.
+        """A file each, but for the weights and the settings.
 
         Raises:
             RunError: They cannot be written.

@@ -46,7 +46,7 @@ from elcrec.runs.run_files import (
     write_history,
     write_names,
 )
-from elcrec.storage import make_folder, read_json, read_parquet, read_tensors, write_tensors, write_text
+from elcrec.storage import make_folder, read_json, read_parquet, read_tensors, write_json, write_tensors, write_text
 
 START = ("config.json", "interactions.parquet", "vocabulary.parquet", "items.parquet")
 EARLIER = "earlier.safetensors"
@@ -155,7 +155,10 @@ class RunFolder:
         Raises:
             RunError: The folder cannot be written.
         """
+        config, settings = read_json(self.place("config.json")), result.settings.model_dump(mode="json")
         with next_generation(self.path, keep=START) as fresh:
+            if config["settings"] != settings:  # something was chosen on validation
+                write_json(fresh / "config.json", {**config, "settings": settings})
             result.write(fresh)
             write_tensors(fresh / MODEL, result.weights)
 

@@ -10,24 +10,28 @@ from typing import Any
 import torch
 
 from elcrec.config import Settings
-from elcrec.data.by_settings import read_log
+from elcrec.data.by_settings import filtered, read_log
 from elcrec.data.catalogue import Catalogue
 from elcrec.data.dataset import Dataset
 from elcrec.data.files import fingerprint
-from elcrec.errors import DataWarning, RunError, SettingsError
+from elcrec.data.kinds import said_kinds
+from elcrec.errors import AccuracyWarning, DataWarning, RunError, SettingsError
+from elcrec.evaluation.against_baselines import baseline_warning
 from elcrec.evaluation.evaluator import Evaluator
-from elcrec.evaluation.repeats import repeat_share, repeat_warning
+from elcrec.evaluation.repeats import evaluates_both_ways, repeat_share, repeat_warning
 from elcrec.fitted import FittedModel
 from elcrec.intents.assignment import IntentAssigner
 from elcrec.intents.intents import Intents
 from elcrec.intents.matching import NamedIntents
 from elcrec.model.network import ELCRecNetwork
-from elcrec.runs.records import RunMetrics
+from elcrec.runs.records import ChoiceRecord, RunMetrics
 from elcrec.runs.run import Run, known_of, read_run
 from elcrec.runs.run_folder import RunFolder
+from elcrec.training.automatic import choose, choose_exclude_seen
 from elcrec.training.checkpoint import Progress
 from elcrec.training.distributed import Team, joined
 from elcrec.training.loop import Reporter, seeded, train
+from elcrec.training.repeat_fit import fit_linear_part
 from elcrec.training.report import SilentReporter, TerminalReporter
 
 
@@ -88,15 +92,19 @@ class _Training:
     start: Start
     team: Team
     reporter: Reporter = field(init=False)
+    choices: dict[str, ChoiceRecord] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.reporter = reporter_of(self.start.progress, self.team.is_main)
+        settings = self.start.settings
+        if self.team.size > 1 and self.start.device.type == "cuda" and settings.item_updates == "touched":
+            raise SettingsError("item_updates=touched (recipe large) on several GPUs: sums of such gradients need CPUs")
 
     def run(self) -> Run:
-        start, settings = self.start, self.start.settings
-        if self.team.size > 1 and start.device.type == "cuda" and settings.item_updates == "touched":
-            raise SettingsError("item_updates=touched (recipe large) on several GPUs: sums of such gradients need CPUs")
-        whole = read_log(start.data, start.format, settings)
+        whole = read_log(self.start.data, self.start.format, self.start.settings)
+        log = filtered(whole, self.start.settings)
+        settings, self.choices = choose(self.start.settings, log)
+        self.start = start = replace(self.start, settings=settings)
         catalogue = None if start.items is None else Catalogue.read(start.items)
         recipe, work, resumes = start.recipe, start.out, False
         if start.out is not None:
@@ -104,21 +112,37 @@ class _Training:
             work, resumes, recipe = self.team.broadcast_object(lambda: self._where_to_train(start.out, mark))
             if work is None:
                 return read_run(start.out, start.device)
-        dataset = Dataset.of(whole, settings, start.device, catalogue)
+        dataset = Dataset.of(whole, settings, start.device, catalogue, log=log)
         dataset.split.learners()
         dataset.split.targets("valid")
-        if self.team.is_main:
+        if self.team.is_main and not evaluates_both_ways(dataset.split, settings):
             warn_of_repeats(dataset, settings)
         # Better now than after the training.
         earlier = None if start.names_from is None else start.names_from.seen_by(dataset.items)
-        self.reporter.log(dataset.log.summary())
+        summary = log.summary()
+        said = said_kinds(settings, summary.get("kinds"))
+        self.reporter.log({**summary, "tied": log.tied_share(), "choices": self.choices, "worth": said})
         if work is not None and self.team.is_main:
             if resumes:
                 dataset, earlier = self._begun_with(work, dataset, earlier)
             else:
                 work.begin(known_of(recipe, settings, dataset, mark, earlier))
         state, network = self._train(work, dataset)
+        self._choose_on_validation(network, dataset)
         return self._finish(work, Run(recipe, self._intents(network, dataset, earlier), state.history), state)
+
+    def _choose_on_validation(self, network: ELCRecNetwork, dataset: Dataset) -> None:
+        """Repeat scores are fitted, and seen items excluded or not, on validation; all processes decide alike."""
+        settings = self.start.settings
+        if settings.repeats != "none" and not (settings.exclude_seen and "exclude_seen" not in settings.auto):
+            fit_linear_part(network.eval(), dataset.split, settings)
+        if "exclude_seen" not in settings.auto:
+            return
+        choice = choose_exclude_seen(network, dataset.split, settings)
+        self.choices = {**self.choices, "exclude_seen": choice}
+        self.start = replace(self.start, settings=settings.model_copy(update={"exclude_seen": choice["value"]}))
+        if self.team.is_main and evaluates_both_ways(dataset.split, settings):
+            warn_of_repeats(dataset, self.start.settings)
 
     def _train(self, work: RunFolder | None, dataset: Dataset) -> tuple[Progress, ELCRecNetwork]:
         """From fresh weights, or from the checkpoint in a folder."""
@@ -144,6 +168,9 @@ class _Training:
         }
         if self.team.is_main:
             metrics = {**metrics, **results_of(run.intents)}
+            report_baselines(metrics, self.reporter, stacklevel=6)
+        if self.choices:
+            metrics["choices"] = self.choices
         run = replace(run, metrics=metrics)
         out = self.start.out
         if out is None or work is None or not self.team.is_main:
@@ -166,10 +193,8 @@ class _Training:
         if self.start.overwrite or not folder.started:
             return (folder.training if folder.finished else folder), False, recipe
         if not self.start.resume:
-            left = " (go on with --resume)"
-            state = "a finished run" if folder.finished else f"an unfinished training{left}"
-            state += f" and an unfinished training that is to replace it{left}" if folder.training.started else ""
-            raise RunError(f"{folder.path} holds {state}: choose another --out, or replace it with --overwrite")
+            held = f"{folder.path} holds {_held_by(folder)}"
+            raise RunError(f"{held}: choose another --out, or replace it with --overwrite")
         unfinished = folder.unfinished
         recipe = self._check_same(unfinished or folder, mark)
         if unfinished is not None and unfinished.finished:  # only the switch was missing
@@ -183,7 +208,9 @@ class _Training:
         if document.get("data") != mark:
             raise RunError(f"{folder.path} was started with other data: resume with the same file, or use --overwrite")
         theirs, ours = document["settings"].model_dump(), self.start.settings.model_dump()
-        changed = [f"{name} {theirs[name]!r} -> {ours[name]!r}" for name in ours if ours[name] != theirs[name]]
+        chosen = set(theirs["auto"]) & set(ours["auto"])
+        names = [name for name in ours if name not in chosen and ours[name] != theirs[name]]
+        changed = [f"{name} {theirs[name]!r} -> {ours[name]!r}" for name in names]
         if changed:
             raise RunError(f"{folder.path} has other settings ({', '.join(changed)}): resume without them")
         if not folder.finished:
@@ -206,6 +233,13 @@ class _Training:
         if self.start.names_from is not None and not (earlier and earlier.equals(kept)):
             raise RunError(f"{work.path} began with other names, or none (names_from, --names-from): {again}")
         return replace(dataset, catalogue=items), kept
+
+
+def _held_by(folder: RunFolder) -> str:
+    """What a folder that was begun holds, for messages."""
+    left = " (go on with --resume)"
+    state = "a finished run" if folder.finished else f"an unfinished training{left}"
+    return state + (f" and an unfinished training that is to replace it{left}" if folder.training.started else "")
 
 
 def refuse_to_replace(out: RunFolder, overwrite: bool) -> None:
@@ -247,6 +281,15 @@ def results_of(intents: Intents) -> RunMetrics:
     return results
 
 
+def report_baselines(metrics: RunMetrics, reporter: Reporter, stacklevel: int) -> None:
+    """Show the baselines in a terminal, and warn where one is better than the model."""
+    if isinstance(reporter, TerminalReporter):
+        reporter.baselines(metrics)
+    note = baseline_warning(metrics)
+    if note is not None:
+        warnings.warn(note, AccuracyWarning, stacklevel=stacklevel)
+
+
 def reporter_of(progress: bool | Reporter, is_main: bool = True) -> Reporter:
     """The reporter; only the main process reports to people."""
     if isinstance(progress, bool) or not is_main:
@@ -258,8 +301,7 @@ def warn_of_repeats(dataset: Dataset, settings: Settings) -> None:
     """Say where held-out items cannot be found: those of the test, or of validation where there is no test."""
     split = dataset.split
     part = "test" if bool((split.test_U >= 0).any()) else "valid"
-    user_Q, target_Q = split.targets(part, settings.judged_users, settings.seed)
-    share = repeat_share(split.histories(user_Q, target_Q))
+    share = repeat_share(split.held_out(part, settings.judged_users, settings.seed)[1])
     note = repeat_warning(share, settings.exclude_seen)
     if note is not None:
         warnings.warn(note, DataWarning, stacklevel=5)

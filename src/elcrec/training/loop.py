@@ -15,8 +15,9 @@ from torch import Tensor
 from elcrec.config import Settings
 from elcrec.data.neighbours import neighbour_matrix
 from elcrec.data.splits import Split
-from elcrec.evaluation.metrics import SELECTION_METRIC, RankingMetrics, ranking_metrics
-from elcrec.evaluation.ranks import target_ranks
+from elcrec.evaluation.metrics import SELECTION_METRIC, RankingMetrics, metrics_of
+from elcrec.evaluation.ranks import ranks_of_ways
+from elcrec.evaluation.repeats import better_way, evaluates_both_ways
 from elcrec.intents.intent_health import IntentHealth, collapse_warning, effective_intents, intent_health
 from elcrec.model.network import ELCRecNetwork
 from elcrec.runs.records import EpochRecord
@@ -104,14 +105,7 @@ def train(
         RunError: The checkpoint cannot be read or written.
     """
     loop = _Loop(network, split, settings, reporter, team)
-    resumes = checkpoint is not None and checkpoint.exists()
-    left = team.broadcast_object(lambda: read_checkpoint(checkpoint) if checkpoint and resumes else None)
-    if left is not None:
-        best, progress = load_checkpoint(left, network, loop.optimizer)
-    else:
-        best, progress = weights_of(network), start or Progress()
-        if start is not None:
-            network.item_table.undo_propagation(settings.smoothing)
+    best, progress = loop.begin(checkpoint, start)
     reporter.begin(settings, loop.source.n_steps, progress)
     try:
         while not finished(settings, progress):
@@ -147,6 +141,21 @@ class _Loop:
         self.optimizer = Optimizer(network, settings, team)
         self.objective, self.source = Objective(settings), StepSource(split, settings, network.n_items, team)
         self.best: dict[str, Tensor] = {}
+        self.both_ways = evaluates_both_ways(split, settings)
+
+    def begin(self, checkpoint: Path | None, start: Progress | None) -> tuple[dict[str, Tensor], Progress]:
+        """The best weights so far and the progress: of a checkpoint, of a network that is not fresh, or of a fresh one.
+
+        See :func:`train`.
+        """
+        resumes = checkpoint is not None and checkpoint.exists()
+        left = self.team.broadcast_object(lambda: read_checkpoint(checkpoint) if checkpoint and resumes else None)
+        if left is not None:
+            return load_checkpoint(left, self.network, self.optimizer)
+        weights = weights_of(self.network)
+        if start is not None:
+            self.network.item_table.undo_propagation(self.settings.smoothing)
+        return weights, start or Progress()
 
     def epoch(self, progress: Progress, fresh: bool) -> EpochRecord:
         """One epoch and its validation, booked in the progress; :attr:`best` holds the weights where it was the best.
@@ -164,7 +173,7 @@ class _Loop:
             losses, intents = self._steps(generator, timer, number)
         check_weights(network.state_dict().values(), number, settings)
         with network.item_table.propagated():
-            valid = validate(network, self.split, settings, self.team)
+            valid = validate(network, self.split, settings, self.team, self.both_ways)
             if valid[SELECTION_METRIC] > progress.best_value:
                 progress.best_epoch, progress.best_value = number, valid[SELECTION_METRIC]
                 self.best = weights_of(network)
@@ -188,7 +197,7 @@ class _Loop:
         network, settings, team = self.network, self.settings, self.team
         network.train()
         warming_up = epoch <= settings.warmup_epochs
-        device = self.source.learner_M.device
+        device = self.source.user_M.device
         sums, terms_S = torch.zeros(len(Terms._fields), device=device), []
         users_K = torch.zeros(network.centers.weight.shape[0], device=device)
         closeness = torch.zeros(2, device=device)
@@ -239,16 +248,29 @@ def validate(
     split: Split,
     settings: Settings,
     team: Team = Team(),  # noqa: B008
+    both_ways: bool = False,
 ) -> RankingMetrics:
-    """Metrics on the validation items; each process ranks a part of them."""
+    """Metrics on the validation items; each process ranks a part of them.
+
+    Args:
+        network: With the weights to evaluate.
+        split: The log.
+        settings: All settings.
+        team: The processes that rank together.
+        both_ways: Take the better of seen items excluded and ranked, whatever the settings say.
+    """
     network.eval()
-    user_Q, target_Q = split.targets("valid", settings.judged_users, settings.seed)
-    rank_Q = torch.zeros_like(target_Q)
-    at_X = team.part(torch.arange(len(target_Q), device=target_Q.device))
-    if len(at_X):
-        histories = split.histories(user_Q[at_X], target_Q[at_X])
-        rank_Q[at_X], _ = target_ranks(network, histories, settings.exclude_seen)
-    return ranking_metrics(team.sum(rank_Q))
+    _, histories = split.held_out("valid", settings.judged_users, settings.seed)
+    row_X, _ = histories.targets
+    ways = (True, False) if both_ways else (settings.exclude_seen,)
+    ranks = {way: torch.zeros_like(row_X) for way in ways}
+    at_B = team.part(torch.arange(len(histories), device=row_X.device))
+    if len(at_B):
+        mine_X = torch.isin(row_X, at_B)
+        for way, rank_Y in ranks_of_ways(network, histories.at(at_B), ways).items():
+            ranks[way][mine_X] = rank_Y
+    found = {way: metrics_of(histories, team.sum(rank_X)) for way, rank_X in ranks.items()}
+    return found[better_way(found) if both_ways else settings.exclude_seen]
 
 
 def finished(settings: Settings, progress: Progress) -> bool:

@@ -12,12 +12,14 @@ from torch import Tensor
 
 from elcrec.config import Settings
 from elcrec.data.batches import TokenBatch
+from elcrec.data.seen import SeenItems
 from elcrec.losses.clustering import nearest_cluster_loss, printed_cluster_loss
 from elcrec.losses.contrastive import nt_xent
-from elcrec.losses.prediction import Prediction
+from elcrec.losses.prediction import ExtraScores, Prediction
 from elcrec.losses.registry import NEXT_ITEM_LOSSES
 from elcrec.model.network import ELCRecNetwork
 from elcrec.model.precision import fast_products
+from elcrec.training.targets import Targets, weigh
 
 PhaseClock = Callable[[str], None]
 
@@ -32,6 +34,7 @@ class Part(NamedTuple):
         target_share: Its share of all positions that predict, 0 to 1.
         gather: Puts the rows of all processes together: part [B, ...], places, rows -> whole [n_rows, ...].
         size: Number of processes.
+        targets: Targets of the whole batch: their weights, where they have some, tell the part's share.
     """
 
     place_B: Tensor
@@ -39,6 +42,7 @@ class Part(NamedTuple):
     target_share: float
     gather: Callable[[Tensor, Tensor, int], Tensor]
     size: int
+    targets: Targets
 
     @property
     def row_share(self) -> float:
@@ -57,21 +61,23 @@ class StepInput:
     Attributes:
         tokens: B rows of training inputs, then B first views, then B second views, encoded in one pass.
         n_sequences: B.
-        target_TH: int64 [T, H], the items that come after each real token of a training input, the next one first;
-            0 where there is none.
+        targets: What each token of a training input is to predict.
         negative_TM: int64 [T, M], items the user does not have; None unless the loss samples negatives.
         drawn_M: int64 [M], rows of the catalogue drawn for the step; None unless the loss draws items.
         expected_M: [M], expected count of each among the draws; None unless the loss draws items.
         part: Which part of the batch this is, where several processes share it.
+        seen: Items in the histories before the targets of the tokens that predict, in their order; None without repeat
+            scores.
     """
 
     tokens: TokenBatch
     n_sequences: int
-    target_TH: Tensor
+    targets: Targets
     negative_TM: Tensor | None = None
     drawn_M: Tensor | None = None
     expected_M: Tensor | None = None
     part: Part | None = None
+    seen: SeenItems | None = None
 
     def on_its_items(self) -> tuple[Tensor, StepInput]:
         """The same step on a catalogue of only the items it touches.
@@ -82,12 +88,12 @@ class StepInput:
         none = self.tokens.item_T.new_zeros(1)
         drawn_M = none if self.drawn_M is None else self.drawn_M + 1
         negative_TM = none if self.negative_TM is None else self.negative_TM
-        touched = [none, self.tokens.item_T, self.target_TH.flatten(), negative_TM.flatten(), drawn_M]
+        touched = [none, self.tokens.item_T, self.targets.item_TH.flatten(), negative_TM.flatten(), drawn_M]
         item_X = torch.unique(torch.cat(touched))
         return item_X, replace(
             self,
             tokens=replace(self.tokens, item_T=torch.searchsorted(item_X, self.tokens.item_T)),
-            target_TH=torch.searchsorted(item_X, self.target_TH),
+            targets=self.targets._replace(item_TH=torch.searchsorted(item_X, self.targets.item_TH)),
             negative_TM=None if self.negative_TM is None else torch.searchsorted(item_X, negative_TM),
             drawn_M=None if self.drawn_M is None else torch.searchsorted(item_X, drawn_M) - 1,
         )
@@ -180,7 +186,7 @@ class Objective:
         # The original sequences first, then the views, if there are any.
         behaviour_BD, *view_BD = network.pooled(hidden_TD, step.tokens).split(step.n_sequences)
         zero = hidden_TD.new_zeros(())
-        next_item_loss = self.next_item_loss(table, network.n_items, hidden_TD, step, passed)
+        next_item_loss = self.next_item_loss(network, table, hidden_TD, step, passed)
         instance = self.instance_loss(network, hidden_TD, step, view_BD) if instance_weight > 0 else zero
 
         if settings.intent_learning == "end_to_end":
@@ -196,7 +202,7 @@ class Objective:
         )
         intent = self.intent_loss(network, step, view_BD, intent_B) if intent_weight > 0 else zero
         if part is not None:
-            next_item_loss, cluster = part.target_share * next_item_loss, part.row_share * cluster
+            next_item_loss, cluster = self._share(step, part, passed) * next_item_loss, part.row_share * cluster
             instance, intent = instance / part.size, intent / part.size
         total = next_item_loss + instance_weight * instance + intent_weight * intent + cluster_weight * cluster
         next_B = cosine_BK.scatter_(1, place_B[:, None], -torch.inf).amax(dim=1)
@@ -204,24 +210,45 @@ class Objective:
         clock("losses")
         return Terms(total, next_item_loss, instance, intent, cluster), assigned.of_part(part)
 
-    def next_item_loss(self, table: Tensor, n_items: int, hidden_TD: Tensor, step: StepInput, passed: float) -> Tensor:
+    def next_item_loss(
+        self, network: ELCRecNetwork, table: Tensor, hidden_TD: Tensor, step: StepInput, passed: float
+    ) -> Tensor:
         """How well the items that come next are predicted: the recipe's next-item loss."""
-        at_N = torch.nonzero(step.target_TH[:, 0]).flatten()
-        target_NH = step.target_TH[at_N]
+        at_N = torch.nonzero(step.targets.item_TH[:, 0]).flatten()
+        targets, hidden_ND = step.targets.at(at_N), hidden_TD[at_N]
+        weight_NH, row_N = weigh(targets, self.settings.horizon_decay, passed)
+        extra = None
+        if network.repeats is not None and step.seen is not None:
+            score_P = network.repeats(step.seen, hidden_ND)
+            extra = ExtraScores(step.seen.row_P, step.seen.item_P - 1, score_P)
         prediction = Prediction(
-            hidden_TD[at_N],
+            hidden_ND,
             table,
-            n_items,
-            target_NH,
-            target_weights(target_NH, self.settings.horizon_decay, passed),
+            network.n_items,
+            targets.item_TH,
+            weight_NH,
             self.settings,
             torch.float32 if self.settings.precision == "float32" else fast_products(table.device),
             None if step.negative_TM is None else step.negative_TM[at_N],
             step.drawn_M,
             step.expected_M,
+            extra,
+            None if row_N is None else row_N / row_N.mean(),
         )
         loss: Tensor = self._next_item_loss(prediction)
         return loss
+
+    def _share(self, step: StepInput, part: Part, passed: float) -> float | Tensor:
+        """A part's share of the targets of a batch, by their weights."""
+        if part.targets.alike or len(part.place_B) == 0:
+            return part.target_share
+        return self._total_weight(step.targets, passed) / self._total_weight(part.targets, passed)
+
+    def _total_weight(self, targets: Targets, passed: float) -> Tensor:
+        """Sum of the weights of the tokens that predict, a scalar."""
+        predicting = targets.at(torch.nonzero(targets.item_TH[:, 0]).flatten())
+        weight_NH, row_N = weigh(predicting, self.settings.horizon_decay, passed)
+        return weight_NH.sum() if row_N is None else row_N.sum()
 
     def instance_loss(
         self, network: ELCRecNetwork, hidden_TD: Tensor, step: StepInput, view_BD: list[Tensor]
@@ -261,25 +288,3 @@ class Objective:
         if self.settings.cluster_loss == "printed":
             return printed_cluster_loss(behaviour_BD, centers_KD)
         return nearest_cluster_loss(behaviour_BD, centers_KD, users_K, cosine_BK=cosine_BK)
-
-
-def target_weights(target_NH: Tensor, decay: float, passed: float = 0.0) -> Tensor:
-    """Weights of multi-step targets: ``decay^h`` where there is one that has not come before it, rows summing to 1.
-
-    As training passes, a share ``passed`` of each weight goes over to the next item.
-
-    Args:
-        target_NH: int64 [N, H], item indices, 0 where there is none; column 0 is never 0.
-        decay: Weight of a target against the one before it, 0 to 1.
-        passed: 0 to 1.
-
-    Returns:
-        float [N, H].
-    """
-    steps = target_NH.shape[1]
-    earlier_HH = torch.ones(steps, steps, dtype=torch.bool, device=target_NH.device).tril(-1)
-    repeated_NH = ((target_NH[:, :, None] == target_NH[:, None, :]) & earlier_HH).any(dim=2)
-    weight_NH = decay ** torch.arange(steps, device=target_NH.device) * ((target_NH > 0) & ~repeated_NH)
-    weight_NH = weight_NH / weight_NH.sum(dim=1, keepdim=True) * (1 - passed)
-    weight_NH[:, 0] += passed
-    return weight_NH

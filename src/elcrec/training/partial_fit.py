@@ -20,7 +20,7 @@ from elcrec.intents.intents import Intents
 from elcrec.runs.records import Increment, RunMetrics
 from elcrec.runs.run import Run
 from elcrec.training.checkpoint import Progress
-from elcrec.training.fit import reporter_of, results_of, warn_of_repeats
+from elcrec.training.fit import report_baselines, reporter_of, results_of, warn_of_repeats
 from elcrec.training.increment import step_share, train_on
 from elcrec.training.loop import Reporter, seeded
 from elcrec.training.warm_start import extend_vocabulary
@@ -43,7 +43,7 @@ def partial_fit(run: Run, data: Any, epochs: int, progress: bool | Reporter, for
         raise SettingsError("incremental training (partial_fit, --from) runs in one process: start it without torchrun")
     described = fitted.catalogue if items is None else Catalogue.read(items).over(fitted.catalogue)
     newer = read_new(data, format, settings)
-    whole = fitted.dataset.whole_log.joined(newer)
+    whole = fitted.dataset.whole_log.joined(newer, settings.target_kind)
     added = len(whole) - len(fitted.dataset.whole_log)
     if added == 0:
         return _unchanged(run, newer, None if items is None else described)
@@ -52,8 +52,9 @@ def partial_fit(run: Run, data: Any, epochs: int, progress: bool | Reporter, for
     warn_of_repeats(dataset, settings)
     with seeded(settings.seed, 0, fitted.device):
         network = extend_vocabulary(fitted.network, settings, before_V, dataset.split)
+    reporter = reporter_of(progress)
     share = step_share(max(len(dataset.log) - len(fitted.log), 0), len(dataset.log))
-    state = train_on(network, dataset.split, settings, epochs, reporter_of(progress), share)
+    state = train_on(network, dataset.split, settings, epochs, reporter, share)
     intents = Intents(IntentAssigner(FittedModel(settings, network.eval(), dataset)), run.intents.given_names)
     if settings.intent_learning == "em":
         intents.given_names = {}
@@ -65,10 +66,10 @@ def partial_fit(run: Run, data: Any, epochs: int, progress: bool | Reporter, for
         "new_items": len(dataset.items) - len(run.fitted.items),
         "step": share,
     }
-    return _continued(run, intents, state, increment)
+    return _continued(run, intents, state, increment, reporter)
 
 
-def _continued(run: Run, intents: Intents, state: Progress, increment: Increment) -> Run:
+def _continued(run: Run, intents: Intents, state: Progress, increment: Increment, reporter: Reporter) -> Run:
     """The run after incremental training, evaluated."""
     done = len(run.history)
     history = list(run.history)
@@ -83,6 +84,7 @@ def _continued(run: Run, intents: Intents, state: Progress, increment: Increment
         "learnt_on": increment,
         **results_of(intents),
     }
+    report_baselines(metrics, reporter, stacklevel=5)
     return Run(run.recipe, intents, history, metrics)
 
 

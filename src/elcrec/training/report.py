@@ -9,7 +9,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 from rich.progress import Progress as Bar
 
 from elcrec.config import Settings
-from elcrec.runs.records import EpochRecord
+from elcrec.evaluation.against_baselines import best_baseline
+from elcrec.runs.records import ChoiceRecord, EpochRecord, RunMetrics
 from elcrec.training.checkpoint import Progress
 
 
@@ -59,6 +60,12 @@ class TerminalReporter:
             f"{summary['length_min']} to {summary['length_max']} (median {summary['length_median']:g}){times}",
             soft_wrap=True,
         )
+        if summary.get("tied"):
+            self.console.print(f"{summary['tied']:.1%} of the events share their time with others of their user")
+        for sentence in summary.get("worth", []):
+            self.console.print(sentence, soft_wrap=True)
+        for reason, names in _by_reason(summary.get("choices", {})).items():
+            self.console.print(f"[dim]{', '.join(names)}: {reason}[/]", soft_wrap=True)
 
     def begin(self, settings: Settings, n_steps: int, progress: Progress) -> None:
         """Open a bar over all steps, so that it shows the time left of the whole training."""
@@ -100,6 +107,28 @@ class TerminalReporter:
     def end(self) -> None:
         """Close the bar."""
         self._bar.stop()
+
+    def baselines(self, metrics: RunMetrics) -> None:
+        """A line with the best baseline on validation and the model, and one for each baseline that is left out."""
+        found = metrics.get("baselines", {})
+        best = best_baseline(found.get("valid", {}))
+        if best is not None:
+            self.console.print(
+                f"{len(found['valid'])} baselines  best by valid ndcg@20: {best} "
+                f"{found['valid'][best]['ndcg@20']:.4f}, the model {metrics['valid']['ndcg@20']:.4f}",
+                soft_wrap=True,
+            )
+        for name, reason in found.get("left_out", {}).items():
+            self.console.print(f"[dim]baseline {name} left out: {reason}[/]", soft_wrap=True)
+
+
+def _by_reason(choices: dict[str, ChoiceRecord]) -> dict[str, list[str]]:
+    """Settings that were chosen otherwise than by default, as ``name=value``, by the reason."""
+    found: dict[str, list[str]] = {}
+    for name, choice in choices.items():
+        if choice["value"] != Settings.model_fields[name].default:
+            found.setdefault(choice["reason"], []).append(f"{name}={str(choice['value']).lower()}")
+    return found
 
 
 def _best(progress: Progress) -> str:

@@ -3,22 +3,60 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from elcrec.config import Settings
 from elcrec.data.augment import draw_view
 from elcrec.data.batches import ItemSampler, NegativeSampler, TokenBatch, histories, lay_out, shuffled
+from elcrec.data.histories import HistoryBatch
+from elcrec.data.seen import SeenItems, seen_items
 from elcrec.data.splits import Split
 from elcrec.losses.registry import NEXT_ITEM_LOSSES
 from elcrec.training.distributed import Team
 from elcrec.training.objective import Objective, Part, StepInput
+from elcrec.training.targets import Targets, TargetSource
+
+
+class _Inputs(NamedTuple):
+    """Training inputs as a matrix [B, W] of positions in the log, column 0 at ``first_B``."""
+
+    user_B: Tensor
+    first_B: Tensor
+    width: int
+
+    @property
+    def n_places(self) -> int:
+        """Entries of the matrix."""
+        return len(self.user_B) * self.width
+
+    def user_of(self, source_T: Tensor) -> Tensor:
+        """Users, int64 [T], of entries of the flattened matrix; any where an entry lies beyond it."""
+        return self.user_B[source_T.clamp(max=self.n_places - 1) // self.width]
+
+    def position_of(self, source_T: Tensor) -> Tensor:
+        """Positions in the log, int64 [T], likewise."""
+        source_T = source_T.clamp(max=self.n_places - 1)
+        return self.first_B[source_T // self.width] + source_T % self.width
+
+
+class _LaidOut(NamedTuple):
+    """Tokens, their places in the flattened matrix of the rows, int64 [T], and what they predict."""
+
+    tokens: TokenBatch
+    source_T: Tensor
+    targets: Targets
+
+    @property
+    def n_targets(self) -> Tensor:
+        """How many tokens predict, a scalar."""
+        return (self.targets.item_TH[:, 0] > 0).sum()
 
 
 class StepSource:
-    """Draws the steps of an epoch: each learner's training items, the newest ``max_seq_len`` of them."""
+    """Draws the steps of an epoch: rows of ``max_seq_len`` training items of a user."""
 
     def __init__(self, split: Split, settings: Settings, n_items: int, team: Team = Team()) -> None:  # noqa: B008
         """Prepare the parts that do not change from epoch to epoch.
@@ -30,9 +68,12 @@ class StepSource:
             team: Of several processes each gets a part of every batch.
         """
         self.split = split
+        self.n_items = n_items
+        self._item_N = split.item_N
+        self._targets = TargetSource(split, settings)
         self._team = team
         self.settings = settings
-        self.learner_M = split.learners()
+        self.user_M, self.end_M = training_rows(split, settings)
         self.needs_views = Objective(settings).needs_views
         samples = NEXT_ITEM_LOSSES[settings.next_item_loss].samples
         self._n_negatives = 1 if samples == "negative" else settings.n_negatives
@@ -46,7 +87,7 @@ class StepSource:
 
     @property
     def _steps_of_a_pass(self) -> int:
-        return -(-min(self.learner_M.numel(), self.settings.epoch_users) // self.settings.batch_size)
+        return -(-min(self.user_M.numel(), self.settings.epoch_users) // self.settings.batch_size)
 
     @property
     def _n_passes(self) -> int:
@@ -55,59 +96,77 @@ class StepSource:
     def epoch(self, generator: torch.Generator) -> Iterator[StepInput]:
         """All steps of one epoch, in random order: every learner once, several times where they are few, or a part."""
         settings = self.settings
+        self._item_N = self.split.shuffled_in_baskets(generator)
+        row_M = torch.arange(self.user_M.numel(), device=self.user_M.device)
         for _ in range(self._n_passes):
-            for user_B in shuffled(self.learner_M, settings.batch_size, generator, settings.epoch_users):
-                yield self.step(user_B, generator)
+            for row_B in shuffled(row_M, settings.batch_size, generator, settings.epoch_users):
+                yield self.step(row_B, generator)
 
-    def step(self, user_B: Tensor, generator: torch.Generator) -> StepInput:
-        """The step of the given users, int64 [B], or this process's part of it; all draw for the whole batch."""
-        split, settings = self.split, self.settings
-        start_B, end_B = split.start_U[user_B], split.train_end_U[user_B] - 1
+    def step(self, row_B: Tensor, generator: torch.Generator) -> StepInput:
+        """The step of the given training rows, int64 [B], or this process's part of it; all draw for the whole."""
+        inputs, rows = self._rows(row_B, generator)
+        whole = self._lay_out(inputs, rows)
+        negative_TM = self._draw_negatives(inputs, whole, generator)
+        drawn_M, expected_M = self._draw_items(generator)
+        if self._team.size == 1:
+            seen = self._seen(inputs, whole)
+            return StepInput(whole.tokens, len(row_B), whole.targets, negative_TM, drawn_M, expected_M, None, seen)
+        part, held_B = self._part(len(row_B), whole.targets)
+        own = self._lay_out(inputs, rows, held_B)
+        negative_TM = None if negative_TM is None else _moved(negative_TM, whole, own.source_T, inputs.n_places)
+        share = float(own.n_targets / whole.n_targets) if len(part.place_B) else 0.0
+        part, seen = part._replace(target_share=share), self._seen(inputs, own)
+        return StepInput(own.tokens, len(held_B), own.targets, negative_TM, drawn_M, expected_M, part, seen)
+
+    def _rows(self, row_B: Tensor, generator: torch.Generator) -> tuple[_Inputs, list[tuple[Tensor, Tensor]]]:
+        """Training inputs and, where a contrast needs them, two views of each: matrices of items, and lengths."""
+        settings, user_B = self.settings, self.user_M[row_B]
+        start_B, end_B = self.split.start_U[user_B], self.end_M[row_B] - 1
         # The released program draws views from the whole history; ours are cut to what is read.
         limit = settings.max_seq_len if settings.padding == "skip" else None
-        item_BW, length_B = histories(split.item_N, start_B, end_B, limit)
-        target_BW, _ = histories(split.item_N, start_B + 1, end_B + 1, limit)
+        item_BW, length_B = histories(self._item_N, start_B, end_B, limit)
         rows = [(item_BW, length_B)]
         if self.needs_views:
             shares = (settings.crop_keep, settings.mask_share, settings.reorder_share)
             rows += [draw_view(item_BW, length_B, generator, *shares) for _ in range(2)]
-        item_RW, length_R = torch.cat([items for items, _ in rows]), torch.cat([lengths for _, lengths in rows])
-        whole = self._lay_out(item_RW, length_R, target_BW)
-        tokens, source_T, target_TH = whole
-        negative_TM = drawn_M = expected_M = part = None
-        if self._negatives is not None:
-            user_T1 = user_B[source_T.clamp(max=item_BW.numel() - 1) // item_BW.shape[1]][:, None]
-            negative_TM = self._negatives.draw(user_T1.expand(-1, self._n_negatives), generator)
-        if self._items is not None:
-            drawn_M, expected_M = self._items.draw(settings.n_negatives, generator)
-        n_sequences = len(user_B)
-        if self._team.size > 1:
-            place_B = torch.arange(n_sequences, device=user_B.device)
-            place_B, n_targets = self._team.part(place_B), (target_TH[:, 0] > 0).sum()
-            held_B = place_B if len(place_B) else place_B.new_zeros(1)
-            row_R = torch.cat([held_B + number * n_sequences for number in range(len(rows))])
-            tokens, source_T, target_TH = self._lay_out(item_RW, length_R, target_BW, row_R)
-            share = float((target_TH[:, 0] > 0).sum() / n_targets) if len(place_B) else 0.0
-            part = Part(place_B, n_sequences, share, self._team.whole, self._team.size)
-            negative_TM = None if negative_TM is None else _moved(negative_TM, whole, source_T, target_BW.numel())
-            n_sequences = len(held_B)
-        return StepInput(tokens, n_sequences, target_TH, negative_TM, drawn_M, expected_M, part)
+        return _Inputs(user_B, end_B - length_B, item_BW.shape[1]), rows
 
-    def _lay_out(
-        self, item_RW: Tensor, length_R: Tensor, target_BW: Tensor, row_X: Tensor | None = None
-    ) -> tuple[TokenBatch, Tensor, Tensor]:
-        """Tokens of rows of a batch (all, or some), where they are from in the matrix, and what they predict."""
-        settings, width = self.settings, item_RW.shape[1]
-        if row_X is None:
+    def _draw_negatives(self, inputs: _Inputs, whole: _LaidOut, generator: torch.Generator) -> Tensor | None:
+        if self._negatives is None:
+            return None
+        return self._negatives.draw(inputs.user_of(whole.source_T)[:, None].expand(-1, self._n_negatives), generator)
+
+    def _draw_items(self, generator: torch.Generator) -> tuple[Tensor | None, Tensor | None]:
+        return (None, None) if self._items is None else self._items.draw(self.settings.n_negatives, generator)
+
+    def _part(self, n_rows: int, targets: Targets) -> tuple[Part, Tensor]:
+        """This process's part of so many rows with these targets, and its rows: one that does not count if none."""
+        place_B = self._team.part(torch.arange(n_rows, device=targets.item_TH.device))
+        part = Part(place_B, n_rows, 0.0, self._team.whole, self._team.size, targets)
+        return part, place_B if len(place_B) else place_B.new_zeros(1)
+
+    def _lay_out(self, inputs: _Inputs, rows: list[tuple[Tensor, Tensor]], held_B: Tensor | None = None) -> _LaidOut:
+        """Tokens of the training inputs and views of a batch; of all, or of some inputs, int64 [B']."""
+        settings, n_inputs = self.settings, len(inputs.user_B)
+        item_RW, length_R = torch.cat([items for items, _ in rows]), torch.cat([lengths for _, lengths in rows])
+        if held_B is None:
             tokens = lay_out(item_RW, length_R, settings.max_seq_len, settings.padding, packed=True)
             source_T = tokens.source_T
         else:
+            row_X, width = torch.cat([held_B + number * n_inputs for number in range(len(rows))]), inputs.width
             tokens = lay_out(item_RW[row_X], length_R[row_X], settings.max_seq_len, settings.padding, packed=True)
             source_T = row_X[tokens.source_T // width] * width + tokens.source_T % width
-        predicted_T = tokens.real_T & (source_T < target_BW.numel())
-        coming_BWH = torch.stack([F.pad(target_BW, (0, gap))[:, gap:] for gap in range(settings.horizon)], dim=2)
-        target_TH = coming_BWH.flatten(0, 1)[source_T.clamp(max=target_BW.numel() - 1)] * predicted_T[:, None]
-        return tokens, source_T, target_TH
+        predicts_T = tokens.real_T & (source_T < inputs.n_places)
+        at_T, user_T = inputs.position_of(source_T), inputs.user_of(source_T)
+        return _LaidOut(tokens, source_T, self._targets.of(self._item_N, at_T, user_T, predicts_T))
+
+    def _seen(self, inputs: _Inputs, laid_out: _LaidOut) -> SeenItems | None:
+        """The items in the whole histories up to the tokens that predict; None unless repeat scores are learned."""
+        if self.settings.repeats != "learned":
+            return None
+        source_N = laid_out.source_T[torch.nonzero(laid_out.targets.item_TH[:, 0]).flatten()]
+        start_N, end_N = self.split.start_U[inputs.user_of(source_N)], inputs.position_of(source_N) + 1
+        return seen_items(HistoryBatch(self._item_N, start_N, end_N, newest_N=self.split.newest_N), self.n_items)
 
     def _sampler(self, n_items: int) -> NegativeSampler:
         """Negatives 1 .. V, or 1 .. V + 1 (the mask row too) where the released program is followed."""
@@ -120,10 +179,23 @@ class StepSource:
         return ItemSampler(self.split.item_N[self.split.before(self.split.train_end_U)], n_items)
 
 
-def _moved(negative_TM: Tensor, whole: tuple[TokenBatch, Tensor, Tensor], source_X: Tensor, n_places: int) -> Tensor:
+def _moved(negative_TM: Tensor, whole: _LaidOut, source_X: Tensor, n_places: int) -> Tensor:
     """What was drawn for the tokens of a whole batch, for some of its tokens: [X, M]."""
-    _, source_T, target_TH = whole
-    predicts_T = target_TH[:, 0] > 0
+    predicts_T = whole.targets.item_TH[:, 0] > 0
     at_place = negative_TM.new_ones(n_places, negative_TM.shape[1])
-    at_place[source_T[predicts_T]] = negative_TM[predicts_T]
+    at_place[whole.source_T[predicts_T]] = negative_TM[predicts_T]
     return at_place[source_X.clamp(max=n_places - 1)]
+
+
+def training_rows(split: Split, settings: Settings) -> tuple[Tensor, Tensor]:
+    """Whose each training row is, int64 [M], and the position after its last item, int64 [M].
+
+    Every learner's newest ``max_seq_len`` items, as many before them, and so on, up to ``windows`` rows.
+    """
+    user_M = split.learners()
+    end_M = split.target_end_U[user_M]
+    n_M = (end_M - split.start_U[user_M] - 2) // settings.max_seq_len + 1  # a row has two items or more
+    n_M = n_M.clamp(max=settings.windows)
+    row_X = torch.repeat_interleave(torch.arange(len(user_M), device=user_M.device), n_M)
+    number_X = torch.arange(len(row_X), device=row_X.device) - (n_M.cumsum(0) - n_M)[row_X]
+    return user_M[row_X], end_M[row_X] - number_X * settings.max_seq_len

@@ -11,6 +11,7 @@ from elcrec.data.splits import Split
 from elcrec.model.network import ELCRecNetwork
 
 TABLE = "encoder.item_embedding.weight"
+REPEATS = "repeats.of_item.weight"
 
 
 @torch.no_grad()
@@ -41,5 +42,10 @@ def extend_vocabulary(network: ELCRecNetwork, settings: Settings, before_V: Tens
     near = neighbour_matrix(split, len(table)) @ table.masked_fill(rows[:, None], 0.0)
     met = rows & (near != 0).any(dim=1)
     table[met] = near[met]
-    larger.load_state_dict({**weights, TABLE: table})
+    weights = {**weights, TABLE: table}
+    if REPEATS in weights:  # a new item begins with what repeat scores have for all
+        of_item = torch.zeros(len(table), weights[REPEATS].shape[1], device=table.device)
+        of_item[1 : 1 + len(known_V)][known_V] = weights[REPEATS][before_V[known_V]]
+        weights[REPEATS] = of_item
+    larger.load_state_dict(weights)
     return larger

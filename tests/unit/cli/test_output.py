@@ -1,8 +1,10 @@
 import json
+from typing import Any
 
 import pytest
 
-from elcrec.cli.output import print_json
+from elcrec.cli.output import print_json, say_metrics
+from elcrec.evaluation.metrics import SHOWN_METRICS
 
 
 def test_what_is_printed_is_json_whatever_was_measured(capsys: pytest.CaptureFixture[str]) -> None:
@@ -11,3 +13,26 @@ def test_what_is_printed_is_json_whatever_was_measured(capsys: pytest.CaptureFix
     assert json.loads(text) == {"a": [None, 1.5, True, None], "b": {"c": [None, "é"]}, "d": None}
     assert "Infinity" not in text
     assert "NaN" not in text
+
+
+def test_baselines_stand_below_the_model_the_best_first(capsys: pytest.CaptureFixture[str]) -> None:
+    low, high = (dict.fromkeys(SHOWN_METRICS, value) for value in (0.25, 0.5))
+    metrics: dict[str, Any] = {
+        "valid": {**high, "n_users": 1234},
+        "test": {**high, "n_users": 1234},
+        "baselines": {
+            "test": {"popularity": low, "buy-again": high},
+            "other_way": {"exclude_seen": True, "test": {"model": high}},
+        },
+    }
+    say_metrics(metrics)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines if line] == [
+        *("split", "valid", "test", "buy-again", "popularity"),
+        *("the", "split", "test", "model"),
+    ]
+    assert "the same with seen items excluded" in lines
+    header, valid = lines[:2]
+    assert header.index("ndcg@20") + len("ndcg@20") == valid.rindex("0.5000") + len("0.5000")
+    say_metrics({"test": metrics["test"]})
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["split", "test"]

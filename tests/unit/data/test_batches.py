@@ -252,10 +252,10 @@ def test_a_step_reads_the_inputs_and_targets_of_a_naive_loop(recipe: str, horizo
     weights = VIEWS if views else dict.fromkeys(VIEWS, 0.0)
     source = StepSource(split, step_settings(recipe, horizon=horizon, **weights), n_items)
     users = [user for user, items in enumerate(lists) if learnt(items)[0]]
-    assert source.learner_M.tolist() == users
+    assert source.user_M.tolist() == users
     longest_last = sorted(users, key=lambda user: len(lists[user]))
     user_B = torch.tensor(longest_last)
-    step = source.step(user_B, seeded())
+    step = source.step(torch.tensor([users.index(user) for user in longest_last]), seeded())
     assert step.n_sequences == len(users)
     assert len(step.tokens.length_B) == len(users) * (3 if views else 1)
     predicted_T = torch.zeros_like(step.tokens.real_T)
@@ -264,18 +264,18 @@ def test_a_step_reads_the_inputs_and_targets_of_a_naive_loop(recipe: str, horizo
         assert step.tokens.item_T[where].tolist() == inputs[-20:]
         padded = targets + [0] * horizon
         ahead = [padded[at : at + horizon] for at in range(len(targets))]
-        assert step.target_TH[where].tolist() == ahead[-20:]
+        assert step.targets.item_TH[where].tolist() == ahead[-20:]
         predicted_T[where] = True
-    assert step.target_TH.shape == (len(predicted_T), horizon)
-    assert step.target_TH[~predicted_T].unique().tolist() in ([0], [])
+    assert step.targets.item_TH.shape == (len(predicted_T), horizon)
+    assert step.targets.item_TH[~predicted_T].unique().tolist() in ([0], [])
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_views_are_made_of_what_is_learnt_from(recipe: str) -> None:
     split, lists, n_items = world()
     source = StepSource(split, step_settings(recipe, **VIEWS), n_items)
-    user_B = source.learner_M
-    step = source.step(user_B, seeded())
+    user_B = source.user_M
+    step = source.step(torch.arange(len(user_B)), seeded())
     slices = slices_of(step.tokens)[step.n_sequences :]
     for user, where in zip(user_B.repeat(2).tolist(), slices, strict=True):
         inputs = learnt(lists[user])[0]
@@ -300,9 +300,9 @@ def test_negatives_of_a_step_avoid_what_the_user_has(recipe: str, negatives: str
     top = n_items + (recipe == "paper")
     drawn = set()
     for seed in range(40):
-        step = source.step(source.learner_M, seeded(seed))
+        step = source.step(torch.arange(len(source.user_M)), seeded(seed))
         assert step.negative_TM is not None
-        for user, where in zip(source.learner_M.tolist(), slices_of(step.tokens), strict=False):
+        for user, where in zip(source.user_M.tolist(), slices_of(step.tokens), strict=False):
             items = lists[user]
             mine = items if negatives == "unseen_ever" or len(items) < 3 else items[:-2]
             negative = step.negative_TM[where].flatten().tolist()
@@ -329,16 +329,16 @@ def test_held_out_items_may_be_negatives_unless_asked_otherwise() -> None:
 def test_softmax_needs_no_negatives() -> None:
     split, _, n_items = world()
     source = StepSource(split, step_settings("default", next_item_loss="softmax"), n_items)
-    assert source.step(source.learner_M, seeded()).negative_TM is None
+    assert source.step(torch.arange(len(source.user_M)), seeded()).negative_TM is None
 
 
 def test_gbce_gets_many_negatives_a_position() -> None:
     split, lists, n_items = world()
     source = StepSource(split, step_settings("default", next_item_loss="gbce", horizon=1, n_negatives=7), n_items)
-    step = source.step(source.learner_M, seeded())
+    step = source.step(torch.arange(len(source.user_M)), seeded())
     assert step.negative_TM is not None
-    assert step.negative_TM.shape == (len(step.target_TH), 7)
-    for user, where in zip(source.learner_M.tolist(), slices_of(step.tokens), strict=False):
+    assert step.negative_TM.shape == (len(step.targets.item_TH), 7)
+    for user, where in zip(source.user_M.tolist(), slices_of(step.tokens), strict=False):
         assert not set(step.negative_TM[where].flatten().tolist()) & set(learnt(lists[user])[0])
 
 
@@ -377,7 +377,7 @@ def test_held_out_items_have_no_say_in_what_the_sampled_softmax_draws() -> None:
     log = Interactions.read(pl.DataFrame({"user_id": [1] * 4, "item_id": [1, 2, 3, 4]}))
     split = make_split(log, Vocabulary.of(log.frame["item_id"], 1), "leave_one_out", 0.1)
     source = StepSource(split, step_settings("default", next_item_loss="sampled_softmax", n_negatives=50), 4)
-    step = source.step(source.learner_M, seeded())
+    step = source.step(torch.arange(len(source.user_M)), seeded())
     assert step.drawn_M is not None
     assert step.expected_M is not None
     expected = dict(zip(step.drawn_M.tolist(), step.expected_M.tolist(), strict=True))
@@ -389,11 +389,11 @@ def test_an_epoch_reads_every_learner_once(recipe: str) -> None:
     split, lists, n_items = world()
     source = StepSource(split, step_settings(recipe), n_items)
     steps = list(source.epoch(seeded()))
-    assert len(steps) == source.n_steps == math.ceil(len(source.learner_M) / 8)
+    assert len(steps) == source.n_steps == math.ceil(len(source.user_M) / 8)
     seen = []
     for step in steps:
         seen += [step.tokens.item_T[where].tolist() for where in slices_of(step.tokens)[: step.n_sequences]]
-    expected = [learnt(lists[user])[0][-20:] for user in source.learner_M.tolist()]
+    expected = [learnt(lists[user])[0][-20:] for user in source.user_M.tolist()]
     assert sorted(seen) == sorted(expected)
 
 

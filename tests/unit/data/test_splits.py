@@ -1,6 +1,7 @@
 """Cuts in the histories, against naive loops."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -83,9 +84,11 @@ def test_learners_have_two_items_to_learn_from() -> None:
 
 
 def test_a_split_moves_as_a_whole() -> None:
-    split = split_of(histories_of([4]))
+    split = replace(split_of(histories_of([4])), newest_N=torch.arange(4))
     moved = split.to(torch.device("meta"))
-    assert all(tensor.device.type == "meta" for tensor in vars(moved).values())
+    tensors = [value for value in vars(moved).values() if isinstance(value, torch.Tensor)]
+    assert len(tensors) == 7
+    assert all(tensor.device.type == "meta" for tensor in tensors)
 
 
 def naive_global_time(rows: list[tuple[int, int]], back: Callable[[int], int]) -> dict[int, tuple[int, int, int]]:
@@ -188,3 +191,55 @@ def test_a_share_of_users_is_learnt_from_and_all_are_asked() -> None:
     assert not torch.equal(part.learners(), whole.learning_from(0.25, 2).learners())
     assert set(part.learners().tolist()) <= set(whole.learning_from(0.5, 1).learners().tolist())
     assert whole.learning_from(1.0, 1) is whole
+
+
+def baskets_log(baskets: dict[int, list[list[int]]]) -> Interactions:
+    """One user after the other, the items of a basket at one time."""
+    timed = [(user, time, items) for user, all_of in baskets.items() for time, items in enumerate(all_of)]
+    rows = [(user, item, time) for user, time, items in timed for item in items]
+    return Interactions.read(pl.DataFrame(rows, schema=["user_id", "item_id", "timestamp"], orient="row"))
+
+
+BASKETS = {1: [[1, 2], [3], [4, 5, 6]], 2: [[1], [2, 3]], 3: [[9], [8], [7, 6], [5, 4, 4], [3]]}
+
+
+def basket_split(ties: str = "shuffle") -> tuple[Split, list[int]]:
+    log = baskets_log(BASKETS)
+    items = Vocabulary.of(log.frame["item_id"], first=1, kind="item")
+    return make_split(log, items, "leave_one_basket_out", 0.1, ties), items.ids.to_list()
+
+
+def test_whole_baskets_are_held_out() -> None:
+    split, ids = basket_split()
+    for part, back in (("valid", 2), ("test", 1)):
+        user_Q, histories = split.held_out(part)
+        assert user_Q.tolist() == [0, 2]  # the second user has two baskets
+        row_X, item_X = histories.targets
+        for place, user in enumerate([1, 3]):
+            held_out = BASKETS[user][-back]
+            assert sorted(ids[item - 1] for item in item_X[row_X == place].tolist()) == sorted(set(held_out))
+            before = [item for basket in BASKETS[user][:-back] for item in basket]
+            history, length = histories.at(torch.tensor([place])).items()
+            assert [ids[item - 1] for item in history[0, : int(length[0])].tolist()] == before
+    assert split.train_end_U.tolist() == [2, 9, 13]
+
+
+def test_the_newest_event_of_a_basket_is_its_last() -> None:
+    split, _ = basket_split()
+    assert split.newest_N is not None
+    assert split.newest_N.tolist() == [1, 1, 2, 5, 5, 5, 6, 8, 8, 9, 10, 12, 12, 15, 15, 15, 16]
+    assert basket_split("file")[0].newest_N is None
+
+
+def test_shuffling_keeps_each_item_in_its_basket() -> None:
+    split, _ = basket_split()
+    orders = [split.shuffled_in_baskets(torch.Generator().manual_seed(seed)) for seed in range(20)]
+    for order in orders:
+        for newest in split.newest_N.unique().tolist():
+            own = split.newest_N == newest
+            assert sorted(order[own].tolist()) == sorted(split.item_N[own].tolist())
+    assert len({tuple(order.tolist()) for order in orders}) > 10
+    plain = replace(split, newest_N=None)
+    generator = torch.Generator().manual_seed(1)
+    assert plain.shuffled_in_baskets(generator) is plain.item_N
+    assert torch.equal(generator.get_state(), torch.Generator().manual_seed(1).get_state())

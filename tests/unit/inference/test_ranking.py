@@ -24,6 +24,7 @@ class LastItemNetwork(nn.Module):
     """Scores by the dot product with the newest item's vector; as much of a network as ranking needs."""
 
     max_seq_len = MAX_LEN
+    repeats = None
 
     def __init__(self, table_VD: Tensor) -> None:
         super().__init__()

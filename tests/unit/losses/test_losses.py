@@ -20,8 +20,15 @@ from elcrec.losses.clustering import (
 )
 from elcrec.losses.contrastive import nt_xent
 from elcrec.losses.gbce import gbce
+from elcrec.losses.prediction import ExtraScores
 from elcrec.losses.softmax import CHUNK_ROWS
-from elcrec.training.objective import target_weights
+from elcrec.training.targets import Targets
+from elcrec.training.targets import target_weights as weights_of_targets
+
+
+def target_weights(item_NH: Tensor, decay: float) -> Tensor:
+    """Of items one after the other."""
+    return weights_of_targets(Targets(item_NH, torch.arange(item_NH.shape[1]).expand_as(item_NH)), decay)
 
 
 def draw(*shape: int, seed: int = 0, scale: float = 1.0, dtype: torch.dtype = torch.float64) -> Tensor:
@@ -460,3 +467,42 @@ def test_coming_items_count_less_and_less_once_each() -> None:
     expected = [[4 / 7, 2 / 7, 1 / 7], [1, 0, 0], [2 / 3, 1 / 3, 0], [1, 0, 0], [2 / 3, 1 / 3, 0]]
     torch.testing.assert_close(target_weights(coming, 0.5), torch.tensor(expected))
     assert target_weights(coming[:, :1], 0.5).unique().tolist() == [1]
+
+
+# Scores on top of the dot products
+
+
+def pairs(n_rows: int, n_items: int, share: float, seed: int = 3) -> tuple[Tensor, Tensor]:
+    """Distinct pairs of a row and an item, sorted; some rows have none."""
+    chosen = torch.rand(n_rows, n_items, generator=torch.Generator().manual_seed(seed)) < share
+    chosen[::5] = False
+    row_P, item_P = torch.nonzero(chosen, as_tuple=True)
+    return row_P, item_P
+
+
+@pytest.mark.parametrize(("n_rows", "n_items"), [(1, 1), (7, 20), (CHUNK_ROWS + 3, 11)])
+@pytest.mark.parametrize("scale", [1.0, 60.0])
+def test_softmax_with_extra_scores_is_cross_entropy_of_the_sums(n_rows: int, n_items: int, scale: float) -> None:
+    row_P, item_P = pairs(n_rows, n_items, 0.4)
+    score_P = draw(len(row_P), seed=5, scale=scale)
+    target_NH = torch.randint(n_items, (n_rows, 3), generator=torch.Generator().manual_seed(1))
+    weight_NH = torch.tensor([0.5, 0.3, 0.2], dtype=torch.float64).expand(n_rows, 3)
+
+    def ours(hidden_ND: Tensor, items_VD: Tensor, score_P: Tensor) -> Tensor:
+        extra = ExtraScores(row_P, item_P, score_P)
+        return softmax_module.softmax(hidden_ND, items_VD, target_NH, weight_NH, extra=extra)
+
+    def naive(hidden_ND: Tensor, items_VD: Tensor, score_P: Tensor) -> Tensor:
+        logits_NV = (hidden_ND @ items_VD.T).index_put((row_P, item_P), score_P, accumulate=True)
+        return -(weight_NH * logits_NV.log_softmax(dim=1).gather(1, target_NH)).sum() / n_rows
+
+    same_value_and_gradients(ours, naive, draw(n_rows, 6), draw(n_items, 6, seed=2), score_P)
+
+
+def test_extra_scores_of_nothing_are_the_loss_without() -> None:
+    hidden_ND, items_VD, none = draw(5, 4), draw(9, 4, seed=1), torch.zeros(0, dtype=torch.int64)
+    target_NH, weight_NH = torch.tensor([[0], [3], [8], [1], [1]]), torch.ones(5, 1, dtype=torch.float64)
+    with_none = softmax_module.softmax(
+        hidden_ND, items_VD, target_NH, weight_NH, extra=ExtraScores(none, none, torch.zeros(0, dtype=torch.float64))
+    )
+    assert torch.equal(with_none, softmax_module.softmax(hidden_ND, items_VD, target_NH, weight_NH))

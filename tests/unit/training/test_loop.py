@@ -11,8 +11,9 @@ from elcrec.data.vocabulary import Vocabulary
 from elcrec.model.network import ELCRecNetwork
 from elcrec.training.checkpoint import Progress
 from elcrec.training.loop import passed_share, train
-from elcrec.training.objective import Objective, target_weights
+from elcrec.training.objective import Objective
 from elcrec.training.report import SilentReporter
+from elcrec.training.targets import Targets, target_weights
 
 
 def trained(
@@ -76,10 +77,11 @@ def test_the_share_follows_from_the_epochs_alone() -> None:
 
 
 def test_at_the_end_only_the_next_item_counts() -> None:
-    coming = torch.tensor([[7, 8, 9], [7, 0, 0]])
-    assert target_weights(coming, 0.5, 1.0).tolist() == [[1, 0, 0], [1, 0, 0]]
-    halfway = target_weights(coming, 0.5, 0.5)
-    torch.testing.assert_close(halfway, (target_weights(coming, 0.5) + target_weights(coming, 0.5, 1.0)) / 2)
+    item_NH = torch.tensor([[7, 8, 9], [7, 0, 0]])
+    targets = Targets(item_NH, torch.arange(3).expand_as(item_NH))
+    assert target_weights(targets, 0.5, 1.0).tolist() == [[1, 0, 0], [1, 0, 0]]
+    halfway = target_weights(targets, 0.5, 0.5)
+    torch.testing.assert_close(halfway, (target_weights(targets, 0.5) + target_weights(targets, 0.5, 1.0)) / 2)
 
 
 @pytest.mark.parametrize("precision", ["auto", "float32", "bfloat16"])

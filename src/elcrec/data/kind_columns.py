@@ -1,0 +1,90 @@
+"""Columns that tell kinds of events, or weigh events."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import polars as pl
+
+from elcrec.data.id_columns import ReadContext
+from elcrec.data.layout import Layout
+from elcrec.errors import DataError
+
+MOST_KINDS = 50
+_SHOWN = 8
+
+
+def count_kinds(column: pl.Series | None, layout: Layout) -> dict[str, int] | None:
+    """Events of each kind, most frequent first; None where the values are too many to be kinds, or no words.
+
+    Where kinds are requested, whatever the column holds is kinds.
+    """
+    if column is None:
+        return None
+    asked = layout.kinds != "count" or layout.event_column is not None
+    words = column.dtype == pl.String or isinstance(column.dtype, pl.Categorical | pl.Enum)
+    if not words and not (asked and column.dtype.is_integer()):
+        return None
+    counts = kinds_of(column).drop_nulls().value_counts(sort=True)
+    if not 0 < len(counts) <= MOST_KINDS and not asked:
+        return None
+    return dict(counts.sort(["count", column.name], descending=[True, False]).iter_rows())
+
+
+def kinds_of(column: pl.Series) -> pl.Series:
+    """A column of kinds as text."""
+    return column.cast(pl.String).str.strip_chars()
+
+
+def with_shares(kinds: Mapping[str, int]) -> str:
+    """Kinds, their shares and counts, for people."""
+    n_events = sum(kinds.values())
+    some = [f"{kind} {count / n_events:.1%} ({count:,})" for kind, count in list(kinds.items())[:_SHOWN]]
+    return ", ".join(some) + (f" and {len(kinds) - _SHOWN} more" if len(kinds) > _SHOWN else "")
+
+
+def refuse_unknown(asked: Iterable[str], kinds: Mapping[str, int], setting: str) -> None:
+    """Raise DataError where a setting names a kind that a log lacks."""
+    unknown = next((kind for kind in asked if kind not in kinds), None)
+    if unknown is not None:
+        raise DataError(f"{setting}: no event is of the kind {unknown!r}; the log has {with_shares(kinds)}")
+
+
+def choose_kinds(
+    columns: dict[str, pl.Series], kinds: Mapping[str, int] | None, layout: Layout, context: ReadContext
+) -> None:
+    """Leave out events of kinds that are not kept, and the column itself where it is not requested.
+
+    Raises:
+        DataError: There are no kinds, or not those that are requested.
+    """
+    event = columns.pop("event", None)
+    if event is None or kinds is None:
+        if layout.kinds == "need":
+            raise DataError(f"{context.name} tells no kinds of events: name their column with --set event_column=NAME")
+        return
+    if layout.kinds == "count":
+        return
+    columns["event"] = kinds_of(event)
+    if not layout.events:
+        return
+    if layout.kinds == "need":
+        refuse_unknown(layout.events, kinds, "events")
+    if not set(layout.events) & set(kinds):
+        raise DataError(f"{context.name} has no event of {', '.join(layout.events)}: it has {with_shares(kinds)}")
+    context.keep(columns, columns["event"].is_in(layout.events).fill_null(False))
+
+
+def validate_weights(column: pl.Series, context: ReadContext) -> pl.Series:
+    """Weights as numbers of 0 or more.
+
+    Raises:
+        DataError: Some are not.
+    """
+    numbers = column.cast(pl.Float64, strict=False)
+    odd = numbers.is_null() | ~numbers.is_finite() | (numbers < 0)
+    if odd.any():
+        raise DataError(
+            f"{context.name}, {context.where(odd)}: the weight {column.filter(odd)[0]!r} is no number of 0 or more"
+        )
+    return numbers.alias("weight")

@@ -1,0 +1,146 @@
+"""Settings that are left to training, ``name=auto``: what the log says they should be, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from elcrec.config import Settings
+from elcrec.data.interactions import Interactions
+from elcrec.data.splits import Split
+from elcrec.evaluation.metrics import SELECTION_METRIC, metrics_of
+from elcrec.evaluation.ranks import ranks_of_ways
+from elcrec.evaluation.repeats import better_way, evaluates_both_ways
+from elcrec.losses.registry import NEXT_ITEM_LOSSES
+from elcrec.model.network import ELCRecNetwork
+from elcrec.runs.records import ChoiceRecord
+
+BASKETS_FROM = 0.5
+"""A log with this share of events that share their time with others of their user is one of baskets."""
+LEAST_BASKETS = 3
+"""A user with fewer has no basket to train on, to validate on and to test on."""
+REPEATS_FROM = 0.01
+LEARNED_FROM = 0.1
+WINDOWS = 5
+LONG_BASKETS = {
+    **{"embedding_dim": 64, "dropout": 0.2, "horizon": 1, "batch_size": 16, "learning_rate": 3e-3},
+    **{"epoch_steps": 1, "warmup_epochs": 1, "epochs": 3},
+}
+"""Settings of a log of baskets with long histories, which a few passes fit; others keep their defaults."""
+USERS_AN_INTENT = 64
+FEWEST_INTENTS, MOST_INTENTS = 8, 256
+
+
+@dataclass(frozen=True)
+class LogShape:
+    """What choices depend on.
+
+    Attributes:
+        n_users: Number of users.
+        median_length: Of histories, in events.
+        tied: Share of events that share their time with others of their user.
+        baskets: Most baskets, events of one time, that a user has.
+        repeats: Share of events whose user had the item before.
+    """
+
+    n_users: int
+    median_length: float
+    tied: float
+    baskets: int
+    repeats: float
+
+    @classmethod
+    def of(cls, log: Interactions) -> LogShape:
+        """Of a log in order."""
+        summary = log.summary()
+        return cls(summary["users"], summary["length_median"], log.tied_share(), log.most_baskets(), summary["repeats"])
+
+
+def choose(settings: Settings, log: Interactions) -> tuple[Settings, dict[str, ChoiceRecord]]:
+    """Values for the settings that were left to the log.
+
+    Args:
+        settings: As given.
+        log: Filtered.
+
+    Returns:
+        The settings with these values, and each choice. ``exclude_seen`` is chosen after training, on validation.
+    """
+    names = [name for name in settings.auto if name in _CHOOSERS]
+    if not names:
+        return settings, {}
+    shape, choices = LogShape.of(log), {}
+    for name in names:
+        choices[name] = _CHOOSERS[name](shape, settings)
+    return settings.model_copy(update={name: choice["value"] for name, choice in choices.items()}), choices
+
+
+def choose_exclude_seen(network: ELCRecNetwork, split: Split, settings: Settings) -> ChoiceRecord:
+    """Whether seen items are excluded, by validation with a trained network."""
+    if not evaluates_both_ways(split, settings):
+        return _choice(True, "next to no held-out item is in its user's history already")
+    _, histories = split.held_out("valid", settings.judged_users, settings.seed)
+    ranks = ranks_of_ways(network.eval(), histories, (True, False))
+    found = {way: metrics_of(histories, rank_X) for way, rank_X in ranks.items()}
+    excluded, ranked = found[True][SELECTION_METRIC], found[False][SELECTION_METRIC]
+    reason = f"validation {SELECTION_METRIC}: {excluded:.4f} with seen items excluded, {ranked:.4f} with them ranked"
+    return _choice(better_way(found), reason)
+
+
+def _choice(value: bool | float | str, reason: str) -> ChoiceRecord:
+    return {"value": value, "reason": reason}
+
+
+def _ties(shape: LogShape, settings: Settings) -> ChoiceRecord:
+    if shape.tied == 0:
+        return _choice("file", "no user has two events at one time")
+    return _choice("shuffle", f"{shape.tied:.0%} of the events share their time with others of their user")
+
+
+def _split(shape: LogShape, settings: Settings) -> ChoiceRecord:
+    if shape.baskets < LEAST_BASKETS:
+        return _choice("leave_one_out", "no user has three baskets")
+    if shape.tied < BASKETS_FROM:
+        return _choice("leave_one_out", f"few events share their time with others ({shape.tied:.0%})")
+    return _choice("leave_one_basket_out", f"most events share their time with others ({shape.tied:.0%})")
+
+
+def _repeats(shape: LogShape, settings: Settings) -> ChoiceRecord:
+    reason = f"{shape.repeats:.1%} of the events repeat an item of their user"
+    if shape.repeats < REPEATS_FROM:
+        return _choice("none", reason)
+    learns = shape.repeats >= LEARNED_FROM and NEXT_ITEM_LOSSES[settings.next_item_loss].extra_scores
+    return _choice("learned" if learns else "fitted", reason)
+
+
+def _windows(shape: LogShape, settings: Settings) -> ChoiceRecord:
+    if shape.tied == 0 and shape.repeats < REPEATS_FROM:
+        return _choice(1, "a log without baskets and repeats")
+    long = shape.median_length > settings.max_seq_len
+    return _choice(WINDOWS if long else 1, f"the median history has {shape.median_length:g} events")
+
+
+def _n_intents(shape: LogShape, settings: Settings) -> ChoiceRecord:
+    number = FEWEST_INTENTS
+    while number < MOST_INTENTS and 2 * number * USERS_AN_INTENT <= shape.n_users * 2**0.5:
+        number *= 2
+    return _choice(number, f"{shape.n_users:,} users")
+
+
+def _for_long_baskets(name: str) -> Callable[[LogShape, Settings], ChoiceRecord]:
+    def choose(shape: LogShape, settings: Settings) -> ChoiceRecord:
+        if shape.tied < BASKETS_FROM or shape.median_length <= settings.max_seq_len:
+            return _choice(getattr(settings, name), "the default, which suits short histories")
+        return _choice(LONG_BASKETS[name], f"baskets, and a median history of {shape.median_length:g} events")
+
+    return choose
+
+
+_CHOOSERS: dict[str, Callable[[LogShape, Settings], ChoiceRecord]] = {
+    "ties": _ties,
+    "split": _split,
+    "repeats": _repeats,
+    "windows": _windows,
+    "n_intents": _n_intents,
+    **{name: _for_long_baskets(name) for name in LONG_BASKETS},
+}

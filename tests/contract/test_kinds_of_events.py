@@ -1,0 +1,150 @@
+"""Kinds of events from outside: trained on, evaluated, resumed, kept, learnt on, and found in a planted world."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from cli_runner import SMALL, SMALL_SETS, run_cli
+from elcrec import ELCRec, Interactions
+from elcrec.data.company import Company
+from elcrec.errors import RunError
+from elcrec.training.report import SilentReporter
+
+WEIGHTS = "purchase:1,view:0.1"
+
+
+class Interrupted(SilentReporter):
+    """Stops like Ctrl-C after the first epoch."""
+
+    def begin(self, *_: Any) -> None:
+        self.done = False
+
+    def epoch(self, *_: Any) -> None:
+        self.done = True
+
+    def step(self, *_: Any) -> None:
+        if self.done:
+            raise KeyboardInterrupt
+
+
+def planted(n_users: int = 120, n_events: int = 5000, n_items: int = 60) -> pl.DataFrame:
+    return pl.concat(Company(n_users, n_items, n_events, 4, 0.2, 1, kinds=True).events())
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("kinds") / "log.parquet"
+    planted().write_parquet(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def run(path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("kinds") / "run"
+    found = run_cli(
+        "train", path, "--out", out, *SMALL_SETS, "--set", "epoch_steps=10", "--set", f"event_weights={WEIGHTS}"
+    )
+    assert found.code == 0, found.err
+    assert "events: view 80.9%" in found.err
+    assert "predicted in validation and test: the last events of kind purchase" in found.err
+    return out
+
+
+def last_purchases(log: pl.DataFrame) -> dict[int, int]:
+    bought = log.filter(event="purchase").group_by("user_id", maintain_order=True)
+    return dict(bought.agg(pl.col("item_id").last()).iter_rows())
+
+
+def test_the_last_purchase_is_what_is_evaluated(run: Path, path: Path, tmp_path: Path) -> None:
+    found = run_cli("evaluate", run, "--data", path, "--ranks", tmp_path / "ranks.parquet", "--json").document()
+    ranks, last = pl.read_parquet(tmp_path / "ranks.parquet"), last_purchases(pl.read_parquet(path))
+    assert found["n_users"] == len(ranks) > 50
+    assert all(last[user] == item for user, item in ranks.select("user_id", "item_id").iter_rows())
+    assert found["ndcg@20"] == json.loads((run / "metrics.json").read_text())["test"]["ndcg@20"]
+
+
+def test_a_run_keeps_kinds_and_says_so(run: Path, path: Path) -> None:
+    kept = pl.read_parquet(run / "interactions.parquet")
+    assert kept["event"].value_counts().sort("event").rows() == (
+        pl.read_parquet(path)["event"].value_counts().sort("event").rows()
+    )
+    assert "- Predicted in validation and test: the last events of kind purchase." in (run / "README.md").read_text()
+    model = ELCRec.load(run)
+    assert model.evaluate()["ndcg@20"] == model.metrics["test"]["ndcg@20"]
+
+
+def test_verbs_keep_the_kinds_that_are_named(path: Path, tmp_path: Path) -> None:
+    described = run_cli("data", "describe", path, "--json").document()
+    assert set(described["kinds"]) == {"view", "purchase"}
+    bought = described["kinds"]["purchase"]
+    assert run_cli("data", "check", path, "--events", "purchase", "--json").document()["n_events"] == bought
+    assert run_cli("data", "describe", path, "--events", "purchase", "--json").document()["rows"] == bought
+    out = tmp_path / "bought.parquet"
+    assert run_cli("data", "prepare", path, "--out", out, "--events", "purchase", "--json").document()["rows"] == bought
+    trained = run_cli("train", path, "--out", tmp_path / "run", *SMALL_SETS, "--events", "purchase")
+    assert trained.code == 0, trained.err
+    assert pl.read_parquet(tmp_path / "run" / "interactions.parquet").height == bought
+    assert "view 80.9%" in run_cli("train", path, "--out", tmp_path / "no", "--events", "buy").complaint()
+
+
+def test_new_events_are_learnt_from_with_kinds_and_without(run: Path, tmp_path: Path) -> None:
+    before = ELCRec.load(run)
+    user, item, late = before.users.ids[0], before.items.ids[0], before.log.frame["timestamp"].max()
+    rows = pl.DataFrame({"user_id": [user, user], "item_id": [item, item], "timestamp": [late, late]})
+    rows.with_columns(event=pl.Series(["view", "purchase"])).write_parquet(tmp_path / "new.parquet")
+    done = run_cli("train", tmp_path / "new.parquet", "--from", run, "--out", tmp_path / "next", "--json").document()
+    assert done["learnt_on"]["new_events"] == 2  # of one user, item and time, but of two kinds
+    # A server's events have no kind: they are of the kind that is predicted, and this one is known already.
+    sent = rows.head(1).with_columns(
+        timestamp=pl.col("timestamp").dt.to_string("%Y-%m-%dT%H:%M:%S%.f"), event_id=pl.lit("e")
+    )
+    sent.write_csv(tmp_path / "sent.csv")
+    model = ELCRec.load(tmp_path / "next")
+    with pytest.warns(match="nothing new"):
+        model.partial_fit(tmp_path / "sent.csv", progress=False)
+    model.partial_fit(sent.with_columns(timestamp=pl.lit("2030-01-01T00:00:00")), progress=False)
+    assert model.log.frame.filter(user_id=user)["event"].to_list()[-1] == "purchase"
+
+
+def test_resumed_training_gives_the_same_bits_and_other_kinds_are_other_data(path: Path, tmp_path: Path) -> None:
+    how = {**SMALL, "event_weights": WEIGHTS, "epoch_steps": 10}
+    whole = ELCRec(seed=3, **how).fit(path, progress=False)
+    with pytest.raises(KeyboardInterrupt):
+        ELCRec(seed=3, **how).fit(path, tmp_path / "run", progress=Interrupted())
+    swapped = pl.read_parquet(path).with_columns(pl.col("event").replace({"view": "purchase", "purchase": "view"}))
+    with pytest.raises(RunError, match="started with other data"):
+        ELCRec(seed=3, **how).fit(swapped, tmp_path / "run", resume=True, progress=False)
+    other = {**how, "event_weights": "purchase:1"}
+    with pytest.raises(RunError, match="event_weights"):
+        ELCRec(seed=3, **other).fit(path, tmp_path / "run", resume=True, progress=False)
+    resumed = ELCRec(seed=3, **how).fit(path, tmp_path / "run", resume=True, progress=False)
+    assert resumed.recommend(k=5).equals(whole.recommend(k=5))
+
+
+def test_a_recipe_file_may_weigh(path: Path, tmp_path: Path) -> None:
+    (tmp_path / "shop.toml").write_text('extends = "default"\nevent_weights = {purchase = 1, view = 0.1}\n')
+    assert ELCRec(tmp_path / "shop.toml").settings.target_kind == "purchase"
+
+
+def test_generated_kinds_are_as_planted(tmp_path: Path) -> None:
+    sizes = ("--users", 50, "--items", 40, "--interactions", 5000, "--intents", 4)
+    run_cli("data", "generate", "--out", tmp_path / "log.parquet", *sizes, "--kinds", "--json").document()
+    log = pl.read_parquet(tmp_path / "log.parquet")
+    assert log["event"].unique().sort().to_list() == ["purchase", "view"]
+    assert (log["event"] == "view").mean() == pytest.approx(0.8, abs=0.03)
+    run_cli("data", "generate", "--out", tmp_path / "plain.parquet", *sizes, "--json").document()
+    assert pl.read_parquet(tmp_path / "plain.parquet").columns == ["user_id", "item_id", "timestamp"]
+
+
+def test_weighing_purchases_finds_what_is_planted() -> None:
+    company = Company(200, 80, 8_000, 4, 0.2, 1, kinds=True)
+    log = Interactions.read(pl.concat(company.events()), kinds=True)
+    how = {**SMALL, "epoch_steps": 40, "epochs": 3, "exclude_seen": False}
+    alike, weighed = (
+        ELCRec(seed=1, **how, **kinds).fit(log, progress=False).metrics["test"]["ndcg@20"]
+        for kinds in ({"target_event": "purchase"}, {"event_weights": WEIGHTS})
+    )
+    assert weighed > 1.2 * alike
