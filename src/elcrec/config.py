@@ -473,6 +473,11 @@ def resolve(recipe: str | Path = "default", overrides: Mapping[str, Any] | None 
     return validate({**read_recipe(recipe), **(overrides or {})})
 
 
+def overridden(values: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Values of resolved settings with others on top; what is given is left to training no longer."""
+    return {**values, **given, "auto": [name for name in values.get("auto", ()) if name not in given]}
+
+
 def validate(values: Mapping[str, Any]) -> Settings:
     """Settings from plain values; every problem is named in one line."""
     try:

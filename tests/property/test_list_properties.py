@@ -44,6 +44,10 @@ def model() -> ELCRec:
         "n_intents": N_INTENTS,
         "batch_size": 32,
         "warmup_epochs": 1,
+        "repeats": "none",
+        "exclude_seen": True,
+        "ties": "file",
+        "split": "leave_one_out",
     }
     return ELCRec(seed=1, **small).fit(log, progress=False, items=items)
 

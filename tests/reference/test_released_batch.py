@@ -19,6 +19,7 @@ from elcrec.model import published
 from elcrec.model.encoder import pool
 from elcrec.model.network import ELCRecNetwork
 from elcrec.training.objective import Objective, StepInput
+from elcrec.training.targets import Targets
 
 BATCHES = [path for path in sorted((SHARED / "reference").glob("*_batch.npz"))]
 WITH_WEIGHTS = [path for path in BATCHES if path.with_name(path.name.replace("_batch.npz", ".safetensors")).exists()]
@@ -60,7 +61,12 @@ class Released:
             torch.cat([self.tensor(name).flatten(), torch.zeros(2 * self.tensor(name).numel(), dtype=torch.int64)])
             for name in ("target_positive", "target_negative")
         )
-        return StepInput(tokens, len(self.tensor("users")), target[:, None], negative[:, None])
+        return StepInput(
+            tokens,
+            len(self.tensor("users")),
+            Targets(target[:, None], torch.zeros_like(target[:, None])),
+            negative[:, None],
+        )
 
     def unit_centers(self) -> None:
         self.network.centers.normalise()

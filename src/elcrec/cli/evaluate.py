@@ -57,6 +57,6 @@ def evaluate(
     if ranks is not None:
         say(f"ranks written to {ranks}")
     if as_json:
-        print_json(metrics)
+        print_json({name: value for name, value in metrics.items() if name != "baselines"})
     else:
         say_metrics({split: metrics, "baselines": metrics.get("baselines", {})})

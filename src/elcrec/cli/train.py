@@ -112,6 +112,7 @@ def _trained(
     from elcrec.recommender import ELCRec
 
     if fit["resume"]:
+        from elcrec.config import overridden
         from elcrec.runs.run_folder import RunFolder
         from elcrec.training.fit import settings_to_resume
 
@@ -120,7 +121,7 @@ def _trained(
             model = ELCRec.load(out, device)
             say(f"{out} is finished already: nothing to resume")
             return model
-        overrides = {**earlier, **overrides}
+        overrides = overridden(earlier, overrides)
     made_with = {"recipe": recipe or "default", "device": device, **overrides}
     if ray is None:
         return ELCRec(**made_with).fit(out=out, **fit)

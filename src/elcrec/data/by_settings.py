@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from elcrec.config import Settings, validate
+from elcrec.config import Settings, overridden, validate
 from elcrec.data.interactions import Interactions
 from elcrec.data.joining import ID
 from elcrec.data.kinds import with_kinds
@@ -58,7 +58,7 @@ def read_otherwise(data: Any, format: str | None, settings: Settings, given: dic
             f"the settings of the run hold, but those of how a log is read ({', '.join(OF_READING)}): leave out "
             f"{', '.join(others)}"
         )
-    return read_log(data, format, validate({**settings.model_dump(), **given}))
+    return read_log(data, format, validate(overridden(settings.model_dump(), given)))
 
 
 def read_new(data: Any, format: str | None, settings: Settings) -> Interactions:

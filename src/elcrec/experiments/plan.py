@@ -58,7 +58,7 @@ class PlannedRun(BaseModel):
     @property
     def deciding(self) -> dict[str, Any]:
         """The settings that make its result."""
-        every = self.settings.model_dump()
+        every = self.settings.model_dump(mode="json")
         return {name: every[name] for name in JUDGED_BY} if self.is_baseline else every
 
     @property
@@ -130,7 +130,7 @@ def _with_data(runs: list[PlannedRun]) -> list[PlannedRun]:
     contents: dict[str, str] = {}
     names: dict[str, PlannedRun] = {}
     for run in runs:
-        settings, share = run.settings.model_dump(), run.settings.train_share
+        settings, share = run.settings.model_dump(mode="json"), run.settings.train_share
         asked = str([str(run.data), *(settings[name] for name in DATA_SETTINGS), share, share < 1 and run.seed])
         if asked not in contents:
             try:

@@ -13,7 +13,7 @@ from typing import Any
 import polars as pl
 import torch
 
-from elcrec.config import Settings, read_recipe, resolve, validate
+from elcrec.config import Settings, overridden, read_recipe, resolve, validate
 from elcrec.data.by_settings import read_log
 from elcrec.data.files import fingerprint
 from elcrec.data.interactions import Interactions
@@ -107,7 +107,7 @@ def tune(
         _search(study, _Training(log, recipe, base, space, device, say), n_trials, say)
         best = {name: study.best_params[name] for name in space}
         remark = f"Found by elcrec tune: validation {SELECTION_METRIC} {study.best_value:.4f} with this seed"
-        expected = validate({**base.model_dump(), **best})
+        expected = validate(overridden(base.model_dump(), best))
         _write_recipe(out / BEST_FILE, recipe, [*fixed, *best], expected, remark)
         return TuningResult(best, study.best_value, _table(study.trials), out / BEST_FILE)
 
@@ -142,7 +142,9 @@ class _Training:
 
     def __call__(self, trial: Any) -> float:
         chosen = {name: _suggest(trial, name, where) for name, where in self.space.items()}
-        model = ELCRec(self.recipe, device=self.device, **{**self.base.model_dump(), **chosen, "baselines": False})
+        model = ELCRec(
+            self.recipe, device=self.device, **overridden(self.base.model_dump(), {**chosen, "baselines": False})
+        )
         model.fit(self.log, progress=_Pruning(trial, self.say))
         return float(max(record["valid"][SELECTION_METRIC] for record in model.history))
 

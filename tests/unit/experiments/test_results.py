@@ -370,7 +370,7 @@ def test_the_commit_of_our_clone_is_said(tmp_path: Path, monkeypatch: pytest.Mon
 def test_a_run_says_what_it_is(log: Path) -> None:
     [run] = planned_runs(suite(log, {"recipe": "default", "set": {"epochs": 3}}), log.parent)
     assert isinstance(run, PlannedRun)
-    assert run.deciding == resolve("default", {"epochs": 3}).model_dump()
+    assert run.deciding == resolve("default", {"epochs": 3}).model_dump(mode="json")
     assert run.key == result_key(run.content, "trained", run.deciding, run.noise)
 
 
