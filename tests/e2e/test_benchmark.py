@@ -474,7 +474,8 @@ def test_a_run_that_diverges_is_an_outcome_and_the_others_are_done(tmp_path: Pat
 def test_what_may_surprise_in_a_run_is_said_in_a_line(tmp_path: Path) -> None:
     frame = pl.DataFrame({"user_id": [f"u{at // 6}" for at in range(60)], "item_id": ["a", "b", "c"] * 20})
     frame.write_csv(tmp_path / "again.csv")
-    row = '[[rows]]\nrecipe = "default"\nset = { epochs = 1, epoch_steps = 2, embedding_dim = 16, n_intents = 2 }\n'
+    quick = "epochs = 1, epoch_steps = 2, embedding_dim = 16, n_intents = 2"
+    row = f'[[rows]]\nrecipe = "default"\nset = {{ {quick}, exclude_seen = true }}\n'
     text = COUNTED.format(data='"again.csv"', more="") + row
     (tmp_path / "count.toml").write_text(text)
     command = [sys.executable, "-m", "elcrec.cli", "benchmark", "count.toml", "--out", "out", "--only", "epochs"]
