@@ -116,6 +116,7 @@ def test_incremental_training_keeps_what_items_had(model: ELCRec, shop: pl.DataF
     )
     grown.partial_fit(newer.unique("item_id").head(3), epochs=1, progress=False)
     assert grown.settings.repeats == "learned"
+    assert grown.metrics["choices"] == model.metrics["choices"]
     assert len(grown.items) == len(model.items) + 3
     assert grown.recommend(["u1"], k=5).height == 5
 

@@ -51,12 +51,12 @@ def evaluate(
     model, source = ELCRec.load(run, device), source_of(data)
     given = overrides_of(sets, columns, events=events)
     log = read_otherwise(source, format, model.settings, given) if given else source
-    metrics = model.evaluate(log, split, format, unknown, ranks, baselines=model.settings.baselines)
+    metrics = model.evaluate(log, split, format, unknown, ranks, baselines=model.settings.baselines and not as_json)
     if note := repeat_warning(metrics["repeats"], model.settings.exclude_seen):
         say(f"warning: {note}")
     if ranks is not None:
         say(f"ranks written to {ranks}")
     if as_json:
-        print_json({name: value for name, value in metrics.items() if name != "baselines"})
+        print_json(metrics)
     else:
         say_metrics({split: metrics, "baselines": metrics.get("baselines", {})})

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from elcrec.config import Settings
 from elcrec.data.interactions import Interactions
@@ -50,18 +51,25 @@ class LogShape:
     repeats: float
 
     @classmethod
-    def of(cls, log: Interactions) -> LogShape:
-        """Of a log in order."""
-        summary = log.summary()
-        return cls(summary["users"], summary["length_median"], log.tied_share(), log.most_baskets(), summary["repeats"])
+    def of(cls, log: Interactions, summary: Mapping[str, Any]) -> LogShape:
+        """Of a log in order, by its summary."""
+        return cls(summary["users"], summary["length_median"], summary["tied"], log.most_baskets(), summary["repeats"])
 
 
-def choose(settings: Settings, log: Interactions) -> tuple[Settings, dict[str, ChoiceRecord]]:
+def summary_with_ties(log: Interactions) -> dict[str, Any]:
+    """:meth:`elcrec.data.interactions.Interactions.summary` and ``tied``, the share of tied events."""
+    return {**log.summary(), "tied": log.tied_share()}
+
+
+def choose(
+    settings: Settings, log: Interactions, summary: Mapping[str, Any] | None = None
+) -> tuple[Settings, dict[str, ChoiceRecord]]:
     """Values for the settings that were left to the log.
 
     Args:
         settings: As given.
         log: Filtered.
+        summary: That of :func:`summary_with_ties`, where it is known already.
 
     Returns:
         The settings with these values, and each choice. ``exclude_seen`` is chosen after training, on validation.
@@ -69,7 +77,7 @@ def choose(settings: Settings, log: Interactions) -> tuple[Settings, dict[str, C
     names = [name for name in settings.auto if name in _CHOOSERS]
     if not names:
         return settings, {}
-    shape, choices = LogShape.of(log), {}
+    shape, choices = LogShape.of(log, summary_with_ties(log) if summary is None else summary), {}
     for name in names:
         choices[name] = _CHOOSERS[name](shape, settings)
     return settings.model_copy(update={name: choice["value"] for name, choice in choices.items()}), choices

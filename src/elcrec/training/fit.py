@@ -27,7 +27,7 @@ from elcrec.model.network import ELCRecNetwork
 from elcrec.runs.records import ChoiceRecord, RunMetrics
 from elcrec.runs.run import Run, known_of, read_run
 from elcrec.runs.run_folder import RunFolder
-from elcrec.training.automatic import choose, choose_exclude_seen
+from elcrec.training.automatic import choose, choose_exclude_seen, summary_with_ties
 from elcrec.training.checkpoint import Progress
 from elcrec.training.distributed import Team, joined
 from elcrec.training.loop import Reporter, seeded, train
@@ -103,7 +103,8 @@ class _Training:
     def run(self) -> Run:
         whole = read_log(self.start.data, self.start.format, self.start.settings)
         log = filtered(whole, self.start.settings)
-        settings, self.choices = choose(self.start.settings, log)
+        summary = summary_with_ties(log)
+        settings, self.choices = choose(self.start.settings, log, summary)
         self.start = start = replace(self.start, settings=settings)
         catalogue = None if start.items is None else Catalogue.read(start.items)
         recipe, work, resumes = start.recipe, start.out, False
@@ -119,9 +120,8 @@ class _Training:
             warn_of_repeats(dataset, settings)
         # Better now than after the training.
         earlier = None if start.names_from is None else start.names_from.seen_by(dataset.items)
-        summary = log.summary()
         said = said_kinds(settings, summary.get("kinds"))
-        self.reporter.log({**summary, "tied": log.tied_share(), "choices": self.choices, "worth": said})
+        self.reporter.log({**summary, "choices": self.choices, "worth": said})
         if work is not None and self.team.is_main:
             if resumes:
                 dataset, earlier = self._begun_with(work, dataset, earlier)

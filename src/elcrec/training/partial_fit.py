@@ -84,6 +84,8 @@ def _continued(run: Run, intents: Intents, state: Progress, increment: Increment
         "learnt_on": increment,
         **results_of(intents),
     }
+    if "choices" in run.metrics:  # its settings hold
+        metrics["choices"] = run.metrics["choices"]
     report_baselines(metrics, reporter, stacklevel=5)
     return Run(run.recipe, intents, history, metrics)
 
