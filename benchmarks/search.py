@@ -24,7 +24,7 @@ from elcrec.experiments.provenance import provenance
 from elcrec.inference.first_pass import BFloat16Table
 from elcrec.inference.index import ItemSearch, recall
 from elcrec.inference.scoring import Scorer
-from elcrec.model.encoding import user_vectors
+from elcrec.model.encoding import EncodedHistories, user_vectors
 
 RESULTS = Path(__file__).parent / "results" / "search"
 K, FITTED, ASKED, ALONE = 20, 256, 256, 32
@@ -74,7 +74,7 @@ def measured(items_VD: torch.Tensor, fitted_QD: torch.Tensor, asked_QD: torch.Te
     def exact(user_QD: torch.Tensor, half: BFloat16Table | None = None) -> torch.Tensor:
         place_Q = torch.arange(len(user_QD))
         histories = HistoryBatch(torch.ones_like(place_Q), place_Q, place_Q + 1)
-        return Scorer(network, table_DV, half).best_items(histories, K, False, user_QD)[0]
+        return Scorer(network, table_DV, half).best_items(EncodedHistories(histories, user_QD, user_QD), K, False)[0]
 
     start = time.perf_counter()
     search = ItemSearch.build(items_VD, fitted_QD, K)

@@ -285,7 +285,7 @@ class ELCRec:
         Raises:
             RunError: The model is not fitted.
         """
-        return self._parts.run.fitted
+        return self._parts.topn.fitted
 
     @property
     def assigner(self) -> IntentAssigner:

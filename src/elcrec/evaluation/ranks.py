@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import cast
 
 import torch
@@ -12,6 +12,7 @@ from elcrec.data.histories import HistoryBatch
 from elcrec.errors import RunError
 from elcrec.evaluation.metrics import CoverageMetrics
 from elcrec.inference.scoring import NOT_NUMBERS, UNRANKED, Scorer, exclude, top_items
+from elcrec.model.encoding import EncodedHistories
 from elcrec.model.network import ELCRecNetwork
 
 
@@ -36,7 +37,7 @@ def target_ranks(
     targets = TargetPlaces(histories)
     rank_X = torch.empty_like(targets.item_X)
     shown = {k: torch.zeros(network.n_items + 1, dtype=torch.bool, device=rank_X.device) for k in coverage_cutoffs}
-    for at_B, score_BV in Scorer.of(network).contiguous().blocks(histories, exclude_seen):
+    for at_B, score_BV in scores_of(network, histories, exclude_seen):
         targets.rank(score_BV, at_B, rank_X)
         if shown:
             item_BK, _ = top_items(score_BV, max(shown))
@@ -52,8 +53,13 @@ def ranks_of_ways(network: ELCRecNetwork, histories: HistoryBatch, ways: tuple[b
     Returns:
         int64 [X] for each way; see :func:`target_ranks`.
     """
-    blocks = Scorer.of(network).contiguous().blocks(histories, exclude_seen=False not in ways)
+    blocks = scores_of(network, histories, exclude_seen=False not in ways)
     return ranks_of_blocks(blocks, histories, ways)
+
+
+def scores_of(network: ELCRecNetwork, histories: HistoryBatch, exclude_seen: bool) -> Iterator[tuple[Tensor, Tensor]]:
+    """Scores of all items for histories, block by block: see :meth:`elcrec.inference.scoring.Scorer.blocks`."""
+    return Scorer.of(network).contiguous().blocks(EncodedHistories.of(network, histories), exclude_seen)
 
 
 def ranks_of_blocks(

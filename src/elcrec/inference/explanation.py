@@ -13,6 +13,7 @@ from elcrec.fitted import FittedModel
 from elcrec.inference.policy import ResolvedPolicy
 from elcrec.inference.scoring import UNRANKED, Scorer
 from elcrec.intents.attribution import Attribution, first_places, leave_one_out
+from elcrec.model.encoding import EncodedHistories
 
 EVIDENCE = 3
 PART = pl.Struct({"intent": pl.Int64, "part": pl.Float64})
@@ -28,7 +29,7 @@ class Explainer:
 
     def reasons(
         self,
-        histories: HistoryBatch,
+        users: EncodedHistories,
         item_QK: Tensor,
         score_QK: Tensor,
         parts: Attribution,
@@ -37,7 +38,7 @@ class Explainer:
         """The columns of ``explain``, one value for each recommended item; see :meth:`elcrec.ELCRec.recommend`.
 
         Args:
-            histories: Their histories.
+            users: Whose recommendations.
             item_QK: int64 [Q, K], the recommended items; 0 is no item.
             score_QK: [Q, K].
             parts: What the users' vectors consist of.
@@ -50,7 +51,7 @@ class Explainer:
         residual_QK = own * torch.einsum("qkd,qd->qk", item_QKD, parts.residual_QD).cpu()
         repeat_QK = torch.zeros(()).expand_as(residual_QK)
         if not policy.exclude_seen:
-            repeat_QK = own * self.scorer.repeat_scores(histories, item_QK).cpu()
+            repeat_QK = own * self.scorer.repeat_scores(users, item_QK).cpu()
         steering_QK = torch.zeros(()).expand_as(residual_QK)
         if adjustment is not None and adjustment.bonus_V is not None:
             steering_QK = adjustment.strength * adjustment.bonus_V.cpu()[item_QK]
@@ -59,9 +60,9 @@ class Explainer:
         intent_QK = intent_QM.gather(1, which_QK).masked_fill(most_QK <= 0, -1)
         rank_QK = torch.full_like(item_QK, UNRANKED)
         if policy.diversify == 0:  # places after re-ranking are not those of scores
-            without_QKM = self._ranks_without(histories, item_QK, parts, policy)
+            without_QKM = self._ranks_without(users, item_QK, parts, policy)
             rank_QK = without_QKM.gather(2, which_QK[:, :, None]).squeeze(2)
-        evidence_QM = self._evidence(histories, parts.intent_QM)
+        evidence_QM = self._evidence(users.histories, parts.intent_QM)
         share_QK = torch.where(score_QK > 0, most_QK / score_QK, torch.nan)
 
         rows, columns = torch.nonzero(item_QK > 0, as_tuple=True)
@@ -104,13 +105,13 @@ class Explainer:
         return [pl.Series(name, values.get(name, []), dtype=kind) for name, kind in kinds.items()]
 
     def _ranks_without(
-        self, histories: HistoryBatch, item_QK: Tensor, parts: Attribution, policy: ResolvedPolicy
+        self, users: EncodedHistories, item_QK: Tensor, parts: Attribution, policy: ResolvedPolicy
     ) -> Tensor:
         """Rank each recommended item would have without each of its user's intents: int64 [Q, k, M]."""
         rank_QKM = torch.empty(*item_QK.shape, parts.intent_QM.shape[1], dtype=torch.int64)
         for m in range(rank_QKM.shape[2]):
-            user_QD = parts.user_QD - parts.part_QMD[:, m]
-            for at_B, score_BV in self.scorer.blocks(histories, policy.exclude_seen, user_QD, policy.adjustment):
+            without = users._replace(user_QD=parts.user_QD - parts.part_QMD[:, m])
+            for at_B, score_BV in self.scorer.blocks(without, policy.exclude_seen, policy.adjustment):
                 item_BK = item_QK[at_B.cpu()].to(score_BV.device)
                 ordered_BV = (-score_BV).sort(dim=1).values
                 # Items at least as good, itself among them: ties count against it.

@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from elcrec.data.histories import HistoryBatch
 from elcrec.errors import RunError, SettingsError, decoding
+from elcrec.model.encoding import EncodedHistories
 from elcrec.storage import write_atomically
 
 CELLS = 4
@@ -111,21 +111,19 @@ class ItemSearch(NamedTuple):
             return cls(faiss.deserialize_index(index), mark)
 
 
-def look_up(
-    search: ItemSearch, user_QD: Tensor, histories: HistoryBatch, k: int, exclude_seen: bool
-) -> tuple[Tensor, Tensor]:
+def look_up(search: ItemSearch, users: EncodedHistories, k: int, exclude_seen: bool) -> tuple[Tensor, Tensor]:
     """The best items by an index, without those seen where they are excluded.
 
     Args:
         search: The index.
-        user_QD: [Q, D], a vector for each history.
-        histories: Q of them.
+        users: Q histories.
         k: Items a list.
         exclude_seen: Leave out what is in the history.
 
     Returns:
         As :meth:`elcrec.inference.scoring.Scorer.best_items`; 0 where the index found fewer.
     """
+    histories, _, user_QD = users
     k = min(k, search.index.ntotal)
     item_QK, score_QK = torch.zeros(len(user_QD), k, dtype=torch.int64), torch.zeros(len(user_QD), k)
     for at_B in histories.shortest_first(HISTORIES_AT_ONCE):

@@ -111,12 +111,12 @@ class Lookup:
             return []
         length_Q = torch.tensor([len(history) for history in histories], device=self.fitted.device)
         item_N = torch.from_numpy(np.concatenate(histories)).to(self.fitted.device)
-        batch = HistoryBatch.joined(item_N, length_Q)
-        item_QK, score_QK, parts = self.topn.best(batch, policy)
+        users = self.topn.encoded(HistoryBatch.joined(item_N, length_Q))
+        item_QK, score_QK, parts = self.topn.best(users, policy)
         lists = self._lists(item_QK, score_QK)
         if parts is None or not policy.explain:
             return lists
-        reasons = pl.DataFrame(self.topn.explainer.reasons(batch, item_QK, score_QK, parts, policy)).to_dicts()
+        reasons = pl.DataFrame(self.topn.explainer.reasons(users, item_QK, score_QK, parts, policy)).to_dicts()
         ends = np.cumsum([len(one.items) for one in lists]).tolist()
         return [one._replace(reasons=reasons[end - len(one.items) : end]) for one, end in zip(lists, ends, strict=True)]
 

@@ -15,7 +15,7 @@ from elcrec.data.seen import seen_items
 from elcrec.errors import RunError
 from elcrec.inference.first_pass import CANDIDATES, BFloat16Table, full_scores
 from elcrec.losses.prediction import ExtraScores
-from elcrec.model.encoding import LEAST_ROWS, user_vectors
+from elcrec.model.encoding import LEAST_ROWS, EncodedHistories
 from elcrec.model.network import ELCRecNetwork
 
 SCORE_ROWS = 128
@@ -90,18 +90,13 @@ class Scorer:
 
     @torch.no_grad()
     def blocks(
-        self,
-        histories: HistoryBatch,
-        exclude_seen: bool = True,
-        user_QD: Tensor | None = None,
-        adjustment: ScoreAdjustment | None = None,
+        self, users: EncodedHistories, exclude_seen: bool = True, adjustment: ScoreAdjustment | None = None
     ) -> Iterator[tuple[Tensor, Tensor]]:
         """Scores of all items for histories, a block at a time, shortest histories first.
 
         Args:
-            histories: Whose scores.
+            users: Whose scores.
             exclude_seen: Items of the history are not ranked.
-            user_QD: [Q, D], vectors to score with instead of :func:`elcrec.model.encoding.user_vectors`.
             adjustment: Adjustment of the dot product; None: none.
 
         Yields:
@@ -113,9 +108,7 @@ class Scorer:
             RunError: A user vector is not a number.
         """
         repeated = None if exclude_seen else self.network.repeats
-        # What repeats depends on the user as they are, whatever the vector to score with leaves out.
-        own_QD = user_vectors(self.network, histories) if user_QD is None or repeated is not None else user_QD
-        user_QD = own_QD if user_QD is None else user_QD
+        histories, vector_QD, user_QD = users
         _check_numbers(user_QD)
         most = max(LEAST_ROWS, min(SCORE_ROWS, len(histories)))
         buffer = torch.empty(most, self.table_DV.shape[1], device=user_QD.device)
@@ -125,38 +118,33 @@ class Scorer:
             block = histories.at(at_B)
             if repeated is not None:
                 seen = seen_items(block, self.network.n_items)
-                score_BV[seen.row_P, seen.item_P] += repeated(seen, own_QD[at_B])
+                score_BV[seen.row_P, seen.item_P] += repeated(seen, vector_QD[at_B])
             if adjustment is not None:
                 adjustment.apply(score_BV, at_B, block)
             exclude(score_BV, block, exclude_seen)
             yield at_B, score_BV
 
     @torch.no_grad()
-    def repeat_scores(self, histories: HistoryBatch, item_QK: Tensor) -> Tensor:
+    def repeat_scores(self, users: EncodedHistories, item_QK: Tensor) -> Tensor:
         """The repeat scores within the scores of some items of each history, [Q, K]; 0 for items it does not hold.
 
         Args:
-            histories: Q histories.
+            users: Q histories.
             item_QK: int64 [Q, K], item indices; 0 is no item.
         """
         score_QK = torch.zeros(item_QK.shape, device=self.table_DV.device)
         if self.network.repeats is None:
             return score_QK
-        for at_B in histories.shortest_first(SCORE_ROWS):
-            block, item_BK = histories.at(at_B), item_QK.to(score_QK.device)[at_B]
-            seen = seen_items(block, self.network.n_items)
-            score_P = self.network.repeats(seen, user_vectors(self.network, block))
+        for at_B in users.histories.shortest_first(SCORE_ROWS):
+            item_BK = item_QK.to(score_QK.device)[at_B]
+            seen = seen_items(users.histories.at(at_B), self.network.n_items)
+            score_P = self.network.repeats(seen, users.vector_QD[at_B])
             found_BK = ExtraScores(seen.row_P, seen.item_P, score_P).of(item_BK, self.network.n_items + 1)
             score_QK[at_B] = found_BK * (item_BK > 0)
         return score_QK
 
     def best_items(
-        self,
-        histories: HistoryBatch,
-        k: int,
-        exclude_seen: bool = True,
-        user_QD: Tensor | None = None,
-        adjustment: ScoreAdjustment | None = None,
+        self, users: EncodedHistories, k: int, exclude_seen: bool = True, adjustment: ScoreAdjustment | None = None
     ) -> tuple[Tensor, Tensor]:
         """The k best items for each history, best first; arguments as for :meth:`blocks`.
 
@@ -166,24 +154,24 @@ class Scorer:
         Returns:
             Item indices int64 [Q, k'] and scores [Q, k'], in main memory; see :func:`top_items`.
         """
-        item_QK = torch.zeros(len(histories), min(k, self.network.n_items), dtype=torch.int64)
+        item_QK = torch.zeros(len(users.histories), min(k, self.network.n_items), dtype=torch.int64)
         score_QK = torch.zeros(item_QK.shape)
         plain = adjustment is None and (exclude_seen or self.network.repeats is None)
         if self.first_pass is not None and plain and k <= CANDIDATES // 4:
-            user_QD = user_vectors(self.network, histories) if user_QD is None else user_QD
-            _check_numbers(user_QD)
-            found = self._two_stages(self.first_pass, histories, user_QD, k, exclude_seen)
+            _check_numbers(users.user_QD)
+            found = self._two_stages(self.first_pass, users, k, exclude_seen)
         else:
-            blocks = self.blocks(histories, exclude_seen, user_QD, adjustment)
+            blocks = self.blocks(users, exclude_seen, adjustment)
             found = ((at_B, *top_items(score_BV, k)) for at_B, score_BV in blocks)
         for at_B, item_BK, score_BK in found:
             item_QK[at_B.cpu()], score_QK[at_B.cpu()] = item_BK.cpu(), score_BK.cpu()
         return item_QK, score_QK
 
     def _two_stages(
-        self, first_pass: BFloat16Table, histories: HistoryBatch, user_QD: Tensor, k: int, exclude_seen: bool
+        self, first_pass: BFloat16Table, users: EncodedHistories, k: int, exclude_seen: bool
     ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         """Blocks of histories, their items and scores; the few that bfloat16 cannot decide are scored in full."""
+        histories, _, user_QD = users
         rows = max(LEAST_ROWS, min(SCORE_ROWS, len(user_QD)))
         buffer = torch.empty(rows, self.table_DV.shape[1], dtype=torch.bfloat16, device=user_QD.device)
         for at_B in histories.shortest_first(SCORE_ROWS):

@@ -25,7 +25,7 @@ from elcrec.inference.scoring import SCORE_ROWS, ScoreAdjustment, Scorer, top_it
 from elcrec.intents.assignment import IntentAssigner
 from elcrec.intents.attribution import Attribution, attribute, intent_weights
 from elcrec.intents.calibration import calibrate, n_candidates
-from elcrec.model.encoding import user_vectors
+from elcrec.model.encoding import EncodedHistories
 
 _NOTHING = (torch.zeros(0, 1, dtype=torch.int64), torch.zeros(0, 1))
 USERS_AT_ONCE = 2048
@@ -66,11 +66,12 @@ class TopN:
             yield self._table(block, resolved)
 
     def _table(self, histories: HistoryBatch, policy: ResolvedPolicy) -> pl.DataFrame:
-        item_QK, score_QK, parts = self.best(histories, policy)
+        users = self.encoded(histories)
+        item_QK, score_QK, parts = self.best(users, policy)
         rows = self._rows(histories.named, item_QK, score_QK)
         if not policy.explain or parts is None:
             return rows
-        return rows.with_columns(self.explainer.reasons(histories, item_QK, score_QK, parts, policy))
+        return rows.with_columns(self.explainer.reasons(users, item_QK, score_QK, parts, policy))
 
     def for_intents(self, intents: Iterable[int] | None, k: int) -> pl.DataFrame:
         """See :meth:`elcrec.ELCRec.recommend_for_intent`."""
@@ -87,7 +88,7 @@ class TopN:
         resolved = self.resolve(policy)
         n_rows = min(at_least_one("rows", rows), self.assigner.n_intents)
         intent_QR, _, weight_QR = self.assigner.strongest(histories, n_rows)
-        item_QRK, score_QRK = self._slate_rows(histories, intent_QR, resolved)
+        item_QRK, score_QRK = self._slate_rows(self.encoded(histories), intent_QR, resolved)
         # A place is a row of a user; the same user may occur twice in a request.
         places = pl.Series("place", np.arange(intent_QR.numel()))
         listed = self._rows(places, item_QRK.flatten(0, 1), score_QRK.flatten(0, 1))
@@ -102,7 +103,7 @@ class TopN:
             ]
         )
 
-    def _slate_rows(self, histories: HistoryBatch, intent_QR: Tensor, policy: ResolvedPolicy) -> tuple[Tensor, Tensor]:
+    def _slate_rows(self, users: EncodedHistories, intent_QR: Tensor, policy: ResolvedPolicy) -> tuple[Tensor, Tensor]:
         """A row after another, each of the best items that the rows above do not show: [Q, R, k'] each."""
         item_QRK = torch.zeros(*intent_QR.shape, min(policy.k, len(self.fitted.items)), dtype=torch.int64)
         score_QRK = torch.full(item_QRK.shape, -torch.inf)
@@ -112,7 +113,7 @@ class TopN:
                 for at_X in torch.nonzero(intent_QR[:, row] == intent).flatten().cpu().split(USERS_AT_ONCE):
                     shown_XS = item_QRK[at_X, :row].flatten(1).to(self.fitted.device)
                     steered = replace(policy, adjustment=toward._replace(shown_QX=shown_XS))
-                    item_QRK[at_X, row], score_QRK[at_X, row], _ = self.best(histories.at(at_X), steered)
+                    item_QRK[at_X, row], score_QRK[at_X, row], _ = self.best(users.at(at_X), steered)
         return item_QRK, score_QRK
 
     def similar(self, items: Iterable[Any], k: int, unknown: str) -> pl.DataFrame:
@@ -149,39 +150,40 @@ class TopN:
 
     # ------------------------------------------------------------------ recommendations as tensors
 
-    def best(self, histories: HistoryBatch, policy: ResolvedPolicy) -> tuple[Tensor, Tensor, Attribution | None]:
+    def encoded(self, histories: HistoryBatch) -> EncodedHistories:
+        """Histories with the vectors that items are ranked with."""
+        return EncodedHistories.of(self.fitted.network, histories)
+
+    def best(self, users: EncodedHistories, policy: ResolvedPolicy) -> tuple[Tensor, Tensor, Attribution | None]:
         """Item indices int64 [Q, k'] and scores [Q, k'], best first, and what the users' vectors consist of.
 
         The last is None where the policy neither explains nor excludes intents.
         """
         if policy.approximate:
-            return *self._look_up(histories, policy), None
-        parts, user_QD, wanted = None, None, policy.k
+            return *self._look_up(users, policy), None
+        parts, wanted = None, policy.k
         attributed = policy.explain or len(policy.excluded) > 0
         if attributed or policy.diversify > 0:
-            cosine_QK = self.assigner.cosines(histories)
+            cosine_QK = self.assigner.cosines(users.histories)
         if attributed:
-            vector_QD, unit_KD = user_vectors(self.fitted.network, histories), self.assigner.unit_centers
-            parts = attribute(vector_QD, cosine_QK, unit_KD).without(policy.excluded, unit_KD)
-            user_QD = parts.user_QD if len(policy.excluded) else vector_QD
+            unit_KD = self.assigner.unit_centers
+            parts = attribute(users.vector_QD, cosine_QK, unit_KD).without(policy.excluded, unit_KD)
+            users = users._replace(user_QD=parts.user_QD) if len(policy.excluded) else users
         if policy.diversify > 0:
             wanted = n_candidates(policy.k)
-        item_QK, score_QK = self.scorer.best_items(histories, wanted, policy.exclude_seen, user_QD, policy.adjustment)
+        item_QK, score_QK = self.scorer.best_items(users, wanted, policy.exclude_seen, policy.adjustment)
         if policy.diversify > 0:
             mix_QK, typical = intent_weights(cosine_QK, policy.excluded).cpu(), self.assigner.item_intents
             item_QK, score_QK = calibrate(item_QK, score_QK, mix_QK, typical, policy.diversify, policy.k)
         return item_QK, score_QK, parts
 
-    def _look_up(self, histories: HistoryBatch, policy: ResolvedPolicy) -> tuple[Tensor, Tensor]:
+    def _look_up(self, users: EncodedHistories, policy: ResolvedPolicy) -> tuple[Tensor, Tensor]:
         """By the index; where the cells it looks into hold fewer than k, all items are scored."""
-        user_QD = user_vectors(self.fitted.network, histories)
-        item_QK, score_QK = look_up(self.item_search, user_QD, histories, policy.k, policy.exclude_seen)
+        item_QK, score_QK = look_up(self.item_search, users, policy.k, policy.exclude_seen)
         short_X = torch.nonzero((item_QK == 0).any(dim=1)).flatten()
         if len(short_X):
             full = replace(self.scorer, first_pass=None)
-            item_QK[short_X], score_QK[short_X] = full.best_items(
-                histories.at(short_X), policy.k, policy.exclude_seen, user_QD[short_X]
-            )
+            item_QK[short_X], score_QK[short_X] = full.best_items(users.at(short_X), policy.k, policy.exclude_seen)
         return item_QK, score_QK
 
     @cached_property
@@ -302,23 +304,21 @@ class TopN:
 
     def make_item_search(self) -> ItemSearch:
         """An index of the items' vectors, fitted to some users drawn by the seed."""
-        some = self._sample(FITTED_TO)
-        return ItemSearch.build(self.fitted.network.items_VD, user_vectors(self.fitted.network, some))
+        return ItemSearch.build(self.fitted.network.items_VD, self.encoded(self._sample(FITTED_TO)).vector_QD)
 
     def search_quality(self, k: int) -> dict[str, float]:
         """See :meth:`elcrec.ELCRec.search_quality`."""
-        histories, exclude_seen = self._sample(JUDGED), self.fitted.settings.exclude_seen
-        user_QD = user_vectors(self.fitted.network, histories)
+        users, exclude_seen = self.encoded(self._sample(JUDGED)), self.fitted.settings.exclude_seen
         exact, search = replace(self.scorer, first_pass=None), self.item_search  # made before the clock runs
         started = time.perf_counter()
-        exact_QK, _ = exact.best_items(histories, k, exclude_seen, user_QD)
+        exact_QK, _ = exact.best_items(users, k, exclude_seen)
         between = time.perf_counter()
-        near_QK, _ = look_up(search, user_QD, histories, k, exclude_seen)
+        near_QK, _ = look_up(search, users, k, exclude_seen)
         seconds = (between - started, time.perf_counter() - between)
         return {
             "recall": recall(exact_QK, near_QK),
-            "exact_seconds": seconds[0] / len(user_QD),
-            "approximate_seconds": seconds[1] / len(user_QD),
+            "exact_seconds": seconds[0] / len(users.histories),
+            "approximate_seconds": seconds[1] / len(users.histories),
         }
 
     def _sample(self, most: int) -> HistoryBatch:

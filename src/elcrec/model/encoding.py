@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -16,6 +17,30 @@ LEAST_ROWS = 4
 recommendations to a user must not depend on the other users of a batch."""
 USER_ROWS = 1024
 BEHAVIOUR_ROWS = 512
+
+
+class EncodedHistories(NamedTuple):
+    """Histories and the vectors to rank items with.
+
+    Attributes:
+        histories: Q histories.
+        vector_QD: [Q, D], what the network encodes them to.
+        user_QD: [Q, D], what items are ranked with: the same, unless some intents are left out of it.
+    """
+
+    histories: HistoryBatch
+    vector_QD: Tensor
+    user_QD: Tensor
+
+    @classmethod
+    def of(cls, network: ELCRecNetwork, histories: HistoryBatch) -> EncodedHistories:
+        """Encoded by a network in evaluation mode."""
+        vector_QD = user_vectors(network, histories)
+        return cls(histories, vector_QD, vector_QD)
+
+    def at(self, at_X: Tensor) -> EncodedHistories:
+        """Those at some places, int64 [X]."""
+        return EncodedHistories(self.histories.at(at_X), self.vector_QD[at_X], self.user_QD[at_X])
 
 
 def user_vectors(network: ELCRecNetwork, histories: HistoryBatch) -> Tensor:

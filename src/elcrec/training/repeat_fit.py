@@ -12,8 +12,7 @@ from elcrec.data.histories import HistoryBatch
 from elcrec.data.seen import seen_items
 from elcrec.data.splits import Split
 from elcrec.evaluation.metrics import SELECTION_METRIC, metrics_of
-from elcrec.evaluation.ranks import ranks_of_ways
-from elcrec.inference.scoring import Scorer
+from elcrec.evaluation.ranks import ranks_of_ways, scores_of
 from elcrec.losses.prediction import ExtraScores
 from elcrec.model.network import ELCRecNetwork
 
@@ -76,7 +75,7 @@ def _pairs(network: ELCRecNetwork, histories: HistoryBatch) -> _Pairs:
     targets = ExtraScores(row_X, item_X, (1 / count_Q[row_X]).float())
     unseen_QT = torch.empty(len(histories), len(TEMPERATURES), device=row_X.device)
     parts: list[tuple[Tensor, ...]] = []
-    for at_B, score_BV in Scorer.of(network).contiguous().blocks(histories, exclude_seen=False):
+    for at_B, score_BV in scores_of(network, histories, exclude_seen=False):
         seen = seen_items(histories.at(at_B), network.n_items)
         score_P = score_BV[seen.row_P, seen.item_P]
         score_BV[seen.row_P, seen.item_P] = -torch.inf

@@ -10,6 +10,7 @@ from elcrec.errors import RunError
 from elcrec.inference import first_pass
 from elcrec.inference.first_pass import BFloat16Table
 from elcrec.inference.scoring import Scorer
+from elcrec.model.encoding import EncodedHistories
 
 N_USERS, K = 40, 20
 
@@ -26,7 +27,8 @@ def lists(table_VD: Tensor, k: int = K, seen: bool = True) -> tuple[tuple[Tensor
     network, histories = LastItemNetwork(table_VD), HistoryBatch(*a_log(N_USERS, len(table_VD) - 1, seed=1))
     two_stages = Scorer.of(network, two_stage=True)
     assert two_stages.first_pass is not None
-    return Scorer.of(network).best_items(histories, k, seen), two_stages.best_items(histories, k, seen)
+    users = EncodedHistories.of(network, histories)
+    return Scorer.of(network).best_items(users, k, seen), two_stages.best_items(users, k, seen)
 
 
 def certain(table_VD: Tensor) -> Tensor:
@@ -82,10 +84,11 @@ def test_small_catalogues_and_slow_processors_have_no_half_table(monkeypatch: py
 
 def test_what_is_not_a_number_is_an_error() -> None:
     table_VD = torch.randn(50, 4, generator=torch.Generator().manual_seed(5))
-    scorer = Scorer.of(LastItemNetwork(table_VD), two_stage=True)
+    network = LastItemNetwork(table_VD)
+    scorer = Scorer.of(network, two_stage=True)
     table_VD[3:] = torch.nan
     with pytest.raises(RunError, match="NaN"):
-        scorer.best_items(HistoryBatch(*a_log(5, 49, seed=1)), 5)
+        scorer.best_items(EncodedHistories.of(network, HistoryBatch(*a_log(5, 49, seed=1))), 5)
 
 
 @pytest.mark.parametrize("last", [True, False])

@@ -9,9 +9,9 @@ from elcrec.config import resolve
 from elcrec.data.batches import TokenBatch, lay_out
 from elcrec.data.histories import HistoryBatch
 from elcrec.errors import RunError
-from elcrec.evaluation.ranks import rank_of, ranks_by_scores, target_ranks
+from elcrec.evaluation.ranks import rank_of, ranks_by_scores, scores_of, target_ranks
 from elcrec.inference import scoring
-from elcrec.inference.scoring import UNRANKED, Scorer, top_items
+from elcrec.inference.scoring import UNRANKED, top_items
 from elcrec.model import encoding
 from elcrec.model.encoding import user_vectors
 from elcrec.model.network import ELCRecNetwork
@@ -181,7 +181,7 @@ def test_scores_from_elsewhere_are_ranked_by_the_same_rules(exclude_seen: bool) 
 
 def test_seen_items_older_than_the_window_are_excluded_too() -> None:
     network = LastItemNetwork(torch.ones(5, 2))
-    ((_, scores),) = Scorer.of(network).blocks(one_history([1, 2, 2, 2, 2, 2, 2, 2, 3], 8))
+    ((_, scores),) = scores_of(network, one_history([1, 2, 2, 2, 2, 2, 2, 2, 3], 8), exclude_seen=True)
     assert scores.tolist() == [[-INF, -INF, -INF, 2.0, 2.0]]
 
 
@@ -189,7 +189,7 @@ def test_padding_is_never_scored_even_with_the_largest_vector() -> None:
     table = torch.ones(5, 2)
     table[0] = 1000
     for exclude_seen in (True, False):
-        ((_, scores),) = Scorer.of(LastItemNetwork(table)).blocks(one_history([1, 2], 1), exclude_seen)
+        ((_, scores),) = scores_of(LastItemNetwork(table), one_history([1, 2], 1), exclude_seen)
         assert scores[0, 0].item() == -INF
         assert bool(scores[0, 2:].isfinite().all())
 
@@ -197,8 +197,8 @@ def test_padding_is_never_scored_even_with_the_largest_vector() -> None:
 def test_score_blocks_cover_every_history_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scoring, "SCORE_ROWS", 4)
     items, start, target = a_log(11, 9, seed=5)
-    scorer = Scorer.of(LastItemNetwork(whole_numbers(9, 2, 0)))
-    blocks = [at.tolist() for at, _ in scorer.blocks(HistoryBatch(items, start, target))]
+    network = LastItemNetwork(whole_numbers(9, 2, 0))
+    blocks = [at.tolist() for at, _ in scores_of(network, HistoryBatch(items, start, target), exclude_seen=True)]
     assert sorted(at for block in blocks for at in block) == list(range(11))
     lengths = [int(target[at] - start[at]) for block in blocks for at in block]
     assert lengths == sorted(lengths)
@@ -262,6 +262,6 @@ def test_the_mask_row_of_the_released_table_is_never_ranked(recipe: str) -> None
     settings = resolve(recipe, {"embedding_dim": 8, "max_seq_len": MAX_LEN, "n_intents": 3})
     network = ELCRecNetwork(settings, 20).eval()
     items, start, target = a_log(4, 20, seed=4)
-    for _, scores in Scorer.of(network).blocks(HistoryBatch(items, start, target)):
+    for _, scores in scores_of(network, HistoryBatch(items, start, target), exclude_seen=True):
         assert scores.shape[1] == 21
         assert 1 <= int(top_items(scores, 20)[0].max()) <= 20
