@@ -139,3 +139,34 @@ def test_drawn_items_stand_for_the_catalogue_whatever_their_number(n_draws: int)
 def test_whole_numbers_that_nothing_can_hold_are_refused(name: str) -> None:
     with pytest.raises(SettingsError, match=name):
         ELCRec(**{name: 10**23})
+
+
+BASKETS: dict[str, list[list[list[int]]]] = {
+    "all events of a user at one time": [[[1, 2, 3, 4]]] * 3 + [[[2, 3, 4, 5]]] * 3,
+    "one user": [[[1, 2], [3], [4, 1], [5, 2], [1]]],
+    "two baskets": [[[1, 2, 3], [4, 5, 6]]] * 4,
+    "three baskets": [[[1, 2], [3, 4], [5, 6]]] * 4,
+    "baskets longer than a row": [[list(range(1, 20)), list(range(20, 40))] * 2] * 3,
+    "a long last basket": [[[1], [2], [*range(3, 30)], [4, 5], [6, 7]]] * 4,
+    "one basket to learn from next to two": [[[1, 2]], [[3]], [[1, 2], [3, 4], [5, 6]], [[1, 2], [1, 4], [5, 6], [1]]],
+}
+
+
+@pytest.mark.parametrize("name", BASKETS)
+@pytest.mark.parametrize("changes", [{}, {"windows": 3, "repeats": "learned"}, {"batch_size": 1}])
+def test_few_or_long_baskets_are_learned_from(name: str, changes: dict[str, Any]) -> None:
+    rows = [
+        (u, item, time) for u, all_of in enumerate(BASKETS[name]) for time, one in enumerate(all_of) for item in one
+    ]
+    log = pl.DataFrame(rows, schema=["user_id", "item_id", "timestamp"], orient="row")
+    model = ELCRec(seed=1, **{**TINY, "epoch_steps": 1, **changes}).fit(log, progress=False)
+    assert finite(model)
+    assert len(model.recommend(k=3, exclude_seen=False)) == 3 * len(BASKETS[name])
+
+
+def test_a_log_of_one_basket_a_user_is_not_shuffled() -> None:
+    rows = [(user, item, 5) for user in range(3) for item in range(4)]
+    log = pl.DataFrame(rows, schema=["user_id", "item_id", "timestamp"], orient="row")
+    assert ELCRec(seed=1, **TINY).fit(log, progress=False).settings.ties == "file"
+    with pytest.raises(ElcrecError, match=r"two training baskets.*ties=file"):
+        ELCRec(seed=1, **TINY, ties="shuffle").fit(log, progress=False)

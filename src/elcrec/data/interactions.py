@@ -165,22 +165,22 @@ class Interactions:
         """Events of each user, in the order of the users."""
         return self.frame["user_id"].rle().struct.field("len").cast(pl.Int64)
 
+    def begins_basket(self) -> pl.Series:
+        """Whether each event begins a basket, the events of one user at one time; without times each event does."""
+        if "timestamp" not in self.frame.columns:
+            return pl.repeat(True, len(self), dtype=pl.Boolean, eager=True)
+        changes = [pl.col(name).ne_missing(pl.col(name).shift(1)) for name in ("user_id", "timestamp")]
+        return self.frame.select(begins=pl.any_horizontal(changes)).to_series()
+
     def tied_share(self) -> float:
         """Share of the events that share their time with another event of their user, 0 to 1; 0 without times."""
-        if "timestamp" not in self.frame.columns:
-            return 0.0
-        same = (pl.col("user_id") == pl.col("user_id").shift(1)) & (pl.col("timestamp") == pl.col("timestamp").shift(1))
-        after = self.frame.select(same.fill_null(False).alias("same"))["same"]
-        return float((after | after.shift(-1).fill_null(False)).mean())  # type: ignore[arg-type]
+        begins = self.begins_basket()
+        tied = ~(begins & begins.shift(-1, fill_value=True))
+        return float(tied.mean())  # type: ignore[arg-type]
 
     def most_baskets(self) -> int:
         """The largest number of different times, or without times of events, that a user has."""
-        if "timestamp" not in self.frame.columns:
-            return int(self.lengths().max())  # type: ignore[arg-type]
-        begins = (pl.col("user_id") != pl.col("user_id").shift(1)) | (
-            pl.col("timestamp") != pl.col("timestamp").shift(1)
-        )
-        counts = self.frame.filter(begins.fill_null(True))["user_id"].rle().struct.field("len")
+        counts = self.frame["user_id"].filter(self.begins_basket()).rle().struct.field("len")
         return int(counts.max())  # type: ignore[arg-type]
 
     def _blocks(self, lengths: pl.Series) -> Iterator[pl.DataFrame]:

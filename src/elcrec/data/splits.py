@@ -81,14 +81,18 @@ class Split:
         return replace(self, **{name: tensor.to(device) for name, tensor in tensors.items()})  # type: ignore[arg-type]
 
     def shuffled_in_baskets(self, generator: torch.Generator) -> Tensor:
-        """``item_N`` with the items of each basket in random order; nothing is drawn without baskets."""
+        """``item_N`` with the training items of each basket in random order; nothing is drawn without baskets.
+
+        What is held out stays where it is, of a basket that begins in the training part, too.
+        """
         if self.newest_N is None:
             return self.item_N
         tied_N = self.newest_N != torch.arange(len(self.newest_N), device=self.newest_N.device)
         tied_N[self.newest_N[tied_N]] = True
         at_X = torch.nonzero(tied_N).flatten()
         noise_X = torch.rand(len(at_X), generator=generator, device=at_X.device, dtype=torch.float64)
-        order_X = (self.newest_N[at_X] + noise_X).argsort()
+        noise_X[~self.before(self.train_end_U)[at_X]] = 1
+        order_X = (self.newest_N[at_X] + noise_X).argsort(stable=True)
         return self.item_N.index_copy(0, at_X, self.item_N[at_X[order_X]])
 
     def targets(self, part: str, most: int | None = None, seed: int = 0) -> tuple[Tensor, Tensor]:
@@ -144,15 +148,28 @@ class Split:
         return replace(self, train_end_U=self.train_end_U.where(~left_out_U.to(self.start_U.device), self.start_U))
 
     def learners(self) -> Tensor:
-        """Users with at least one target to learn from and an item before it: int64 [M].
+        """Users with at least one target to learn from and, in an earlier basket, an item before it: int64 [M].
 
         Raises:
             DataError: No user has one.
         """
-        user_M = torch.nonzero(self.target_end_U - self.start_U >= 2).flatten()
+        user_M = torch.nonzero(self.last_target_U > self.start_U).flatten()
         if user_M.numel() == 0:
-            raise DataError("no history has two training items: a next-item model needs sequences")
+            if self.newest_N is None:
+                raise DataError("no history has two training items: a next-item model needs sequences")
+            raise DataError(
+                "no history has two training baskets, events of different times: set ties=file to learn the order of "
+                "the events within them"
+            )
         return user_M
+
+    @property
+    def last_target_U(self) -> Tensor:
+        """Where the last target of training of each user, item or basket, begins; int64 [U], 0 or less for nobody's."""
+        last_U = self.target_end_U - 1
+        if self.newest_N is None:
+            return last_U
+        return torch.searchsorted(self.newest_N, self.newest_N[last_U.clamp(min=0)]).minimum(last_U)
 
 
 def make_split(
@@ -186,17 +203,19 @@ def make_split(
     length_U = log.lengths().to_numpy()
     end = np.cumsum(length_U)
     start = end - length_U
+    first_B = np.flatnonzero(log.begins_basket().to_numpy())
     if method == "global_time":
         train_end, valid, test = _global_time(frame, start, end, holdout_share, worth.judged_N)
     elif worth.judged_N is not None:
-        first_N = _firsts_of_baskets(log, start, end) if method == "leave_one_basket_out" else np.arange(len(log))
+        place_N = np.arange(len(log))
+        first_N = first_B[first_B.searchsorted(place_N, "right") - 1] if method == "leave_one_basket_out" else place_N
         train_end, valid, test = _leave_judged_out(first_N, worth.judged_N, start, end)
     elif method == "leave_one_basket_out":
-        train_end, valid, test = _leave_one_basket_out(newest_of_basket(log, start, end), start, end)
+        train_end, valid, test = _leave_one_basket_out(first_B, start, end)
     else:
         train_end, valid, test = _leave_one_out(start, end)
     start_U, end_U, train_end_U, valid_U, test_U = map(torch.from_numpy, (start, end, train_end, valid, test))
-    newest_N = None if ties == "file" else torch.from_numpy(newest_of_basket(log, start, end))
+    newest_N = None if ties == "file" else torch.from_numpy(newest_of_basket(first_B, len(log)))
     weight_N, judged_N = (None if one is None else torch.from_numpy(one) for one in worth)
     cuts = (train_end_U, valid_U, test_U)
     return Split(item_N, start_U, end_U, *cuts, newest_N, method == "leave_one_basket_out", weight_N, judged_N)
@@ -228,31 +247,16 @@ def _leave_judged_out(first_N: np.ndarray, judged_N: np.ndarray, start: np.ndarr
     return np.where(enough, valid, end), np.where(enough, valid, -1), np.where(enough, test, -1)
 
 
-def _firsts_of_baskets(log: Interactions, start: np.ndarray, end: np.ndarray) -> np.ndarray:
-    """Position of the first event of each event's basket: [N]."""
-    newest_N = newest_of_basket(log, start, end)
-    first_N = np.flatnonzero(np.diff(newest_N, prepend=-1))
-    return np.repeat(first_N, np.diff(first_N, append=len(newest_N)))
-
-
-def newest_of_basket(log: Interactions, start: np.ndarray, end: np.ndarray) -> np.ndarray:
-    """Position of the last event of each event's basket: [N]; its own position in a log without times."""
-    frame, place_N = log.frame, np.arange(len(log))
-    if "timestamp" not in frame.columns or len(log) == 0:
-        return place_N
-    times = frame["timestamp"].to_physical()
-    begins_N = (times != times.shift(1)).fill_null(True).to_numpy(writable=True)
-    begins_N[start[start < end]] = True
-    first_B = np.flatnonzero(begins_N)
-    length_B = np.diff(first_B, append=len(log))
+def newest_of_basket(first_B: np.ndarray, n_events: int) -> np.ndarray:
+    """Position of the last event of each event's basket, [N], from where baskets begin, [B]."""
+    length_B = np.diff(first_B, append=n_events)
     return np.repeat(first_B + length_B - 1, length_B)
 
 
-def _leave_one_basket_out(newest_N: np.ndarray, start: np.ndarray, end: np.ndarray) -> _Cuts:
-    first_N = np.flatnonzero(np.diff(newest_N, prepend=-1))  # where baskets begin
-    n_before = np.searchsorted(first_N, end)  # baskets up to the end of each user
-    enough = n_before - np.searchsorted(first_N, start) >= 3
-    test, valid = first_N[n_before - 1], first_N[np.maximum(n_before - 2, 0)]
+def _leave_one_basket_out(first_B: np.ndarray, start: np.ndarray, end: np.ndarray) -> _Cuts:
+    n_before = np.searchsorted(first_B, end)  # baskets up to the end of each user
+    enough = n_before - np.searchsorted(first_B, start) >= 3
+    test, valid = first_B[n_before - 1], first_B[np.maximum(n_before - 2, 0)]
     return np.where(enough, valid, end), np.where(enough, valid, -1), np.where(enough, test, -1)
 
 

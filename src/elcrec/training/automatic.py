@@ -18,8 +18,8 @@ from elcrec.runs.records import ChoiceRecord
 
 BASKETS_FROM = 0.5
 """A log with this share of events that share their time with others of their user is one of baskets."""
-LEAST_BASKETS = 3
-"""A user with fewer has no basket to train on, to validate on and to test on."""
+LEAST_BASKETS = 4
+"""A user with fewer has no two baskets to train on, one to validate on and one to test on."""
 REPEATS_FROM = 0.01
 LEARNED_FROM = 0.1
 WINDOWS = 5
@@ -102,12 +102,14 @@ def _choice(value: bool | float | str, reason: str) -> ChoiceRecord:
 def _ties(shape: LogShape, settings: Settings) -> ChoiceRecord:
     if shape.tied == 0:
         return _choice("file", "no user has two events at one time")
+    if shape.baskets < LEAST_BASKETS - 1:
+        return _choice("file", "no user has three baskets: there is no other order than that of the events")
     return _choice("shuffle", f"{shape.tied:.0%} of the events share their time with others of their user")
 
 
 def _split(shape: LogShape, settings: Settings) -> ChoiceRecord:
     if shape.baskets < LEAST_BASKETS:
-        return _choice("leave_one_out", "no user has three baskets")
+        return _choice("leave_one_out", "no user has four baskets")
     if shape.tied < BASKETS_FROM:
         return _choice("leave_one_out", f"few events share their time with others ({shape.tied:.0%})")
     return _choice("leave_one_basket_out", f"most events share their time with others ({shape.tied:.0%})")

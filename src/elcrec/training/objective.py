@@ -215,6 +215,8 @@ class Objective:
     ) -> Tensor:
         """How well the items that come next are predicted: the recipe's next-item loss."""
         at_N = torch.nonzero(step.targets.item_TH[:, 0]).flatten()
+        if len(at_N) == 0:
+            return self._of_nothing(network, table, hidden_TD, step)
         targets, hidden_ND = step.targets.at(at_N), hidden_TD[at_N]
         weight_NH, row_N = weigh(targets, self.settings.horizon_decay, passed)
         extra = None
@@ -238,9 +240,14 @@ class Objective:
         loss: Tensor = self._next_item_loss(prediction)
         return loss
 
+    def _of_nothing(self, network: ELCRecNetwork, table: Tensor, hidden_TD: Tensor, step: StepInput) -> Tensor:
+        """0, where no token predicts: no basket ends in a part. All weights get gradients, as in other processes."""
+        learned = [] if network.repeats is None or step.seen is None else list(network.repeats.parameters())
+        return torch.stack([one.sum() for one in (hidden_TD, table, *learned) if one.requires_grad]).sum() * 0
+
     def _share(self, step: StepInput, part: Part, passed: float) -> float | Tensor:
         """A part's share of the targets of a batch, by their weights."""
-        if part.targets.alike or len(part.place_B) == 0:
+        if part.targets.alike or part.target_share == 0:
             return part.target_share
         return self._total_weight(step.targets, passed) / self._total_weight(part.targets, passed)
 

@@ -114,7 +114,7 @@ class StepSource:
         part, held_B = self._part(len(row_B), whole.targets)
         own = self._lay_out(inputs, rows, held_B)
         negative_TM = None if negative_TM is None else _moved(negative_TM, whole, own.source_T, inputs.n_places)
-        share = float(own.n_targets / whole.n_targets) if len(part.place_B) else 0.0
+        share = float(own.n_targets / whole.n_targets.clamp(min=1)) if len(part.place_B) else 0.0
         part, seen = part._replace(target_share=share), self._seen(inputs, own)
         return StepInput(own.tokens, len(held_B), own.targets, negative_TM, drawn_M, expected_M, part, seen)
 
@@ -190,10 +190,12 @@ def _moved(negative_TM: Tensor, whole: _LaidOut, source_X: Tensor, n_places: int
 def training_rows(split: Split, settings: Settings) -> tuple[Tensor, Tensor]:
     """Whose each training row is, int64 [M], and the position after its last item, int64 [M].
 
-    Every learner's newest ``max_seq_len`` items, as many before them, and so on, up to ``windows`` rows.
+    Every learner's newest ``max_seq_len`` items, as many before them, and so on, up to ``windows`` rows. The newest
+    ones predict something: of a last basket that is longer than a row only the first item is in one.
     """
     user_M = split.learners()
-    end_M = split.target_end_U[user_M]
+    end_M, last_M = split.target_end_U[user_M], split.last_target_U[user_M]
+    end_M = torch.where(last_M < end_M - settings.max_seq_len, last_M + 1, end_M)
     n_M = (end_M - split.start_U[user_M] - 2) // settings.max_seq_len + 1  # a row has two items or more
     n_M = n_M.clamp(max=settings.windows)
     row_X = torch.repeat_interleave(torch.arange(len(user_M), device=user_M.device), n_M)

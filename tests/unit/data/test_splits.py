@@ -238,7 +238,7 @@ def test_shuffling_keeps_each_item_in_its_basket() -> None:
         for newest in split.newest_N.unique().tolist():
             own = split.newest_N == newest
             assert sorted(order[own].tolist()) == sorted(split.item_N[own].tolist())
-    assert len({tuple(order.tolist()) for order in orders}) > 10
+    assert len({tuple(order.tolist()) for order in orders}) == 8  # three baskets of two are learned from
     plain = replace(split, newest_N=None)
     generator = torch.Generator().manual_seed(1)
     assert plain.shuffled_in_baskets(generator) is plain.item_N

@@ -30,7 +30,9 @@ def test_a_log_without_ties_and_repeats_keeps_every_default() -> None:
 @pytest.mark.parametrize(
     ("baskets", "expected"),
     [
-        ([[1, 2], [3, 4], [5, 6]], {"ties": "shuffle", "split": "leave_one_basket_out", "repeats": "none"}),
+        ([[1, 2], [3, 4], [5, 6], [7, 8]], {"ties": "shuffle", "split": "leave_one_basket_out", "repeats": "none"}),
+        ([[1, 2], [3, 4], [5, 6]], {"ties": "shuffle", "split": "leave_one_out", "repeats": "none"}),
+        ([[1, 2, 3], [4, 5, 6]], {"ties": "file", "split": "leave_one_out", "repeats": "none"}),
         ([[1, 2], [3], [4], [5], [6]], {"ties": "shuffle", "split": "leave_one_out", "repeats": "none"}),
         ([[1], [2], [1], [3]], {"ties": "file", "split": "leave_one_out", "repeats": "learned"}),
         ([[item] for item in [*range(40), 1]], {"ties": "file", "split": "leave_one_out", "repeats": "fitted"}),

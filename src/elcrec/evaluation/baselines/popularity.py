@@ -72,6 +72,7 @@ class _RecentInTime:
         weight_M = 0.5 ** (now_B[-1] - self._time_M[: len(row_M)]).clip(max=MOST_HALF_LIVES)
         cell_M = row_M * self._n_columns + self._item_M[: len(row_M)]
         added_BV = np.bincount(cell_M, weight_M, minlength=len(now_B) * self._n_columns)
-        score_BV = added_BV.reshape(len(now_B), -1).cumsum(axis=0)
+        # Counts of nothing are whole numbers.
+        score_BV = added_BV.reshape(len(now_B), -1).cumsum(axis=0, dtype=np.float64)
         score_BV /= np.maximum(score_BV.max(axis=1, keepdims=True), np.finfo(float).tiny)
         return torch.from_numpy(score_BV[order_B.argsort()])

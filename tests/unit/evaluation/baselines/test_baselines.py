@@ -144,8 +144,10 @@ def test_recent_popularity_without_times_counts_positions() -> None:
 def test_recent_popularity_of_a_log_at_one_moment_is_no_division_by_zero() -> None:
     world = [[(5, [1, 2]), (6, [1]), (7, [3])], [(5, [2]), (6, [1]), (7, [3])]]
     training = training_of(world)
-    found = BASELINES["popularity-recent"](training)(training.split.held_out("valid")[1])
-    assert bool(found.isfinite().all())
+    assert training.time_N is not None
+    for time_N in (training.time_N, np.zeros_like(training.time_N)):  # in the second nothing is before anything
+        scorer = BASELINES["popularity-recent"](replace(training, time_N=time_N))
+        assert bool(scorer(training.split.held_out("valid")[1]).isfinite().all())
 
 
 def frequencies(bought: Baskets) -> np.ndarray:
