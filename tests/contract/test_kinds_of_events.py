@@ -11,6 +11,8 @@ from cli_runner import SMALL, SMALL_SETS, run_cli
 from elcrec import ELCRec, Interactions
 from elcrec.data.company import Company
 from elcrec.errors import RunError
+from elcrec.serving.histories import user_history
+from elcrec.serving.store import Event, UserRecord
 from elcrec.training.report import SilentReporter
 
 WEIGHTS = "purchase:1,view:0.1"
@@ -148,3 +150,27 @@ def test_weighing_purchases_finds_what_is_planted() -> None:
         for kinds in ({"target_event": "purchase"}, {"event_weights": WEIGHTS})
     )
     assert weighed > 1.2 * alike
+
+
+KINDS_OF_NEW = [{"events": "purchase"}, {"target_event": "purchase"}, {"events": "purchase,view"}]
+
+
+@pytest.mark.parametrize("settings", KINDS_OF_NEW)
+def test_a_server_and_training_count_an_event_without_a_kind_alike(settings: dict[str, str]) -> None:
+    """Bought at a time at which it was viewed is a second event; bought and sent, too, is one."""
+    log = planted(40, 1200)
+    model = ELCRec(seed=1, **{**SMALL, "epochs": 1, "baselines": False, **settings}).fit(log, progress=False)
+    rows = model.log.frame.join(model.log.frame.select("user_id").unique(maintain_order=True).head(5), on="user_id")
+    sent = rows.group_by("user_id", maintain_order=True).tail(6).drop("event")
+    joined = model.log.joined(Interactions.read(sent), model.settings.kind_of_new).frame
+    for (user,), part in sent.group_by("user_id", maintain_order=True):
+        nanoseconds = part["timestamp"].cast(pl.Datetime("ns")).to_physical().to_list()
+        events = tuple(
+            Event(str(place), str(user), str(item), time)
+            for place, (item, time) in enumerate(zip(part["item_id"], nanoseconds, strict=True))
+        )
+        served = user_history(model.lookup, str(user), UserRecord(False, events)).items
+        own = joined.filter(user_id=user)["item_id"]
+        assert sorted(model.item_ids(served)) == sorted(own.to_list())
+    n_views = rows.group_by("user_id", maintain_order=True).tail(6).filter(event="view").height
+    assert len(joined) - len(model.log) == (n_views if settings.get("target_event") else 0)
