@@ -11,6 +11,8 @@ from cli_runner import SMALL, SMALL_SETS, run_cli
 from elcrec import ELCRec, Interactions
 from elcrec.data.company import Company
 from elcrec.errors import RunError
+from elcrec.evaluation.baselines.popularity import popularity_recent, popularity_scores
+from elcrec.evaluation.baselines.training_part import TrainingPart
 from elcrec.serving.histories import user_history
 from elcrec.serving.store import Event, UserRecord
 from elcrec.training.report import SilentReporter
@@ -174,3 +176,21 @@ def test_a_server_and_training_count_an_event_without_a_kind_alike(settings: dic
         assert sorted(model.item_ids(served)) == sorted(own.to_list())
     n_views = rows.group_by("user_id", maintain_order=True).tail(6).filter(event="view").height
     assert len(joined) - len(model.log) == (n_views if settings.get("target_event") else 0)
+
+
+def test_popular_is_what_is_often_of_the_kind_that_is_predicted() -> None:
+    """Views lead to the front page; popular purchases are others."""
+    log = planted(60, 3000)
+    model = ELCRec(seed=1, **{**SMALL, "epochs": 1, "target_event": "purchase"}).fit(log, progress=False)
+    bought = log.filter(event="purchase")["item_id"].value_counts()
+    popular = model.pick_popular(model.plan(60))
+    assert dict(zip(popular.items, popular.scores, strict=True)).items() >= dict(bought.iter_rows()).items()
+    split, n_items = model.fitted.split, len(model.items)
+    training = TrainingPart.of(model.log, split, n_items)
+    own = model.log.frame.filter(pl.Series(training.learned_N)).filter(event="purchase")["item_id"].value_counts()
+    by_item = dict(zip(model.items.ids, popularity_scores(split, n_items)[1:].tolist(), strict=True))
+    assert {item: count for item, count in by_item.items() if count} == dict(own.iter_rows())
+    recent_V = popularity_recent(training)(split.held_out("test")[1])[0]
+    assert {item for item, score in zip(model.items.ids, recent_V[1:].tolist(), strict=True) if score} <= set(
+        own["item_id"]
+    )

@@ -164,7 +164,10 @@ class Lookup:
         return torch.from_numpy(np.concatenate(places) + first_N).to(self.fitted.device)
 
     def most_popular(self, policy: ResolvedPolicy) -> Recommendations:
-        """The items with most events, of those allowed; scores are their numbers of events."""
+        """The items with most events, of those allowed; scores are their numbers of events.
+
+        Where one kind of event is predicted, its events count alone.
+        """
         return self._by_scores(self._popularity_V, policy)
 
     def most_typical(self, intents: Sequence[int], policy: ResolvedPolicy) -> Recommendations:
@@ -174,7 +177,9 @@ class Lookup:
 
     @cached_property
     def _popularity_V(self) -> Tensor:
-        return torch.bincount(self.fitted.split.item_N.cpu(), minlength=len(self.fitted.items) + 1).float()
+        split = self.fitted.split
+        item_N = split.item_N if split.judged_N is None else split.item_N[split.judged_N]
+        return torch.bincount(item_N.cpu(), minlength=len(self.fitted.items) + 1).float()
 
     def _by_scores(self, score_V: Tensor, policy: ResolvedPolicy) -> Recommendations:
         score_V = score_V.clone()
@@ -224,7 +229,8 @@ class Lookup:
     def _item_names(self) -> pl.DataFrame:
         ids = self.fitted.items.ids.alias("item_id")
         title = pl.Series("title", [self.titles.get(item) for item in ids.to_list()], dtype=pl.String)
-        events = pl.Series("events", self._popularity_V[1:].long().numpy())
+        count_V = torch.bincount(self.fitted.split.item_N.cpu(), minlength=len(ids) + 1)
+        events = pl.Series("events", count_V[1:].numpy())
         return pl.DataFrame([ids, title, events]).with_columns(
             id_text=pl.col("item_id").cast(pl.String).str.to_lowercase(), title_text=pl.col("title").str.to_lowercase()
         )
