@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import torch
 
@@ -20,6 +21,7 @@ from elcrec.model.network import ELCRecNetwork
 from elcrec.runs.manifest import Entry, Manifest
 
 SMALL: dict[str, Any] = {"epochs": 2, "n_layers": 1, "embedding_dim": 16, "n_intents": 8, "batch_size": 64}
+QUICK = {"epochs": 3, "epoch_steps": 1, "embedding_dim": 16, "n_intents": 4, "warmup_epochs": 1, "max_seq_len": 20}
 SMALL_SETS = [part for name, value in SMALL.items() for part in ("--set", f"{name}={value}")]
 RUN_FILES = {
     "model.safetensors",
@@ -75,6 +77,18 @@ def run_cli(*arguments: object) -> Outcome:
 def shop_log(n_users: int = 300, seed: int = 1) -> pl.DataFrame:
     """A shop's log: ``user_id``, ``item_id``, ``timestamp``."""
     return make_shop(n_users, 0.2, seed).log.frame
+
+
+def baskets_log(n_users: int = 80, n_baskets: int = 12, n_items: int = 40, seed: int = 0) -> pl.DataFrame:
+    """Users with five staples of their own, each bought in most weeks, and something else now and then."""
+    random = np.random.default_rng(seed)
+    rows = []
+    for user in range(n_users):
+        staples = random.choice(n_items, 5, replace=False)
+        for week in range(n_baskets):
+            bought = {int(item) for item in staples if random.random() < 0.6} | {int(random.integers(n_items))}
+            rows += [(f"u{user}", f"i{item}", week) for item in sorted(bought)]
+    return pl.DataFrame(rows, schema=["user_id", "item_id", "timestamp"], orient="row")
 
 
 def shop_csv(folder: Path, n_users: int = 300, seed: int = 1) -> Path:

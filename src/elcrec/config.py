@@ -362,6 +362,11 @@ class Settings(BaseModel):
         heaviest = max(self.event_weights, key=self.event_weights.__getitem__, default=None)
         return self.target_event or heaviest
 
+    @property
+    def kind_of_new(self) -> str | None:
+        """The kind of new events that tell none: the one that is held out, or the only one that is read."""
+        return self.target_kind or (self.events[0] if len(self.events) == 1 else None)
+
     @model_validator(mode="after")
     def _horizon_is_for_softmax(self) -> Settings:
         if self.horizon > 1 and not NEXT_ITEM_LOSSES[self.next_item_loss].multi_step:

@@ -1,34 +1,23 @@
 """Logs of baskets with repeats: what training chooses, and that every way to a recommendation agrees."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
 
-from cli_runner import run_cli
+from cli_runner import QUICK, baskets_log, run_cli
 from elcrec import ELCRec, Interactions
+from elcrec.data.dataset import Dataset
 from elcrec.errors import SettingsError
-
-QUICK = {"epochs": 3, "epoch_steps": 1, "embedding_dim": 16, "n_intents": 4, "warmup_epochs": 1, "max_seq_len": 20}
-N_ITEMS = 40
-
-
-def baskets(n_users: int = 80, n_baskets: int = 12, seed: int = 0) -> pl.DataFrame:
-    """Users with five staples of their own, each bought in most weeks, and something else now and then."""
-    random = np.random.default_rng(seed)
-    rows = []
-    for user in range(n_users):
-        staples = random.choice(N_ITEMS, 5, replace=False)
-        for week in range(n_baskets):
-            bought = {int(item) for item in staples if random.random() < 0.6} | {int(random.integers(N_ITEMS))}
-            rows += [(f"u{user}", f"i{item}", week) for item in sorted(bought)]
-    return pl.DataFrame(rows, schema=["user_id", "item_id", "timestamp"], orient="row")
+from elcrec.serving.histories import ranked_history
+from elcrec.serving.store import Event, UserRecord
 
 
 @pytest.fixture(scope="module")
 def shop() -> pl.DataFrame:
-    return baskets()
+    return baskets_log()
 
 
 @pytest.fixture(scope="module")
@@ -87,11 +76,39 @@ def test_the_parts_of_an_explanation_sum_to_the_score(model: ELCRec, policy: dic
     assert (rows["repeat"] != 0).any()
 
 
+def test_what_came_before_is_told_where_it_raises_a_score(model: ELCRec, tmp_path: Path) -> None:
+    model.save(tmp_path / "run")
+    told = " ".join(run_cli("recommend", tmp_path / "run", "--user", "u1", "-k", 1, "--explain").out.split())
+    row = model.recommend(["u1"], k=1, explain=True).row(0, named=True)
+    assert row["repeat"] > 0
+    assert f"taken before, {row['repeat'] / row['score']:.0%}" in told
+
+
 def test_a_run_answers_as_the_model_that_wrote_it(model: ELCRec, tmp_path: Path) -> None:
     model.save(tmp_path / "run")
     loaded = ELCRec.load(tmp_path / "run")
     assert loaded.settings == model.settings
     assert loaded.recommend(["u1", "u9"], k=8).equals(model.recommend(["u1", "u9"], k=8))
+
+
+def answers(model: ELCRec, user: str, *events: Event) -> list[str]:
+    """What a server recommends to a user."""
+    history = ranked_history(model.lookup, user, UserRecord(False, events))
+    [found] = model.lookup.recommend([history.items], model.plan(25), [history.baskets])
+    return found.items
+
+
+def test_a_server_knows_the_baskets_of_a_history(model: ELCRec) -> None:
+    for user in ("u3", "u4", "u5"):
+        assert answers(model, user) == model.recommend([user], k=25)["item_id"].to_list()
+    newest, item = 11, model.items.ids[7]
+    grown = model.log.joined(
+        Interactions.read(pl.DataFrame({"user_id": ["u3"], "item_id": [item], "timestamp": [newest]}))
+    )
+    settings, device = model.settings, model.fitted.device
+    dataset = Dataset.of(grown, settings, device, items=model.items)
+    expected = ELCRec.from_fitted(replace(model.fitted, dataset=dataset)).recommend(["u3"], k=25)["item_id"].to_list()
+    assert answers(model, "u3", Event("e", "u3", item, newest)) == expected
 
 
 def test_training_goes_on_to_the_same_weights(shop: pl.DataFrame, tmp_path: Path) -> None:

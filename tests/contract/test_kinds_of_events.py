@@ -11,6 +11,10 @@ from cli_runner import SMALL, SMALL_SETS, run_cli
 from elcrec import ELCRec, Interactions
 from elcrec.data.company import Company
 from elcrec.errors import RunError
+from elcrec.evaluation.baselines.popularity import popularity_recent, popularity_scores
+from elcrec.evaluation.baselines.training_part import TrainingPart
+from elcrec.serving.histories import user_history
+from elcrec.serving.store import Event, UserRecord
 from elcrec.training.report import SilentReporter
 
 WEIGHTS = "purchase:1,view:0.1"
@@ -148,3 +152,45 @@ def test_weighing_purchases_finds_what_is_planted() -> None:
         for kinds in ({"target_event": "purchase"}, {"event_weights": WEIGHTS})
     )
     assert weighed > 1.2 * alike
+
+
+KINDS_OF_NEW = [{"events": "purchase"}, {"target_event": "purchase"}, {"events": "purchase,view"}]
+
+
+@pytest.mark.parametrize("settings", KINDS_OF_NEW)
+def test_a_server_and_training_count_an_event_without_a_kind_alike(settings: dict[str, str]) -> None:
+    """Bought at a time at which it was viewed is a second event; bought and sent, too, is one."""
+    log = planted(40, 1200)
+    model = ELCRec(seed=1, **{**SMALL, "epochs": 1, "baselines": False, **settings}).fit(log, progress=False)
+    rows = model.log.frame.join(model.log.frame.select("user_id").unique(maintain_order=True).head(5), on="user_id")
+    sent = rows.group_by("user_id", maintain_order=True).tail(6).drop("event")
+    joined = model.log.joined(Interactions.read(sent), model.settings.kind_of_new).frame
+    for (user,), part in sent.group_by("user_id", maintain_order=True):
+        nanoseconds = part["timestamp"].cast(pl.Datetime("ns")).to_physical().to_list()
+        events = tuple(
+            Event(str(place), str(user), str(item), time)
+            for place, (item, time) in enumerate(zip(part["item_id"], nanoseconds, strict=True))
+        )
+        served = user_history(model.lookup, str(user), UserRecord(False, events)).items
+        own = joined.filter(user_id=user)["item_id"]
+        assert sorted(model.item_ids(served)) == sorted(own.to_list())
+    n_views = rows.group_by("user_id", maintain_order=True).tail(6).filter(event="view").height
+    assert len(joined) - len(model.log) == (n_views if settings.get("target_event") else 0)
+
+
+def test_popular_is_what_is_often_of_the_kind_that_is_predicted() -> None:
+    """Views lead to the front page; popular purchases are others."""
+    log = planted(60, 3000)
+    model = ELCRec(seed=1, **{**SMALL, "epochs": 1, "target_event": "purchase"}).fit(log, progress=False)
+    bought = log.filter(event="purchase")["item_id"].value_counts()
+    popular = model.pick_popular(model.plan(60))
+    assert dict(zip(popular.items, popular.scores, strict=True)).items() >= dict(bought.iter_rows()).items()
+    split, n_items = model.fitted.split, len(model.items)
+    training = TrainingPart.of(model.log, split, n_items)
+    own = model.log.frame.filter(pl.Series(training.learned_N)).filter(event="purchase")["item_id"].value_counts()
+    by_item = dict(zip(model.items.ids, popularity_scores(split, n_items)[1:].tolist(), strict=True))
+    assert {item: count for item, count in by_item.items() if count} == dict(own.iter_rows())
+    recent_V = popularity_recent(training)(split.held_out("test")[1])[0]
+    assert {item for item, score in zip(model.items.ids, recent_V[1:].tolist(), strict=True) if score} <= set(
+        own["item_id"]
+    )

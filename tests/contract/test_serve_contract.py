@@ -283,6 +283,7 @@ def test_items_and_the_model(served: Served, model: ELCRec) -> None:
     card = served.get("/v1/model")
     assert (card["version"], card["n_users"], card["n_items"]) == (model.version, 300, len(model.items))
     assert card["metrics"]["test"] == model.metrics["test"]
+    assert card["exclude_seen"] is model.settings.exclude_seen
 
 
 def test_ids_with_slashes_and_other_scripts_work_in_paths(served: Served, model: ELCRec) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from cli_runner import Outcome, run_cli, shop_csv, shop_log
+from cli_runner import Outcome, baskets_log, run_cli, shop_csv, shop_log
 from elcrec import ELCRec
 from elcrec.errors import SettingsError
 from elcrec.experiments.run import execute
@@ -235,6 +235,48 @@ def test_baselines_are_judged_on_the_same_part_of_the_log(tmp_path: Path) -> Non
         asked = [frame[part].ne_missing(0) for frame in ranks]
         assert asked[0].equals(asked[1])
         assert asked[0].sum() == found[0]["metrics"][part]["n_users"]
+
+
+BASKETS = """
+name = "baskets"
+data = ["log.csv"]
+against = "usual"
+
+[[rows]]
+recipe = "tifu-knn"
+name = "usual"
+set = { exclude_seen = false }
+
+[[rows]]
+recipe = "popularity"
+
+[[rows]]
+recipe = "default"
+name = "model"
+set = { epochs = 1, epoch_steps = 1, n_layers = 1, embedding_dim = 16, baselines = false, max_seq_len = 20 }
+"""
+
+
+def test_baselines_and_models_predict_the_same_baskets(tmp_path: Path, quick: None) -> None:
+    """What a log chooses holds for both, and users are compared by the NDCG of their basket."""
+    baskets_log().write_csv(tmp_path / "log.csv")
+    (tmp_path / "baskets.toml").write_text(BASKETS)
+    arguments = ("benchmark", tmp_path / "baskets.toml", "--out", tmp_path, "--work", tmp_path / "runs", "--json")
+    lines = {line["row"]: line for line in run_cli(*arguments).document()}
+    found = {
+        one["row"]: one for path in (tmp_path / "baskets").glob("*.json") for one in [json.loads(path.read_text())]
+    }
+    for one in found.values():
+        assert (one["chosen"]["ties"], one["chosen"]["split"]) == ("shuffle", "leave_one_basket_out")
+        assert one["metrics"]["test"]["n_users"] == 80
+        assert "recall@10" in one["metrics"]["test"]
+    assert found["model"]["chosen"]["exclude_seen"] is False
+    for row in ("model", "popularity"):
+        line = lines[row]
+        assert line["left_out_users"] == 0
+        assert line["difference"]["mean"] == pytest.approx(line["test"]["ndcg@20"] - lines["usual"]["test"]["ndcg@20"])
+    assert lines["model"]["judged_by_other"] == []
+    assert lines["popularity"]["judged_by_other"] == ["exclude_seen"]
 
 
 def test_rows_that_would_share_a_name_are_refused(tmp_path: Path) -> None:

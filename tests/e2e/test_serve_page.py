@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from cli_runner import QUICK, baskets_log
 from elcrec import ELCRec
 from served import Served, shop_run
 
@@ -172,6 +173,30 @@ def test_steering_moves_the_list_at_once(show: Any, model: ELCRec) -> None:
     assert page.get_attribute(f"#wants-cards [data-steer='without'][data-intent='{own}']", "aria-pressed") == "true"
     page.click(f"#wants-cards button[data-steer='more'][data-intent='{own}']")
     lists(page, model.recommend([user], k=12, intents=[own], strength=0.3)["item_id"].to_list())
+
+
+def test_new_again_or_both_of_a_log_with_repeats(browser: Browser, tmp_path: Path) -> None:
+    model = ELCRec(seed=1, **QUICK).fit(baskets_log(), tmp_path / "run", progress=False)
+    with Served(tmp_path / "run") as served:
+        opened = Opened(browser, served.url, "#user-u3")
+        page = opened.ready()
+
+        def listed(**how: Any) -> None:
+            expected = model.recommend(["u3"], k=12, **how)["item_id"].to_list()
+            shown = "() => [...document.querySelectorAll('#list:not(.waiting) h3')].map(h => h.textContent).join()"
+            page.wait_for_function(f"wanted => ({shown})() === wanted", arg=",".join(expected))
+
+        listed()
+        assert page.input_value("#seen") == "both"
+        again = page.locator("#list .parts li:has-text('taken before')")
+        assert again.count() >= page.locator("#list .why:has-text('Taken before')").count() > 0
+        page.select_option("#seen", "new")
+        listed(exclude_seen=True)
+        assert again.count() == 0
+        page.select_option("#seen", "again")
+        listed(only_seen=True)
+        assert opened.complaints == []
+        opened.context.close()
 
 
 def test_intents_are_searched_opened_and_named(show: Any, model: ELCRec, run: Path) -> None:

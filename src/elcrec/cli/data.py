@@ -164,7 +164,8 @@ def data_prepare(
     "generate",
     epilog="Examples:\n\n  elcrec data generate --out company.parquet\n\n"
     "  elcrec data generate --out small.parquet --users 50000 --items 10000 --interactions 1000000 --seed 7 "
-    "--metadata items.parquet",
+    "--metadata items.parquet\n\n"
+    "  elcrec data generate --out groceries.parquet --users 300 --items 200 --interactions 20000 --intents 8 --baskets",
 )
 def data_generate(
     out: Annotated[Path, typer.Option(help="Parquet file to write; an existing one is replaced.")],
@@ -184,13 +185,21 @@ def data_generate(
         bool,
         typer.Option("--kinds", help="With kinds of events: purchases by intents, and views that hardly follow them."),
     ] = False,
+    baskets: Annotated[
+        bool,
+        typer.Option("--baskets", help="Baskets, several items at one time: items that users need again in a rhythm."),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Generate a synthetic log of any size: planted intents that drift, Zipf-distributed items, rows in time order."""
     from elcrec.data.company import Company, write_company
+    from elcrec.data.groceries import Groceries
     from elcrec.storage import write_frame
 
-    company = Company(users, items, interactions, intents, difficulty, seed, kinds)
+    if baskets and kinds:
+        raise SettingsError("choose one of --kinds and --baskets")
+    sizes = (users, items, interactions, intents, difficulty, seed)
+    company = Groceries(*sizes) if baskets else Company(*sizes, kinds)
     with progress_bar("interactions", interactions) as update:
         write_company(company, out, lambda done: update(done, ""))
     say(f"{interactions:,} interactions of {users:,} users with {items:,} items written to {out}")

@@ -92,15 +92,27 @@ def explanation_table(found: pl.DataFrame, names: list[str]) -> RenderableType:
 
 
 def _explanation(row: dict[str, Any], names: list[str]) -> str:
+    parts = _by_repeat(row) + _by_intent(row, names)
+    return "; ".join(parts) if parts else "no intent raises this score"
+
+
+def _by_repeat(row: dict[str, Any]) -> list[str]:
+    """What an item's own place in the history adds to its score."""
+    if row["repeat"] <= 0 or row["score"] <= 0:
+        return []
+    return [f"taken before, {row['repeat'] / row['score']:.0%} of the score"]
+
+
+def _by_intent(row: dict[str, Any], names: list[str]) -> list[str]:
     if row["intent"] is None:
-        return "no intent raises this score"
+        return []
     share = "" if row["intent_share"] is None else f", {row['intent_share']:.0%} of the score"
     parts = [f"intent {row['intent']} ({names[row['intent']]}){share}"]
     if row["because"]:
         parts.append(f"because of {', '.join(str(item) for item in row['because'])}")
     if row["rank_without"] is not None:
         parts.append(f"rank {row['rank_without']:,} without this intent")
-    return "; ".join(parts)
+    return parts
 
 
 def show_check(document: dict[str, Any]) -> None:

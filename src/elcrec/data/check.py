@@ -123,7 +123,10 @@ def _odd(log: Interactions, time: dict[str, Any] | None, ties: float | None, dup
             f"user {user!r} has {largest / len(log):.0%} of all events: is it a placeholder for unknown users?"
         )
     if ties and ties > 0.5:
-        found.append(f"{ties:.0%} of the events share their time with another of their user: file order decides there")
+        found.append(
+            f"{ties:.0%} of the events share their time with another of their user: training takes them as baskets, "
+            "without an order (ties=file: in file order)"
+        )
     if duplicates:
         found.append(f"{duplicates:,} rows equal an earlier row: each counts as an event")
     return [*found, *_odd_times(log, time)]

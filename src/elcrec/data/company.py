@@ -16,6 +16,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -163,6 +164,10 @@ class Company:
         """An item id for each intent; some follow the crowd instead: int64 [B]."""
         astray = np.flatnonzero(random.random(len(intent_B)) < self.difficulty)
         intent_B[astray] = _draw(share_K, len(astray), random)
+        return self.from_shelves(intent_B, random)
+
+    def from_shelves(self, intent_B: npt.NDArray[Any], random: np.random.Generator) -> Integers:
+        """An item id from the shelf of each intent, by Zipf's law: int64 [B]."""
         first_B = self.shelf_K[intent_B]
         bought_B: Integers = self.item_V[first_B + _ranks(self.shelf_K[intent_B + 1] - first_B, random)]
         return bought_B

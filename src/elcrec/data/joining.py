@@ -83,6 +83,16 @@ def _each_id_once(newer: pl.DataFrame) -> pl.DataFrame:
 def _beyond(log: pl.DataFrame, newer: pl.DataFrame) -> pl.DataFrame:
     """What occurs more often in newer events than in a log, so often more: together they hold the larger number."""
     key = [name for name in log.columns if name != "weight"]
+    if "event" not in key:
+        return _more_often(log, newer, key)
+    # Where nothing says which kind an event without one has, it may be that of any other.
+    told = pl.col("event").is_not_null()
+    parts = (newer.filter(told), key), (newer.filter(~told), [name for name in key if name != "event"])
+    return pl.concat([_more_often(log, part, by) for part, by in parts])
+
+
+def _more_often(log: pl.DataFrame, newer: pl.DataFrame, key: list[str]) -> pl.DataFrame:
+    """What occurs more often in newer events than in a log, by some columns."""
     there = newer.select(key).unique()
     held = log.join(there, on=key, how="semi", nulls_equal=True).group_by(key).agg(held=pl.len())
     counted = newer.with_columns(number=pl.int_range(pl.len()).over(key))

@@ -32,8 +32,8 @@ def count_kinds(column: pl.Series | None, layout: Layout) -> dict[str, int] | No
 
 
 def kinds_of(column: pl.Series) -> pl.Series:
-    """A column of kinds as text."""
-    return column.cast(pl.String).str.strip_chars()
+    """A column of kinds as text; null where there is none."""
+    return column.cast(pl.String).str.strip_chars().replace("", None)
 
 
 def with_shares(kinds: Mapping[str, int]) -> str:
@@ -66,13 +66,27 @@ def choose_kinds(
     if layout.kinds == "count":
         return
     columns["event"] = kinds_of(event)
+    _note_capitals(kinds, context)
     if not layout.events:
         return
     if layout.kinds == "need":
         refuse_unknown(layout.events, kinds, "events")
     if not set(layout.events) & set(kinds):
         raise DataError(f"{context.name} has no event of {', '.join(layout.events)}: it has {with_shares(kinds)}")
+    if n_without := columns["event"].null_count():
+        context.note(f"{n_without:,} rows without a kind of event are left out")
     context.keep(columns, columns["event"].is_in(layout.events).fill_null(False))
+
+
+def _note_capitals(kinds: Mapping[str, int], context: ReadContext) -> None:
+    """Say which kinds are perhaps one: they differ in nothing but capitals."""
+    by_name: dict[str, list[str]] = {}
+    for kind in kinds:
+        by_name.setdefault(kind.casefold(), []).append(kind)
+    several = [names for names in by_name.values() if len(names) > 1]
+    if several:
+        shown = "; ".join(", ".join(map(repr, names)) for names in several)
+        context.note(f"kinds of events that differ in capitals are different kinds ({shown}): name all that you mean")
 
 
 def validate_weights(column: pl.Series, context: ReadContext) -> pl.Series:

@@ -73,7 +73,8 @@ def understand(source: Any, layout: Layout) -> Understood:
     choose_kinds(columns, kinds, layout, context)
     _join_clock(parts, names, columns)
     _read_quickly(columns, parts, layout)
-    _keep_whole_rows(columns, context)
+    # Where kinds are kept but not needed, an event without one is of the kind that is predicted.
+    _keep_whole_rows(columns, context, (ID,) if layout.kinds == "need" else (ID, "event"))
     # One by one, so that no column is there twice for long.
     valid = {role: _validated(columns.pop(role), role, parts, layout, context) for role in list(columns)}
     _note_kinds(None if "event" in valid else kinds, names, context)
@@ -190,10 +191,10 @@ def _day_and_clock(time: pl.Series, beside: pl.Series) -> tuple[pl.Series, pl.Se
     return (day, clock) if is_clock(clock) and not is_clock(day) else None
 
 
-def _keep_whole_rows(columns: dict[str, pl.Series], context: ReadContext) -> None:
+def _keep_whole_rows(columns: dict[str, pl.Series], context: ReadContext, optional: Sequence[str]) -> None:
     """Refuse rows without an id or a time, or drop them, as the caller says."""
-    keeps = context.missing == "keep"
-    masks = {role: missing_rows(one, keeps and role != "timestamp") for role, one in columns.items() if role != ID}
+    keeps, needed = context.missing == "keep", {role: one for role, one in columns.items() if role not in optional}
+    masks = {role: missing_rows(one, keeps and role != "timestamp") for role, one in needed.items()}
     lacking = {role: mask for role, mask in masks.items() if mask is not None}
     if not lacking:
         return
@@ -209,7 +210,8 @@ def _missing(column: pl.Series, role: str, mask: pl.Series, context: ReadContext
     words = column.filter(mask).drop_nulls().unique(maintain_order=True).head(3).to_list()
     said = [repr(word) for word in words if isinstance(word, str) and word.strip()]
     shown_words = f" ({', '.join(said)})" if said else ""
-    or_keep = "; --set missing=keep takes such words as ids" if said and role != "timestamp" else ""
+    is_id = role in ("user_id", "item_id")
+    or_keep = "; --set missing=keep takes such words as ids" if said and is_id else ""
     return DataError(
         f"{int(mask.sum()):,} rows have no {role}{shown_words}, the first is {context.where(mask)} of {context.name}: "
         f"give them one, or leave such rows out with --set missing=drop{or_keep}"
@@ -327,8 +329,9 @@ def _note_clocks(parts: Sequence[RawTable], names: dict[str, str], times: pl.Ser
     clocks = [name for name in there if name not in names.values() and sounds_like_clock(name)]
     if clocks and (_whole_days(times) or canonical(names["timestamp"]) in ("day", "days")):
         context.note(
-            f"{names['timestamp']!r} tells days, and events of one day are taken in file order; {shown(clocks)} may "
-            f"hold the time of day: put both in one column, or name one that has both, --set timestamp_column=NAME"
+            f"{names['timestamp']!r} tells days, so that events of one day have no order but the file's; "
+            f"{shown(clocks)} may hold the time of day: put both in one column, or name one that has both, "
+            f"--set timestamp_column=NAME"
         )
 
 

@@ -112,16 +112,26 @@ class Split:
         at_U = self.valid_U if part == "valid" else self.test_U
         user_Q = torch.nonzero(at_U >= 0).flatten()
         if user_Q.numel() == 0:
-            kind = "" if self.judged_N is None else "of the kind that is predicted (target_event, min_weight) "
-            raise DataError(
-                f"no user has an item {kind}for {part}: split=leave_one_out needs histories of three or more items, "
-                "leave_one_basket_out of three or more baskets, "
-                "split=global_time users with events before and after each of its two moments"
-            )
+            raise self._nothing_to_predict(part)
         if most is not None and most < user_Q.numel():
             drawn = torch.randperm(user_Q.numel(), generator=torch.Generator().manual_seed(seed))[:most]
             user_Q = user_Q[drawn.sort().values.to(user_Q.device)]
         return user_Q, at_U[user_Q]
+
+    def _nothing_to_predict(self, part: str) -> DataError:
+        """The error where no user has an item to predict."""
+        moments = "split=global_time users with events before and after each of its two moments"
+        if self.judged_N is None:
+            return DataError(
+                f"no user has an item for {part}: split=leave_one_out needs histories of three or more items, "
+                f"leave_one_basket_out of three or more baskets, {moments}"
+            )
+        count = int(self.judged_N.sum())
+        return DataError(
+            f"no user has an item for {part} of those that are predicted (target_event, event_weights, min_weight): "
+            f"{count:,} of the {len(self.judged_N):,} events are such; users need two of them, or two baskets with "
+            f"some, after an event of any kind, {moments}: predict a kind that comes more often"
+        )
 
     def histories(self, user_Q: Tensor, end_Q: Tensor) -> HistoryBatch:
         """Histories of users, int64 [Q], up to positions in the log, int64 [Q], where the item that follows stands."""
@@ -155,13 +165,22 @@ class Split:
         """
         user_M = torch.nonzero(self.last_target_U > self.start_U).flatten()
         if user_M.numel() == 0:
-            if self.newest_N is None:
-                raise DataError("no history has two training items: a next-item model needs sequences")
-            raise DataError(
+            raise DataError(self._nothing_to_learn())
+        return user_M
+
+    def _nothing_to_learn(self) -> str:
+        if self.weight_N is not None:
+            return (
+                "no history has two training items of which the second weighs more than 0 "
+                f"({int((self.weight_N > 0).sum()):,} of the {len(self.weight_N):,} events do): "
+                "raise event_weights or lower min_weight"
+            )
+        if self.newest_N is not None:
+            return (
                 "no history has two training baskets, events of different times: set ties=file to learn the order of "
                 "the events within them"
             )
-        return user_M
+        return "no history has two training items: a next-item model needs sequences"
 
     @property
     def last_target_U(self) -> Tensor:

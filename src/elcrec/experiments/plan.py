@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from elcrec.config import DATA_SETTINGS, JUDGED_BY, Settings, resolve
-from elcrec.data.by_settings import read_log
+from elcrec.data.by_settings import filtered, read_log
 from elcrec.data.interactions import Interactions
 from elcrec.data.named import NAMED, locate
 from elcrec.data.prepared import prepare
@@ -18,9 +18,11 @@ from elcrec.errors import DataError, ElcrecError, SettingsError
 from elcrec.evaluation.baselines import BASELINES
 from elcrec.experiments.key import DIGITS, content_hash, result_key
 from elcrec.experiments.suite import Row, Suite, changes, variants
+from elcrec.training.automatic import choose
 
 CONDITIONS = ("noise",)
 """What may vary in addition to settings: see :class:`PlannedRun`."""
+LEFT_TO_LOG = ("ties", "split")
 LONGEST_NAME = 150
 
 
@@ -37,6 +39,8 @@ class PlannedRun(BaseModel):
         noise: Probability of each event before the held-out items to be followed by a random item at evaluation;
             training has no noise.
         content: Hash of the log, see :func:`elcrec.experiments.key.content_hash`; empty until it is read.
+        chosen: Of a baseline, settings that are left to the log, where it chooses others than the defaults: a model
+            chooses the same.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -49,6 +53,7 @@ class PlannedRun(BaseModel):
     settings: Settings
     noise: float = 0.0
     content: str = ""
+    chosen: dict[str, Any] = {}
 
     @property
     def is_baseline(self) -> bool:
@@ -64,7 +69,8 @@ class PlannedRun(BaseModel):
     @property
     def key(self) -> str:
         """What its result is known by."""
-        return result_key(self.content, self.recipe if self.is_baseline else "trained", self.deciding, self.noise)
+        recipe, deciding = (self.recipe if self.is_baseline else "trained"), {**self.deciding, **self.chosen}
+        return result_key(self.content, recipe, deciding, self.noise)
 
     @property
     def training(self) -> str:
@@ -127,7 +133,7 @@ def planned_runs(suite: Suite, beside: Path, only: str | None = None) -> list[Pl
 
 def _with_data(runs: list[PlannedRun]) -> list[PlannedRun]:
     """The runs with the hash of their training log; each log is read once for each way to read it."""
-    contents: dict[str, str] = {}
+    contents: dict[str, tuple[str, dict[str, Any]]] = {}
     names: dict[str, PlannedRun] = {}
     for run in runs:
         settings, share = run.settings.model_dump(mode="json"), run.settings.train_share
@@ -135,15 +141,33 @@ def _with_data(runs: list[PlannedRun]) -> list[PlannedRun]:
         if asked not in contents:
             try:
                 log = run.read()
-                prepare(log, run.settings)
+                chosen = _chosen(log, run.settings)
+                prepare(log, run.settings.model_copy(update=_left_to_log(run, chosen)))
             except ElcrecError as error:
                 raise type(error)(f"row {run.row!r} on {run.data}: {error}") from error
-            contents[asked] = content_hash(log)
-        ready = run.model_copy(update={"content": contents[asked]})
+            contents[asked] = content_hash(log), chosen
+        content, chosen = contents[asked]
+        taken = _left_to_log(run, chosen) if run.is_baseline else {}
+        ready = run.model_copy(update={"content": content, "chosen": taken})
         before = names.setdefault(ready.name, ready)
         if before.row != ready.row:
             raise SettingsError(f"rows {before.row!r} and {ready.row!r} are the same run {ready.shown}: remove one")
     return list(names.values())
+
+
+def _chosen(log: Interactions, settings: Settings) -> dict[str, Any]:
+    """What a log chooses of the settings by which results are evaluated, where they are left to it."""
+    left = settings.model_copy(update={"auto": LEFT_TO_LOG})
+    found, _ = choose(left, filtered(log, settings))
+    return {name: getattr(found, name) for name in LEFT_TO_LOG}
+
+
+def _left_to_log(run: PlannedRun, chosen: dict[str, Any]) -> dict[str, Any]:
+    """The chosen values that are left to the log, and are not the defaults."""
+    settings = run.settings
+    return {
+        name: chosen[name] for name in LEFT_TO_LOG if name in settings.auto and chosen[name] != getattr(settings, name)
+    }
 
 
 def unread_runs(suite: Suite, file_of: Callable[[str], Path] = Path) -> Iterator[PlannedRun]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import polars as pl
 
+from elcrec.config import JUDGED_BY
 from elcrec.data.prepared import prepare
 from elcrec.evaluation.baselines.comparison import Baselines
 from elcrec.evaluation.baselines.training_part import TrainingPart
@@ -68,6 +69,7 @@ def _identity(run: PlannedRun, suite: str) -> Document:
         "key": run.key,
         "data": run.content,
         "settings": run.deciding,
+        **({"chosen": run.chosen} if run.is_baseline else {}),
     }
 
 
@@ -84,11 +86,12 @@ def _training(run: PlannedRun, work: Path, progress: bool, device: str) -> dict[
     out = work / run.training
     log = run.read()
     model.fit(log, out, resume=out.exists(), progress=progress)
-    noisy = with_noise(prepare(log, run.settings).split, run.noise, run.seed) if run.noise else None
+    noisy = with_noise(prepare(log, model.settings).split, run.noise, run.seed) if run.noise else None
     ranks, metrics = {}, {}
     for part in PARTS:
         metrics[part], ranks[part] = model.measured(part, noisy)
     return {
+        "chosen": {name: getattr(model.settings, name) for name in JUDGED_BY if name in run.settings.auto},
         "epochs": model.metrics["epochs"],
         "best_epoch": model.metrics["best_epoch"],
         "train_seconds": model.metrics["train_seconds"],
@@ -101,8 +104,9 @@ def _training(run: PlannedRun, work: Path, progress: bool, device: str) -> dict[
 
 
 def _baseline(run: PlannedRun) -> dict[str, Any]:
-    prepared = prepare(run.read(), run.settings)
-    split, exclude_seen = prepared.split, run.settings.exclude_seen
+    settings = run.settings.model_copy(update=run.chosen)
+    prepared = prepare(run.read(), settings)
+    split, exclude_seen = prepared.split, settings.exclude_seen
     baselines = Baselines(TrainingPart.of(prepared.log, split, len(prepared.items)))
     ranks, metrics = {}, {}
     for part in PARTS:
@@ -130,7 +134,7 @@ def _baseline(run: PlannedRun) -> dict[str, Any]:
 
 
 def side_by_side(valid: pl.DataFrame, test: pl.DataFrame) -> pl.DataFrame:
-    """Ranks of both parts, one row a user.
+    """Ranks of both parts, one row a user; where baskets are predicted, as many as the larger has items.
 
     Args:
         valid: ``user_id``, ``item_id`` (to predict), ``rank`` (null: not ranked).
@@ -143,11 +147,13 @@ def side_by_side(valid: pl.DataFrame, test: pl.DataFrame) -> pl.DataFrame:
     both = [
         frame.select(
             "user_id",
+            pl.int_range(pl.len()).over("user_id").alias("place"),
             pl.col("item_id").alias(f"{part}_item_id"),
             pl.col("rank").cast(pl.Int64).fill_null(UNRANKED).alias(part),
         )
         for part, frame in zip(PARTS, (valid, test), strict=True)
     ]
-    joined = both[0].join(both[1], on="user_id", how="full", coalesce=True, maintain_order="left_right")
+    by = ["user_id", "place"]
+    joined = both[0].join(both[1], on=by, how="full", coalesce=True, maintain_order="left_right")
     ranks = (pl.col(part).fill_null(0).replace(UNRANKED, None).cast(pl.UInt32) for part in PARTS)
     return joined.select("user_id", *ranks, *(f"{part}_item_id" for part in PARTS))

@@ -10,6 +10,7 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any, NamedTuple
 
+import numpy as np
 import polars as pl
 
 from elcrec.config import JUDGED_BY
@@ -126,7 +127,10 @@ def _common_seeds(ours: list[Document], theirs: list[Document]) -> set[int]:
 
 def _judged_otherwise(ours: Document, theirs: Document) -> tuple[str, ...]:
     """Settings of the evaluation that are not the same in two results."""
-    one, other = (document.get("settings") or document["overrides"] for document in (ours, theirs))
+    one, other = (
+        {**(document.get("settings") or document["overrides"]), **document.get("chosen", {})}
+        for document in (ours, theirs)
+    )
     return tuple(name for name in JUDGED_BY if one.get(name) != other.get(name))
 
 
@@ -144,7 +148,10 @@ def _mean_gains(folder: Path, documents: list[Document]) -> pl.DataFrame | None:
 
 
 def _gains(path: Path) -> pl.DataFrame:
-    """``user_id``, ``item_id`` (to predict) and ``gain``; of ranks written by elcrec 0.1 ``place``, ``gain``."""
+    """``user_id``, ``item_id`` (to predict) and ``gain``; of ranks written by elcrec 0.1 ``place``, ``gain``.
+
+    Of a basket ``item_id`` are all its items, as text.
+    """
     ranks = read_parquet(path)
     if "test" not in ranks.columns:
         raise RunError(f"{path} is damaged: it has no ranks of test items")
@@ -153,7 +160,17 @@ def _gains(path: Path) -> pl.DataFrame:
     gain = pl.Series("gain", values)
     if not {"user_id", "test_item_id"} <= set(ranks.columns):
         return pl.DataFrame([gain]).with_row_index("place")
-    return ranks.select("user_id", item_id="test_item_id").with_columns(gain)
+    found = ranks.select("user_id", item_id="test_item_id").with_columns(gain)
+    return found if found["user_id"].is_unique().all() else _of_baskets(found)
+
+
+def _of_baskets(found: pl.DataFrame) -> pl.DataFrame:
+    """NDCG of each user's basket, from the gains of its items."""
+    ideal_N = np.cumsum(gains(np.arange(1.0, TESTED_K + 1), TESTED_K))
+    items = pl.col("item_id").cast(pl.String).sort().str.join("\n")  # no id holds a line break
+    baskets = found.group_by("user_id", maintain_order=True).agg(items, pl.col("gain").sum(), size=pl.len())
+    ideal = pl.Series(ideal_N[baskets["size"].clip(upper_bound=TESTED_K).to_numpy() - 1])
+    return baskets.select("user_id", "item_id", gain=pl.col("gain") / ideal)
 
 
 def _paired(ours: pl.DataFrame, theirs: pl.DataFrame) -> Compared | None:

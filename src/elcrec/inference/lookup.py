@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
@@ -87,6 +88,31 @@ class Lookup:
         number = self.fitted.users.find(user)
         return None if number < 0 or self._time_N is None else self._time_N[self._events_of(number)]
 
+    def without_kind(self, user: Any) -> npt.NDArray[np.bool_] | None:
+        """Which of those events an event that tells no kind may be: those of the kind that such events have.
+
+        None where all may: the log keeps no kinds, or it is not known which kind such an event has.
+        """
+        number, kind = self.fitted.users.find(user), self.fitted.settings.kind_of_new
+        if number < 0 or kind is None or "event" not in self.fitted.log.frame.columns:
+            return None
+        own: npt.NDArray[np.bool_] = (
+            (self.fitted.log.frame["event"][self._events_of(number)] == kind).fill_null(True).to_numpy()
+        )
+        return own
+
+    def baskets_of(self, times: Sequence[Any] | npt.NDArray[Any]) -> Indices | None:
+        """Of each event of a history, the place of the last one at its time: int64 [n].
+
+        None where the model does not know baskets, or the log has no times.
+        """
+        if self.fitted.split.newest_N is None or self._time_N is None or not len(times):
+            return None
+        time_N = np.asarray(times)
+        last_B = np.append(np.flatnonzero(time_N[1:] != time_N[:-1]), len(time_N) - 1)
+        newest_N: Indices = last_B[np.searchsorted(last_B, np.arange(len(time_N)))]
+        return newest_N
+
     def _events_of(self, number: int) -> slice:
         split = self.fitted.split
         return slice(int(split.start_U[number]), int(split.end_U[number]))
@@ -105,13 +131,22 @@ class Lookup:
 
     # ------------------------------------------------------------------ lists
 
-    def recommend(self, histories: Sequence[Indices], policy: ResolvedPolicy) -> list[Recommendations]:
-        """The best items for each of some histories, none of them empty."""
+    def recommend(
+        self, histories: Sequence[Indices], policy: ResolvedPolicy, baskets: Sequence[Indices | None] | None = None
+    ) -> list[Recommendations]:
+        """The best items for each of some histories, none of them empty.
+
+        Args:
+            histories: Items of each.
+            policy: How to rank.
+            baskets: Of each what :meth:`baskets_of` says; None: each event is a basket of its own.
+        """
         if not histories:
             return []
         length_Q = torch.tensor([len(history) for history in histories], device=self.fitted.device)
         item_N = torch.from_numpy(np.concatenate(histories)).to(self.fitted.device)
-        users = self.topn.encoded(HistoryBatch.joined(item_N, length_Q))
+        batch = replace(HistoryBatch.joined(item_N, length_Q), newest_N=self._newest(histories, baskets))
+        users = self.topn.encoded(batch)
         item_QK, score_QK, parts = self.topn.best(users, policy)
         lists = self._lists(item_QK, score_QK)
         if parts is None or not policy.explain:
@@ -120,8 +155,20 @@ class Lookup:
         ends = np.cumsum([len(one.items) for one in lists]).tolist()
         return [one._replace(reasons=reasons[end - len(one.items) : end]) for one, end in zip(lists, ends, strict=True)]
 
+    def _newest(self, histories: Sequence[Indices], baskets: Sequence[Indices | None] | None) -> Tensor | None:
+        """Position of the last event of each event's basket, of histories that lie end to end: int64 [N]."""
+        if baskets is None or all(one is None for one in baskets):
+            return None
+        lengths = [len(history) for history in histories]
+        places = [np.arange(length) if one is None else one for length, one in zip(lengths, baskets, strict=True)]
+        first_N = np.repeat(np.cumsum(lengths) - lengths, lengths)
+        return torch.from_numpy(np.concatenate(places) + first_N).to(self.fitted.device)
+
     def most_popular(self, policy: ResolvedPolicy) -> Recommendations:
-        """The items with most events, of those allowed; scores are their numbers of events."""
+        """The items with most events, of those allowed; scores are their numbers of events.
+
+        Where one kind of event is predicted, its events count alone.
+        """
         return self._by_scores(self._popularity_V, policy)
 
     def most_typical(self, intents: Sequence[int], policy: ResolvedPolicy) -> Recommendations:
@@ -131,7 +178,9 @@ class Lookup:
 
     @cached_property
     def _popularity_V(self) -> Tensor:
-        return torch.bincount(self.fitted.split.item_N.cpu(), minlength=len(self.fitted.items) + 1).float()
+        split = self.fitted.split
+        item_N = split.item_N if split.judged_N is None else split.item_N[split.judged_N]
+        return torch.bincount(item_N.cpu(), minlength=len(self.fitted.items) + 1).float()
 
     def _by_scores(self, score_V: Tensor, policy: ResolvedPolicy) -> Recommendations:
         score_V = score_V.clone()
@@ -181,7 +230,8 @@ class Lookup:
     def _item_names(self) -> pl.DataFrame:
         ids = self.fitted.items.ids.alias("item_id")
         title = pl.Series("title", [self.titles.get(item) for item in ids.to_list()], dtype=pl.String)
-        events = pl.Series("events", self._popularity_V[1:].long().numpy())
+        count_V = torch.bincount(self.fitted.split.item_N.cpu(), minlength=len(ids) + 1)
+        events = pl.Series("events", count_V[1:].numpy())
         return pl.DataFrame([ids, title, events]).with_columns(
             id_text=pl.col("item_id").cast(pl.String).str.to_lowercase(), title_text=pl.col("title").str.to_lowercase()
         )

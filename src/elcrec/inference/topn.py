@@ -216,18 +216,21 @@ class TopN:
         excluded = torch.tensor(self.assigner.checked(policy.exclude_intents), dtype=torch.int64)
         toward = list(dict.fromkeys(self.assigner.checked(policy.intents)))  # one named twice does not count twice
         adjustment = self._adjustment(policy, toward)
-        exclude_seen = self._excludes_seen(policy)
-        if policy.approximate and not exclude_seen and self.fitted.network.repeats is not None:
+        if policy.approximate and self.ranks_by_repeats(policy):
             raise SettingsError("approximate search knows no repeat scores: leave it out, or exclude seen items")
         return ResolvedPolicy(
             int(policy.k),
-            exclude_seen,
+            self._excludes_seen(policy),
             policy.explain,
             excluded.to(self.fitted.device),
             adjustment,
             policy.diversify,
             policy.approximate,
         )
+
+    def ranks_by_repeats(self, policy: RankingPolicy) -> bool:
+        """Whether repeat scores decide, which approximate search does not know."""
+        return self.fitted.network.repeats is not None and not self._excludes_seen(policy)
 
     def _adjustment(self, policy: RankingPolicy, toward: list[int]) -> ScoreAdjustment | None:
         """What counts on top of the scores; None where nothing does."""

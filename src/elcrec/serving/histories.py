@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import compress
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -30,6 +31,18 @@ class UserHistory(NamedTuple):
     times: list[Time | None]
 
 
+class RankedHistory(NamedTuple):
+    """A history as it is ranked.
+
+    Attributes:
+        items: int64 [n], item indices, oldest first.
+        baskets: int64 [n], see :meth:`elcrec.inference.lookup.Lookup.baskets_of`; None: none are known.
+    """
+
+    items: Indices
+    baskets: Indices | None = None
+
+
 def user_history(lookup: Lookup, user: str, record: UserRecord) -> UserHistory:
     """The history of a user: the log's, unless the user was deleted, and the events stored since.
 
@@ -37,21 +50,30 @@ def user_history(lookup: Lookup, user: str, record: UserRecord) -> UserHistory:
     stands where a log that is joined with it will hold it (:meth:`elcrec.data.interactions.Interactions.joined`):
     in order of time, after events of the log with the same time; at the end of a log without times.
     """
-    log = _items_in_log(lookup, user, record)
-    known = lookup.times_of(user) if len(log) else None
-    log_times: list[Time | None] = [None] * len(log) if known is None else known.tolist()
-    new = _new_events(lookup, record.events, log, log_times)
-    items = np.concatenate([log, np.array([item for item, _ in new], dtype=np.int64)])
-    times = [*log_times, *(time for _, time in new)]
-    if new and known is not None:
-        order = np.argsort(np.array(times), kind="stable")
-        items, times = items[order], [times[place] for place in order.tolist()]
+    items, times = _merged(lookup, user, record)
     return UserHistory(items, [None if time is None else lookup.clock.shown(time) for time in times])
 
 
-def item_history(lookup: Lookup, user: str, record: UserRecord) -> Indices:
-    """The items of :func:`user_history`."""
-    return user_history(lookup, user, record).items if record.events else _items_in_log(lookup, user, record)
+def ranked_history(lookup: Lookup, user: str, record: UserRecord) -> RankedHistory:
+    """The items of :func:`user_history`, and their baskets."""
+    items, times = _merged(lookup, user, record)
+    return RankedHistory(items, lookup.baskets_of(times))
+
+
+def _merged(lookup: Lookup, user: str, record: UserRecord) -> tuple[Indices, Sequence[Time | None]]:
+    """The items of :func:`user_history`, and their times in the log's unit."""
+    log = _items_in_log(lookup, user, record)
+    known = lookup.times_of(user) if len(log) else None
+    log_times: list[Time | None] = [None] * len(log) if known is None else known.tolist()
+    new = _new_events(lookup, user, record.events, log, log_times) if record.events else []
+    if not new:
+        return log, log_times
+    items = np.concatenate([log, np.array([item for item, _ in new], dtype=np.int64)])
+    times = [*log_times, *(time for _, time in new)]
+    if known is not None:
+        order = np.argsort(np.array(times), kind="stable")
+        items, times = items[order], [times[place] for place in order.tolist()]
+    return items, times
 
 
 def _items_in_log(lookup: Lookup, user: str, record: UserRecord) -> Indices:
@@ -61,12 +83,14 @@ def _items_in_log(lookup: Lookup, user: str, record: UserRecord) -> Indices:
 
 
 def _new_events(
-    lookup: Lookup, events: Iterable[Event], log: Indices, log_times: list[Time | None]
+    lookup: Lookup, user: str, events: Iterable[Event], log: Indices, log_times: list[Time | None]
 ) -> list[tuple[int, Time]]:
     """Items and log times of the events that a user's part of the log does not hold."""
     placed = in_log_time(lookup.clock, events)
     items = lookup.topn.item_numbers(event.item_id for event, _ in placed).tolist()
-    held = Counter(zip(log.tolist(), log_times, strict=True))
+    in_log = list(zip(log.tolist(), log_times, strict=True))
+    alike = lookup.without_kind(user) if in_log else None
+    held = Counter(in_log if alike is None else compress(in_log, alike.tolist()))
     new = []
     for item, (event, time) in zip(items, placed, strict=True):
         if item < 0 or (len(log) and event.event_id in lookup.learnt_events):

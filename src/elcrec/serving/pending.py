@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from elcrec.data.vocabulary import Indices
 from elcrec.errors import UnknownIdError
-from elcrec.serving.histories import item_history
+from elcrec.serving.histories import RankedHistory, ranked_history
 from elcrec.serving.store import Store
 
 if TYPE_CHECKING:
@@ -44,14 +44,15 @@ def recommend_batch(batch: list[PendingRequest], store: Store) -> list[Recommend
         results.append(RuntimeError("no answer"))
         if isinstance(history, Exception):
             results[place] = history
-        elif len(history):
+        elif len(history.items):
             same_policy.setdefault((id(pending.snapshot), id(pending.resolved)), []).append(place)
         else:
             results[place] = _without_history(pending)
     for places in same_policy.values():
         first = batch[places[0]]
         try:
-            found: list[Any] = first.snapshot.lookup.recommend([histories[place] for place in places], first.resolved)
+            items, baskets = zip(*(histories[place] for place in places), strict=True)
+            found: list[Any] = first.snapshot.lookup.recommend(items, first.resolved, baskets)
         except Exception as error:
             found = [error] * len(places)
         for place, result in zip(places, found, strict=True):
@@ -60,16 +61,16 @@ def recommend_batch(batch: list[PendingRequest], store: Store) -> list[Recommend
 
 
 def _histories(batch: list[PendingRequest], store: Store) -> list[Any]:
-    """The items of each, or the error of the store for requests that need it."""
+    """The history of each, or the error of the store for requests that need it."""
     users = [str(pending.user) for pending in batch if pending.history is None]
     try:
         records = iter(store.read(users) if users else [])
     except Exception as error:
-        return [error if pending.history is None else pending.history for pending in batch]
+        return [error if pending.history is None else RankedHistory(pending.history) for pending in batch]
     return [
-        item_history(pending.snapshot.lookup, pending.user or "", next(records))
+        ranked_history(pending.snapshot.lookup, pending.user or "", next(records))
         if pending.history is None
-        else pending.history
+        else RankedHistory(pending.history)
         for pending in batch
     ]
 

@@ -129,7 +129,8 @@ class Snapshot:
         return resolved
 
     def _resolve(self, policy: RankingPolicy) -> ResolvedPolicy:
-        return self.topn.resolve(replace(policy, approximate=self._approximate and policy.is_plain))
+        by_repeats = policy.exclude_seen is False and self.topn.ranks_by_repeats(policy)
+        return self.topn.resolve(replace(policy, approximate=self._approximate and policy.is_plain and not by_repeats))
 
     # ------------------------------------------------------------------ work in the background
 

@@ -43,7 +43,7 @@ def partial_fit(run: Run, data: Any, epochs: int, progress: bool | Reporter, for
         raise SettingsError("incremental training (partial_fit, --from) runs in one process: start it without torchrun")
     described = fitted.catalogue if items is None else Catalogue.read(items).over(fitted.catalogue)
     newer = read_new(data, format, settings)
-    whole = fitted.dataset.whole_log.joined(newer, settings.target_kind)
+    whole = fitted.dataset.whole_log.joined(newer, settings.kind_of_new)
     added = len(whole) - len(fitted.dataset.whole_log)
     if added == 0:
         return _unchanged(run, newer, None if items is None else described)

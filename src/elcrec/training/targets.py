@@ -86,7 +86,8 @@ class TargetSource:
         if self._basket_N is None or self._newest_N is None:
             step_TH = step_H.expand_as(later_TH)
         else:
-            step_TH = self._basket_N[later_TH] - self._basket_N[later_TH[:, :1]]
+            # Beyond the last target there may be an event without a basket of targets.
+            step_TH = (self._basket_N[later_TH] - self._basket_N[later_TH[:, :1]]).clamp(min=0)
             exists_TH &= (self._newest_N[at_T] == at_T)[:, None] & (step_TH < self._horizon)
         weight_TH = None if self._weight_N is None else self._weight_N[later_TH] * exists_TH
         # Weights belong to places of the log: there its items are not shuffled. The next baskets are sets anyway.

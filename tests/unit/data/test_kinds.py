@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from elcrec.config import Settings, validate
-from elcrec.data.by_settings import read_log, read_new
+from elcrec.data.by_settings import read_log, read_new, read_with_kinds
 from elcrec.data.check import check_log
 from elcrec.data.dataset import Dataset
 from elcrec.data.interactions import Interactions
@@ -109,6 +109,34 @@ def test_weights_that_are_no_numbers_are_refused_with_their_line(odd: str, tmp_p
         read({"weight_column": "rating"}, tmp_path / "log.csv")
 
 
+def test_a_missing_weight_is_no_id(tmp_path: Path) -> None:
+    (tmp_path / "log.csv").write_text("user_id,item_id,timestamp,rating\nu,a,1,5\nu,b,2,nan\n")
+    with pytest.raises(DataError, match=r"1 rows have no weight .*missing=drop$"):
+        read({"weight_column": "rating"}, tmp_path / "log.csv")
+
+
+def test_rows_without_a_kind_and_kinds_that_differ_in_capitals_are_told() -> None:
+    odd = frame([*ROWS, ("v", "d", 3, "Purchase", 1.0), ("v", "e", 4, None, 1.0), ("v", "f", 5, None, 1.0)])
+    with pytest.warns(DataWarning) as warned:
+        log = read({"events": "purchase"}, odd)
+    said = [str(one.message) for one in warned]
+    assert log.kinds() == {"purchase": 4}
+    assert "2 rows without a kind of event are left out" in said
+    assert any("'purchase', 'Purchase'" in one for one in said)
+    with pytest.warns(DataWarning, match="differ in capitals"):
+        assert read({"event_weights": "purchase:1", "missing": "drop"}, odd).kinds()["Purchase"] == 1  # type: ignore[index]
+
+
+@pytest.mark.parametrize("blank", [None, "", " "])
+def test_events_without_a_kind_are_refused_only_where_kinds_are_needed(blank: str | None) -> None:
+    some = frame([*ROWS, ("v", "d", 3, blank, 1.0)])
+    for log in (read_with_kinds(some, None, Settings()), read_new(some, None, validate({"target_event": "purchase"}))):
+        assert log.frame.filter(item_id="d", user_id="v")["event"].to_list() == [None]
+        assert log.kinds() == {"purchase": 4, "view": 4, "cart": 1}
+    with pytest.raises(DataError, match=r"1 rows have no event.*missing=drop$"):
+        read({"target_event": "purchase"}, some)
+
+
 def test_a_check_shows_kinds_with_the_column_of_weights() -> None:
     document = check_log(frame(), Layout(weight_column="rating"))
     assert document["kinds"] == {"purchase": 4, "view": 4, "cart": 1}
@@ -182,6 +210,17 @@ def test_of_a_basket_only_its_events_of_the_kind_are_predicted() -> None:
     assert train == ["a"]
     assert valid == [["a"], ["b"]]
     assert test == [["a", "b", "b", "c", "d", "e"], ["f"]]
+
+
+def test_why_nothing_is_predicted_or_learned_from_is_told() -> None:
+    rare = [(*row[:3], "view", 0.0) for row in ROWS[1:]]
+    with pytest.raises(DataError, match=r"1 of the 9 events are such.*more often"):
+        Dataset.of(read({"target_event": "buy"}, frame([(*ROWS[0][:3], "buy", 0.0), *rare])),
+                   validate({"target_event": "buy"}), torch.device("cpu")).split.targets("valid")  # fmt: skip
+    settings = validate({"weight_column": "rating"})
+    nothing = Dataset.of(read({"weight_column": "rating"}, frame(rare)), settings, torch.device("cpu"))
+    with pytest.raises(DataError, match=r"0 of the 8 events do.*lower min_weight"):
+        nothing.split.learners()
 
 
 def test_after_a_moment_the_first_of_the_kind_is_held_out() -> None:

@@ -1,5 +1,6 @@
 """What positions predict: the items, or the baskets, that follow; against loops."""
 
+import pytest
 import torch
 
 from elcrec.config import Settings
@@ -96,6 +97,18 @@ def test_shuffled_baskets_keep_the_weights_of_their_items() -> None:
     assert found.weight_TH is not None
     assert [found.item_TH[place, 0].item() for place in (1, 3, 5)] == [4, 5, 7]
     assert [found.weight_TH[place, 0].item() for place in (1, 3, 5)] == [1, 0.5, 1]
+
+
+@pytest.mark.parametrize("n_baskets", [3, 400])
+def test_steps_are_not_negative_where_the_log_ends_with_input_only(n_baskets: int) -> None:
+    """Steps are exponents of a decay: what no target holds must not make it infinite."""
+    found = targets(weighed_split([1.0, 0.0] * n_baskets + [0.0, 0.0], 2 * n_baskets, baskets=True), 2)
+    assert int(found.step_TH.min()) >= 0
+    predicting = found.at(torch.nonzero(found.item_TH[:, 0]).flatten())
+    weight_NH, row_N = weigh(predicting, 0.5)
+    assert row_N is not None
+    assert bool(weight_NH.isfinite().all() & row_N.isfinite().all())
+    torch.testing.assert_close(weight_NH.sum(dim=1), torch.ones(len(predicting.item_TH)))
 
 
 def test_a_row_counts_by_its_weights_and_the_root_of_its_basket() -> None:

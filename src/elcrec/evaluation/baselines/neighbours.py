@@ -34,7 +34,7 @@ def item_knn(training: TrainingPart) -> Scorer:
 def markov(training: TrainingPart) -> Scorer:
     """How often an item followed the newest one of a history; popularity decides between equals."""
     scorer = _scorer(followers(training.split, training.n_items), 1)
-    count_V = torch.from_numpy(training.count_V).float()
+    count_V = torch.from_numpy(training.popular()).float()
     tie_V = count_V / (count_V.sum() + 1)
     return lambda histories: scorer(histories) + tie_V
 

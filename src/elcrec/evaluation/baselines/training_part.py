@@ -52,20 +52,32 @@ class TrainingPart:
         return self.split.before(self.split.train_end_U).numpy()
 
     @cached_property
+    def popular_N(self) -> npt.NDArray[np.bool_]:
+        """Which of them popularity counts: those that could be held out, of the kind that is predicted: bool [N]."""
+        judged_N = self.split.judged_N
+        return self.learned_N if judged_N is None else self.learned_N & judged_N.numpy()
+
+    @cached_property
     def count_V(self) -> Floats:
         """How often each item occurs, float64 [V + 1]; 0 for padding."""
-        return self.counted(np.ones(int(self.learned_N.sum())))
+        return np.bincount(self._item_N[self.learned_N], minlength=self.n_items + 1).astype(np.float64)
 
-    def counted(self, weight_M: Floats) -> Floats:
-        """Sums of weights, of the events that may be learned from, by item: float64 [V + 1]."""
-        item_M = self.split.item_N.numpy()[self.learned_N]
+    def popular(self, weight_M: Floats | None = None) -> Floats:
+        """Popularity by item, of the events in ``popular_N``: their number, or the sum of their weights; [V + 1]."""
+        item_M = self._item_N[self.popular_N]
         return np.bincount(item_M, weight_M, minlength=self.n_items + 1).astype(np.float64)
 
     @property
     def decider_V(self) -> Floats:
         """Popularity from 0 to below 1, which decides between equal whole numbers: float64 [V + 1]."""
-        below_1_V: Floats = self.count_V / (self.count_V.max() + 1)
+        count_V = self.popular()
+        below_1_V: Floats = count_V / (count_V.max() + 1)
         return below_1_V
+
+    @property
+    def _item_N(self) -> Ints:
+        item_N: Ints = self.split.item_N.numpy()
+        return item_N
 
     @property
     def users(self) -> HistoryBatch:

@@ -46,6 +46,7 @@ function scoreParts(recommendation) {
   const parts = (recommendation.parts ?? []).map(({ intent, part: value }) => ({ intent, value, label: nameOf(intent) }));
   if (known(recommendation.residual)) parts.push({ intent: null, value: recommendation.residual, label: "residual" });
   if (recommendation.steering) parts.push({ intent: null, value: recommendation.steering, label: "steering" });
+  if (recommendation.repeat) parts.push({ intent: null, value: recommendation.repeat, label: "taken before" });
   return parts;
 }
 
@@ -66,6 +67,8 @@ function whySentence(recommendation, titles) {
   const known_ = recommendation.because_titles ?? [];
   const because = (recommendation.because ?? []).map((item, place) => known_[place] ?? titles.get(item) ?? String(item));
   const clauses = because.length ? [`Because of ${because.join(" and ")}`] : [];
+  const { repeat, score } = recommendation;
+  if (repeat > 0 && score > 0) clauses.unshift(`Taken before: ${roundPercent(repeat / score)} of the score`);
   if (known(recommendation.intent) && known(recommendation.intent_share)) {
     clauses.push(`${roundPercent(recommendation.intent_share)} of the score comes from “${nameOf(recommendation.intent)}”`);
     const { rank, rank_without: without } = recommendation;

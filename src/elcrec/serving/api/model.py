@@ -26,6 +26,7 @@ async def model_card(request: HttpRequest) -> ModelCard:
         n_events=len(model.log),
         n_intents=model.settings.n_intents,
         max_seq_len=model.settings.max_seq_len,
+        exclude_seen=model.settings.exclude_seen,
         unknown_user=options.unknown_user,  # type: ignore[arg-type]
         read_only=options.read_only,
         max_k=options.max_k,

@@ -23,6 +23,7 @@ async function begin() {
     canWrite = !model.read_only;
     mostHistory = model.max_history;
     mostListed = model.max_k;
+    byId("seen").value = model.exclude_seen ? "new" : "both";
     await loadIntents();
     content();
     follow();

@@ -3,12 +3,14 @@
 const steering = { toward: [], without: [] };
 const listAsked = newest();
 const LIST = 12;
+// What becomes of items that the history holds already.
+const seen = { both: { exclude_seen: false }, new: { exclude_seen: true }, again: { only_seen: true } };
 const LOOKED_AT = 200;
 const lookedAt = () => Math.min(LOOKED_AT, mostListed);
 
 function subject() {
   const who = person.user === null ? { history: person.items.map((item) => item.item) } : { user_id: person.user };
-  return { ...who, unknown_items: "skip" };
+  return { ...who, ...seen[byId("seen").value], unknown_items: "skip" };
 }
 
 const steered = () => steering.toward.length + steering.without.length + Number(byId("diversify").value) > 0;
@@ -30,6 +32,7 @@ function showList() {
     byId("list").classList.remove("waiting");
     byId("list-note").textContent = list.fallback
       ? `No history: these are ${list.fallback === "popular" ? "the most popular items" : "items typical of the chosen intents"}.`
+      : !list.items.length ? "No item remains."
       : steered() ? `Steered. ${plural(list.items.filter((row) => before.get(row.item_id) !== row.rank).length, "item", "items")} moved.` : "";
   });
 }
@@ -102,6 +105,6 @@ function createSteering(intents) {
     if (select.value !== "" && !steering.toward.includes(Number(select.value))) toggle(steering.toward, Number(select.value));
     select.value = "";
   };
-  for (const dial of ["strength", "diversify"]) byId(dial).oninput = showSteering;
+  for (const dial of ["seen", "strength", "diversify"]) byId(dial).oninput = showSteering;
   showSteering();
 }

@@ -126,6 +126,7 @@ class ModelCard(Struct):
     n_events: int
     n_intents: int
     max_seq_len: int
+    exclude_seen: bool
     unknown_user: UnknownUser
     read_only: bool
     max_k: int
