@@ -5,7 +5,8 @@
     python benchmarks/shops.py --data PATH --name yelp --seeds 1 2 3
 
 Each run is ``elcrec train LOG --out WORK/NAME-seedN --seed N``; a run that is there already is read. Results go to
-``benchmarks/results/shops/NAME-seedN.json``, one at a time, so that an interrupted study goes on.
+``benchmarks/results/shops/NAME-seedN.json``, one at a time, so that an interrupted study goes on. At the end the users'
+NDCG@20, averaged over the seeds, is tested against each baseline's: ``benchmarks/results/shops/NAME-paired.json``.
 """
 
 from __future__ import annotations
@@ -15,14 +16,21 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+import torch
 
 from elcrec import ELCRec
+from elcrec.evaluation.baselines.comparison import Baselines
+from elcrec.evaluation.baselines.training_part import TrainingPart
+from elcrec.evaluation.metrics import ndcg_of_users
+from elcrec.evaluation.ranks import ranks_of_ways
+from elcrec.evaluation.significance import paired_difference
 from elcrec.experiments.provenance import provenance
 from elcrec.storage import write_json
 
 RESULTS = Path(__file__).parent / "results" / "shops"
 LEAST_PURCHASES, LEAST_OF_HOUSEHOLD = 50, 10
 KEPT = ("valid", "test", "baselines", "choices", "intents", "best_epoch", "epochs", "train_seconds", "n_users")
+K = 20
 SHOWN = ("hit_rate@5", "hit_rate@10", "ndcg@10", "ndcg@20")
 
 
@@ -56,6 +64,26 @@ def run(log: Path, name: str, seed: int, work: Path) -> dict[str, Any]:
     return {**what, **found, **provenance()}
 
 
+def paired(runs: list[Path], name: str, seeds: list[int]) -> dict[str, Any]:
+    """Differences of the users' NDCG@20 on test between the model, a mean over seeds, and each baseline."""
+    models = [ELCRec.load(run) for run in runs]
+    first = models[0].fitted
+    baselines = Baselines(TrainingPart.of(first.log, first.split, len(first.items)))
+    _, histories = first.split.held_out("test")
+    row_X, _ = histories.targets
+    ours = []
+    for model in models:
+        way = model.settings.exclude_seen
+        ours.append(ndcg_of_users(row_X, ranks_of_ways(model.network, histories, (way,))[way], K))
+    our_Q = torch.stack(ours).mean(dim=0).numpy()
+    tests = {}
+    for baseline in models[-1].metrics["baselines"]["test"]:
+        rank_X = baselines.ranks(baseline, histories, first.settings.exclude_seen)
+        tests[baseline] = paired_difference(our_Q, ndcg_of_users(row_X, rank_X, K).numpy())._asdict()
+    what = {"suite": "shops", "dataset": name, "recipe": "default", "seeds": seeds, "metric": f"ndcg@{K}"}
+    return {**what, "n_users": len(histories), "model": float(our_Q.mean()), "paired": tests, **provenance()}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", required=True, help="groceries, movielens, or the path of a log")
@@ -74,6 +102,12 @@ def main() -> None:
         RESULTS.mkdir(parents=True, exist_ok=True)
         write_json(RESULTS / f"{name}-seed{seed}.json", result)
         print(name, seed, {metric: round(result["test"][metric], 4) for metric in SHOWN})
+    runs = [given.work / f"{name}-seed{seed}" for seed in given.seeds]
+    compared = paired(runs, name, given.seeds)
+    write_json(RESULTS / f"{name}-paired.json", compared)
+    for baseline, test in compared["paired"].items():
+        span = f"[{test['low']:+.4f}, {test['high']:+.4f}]"
+        print(f"{name} against {baseline}: {test['mean']:+.4f} {span} p {test['p']:.2g}")
 
 
 if __name__ == "__main__":

@@ -143,15 +143,25 @@ def increments(documents: list[dict[str, Any]]) -> list[str]:
 
 
 def shops(documents: list[dict[str, Any]]) -> list[str]:
-    """A row a data set: means over seeds, baselines first where a run has them."""
+    """A row a data set: means over seeds, baselines first where a run has them, and how sure the difference is."""
+    tests = {document["dataset"]: document["paired"] for document in documents if "paired" in document}
+    runs = [document for document in documents if "paired" not in document]
     rows = []
-    for name in dict.fromkeys(document["dataset"] for document in documents):
-        seeds = [document for document in documents if document["dataset"] == name]
-        found = seeds[-1].get("baselines", {}).get("test", {})
-        for baseline, metrics in found.items():
-            rows.append([name, baseline, "1", *(f"{metrics[metric]:.4f}" for metric in SHOP_METRICS), "", ""])
+    for name in dict.fromkeys(document["dataset"] for document in runs):
+        seeds = [document for document in runs if document["dataset"] == name]
+        for baseline, metrics in seeds[-1].get("baselines", {}).get("test", {}).items():
+            recall = f"{metrics['recall@10']:.4f}" if "recall@10" in metrics else ""
+            sure = difference(tests[name][baseline]) if name in tests else ""
+            rows.append([name, baseline, "1", *(f"{metrics[metric]:.4f}" for metric in SHOP_METRICS), recall, sure, ""])
         values = [spread([document["test"][metric] for document in seeds]) for metric in SHOP_METRICS]
-        recall = [document["test"]["recall@10"] for document in seeds if "recall@10" in document["test"]]
+        recalls = [document["test"]["recall@10"] for document in seeds if "recall@10" in document["test"]]
         seconds = f"{statistics.median(document['train_seconds'] for document in seeds):.0f}"
-        rows.append([name, "**default**", str(len(seeds)), *values, spread(recall) if recall else "", seconds])
-    return markdown(["data", "recommender", "seeds", *SHOP_METRICS, "recall@10", "seconds of training"], rows)
+        rows.append([name, "**default**", str(len(seeds)), *values, spread(recalls) if recalls else "", "", seconds])
+    return markdown(
+        ["data", "recommender", "seeds", *SHOP_METRICS, "recall@10", "default's lead (ndcg@20)", "seconds of training"],
+        rows,
+    )
+
+
+def difference(test: dict[str, float]) -> str:
+    return f"{test['mean']:+.4f} ({test['low']:+.4f} to {test['high']:+.4f}), p {test['p']:.1g}"

@@ -24,8 +24,8 @@ REPEATS_FROM = 0.01
 LEARNED_FROM = 0.1
 WINDOWS = 5
 LONG_BASKETS = {
-    **{"embedding_dim": 64, "dropout": 0.2, "horizon": 1, "batch_size": 16, "learning_rate": 3e-3},
-    **{"epoch_steps": 1, "warmup_epochs": 1, "epochs": 3},
+    **{"embedding_dim": 64, "dropout": 0.2, "horizon": 1, "batch_size": 128, "learning_rate": 3e-3},
+    **{"epoch_steps": 1, "warmup_epochs": 1, "epochs": 4},
 }
 """Settings of a log of baskets with long histories, which a few passes fit; others keep their defaults."""
 USERS_AN_INTENT = 64

@@ -9,6 +9,10 @@ from elcrec.config import Settings
 from elcrec.model.network import ELCRecNetwork
 from elcrec.training.distributed import Team
 
+REPEAT_RATE = 10.0
+"""Repeat scores learn so many times as fast as the encoder, which needs large batches: these leave few steps for what
+is known of a single item."""
+
 
 class Optimizer:
     """Adam; with ``item_updates`` ``touched``, items that a step has not seen stay as they are, moments included.
@@ -21,10 +25,15 @@ class Optimizer:
         self._team = team
         table = network.item_table.weight
         lazy = settings.item_updates == "touched"
-        others = [weight for weight in network.parameters() if not (lazy and weight is table)]
+        repeats = [] if network.repeats is None else list(network.repeats.parameters())
+        apart = {id(weight) for weight in repeats} | ({id(table)} if lazy else set())
+        others = [weight for weight in network.parameters() if id(weight) not in apart]
         self._rate = settings.learning_rate
+        groups = [{"params": others, "faster": 1.0}, {"params": repeats, "faster": REPEAT_RATE}]
         self._parts: list[torch.optim.Optimizer] = [
-            torch.optim.Adam(others, lr=self._rate, weight_decay=settings.weight_decay, fused=True)
+            torch.optim.Adam(
+                groups if repeats else others, lr=self._rate, weight_decay=settings.weight_decay, fused=True
+            )
         ]
         if lazy:
             self._parts.append(torch.optim.SparseAdam([table], lr=self._rate))
@@ -34,13 +43,14 @@ class Optimizer:
         for part in self._parts:
             part.zero_grad()
         loss.backward()
-        self._team.sum_gradients(weight for part in self._parts for weight in part.param_groups[0]["params"])
+        groups = [group for part in self._parts for group in part.param_groups]
+        self._team.sum_gradients(weight for group in groups for weight in group["params"])
 
     def step(self, share: float = 1.0) -> None:
         """Go down the gradient with a share of the step size, 0 to 1."""
         for part in self._parts:
             for group in part.param_groups:
-                group["lr"] = self._rate * share
+                group["lr"] = self._rate * share * group.get("faster", 1.0)
             part.step()
 
     def tensors(self) -> dict[str, Tensor]:
