@@ -1,5 +1,6 @@
 """Logs of baskets with repeats: what training chooses, and that every way to a recommendation agrees."""
 
+import asyncio
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,9 @@ from cli_runner import QUICK, baskets_log, run_cli
 from elcrec import ELCRec, Interactions
 from elcrec.data.dataset import Dataset
 from elcrec.errors import SettingsError
+from elcrec.inference.policy import RankingPolicy
 from elcrec.serving.histories import ranked_history
+from elcrec.serving.snapshot import Snapshot, stamp_of
 from elcrec.serving.store import Event, UserRecord
 
 
@@ -148,6 +151,17 @@ def test_the_order_within_a_basket_does_not_matter_for_what_is_held_out(shop: pl
 def test_what_cannot_rank_by_repeats_refuses(model: ELCRec) -> None:
     with pytest.raises(SettingsError, match="repeat scores"):
         model.recommend(["u1"], approximate=True)
+
+
+def test_a_server_with_approximate_search_ranks_repeats_exactly(model: ELCRec, tmp_path: Path) -> None:
+    excluding = model.settings.model_copy(update={"exclude_seen": True})
+    other = ELCRec.from_fitted(replace(model.fitted, settings=excluding))
+    snapshot = Snapshot(other, tmp_path, stamp_of(tmp_path), approximate=True)
+    for exclude_seen, approximate in ((None, True), (True, True), (False, False)):
+        found = asyncio.run(snapshot.resolve(RankingPolicy(exclude_seen=exclude_seen)))
+        assert found.approximate is approximate
+    with pytest.raises(SettingsError, match="repeat scores"):  # where it is never of use, the server says so
+        asyncio.run(Snapshot(model, tmp_path, stamp_of(tmp_path), approximate=True).resolve(RankingPolicy()))
 
 
 def test_shares_of_tied_events() -> None:

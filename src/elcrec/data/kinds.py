@@ -11,7 +11,7 @@ import polars as pl
 
 from elcrec.config import Settings
 from elcrec.data.interactions import Interactions
-from elcrec.data.kind_columns import refuse_unknown
+from elcrec.data.kind_columns import refuse_unknown, with_shares
 from elcrec.errors import DataError
 
 
@@ -54,6 +54,18 @@ def check_kinds(log: Interactions, settings: Settings) -> None:
     if kinds is not None:
         refuse_unknown(settings.event_weights, kinds, "event_weights")
         refuse_unknown(() if settings.target_event is None else (settings.target_event,), kinds, "target_event")
+
+
+def unknown_kinds(log: Interactions, newer: Interactions, settings: Settings) -> str | None:
+    """What to say of kinds of new events that a log lacks; None where there are none, or all kinds are alike."""
+    before, kinds = log.kinds(), newer.kinds()
+    others = {} if before is None or kinds is None else {kind: kinds[kind] for kind in kinds if kind not in before}
+    if not others or settings.target_kind is None:
+        return None
+    return (
+        f"new events are of kinds that the log does not have, {with_shares(others)}: they are input only, neither "
+        f"targets nor held out; the log has {with_shares(before or {})}"
+    )
 
 
 def worth_of(log: Interactions, settings: Settings) -> Worth:

@@ -13,6 +13,7 @@ from elcrec.data.by_settings import read_new
 from elcrec.data.catalogue import Catalogue
 from elcrec.data.dataset import Dataset
 from elcrec.data.interactions import Interactions
+from elcrec.data.kinds import unknown_kinds
 from elcrec.errors import DataWarning, SettingsError
 from elcrec.fitted import FittedModel
 from elcrec.intents.assignment import IntentAssigner
@@ -43,6 +44,8 @@ def partial_fit(run: Run, data: Any, epochs: int, progress: bool | Reporter, for
         raise SettingsError("incremental training (partial_fit, --from) runs in one process: start it without torchrun")
     described = fitted.catalogue if items is None else Catalogue.read(items).over(fitted.catalogue)
     newer = read_new(data, format, settings)
+    if (note := unknown_kinds(fitted.dataset.whole_log, newer, settings)) is not None:
+        warnings.warn(note, DataWarning, stacklevel=3)
     whole = fitted.dataset.whole_log.joined(newer, settings.kind_of_new)
     added = len(whole) - len(fitted.dataset.whole_log)
     if added == 0:

@@ -12,7 +12,7 @@ from elcrec.data.by_settings import read_log, read_new, read_with_kinds
 from elcrec.data.check import check_log
 from elcrec.data.dataset import Dataset
 from elcrec.data.interactions import Interactions
-from elcrec.data.kinds import worth_of
+from elcrec.data.kinds import unknown_kinds, worth_of
 from elcrec.data.layout import Layout
 from elcrec.errors import DataError, DataWarning, SettingsError
 
@@ -165,6 +165,15 @@ def test_new_events_without_a_kind_are_of_the_one_that_is_predicted() -> None:
     assert worth_of(both, settings).weight_N.tolist()[7] == 1  # type: ignore[union-attr]
     only_views = read_new(frame([("u", "y", 9, "view", 1.0)]), None, settings)
     assert log.joined(only_views, "purchase").frame.filter(item_id="y")["event"].to_list() == ["view"]
+
+
+def test_kinds_that_only_new_events_have_are_told() -> None:
+    log, newer = Interactions.read(frame(ROWS), kinds=True), Interactions.read(frame(ROWS[:2]), kinds=True)
+    odd = Interactions.read(frame([("u", "y", 9, "Purchase", 1.0)]), kinds=True)
+    weighed = validate({"event_weights": {"purchase": 1}})
+    assert unknown_kinds(log, newer, weighed) is None
+    assert unknown_kinds(log, odd, Settings()) is None
+    assert "Purchase 100.0% (1): they are input only" in str(unknown_kinds(log, odd, weighed))
 
 
 def test_a_log_without_kinds_ignores_those_of_new_events() -> None:
