@@ -9,6 +9,8 @@ import pytest
 from cli_runner import run_cli
 from elcrec import ELCRec, Interactions
 from elcrec.errors import SettingsError
+from elcrec.inference.policy import RankingPolicy
+from elcrec.training import loop
 
 QUICK = {"epochs": 3, "epoch_steps": 1, "embedding_dim": 16, "n_intents": 4, "warmup_epochs": 1, "max_seq_len": 20}
 N_ITEMS = 40
@@ -119,6 +121,26 @@ def test_incremental_training_keeps_what_items_had(model: ELCRec, shop: pl.DataF
     assert grown.metrics["choices"] == model.metrics["choices"]
     assert len(grown.items) == len(model.items) + 3
     assert grown.recommend(["u1"], k=5).height == 5
+
+
+def test_incremental_training_is_judged_as_the_model_ranks(
+    model: ELCRec, shop: pl.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model.save(tmp_path / "run")
+    grown, ways, validate = ELCRec.load(tmp_path / "run"), [], loop.validate
+    monkeypatch.setattr(loop, "validate", lambda *args: ways.append(args[-1]) or validate(*args))  # type: ignore[func-returns-value]
+    newer = shop.filter(pl.col("user_id") == "u1").with_columns(pl.lit(99).alias("timestamp"))
+    grown.partial_fit(newer.unique("item_id").head(3), epochs=1, progress=False)
+    assert "exclude_seen" in grown.settings.auto
+    assert ways == [False]
+
+
+def test_rows_of_a_slate_keep_to_the_policy(model: ELCRec, shop: pl.DataFrame) -> None:
+    had = shop.filter(pl.col("user_id") == "u3")["item_id"].unique().to_list()
+    users = model.fitted.dataset.of_users(["u3"])
+    rows = model.topn.slate(users, 2, RankingPolicy(k=3, only_seen=True, deny=had[:2]))
+    assert len(rows) > 0
+    assert set(rows["item_id"]) <= set(had[2:])
 
 
 def test_the_order_within_a_basket_does_not_matter_for_what_is_held_out(shop: pl.DataFrame) -> None:

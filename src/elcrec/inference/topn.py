@@ -106,9 +106,10 @@ class TopN:
         """A row after another, each of the best items that the rows above do not show: [Q, R, k'] each."""
         item_QRK = torch.zeros(*intent_QR.shape, min(policy.k, len(self.fitted.items)), dtype=torch.int64)
         score_QRK = torch.full(item_QRK.shape, -torch.inf)
+        own = policy.adjustment or ScoreAdjustment()
         for row in range(intent_QR.shape[1]):
             for intent in torch.unique(intent_QR[:, row]).tolist():
-                toward = self._steering([intent], STRENGTH)
+                toward = self._steering([intent], STRENGTH)._replace(barred_V=own.barred_V, only_seen=own.only_seen)
                 for at_X in torch.nonzero(intent_QR[:, row] == intent).flatten().cpu().split(USERS_AT_ONCE):
                     shown_XS = item_QRK[at_X, :row].flatten(1).to(self.fitted.device)
                     steered = replace(policy, adjustment=toward._replace(shown_QX=shown_XS))
