@@ -153,6 +153,7 @@ def test_the_order_within_a_basket_does_not_matter_for_what_is_held_out(shop: pl
 def test_what_cannot_rank_by_repeats_refuses(model: ELCRec) -> None:
     with pytest.raises(SettingsError, match="repeat scores"):
         model.recommend(["u1"], approximate=True)
+    assert model.search_quality(5)["recall"] > 0.95  # where it answers, seen items are excluded
 
 
 def test_shares_of_tied_events() -> None:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import pytest
 import torch
+from torch import Tensor
 
 from elcrec.config import Settings
 from elcrec.data.interactions import Interactions
@@ -14,6 +15,8 @@ from elcrec.data.kinds import Worth
 from elcrec.data.splits import Split, make_split
 from elcrec.data.vocabulary import Vocabulary
 from elcrec.errors import DataError
+from elcrec.training import steps
+from elcrec.training.objective import StepInput
 from elcrec.training.steps import StepSource, training_rows
 from elcrec.training.targets import TargetSource
 
@@ -112,3 +115,27 @@ def test_without_baskets_learners_have_two_items() -> None:
     _, split = world(3, "leave_one_out")
     plain = replace(split, newest_N=None)
     assert plain.learners().tolist() == torch.nonzero(plain.train_end_U - plain.start_U >= 2).flatten().tolist()
+
+
+def test_few_tokens_predict_where_histories_are_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    n_users, length = 8, 60
+    end_U = torch.arange(1, n_users + 1) * length
+    cuts = (end_U - length, end_U, end_U - 2, end_U - 2, end_U - 1)
+    split = Split(torch.arange(n_users * length) % 50 + 1, *cuts)
+    source = StepSource(split, Settings(repeats="learned"), 50)
+
+    def step() -> tuple[StepInput, Tensor]:
+        generator = torch.Generator().manual_seed(1)
+        return source.step(torch.arange(n_users), generator), generator.get_state()
+
+    whole, state = step()
+    assert whole.seen is not None
+    assert int((whole.targets.item_TH[:, 0] > 0).sum()) == n_users * 50
+    assert torch.equal(state, torch.Generator().manual_seed(1).get_state())  # nothing is drawn
+    most = 2000
+    monkeypatch.setattr(steps, "SEEN_AT_ONCE", most)
+    some, _ = step()
+    assert some.seen is not None
+    n_predicting = int((some.targets.item_TH[:, 0] > 0).sum())
+    assert 0 < len(some.seen.row_P) < 1.5 * most < len(whole.seen.row_P)
+    assert int(some.seen.row_P[-1]) == n_predicting - 1

@@ -308,7 +308,9 @@ class TopN:
 
     def search_quality(self, k: int) -> dict[str, float]:
         """See :meth:`elcrec.ELCRec.search_quality`."""
-        histories, exclude_seen = self._sample(JUDGED), self.fitted.settings.exclude_seen
+        histories = self._sample(JUDGED)
+        # With repeat scores the index answers only where seen items are excluded.
+        exclude_seen = self.fitted.settings.exclude_seen or self.fitted.network.repeats is not None
         user_QD = user_vectors(self.fitted.network, histories)
         exact, search = replace(self.scorer, first_pass=None), self.item_search  # made before the clock runs
         started = time.perf_counter()
