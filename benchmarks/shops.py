@@ -15,15 +15,14 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
-import torch
 
 from elcrec import ELCRec
 from elcrec.evaluation.baselines.comparison import Baselines
 from elcrec.evaluation.baselines.training_part import TrainingPart
-from elcrec.evaluation.metrics import ndcg_of_users
 from elcrec.evaluation.ranks import ranks_of_ways
-from elcrec.evaluation.significance import paired_difference
+from elcrec.evaluation.significance import gains, paired_difference
 from elcrec.experiments.provenance import provenance
 from elcrec.storage import write_json
 
@@ -70,16 +69,16 @@ def paired(runs: list[Path], name: str, seeds: list[int]) -> dict[str, Any]:
     first = models[0].fitted
     baselines = Baselines(TrainingPart.of(first.log, first.split, len(first.items)))
     _, histories = first.split.held_out("test")
-    row_X, _ = histories.targets
+    row_X = histories.targets[0].numpy()
     ours = []
     for model in models:
         way = model.settings.exclude_seen
-        ours.append(ndcg_of_users(row_X, ranks_of_ways(model.network, histories, (way,))[way], K))
-    our_Q = torch.stack(ours).mean(dim=0).numpy()
+        ours.append(gains(ranks_of_ways(model.network, histories, (way,))[way].numpy(), K, row_X))
+    our_Q = np.mean(ours, axis=0)
     tests = {}
     for baseline in models[-1].metrics["baselines"]["test"]:
         rank_X = baselines.ranks(baseline, histories, first.settings.exclude_seen)
-        tests[baseline] = paired_difference(our_Q, ndcg_of_users(row_X, rank_X, K).numpy())._asdict()
+        tests[baseline] = paired_difference(our_Q, gains(rank_X.numpy(), K, row_X))._asdict()
     what = {"suite": "shops", "dataset": name, "recipe": "default", "seeds": seeds, "metric": f"ndcg@{K}"}
     return {**what, "n_users": len(histories), "model": float(our_Q.mean()), "paired": tests, **provenance()}
 

@@ -16,6 +16,7 @@ from elcrec.inference.policy import RankingPolicy
 from elcrec.serving.histories import ranked_history
 from elcrec.serving.snapshot import Snapshot, stamp_of
 from elcrec.serving.store import Event, UserRecord
+from elcrec.training import loop
 
 
 @pytest.fixture(scope="module")
@@ -141,6 +142,26 @@ def test_incremental_training_keeps_what_items_had(model: ELCRec, shop: pl.DataF
     assert grown.recommend(["u1"], k=5).height == 5
 
 
+def test_incremental_training_is_judged_as_the_model_ranks(
+    model: ELCRec, shop: pl.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model.save(tmp_path / "run")
+    grown, ways, validate = ELCRec.load(tmp_path / "run"), [], loop.validate
+    monkeypatch.setattr(loop, "validate", lambda *args: ways.append(args[-1]) or validate(*args))  # type: ignore[func-returns-value]
+    newer = shop.filter(pl.col("user_id") == "u1").with_columns(pl.lit(99).alias("timestamp"))
+    grown.partial_fit(newer.unique("item_id").head(3), epochs=1, progress=False)
+    assert "exclude_seen" in grown.settings.auto
+    assert ways == [False]
+
+
+def test_rows_of_a_slate_keep_to_the_policy(model: ELCRec, shop: pl.DataFrame) -> None:
+    had = shop.filter(pl.col("user_id") == "u3")["item_id"].unique().to_list()
+    users = model.fitted.dataset.of_users(["u3"])
+    rows = model.topn.slate(users, 2, RankingPolicy(k=3, only_seen=True, deny=had[:2]))
+    assert len(rows) > 0
+    assert set(rows["item_id"]) <= set(had[2:])
+
+
 def test_the_order_within_a_basket_does_not_matter_for_what_is_held_out(shop: pl.DataFrame) -> None:
     mixed = shop.sample(fraction=1.0, shuffle=True, seed=5)
     one, other = (ELCRec(seed=1, **{**QUICK, "epochs": 1}).fit(log, progress=False) for log in (shop, mixed))
@@ -151,6 +172,7 @@ def test_the_order_within_a_basket_does_not_matter_for_what_is_held_out(shop: pl
 def test_what_cannot_rank_by_repeats_refuses(model: ELCRec) -> None:
     with pytest.raises(SettingsError, match="repeat scores"):
         model.recommend(["u1"], approximate=True)
+    assert model.search_quality(5)["recall"] > 0.95  # where it answers, seen items are excluded
 
 
 def test_a_server_with_approximate_search_ranks_repeats_exactly(model: ELCRec, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import pytest
 import torch
+from torch import Tensor
 
 from elcrec.config import Settings
 from elcrec.data.interactions import Interactions
@@ -14,6 +15,9 @@ from elcrec.data.kinds import Worth
 from elcrec.data.splits import Split, make_split
 from elcrec.data.vocabulary import Vocabulary
 from elcrec.errors import DataError
+from elcrec.model.network import ELCRecNetwork
+from elcrec.training import steps
+from elcrec.training.objective import Objective, StepInput
 from elcrec.training.steps import StepSource, training_rows
 from elcrec.training.targets import TargetSource
 
@@ -112,3 +116,47 @@ def test_without_baskets_learners_have_two_items() -> None:
     _, split = world(3, "leave_one_out")
     plain = replace(split, newest_N=None)
     assert plain.learners().tolist() == torch.nonzero(plain.train_end_U - plain.start_U >= 2).flatten().tolist()
+
+
+def test_few_tokens_predict_where_histories_are_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    n_users, length = 8, 60
+    end_U = torch.arange(1, n_users + 1) * length
+    cuts = (end_U - length, end_U, end_U - 2, end_U - 2, end_U - 1)
+    split = Split(torch.arange(n_users * length) % 50 + 1, *cuts)
+    source = StepSource(split, Settings(repeats="learned"), 50)
+
+    def step() -> tuple[StepInput, Tensor]:
+        generator = torch.Generator().manual_seed(1)
+        return source.step(torch.arange(n_users), generator), generator.get_state()
+
+    whole, state = step()
+    assert whole.seen is not None
+    assert int((whole.targets.item_TH[:, 0] > 0).sum()) == n_users * 50
+    assert torch.equal(state, torch.Generator().manual_seed(1).get_state())  # nothing is drawn
+    most = 2000
+    monkeypatch.setattr(steps, "SEEN_AT_ONCE", most)
+    some, _ = step()
+    assert some.seen is not None
+    n_predicting = int((some.targets.item_TH[:, 0] > 0).sum())
+    assert 0 < len(some.seen.row_P) < 1.5 * most < len(whole.seen.row_P)
+    assert int(some.seen.row_P[-1]) == n_predicting - 1
+
+
+def test_where_no_basket_ends_the_loss_is_0_and_reaches_the_same_weights() -> None:
+    settings = Settings(repeats="learned", embedding_dim=8, n_intents=2, max_seq_len=4, ties="shuffle")
+    item_N, newest_N = torch.arange(1, 13), torch.tensor([0, 1, 8, 8, 8, 8, 8, 8, 8, 9, 10, 11])
+    at = [torch.tensor([place]) for place in (0, 12, 12, -1, -1)]
+    source = StepSource(Split(item_N, *at, newest_N=newest_N), settings, 12)
+    torch.manual_seed(1)
+    network, reached, losses = ELCRecNetwork(settings, 12), [], []
+    for end in (12, 8):  # the second row lies within a basket
+        source.end_M = torch.tensor([end])
+        step = source.step(torch.tensor([0]), torch.Generator().manual_seed(1))
+        terms, _ = Objective(settings)(network, step, torch.zeros(2), warming_up=True)
+        network.zero_grad()
+        terms.total.backward()
+        losses.append(terms.next_item.item())
+        reached.append({name for name, weight in network.named_parameters() if weight.grad is not None})
+    assert losses[0] > 0
+    assert losses[1] == 0
+    assert reached[0] == reached[1]

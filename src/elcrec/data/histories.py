@@ -52,18 +52,21 @@ class HistoryBatch:
     @property
     def targets(self) -> tuple[Tensor, Tensor]:
         """The distinct items to predict: which history, int64 [X], ascending, and which item, int64 [X]."""
-        row_Q = torch.arange(len(self), device=self.start_Q.device)
         if self.until_Q is None:
-            return row_Q, self.target_Q
-        length_Q = self.until_Q - self.end_Q
-        row_X = torch.repeat_interleave(row_Q, length_Q)
-        at_X = torch.arange(len(row_X), device=row_X.device) + (self.end_Q - length_Q.cumsum(0) + length_Q)[row_X]
+            return torch.arange(len(self), device=self.start_Q.device), self.target_Q
+        row_X, at_X = ranges(self.end_Q, self.until_Q)
         if self.judged_N is not None:
             judged_X = self.judged_N[at_X]
             row_X, at_X = row_X[judged_X], at_X[judged_X]
-        n_keys = int(self.item_N.max()) + 1
-        key_X = torch.unique(row_X * n_keys + self.item_N[at_X])
+        item_X = self.item_N[at_X]
+        n_keys = int(item_X.max()) + 1 if len(item_X) else 1
+        key_X = torch.unique(row_X * n_keys + item_X)
         return key_X // n_keys, key_X % n_keys
+
+    @property
+    def events(self) -> tuple[Tensor, Tensor]:
+        """All events: which history, int64 [X], ascending, and which position in ``item_N``, int64 [X]."""
+        return ranges(self.start_Q, self.end_Q)
 
     @property
     def named(self) -> pl.Series:
@@ -93,3 +96,10 @@ class HistoryBatch:
             limit: Only so many of the newest.
         """
         return histories(self.item_N, self.start_Q, self.end_Q, limit)
+
+
+def ranges(start_Q: Tensor, end_Q: Tensor) -> tuple[Tensor, Tensor]:
+    """The positions ``start .. end - 1`` of each range, end to end: which range, int64 [X], and which, int64 [X]."""
+    length_Q = end_Q - start_Q
+    row_X = torch.repeat_interleave(torch.arange(len(length_Q), device=length_Q.device), length_Q)
+    return row_X, torch.arange(len(row_X), device=row_X.device) + (end_Q - length_Q.cumsum(0))[row_X]

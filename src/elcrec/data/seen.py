@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from elcrec.data.histories import HistoryBatch
+from elcrec.data.histories import HistoryBatch, ranges
 
 SEEN_EVENTS = 1024
 """Older events of a history are not looked at."""
@@ -48,10 +48,8 @@ def seen_items(histories: HistoryBatch, n_items: int) -> SeenItems:
     Returns:
         The pairs, with finite features.
     """
-    device = histories.item_N.device
     length_Q = (histories.end_Q - histories.start_Q).clamp(max=SEEN_EVENTS)
-    row_X = torch.repeat_interleave(torch.arange(len(length_Q), device=device), length_Q)
-    at_X = torch.arange(len(row_X), device=device) + (histories.end_Q - length_Q.cumsum(0))[row_X]
+    row_X, at_X = ranges(histories.end_Q - length_Q, histories.end_Q)
     newest_X = at_X if histories.newest_N is None else histories.newest_N[at_X]
     age_X = (histories.end_Q[row_X] - newest_X).clamp(min=1).float()
 

@@ -184,7 +184,7 @@ class Split:
 
     @property
     def last_target_U(self) -> Tensor:
-        """Where the last target of training of each user, item or basket, begins; int64 [U], 0 or less for nobody's."""
+        """Where the last item, or basket, to learn from begins: int64 [U], before ``start_U`` for users without."""
         last_U = self.target_end_U - 1
         if self.newest_N is None:
             return last_U

@@ -193,24 +193,18 @@ def basket_metrics(row_X: Tensor, rank_X: Tensor, cutoffs: tuple[int, ...] = CUT
     rank = rank_X.double()
     best_Q = torch.full((n_users,), torch.inf, dtype=torch.float64, device=rank.device)
     best_Q = best_Q.scatter_reduce(0, row_X, rank, "amin")
+    discount = 1 / torch.log2(1 + torch.arange(1, max(cutoffs) + 1, device=rank.device, dtype=torch.float64))
     metrics: dict[str, float] = {}
     for k in cutoffs:
         inside = (rank <= k).double()
         found_Q = inside.new_zeros(n_users).index_add(0, row_X, inside)
+        gain_Q = inside.new_zeros(n_users).index_add(0, row_X, inside / torch.log2(1 + rank))
         hit_Q = (best_Q <= k).double()
         metrics[f"hit_rate@{k}"] = hit_Q.mean().item()
         metrics[f"recall@{k}"] = (found_Q / count_Q).mean().item()
-        metrics[f"ndcg@{k}"] = ndcg_of_users(row_X, rank_X, k).mean().item()
+        metrics[f"ndcg@{k}"] = (gain_Q / discount.cumsum(0)[count_Q.clamp(max=k) - 1]).mean().item()
         metrics[f"mrr@{k}"] = (hit_Q / best_Q).mean().item()
     return cast("BasketMetrics", metrics)
-
-
-def ndcg_of_users(row_X: Tensor, rank_X: Tensor, k: int) -> Tensor:
-    """NDCG@k of each user, float64 [Q], in [0, 1]; arguments as for :func:`basket_metrics`."""
-    count_Q, rank = torch.bincount(row_X), rank_X.double()
-    discount = 1 / torch.log2(1 + torch.arange(1, k + 1, device=rank.device, dtype=torch.float64))
-    gain_Q = rank.new_zeros(len(count_Q)).index_add(0, row_X, (rank <= k).double() / torch.log2(1 + rank))
-    return gain_Q / discount.cumsum(0)[count_Q.clamp(max=k) - 1]
 
 
 def metrics_of(histories: HistoryBatch, rank_X: Tensor) -> RankingMetrics:

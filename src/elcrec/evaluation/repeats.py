@@ -25,9 +25,10 @@ def repeat_share(histories: HistoryBatch) -> float:
     repeated = n_targets = 0
     for at_B in histories.shortest_first(ROWS_AT_ONCE):
         block = histories.at(at_B)
-        (history_BW, _), (row_X, item_X) = block.items(), block.targets
-        for at_Y in torch.arange(len(row_X), device=row_X.device).split(ROWS_AT_ONCE):
-            repeated += int((history_BW[row_X[at_Y]] == item_X[at_Y][:, None]).any(dim=1).sum())
+        (row_Y, at_Y), (row_X, item_X) = block.events, block.targets
+        item_Y = block.item_N[at_Y]
+        n_keys = int(max(item_Y.max(), item_X.max())) + 1
+        repeated += int(torch.isin(row_X * n_keys + item_X, row_Y * n_keys + item_Y).sum())
         n_targets += len(row_X)
     return repeated / n_targets
 

@@ -28,10 +28,23 @@ class Difference(NamedTuple):
     p: float
 
 
-def gains(rank_Q: NDArray[np.float64], k: int) -> NDArray[np.float64]:
-    """NDCG@k of each user from the rank of the one relevant item (NaN or beyond k: 0), in [0, 1]."""
-    inside = rank_Q <= k
-    return np.where(inside, 1 / np.log2(1 + np.where(inside, rank_Q, 1)), 0.0)
+def gains(rank_X: NDArray[np.float64], k: int, row_X: NDArray[np.int64] | None = None) -> NDArray[np.float64]:
+    """NDCG@k of each user, in [0, 1]; see :func:`elcrec.evaluation.metrics.basket_metrics`.
+
+    Args:
+        rank_X: [X], ranks of relevant items (NaN or beyond k: not found).
+        k: Cutoff.
+        row_X: int64 [X], the user of each, from 0 without gaps; default: each has one.
+
+    Returns:
+        [Q].
+    """
+    row_X = np.arange(len(rank_X)) if row_X is None else row_X
+    inside_X = rank_X <= k
+    gain_X = np.where(inside_X, 1 / np.log2(1 + np.where(inside_X, rank_X, 1)), 0.0)
+    best_K = np.cumsum(1 / np.log2(2 + np.arange(k)))
+    found: NDArray[np.float64] = np.bincount(row_X, gain_X) / best_K[np.bincount(row_X).clip(max=k) - 1]
+    return found
 
 
 def paired_difference(ours_Q: NDArray[np.float64], theirs_Q: NDArray[np.float64], seed: int = 0) -> Difference:

@@ -134,7 +134,7 @@ def _baseline(run: PlannedRun) -> dict[str, Any]:
 
 
 def side_by_side(valid: pl.DataFrame, test: pl.DataFrame) -> pl.DataFrame:
-    """Ranks of both parts, one row a user; where baskets are predicted, as many as the larger has items.
+    """Ranks of both parts, one row a user; of baskets as many rows a user as the larger one has items.
 
     Args:
         valid: ``user_id``, ``item_id`` (to predict), ``rank`` (null: not ranked).
@@ -147,13 +147,12 @@ def side_by_side(valid: pl.DataFrame, test: pl.DataFrame) -> pl.DataFrame:
     both = [
         frame.select(
             "user_id",
-            pl.int_range(pl.len()).over("user_id").alias("place"),
             pl.col("item_id").alias(f"{part}_item_id"),
             pl.col("rank").cast(pl.Int64).fill_null(UNRANKED).alias(part),
+            place=pl.int_range(pl.len()).over("user_id"),
         )
         for part, frame in zip(PARTS, (valid, test), strict=True)
     ]
-    by = ["user_id", "place"]
-    joined = both[0].join(both[1], on=by, how="full", coalesce=True, maintain_order="left_right")
+    joined = both[0].join(both[1], on=["user_id", "place"], how="full", coalesce=True, maintain_order="left_right")
     ranks = (pl.col(part).fill_null(0).replace(UNRANKED, None).cast(pl.UInt32) for part in PARTS)
     return joined.select("user_id", *ranks, *(f"{part}_item_id" for part in PARTS))

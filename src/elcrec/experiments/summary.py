@@ -10,7 +10,6 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any, NamedTuple
 
-import numpy as np
 import polars as pl
 
 from elcrec.config import JUDGED_BY
@@ -148,29 +147,21 @@ def _mean_gains(folder: Path, documents: list[Document]) -> pl.DataFrame | None:
 
 
 def _gains(path: Path) -> pl.DataFrame:
-    """``user_id``, ``item_id`` (to predict) and ``gain``; of ranks written by elcrec 0.1 ``place``, ``gain``.
-
-    Of a basket ``item_id`` are all its items, as text.
-    """
+    """``user_id``, ``item_id`` (to predict; of a basket a list) and ``gain``; of elcrec 0.1 ``place``, ``gain``."""
     ranks = read_parquet(path)
     if "test" not in ranks.columns:
         raise RunError(f"{path} is damaged: it has no ranks of test items")
     ranks = ranks.filter(pl.col("test").ne_missing(0))
-    values = gains(ranks["test"].cast(pl.Float64).fill_null(float("nan")).to_numpy(), TESTED_K)
-    gain = pl.Series("gain", values)
+    rank_X = ranks["test"].cast(pl.Float64).fill_null(float("nan")).to_numpy()
     if not {"user_id", "test_item_id"} <= set(ranks.columns):
+        gain = pl.Series("gain", gains(rank_X, TESTED_K))
         return pl.DataFrame([gain]).with_row_index("place")
-    found = ranks.select("user_id", item_id="test_item_id").with_columns(gain)
-    return found if found["user_id"].is_unique().all() else _of_baskets(found)
-
-
-def _of_baskets(found: pl.DataFrame) -> pl.DataFrame:
-    """NDCG of each user's basket, from the gains of its items."""
-    ideal_N = np.cumsum(gains(np.arange(1.0, TESTED_K + 1), TESTED_K))
-    items = pl.col("item_id").cast(pl.String).sort().str.join("\n")  # no id holds a line break
-    baskets = found.group_by("user_id", maintain_order=True).agg(items, pl.col("gain").sum(), size=pl.len())
-    ideal = pl.Series(ideal_N[baskets["size"].clip(upper_bound=TESTED_K).to_numpy() - 1])
-    return baskets.select("user_id", "item_id", gain=pl.col("gain") / ideal)
+    users = ranks.group_by("user_id", maintain_order=True).agg(item_id=pl.col("test_item_id").sort())
+    row_X = ranks.join(users.select("user_id").with_row_index("row"), on="user_id", maintain_order="left")["row"]
+    gain = pl.Series("gain", gains(rank_X, TESTED_K, row_X.cast(pl.Int64).to_numpy()))
+    if len(users) == len(ranks):
+        users = users.explode("item_id")
+    return users.with_columns(gain)
 
 
 def _paired(ours: pl.DataFrame, theirs: pl.DataFrame) -> Compared | None:

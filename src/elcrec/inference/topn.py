@@ -107,9 +107,10 @@ class TopN:
         """A row after another, each of the best items that the rows above do not show: [Q, R, k'] each."""
         item_QRK = torch.zeros(*intent_QR.shape, min(policy.k, len(self.fitted.items)), dtype=torch.int64)
         score_QRK = torch.full(item_QRK.shape, -torch.inf)
+        own = policy.adjustment or ScoreAdjustment()
         for row in range(intent_QR.shape[1]):
             for intent in torch.unique(intent_QR[:, row]).tolist():
-                toward = self._steering([intent], STRENGTH)
+                toward = self._steering([intent], STRENGTH)._replace(barred_V=own.barred_V, only_seen=own.only_seen)
                 for at_X in torch.nonzero(intent_QR[:, row] == intent).flatten().cpu().split(USERS_AT_ONCE):
                     shown_XS = item_QRK[at_X, :row].flatten(1).to(self.fitted.device)
                     steered = replace(policy, adjustment=toward._replace(shown_QX=shown_XS))
@@ -311,7 +312,9 @@ class TopN:
 
     def search_quality(self, k: int) -> dict[str, float]:
         """See :meth:`elcrec.ELCRec.search_quality`."""
-        users, exclude_seen = self.encoded(self._sample(JUDGED)), self.fitted.settings.exclude_seen
+        users = self.encoded(self._sample(JUDGED))
+        # With repeat scores the index answers only where seen items are excluded.
+        exclude_seen = self.fitted.settings.exclude_seen or self.fitted.network.repeats is not None
         exact, search = replace(self.scorer, first_pass=None), self.item_search  # made before the clock runs
         started = time.perf_counter()
         exact_QK, _ = exact.best_items(users, k, exclude_seen)

@@ -11,7 +11,7 @@ from elcrec.data.interactions import Interactions
 from elcrec.data.splits import Split
 from elcrec.evaluation.metrics import SELECTION_METRIC, metrics_of
 from elcrec.evaluation.ranks import ranks_of_ways
-from elcrec.evaluation.repeats import better_way, evaluates_both_ways
+from elcrec.evaluation.repeats import better_way
 from elcrec.losses.registry import NEXT_ITEM_LOSSES
 from elcrec.model.network import ELCRecNetwork
 from elcrec.runs.records import ChoiceRecord
@@ -83,9 +83,9 @@ def choose(
     return settings.model_copy(update={name: choice["value"] for name, choice in choices.items()}), choices
 
 
-def choose_exclude_seen(network: ELCRecNetwork, split: Split, settings: Settings) -> ChoiceRecord:
-    """Whether seen items are excluded, by validation with a trained network."""
-    if not evaluates_both_ways(split, settings):
+def choose_exclude_seen(network: ELCRecNetwork, split: Split, settings: Settings, both_ways: bool) -> ChoiceRecord:
+    """Whether seen items are excluded, by validation with a trained network where both ways can differ."""
+    if not both_ways:
         return _choice(True, "next to no held-out item is in its user's history already")
     _, histories = split.held_out("valid", settings.judged_users, settings.seed)
     ranks = ranks_of_ways(network.eval(), histories, (True, False))

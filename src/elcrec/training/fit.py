@@ -93,6 +93,7 @@ class _Training:
     team: Team
     reporter: Reporter = field(init=False)
     choices: dict[str, ChoiceRecord] = field(default_factory=dict)
+    both_ways: bool = False
 
     def __post_init__(self) -> None:
         self.reporter = reporter_of(self.start.progress, self.team.is_main)
@@ -116,7 +117,8 @@ class _Training:
         dataset = Dataset.of(whole, settings, start.device, catalogue, log=log)
         dataset.split.learners()
         dataset.split.targets("valid")
-        if self.team.is_main and not evaluates_both_ways(dataset.split, settings):
+        self.both_ways = evaluates_both_ways(dataset.split, settings)
+        if self.team.is_main and not self.both_ways:
             warn_of_repeats(dataset, settings)
         # Better now than after the training.
         earlier = None if start.names_from is None else start.names_from.seen_by(dataset.items)
@@ -138,10 +140,10 @@ class _Training:
             fit_linear_part(network.eval(), dataset.split, settings)
         if "exclude_seen" not in settings.auto:
             return
-        choice = choose_exclude_seen(network, dataset.split, settings)
+        choice = choose_exclude_seen(network, dataset.split, settings, self.both_ways)
         self.choices = {**self.choices, "exclude_seen": choice}
         self.start = replace(self.start, settings=settings.model_copy(update={"exclude_seen": choice["value"]}))
-        if self.team.is_main and evaluates_both_ways(dataset.split, settings):
+        if self.team.is_main and self.both_ways:
             warn_of_repeats(dataset, self.start.settings)
 
     def _train(self, work: RunFolder | None, dataset: Dataset) -> tuple[Progress, ELCRecNetwork]:
@@ -151,7 +153,17 @@ class _Training:
             network = ELCRecNetwork(settings, len(dataset.items)).to(device)
         checkpoint = None if work is None else work.checkpoint
         on_epoch = work.write_history if work is not None and self.team.is_main else None
-        return train(network, dataset.split, settings, self.reporter, checkpoint, on_epoch, self.team), network.eval()
+        state = train(
+            network,
+            dataset.split,
+            settings,
+            self.reporter,
+            checkpoint,
+            on_epoch,
+            self.team,
+            both_ways=self.both_ways,
+        )
+        return state, network.eval()
 
     def _intents(self, network: ELCRecNetwork, dataset: Dataset, earlier: NamedIntents | None) -> Intents:
         intents = Intents(IntentAssigner(FittedModel(self.start.settings, network, dataset)))

@@ -17,7 +17,7 @@ from elcrec.data.neighbours import neighbour_matrix
 from elcrec.data.splits import Split
 from elcrec.evaluation.metrics import SELECTION_METRIC, RankingMetrics, metrics_of
 from elcrec.evaluation.ranks import ranks_of_ways
-from elcrec.evaluation.repeats import better_way, evaluates_both_ways
+from elcrec.evaluation.repeats import better_way
 from elcrec.intents.intent_health import IntentHealth, collapse_warning, effective_intents, intent_health
 from elcrec.model.network import ELCRecNetwork
 from elcrec.runs.records import EpochRecord
@@ -64,7 +64,7 @@ class PhaseTimer:
         self._last = now
 
 
-# reason: eight things that a caller may choose, all but three with defaults
+# reason: nine things that a caller may choose, all but four with defaults
 def train(
     network: ELCRecNetwork,
     split: Split,
@@ -74,6 +74,7 @@ def train(
     on_epoch: Callable[[list[EpochRecord]], None] | None = None,
     team: Team = Team(),  # noqa: B008
     start: Progress | None = None,
+    both_ways: bool = False,
 ) -> Progress:
     """Train to the epoch limit or until validation stops improving; the best weights end up in the network.
 
@@ -93,6 +94,7 @@ def train(
         team: The processes that train together; the leader writes.
         start: What a network that is not fresh reaches on validation (``best_value``). Its centres stay where they are,
             and if no epoch does better, so does everything.
+        both_ways: Whether validation takes the better of seen items excluded and ranked; see :func:`validate`.
 
     Returns:
         The progress. Its ``history`` has one record an epoch: ``epoch``, ``losses`` (mean of each term),
@@ -104,7 +106,7 @@ def train(
         TrainingError: A loss or a weight is not finite; checkpoint and history stay those of the epoch before.
         RunError: The checkpoint cannot be read or written.
     """
-    loop = _Loop(network, split, settings, reporter, team)
+    loop = _Loop(network, split, settings, reporter, team, both_ways)
     best, progress = loop.begin(checkpoint, start)
     reporter.begin(settings, loop.source.n_steps, progress)
     try:
@@ -133,7 +135,7 @@ class _Loop:
     """What the epochs of a training share."""
 
     def __init__(
-        self, network: ELCRecNetwork, split: Split, settings: Settings, reporter: Reporter, team: Team
+        self, network: ELCRecNetwork, split: Split, settings: Settings, reporter: Reporter, team: Team, both_ways: bool
     ) -> None:
         prepare(network, split, settings)
         team.broadcast(network.state_dict().values())
@@ -141,7 +143,7 @@ class _Loop:
         self.optimizer = Optimizer(network, settings, team)
         self.objective, self.source = Objective(settings), StepSource(split, settings, network.n_items, team)
         self.best: dict[str, Tensor] = {}
-        self.both_ways = evaluates_both_ways(split, settings)
+        self.both_ways = both_ways
 
     def begin(self, checkpoint: Path | None, start: Progress | None) -> tuple[dict[str, Tensor], Progress]:
         """The best weights so far and the progress: of a checkpoint, of a network that is not fresh, or of a fresh one.

@@ -12,12 +12,15 @@ from elcrec.config import Settings
 from elcrec.data.augment import draw_view
 from elcrec.data.batches import ItemSampler, NegativeSampler, TokenBatch, histories, lay_out, shuffled
 from elcrec.data.histories import HistoryBatch
-from elcrec.data.seen import SeenItems, seen_items
+from elcrec.data.seen import SEEN_EVENTS, SeenItems, seen_items
 from elcrec.data.splits import Split
 from elcrec.losses.registry import NEXT_ITEM_LOSSES
 from elcrec.training.distributed import Team
 from elcrec.training.objective import Objective, Part, StepInput
 from elcrec.training.targets import Targets, TargetSource
+
+SEEN_AT_ONCE = 2**20
+"""Where the histories before all tokens that predict hold more events, fewer tokens of a step predict."""
 
 
 class _Inputs(NamedTuple):
@@ -53,6 +56,14 @@ class _LaidOut(NamedTuple):
     def n_targets(self) -> Tensor:
         """How many tokens predict, a scalar."""
         return (self.targets.item_TH[:, 0] > 0).sum()
+
+    def predicting(self, kept_P: Tensor | None) -> _LaidOut:
+        """The same where only some places of the matrix predict, bool [places]; None: all."""
+        if kept_P is None:
+            return self
+        kept_T = kept_P[self.source_T.clamp(max=len(kept_P) - 1)]
+        item_TH = self.targets.item_TH * kept_T[:, None]
+        return self._replace(targets=self.targets._replace(item_TH=item_TH))
 
 
 class StepSource:
@@ -106,13 +117,15 @@ class StepSource:
         """The step of the given training rows, int64 [B], or this process's part of it; all draw for the whole."""
         inputs, rows = self._rows(row_B, generator)
         whole = self._lay_out(inputs, rows)
+        kept_P = self._kept(inputs, whole, generator)
+        whole = whole.predicting(kept_P)
         negative_TM = self._draw_negatives(inputs, whole, generator)
         drawn_M, expected_M = self._draw_items(generator)
         if self._team.size == 1:
             seen = self._seen(inputs, whole)
             return StepInput(whole.tokens, len(row_B), whole.targets, negative_TM, drawn_M, expected_M, None, seen)
         part, held_B = self._part(len(row_B), whole.targets)
-        own = self._lay_out(inputs, rows, held_B)
+        own = self._lay_out(inputs, rows, held_B).predicting(kept_P)
         negative_TM = None if negative_TM is None else _moved(negative_TM, whole, own.source_T, inputs.n_places)
         share = float(own.n_targets / whole.n_targets.clamp(min=1)) if len(part.place_B) else 0.0
         part, seen = part._replace(target_share=share), self._seen(inputs, own)
@@ -160,12 +173,31 @@ class StepSource:
         at_T, user_T = inputs.position_of(source_T), inputs.user_of(source_T)
         return _LaidOut(tokens, source_T, self._targets.of(self._item_N, at_T, user_T, predicts_T))
 
+    def _kept(self, inputs: _Inputs, whole: _LaidOut, generator: torch.Generator) -> Tensor | None:
+        """Places of a batch that predict, bool [places], drawn where the histories before all of them are too long.
+
+        Repeat scores are of all pairs of such a history and its items: their number bounds memory and time of a step.
+        Nothing is drawn, and None given, where all may predict.
+        """
+        if self.settings.repeats != "learned":
+            return None
+        start_N, end_N = self._before(inputs, whole)
+        n_events = int((end_N - start_N).clamp(max=SEEN_EVENTS).sum())
+        if n_events <= SEEN_AT_ONCE:
+            return None
+        noise_P = torch.rand(inputs.n_places, generator=generator, device=start_N.device)
+        return noise_P < SEEN_AT_ONCE / n_events
+
+    def _before(self, inputs: _Inputs, laid_out: _LaidOut) -> tuple[Tensor, Tensor]:
+        """Where the histories up to the tokens that predict begin and end in the log: int64 [N] each."""
+        source_N = laid_out.source_T[torch.nonzero(laid_out.targets.item_TH[:, 0]).flatten()]
+        return self.split.start_U[inputs.user_of(source_N)], inputs.position_of(source_N) + 1
+
     def _seen(self, inputs: _Inputs, laid_out: _LaidOut) -> SeenItems | None:
         """The items in the whole histories up to the tokens that predict; None unless repeat scores are learned."""
         if self.settings.repeats != "learned":
             return None
-        source_N = laid_out.source_T[torch.nonzero(laid_out.targets.item_TH[:, 0]).flatten()]
-        start_N, end_N = self.split.start_U[inputs.user_of(source_N)], inputs.position_of(source_N) + 1
+        start_N, end_N = self._before(inputs, laid_out)
         return seen_items(HistoryBatch(self._item_N, start_N, end_N, newest_N=self.split.newest_N), self.n_items)
 
     def _sampler(self, n_items: int) -> NegativeSampler:

@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from scipy.stats import bootstrap, wilcoxon
 
+from elcrec.evaluation.metrics import basket_metrics
 from elcrec.evaluation.significance import gains, holm, paired_difference
 
 
@@ -16,6 +18,14 @@ def test_gains_are_ndcg_of_one_item() -> None:
     assert gains(np.array([1.0, 3.0, 20.0, 21.0, np.nan]), 20).tolist() == pytest.approx(
         [1, 0.5, 1 / np.log2(21), 0, 0]
     )
+
+
+def test_gains_of_baskets_are_those_of_the_metric() -> None:
+    rank_X, row_X = np.array([2.0, 7, 30, 1, 25, np.nan]), np.array([0, 0, 0, 1, 2, 2])
+    found = gains(rank_X, 20, row_X)
+    ranks = torch.from_numpy(np.nan_to_num(rank_X, nan=1e9)).long()
+    assert found.mean() == pytest.approx(basket_metrics(torch.from_numpy(row_X), ranks)["ndcg@20"])
+    assert found[1:].tolist() == [1, 0]
 
 
 def test_a_real_difference_is_found_and_its_interval_is_scipys() -> None:

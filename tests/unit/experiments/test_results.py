@@ -275,6 +275,27 @@ def test_rows_are_compared_by_user_and_item(tmp_path: Path) -> None:
     assert "2 of 5 users" in " ".join(accuracy_table([line])[1][0])
 
 
+def test_rows_of_baskets_are_compared_by_user(tmp_path: Path) -> None:
+    found = {
+        "ours": {"valid": [("u1", "i8", 1)], "test": [("u1", "i1", 1), ("u1", "i2", 2), ("u2", "i3", None)]},
+        "theirs": {
+            "valid": [("u1", "i8", 1), ("u1", "i9", 2), ("u1", "i7", 3)],
+            "test": [("u2", "i3", 1), ("u1", "i2", 1), ("u1", "i1", 2)],
+        },
+    }
+    for name, parts in found.items():
+        columns = {"user_id": pl.String, "item_id": pl.String, "rank": pl.Int64}
+        valid, test = (pl.DataFrame(parts[part], schema=columns, orient="row") for part in ("valid", "test"))
+        both = side_by_side(valid, test)
+        assert len(both) == (3 if name == "ours" else 4)
+        ranks_path(tmp_path, name).parent.mkdir(exist_ok=True)
+        both.write_parquet(ranks_path(tmp_path, name))
+    [line, _] = lines_of(tmp_path, [result("ours"), result("theirs", row="b")], against="b")
+    assert line.compared is not None
+    assert (line.compared.users, line.compared.left_out) == (2, 0)
+    assert line.compared.difference.mean == pytest.approx((1 + 0) / 2 - (1 + 1) / 2)
+
+
 def test_rows_that_are_judged_otherwise_say_so(tmp_path: Path) -> None:
     for name in ("ours", "theirs"):
         ranks(tmp_path, name, {"u1": ("i1", 1 if name == "ours" else 3), "u2": ("i2", 2)})

@@ -109,13 +109,10 @@ class Events(NamedTuple):
     @classmethod
     def of(cls, histories: HistoryBatch) -> Events:
         """Of histories in main memory."""
-        start_B, end_B = histories.start_Q.numpy(), histories.end_Q.numpy()
-        length_B = end_B - start_B
-        row_X = np.repeat(np.arange(len(length_B)), length_B)
-        at_X = np.arange(len(row_X)) + (end_B - length_B.cumsum())[row_X]
+        row_X, at_X = (one_X.numpy() for one_X in histories.events)
         basket_X = at_X if histories.newest_N is None else histories.newest_N.numpy()[at_X]
         begins_X = (np.diff(basket_X, prepend=-1) != 0) | (np.diff(row_X, prepend=-1) != 0)
-        baskets_B = np.bincount(row_X, begins_X, minlength=len(length_B)).astype(np.int64)
+        baskets_B = np.bincount(row_X, begins_X, minlength=len(histories)).astype(np.int64)
         age_X = baskets_B.cumsum()[row_X] - begins_X.cumsum()
         return cls(row_X, histories.item_N.numpy()[at_X], age_X, baskets_B)
 
