@@ -42,7 +42,7 @@ class UserEncoder(nn.Module):
             item_T=item_BL.flatten(),
             position_T=position_BL.flatten(),
             column_T=column_BL.flatten(),
-            sequence_T=torch.arange(n_rows).repeat_interleave(length),
+            sequence_T=torch.arange(n_rows)[:, None].expand(n_rows, length).flatten(),
             real_T=item_BL.flatten() > 0,
             source_T=column_BL.flatten(),
             blocks=((n_rows, length),),
