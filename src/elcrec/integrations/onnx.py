@@ -62,7 +62,7 @@ def export_onnx(model: ELCRec, out: str | Path) -> None:
     of ``user`` with ``items``, [V, D], whose row r is the item with ``item_index`` r + 1.
 
     Raises:
-        SettingsError: ONNX is not installed, or the model ranks seen items by repeat scores.
+        SettingsError: ONNX is not installed, or the model ranks seen items by repeat scores or reads ``event_inputs``.
         RunError: The folder is there already, or cannot be written.
     """
     try:
@@ -74,6 +74,11 @@ def export_onnx(model: ELCRec, out: str | Path) -> None:
         raise SettingsError(
             "this model adds repeat scores to items of the history, which the export does not hold: train it with "
             "--set repeats=none, or with --set exclude_seen=true"
+        )
+    if settings.event_inputs != "none":
+        raise SettingsError(
+            f"this model reads event_inputs={settings.event_inputs} of each event, which the export does not take: "
+            "train it with --set event_inputs=none"
         )
     if out.exists():
         raise RunError(f"{out} is there already: choose a new folder")
