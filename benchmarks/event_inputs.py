@@ -70,26 +70,13 @@ def main() -> None:
             result, model = run(given.log, name, seed, given.work, {**shared, "event_inputs": inputs})
             write_json(RESULTS / f"{name}-{inputs}-seed{seed}.json", result)
             trained.append(model)
-            print(
-                name,
-                inputs,
-                seed,
-                *(f"{part} {result[part][f'ndcg@{K}']:.4f}" for part in ("valid", "test")),
-                flush=True,
-            )
+            valid, test_part = (result[part][f"ndcg@{K}"] for part in ("valid", "test"))
+            print(f"{name} {inputs} {seed}: valid {valid:.4f}, test {test_part:.4f}", flush=True)
     without, with_inputs = (gains_on_validation(trained) for trained in models.values())
-    what = {"suite": "event-inputs", "dataset": name, "overrides": shared, "seeds": given.seeds, "inputs": given.inputs}
     test = paired_difference(with_inputs, without)
-    paired = {
-        "metric": f"ndcg@{K}",
-        "part": "valid",
-        "none": without.mean(),
-        "with": with_inputs.mean(),
-        **test._asdict(),
-    }
-    write_json(
-        RESULTS / f"{name}-{given.inputs}-paired.json", {**what, "n_users": len(without), **paired, **provenance()}
-    )
+    what = {"suite": "event-inputs", "dataset": name, "seeds": given.seeds, "inputs": given.inputs}
+    found = {"metric": f"ndcg@{K}", "part": "valid", "n_users": len(without), "paired": test._asdict()}
+    write_json(RESULTS / f"{name}-{given.inputs}-paired.json", {**what, **found, **provenance()})
     print(f"{name}: {without.mean():.4f} without, {with_inputs.mean():.4f} with {given.inputs}; {test}")
 
 

@@ -95,8 +95,7 @@ def lay_out(
             vectors then depend on what else is in the batch.
         event_BW: int64 [B, W], codes of the events; None where none are known.
     """
-    device = item_BW.device
-    n_rows, columns = item_BW.shape
+    device, (n_rows, columns) = item_BW.device, item_BW.shape
     kept_B = length_B.clamp(max=max_seq_len)
     if padding == "encode":
         first_B = torch.arange(1, n_rows + 1, device=device) * max_seq_len - kept_B
@@ -116,7 +115,6 @@ def lay_out(
     source_T = at_tokens((row_X * columns) + (length_B - kept_B)[row_X] + column_X)
     real_T = at_tokens(torch.ones_like(row_X)).bool()
     item_T = item_BW.flatten()[source_T] * real_T
-    event_T = None if event_BW is None else event_BW.flatten()[source_T] * real_T
     if padding == "encode":
         token_T = torch.arange(n_tokens, device=device)
         sequence_T, column_T = token_T // max_seq_len, token_T % max_seq_len
@@ -137,7 +135,7 @@ def lay_out(
         last_B=first_B + kept_B - 1,
         length_B=kept_B,
         padding=padding,
-        event_T=event_T,
+        event_T=None if event_BW is None else event_BW.flatten()[source_T] * real_T,
     )
 
 
