@@ -11,6 +11,7 @@ import polars as pl
 from elcrec.config import Settings
 from elcrec.data.clock import NANOSECONDS, SECOND, Clock
 from elcrec.data.interactions import Interactions
+from elcrec.data.kind_columns import refuse_unknown
 from elcrec.data.vocabulary import Indices
 from elcrec.errors import DataError
 
@@ -82,9 +83,12 @@ def with_input_kinds(settings: Settings, log: Interactions) -> Settings:
             f"event_inputs={settings.event_inputs} reads the time between events, and the log has no times that are "
             "moments: set event_inputs=kind or none"
         )
-    if not settings.reads_kinds or settings.input_kinds:
+    if not settings.reads_kinds:
         return settings
     kinds = log.kinds() or {}
+    refuse_unknown(settings.input_kinds, kinds, "input_kinds")
+    if settings.input_kinds:
+        return settings
     if len(kinds) < 2:
         raise DataError(
             f"event_inputs={settings.event_inputs} tells kinds of events apart, and the log has one: set "

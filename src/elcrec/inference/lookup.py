@@ -124,17 +124,24 @@ class Lookup:
             place_n: int64 [n], where each event stands in the user's part of the log; -1: nowhere.
             times: [n], in the log's own unit.
         """
-        settings, event_N = self.fitted.settings, self.fitted.split.event_N
-        if event_N is None:
+        if self._event_N is None:
             return None
         code_n = np.full(len(place_n), self._code_of_new)
         number, in_log_n = self.fitted.users.find(user), place_n >= 0
         if number >= 0:
-            code_n[in_log_n] = event_N.cpu().numpy()[self._events_of(number)][place_n[in_log_n]] // N_GAPS * N_GAPS
-        unit = seconds_of(self.fitted.log)
-        if settings.reads_gaps and unit is not None and len(code_n):
-            code_n += gap_codes(np.asarray(times), unit)
+            code_n[in_log_n] = self._event_N[self._events_of(number)][place_n[in_log_n]] // N_GAPS * N_GAPS
+        if self.fitted.settings.reads_gaps and self._time_unit is not None and len(code_n):
+            code_n += gap_codes(np.asarray(times), self._time_unit)
         return code_n
+
+    @cached_property
+    def _event_N(self) -> Indices | None:
+        event_N = self.fitted.split.event_N
+        return None if event_N is None else event_N.cpu().numpy()
+
+    @cached_property
+    def _time_unit(self) -> float | None:
+        return seconds_of(self.fitted.log)
 
     @cached_property
     def _code_of_new(self) -> int:

@@ -96,6 +96,13 @@ def test_what_the_log_lacks_is_refused(columns: dict[str, Any], inputs: str, com
         with_input_kinds(Settings(event_inputs=inputs), Interactions.read(log, kinds="event" in columns))
 
 
+def test_kinds_that_the_log_does_not_have_are_refused() -> None:
+    with pytest.raises(DataError, match="input_kinds: no event is of the kind 'rent'"):
+        with_input_kinds(
+            Settings(event_inputs="kind", input_kinds=("view", "rent")), Interactions.read(random_log(2), kinds=True)
+        )
+
+
 def test_baskets_are_shuffled_with_their_kinds_and_keep_the_time_before_them() -> None:
     log = Interactions.read(random_log(3), kinds=True)
     settings = with_input_kinds(Settings(event_inputs="both", ties="shuffle"), log)
