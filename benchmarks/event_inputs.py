@@ -1,10 +1,11 @@
 """What embeddings of kinds of events, and of the times between them, add to the next item on validation.
 
-    elcrec data generate --out shop.parquet --users 400 --items 400 --interactions 40000 --intents 16 --kinds
+    elcrec data generate --out shop.parquet --users 600 --items 400 --interactions 60000 --intents 16 --kinds
     python benchmarks/event_inputs.py shop.parquet --inputs kind --set event_weights=purchase:1,view:0.1
     python benchmarks/event_inputs.py movielens.parquet --inputs gap      (shops.py writes that log)
 
-Each run is ``elcrec train LOG`` with ``event_inputs`` and the settings that are given; a run that is there already is
+Each run is ``elcrec train LOG`` with ``event_inputs`` and the settings that are given; ``overrides`` of the results has all
+of them. A run that is there already is
 read. Results go to ``benchmarks/results/event-inputs/NAME-INPUTS-seedN.json``. At the end the users' NDCG@20 on
 validation, averaged over the seeds, is tested against that without inputs: ``NAME-INPUTS-paired.json``.
 """
