@@ -4,9 +4,10 @@
     python benchmarks/event_inputs.py shop.parquet --inputs kind --set event_weights=purchase:1,view:0.1
     python benchmarks/event_inputs.py movielens.parquet --inputs gap      (shops.py writes that log)
 
-Each run is ``elcrec train LOG`` with ``event_inputs`` and the settings that are given (``overrides`` in the results). A run
-that is there already is read. Results go to ``benchmarks/results/event-inputs/NAME-INPUTS-seedN.json``. At the end the
-users' NDCG@20 on validation, averaged over the seeds, is tested against that without inputs: ``NAME-INPUTS-paired.json``.
+Each run is ``elcrec train LOG`` with ``event_inputs`` and the settings that are given (``overrides`` in the results). A
+run that is there already is read. Results go to ``benchmarks/results/event-inputs/NAME-INPUTS-seedN.json``. At the end
+the users' NDCG@20 on validation, averaged over the seeds, is tested against that without inputs
+(``NAME-INPUTS-paired.json``).
 """
 
 from __future__ import annotations
