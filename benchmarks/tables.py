@@ -51,6 +51,9 @@ INTRO = {
     "shops": "Logs with baskets and repeats, trained with the default command on one core ([which task is "
     "yours](tasks.md)). groceries: the next basket; hit rate is the share of users with a hit. `python "
     "benchmarks/shops.py --data NAME`",
+    "event-inputs": "Embeddings of kinds of events, and of the times between them, [next to those of items]"
+    "(tasks.md#what-is-known-of-events); small trainings, mean ± standard deviation over the seeds. "
+    "`python benchmarks/event_inputs.py LOG --inputs kind`",
     "intents": "Quality of the intents of `default` (trainings before those of `accuracy`), measured on the histories "
     "before the test items. Agreement with the next item's main attribute (adjusted mutual information, and lift "
     "over the prior): learned intents / k-means with as many clusters on the same embeddings, 5 restarts / chance. "
@@ -183,6 +186,7 @@ TABLES = {
     "clustering": tables_learning.clustering,
     "planted": tables_learning.planted,
     "shops": tables_learning.shops,
+    "event-inputs": tables_learning.event_inputs,
 }
 
 

@@ -163,5 +163,25 @@ def shops(documents: list[dict[str, Any]]) -> list[str]:
     )
 
 
+def event_inputs(documents: list[dict[str, Any]]) -> list[str]:
+    """A row a data set and what is read of its events, and how sure the difference is."""
+    rows = []
+    for test in (document for document in documents if "paired" in document):
+        for inputs in ("none", test["inputs"]):
+            seeds = [
+                document
+                for document in documents
+                if document["dataset"] == test["dataset"]
+                and document.get("overrides", {}).get("event_inputs") == inputs
+            ]
+            values = [spread([one[part]["ndcg@20"] for one in seeds]) for part in ("valid", "test")]
+            seconds = f"{statistics.median(one['train_seconds'] for one in seeds):.0f}"
+            sure = "" if inputs == "none" else difference(test["paired"])
+            rows.append([test["dataset"], inputs, str(len(seeds)), *values, sure, seconds])
+    head = ["data", "event_inputs", "seeds", "valid ndcg@20", "test ndcg@20", "lead (valid)", "seconds of training"]
+    return markdown(head, rows)
+
+
 def difference(test: dict[str, float]) -> str:
-    return f"{test['mean']:+.4f} ({test['low']:+.4f} to {test['high']:+.4f}), p {test['p']:.1g}"
+    p = f"p {test['p']:.1g}" if test["p"] > 0 else "p < 1e-300"
+    return f"{test['mean']:+.4f} ({test['low']:+.4f} to {test['high']:+.4f}), {p}"

@@ -190,6 +190,15 @@ class Settings(BaseModel):
         "on validation after training, or learned with the network (softmax) and then fitted",
     )
 
+    event_inputs: Literal["none", "kind", "gap", "both"] = Field(
+        "none",
+        description="Embeddings of what is known of each event of a history, added to that of its item: its kind, the "
+        "time since the event before it (gap), or both",
+    )
+    input_kinds: Names = Field(
+        (), description="Kinds of events that event_inputs tells apart; default: those of the log"
+    )
+
     # Objective
     next_item_loss: NextItemLossName = Field(
         "softmax",
@@ -349,12 +358,24 @@ class Settings(BaseModel):
             raise ValueError("event_weights: give the kind that is held out (target_event) a weight above 0")
         if self.min_weight is not None and self.weight_column is None:
             raise ValueError("min_weight needs weight_column, the name of the column that it is a limit of")
+        if self.input_kinds and not self.reads_kinds:
+            raise ValueError("input_kinds needs event_inputs=kind or event_inputs=both")
         return self
 
     @property
     def uses_kinds(self) -> bool:
         """Whether kinds of events make a difference."""
-        return bool(self.events or self.event_weights or self.target_event)
+        return bool(self.events or self.event_weights or self.target_event or self.reads_kinds)
+
+    @property
+    def reads_kinds(self) -> bool:
+        """Whether the kinds of the events of a history are inputs of the model."""
+        return self.event_inputs in ("kind", "both")
+
+    @property
+    def reads_gaps(self) -> bool:
+        """Whether the times between the events of a history are inputs of the model."""
+        return self.event_inputs in ("gap", "both")
 
     @property
     def target_kind(self) -> str | None:

@@ -76,7 +76,7 @@ def test_targets_are_those_of_a_loop(seed: int, method: str, weighed: bool) -> N
 def test_a_shuffle_brings_nothing_held_out_into_training(seed: int, method: str) -> None:
     events, split = world(seed, method)
     for draw in range(5):
-        shuffled_N = split.shuffled_in_baskets(torch.Generator().manual_seed(draw))
+        shuffled_N, _ = split.shuffled_in_baskets(torch.Generator().manual_seed(draw))
         for event in events:
             found = events[int(shuffled_N[event.place]) - 1]
             assert (found.user, found.time) == (event.user, event.time)

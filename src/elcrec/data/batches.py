@@ -37,6 +37,7 @@ class TokenBatch:
         last_B: int64 [B], the token of the caller's row b that holds its newest item.
         length_B: int64 [B], real tokens of the caller's row b.
         padding: The layout.
+        event_T: int64 [T], codes of the events (:mod:`elcrec.data.event_codes`); None where none are known.
     """
 
     item_T: Tensor
@@ -49,6 +50,7 @@ class TokenBatch:
     last_B: Tensor
     length_B: Tensor
     padding: Padding
+    event_T: Tensor | None = None
 
 
 def histories(item_N: Tensor, start_B: Tensor, end_B: Tensor, limit: int | None = None) -> tuple[Tensor, Tensor]:
@@ -74,7 +76,14 @@ def histories(item_N: Tensor, start_B: Tensor, end_B: Tensor, limit: int | None 
     return item_N[at_BW] * inside_BW, length_B
 
 
-def lay_out(item_BW: Tensor, length_B: Tensor, max_seq_len: int, padding: Padding, packed: bool = False) -> TokenBatch:
+def lay_out(
+    item_BW: Tensor,
+    length_B: Tensor,
+    max_seq_len: int,
+    padding: Padding,
+    packed: bool = False,
+    event_BW: Tensor | None = None,
+) -> TokenBatch:
     """Tokens of the newest ``max_seq_len`` items of each row.
 
     Args:
@@ -84,9 +93,9 @@ def lay_out(item_BW: Tensor, length_B: Tensor, max_seq_len: int, padding: Paddin
         padding: ``skip`` or ``encode``.
         packed: ``skip``: several sequences in a row. That is fastest, but the last digits of a sequence's hidden
             vectors then depend on what else is in the batch.
+        event_BW: int64 [B, W], codes of the events; None where none are known.
     """
-    device = item_BW.device
-    n_rows, columns = item_BW.shape
+    device, (n_rows, columns) = item_BW.device, item_BW.shape
     kept_B = length_B.clamp(max=max_seq_len)
     if padding == "encode":
         first_B = torch.arange(1, n_rows + 1, device=device) * max_seq_len - kept_B
@@ -126,6 +135,7 @@ def lay_out(item_BW: Tensor, length_B: Tensor, max_seq_len: int, padding: Paddin
         last_B=first_B + kept_B - 1,
         length_B=kept_B,
         padding=padding,
+        event_T=None if event_BW is None else event_BW.flatten()[source_T] * real_T,
     )
 
 

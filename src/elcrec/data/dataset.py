@@ -14,6 +14,7 @@ import torch
 from elcrec.config import Settings
 from elcrec.data.by_settings import filtered
 from elcrec.data.catalogue import Catalogue
+from elcrec.data.event_codes import event_codes
 from elcrec.data.histories import HistoryBatch
 from elcrec.data.interactions import Interactions
 from elcrec.data.kinds import check_kinds, worth_of
@@ -130,6 +131,8 @@ def split_of(log: Interactions, items: Vocabulary, settings: Settings, device: t
     """A log, whose items are all known, as tensors."""
     worth = worth_of(log, settings)
     split = make_split(log, items, settings.split, settings.holdout_share, settings.ties, worth)
+    if (codes := event_codes(log, settings)) is not None:
+        split = replace(split, event_N=torch.from_numpy(codes))
     return split.learning_from(settings.train_share, settings.seed).to(device)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import polars as pl
 import torch
@@ -25,6 +25,7 @@ class HistoryBatch:
             None where each event is a basket of its own.
         until_Q: int64 [Q], position after the last item to predict, > end; None where one item is predicted.
         judged_N: bool [N], which events are items to predict, of those before ``until_Q``; None: all.
+        event_N: int64 [N], codes of the events (:mod:`elcrec.data.event_codes`); None where none are known.
     """
 
     item_N: Tensor
@@ -34,6 +35,7 @@ class HistoryBatch:
     newest_N: Tensor | None = None
     until_Q: Tensor | None = None
     judged_N: Tensor | None = None
+    event_N: Tensor | None = None
 
     @classmethod
     def joined(cls, item_N: Tensor, length_Q: Tensor, ids: pl.Series | None = None) -> HistoryBatch:
@@ -77,8 +79,7 @@ class HistoryBatch:
         """Those at some places, int64 [X]."""
         ids = None if self.ids is None else self.ids.gather(at_X.cpu().numpy())
         until_X = None if self.until_Q is None else self.until_Q[at_X]
-        start_X, end_X = self.start_Q[at_X], self.end_Q[at_X]
-        return HistoryBatch(self.item_N, start_X, end_X, ids, self.newest_N, until_X, self.judged_N)
+        return replace(self, start_Q=self.start_Q[at_X], end_Q=self.end_Q[at_X], ids=ids, until_Q=until_X)
 
     def blocks(self, rows: int) -> Iterator[HistoryBatch]:
         """All of them, so many at a time, in their order; one empty block where there are none."""
@@ -96,6 +97,10 @@ class HistoryBatch:
             limit: Only so many of the newest.
         """
         return histories(self.item_N, self.start_Q, self.end_Q, limit)
+
+    def events_of_items(self, limit: int | None = None) -> Tensor | None:
+        """Codes of the events that :meth:`items` gives the items of, int64 [Q, W]; None where none are known."""
+        return None if self.event_N is None else histories(self.event_N, self.start_Q, self.end_Q, limit)[0]
 
 
 def ranges(start_Q: Tensor, end_Q: Tensor) -> tuple[Tensor, Tensor]:

@@ -60,11 +60,16 @@ def unknown_kinds(log: Interactions, newer: Interactions, settings: Settings) ->
     """What to say of kinds of new events that a log lacks; None where there are none, or all kinds are alike."""
     before, kinds = log.kinds(), newer.kinds()
     others = {} if before is None or kinds is None else {kind: kinds[kind] for kind in kinds if kind not in before}
-    if not others or settings.target_kind is None:
+    effects = []
+    if settings.target_kind is not None:
+        effects.append("they are input only, neither targets nor held out")
+    if settings.reads_kinds:
+        effects.append("they are read as unknown kinds (event_inputs) until a training from scratch")
+    if not others or not effects:
         return None
     return (
-        f"new events are of kinds that the log does not have, {with_shares(others)}: they are input only, neither "
-        f"targets nor held out; the log has {with_shares(before or {})}"
+        f"new events are of kinds that the log does not have, {with_shares(others)}: {', and '.join(effects)}; "
+        f"the log has {with_shares(before or {})}"
     )
 
 

@@ -9,6 +9,7 @@ import polars as pl
 import torch
 from torch import Tensor
 
+from elcrec.data.event_codes import N_GAPS
 from elcrec.data.histories import HistoryBatch
 from elcrec.data.interactions import Interactions
 from elcrec.data.kinds import Worth
@@ -35,6 +36,7 @@ class Split:
             to ``end_U``.
         weight_N: float32 [N], weight of each event as a target of training; 0: input only. None where all are alike.
         judged_N: bool [N], the events that are held out, of those in the ranges that ``baskets`` names; None: all.
+        event_N: int64 [N], codes of the events (:mod:`elcrec.data.event_codes`); None where the model reads none.
     """
 
     item_N: Tensor
@@ -47,6 +49,7 @@ class Split:
     baskets: bool = False
     weight_N: Tensor | None = None
     judged_N: Tensor | None = None
+    event_N: Tensor | None = None
 
     @property
     def target_end_U(self) -> Tensor:
@@ -80,20 +83,26 @@ class Split:
         tensors = {name: value for name, value in vars(self).items() if isinstance(value, Tensor)}
         return replace(self, **{name: tensor.to(device) for name, tensor in tensors.items()})  # type: ignore[arg-type]
 
-    def shuffled_in_baskets(self, generator: torch.Generator) -> Tensor:
-        """``item_N`` with the training items of each basket in random order; nothing is drawn without baskets.
+    def shuffled_in_baskets(self, generator: torch.Generator) -> tuple[Tensor, Tensor | None]:
+        """``item_N`` and ``event_N`` with the training events of each basket in random order.
 
-        What is held out stays where it is, of a basket that begins in the training part, too.
+        What is held out stays where it is, of a basket that begins in the training part, too. The time before an event
+        belongs to its place: the first of a basket has the time since the basket before. Nothing is drawn without
+        baskets.
         """
         if self.newest_N is None:
-            return self.item_N
+            return self.item_N, self.event_N
         tied_N = self.newest_N != torch.arange(len(self.newest_N), device=self.newest_N.device)
         tied_N[self.newest_N[tied_N]] = True
         at_X = torch.nonzero(tied_N).flatten()
         noise_X = torch.rand(len(at_X), generator=generator, device=at_X.device, dtype=torch.float64)
         noise_X[~self.before(self.train_end_U)[at_X]] = 1
-        order_X = (self.newest_N[at_X] + noise_X).argsort(stable=True)
-        return self.item_N.index_copy(0, at_X, self.item_N[at_X[order_X]])
+        from_X = at_X[(self.newest_N[at_X] + noise_X).argsort(stable=True)]
+        event_N = self.event_N
+        if event_N is not None:
+            gap_X = event_N[at_X] % N_GAPS
+            event_N = event_N.index_copy(0, at_X, event_N[from_X] - event_N[from_X] % N_GAPS + gap_X)
+        return self.item_N.index_copy(0, at_X, self.item_N[from_X]), event_N
 
     def targets(self, part: str, most: int | None = None, seed: int = 0) -> tuple[Tensor, Tensor]:
         """Users who have an item to predict, and its positions: int64 [Q], int64 [Q].
@@ -135,7 +144,7 @@ class Split:
 
     def histories(self, user_Q: Tensor, end_Q: Tensor) -> HistoryBatch:
         """Histories of users, int64 [Q], up to positions in the log, int64 [Q], where the item that follows stands."""
-        return HistoryBatch(self.item_N, self.start_U[user_Q], end_Q, newest_N=self.newest_N)
+        return HistoryBatch(self.item_N, self.start_U[user_Q], end_Q, newest_N=self.newest_N, event_N=self.event_N)
 
     def held_out(self, part: str, most: int | None = None, seed: int = 0) -> tuple[Tensor, HistoryBatch]:
         """Users who have something to predict, int64 [Q], and their histories before it; see :meth:`targets`."""

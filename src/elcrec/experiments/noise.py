@@ -46,9 +46,10 @@ def with_noise(split: Split, share: float, seed: int) -> Split:
         newest_N=None,
         weight_N=_with_zeros(split.weight_N, inserted),
         judged_N=_with_zeros(split.judged_N, inserted),
+        event_N=_with_zeros(split.event_N, inserted),
     )
 
 
 def _with_zeros(value_N: Tensor | None, places: np.ndarray) -> Tensor | None:
-    """Values with 0 at inserted places: such events are input only."""
+    """Values with 0 at inserted places: such events are input only, and nothing is known of them."""
     return None if value_N is None else torch.from_numpy(np.insert(value_N.cpu().numpy(), places, 0)).to(value_N.device)

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from elcrec.data.clock import Clock
+from elcrec.data.event_codes import N_GAPS, gap_codes, kind_codes, seconds_of
 from elcrec.data.histories import HistoryBatch
 from elcrec.data.joining import ID
 from elcrec.data.vocabulary import Indices
@@ -113,6 +114,41 @@ class Lookup:
         newest_N: Indices = last_B[np.searchsorted(last_B, np.arange(len(time_N)))]
         return newest_N
 
+    def codes_of(self, user: Any, place_n: Indices, times: Sequence[Any]) -> Indices | None:
+        """What the model reads of the events of a history (:mod:`elcrec.data.event_codes`): int64 [n].
+
+        None where it reads nothing of them. An event that is not in the log is of the kind of new events.
+
+        Args:
+            user: Whose.
+            place_n: int64 [n], where each event stands in the user's part of the log; -1: nowhere.
+            times: [n], in the log's own unit.
+        """
+        if self._event_N is None:
+            return None
+        code_n = np.full(len(place_n), self._code_of_new)
+        number, in_log_n = self.fitted.users.find(user), place_n >= 0
+        if number >= 0:
+            code_n[in_log_n] = self._event_N[self._events_of(number)][place_n[in_log_n]] // N_GAPS * N_GAPS
+        if self.fitted.settings.reads_gaps and self._time_unit is not None and len(code_n):
+            code_n += gap_codes(np.asarray(times), self._time_unit)
+        return code_n
+
+    @cached_property
+    def _event_N(self) -> Indices | None:
+        event_N = self.fitted.split.event_N
+        return None if event_N is None else event_N.cpu().numpy()
+
+    @cached_property
+    def _time_unit(self) -> float | None:
+        return seconds_of(self.fitted.log)
+
+    @cached_property
+    def _code_of_new(self) -> int:
+        """The code of a new event, without its time."""
+        kind = pl.Series([self.fitted.settings.kind_of_new], dtype=pl.String)
+        return int(kind_codes(kind, self.fitted.settings)[0]) * N_GAPS
+
     def _events_of(self, number: int) -> slice:
         split = self.fitted.split
         return slice(int(split.start_U[number]), int(split.end_U[number]))
@@ -132,7 +168,11 @@ class Lookup:
     # ------------------------------------------------------------------ lists
 
     def recommend(
-        self, histories: Sequence[Indices], policy: ResolvedPolicy, baskets: Sequence[Indices | None] | None = None
+        self,
+        histories: Sequence[Indices],
+        policy: ResolvedPolicy,
+        baskets: Sequence[Indices | None] | None = None,
+        codes: Sequence[Indices | None] | None = None,
     ) -> list[Recommendations]:
         """The best items for each of some histories, none of them empty.
 
@@ -140,13 +180,11 @@ class Lookup:
             histories: Items of each.
             policy: How to rank.
             baskets: Of each what :meth:`baskets_of` says; None: each event is a basket of its own.
+            codes: Of each what :meth:`codes_of` says; None: nothing is known of the events.
         """
         if not histories:
             return []
-        length_Q = torch.tensor([len(history) for history in histories], device=self.fitted.device)
-        item_N = torch.from_numpy(np.concatenate(histories)).to(self.fitted.device)
-        batch = replace(HistoryBatch.joined(item_N, length_Q), newest_N=self._newest(histories, baskets))
-        users = self.topn.encoded(batch)
+        users = self.topn.encoded(self.batch(histories, baskets, codes))
         item_QK, score_QK, parts = self.topn.best(users, policy)
         lists = self._lists(item_QK, score_QK)
         if parts is None or not policy.explain:
@@ -154,6 +192,21 @@ class Lookup:
         reasons = pl.DataFrame(self.topn.explainer.reasons(users, item_QK, score_QK, parts, policy)).to_dicts()
         ends = np.cumsum([len(one.items) for one in lists]).tolist()
         return [one._replace(reasons=reasons[end - len(one.items) : end]) for one, end in zip(lists, ends, strict=True)]
+
+    def batch(
+        self,
+        histories: Sequence[Indices],
+        baskets: Sequence[Indices | None] | None = None,
+        codes: Sequence[Indices | None] | None = None,
+    ) -> HistoryBatch:
+        """Histories, at least one, with what is known of their events; see :meth:`recommend`."""
+        length_Q = torch.tensor([len(history) for history in histories], device=self.fitted.device)
+        item_N, event_N = torch.from_numpy(np.concatenate(histories)).to(self.fitted.device), None
+        if codes is not None and any(one is not None for one in codes):
+            known = [np.zeros_like(items) if one is None else one for items, one in zip(histories, codes, strict=True)]
+            event_N = torch.from_numpy(np.concatenate(known)).to(self.fitted.device)
+        newest_N = self._newest(histories, baskets)
+        return replace(HistoryBatch.joined(item_N, length_Q), newest_N=newest_N, event_N=event_N)
 
     def _newest(self, histories: Sequence[Indices], baskets: Sequence[Indices | None] | None) -> Tensor | None:
         """Position of the last event of each event's basket, of histories that lie end to end: int64 [N]."""

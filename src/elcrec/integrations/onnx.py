@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from elcrec.config import Settings
 from elcrec.data.batches import TokenBatch
 from elcrec.errors import RunError, SettingsError
 from elcrec.model.encoder import FEED_TOKENS
@@ -62,7 +63,7 @@ def export_onnx(model: ELCRec, out: str | Path) -> None:
     of ``user`` with ``items``, [V, D], whose row r is the item with ``item_index`` r + 1.
 
     Raises:
-        SettingsError: ONNX is not installed, or the model ranks seen items by repeat scores.
+        SettingsError: ONNX is not installed, or the model ranks seen items by repeat scores or reads ``event_inputs``.
         RunError: The folder is there already, or cannot be written.
     """
     try:
@@ -70,11 +71,7 @@ def export_onnx(model: ELCRec, out: str | Path) -> None:
     except ImportError as error:
         raise SettingsError("the export needs ONNX: pip install 'elcrec[onnx]'") from error
     out, settings = Path(out), model.settings
-    if settings.repeats != "none" and not settings.exclude_seen:
-        raise SettingsError(
-            "this model adds repeat scores to items of the history, which the export does not hold: train it with "
-            "--set repeats=none, or with --set exclude_seen=true"
-        )
+    _refuse_what_is_not_exported(settings)
     if out.exists():
         raise RunError(f"{out} is there already: choose a new folder")
     beside = out.with_name(f".{out.name}.tmp")
@@ -114,3 +111,16 @@ def export_onnx(model: ELCRec, out: str | Path) -> None:
     finally:
         shutil.rmtree(beside, ignore_errors=True)
         model.network.to(model.device)
+
+
+def _refuse_what_is_not_exported(settings: Settings) -> None:
+    if settings.repeats != "none" and not settings.exclude_seen:
+        raise SettingsError(
+            "this model adds repeat scores to items of the history, which the export does not hold: train it with "
+            "--set repeats=none, or with --set exclude_seen=true"
+        )
+    if settings.event_inputs != "none":
+        raise SettingsError(
+            f"this model reads event_inputs={settings.event_inputs} of each event, which the export does not take: "
+            "train it with --set event_inputs=none"
+        )

@@ -144,19 +144,22 @@ def leave_one_out(network: ELCRecNetwork, histories: HistoryBatch, intent_QM: Te
         Items int64 [Q, W], 0 where there is none, oldest first, and their attributions [Q, W, M], 0 there.
     """
     item_QW, length_Q = histories.items(network.max_seq_len)
+    event_QW = histories.events_of_items(network.max_seq_len)
     width, device = item_QW.shape[1], item_QW.device
     pull_QWM = torch.zeros(len(histories), width, intent_QM.shape[1], device=device)
     center_QMD = F.normalize(network.centers.weight.detach(), dim=-1)[intent_QM]
 
-    def cosines(item_RW: Tensor, length_R: Tensor, row_R: Tensor) -> Tensor:
-        """Of histories to the intents of their rows: [R, M]."""
-        behaviour_RD = network.encode_behaviour(
-            lay_out(item_RW, length_R, network.max_seq_len, network.padding)
-        ).float()
+    def cosines(row_R: Tensor, length_R: Tensor, place_RW: Tensor | None = None) -> Tensor:
+        """Of histories, or of what lies at some of their places, to the intents of their rows: [R, M]."""
+        item_RW, event_RW = item_QW[row_R], None if event_QW is None else event_QW[row_R]
+        if place_RW is not None:
+            item_RW, event_RW = item_RW.gather(1, place_RW), None if event_RW is None else event_RW.gather(1, place_RW)
+        tokens = lay_out(item_RW, length_R, network.max_seq_len, network.padding, event_BW=event_RW)
+        behaviour_RD = network.encode_behaviour(tokens).float()
         return (center_QMD[row_R] @ F.normalize(behaviour_RD, dim=-1)[:, :, None]).squeeze(2)
 
     all_Q = torch.arange(len(histories), device=device)
-    whole_QM = torch.cat([cosines(item_QW[at_B], length_Q[at_B], at_B) for at_B in all_Q.split(ENCODE_ROWS)])
+    whole_QM = torch.cat([cosines(at_B, length_Q[at_B]) for at_B in all_Q.split(ENCODE_ROWS)])
     row_R, left_R = torch.nonzero(torch.arange(width, device=device) < length_Q[:, None], as_tuple=True)
     pull_QWM[row_R, left_R] = whole_QM[row_R]
     # Each item once: at its first place, from which its attribution is copied to the others.
@@ -168,7 +171,7 @@ def leave_one_out(network: ELCRecNetwork, histories: HistoryBatch, intent_QM: Te
         row_B, left_B, kept_BW = row_B[some_B], left_B[some_B], kept_BW[some_B]
         if len(row_B):
             order_BW = (~kept_BW).to(torch.uint8).argsort(dim=1, stable=True)[:, : width - 1]
-            pull_QWM[row_B, left_B] -= cosines(item_QW[row_B].gather(1, order_BW), kept_BW.sum(dim=1), row_B)
+            pull_QWM[row_B, left_B] -= cosines(row_B, kept_BW.sum(dim=1), order_BW)
     pull_QWM[row_R, left_R] = pull_QWM[row_R, first_R]
     return item_QW, pull_QWM
 

@@ -79,16 +79,17 @@ class Intents:
         if (user is None) == (history is None):
             raise SettingsError("say whose timeline: a user, or a history (one of them)")
         if history is not None:
-            return self._timeline(self.fitted.dataset.of_items([history]), None)
+            return self.timeline_of(self.fitted.dataset.of_items([history]), None)
         known = self.fitted.dataset.of_users([user])
         at = slice(int(known.start_Q[0]), int(known.end_Q[0]))
-        return self._timeline(known, None if self._times is None else self._times[at])
+        return self.timeline_of(known, None if self._times is None else self._times[at])
 
-    def _timeline(self, history: HistoryBatch, times: pl.Series | None) -> pl.DataFrame:
+    def timeline_of(self, history: HistoryBatch, times: pl.Series | None = None) -> pl.DataFrame:
         """The timeline of a single history, with the times of its events where they are known."""
         first, last = int(history.start_Q[0]), int(history.end_Q[0])
         end_Q = torch.arange(first + 1, last + 1, device=history.end_Q.device)
-        so_far = self.of(HistoryBatch(history.item_N, torch.full_like(end_Q, first), end_Q))
+        start_Q = torch.full_like(end_Q, first)
+        so_far = self.of(HistoryBatch(history.item_N, start_Q, end_Q, event_N=history.event_N))
         final = torch.tensor([[int(so_far["intent"][-1])]], device=end_Q.device)
         _, pull_QWM = leave_one_out(self.fitted.network, history, final)
         pull = pull_QWM[0, :, 0].tolist()

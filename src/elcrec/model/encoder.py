@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from elcrec.data.batches import Blocks, TokenBatch
 from elcrec.model.dropout import Dropout
+from elcrec.model.events import EventEmbedding
 from elcrec.model.item_table import ItemTable
 
 NORM_EPS = 1e-12
@@ -51,6 +52,7 @@ class SequenceEncoder(nn.Module):
         dropout: float,
         train_row_0: bool = True,
         filter_width: int = 0,
+        events: EventEmbedding | None = None,
     ) -> None:
         """Build with fresh weights.
 
@@ -64,8 +66,10 @@ class SequenceEncoder(nn.Module):
             train_row_0: Whether item row 0 is trained, as a mask token. In the released
                 program it stays the random noise it began as, and is added at padded positions.
             filter_width: Of each layer's :class:`CausalConvolution`; 0: none.
+            events: Embeddings of what is known of events; None: they are not read.
         """
         super().__init__()
+        self.events = events
         self.item_embedding = ItemTable(n_item_rows, embedding_dim, train_row_0)
         self.position_embedding = nn.Embedding(max_seq_len, embedding_dim)
         self.norm = nn.LayerNorm(embedding_dim, eps=NORM_EPS)
@@ -95,6 +99,8 @@ class SequenceEncoder(nn.Module):
         table = self.item_table.vectors() if table is None else table
         x_TD: Tensor = F.embedding(batch.item_T, table, self.item_embedding.padding_idx)
         x_TD = x_TD + self.position_embedding(batch.position_T)
+        if self.events is not None:
+            x_TD = self.events(torch.zeros_like(batch.item_T) if batch.event_T is None else batch.event_T, x_TD)
         x_TD = self.dropout(self.norm(x_TD))
         masks = attention_masks(batch)
         for number, layer in enumerate(self.layers, start=1):

@@ -70,11 +70,14 @@ def _encode(
     """One vector a history, float [Q, D]; ``encode`` gives those of a batch, in its caller's row order."""
     encoded, places = [], []
     for at_B in histories.shortest_first(rows):
-        item_BW, length_B = histories.at(at_B).items(limit=max_seq_len)
+        some = histories.at(at_B)
+        item_BW, length_B = some.items(limit=max_seq_len)
+        event_BW = some.events_of_items(limit=max_seq_len)
         missing = max(0, LEAST_ROWS - len(at_B))
         item_BW = torch.cat([item_BW, item_BW[:1].expand(missing, -1)])
+        event_BW = None if event_BW is None else torch.cat([event_BW, event_BW[:1].expand(missing, -1)])
         length_B = torch.cat([length_B, length_B.new_ones(missing)])
-        encoded.append(encode(lay_out(item_BW, length_B, max_seq_len, padding))[: len(at_B)])
+        encoded.append(encode(lay_out(item_BW, length_B, max_seq_len, padding, event_BW=event_BW))[: len(at_B)])
         places.append(at_B)
     sorted_QD = torch.cat(encoded).float()
     vector_QD = torch.empty_like(sorted_QD)

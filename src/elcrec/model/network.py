@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from elcrec.config import Settings
 from elcrec.data.batches import TokenBatch
 from elcrec.model.encoder import Encoder, SequenceEncoder, pool
+from elcrec.model.events import EventEmbedding
 from elcrec.model.intents import IntentCenters
 from elcrec.model.item_table import ItemTable
 from elcrec.model.repeats import RepeatScore
@@ -30,6 +31,9 @@ class ELCRecNetwork(nn.Module):
         super().__init__()
         self.n_items = n_items
         self.max_seq_len, self.padding, self.recency = settings.max_seq_len, settings.padding, settings.recency
+        events = None
+        if settings.event_inputs != "none":
+            events = EventEmbedding(len(settings.input_kinds), settings.reads_gaps, settings.embedding_dim)
         self.encoder: Encoder = SequenceEncoder(
             n_item_rows=n_items + (2 if settings.padding == "encode" else 1),
             max_seq_len=settings.max_seq_len,
@@ -39,6 +43,7 @@ class ELCRecNetwork(nn.Module):
             dropout=settings.dropout,
             train_row_0=settings.padding == "skip",
             filter_width=settings.filter_width,
+            events=events,
         )
         self.centers = IntentCenters(settings.n_intents, settings.embedding_dim)
         self.repeats: RepeatScore | None = None

@@ -25,10 +25,12 @@ class UserHistory(NamedTuple):
     Attributes:
         items: int64 [n], item indices, oldest first.
         times: [n], as responses show them; None where unknown.
+        codes: int64 [n], see :meth:`elcrec.inference.lookup.Lookup.codes_of`; None: nothing is known of the events.
     """
 
     items: Indices
     times: list[Time | None]
+    codes: Indices | None = None
 
 
 class RankedHistory(NamedTuple):
@@ -37,10 +39,20 @@ class RankedHistory(NamedTuple):
     Attributes:
         items: int64 [n], item indices, oldest first.
         baskets: int64 [n], see :meth:`elcrec.inference.lookup.Lookup.baskets_of`; None: none are known.
+        codes: int64 [n], see :meth:`elcrec.inference.lookup.Lookup.codes_of`; None: nothing is known of the events.
     """
 
     items: Indices
     baskets: Indices | None = None
+    codes: Indices | None = None
+
+
+class _Merged(NamedTuple):
+    """Items of a history, their times in the log's unit, and their places in the user's part of the log, or -1."""
+
+    items: Indices
+    times: Sequence[Time | None]
+    places: Indices
 
 
 def user_history(lookup: Lookup, user: str, record: UserRecord) -> UserHistory:
@@ -50,30 +62,33 @@ def user_history(lookup: Lookup, user: str, record: UserRecord) -> UserHistory:
     stands where a log that is joined with it will hold it (:meth:`elcrec.data.interactions.Interactions.joined`):
     in order of time, after events of the log with the same time; at the end of a log without times.
     """
-    items, times = _merged(lookup, user, record)
-    return UserHistory(items, [None if time is None else lookup.clock.shown(time) for time in times])
+    merged = _merged(lookup, user, record)
+    times = [None if time is None else lookup.clock.shown(time) for time in merged.times]
+    return UserHistory(merged.items, times, lookup.codes_of(user, merged.places, merged.times))
 
 
 def ranked_history(lookup: Lookup, user: str, record: UserRecord) -> RankedHistory:
-    """The items of :func:`user_history`, and their baskets."""
-    items, times = _merged(lookup, user, record)
-    return RankedHistory(items, lookup.baskets_of(times))
+    """The items of :func:`user_history`, their baskets, and what is known of them."""
+    items, times, places = _merged(lookup, user, record)
+    return RankedHistory(items, lookup.baskets_of(times), lookup.codes_of(user, places, times))
 
 
-def _merged(lookup: Lookup, user: str, record: UserRecord) -> tuple[Indices, Sequence[Time | None]]:
-    """The items of :func:`user_history`, and their times in the log's unit."""
+def _merged(lookup: Lookup, user: str, record: UserRecord) -> _Merged:
+    """The items of :func:`user_history`."""
     log = _items_in_log(lookup, user, record)
     known = lookup.times_of(user) if len(log) else None
     log_times: list[Time | None] = [None] * len(log) if known is None else known.tolist()
     new = _new_events(lookup, user, record.events, log, log_times) if record.events else []
+    places = np.arange(len(log))
     if not new:
-        return log, log_times
+        return _Merged(log, log_times, places)
     items = np.concatenate([log, np.array([item for item, _ in new], dtype=np.int64)])
     times = [*log_times, *(time for _, time in new)]
+    places = np.concatenate([places, np.full(len(new), -1)])
     if known is not None:
         order = np.argsort(np.array(times), kind="stable")
-        items, times = items[order], [times[place] for place in order.tolist()]
-    return items, times
+        items, times, places = items[order], [times[place] for place in order.tolist()], places[order]
+    return _Merged(items, times, places)
 
 
 def _items_in_log(lookup: Lookup, user: str, record: UserRecord) -> Indices:

@@ -51,8 +51,8 @@ def recommend_batch(batch: list[PendingRequest], store: Store) -> list[Recommend
     for places in same_policy.values():
         first = batch[places[0]]
         try:
-            items, baskets = zip(*(histories[place] for place in places), strict=True)
-            found: list[Any] = first.snapshot.lookup.recommend(items, first.resolved, baskets)
+            items, baskets, codes = zip(*(histories[place] for place in places), strict=True)
+            found: list[Any] = first.snapshot.lookup.recommend(items, first.resolved, baskets, codes)
         except Exception as error:
             found = [error] * len(places)
         for place, result in zip(places, found, strict=True):

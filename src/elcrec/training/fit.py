@@ -13,6 +13,7 @@ from elcrec.config import Settings
 from elcrec.data.by_settings import filtered, read_log
 from elcrec.data.catalogue import Catalogue
 from elcrec.data.dataset import Dataset
+from elcrec.data.event_codes import with_input_kinds
 from elcrec.data.files import fingerprint
 from elcrec.data.kinds import said_kinds
 from elcrec.errors import AccuracyWarning, DataWarning, RunError, SettingsError
@@ -106,6 +107,7 @@ class _Training:
         log = filtered(whole, self.start.settings)
         summary = summary_with_ties(log)
         settings, self.choices = choose(self.start.settings, log, summary)
+        settings = with_input_kinds(settings, log)
         self.start = start = replace(self.start, settings=settings)
         catalogue = None if start.items is None else Catalogue.read(start.items)
         recipe, work, resumes = start.recipe, start.out, False

@@ -19,6 +19,8 @@ from elcrec.training.distributed import Team
 from elcrec.training.objective import Objective, Part, StepInput
 from elcrec.training.targets import Targets, TargetSource
 
+UNKNOWN_SHARE = 0.1
+"""Share of the training rows whose event codes are unknown, so that histories without them are encoded well, too."""
 SEEN_AT_ONCE = 2**20
 """Where the histories before all tokens that predict hold more events, fewer tokens of a step predict."""
 
@@ -43,6 +45,32 @@ class _Inputs(NamedTuple):
         """Positions in the log, int64 [T], likewise."""
         source_T = source_T.clamp(max=self.n_places - 1)
         return self.first_B[source_T // self.width] + source_T % self.width
+
+
+class _Rows(NamedTuple):
+    """Sequences as matrices: items, int64 [B, W], lengths, int64 [B], and codes of events, int64 [B, W], or None."""
+
+    item_BW: Tensor
+    length_B: Tensor
+    event_BW: Tensor | None = None
+
+    @classmethod
+    def cat(cls, several: list[_Rows]) -> _Rows:
+        """All of them."""
+        item_BW, length_B = (
+            torch.cat([rows.item_BW for rows in several]),
+            torch.cat([rows.length_B for rows in several]),
+        )
+        events = [rows.event_BW for rows in several if rows.event_BW is not None]
+        return cls(item_BW, length_B, torch.cat(events) if events else None)
+
+    def at(self, at_X: Tensor) -> _Rows:
+        """Some of them."""
+        return _Rows(self.item_BW[at_X], self.length_B[at_X], None if self.event_BW is None else self.event_BW[at_X])
+
+    def lay_out(self, settings: Settings) -> TokenBatch:
+        """Their tokens."""
+        return lay_out(self.item_BW, self.length_B, settings.max_seq_len, settings.padding, True, self.event_BW)
 
 
 class _LaidOut(NamedTuple):
@@ -80,7 +108,7 @@ class StepSource:
         """
         self.split = split
         self.n_items = n_items
-        self._item_N = split.item_N
+        self._item_N, self._event_N = split.item_N, split.event_N
         self._targets = TargetSource(split, settings)
         self._team = team
         self.settings = settings
@@ -107,7 +135,7 @@ class StepSource:
     def epoch(self, generator: torch.Generator) -> Iterator[StepInput]:
         """All steps of one epoch, in random order: every learner once, several times where they are few, or a part."""
         settings = self.settings
-        self._item_N = self.split.shuffled_in_baskets(generator)
+        self._item_N, self._event_N = self.split.shuffled_in_baskets(generator)
         row_M = torch.arange(self.user_M.numel(), device=self.user_M.device)
         for _ in range(self._n_passes):
             for row_B in shuffled(row_M, settings.batch_size, generator, settings.epoch_users):
@@ -131,18 +159,31 @@ class StepSource:
         part, seen = part._replace(target_share=share), self._seen(inputs, own)
         return StepInput(own.tokens, len(held_B), own.targets, negative_TM, drawn_M, expected_M, part, seen)
 
-    def _rows(self, row_B: Tensor, generator: torch.Generator) -> tuple[_Inputs, list[tuple[Tensor, Tensor]]]:
-        """Training inputs and, where a contrast needs them, two views of each: matrices of items, and lengths."""
+    def _rows(self, row_B: Tensor, generator: torch.Generator) -> tuple[_Inputs, list[_Rows]]:
+        """Training inputs and, where a contrast needs them, two views of each."""
         settings, user_B = self.settings, self.user_M[row_B]
         start_B, end_B = self.split.start_U[user_B], self.end_M[row_B] - 1
         # The released program draws views from the whole history; ours are cut to what is read.
         limit = settings.max_seq_len if settings.padding == "skip" else None
         item_BW, length_B = histories(self._item_N, start_B, end_B, limit)
-        rows = [(item_BW, length_B)]
+        event_BW = None
+        if self._event_N is not None:
+            known_B = torch.rand(length_B.shape, generator=generator, device=length_B.device) >= UNKNOWN_SHARE
+            event_BW = histories(self._event_N, start_B, end_B, limit)[0] * known_B[:, None]
+        rows = [_Rows(item_BW, length_B, event_BW)]
         if self.needs_views:
-            shares = (settings.crop_keep, settings.mask_share, settings.reorder_share)
-            rows += [draw_view(item_BW, length_B, generator, *shares) for _ in range(2)]
+            rows += [self._view(rows[0], generator) for _ in range(2)]
         return _Inputs(user_B, end_B - length_B, item_BW.shape[1]), rows
+
+    def _view(self, rows: _Rows, generator: torch.Generator) -> _Rows:
+        """A random view of each row; codes of events go with their items."""
+        settings, top = self.settings, self.n_items + 1
+        both_BW = rows.item_BW if rows.event_BW is None else rows.item_BW + top * rows.event_BW
+        shares = (settings.crop_keep, settings.mask_share, settings.reorder_share)
+        view_BW, length_B = draw_view(both_BW, rows.length_B, generator, *shares)
+        if rows.event_BW is None:
+            return _Rows(view_BW, length_B)
+        return _Rows(view_BW % top, length_B, view_BW // top)
 
     def _draw_negatives(self, inputs: _Inputs, whole: _LaidOut, generator: torch.Generator) -> Tensor | None:
         if self._negatives is None:
@@ -158,16 +199,15 @@ class StepSource:
         part = Part(place_B, n_rows, 0.0, self._team.whole, self._team.size, targets)
         return part, place_B if len(place_B) else place_B.new_zeros(1)
 
-    def _lay_out(self, inputs: _Inputs, rows: list[tuple[Tensor, Tensor]], held_B: Tensor | None = None) -> _LaidOut:
+    def _lay_out(self, inputs: _Inputs, rows: list[_Rows], held_B: Tensor | None = None) -> _LaidOut:
         """Tokens of the training inputs and views of a batch; of all, or of some inputs, int64 [B']."""
-        settings, n_inputs = self.settings, len(inputs.user_B)
-        item_RW, length_R = torch.cat([items for items, _ in rows]), torch.cat([lengths for _, lengths in rows])
+        n_inputs, of_all = len(inputs.user_B), _Rows.cat(rows)
         if held_B is None:
-            tokens = lay_out(item_RW, length_R, settings.max_seq_len, settings.padding, packed=True)
+            tokens = of_all.lay_out(self.settings)
             source_T = tokens.source_T
         else:
             row_X, width = torch.cat([held_B + number * n_inputs for number in range(len(rows))]), inputs.width
-            tokens = lay_out(item_RW[row_X], length_R[row_X], settings.max_seq_len, settings.padding, packed=True)
+            tokens = of_all.at(row_X).lay_out(self.settings)
             source_T = row_X[tokens.source_T // width] * width + tokens.source_T % width
         predicts_T = tokens.real_T & (source_T < inputs.n_places)
         at_T, user_T = inputs.position_of(source_T), inputs.user_of(source_T)

@@ -8,8 +8,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from cli_runner import SMALL, run_cli, shop_log
-from elcrec import ELCRec
+from cli_runner import SMALL, run_cli, shop_log, untrained
+from elcrec import ELCRec, Interactions
 from elcrec.model.encoding import user_vectors
 
 onnxruntime = pytest.importorskip("onnxruntime", reason="needs the extra 'onnx'")
@@ -43,3 +43,9 @@ def test_the_graph_encodes_and_ranks_like_the_model(tmp_path: Path, recipe: str,
 
     again = run_cli("export", tmp_path / "run", "--format", "onnx", "--out", tmp_path / "onnx")
     assert "is there already" in again.complaint()
+
+
+def test_a_model_that_reads_what_is_known_of_events_is_refused(tmp_path: Path) -> None:
+    untrained(Interactions.read(shop_log(20)), event_inputs="gap", exclude_seen=True).save(tmp_path / "run")
+    done = run_cli("export", tmp_path / "run", "--format", "onnx", "--out", tmp_path / "onnx")
+    assert "reads event_inputs=gap" in done.complaint()

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated
 
 import polars as pl
 from litestar import delete, get, post
 from litestar.params import Parameter
 
-from elcrec.data.clock import Time
-from elcrec.data.vocabulary import Indices
+from elcrec.intents.intents import Intents
 from elcrec.serving.api.errors import ERROR_RESPONSES, ApiError
 from elcrec.serving.api.parameters import HttpRequest, Limit, SearchText, engine_of, id_in_path, refuse_if_read_only
 from elcrec.serving.api.schemas.users import (
@@ -70,7 +69,7 @@ async def user_intents(request: HttpRequest, user_id: str, limit: Most = 50) -> 
     snapshot = engine.snapshot
     user = id_in_path(user_id)
     found = await known_history(engine, snapshot, user)
-    return await snapshot.run_in_background(lambda: intent_mix(snapshot, user, found.items, found.times, limit))
+    return await snapshot.run_in_background(lambda: intent_mix(snapshot, user, found, limit))
 
 
 @post("/intents/of-history", status_code=200, responses=ERROR_RESPONSES, summary="Intents of a history")
@@ -83,21 +82,21 @@ async def history_intents(request: HttpRequest, data: HistoryIntentsRequest) -> 
             400, f"history holds {len(data.history):,} entries: this server takes at most {most:,} (--max-history)"
         )
     items = snapshot.topn.items_known(data.history)
-    return await snapshot.run_in_background(lambda: intent_mix(snapshot, None, items, [None] * len(items), len(items)))
+    history = UserHistory(items, [None] * len(items))
+    return await snapshot.run_in_background(lambda: intent_mix(snapshot, None, history, len(items)))
 
 
-def intent_mix(
-    snapshot: Snapshot, user: str | None, items: Indices, times: Sequence[Time | None], limit: int
-) -> IntentMix:
+def intent_mix(snapshot: Snapshot, user: str | None, history: UserHistory, limit: int) -> IntentMix:
     """The intents of a history and how they developed."""
-    model, lookup = snapshot.model, snapshot.lookup
-    names, titles, ids = model.intent_names, lookup.titles, lookup.item_ids(items)
-    top = model.history_intents([ids], top=min(MIX, model.settings.n_intents))
-    shown = min(limit, MOST_TIMELINE_EVENTS, len(ids))
+    model, lookup, length = snapshot.model, snapshot.lookup, len(history.items)
+    names, titles, intents = model.intent_names, lookup.titles, Intents(snapshot.topn.assigner)
+    batch = lookup.batch([history.items], codes=[history.codes])
+    top = intents.of(batch, min(MIX, model.settings.n_intents))
+    shown = min(limit, MOST_TIMELINE_EVENTS, length)
     # Enough before the first shown for its intent to be that of the whole history.
-    context = ids[-(shown + model.settings.max_seq_len) :]
-    timeline = model.intent_timeline(history=context).tail(shown)
-    timeline = timeline.with_columns(position=pl.Series(range(len(ids) - shown + 1, len(ids) + 1), dtype=pl.Int64))
+    context = replace(batch, start_Q=(batch.end_Q - shown - model.settings.max_seq_len).clamp(min=0))
+    timeline = intents.timeline_of(context).tail(shown)
+    timeline = timeline.with_columns(position=pl.Series(range(length - shown + 1, length + 1), dtype=pl.Int64))
     return IntentMix(
         user,
         [IntentWeight(row["intent"], names[row["intent"]], row["weight"], row["similarity"]) for row in top.to_dicts()],
@@ -112,7 +111,7 @@ def intent_mix(
                 row["weight"],
                 row["pull"],
             )
-            for row, when in zip(timeline.to_dicts(), times[-shown:], strict=True)
+            for row, when in zip(timeline.to_dicts(), history.times[-shown:], strict=True)
         ],
     )
 
