@@ -48,7 +48,7 @@ ARCHIVED = (
 # Results that other pages name: docs/demo.md and docs/fidelity.md.
 ELSEWHERE = ("demo", "published")
 INTRO = {
-    "shops": "Logs with baskets and repeats, trained with the default command on one busy core ([which task is "
+    "shops": "Logs with baskets and repeats, trained with the default command on one core ([which task is "
     "yours](tasks.md)). groceries: the next basket; hit rate is the share of users with a hit. `python "
     "benchmarks/shops.py --data NAME`",
     "event-inputs": "Embeddings of kinds of events, and of the times between them, [next to those of items]"

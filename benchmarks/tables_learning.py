@@ -183,4 +183,5 @@ def event_inputs(documents: list[dict[str, Any]]) -> list[str]:
 
 
 def difference(test: dict[str, float]) -> str:
-    return f"{test['mean']:+.4f} ({test['low']:+.4f} to {test['high']:+.4f}), p {test['p']:.1g}"
+    p = f"p {test['p']:.1g}" if test["p"] > 0 else "p < 1e-300"
+    return f"{test['mean']:+.4f} ({test['low']:+.4f} to {test['high']:+.4f}), {p}"

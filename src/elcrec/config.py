@@ -58,7 +58,7 @@ Weights = Annotated[dict[str, Annotated[float, Field(ge=0)]], BeforeValidator(_w
 
 AUTOMATIC = (
     *("ties", "split", "repeats", "windows", "exclude_seen", "n_intents", "embedding_dim", "dropout", "horizon"),
-    *("batch_size", "epoch_steps", "learning_rate", "warmup_epochs", "epochs"),
+    *("batch_size", "learning_rate", "warmup_epochs", "epochs"),
 )
 """Settings that can be left to training, ``name=auto``; see :mod:`elcrec.training.automatic`."""
 
@@ -414,7 +414,7 @@ class Settings(BaseModel):
 
 DATA_SETTINGS = tuple(Settings.model_fields)[: tuple(Settings.model_fields).index("train_share")]
 """Settings of reading, filtering and splitting a log: those before ``train_share``."""
-JUDGED_BY = (*DATA_SETTINGS, "exclude_seen")
+EVALUATION_SETTINGS = (*DATA_SETTINGS, "exclude_seen")
 """Settings that must agree where two results are compared; a baseline has no others."""
 
 

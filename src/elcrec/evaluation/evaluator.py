@@ -43,7 +43,7 @@ class Evaluator:
     ) -> Metrics:
         """See :meth:`elcrec.ELCRec.evaluate`."""
         log, histories = self._read(data, format, unknown)
-        found = self.judge(histories, self._users(log), split, most)
+        found = self._evaluation(histories, self._users(log), split, most)
         if ranks is not None:
             write_frame(Path(ranks), found.ranks)
         if not baselines:
@@ -54,12 +54,12 @@ class Evaluator:
     def ranks(self, data: Any, split: str, format: str | None, unknown: str) -> pl.DataFrame:
         """See :meth:`elcrec.ELCRec.ranks`."""
         log, histories = self._read(data, format, unknown)
-        return self.judge(histories, self._users(log), split).ranks
+        return self._evaluation(histories, self._users(log), split).ranks
 
     def measured(self, split: str, histories: Split | None) -> Evaluation:
         """See :meth:`elcrec.ELCRec.measured`."""
         evaluated = self.fitted.split if histories is None else histories.to(self.fitted.device)
-        return self.judge(evaluated, self.fitted.users, split)
+        return self._evaluation(evaluated, self.fitted.users, split)
 
     def results(self) -> Results:
         """Metrics of ``valid`` and ``test``, as far as the log has held-out items, baselines and sizes."""
@@ -91,7 +91,7 @@ class Evaluator:
             raise DataError("the model knows none of the items in this data: is it the right file?")
         return log if known.all() else Interactions(log.frame.filter(pl.Series(known)))
 
-    def judge(self, evaluated: Split, users: Vocabulary, split: str, most: int | None = None) -> Evaluation:
+    def _evaluation(self, evaluated: Split, users: Vocabulary, split: str, most: int | None = None) -> Evaluation:
         """Rank the held-out items of a part of a log."""
         settings = self.fitted.settings
         user_Q, histories = evaluated.held_out(split, most, settings.seed)

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from elcrec.config import DATA_SETTINGS, JUDGED_BY, Settings, resolve
+from elcrec.config import DATA_SETTINGS, EVALUATION_SETTINGS, Settings, resolve
 from elcrec.data.by_settings import filtered, read_log
 from elcrec.data.interactions import Interactions
 from elcrec.data.named import NAMED, locate
@@ -64,7 +64,7 @@ class PlannedRun(BaseModel):
     def deciding(self) -> dict[str, Any]:
         """The settings that make its result."""
         every = self.settings.model_dump(mode="json")
-        return {name: every[name] for name in JUDGED_BY} if self.is_baseline else every
+        return {name: every[name] for name in EVALUATION_SETTINGS} if self.is_baseline else every
 
     @property
     def key(self) -> str:
@@ -192,10 +192,10 @@ def unread_runs(suite: Suite, file_of: Callable[[str], Path] = Path) -> Iterator
 
 def _runs(row: Row, label: str, values: dict[str, Any], file: Path, seeds: tuple[int, ...]) -> list[PlannedRun]:
     if row.recipe in BASELINES:
-        if others := set(values) - set(JUDGED_BY):
+        if others := set(values) - set(EVALUATION_SETTINGS):
             raise SettingsError(
                 f"{row.recipe} is a baseline, without {', '.join(sorted(others))}: "
-                f"its settings are {', '.join(JUDGED_BY)}"
+                f"its settings are {', '.join(EVALUATION_SETTINGS)}"
             )
         settings = resolve("default", values)
         return [PlannedRun(row=label, data=file, recipe=row.recipe, overrides=values, seed=0, settings=settings)]

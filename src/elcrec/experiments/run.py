@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from elcrec.config import JUDGED_BY
+from elcrec.config import EVALUATION_SETTINGS
 from elcrec.data.prepared import prepare
 from elcrec.evaluation.baselines.comparison import Baselines
 from elcrec.evaluation.baselines.training_part import TrainingPart
@@ -91,7 +91,7 @@ def _training(run: PlannedRun, work: Path, progress: bool, device: str) -> dict[
     for part in PARTS:
         metrics[part], ranks[part] = model.measured(part, noisy)
     return {
-        "chosen": {name: getattr(model.settings, name) for name in JUDGED_BY if name in run.settings.auto},
+        "chosen": {name: getattr(model.settings, name) for name in EVALUATION_SETTINGS if name in run.settings.auto},
         "epochs": model.metrics["epochs"],
         "best_epoch": model.metrics["best_epoch"],
         "train_seconds": model.metrics["train_seconds"],

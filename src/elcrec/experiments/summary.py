@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from elcrec.config import JUDGED_BY
+from elcrec.config import EVALUATION_SETTINGS
 from elcrec.errors import RunError
 from elcrec.evaluation.baselines import BASELINES
 from elcrec.evaluation.metrics import SHOWN_METRICS
@@ -130,7 +130,7 @@ def _judged_otherwise(ours: Document, theirs: Document) -> tuple[str, ...]:
         {**(document.get("settings") or document["overrides"]), **document.get("chosen", {})}
         for document in (ours, theirs)
     )
-    return tuple(name for name in JUDGED_BY if one.get(name) != other.get(name))
+    return tuple(name for name in EVALUATION_SETTINGS if one.get(name) != other.get(name))
 
 
 def _mean_gains(folder: Path, documents: list[Document]) -> pl.DataFrame | None:

@@ -18,10 +18,10 @@ from pydantic import (
     model_validator,
 )
 
-from elcrec.config import JUDGED_BY, Settings, check_value, did_you_mean, read_toml
+from elcrec.config import EVALUATION_SETTINGS, Settings, check_value, did_you_mean, read_toml
 from elcrec.errors import SettingsError
 
-NOT_SEARCHED = (*JUDGED_BY, "judged_users")
+NOT_SEARCHED = (*EVALUATION_SETTINGS, "judged_users")
 """They change what is evaluated: trials with different values could not be compared."""
 _ANY = "write a number, a text, true or false"
 _KINDS = {"int": "write a number", "float": "write a number", "bool": _ANY, "str": _ANY}

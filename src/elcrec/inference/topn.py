@@ -30,7 +30,7 @@ from elcrec.model.encoding import EncodedHistories
 _NOTHING = (torch.zeros(0, 1, dtype=torch.int64), torch.zeros(0, 1))
 USERS_AT_ONCE = 2048
 SHOWN_IDS = 3
-JUDGED = 1024
+QUALITY_USERS = 1024
 FITTED_TO = 256
 
 
@@ -312,7 +312,7 @@ class TopN:
 
     def search_quality(self, k: int) -> dict[str, float]:
         """See :meth:`elcrec.ELCRec.search_quality`."""
-        users = self.encoded(self._sample(JUDGED))
+        users = self.encoded(self._sample(QUALITY_USERS))
         # With repeat scores the index answers only where seen items are excluded.
         exclude_seen = self.fitted.settings.exclude_seen or self.fitted.network.repeats is not None
         exact, search = replace(self.scorer, first_pass=None), self.item_search  # made before the clock runs

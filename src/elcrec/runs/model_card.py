@@ -70,8 +70,8 @@ def _results(settings: Settings, metrics: RunMetrics) -> list[str]:
     parts = measured_parts(metrics)
     lines = [protocol, "", *_table(parts), "", *_baselines(metrics.get("baselines", {}))]
     if metrics.get("n_users", 0) > settings.judged_users:
-        judged = f"{settings.judged_users:,} of {metrics['n_users']:,} users"
-        lines += [f"Evaluated on {judged}, sampled by the seed (`judged_users`); `elcrec evaluate` evaluates all.", ""]
+        sampled = f"{settings.judged_users:,} of {metrics['n_users']:,} users"
+        lines += [f"Evaluated on {sampled}, sampled by the seed (`judged_users`); `elcrec evaluate` evaluates all.", ""]
     return lines + _repeats(parts, settings.exclude_seen) + _training(settings, metrics)
 
 

@@ -25,9 +25,13 @@ LEARNED_FROM = 0.1
 WINDOWS = 5
 LONG_BASKETS = {
     **{"embedding_dim": 64, "dropout": 0.2, "horizon": 1, "batch_size": 128, "learning_rate": 3e-3},
-    **{"epoch_steps": 1, "warmup_epochs": 1, "epochs": 4},
+    **{"warmup_epochs": 1, "epochs": 4},
 }
 """Settings of a log of baskets with long histories, which a few passes fit; others keep their defaults."""
+FEWEST_WINDOWS = 15_360
+"""What an epoch of the default reads at least: 60 steps of 256 windows."""
+FEW_WINDOWS = {"batch_size": 64, "epochs": 5}
+"""Settings of a log with long histories of few users, which more passes overfit."""
 USERS_AN_INTENT = 64
 FEWEST_INTENTS, MOST_INTENTS = 8, 256
 
@@ -126,8 +130,13 @@ def _repeats(shape: LogShape, settings: Settings) -> ChoiceRecord:
 def _windows(shape: LogShape, settings: Settings) -> ChoiceRecord:
     if shape.tied == 0 and shape.repeats < REPEATS_FROM:
         return _choice(1, "a log without baskets and repeats")
-    long = shape.median_length > settings.max_seq_len
-    return _choice(WINDOWS if long else 1, f"the median history has {shape.median_length:g} events")
+    reason = f"the median history has {shape.median_length:g} events"
+    return _choice(WINDOWS if _has_windows(shape, settings) else 1, reason)
+
+
+def _has_windows(shape: LogShape, settings: Settings) -> bool:
+    """Whether histories are read in several windows: those of a log with ties or repeats that are long."""
+    return (shape.tied > 0 or shape.repeats >= REPEATS_FROM) and shape.median_length > settings.max_seq_len
 
 
 def _n_intents(shape: LogShape, settings: Settings) -> ChoiceRecord:
@@ -137,11 +146,17 @@ def _n_intents(shape: LogShape, settings: Settings) -> ChoiceRecord:
     return _choice(number, f"{shape.n_users:,} users")
 
 
-def _for_long_baskets(name: str) -> Callable[[LogShape, Settings], ChoiceRecord]:
+def _size(name: str) -> Callable[[LogShape, Settings], ChoiceRecord]:
     def choose(shape: LogShape, settings: Settings) -> ChoiceRecord:
-        if shape.tied < BASKETS_FROM or shape.median_length <= settings.max_seq_len:
-            return _choice(getattr(settings, name), "the default, which suits short histories")
-        return _choice(LONG_BASKETS[name], f"baskets, and a median history of {shape.median_length:g} events")
+        default = getattr(settings, name)
+        if not _has_windows(shape, settings):
+            return _choice(default, "the default, which suits short histories")
+        if shape.tied >= BASKETS_FROM:
+            return _choice(LONG_BASKETS[name], f"baskets, and a median history of {shape.median_length:g} events")
+        if name in FEW_WINDOWS and shape.n_users * WINDOWS < FEWEST_WINDOWS:
+            reason = f"{shape.n_users:,} users with a median history of {shape.median_length:g} events: more overfits"
+            return _choice(FEW_WINDOWS[name], reason)
+        return _choice(default, "the default")
 
     return choose
 
@@ -152,5 +167,5 @@ _CHOOSERS: dict[str, Callable[[LogShape, Settings], ChoiceRecord]] = {
     "repeats": _repeats,
     "windows": _windows,
     "n_intents": _n_intents,
-    **{name: _for_long_baskets(name) for name in LONG_BASKETS},
+    **{name: _size(name) for name in LONG_BASKETS},
 }

@@ -61,8 +61,19 @@ def test_intents_follow_the_number_of_users(n_users: int, expected: int) -> None
 def test_long_baskets_get_other_sizes() -> None:
     weeks = [[3 * week, 3 * week + 1, 3 * week + 2] for week in range(20)]
     settings, choices = choose(resolve("default"), log(3, weeks))
-    assert (settings.windows, settings.epochs, settings.embedding_dim) == (5, 3, 64)
+    assert (settings.windows, settings.epochs, settings.embedding_dim) == (5, 4, 64)
     assert "median history of 60 events" in choices["epochs"]["reason"]
+
+
+def test_few_long_histories_get_fewer_passes_and_short_or_plain_ones_do_not() -> None:
+    tied = [[0, 1], *([item] for item in range(2, 62))]
+    settings, choices = choose(resolve("default"), log(3, tied))
+    assert (settings.windows, settings.batch_size, settings.epochs) == (5, 64, 5)
+    assert "3 users" in choices["epochs"]["reason"]
+    assert settings.embedding_dim == Settings().embedding_dim
+    for other in (tied[:20], [[item] for item in range(60)]):
+        settings, _ = choose(resolve("default"), log(3, other))
+        assert (settings.windows, settings.batch_size, settings.epochs) == (1, 256, 12)
 
 
 def test_what_is_given_stays_and_paper_chooses_nothing() -> None:
