@@ -178,7 +178,8 @@ class Split:
         return user_M
 
     def _nothing_to_learn(self) -> str:
-        if self.weight_N is not None:
+        unweighed = replace(self, weight_N=None)
+        if self.weight_N is not None and bool((unweighed.last_target_U > self.start_U).any()):
             return (
                 "no history has two training items of which the second weighs more than 0 "
                 f"({int((self.weight_N > 0).sum()):,} of the {len(self.weight_N):,} events do): "
