@@ -61,8 +61,6 @@ class IntentAssigner:
 
     def behaviours(self, histories: HistoryBatch) -> Tensor:
         """Behaviour embeddings: [Q, D]."""
-        if not len(histories):
-            return torch.zeros(0, self.fitted.settings.embedding_dim, device=self.fitted.device)
         return behaviour_embeddings(self.fitted.network, histories)
 
     def cosines(self, histories: HistoryBatch) -> Tensor:

@@ -48,9 +48,9 @@ def user_vectors(network: ELCRecNetwork, histories: HistoryBatch) -> Tensor:
 
     Args:
         network: In evaluation mode.
-        histories: One or more.
+        histories: Q of them.
     """
-    return _encode(network.encode_users, histories, network.max_seq_len, "skip", USER_ROWS)
+    return _encode(network, network.encode_users, histories, "skip", USER_ROWS)
 
 
 def behaviour_embeddings(network: ELCRecNetwork, histories: HistoryBatch) -> Tensor:
@@ -58,17 +58,23 @@ def behaviour_embeddings(network: ELCRecNetwork, histories: HistoryBatch) -> Ten
 
     Args:
         network: In evaluation mode.
-        histories: One or more.
+        histories: Q of them.
     """
-    return _encode(network.encode_behaviour, histories, network.max_seq_len, network.padding, BEHAVIOUR_ROWS)
+    return _encode(network, network.encode_behaviour, histories, network.padding, BEHAVIOUR_ROWS)
 
 
 @torch.no_grad()
 def _encode(
-    encode: Callable[[TokenBatch], Tensor], histories: HistoryBatch, max_seq_len: int, padding: Padding, rows: int
+    network: ELCRecNetwork,
+    encode: Callable[[TokenBatch], Tensor],
+    histories: HistoryBatch,
+    padding: Padding,
+    rows: int,
 ) -> Tensor:
     """One vector a history, float [Q, D]; ``encode`` gives those of a batch, in its caller's row order."""
-    encoded, places = [], []
+    if not len(histories):
+        return network.items_VD.new_zeros(0, network.items_VD.shape[1])
+    encoded, places, max_seq_len = [], [], network.max_seq_len
     for at_B in histories.shortest_first(rows):
         some = histories.at(at_B)
         item_BW, length_B = some.items(limit=max_seq_len)

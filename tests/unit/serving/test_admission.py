@@ -83,11 +83,11 @@ class Blocked:
         lookup = self.engine.snapshot.lookup
         recommend = lookup.recommend
 
-        def held_up(histories: Any, policy: Any) -> Any:
+        def held_up(histories: Any, policy: Any, *known: Any) -> Any:
             if policy.explain:
                 self.begun.set()
                 assert self.release.wait(60)
-            return recommend(histories, policy)
+            return recommend(histories, policy, *known)
 
         monkeypatch.setattr(lookup, "recommend", held_up)
 
