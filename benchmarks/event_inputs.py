@@ -16,15 +16,12 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
 from elcrec import ELCRec
 from elcrec.config import parse_override
-from elcrec.evaluation.ranks import ranks_of_ways
-from elcrec.evaluation.significance import gains, paired_difference
+from elcrec.evaluation.significance import paired_difference
 from elcrec.experiments.provenance import provenance
 from elcrec.storage import write_json
+from users_gains import mean_gains
 
 RESULTS = Path(__file__).parent / "results" / "event-inputs"
 KEPT = ("valid", "test", "choices", "best_epoch", "epochs", "train_seconds")
@@ -41,18 +38,6 @@ def run(log: Path, name: str, seed: int, work: Path, overrides: dict[str, str]) 
     found = {kept: model.metrics[kept] for kept in KEPT if kept in model.metrics}
     what = {"suite": "event-inputs", "dataset": name, "recipe": "default", "overrides": overrides, "seed": seed}
     return {**what, **found, **provenance()}, model
-
-
-def gains_on_validation(models: list[ELCRec]) -> npt.NDArray[np.float64]:
-    """NDCG@20 of each user, a mean over models."""
-    ours = []
-    for model in models:
-        _, histories = model.fitted.split.held_out("valid")
-        way = model.settings.exclude_seen
-        ranks = ranks_of_ways(model.network, histories, (way,))[way].numpy()
-        ours.append(gains(ranks, K, histories.targets[0].numpy()))
-    mean: npt.NDArray[np.float64] = np.mean(ours, axis=0)
-    return mean
 
 
 def main() -> None:
@@ -73,7 +58,7 @@ def main() -> None:
             trained.append(model)
             valid, test_part = (result[part][f"ndcg@{K}"] for part in ("valid", "test"))
             print(f"{name} {inputs} {seed}: valid {valid:.4f}, test {test_part:.4f}", flush=True)
-    without, with_inputs = (gains_on_validation(trained) for trained in models.values())
+    without, with_inputs = (mean_gains(trained, "valid", K) for trained in models.values())
     test = paired_difference(with_inputs, without)
     what = {"suite": "event-inputs", "dataset": name, "seeds": given.seeds, "inputs": given.inputs}
     found = {"metric": f"ndcg@{K}", "part": "valid", "n_users": len(without), "paired": test._asdict()}

@@ -15,16 +15,15 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import polars as pl
 
 from elcrec import ELCRec
 from elcrec.evaluation.baselines.comparison import Baselines
 from elcrec.evaluation.baselines.training_part import TrainingPart
-from elcrec.evaluation.ranks import ranks_of_ways
 from elcrec.evaluation.significance import gains, paired_difference
 from elcrec.experiments.provenance import provenance
 from elcrec.storage import write_json
+from users_gains import mean_gains
 
 RESULTS = Path(__file__).parent / "results" / "shops"
 LEAST_PURCHASES, LEAST_OF_HOUSEHOLD = 50, 10
@@ -70,11 +69,7 @@ def paired(runs: list[Path], name: str, seeds: list[int]) -> dict[str, Any]:
     baselines = Baselines(TrainingPart.of(first.log, first.split, len(first.items)))
     _, histories = first.split.held_out("test")
     row_X = histories.targets[0].numpy()
-    ours = []
-    for model in models:
-        way = model.settings.exclude_seen
-        ours.append(gains(ranks_of_ways(model.network, histories, (way,))[way].numpy(), K, row_X))
-    our_Q = np.mean(ours, axis=0)
+    our_Q = mean_gains(models, "test", K)
     tests = {}
     for baseline in models[-1].metrics["baselines"]["test"]:
         rank_X = baselines.ranks(baseline, histories, first.settings.exclude_seen)

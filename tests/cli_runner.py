@@ -19,6 +19,7 @@ from elcrec.data.synthetic import make_shop
 from elcrec.fitted import FittedModel
 from elcrec.model.network import ELCRecNetwork
 from elcrec.runs.manifest import Entry, Manifest
+from elcrec.training.report import SilentReporter
 
 SMALL: dict[str, Any] = {"epochs": 2, "n_layers": 1, "embedding_dim": 16, "n_intents": 8, "batch_size": 64}
 QUICK = {"epochs": 3, "epoch_steps": 1, "embedding_dim": 16, "n_intents": 4, "warmup_epochs": 1, "max_seq_len": 20}
@@ -72,6 +73,20 @@ def run_cli(*arguments: object) -> Outcome:
             code = stop.code
     assert isinstance(code, int)
     return Outcome(code, out.getvalue(), err.getvalue())
+
+
+class Interrupted(SilentReporter):
+    """Stops like Ctrl-C after the first epoch."""
+
+    def begin(self, *_: Any) -> None:
+        self.done = False
+
+    def epoch(self, *_: Any) -> None:
+        self.done = True
+
+    def step(self, *_: Any) -> None:
+        if self.done:
+            raise KeyboardInterrupt
 
 
 def shop_log(n_users: int = 300, seed: int = 1) -> pl.DataFrame:

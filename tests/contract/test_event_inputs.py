@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 import torch
 
-from cli_runner import QUICK, SMALL_SETS, run_cli, untrained
+from cli_runner import QUICK, SMALL_SETS, Interrupted, run_cli, untrained
 from elcrec import ELCRec, Interactions
 from elcrec.data.batches import lay_out
 from elcrec.data.dataset import Dataset
@@ -20,7 +20,6 @@ from elcrec.serving.api.users import intent_mix
 from elcrec.serving.histories import ranked_history, user_history
 from elcrec.serving.snapshot import Snapshot, stamp_of
 from elcrec.serving.store import Event, UserRecord
-from elcrec.training.report import SilentReporter
 from elcrec.training.steps import StepSource
 
 N_ITEMS = 12
@@ -203,20 +202,6 @@ def test_codes_go_with_their_items_into_rows_and_views_and_some_rows_have_none(m
         n_unknown += int((~known_R[: step.n_sequences]).sum())
         n_rows += step.n_sequences
     assert 0.05 < n_unknown / n_rows < 0.15
-
-
-class Interrupted(SilentReporter):
-    """Stops like Ctrl-C after the first epoch."""
-
-    def begin(self, *_: Any) -> None:
-        self.done = False
-
-    def epoch(self, *_: Any) -> None:
-        self.done = True
-
-    def step(self, *_: Any) -> None:
-        if self.done:
-            raise KeyboardInterrupt
 
 
 def test_resumed_training_gives_the_same_bits(log: pl.DataFrame, model: ELCRec, tmp_path: Path) -> None:

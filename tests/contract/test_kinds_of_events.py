@@ -2,12 +2,11 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 import pytest
 
-from cli_runner import SMALL, SMALL_SETS, run_cli
+from cli_runner import SMALL, SMALL_SETS, Interrupted, run_cli
 from elcrec import ELCRec, Interactions
 from elcrec.data.company import Company
 from elcrec.errors import RunError
@@ -15,23 +14,8 @@ from elcrec.evaluation.baselines.popularity import popularity_recent, popularity
 from elcrec.evaluation.baselines.training_part import TrainingPart
 from elcrec.serving.histories import user_history
 from elcrec.serving.store import Event, UserRecord
-from elcrec.training.report import SilentReporter
 
 WEIGHTS = "purchase:1,view:0.1"
-
-
-class Interrupted(SilentReporter):
-    """Stops like Ctrl-C after the first epoch."""
-
-    def begin(self, *_: Any) -> None:
-        self.done = False
-
-    def epoch(self, *_: Any) -> None:
-        self.done = True
-
-    def step(self, *_: Any) -> None:
-        if self.done:
-            raise KeyboardInterrupt
 
 
 def planted(n_users: int = 120, n_events: int = 5000, n_items: int = 60) -> pl.DataFrame:

@@ -149,15 +149,11 @@ class Split:
     def held_out(self, part: str, most: int | None = None, seed: int = 0) -> tuple[Tensor, HistoryBatch]:
         """Users who have something to predict, int64 [Q], and their histories before it; see :meth:`targets`."""
         user_Q, at_Q = self.targets(part, most, seed)
-        return user_Q, self.before_held_out(part, user_Q, at_Q)
-
-    def before_held_out(self, part: str, user_Q: Tensor, at_Q: Tensor) -> HistoryBatch:
-        """Histories before what is held out; arguments as :meth:`targets` gives them."""
         histories = self.histories(user_Q, at_Q)
         if not self.baskets:
-            return histories
+            return user_Q, histories
         until_U = self.test_U if part == "valid" else self.end_U
-        return replace(histories, until_Q=until_U[user_Q], judged_N=self.judged_N)
+        return user_Q, replace(histories, until_Q=until_U[user_Q], judged_N=self.judged_N)
 
     def learning_from(self, share: float, seed: int) -> Split:
         """The same with the training part of only a share of the users, drawn by the seed; all keep their targets."""

@@ -18,6 +18,7 @@ from elcrec.data.clock import Clock
 from elcrec.data.event_codes import N_GAPS, gap_codes, kind_codes, seconds_of
 from elcrec.data.histories import HistoryBatch
 from elcrec.data.joining import ID
+from elcrec.data.splits import newest_of_basket
 from elcrec.data.vocabulary import Indices
 from elcrec.inference.policy import ResolvedPolicy
 from elcrec.inference.scoring import top_items
@@ -110,9 +111,8 @@ class Lookup:
         if self.fitted.split.newest_N is None or self._time_N is None or not len(times):
             return None
         time_N = np.asarray(times)
-        last_B = np.append(np.flatnonzero(time_N[1:] != time_N[:-1]), len(time_N) - 1)
-        newest_N: Indices = last_B[np.searchsorted(last_B, np.arange(len(time_N)))]
-        return newest_N
+        begins_N = np.append(True, time_N[1:] != time_N[:-1])
+        return newest_of_basket(np.flatnonzero(begins_N), len(time_N))
 
     def codes_of(self, user: Any, place_n: Indices, times: Sequence[Any]) -> Indices | None:
         """What the model reads of the events of a history (:mod:`elcrec.data.event_codes`): int64 [n].

@@ -11,7 +11,7 @@ from torch import Tensor
 from elcrec.config import Settings
 from elcrec.data.augment import draw_view
 from elcrec.data.batches import ItemSampler, NegativeSampler, TokenBatch, histories, lay_out, shuffled
-from elcrec.data.histories import HistoryBatch
+from elcrec.data.histories import HistoryBatch, ranges
 from elcrec.data.seen import SEEN_EVENTS, SeenItems, seen_items
 from elcrec.data.splits import Split
 from elcrec.losses.registry import NEXT_ITEM_LOSSES
@@ -57,12 +57,8 @@ class _Rows(NamedTuple):
     @classmethod
     def cat(cls, several: list[_Rows]) -> _Rows:
         """All of them."""
-        item_BW, length_B = (
-            torch.cat([rows.item_BW for rows in several]),
-            torch.cat([rows.length_B for rows in several]),
-        )
-        events = [rows.event_BW for rows in several if rows.event_BW is not None]
-        return cls(item_BW, length_B, torch.cat(events) if events else None)
+        items, lengths, events = zip(*several, strict=True)
+        return cls(torch.cat(items), torch.cat(lengths), None if events[0] is None else torch.cat(events))
 
     def at(self, at_X: Tensor) -> _Rows:
         """Some of them."""
@@ -270,6 +266,5 @@ def training_rows(split: Split, settings: Settings) -> tuple[Tensor, Tensor]:
     end_M = torch.where(last_M < end_M - settings.max_seq_len, last_M + 1, end_M)
     n_M = (end_M - split.start_U[user_M] - 2) // settings.max_seq_len + 1  # a row has two items or more
     n_M = n_M.clamp(max=settings.windows)
-    row_X = torch.repeat_interleave(torch.arange(len(user_M), device=user_M.device), n_M)
-    number_X = torch.arange(len(row_X), device=row_X.device) - (n_M.cumsum(0) - n_M)[row_X]
+    row_X, number_X = ranges(torch.zeros_like(n_M), n_M)
     return user_M[row_X], end_M[row_X] - number_X * settings.max_seq_len

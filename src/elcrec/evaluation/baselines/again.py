@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 
 from elcrec.data.histories import HistoryBatch
@@ -23,8 +24,7 @@ def buy_again(training: TrainingPart) -> Scorer:
 
     def score(histories: HistoryBatch) -> torch.Tensor:
         events = Events.of(histories)
-        ones_X = torch.ones(len(events.item_X), dtype=torch.float64).numpy()
-        return torch.from_numpy(events.matrix(ones_X, training.n_items).toarray()).add_(decider_V)
+        return torch.from_numpy(events.matrix(np.ones(len(events.item_X)), training.n_items).toarray()).add_(decider_V)
 
     return score
 
