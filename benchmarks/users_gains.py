@@ -9,7 +9,7 @@ from elcrec.evaluation.significance import gains
 
 
 def mean_gains(models: list[ELCRec], part: str, k: int) -> npt.NDArray[np.float64]:
-    """NDCG@k of each user on ``valid`` or ``test``, a mean over models of one log, each with its own ``exclude_seen``."""
+    """NDCG@k of each user on ``valid`` or ``test``, a mean over models of one log; each ranks as trained."""
     ours = []
     for model in models:
         _, histories = model.fitted.split.held_out(part)
