@@ -199,6 +199,12 @@ class Settings(BaseModel):
         (), description="Kinds of events that event_inputs tells apart; default: those of the log"
     )
 
+    item_features: bool = Field(
+        True,
+        description="Item features: learn from item metadata (categories, numbers, texts, vectors), where it is given "
+        "(--items); false: only describe items with it",
+    )
+
     # Objective
     next_item_loss: NextItemLossName = Field(
         "softmax",
@@ -213,6 +219,9 @@ class Settings(BaseModel):
     )
     horizon_decay: float = Field(
         0.5, gt=0, le=1, description="Multi-step targets: weight of a target relative to the one before it"
+    )
+    feature_weight: float = Field(
+        0.3, ge=0, description="Loss weight of predicting the features of the next item (item_features)"
     )
     n_negatives: int = Field(
         256,

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
+from elcrec.data.attribute_columns import NOTHING, TEXTS, as_lists, as_text, describes, is_text, merged
 from elcrec.data.columns import candidates, is_name_of_items, plain, shown
+from elcrec.data.feature_columns import feature_columns, is_vector
 from elcrec.data.files import read_one
 from elcrec.data.ids import BLANKS
 from elcrec.data.raw import as_frame
 from elcrec.data.vocabulary import natural_order
 from elcrec.errors import DataError, decoding
 
+PREFIX = "feature:"
 TITLES = ("title", "name", "item_name", "item_title", "product_title", "product_name", "movie_title", "book_title")
-TEXTS = pl.List(pl.String)
-# What spreadsheets and pandas write where nothing is known.
-NOTHING = ("", "nan", "NaN")
 
 
 @dataclass(frozen=True)
@@ -32,19 +32,33 @@ class Catalogue:
         frame: ``item_id`` (integers or strings, as they came; text from delimited files and JSON objects),
             ``title`` (text or null) and ``attributes`` (list of distinct texts in the order they came,
             perhaps empty).
+        features: What a model can learn from, row by row the same items: see :mod:`elcrec.data.feature_columns`.
     """
 
     frame: pl.DataFrame
+    features: pl.DataFrame = field(default_factory=pl.DataFrame)
 
     def __len__(self) -> int:
         return self.frame.height
+
+    @classmethod
+    def from_table(cls, table: pl.DataFrame) -> Catalogue:
+        """What :meth:`table` gave."""
+        names = [name for name in table.columns if name.startswith(PREFIX)]
+        features = table.select(pl.col(name).alias(name.removeprefix(PREFIX)) for name in names)
+        return cls(table.select("item_id", "title", "attributes"), features)
+
+    def table(self) -> pl.DataFrame:
+        """Both frames in one; names of features begin with ``feature:``."""
+        return self.frame.hstack([column.alias(PREFIX + column.name) for column in self.features.get_columns()])
 
     @classmethod
     def read(cls, source: Any, item_column: str | None = None) -> Catalogue:
         """Read descriptions from a file or a frame.
 
         Columns are the item, perhaps a title, and attributes: every other column of text, categories or lists
-        of text or numbers. ``a|b`` is two attributes. Plain numbers (prices), truth values and dates are ignored.
+        of text or numbers. ``a|b`` is two attributes. Numbers (prices), truth values, dates and vectors (lists of
+        fractions, all of one length) are no attributes: they are features that a model learns from.
 
         Args:
             source: Path of a CSV, TSV, Parquet or JSON Lines file, or of a JSON object from item to attribute,
@@ -57,19 +71,25 @@ class Catalogue:
         if isinstance(source, Catalogue):
             return source
         if not isinstance(source, str | Path):
-            return cls(_tidy(as_frame(source, "items", "values"), item_column, untyped=False))
+            return _tidy(as_frame(source, "items", "values"), item_column, untyped=False)
         path = Path(source)
         if path.suffix.lower() == ".json":
-            return cls(_tidy(_read_json(path), None, untyped=False))
+            return _tidy(_read_json(path), None, untyped=False)
         raw, untyped = read_one(path)
-        return cls(_tidy(raw, item_column, untyped))
+        return _tidy(raw, item_column, untyped)
 
     def over(self, older: Catalogue | None) -> Catalogue:
         """These descriptions, and older ones of items that have none here."""
         if older is None:
             return self
-        ours, theirs = (one.frame.with_columns(pl.col("item_id").cast(pl.String)) for one in (self, older))
-        return Catalogue(pl.concat([ours, theirs.join(ours, on="item_id", how="anti", maintain_order="left")]))
+        ours, theirs = (one.table().with_columns(pl.col("item_id").cast(pl.String)) for one in (self, older))
+        kept = theirs.join(ours, on="item_id", how="anti", maintain_order="left")
+        for name in set(ours.columns) & set(theirs.columns):
+            if ours[name].dtype != theirs[name].dtype:
+                raise DataError(
+                    f"{name.removeprefix(PREFIX)!r} is of another kind than in the items of the model: write it alike"
+                )
+        return Catalogue.from_table(pl.concat([ours, kept], how="diagonal"))
 
     def matched(self, ids: pl.Series) -> Catalogue:
         """The descriptions of given items, under their ids.
@@ -84,7 +104,7 @@ class Catalogue:
             DataError: None is described.
         """
         asked = pl.DataFrame({"item_id": ids, "text": ids.cast(pl.String)})
-        known = self.frame.select("title", "attributes", text=pl.col("item_id").cast(pl.String))
+        known = self.table().select(pl.exclude("item_id"), text=pl.col("item_id").cast(pl.String))
         frame = asked.join(known, on="text", maintain_order="left").drop("text")
         if frame.is_empty():
             ours, theirs = self.frame["item_id"].head(1).to_list(), ids.head(1).to_list()
@@ -92,7 +112,7 @@ class Catalogue:
                 f"the item file describes none of the model's items: it has ids like {_examples(ours)}, "
                 f"the model like {_examples(theirs)}; use the ids of the log, or choose their column with item_column"
             )
-        return Catalogue(frame)
+        return Catalogue.from_table(frame)
 
     def titles(self) -> dict[Any, str]:
         """Title by item; items without one are left out."""
@@ -146,7 +166,9 @@ def _json_frame(document: dict[str, Any]) -> pl.DataFrame:
     names = dict.fromkeys(name for name in chain.from_iterable(rows) if not candidates("item_id", [name]))
     columns = {name: [row.get(name) for row in rows] for name in names}
     described = [_json_column(name, values, items) for name, values in columns.items() if _holds_text(values)]
-    return pl.DataFrame([pl.Series("item_id", items, dtype=pl.String), *described])
+    measured = [_json_numbers(name, values) for name, values in columns.items() if not _holds_text(values)]
+    named = any(isinstance(value, dict) for value in document.values())
+    return pl.DataFrame([pl.Series("item_id", items, dtype=pl.String), *described, *(measured if named else [])])
 
 
 def _holds_text(values: list[Any]) -> bool:
@@ -161,8 +183,21 @@ def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return dict(pairs)
 
 
+def _json_numbers(name: str, values: list[Any]) -> pl.Series:
+    """Numbers, or truth values."""
+    known = [value for value in values if value is not None]
+    if all(isinstance(value, bool) for value in known):
+        return pl.Series(name, values, dtype=pl.Boolean)
+    numbers = [value if isinstance(value, int | float) and not isinstance(value, bool) else None for value in values]
+    return pl.Series(name, numbers, dtype=pl.Float64, strict=False)
+
+
 def _json_column(name: str, values: list[Any], items: list[str]) -> pl.Series:
-    """Text, or lists of text where a value is a list."""
+    """Text, or lists of text or vectors where a value is a list."""
+    if all(value is None or (isinstance(value, list) and all(type(one) is float for one in value)) for value in values):
+        vectors = pl.Series(name, values, dtype=pl.List(pl.Float64))
+        if is_vector(vectors):
+            return vectors
     if any(isinstance(value, list) for value in values):
         lists = [
             [_json_text(each, item) for each in (value.split("|") if isinstance(value, str) else _listed(value))]
@@ -185,30 +220,31 @@ def _json_text(value: Any, item: str) -> str | None:
     return None if value is None else str(value)
 
 
-def _tidy(raw: pl.DataFrame, item_column: str | None, untyped: bool) -> pl.DataFrame:
-    """The columns of a catalogue from columns of any kind."""
+def _tidy(raw: pl.DataFrame, item_column: str | None, untyped: bool) -> Catalogue:
+    """A catalogue from columns of any kind."""
     if raw.is_empty():
         raise DataError("the item data has no rows: give it one row an item")
     item = _item_column(raw, item_column)
     title = _title_column(raw, item)
     rest = [column for column in raw.get_columns() if column.name not in (item, title)]
-    used = [column for column in rest if _describes(column, untyped)]
-    if title is None and not used:
+    used = [column for column in rest if describes(column, untyped) and not is_vector(column)]
+    titles = pl.Series([None] * raw.height, dtype=pl.String) if title is None else as_text(raw[title])
+    features = feature_columns(rest, untyped, None if title is None else titles.alias(title))
+    if title is None and not used and not features:
         raise DataError(
             f"nothing describes the items: the data has {shown(raw.columns)}; "
             f"add a title, or a column of text or of lists of attributes"
         )
-    titles = pl.Series([None] * raw.height, dtype=pl.String) if title is None else _text(raw[title])
     frame = pl.DataFrame([_ids(raw[item].alias("item_id"), untyped), titles.alias("title")])
-    lists = [_lists(column).alias(f"{number}") for number, column in enumerate(used)]
-    return frame.with_columns(attributes=_merged(lists, raw.height))
+    lists = [as_lists(column).alias(f"{number}") for number, column in enumerate(used)]
+    return Catalogue(frame.with_columns(attributes=merged(lists, raw.height)), pl.DataFrame(features))
 
 
 def _title_column(raw: pl.DataFrame, item: str) -> str | None:
     """The column of text that names the items; None where there is none."""
     by_name = {plain(column).lower(): column for column in raw.columns}
     found = [by_name[name] for name in TITLES if name in by_name]
-    return next((column for column in found if column != item and _is_text(raw[column])), None)
+    return next((column for column in found if column != item and is_text(raw[column])), None)
 
 
 def _item_column(raw: pl.DataFrame, asked: str | None) -> str:
@@ -250,53 +286,3 @@ def _refuse_repeated(ids: pl.Series) -> None:
             f"item {repeated[0]!r} has {int((ids == repeated[0]).sum())} rows: "
             f"keep one row an item, with several attributes as a list or joined by |"
         )
-
-
-def _is_text(column: pl.Series) -> bool:
-    return isinstance(column.dtype, pl.String | pl.Categorical | pl.Enum)
-
-
-def _describes(column: pl.Series, untyped: bool) -> bool:
-    """Whether a column holds attributes; in delimited files numbers and truth values are text, too."""
-    if _is_text(column):
-        known = _text(column).drop_nulls()
-        number = known.cast(pl.Float64, strict=False).is_not_null() | known.str.to_lowercase().is_in(["true", "false"])
-        return not (untyped and number.all())
-    if isinstance(column.dtype, pl.List | pl.Array):
-        inner = column.dtype.inner
-        return isinstance(inner, pl.String | pl.Categorical | pl.Enum | pl.Null) or inner.is_numeric()
-    return False
-
-
-def _text(column: pl.Series) -> pl.Series:
-    """Text without blanks around it; null where there is nothing."""
-    return (
-        column.cast(pl.String)
-        .to_frame("text")
-        .select(pl.col("text").str.strip_chars())
-        .select(pl.when(~pl.col("text").is_in(NOTHING)).then("text"))
-        .to_series()
-    )
-
-
-def _lists(column: pl.Series) -> pl.Series:
-    if _is_text(column):
-        return _text(column).str.split("|")
-    column = column.cast(pl.List(column.dtype.inner))  # type: ignore[attr-defined]
-    if column.dtype.inner.is_float():  # type: ignore[attr-defined]
-        numbers = column.explode().drop_nulls().drop_nans()
-        column = column.cast(pl.List(pl.Int64), strict=False) if (numbers % 1 == 0).all() else column
-    return column.cast(TEXTS)
-
-
-def _merged(lists: list[pl.Series], height: int) -> pl.Series:
-    """The lists of all columns as one a row: distinct, in order, without nothings."""
-    if not lists:
-        return pl.Series("attributes", [[]] * height, dtype=TEXTS)
-    text = pl.element().str.strip_chars()
-    return (
-        pl.DataFrame(lists)
-        .select(attributes=pl.concat_list(pl.all().fill_null(pl.lit([], dtype=TEXTS))))
-        .select(pl.col("attributes").list.eval(text.filter(~text.is_in(NOTHING))).list.unique(maintain_order=True))
-        .to_series()
-    )

@@ -17,6 +17,7 @@ from elcrec.data.catalogue import Catalogue
 from elcrec.data.event_codes import event_codes
 from elcrec.data.histories import HistoryBatch
 from elcrec.data.interactions import Interactions
+from elcrec.data.item_features import FeatureSpace
 from elcrec.data.kinds import check_kinds, worth_of
 from elcrec.data.splits import Split, make_split
 from elcrec.data.vocabulary import Vocabulary
@@ -34,6 +35,7 @@ class Dataset:
         users: The users of the log.
         split: The log as tensors, on the device of the model.
         catalogue: What is known about the items; None without metadata.
+        features: How the features of the items are numbered; None where a model learns from none.
     """
 
     log: Interactions
@@ -42,6 +44,7 @@ class Dataset:
     users: Vocabulary
     split: Split
     catalogue: Catalogue | None = None
+    features: FeatureSpace | None = None
 
     @classmethod
     def of(
@@ -72,6 +75,26 @@ class Dataset:
     def described(self, catalogue: Catalogue) -> Dataset:
         """The same log with other metadata."""
         return replace(self, catalogue=catalogue.matched(self.items.ids))
+
+    def with_features(self) -> Dataset:
+        """The same with features fitted on its metadata: what a model is to learn from.
+
+        Raises:
+            DataError: Nothing that is known of the items is a feature.
+        """
+        if self.catalogue is None:
+            return self
+        return replace(self, features=FeatureSpace.fit(self.catalogue.features))
+
+    def for_training(self) -> Split:
+        """The split with the features of its items, where a model learns from some."""
+        if self.features is None:
+            return self.split
+        known, row_I = pl.DataFrame(), np.zeros(0, dtype=np.int64)
+        if self.catalogue is not None:
+            known, row_I = self.catalogue.features, self.items.indices(self.catalogue.frame["item_id"])
+        features = self.features.encode(known, row_I, len(self.items) + 1)
+        return replace(self.split, features=features.to(self.split.item_N.device))
 
     def of_users(self, users: Iterable[Any] | None = None, unknown: str = "raise") -> HistoryBatch:
         """Full histories of users.

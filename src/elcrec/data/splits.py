@@ -12,6 +12,7 @@ from torch import Tensor
 from elcrec.data.event_codes import N_GAPS
 from elcrec.data.histories import HistoryBatch
 from elcrec.data.interactions import Interactions
+from elcrec.data.item_features import ItemFeatures
 from elcrec.data.kinds import Worth
 from elcrec.data.vocabulary import Vocabulary
 from elcrec.errors import DataError, SettingsError
@@ -37,6 +38,7 @@ class Split:
         weight_N: float32 [N], weight of each event as a target of training; 0: input only. None where all are alike.
         judged_N: bool [N], the events that are held out, of those in the ranges that ``baskets`` names; None: all.
         event_N: int64 [N], codes of the events (:mod:`elcrec.data.event_codes`); None where the model reads none.
+        features: Features of the items, rows 0 .. V; None where training reads none.
     """
 
     item_N: Tensor
@@ -50,6 +52,7 @@ class Split:
     weight_N: Tensor | None = None
     judged_N: Tensor | None = None
     event_N: Tensor | None = None
+    features: ItemFeatures | None = None
 
     @property
     def target_end_U(self) -> Tensor:
@@ -81,7 +84,9 @@ class Split:
     def to(self, device: torch.device) -> Split:
         """The same on a device."""
         tensors = {name: value for name, value in vars(self).items() if isinstance(value, Tensor)}
-        return replace(self, **{name: tensor.to(device) for name, tensor in tensors.items()})  # type: ignore[arg-type]
+        features = None if self.features is None else self.features.to(device)
+        moved = {name: tensor.to(device) for name, tensor in tensors.items()}
+        return replace(self, **moved, features=features)  # type: ignore[arg-type]
 
     def shuffled_in_baskets(self, generator: torch.Generator) -> tuple[Tensor, Tensor | None]:
         """``item_N`` and ``event_N`` with the training events of each basket in random order.

@@ -47,12 +47,21 @@ def softmax(
         Scalar, >= 0.
     """
     extra = ExtraScores.none(hidden_ND) if extra is None else extra
-    pairs = (extra.row_P, extra.item_P, extra.score_P, share_N)
-    log_sum: Tensor = _LogSumExp.apply(hidden_ND, items_VD, products or items_VD.dtype, *pairs)  # type: ignore[no-untyped-call]
+    log_sum = mean_log_sum(hidden_ND, items_VD, products or items_VD.dtype, extra, share_N)
     target_NH1 = F.embedding(target_NH, items_VD) @ hidden_ND[:, :, None]
     target_score_NH = target_NH1.squeeze(2) + extra.of(target_NH, len(items_VD))
     weight_NH = weight_NH if share_N is None else weight_NH * share_N[:, None]
     return log_sum - (weight_NH * target_score_NH).sum() / len(hidden_ND)
+
+
+def mean_log_sum(
+    hidden_ND: Tensor, items_VD: Tensor, products: torch.dtype, extra: ExtraScores | None, share_N: Tensor | None
+) -> Tensor:
+    """``1/N sum_n w_n logsumexp_v(s_nv)``, a scalar; the arguments are those of :func:`softmax`."""
+    extra = ExtraScores.none(hidden_ND) if extra is None else extra
+    pairs = (extra.row_P, extra.item_P, extra.score_P, share_N)
+    log_sum: Tensor = _LogSumExp.apply(hidden_ND, items_VD, products, *pairs)  # type: ignore[no-untyped-call]
+    return log_sum
 
 
 class _LogSumExp(torch.autograd.Function):

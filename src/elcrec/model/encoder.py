@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from elcrec.data.batches import Blocks, TokenBatch
 from elcrec.model.dropout import Dropout
 from elcrec.model.events import EventEmbedding
+from elcrec.model.features import FeatureEmbedding
 from elcrec.model.item_table import ItemTable
 
 NORM_EPS = 1e-12
@@ -53,6 +54,7 @@ class SequenceEncoder(nn.Module):
         train_row_0: bool = True,
         filter_width: int = 0,
         events: EventEmbedding | None = None,
+        of_features: FeatureEmbedding | None = None,
     ) -> None:
         """Build with fresh weights.
 
@@ -67,10 +69,11 @@ class SequenceEncoder(nn.Module):
                 program it stays the random noise it began as, and is added at padded positions.
             filter_width: Of each layer's :class:`CausalConvolution`; 0: none.
             events: Embeddings of what is known of events; None: they are not read.
+            of_features: Embeddings of item features; None: they are not read.
         """
         super().__init__()
         self.events = events
-        self.item_embedding = ItemTable(n_item_rows, embedding_dim, train_row_0)
+        self.item_embedding = ItemTable(n_item_rows, embedding_dim, train_row_0, of_features)
         self.position_embedding = nn.Embedding(max_seq_len, embedding_dim)
         self.norm = nn.LayerNorm(embedding_dim, eps=NORM_EPS)
         self.dropout = Dropout(dropout)

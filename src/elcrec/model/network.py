@@ -7,8 +7,10 @@ from torch import Tensor, nn
 
 from elcrec.config import Settings
 from elcrec.data.batches import TokenBatch
+from elcrec.data.item_features import FeatureSpace
 from elcrec.model.encoder import Encoder, SequenceEncoder, pool
 from elcrec.model.events import EventEmbedding
+from elcrec.model.features import FeatureEmbedding
 from elcrec.model.intents import IntentCenters
 from elcrec.model.item_table import ItemTable
 from elcrec.model.repeats import RepeatScore
@@ -21,12 +23,13 @@ class ELCRecNetwork(nn.Module):
     follows, which the released program has (its mask row, drawn as a negative and never ranked).
     """
 
-    def __init__(self, settings: Settings, n_items: int) -> None:
+    def __init__(self, settings: Settings, n_items: int, features: FeatureSpace | None = None) -> None:
         """Fresh weights from torch's global generator.
 
         Args:
             settings: Sizes, padding and recency.
             n_items: Size of the catalogue, V.
+            features: Features of items that it learns from; None: none.
         """
         super().__init__()
         self.n_items = n_items
@@ -34,6 +37,9 @@ class ELCRecNetwork(nn.Module):
         events = None
         if settings.event_inputs != "none":
             events = EventEmbedding(len(settings.input_kinds), settings.reads_gaps, settings.embedding_dim)
+        of_features = None
+        if features is not None:
+            of_features = FeatureEmbedding(features, settings.embedding_dim)
         self.encoder: Encoder = SequenceEncoder(
             n_item_rows=n_items + (2 if settings.padding == "encode" else 1),
             max_seq_len=settings.max_seq_len,
@@ -44,6 +50,7 @@ class ELCRecNetwork(nn.Module):
             train_row_0=settings.padding == "skip",
             filter_width=settings.filter_width,
             events=events,
+            of_features=of_features,
         )
         self.centers = IntentCenters(settings.n_intents, settings.embedding_dim)
         self.repeats: RepeatScore | None = None

@@ -31,6 +31,7 @@ FILES = (
     "interactions.parquet",
     "vocabulary.parquet",
     "items.parquet",
+    "features.json",
     "intents.json",
     "earlier.safetensors",
     INDEX,

@@ -12,6 +12,7 @@ from torch import Tensor
 from elcrec.config import Settings
 from elcrec.data.dataset import Dataset
 from elcrec.data.files import fingerprint
+from elcrec.data.item_features import FeatureSpace
 from elcrec.errors import RunError
 from elcrec.fitted import FittedModel
 from elcrec.inference.index import ItemSearch
@@ -145,19 +146,22 @@ def _read(folder: RunFolder, device: torch.device) -> Run:
     if document.get("n_items") != len(items):
         raise RunError(f"{folder.path} is damaged: config.json and vocabulary.parquet differ in their items")
     dataset = Dataset.of(whole, settings, device, folder.catalogue(), items, folder.learnt_from(whole))
-    network = network_of(weights, settings, len(items), str(folder.model)).to(device)
+    dataset = replace(dataset, features=folder.features())
+    network = network_of(weights, settings, len(items), str(folder.model), dataset.features).to(device)
     intents = Intents(IntentAssigner(FittedModel(settings, network, dataset)), folder.names())
     index = folder.item_search if folder.item_search.exists() else None
     return Run(str(document.get("recipe")), intents, folder.history(), folder.metrics(), folder.weights_mark(), index)
 
 
-def network_of(weights: dict[str, Tensor], settings: Settings, n_items: int, source: str) -> ELCRecNetwork:
+def network_of(
+    weights: dict[str, Tensor], settings: Settings, n_items: int, source: str, features: FeatureSpace | None = None
+) -> ELCRecNetwork:
     """A network with given weights, in evaluation mode.
 
     Raises:
         RunError: They do not fit the settings, or are not numbers.
     """
-    network = ELCRecNetwork(settings, n_items)
+    network = ELCRecNetwork(settings, n_items, features)
     try:
         network.load_state_dict(weights)
     except RuntimeError as error:
@@ -180,4 +184,5 @@ def known_of(
         mark: Fingerprint of its whole log.
         earlier: Intents of an earlier model, whose names are to be carried over.
     """
-    return TrainingInput(recipe, settings, dataset.whole_log, dataset.items, mark, dataset.catalogue, earlier)
+    whole, items = dataset.whole_log, dataset.items
+    return TrainingInput(recipe, settings, whole, items, mark, dataset.catalogue, earlier, dataset.features)

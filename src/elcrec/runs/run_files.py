@@ -13,6 +13,7 @@ from torch import Tensor
 from elcrec.config import Settings
 from elcrec.data.catalogue import Catalogue
 from elcrec.data.interactions import Interactions
+from elcrec.data.item_features import FeatureSpace
 from elcrec.data.vocabulary import Vocabulary
 from elcrec.intents.matching import NamedIntents
 from elcrec.runs.manifest import MANIFEST
@@ -20,6 +21,7 @@ from elcrec.runs.records import EpochRecord, RunMetrics
 from elcrec.storage import read_tensors, write_frame, write_json, write_tensors, write_text
 
 FORMAT = 3
+FEATURES = "features.json"
 
 
 def package_version() -> str:
@@ -42,6 +44,7 @@ class TrainingInput:
         data: Fingerprint of the log.
         catalogue: What is known about the items.
         earlier: Intents of an earlier model, whose names are to be carried over.
+        features: How item features are numbered; None where a model learns from none.
     """
 
     recipe: str
@@ -51,6 +54,7 @@ class TrainingInput:
     data: str
     catalogue: Catalogue | None = None
     earlier: NamedIntents | None = None
+    features: FeatureSpace | None = None
 
     def write(self, folder: Path) -> None:
         """A file each.
@@ -74,7 +78,9 @@ class TrainingInput:
         index = pl.Series("item_index", numbers, dtype=pl.Int64)
         write_frame(folder / "vocabulary.parquet", pl.DataFrame([index, self.items.ids.alias("item_id")]))
         if self.catalogue is not None:
-            write_frame(folder / "items.parquet", self.catalogue.frame)
+            write_frame(folder / "items.parquet", self.catalogue.table())
+        if self.features is not None:
+            write_text(folder / FEATURES, self.features.model_dump_json() + "\n")
         if self.earlier is not None:
             write_earlier(folder / "earlier.safetensors", self.earlier)
 

@@ -18,6 +18,7 @@ from elcrec.config import validate
 from elcrec.data.by_settings import filtered
 from elcrec.data.catalogue import Catalogue
 from elcrec.data.interactions import Interactions
+from elcrec.data.item_features import FeatureSpace
 from elcrec.data.vocabulary import Vocabulary
 from elcrec.errors import RunError, RunWarning, SettingsError
 from elcrec.intents.matching import NamedIntents
@@ -38,6 +39,7 @@ from elcrec.runs.lock import locked
 from elcrec.runs.manifest import MANIFEST, Entry, Manifest
 from elcrec.runs.records import EpochRecord, RunMetrics
 from elcrec.runs.run_files import (
+    FEATURES,
     FORMAT,
     TrainingInput,
     TrainingResult,
@@ -48,7 +50,7 @@ from elcrec.runs.run_files import (
 )
 from elcrec.storage import make_folder, read_json, read_parquet, read_tensors, write_json, write_tensors, write_text
 
-START = ("config.json", "interactions.parquet", "vocabulary.parquet", "items.parquet")
+START = ("config.json", "interactions.parquet", "vocabulary.parquet", "items.parquet", FEATURES)
 EARLIER = "earlier.safetensors"
 SHORT_WAIT = 3.0  # seconds: names and indices are written faster
 Found = TypeVar("Found")
@@ -307,7 +309,21 @@ class RunFolder:
         """
         if not self.place("items.parquet").exists():
             return None
-        return Catalogue(self._table("items.parquet", "item_id", "title", "attributes"))
+        return Catalogue.from_table(self._table("items.parquet", "item_id", "title", "attributes"))
+
+    def features(self) -> FeatureSpace | None:
+        """How the features of items are numbered; None where the model has learned from none.
+
+        Raises:
+            RunError: Damaged.
+        """
+        path = self.place(FEATURES)
+        if not path.exists():
+            return None
+        try:
+            return FeatureSpace.model_validate_json(path.read_bytes())
+        except (OSError, ValueError) as error:
+            raise RunError(f"{path} is damaged: it should hold the features of items") from error
 
     def earlier(self) -> NamedIntents | None:
         """Intents whose names an unfinished training is to carry over; None where there are none.

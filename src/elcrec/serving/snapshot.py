@@ -34,6 +34,7 @@ RUN_FILES = (
     "interactions.parquet",
     "vocabulary.parquet",
     "items.parquet",
+    "features.json",
     "items.faiss",
 )
 Result = TypeVar("Result")

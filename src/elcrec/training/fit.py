@@ -117,6 +117,8 @@ class _Training:
             if work is None:
                 return read_run(start.out, start.device)
         dataset = Dataset.of(whole, settings, start.device, catalogue, log=log)
+        if settings.item_features:
+            dataset = dataset.with_features()
         dataset.split.learners()
         dataset.split.targets("valid")
         self.both_ways = evaluates_both_ways(dataset.split, settings)
@@ -152,12 +154,12 @@ class _Training:
         """From fresh weights, or from the checkpoint in a folder."""
         settings, device = self.start.settings, self.start.device
         with seeded(settings.seed, 0, device):
-            network = ELCRecNetwork(settings, len(dataset.items)).to(device)
+            network = ELCRecNetwork(settings, len(dataset.items), dataset.features).to(device)
         checkpoint = None if work is None else work.checkpoint
         on_epoch = work.write_history if work is not None and self.team.is_main else None
         state = train(
             network,
-            dataset.split,
+            dataset.for_training(),
             settings,
             self.reporter,
             checkpoint,
@@ -242,11 +244,11 @@ class _Training:
         kept, items = work.earlier(), work.catalogue()
         again = "go on without, or start from scratch with --overwrite"
         given = dataset.catalogue
-        if self.start.items is not None and not (items and given and items.frame.equals(given.frame)):
+        if self.start.items is not None and not (items and given and items.table().equals(given.table())):
             raise RunError(f"{work.path} began with other items, or none (items, --items): {again}")
         if self.start.names_from is not None and not (earlier and earlier.equals(kept)):
             raise RunError(f"{work.path} began with other names, or none (names_from, --names-from): {again}")
-        return replace(dataset, catalogue=items), kept
+        return replace(dataset, catalogue=items, features=work.features()), kept
 
 
 def _held_by(folder: RunFolder) -> str:

@@ -121,7 +121,7 @@ def train(
             reporter.epoch(record, progress)
     finally:
         reporter.end()
-    network.item_table.neighbours = None
+    network.item_table.neighbours, network.item_table.feature_rows = None, None
     network.load_state_dict(best)
     # The best weights may come from before the centres' start.
     if start is None and progress.best_epoch <= settings.warmup_epochs:
@@ -156,7 +156,7 @@ class _Loop:
             return load_checkpoint(left, self.network, self.optimizer)
         weights = weights_of(self.network)
         if start is not None:
-            self.network.item_table.undo_propagation(self.settings.smoothing)
+            self.network.item_table.unbake(self.settings.smoothing)
         return weights, start or Progress()
 
     def epoch(self, progress: Progress, fresh: bool) -> EpochRecord:
@@ -174,7 +174,7 @@ class _Loop:
                 timer("start centers")
             losses, intents = self._steps(generator, timer, number)
         check_weights(network.state_dict().values(), number, settings)
-        with network.item_table.propagated():
+        with network.item_table.baked():
             valid = validate(network, self.split, settings, self.team, self.both_ways)
             if valid[SELECTION_METRIC] > progress.best_value:
                 progress.best_epoch, progress.best_value = number, valid[SELECTION_METRIC]
@@ -231,11 +231,13 @@ class _Loop:
 
 
 def prepare(network: ELCRecNetwork, split: Split, settings: Settings) -> None:
-    """Give a network what training propagates along, and say whether its centres are learned."""
+    """Give a network what training propagates along and knows of items, and say whether its centres are learned."""
     network.centers.weight.requires_grad_(settings.intent_learning == "end_to_end")
     if settings.smoothing > 0:
         n_rows = network.item_table.num_embeddings
         network.item_table.neighbours = settings.smoothing * neighbour_matrix(split, n_rows)
+    if split.features is not None:
+        network.item_table.learn_from(split.features)
 
 
 def _centers_are_due(settings: Settings, epoch: int) -> bool:

@@ -15,6 +15,7 @@ from elcrec.data.batches import TokenBatch
 from elcrec.data.seen import SeenItems
 from elcrec.losses.clustering import nearest_cluster_loss, printed_cluster_loss
 from elcrec.losses.contrastive import nt_xent
+from elcrec.losses.features import feature_loss
 from elcrec.losses.prediction import ExtraScores, Prediction
 from elcrec.losses.registry import NEXT_ITEM_LOSSES
 from elcrec.model.network import ELCRecNetwork
@@ -107,6 +108,7 @@ class Terms(NamedTuple):
     instance: Tensor
     intent: Tensor
     cluster: Tensor
+    features: Tensor
 
 
 class Assigned(NamedTuple):
@@ -130,7 +132,7 @@ class Assigned(NamedTuple):
 class Objective:
     """``next_item + instance_weight * instance + intent_weight * intent + cluster_weight * cluster``.
 
-    Source: ELCRec eq. 11.
+    Source: ELCRec eq. 11. With item features ``feature_weight * features`` is added.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -168,16 +170,12 @@ class Objective:
         Returns:
             The terms (scalars; of a part of a batch what it adds to the whole's) and the intent of each row.
         """
-        settings, part = self.settings, step.part
+        settings, part, targets = self.settings, step.part, step.targets
         instance_weight, intent_weight, cluster_weight = (
             0.0 if warming_up else weight
             for weight in (settings.instance_weight, settings.intent_weight, settings.cluster_weight)
         )
-        if settings.item_updates == "touched":
-            item_X, step = step.on_its_items()
-            table = network.item_table.rows(item_X)
-        else:
-            table = network.item_table.vectors()
+        table, step = self._table(network, step)
         with torch.autocast(table.device.type, torch.bfloat16, enabled=settings.precision == "bfloat16"):
             hidden_TD = network.encoder(step.tokens, table=table)
         hidden_TD = hidden_TD.float()
@@ -187,6 +185,7 @@ class Objective:
         behaviour_BD, *view_BD = network.pooled(hidden_TD, step.tokens).split(step.n_sequences)
         zero = hidden_TD.new_zeros(())
         next_item_loss = self.next_item_loss(network, table, hidden_TD, step, passed)
+        features = self.feature_loss(network, hidden_TD, targets, passed)
         instance = self.instance_loss(network, hidden_TD, step, view_BD) if instance_weight > 0 else zero
 
         if settings.intent_learning == "end_to_end":
@@ -202,13 +201,22 @@ class Objective:
         )
         intent = self.intent_loss(network, step, view_BD, intent_B) if intent_weight > 0 else zero
         if part is not None:
-            next_item_loss, cluster = self._share(step, part, passed) * next_item_loss, part.row_share * cluster
+            share = self._share(step, part, passed)
+            next_item_loss, features, cluster = share * next_item_loss, share * features, part.row_share * cluster
             instance, intent = instance / part.size, intent / part.size
         total = next_item_loss + instance_weight * instance + intent_weight * intent + cluster_weight * cluster
+        total = total + settings.feature_weight * features
         next_B = cosine_BK.scatter_(1, place_B[:, None], -torch.inf).amax(dim=1)
         assigned = Assigned(intent_B, nearest_B, nearest_B - next_B)
         clock("losses")
-        return Terms(total, next_item_loss, instance, intent, cluster), assigned.of_part(part)
+        return Terms(total, next_item_loss, instance, intent, cluster, features), assigned.of_part(part)
+
+    def _table(self, network: ELCRecNetwork, step: StepInput) -> tuple[Tensor, StepInput]:
+        """The items' vectors and the step on them: all of the catalogue, or only those that it touches."""
+        if self.settings.item_updates == "all":
+            return network.item_table.vectors(), step
+        item_X, step = step.on_its_items()
+        return network.item_table.rows(item_X), step
 
     def next_item_loss(
         self, network: ELCRecNetwork, table: Tensor, hidden_TD: Tensor, step: StepInput, passed: float
@@ -230,7 +238,7 @@ class Objective:
             targets.item_TH,
             weight_NH,
             self.settings,
-            torch.float32 if self.settings.precision == "float32" else fast_products(table.device),
+            self._products(table),
             None if step.negative_TM is None else step.negative_TM[at_N],
             step.drawn_M,
             step.expected_M,
@@ -239,6 +247,32 @@ class Objective:
         )
         loss: Tensor = self._next_item_loss(prediction)
         return loss
+
+    def feature_loss(self, network: ELCRecNetwork, hidden_TD: Tensor, targets: Targets, passed: float) -> Tensor:
+        """How well the features of the items that come next are predicted; 0 without features.
+
+        Args:
+            network: The network.
+            hidden_TD: Of the tokens.
+            targets: Of the tokens, as items of the whole catalogue.
+            passed: How much of the training has passed, 0 to 1.
+        """
+        known, embedding = network.item_table.feature_shares, network.item_table.of_features
+        at_N = torch.nonzero(targets.item_TH[:, 0]).flatten()
+        if known is None or embedding is None or self.settings.feature_weight == 0 or len(at_N) == 0:
+            return hidden_TD.new_zeros(())
+        weight_NH, row_N = weigh(targets.at(at_N), self.settings.horizon_decay, passed)
+        weight_NH = weight_NH if row_N is None else weight_NH * (row_N / row_N.mean())[:, None]
+        shares = known.at(targets.item_TH[at_N].flatten())
+        weight_NH = weight_NH * (shares.offset_R.diff() > 0).view_as(weight_NH)
+        mean_NHD = embedding.means(shares).view(*weight_NH.shape, -1)
+        target_ND = (weight_NH[:, :, None] * mean_NHD).sum(dim=1)
+        products = self._products(hidden_TD)
+        return feature_loss(hidden_TD[at_N], embedding.predicted_FD, target_ND, weight_NH.sum(dim=1), products)
+
+    def _products(self, like: Tensor) -> torch.dtype:
+        """What large matrices are multiplied in."""
+        return torch.float32 if self.settings.precision == "float32" else fast_products(like.device)
 
     def _of_nothing(self, network: ELCRecNetwork, table: Tensor, hidden_TD: Tensor, step: StepInput) -> Tensor:
         """0, where no token predicts: no basket ends in a part. All weights get gradients, as in other processes."""

@@ -50,14 +50,15 @@ def partial_fit(run: Run, data: Any, epochs: int, progress: bool | Reporter, for
     added = len(whole) - len(fitted.dataset.whole_log)
     if added == 0:
         return _unchanged(run, newer, None if items is None else described)
-    dataset = Dataset.of(whole, settings, fitted.device, described)
+    dataset = replace(Dataset.of(whole, settings, fitted.device, described), features=fitted.dataset.features)
+    split = dataset.for_training()
     before_V = torch.from_numpy(fitted.items.indices(dataset.items.ids, unknown="skip")).to(fitted.device)
     warn_of_repeats(dataset, settings)
     with seeded(settings.seed, 0, fitted.device):
-        network = extend_vocabulary(fitted.network, settings, before_V, dataset.split)
+        network = extend_vocabulary(fitted.network, settings, before_V, split, dataset.features)
     reporter = reporter_of(progress)
     share = step_share(max(len(dataset.log) - len(fitted.log), 0), len(dataset.log))
-    state = train_on(network, dataset.split, settings, epochs, reporter, share)
+    state = train_on(network, split, settings, epochs, reporter, share)
     intents = Intents(IntentAssigner(FittedModel(settings, network.eval(), dataset)), run.intents.given_names)
     if settings.intent_learning == "em":
         intents.given_names = {}

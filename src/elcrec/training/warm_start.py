@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from elcrec.config import Settings
+from elcrec.data.item_features import FeatureSpace
 from elcrec.data.neighbours import neighbour_matrix
 from elcrec.data.splits import Split
 from elcrec.model.network import ELCRecNetwork
@@ -15,25 +16,29 @@ REPEATS = "repeats.of_item.weight"
 
 
 @torch.no_grad()
-def extend_vocabulary(network: ELCRecNetwork, settings: Settings, before_V: Tensor, split: Split) -> ELCRecNetwork:
+def extend_vocabulary(
+    network: ELCRecNetwork, settings: Settings, before_V: Tensor, split: Split, features: FeatureSpace | None = None
+) -> ELCRecNetwork:
     """The same network with another catalogue: known items keep their vectors, everything else its weights.
 
     A new item starts as the sum of the vectors of its neighbours in training histories, weighed as in
     :func:`elcrec.data.neighbours.neighbour_matrix`: what embedding propagation gives an item without a vector of its
-    own. An item without neighbours keeps a fresh draw from torch's global generator.
+    own. To that comes what its features give it. An item without neighbours and features keeps a fresh draw from
+    torch's global generator.
 
     Args:
         network: Trained; its table as after training.
         settings: Its settings.
         before_V: int64 [V], for each item of the new catalogue its index in the old one; -1: new.
-        split: The log of the new catalogue, on the network's device.
+        split: The log of the new catalogue, on the network's device, with the features of its items.
+        features: How they are numbered; None where the network knows none.
 
     Returns:
         Another network; the first is as it was.
     """
     weights = network.state_dict()
     old = weights[TABLE]
-    larger = ELCRecNetwork(settings, len(before_V)).to(old.device)
+    larger = ELCRecNetwork(settings, len(before_V), features).to(old.device)
     table = larger.item_table.weight.detach().clone()
     known_V = before_V >= 0
     rows = torch.cat([known_V.new_zeros(1), ~known_V, known_V.new_zeros(len(table) - len(known_V) - 1)])
@@ -42,6 +47,10 @@ def extend_vocabulary(network: ELCRecNetwork, settings: Settings, before_V: Tens
     near = neighbour_matrix(split, len(table)) @ table.masked_fill(rows[:, None], 0.0)
     met = rows & (near != 0).any(dim=1)
     table[met] = near[met]
+    if split.features is not None and network.item_table.of_features is not None:
+        own = network.item_table.of_features(network.item_table.of_features.rows_of(split.features.padded(len(table))))
+        known = rows & (own != 0).any(dim=1)
+        table[known] = own[known] + near[known]
     weights = {**weights, TABLE: table}
     if REPEATS in weights:  # a new item begins with what repeat scores have for all
         of_item = torch.zeros(len(table), weights[REPEATS].shape[1], device=table.device)

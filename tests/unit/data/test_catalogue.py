@@ -144,7 +144,7 @@ def test_json_objects_of_columns_leave_numbers_and_truth_values_out(tmp_path: Pa
         ('{"a": ["x"], "b": ["y"], "a": []}', "'a' 2 times"),
         ('{"a": [["x"]]}', "'a' has an attribute of type list"),
         ('{"a": ["x"], "b": [true]}', "'b' has an attribute of type bool"),
-        ('{"a": {"price": 1}}', "nothing describes"),
+        ('{"a": {"price": null}}', "nothing describes"),
         ('{"a": null}', "nothing describes"),
         ("[" * 100_000, "items.json"),
     ],
@@ -191,7 +191,70 @@ def test_attributes_of_all_columns_are_merged_without_repeats() -> None:
 )
 def test_what_is_neither_text_nor_a_list_is_no_attribute(column: Any) -> None:
     assert attributes(kind=["a", "b"], other=pl.Series(column)) == [["a"], ["b"]]
+
+
+@pytest.mark.parametrize("column", [[{"a": "x"}, None], [[True], []], [None, None]])
+def test_columns_that_tell_nothing_are_refused(column: Any) -> None:
     assert "nothing describes" in refusal(pl.DataFrame({"item_id": [1, 2], "other": pl.Series(column)}))
+
+
+def features(**columns: Any) -> dict[str, pl.Series]:
+    frame = pl.DataFrame({"item_id": range(len(next(iter(columns.values()))))} | columns)
+    return Catalogue.read(frame).features.to_dict()
+
+
+@pytest.mark.parametrize(
+    ("column", "expected"),
+    [
+        ([1, 2, None], pl.Series([1.0, 2.0, None])),
+        ([1.5, float("nan"), float("inf")], pl.Series([1.5, None, None])),
+        ([True, False, None], pl.Series([["true"], ["false"], None])),
+        (["a|b", " ", "a|a"], pl.Series([["a", "b"], None, ["a"]])),
+        ([["x", ""], [], None], pl.Series([["x"], None, None], dtype=pl.List(pl.String))),
+        (pl.Series([1, None, None]).cast(pl.Date), pl.Series([86400.0, None, None])),
+        (
+            ["a long text of words", "and another of them", None],
+            pl.Series(["a long text of words", "and another of them", None]),
+        ),
+        ([[0.5] * 8, [1.0] * 8, None], pl.Series([[0.5] * 8, [1.0] * 8, None], dtype=pl.List(pl.Float32))),
+    ],
+)
+def test_each_kind_of_column_is_a_kind_of_feature(column: Any, expected: pl.Series) -> None:
+    found = features(other=column)["other"]
+    assert found.dtype == expected.dtype
+    assert found.to_list() == expected.to_list()
+
+
+def test_whole_numbers_that_name_something_are_categories() -> None:
+    found = features(category_id=[7, 12, 7], rank=[7, 12, 7])
+    assert found["category_id"].to_list() == [["7"], ["12"], ["7"]]
+    assert found["rank"].to_list() == [7.0, 12.0, 7.0]
+
+
+def test_vectors_are_no_attributes_and_short_or_whole_lists_no_vectors() -> None:
+    lists = {"vector": [[0.5] * 8, [1.5] * 8], "short": [[0.5], [1.5]], "whole": [[1.0] * 8, [2.0] * 8]}
+    catalogue = Catalogue.read(pl.DataFrame({"item_id": [1, 2]} | lists))
+    assert catalogue.frame["attributes"].to_list() == [["0.5", "1"], ["1.5", "2"]]
+    assert catalogue.features["vector"].dtype == pl.List(pl.Float32)
+    assert {catalogue.features[name].dtype for name in ("short", "whole")} == {pl.List(pl.String)}
+
+
+def test_features_survive_being_a_table_and_join_those_of_older_items() -> None:
+    new = Catalogue.read(pl.DataFrame({"item_id": [1, 2], "price": [1.5, 2.5], "kind": ["a", "b"]}))
+    old = Catalogue.read(pl.DataFrame({"item_id": [2, 3], "kind": ["c", "d"], "title": ["x", "y"]}))
+    assert Catalogue.from_table(new.table()).features.equals(new.features)
+    whole = new.over(old)
+    assert whole.frame["item_id"].to_list() == ["1", "2", "3"]
+    assert whole.features["kind"].to_list() == [["a"], ["b"], ["d"]]
+    assert whole.features["price"].to_list() == [1.5, 2.5, None]
+    assert whole.matched(pl.Series([3, 1])).features["kind"].to_list() == [["d"], ["a"]]
+
+
+def test_a_column_of_another_kind_than_in_the_older_items_is_refused() -> None:
+    new = Catalogue.read(pl.DataFrame({"item_id": [1], "price": [1.5]}))
+    old = Catalogue.read(pl.DataFrame({"item_id": [2], "price": ["cheap"]}))
+    with pytest.raises(DataError, match="'price' is of another kind"):
+        new.over(old)
 
 
 def test_numbers_in_lists_are_attributes() -> None:

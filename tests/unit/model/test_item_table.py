@@ -35,16 +35,16 @@ def test_without_neighbours_the_vectors_are_the_weight_itself() -> None:
     assert items.vectors() is items.weight
 
 
-def test_inside_propagated_the_weights_hold_the_vectors_and_outside_what_they_were() -> None:
+def test_inside_baked_the_weights_hold_the_vectors_and_outside_what_they_were() -> None:
     items = table()
     items.neighbours = neighbours()
     raw, vectors = items.weight.detach().clone(), items.vectors().detach()
-    with items.propagated():
+    with items.baked():
         assert torch.equal(items.weight, vectors)
         assert torch.equal(items.vectors(), vectors)
     assert torch.equal(items.weight, raw)
     assert torch.equal(items.vectors(), vectors)
-    with pytest.raises(ZeroDivisionError), items.propagated():
+    with pytest.raises(ZeroDivisionError), items.baked():
         raise ZeroDivisionError
     assert torch.equal(items.weight, raw)
 

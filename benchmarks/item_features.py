@@ -1,0 +1,60 @@
+"""What learning from item metadata adds on the benchmark files: ``elcrec train DATA --items ITEMS``.
+
+    python benchmarks/item_features.py ../shared/data/Beauty.txt ../shared/data/Beauty_item2attributes.json
+
+Each seed is one training with unchanged settings. A run that is there already is read. Results go to
+``benchmarks/results/item-features/NAME-seedN.json``: the metrics by the protocol that validation chose, and with seen
+items excluded (``masked``).
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from elcrec import ELCRec
+from elcrec.evaluation.metrics import metrics_of
+from elcrec.evaluation.ranks import ranks_of_ways
+from elcrec.experiments.provenance import provenance
+from elcrec.storage import write_json
+
+RESULTS = Path(__file__).parent / "results" / "item-features"
+KEPT = ("valid", "test", "choices", "best_epoch", "epochs", "train_seconds")
+
+
+def run(log: Path, items: Path, seed: int, work: Path) -> ELCRec:
+    """One training, or the run that is there."""
+    out = work / f"{log.stem}-seed{seed}"
+    if (out / "metrics.json").exists():
+        return ELCRec.load(out)
+    return ELCRec(seed=seed, baselines=False).fit(log, out=out, items=items, progress=False, resume=out.exists())
+
+
+def with_seen_excluded(model: ELCRec, part: str) -> dict[str, float]:
+    """Metrics where seen items are not ranked, whatever validation chose."""
+    _, histories = model.fitted.split.held_out(part)
+    return dict(metrics_of(histories, ranks_of_ways(model.network, histories, (True,))[True]))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("log", type=Path)
+    parser.add_argument("items", type=Path)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
+    parser.add_argument("--work", type=Path, default=Path("runs/item-features"), help="where the runs are written")
+    given = parser.parse_args()
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    for seed in given.seeds:
+        model = run(given.log, given.items, seed, given.work)
+        found = {kept: model.metrics[kept] for kept in KEPT if kept in model.metrics}
+        masked = {part: with_seen_excluded(model, part) for part in ("valid", "test")}
+        seconds = [sum(value for name, value in one["seconds"].items() if name != "evaluate") for one in model.history]
+        what = {"suite": "item-features", "dataset": given.log.stem, "recipe": "default", "overrides": {}, "seed": seed}
+        document = {**what, **found, "masked": masked, "epoch_seconds": min(seconds), **provenance()}
+        write_json(RESULTS / f"{given.log.stem}-seed{seed}.json", document)
+        values = " ".join(f"{part} {masked[part]['ndcg@20']:.4f}" for part in masked)
+        print(f"{given.log.stem} {seed}: ndcg@20 with seen items excluded: {values}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

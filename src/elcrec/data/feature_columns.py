@@ -1,0 +1,90 @@
+"""Columns of item metadata that a model can learn from: categories, numbers, texts and vectors.
+
+The type of a column tells its kind: lists of text are categories, float64 is a number, text is text, and lists of
+float32 are vectors.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+from elcrec.data.attribute_columns import NOTHING, TEXTS, as_lists, as_text, describes, is_text
+
+NUMBER, TEXT, VECTOR = pl.Float64(), pl.String(), pl.List(pl.Float32)
+TEXT_WORDS = 4
+"""Texts of so many words on average, most of them distinct, are read word by word."""
+VECTOR_SIZE = 8
+"""Lists of so many fractions or more, all of one length, are vectors."""
+CODES = ("id", "code", "category", "type", "brand", "genre")
+"""A whole number in a column whose name ends like this is a category: it measures nothing."""
+
+
+def feature_columns(columns: list[pl.Series], untyped: bool, title: pl.Series | None) -> list[pl.Series]:
+    """The columns that a model can learn from; those without any value are left out.
+
+    Args:
+        columns: All but ids and titles.
+        untyped: Whether numbers and truth values are text, as in delimited files.
+        title: Titles, which are texts; None: none.
+    """
+    found = [_feature(column, untyped) for column in columns]
+    if title is not None:
+        found.insert(0, title.cast(TEXT))
+    return [column for column in found if column is not None and column.null_count() < len(column)]
+
+
+def is_vector(column: pl.Series) -> bool:
+    """Whether a column holds vectors: lists of numbers, not all whole, of one length."""
+    if not isinstance(column.dtype, pl.List | pl.Array) or not column.dtype.inner.is_float():
+        return False
+    lists = column.cast(pl.List(pl.Float64)).drop_nulls()
+    sizes = lists.list.len().unique()
+    if len(sizes) != 1 or sizes[0] < VECTOR_SIZE:
+        return False
+    return not bool((lists.explode().drop_nulls() % 1 == 0).all())
+
+
+def _feature(column: pl.Series, untyped: bool) -> pl.Series | None:
+    if is_vector(column):
+        return column.cast(VECTOR)
+    if untyped and is_text(column) and not describes(column, untyped):
+        column = _typed(as_text(column)).alias(column.name)
+    if column.dtype == pl.Boolean:
+        return _categories(column.cast(pl.String).str.to_lowercase())
+    if column.dtype.is_temporal() and column.dtype != pl.Time and column.dtype != pl.Duration:
+        return column.cast(pl.Datetime("ms")).dt.epoch("s").cast(NUMBER)
+    if column.dtype.is_numeric():
+        return _number(column)
+    if is_text(column) and _is_prose(as_text(column)):
+        return as_text(column).alias(column.name)
+    return _categories(column) if describes(column, untyped) else None
+
+
+def _typed(text: pl.Series) -> pl.Series:
+    """Numbers, or texts of truth values, that were read as text."""
+    number = text.cast(NUMBER, strict=False)
+    return number if number.null_count() == text.null_count() else text.str.to_lowercase() == "true"
+
+
+def _number(column: pl.Series) -> pl.Series:
+    number = column.cast(NUMBER)
+    number = number.set(~number.is_finite(), None)
+    whole = bool((number.drop_nulls() % 1 == 0).all())
+    if whole and column.name.lower().endswith(CODES):
+        return _categories(number.cast(pl.Int64).cast(pl.String))
+    return number
+
+
+def _is_prose(text: pl.Series) -> bool:
+    known = text.drop_nulls()
+    if known.is_empty() or known.n_unique() * 2 <= len(known):
+        return False
+    return float(known.str.count_matches(r"\s+").mean() or 0) + 1 >= TEXT_WORDS  # type: ignore[arg-type]
+
+
+def _categories(column: pl.Series) -> pl.Series:
+    """Distinct texts of each item, in order; null where there are none."""
+    stripped = pl.element().str.strip_chars()
+    lists = pl.col(column.name).list.eval(stripped.filter(~stripped.is_in(NOTHING))).list.unique(maintain_order=True)
+    frame = as_lists(column).cast(TEXTS).to_frame(column.name).select(lists)
+    return frame.select(pl.when(pl.col(column.name).list.len() > 0).then(pl.col(column.name))).to_series()

@@ -1,0 +1,298 @@
+"""Item features: what is known of items as sparse rows and vectors that a model embeds.
+
+A :class:`FeatureSpace` is fitted on the items of a training, and kept by its run: items that come later are encoded in
+the same numbers.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, NamedTuple
+
+import numpy as np
+import polars as pl
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from sklearn.feature_extraction.text import HashingVectorizer
+from torch import Tensor
+
+from elcrec.data.feature_columns import NUMBER, TEXT, VECTOR
+
+LEAST_ITEMS = 3
+"""A feature of fewer items says nothing of others."""
+BINS = 16
+WORD_BUCKETS = 2**15
+MOST_PREDICTED = 4096
+MOST_WORDS = 8192
+"""Only the most frequent words of a column, as many, are features."""
+
+
+class ItemFeatures(NamedTuple):
+    """Features of items, a row each; those of row 0 are none.
+
+    Attributes:
+        offset_R: int64 [rows + 1], where the features of each row begin in the next two.
+        feature_Z: int64 [Z], numbers of features, 0 .. F - 1.
+        weight_Z: float32 [Z], how much each counts, > 0.
+        vector_RP: float32 [rows, P], the vectors of all columns of them side by side; 0 where there is none.
+    """
+
+    offset_R: Tensor
+    feature_Z: Tensor
+    weight_Z: Tensor
+    vector_RP: Tensor
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows."""
+        return len(self.offset_R) - 1
+
+    def at(self, row_X: Tensor) -> ItemFeatures:
+        """Those of some rows, int64 [X], in this order."""
+        first_X = self.offset_R[row_X]
+        length_X = self.offset_R[row_X + 1] - first_X
+        offset_X = torch.cat([length_X.new_zeros(1), length_X.cumsum(0)])
+        place_Z = torch.arange(int(offset_X[-1]), device=row_X.device) + torch.repeat_interleave(
+            first_X - offset_X[:-1], length_X
+        )
+        return ItemFeatures(offset_X, self.feature_Z[place_Z], self.weight_Z[place_Z], self.vector_RP[row_X])
+
+    def padded(self, n_rows: int) -> ItemFeatures:
+        """The same with so many rows, or more; further ones have no features."""
+        missing = max(n_rows - self.n_rows, 0)
+        offset_R = torch.cat([self.offset_R, self.offset_R[-1:].expand(missing)])
+        vector_RP = torch.cat([self.vector_RP, self.vector_RP.new_zeros(missing, self.vector_RP.shape[1])])
+        return self._replace(offset_R=offset_R, vector_RP=vector_RP)
+
+    def shares(self, n_features: int) -> ItemFeatures:
+        """Features below this number alone, with weights that sum to 1 in each row that has some."""
+        kept_Z = self.feature_Z < n_features
+        before_Z = torch.cat([kept_Z.new_zeros(1, dtype=torch.int64), kept_Z.cumsum(0)])
+        offset_R, weight_Z = before_Z[self.offset_R], self.weight_Z[kept_Z]
+        row_Z = torch.repeat_interleave(torch.arange(self.n_rows, device=weight_Z.device), offset_R.diff())
+        sum_R = weight_Z.new_zeros(self.n_rows).index_add_(0, row_Z, weight_Z)
+        return ItemFeatures(offset_R, self.feature_Z[kept_Z], weight_Z / sum_R[row_Z], self.vector_RP[:, :0])
+
+    def to(self, device: torch.device) -> ItemFeatures:
+        """The same on a device."""
+        return ItemFeatures(*(tensor.to(device) for tensor in self))
+
+
+class _Column(BaseModel):
+    """One column; its features are numbered from 0."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    name: str
+
+    def sparse(self, column: pl.Series) -> pl.DataFrame:
+        """``row`` (place in the column), ``feature`` and ``weight`` of every feature of every item."""
+        raise NotImplementedError
+
+
+class Categories(_Column):
+    """A feature for each value of several items, weighed by its inverse document frequency."""
+
+    kind: Literal["categories"] = "categories"
+    values: tuple[str, ...]
+    weights: tuple[float, ...]
+
+    @property
+    def n_features(self) -> int:
+        """Number of features."""
+        return len(self.values)
+
+    @classmethod
+    def fit(cls, column: pl.Series) -> Categories:
+        """On the values of all items."""
+        counts = (
+            column.explode().drop_nulls().alias("value").value_counts().filter(pl.col("count") >= LEAST_ITEMS)
+        ).sort("count", "value", descending=[True, False])
+        weights = _idf(counts["count"].to_numpy(), len(column))
+        return cls(name=column.name, values=tuple(counts["value"]), weights=tuple(weights))
+
+    def sparse(self, column: pl.Series) -> pl.DataFrame:
+        """See :class:`_Column`."""
+        table = pl.DataFrame(
+            {"value": self.values, "feature": range(self.n_features), "weight": self.weights},
+            schema={"value": pl.String, "feature": pl.Int64, "weight": pl.Float32},
+        )
+        rows = column.alias("value").to_frame().with_row_index("row").explode("value").drop_nulls()
+        return rows.join(table, on="value", maintain_order="left").select("row", "feature", "weight")
+
+
+class Numbers(_Column):
+    """A feature for each range between quantiles."""
+
+    kind: Literal["numbers"] = "numbers"
+    edges: tuple[float, ...]
+
+    @property
+    def n_features(self) -> int:
+        """Number of features."""
+        return len(self.edges) + 1
+
+    @classmethod
+    def fit(cls, column: pl.Series) -> Numbers:
+        """On the values of all items."""
+        known = column.drop_nulls().to_numpy()
+        edges = np.unique(np.quantile(known, np.linspace(0, 1, BINS + 1)[1:-1]))
+        return cls(name=column.name, edges=tuple(edges.tolist()))
+
+    def sparse(self, column: pl.Series) -> pl.DataFrame:
+        """See :class:`_Column`."""
+        rows = column.alias("value").to_frame().with_row_index("row").drop_nulls()
+        feature = np.searchsorted(np.array(self.edges), rows["value"].to_numpy(), side="right").astype(np.int64)
+        return rows.select("row", feature=pl.Series(feature), weight=pl.lit(1.0, pl.Float32))
+
+
+class Words(_Column):
+    """A feature for each hashed word of several items, weighed by its inverse document frequency."""
+
+    kind: Literal["words"] = "words"
+    buckets: tuple[int, ...]
+    weights: tuple[float, ...]
+
+    @property
+    def n_features(self) -> int:
+        """Number of features."""
+        return len(self.buckets)
+
+    @classmethod
+    def fit(cls, column: pl.Series) -> Words:
+        """On the texts of all items."""
+        counts = (
+            _buckets(column)
+            .group_by("bucket")
+            .len("items")
+            .filter(pl.col("items") >= LEAST_ITEMS)
+            .sort("items", "bucket", descending=[True, False])
+            .head(MOST_WORDS)
+        )
+        weights = _idf(counts["items"].to_numpy(), len(column))
+        return cls(name=column.name, buckets=tuple(counts["bucket"]), weights=tuple(weights))
+
+    def sparse(self, column: pl.Series) -> pl.DataFrame:
+        """See :class:`_Column`."""
+        table = pl.DataFrame(
+            {"bucket": self.buckets, "feature": range(self.n_features), "weight": self.weights},
+            schema={"bucket": pl.Int64, "feature": pl.Int64, "weight": pl.Float32},
+        )
+        return _buckets(column).join(table, on="bucket", maintain_order="left").select("row", "feature", "weight")
+
+
+class Vectors(_Column):
+    """Vectors that the caller brings, centred and scaled to a mean length of 1."""
+
+    kind: Literal["vectors"] = "vectors"
+    mean: tuple[float, ...]
+    scale: float
+
+    @property
+    def n_features(self) -> int:
+        """None: its vectors are no sparse features."""
+        return 0
+
+    @classmethod
+    def fit(cls, column: pl.Series) -> Vectors:
+        """On the vectors of all items."""
+        known = np.stack(column.drop_nulls().to_list()).astype(np.float64)
+        mean = known.mean(axis=0)
+        length = float(np.linalg.norm(known - mean, axis=1).mean())
+        return cls(name=column.name, mean=tuple(mean.tolist()), scale=1 / length if length > 0 else 0.0)
+
+    def dense(self, column: pl.Series) -> np.ndarray[Any, np.dtype[np.float32]]:
+        """[rows, P], 0 where there is no vector of the right length."""
+        found = np.zeros((len(column), len(self.mean)), dtype=np.float32)
+        fits = (column.list.len() == len(self.mean)).fill_null(False)
+        if fits.any():
+            found[fits.to_numpy()] = (np.stack(column.filter(fits).to_list()) - np.array(self.mean)) * self.scale
+        return np.nan_to_num(found)
+
+
+FeatureColumn = Annotated[Categories | Numbers | Words | Vectors, Field(discriminator="kind")]
+
+
+class FeatureSpace(BaseModel):
+    """The features that a model knows, in the order of their numbers: those of the first column first."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    columns: tuple[FeatureColumn, ...]
+
+    @property
+    def n_features(self) -> int:
+        """Number of sparse features, F."""
+        return sum(column.n_features for column in self.columns)
+
+    @property
+    def n_predicted(self) -> int:
+        """How many of them, the first, a model predicts of the next item: all but words, where there are others."""
+        others = sum(column.n_features for column in self.columns if column.kind != "words")
+        return min(others or self.n_features, MOST_PREDICTED)
+
+    @property
+    def vector_size(self) -> int:
+        """Length of all vectors of an item side by side, P."""
+        return sum(len(column.mean) for column in self.columns if column.kind == "vectors")
+
+    @classmethod
+    def fit(cls, items: pl.DataFrame) -> FeatureSpace | None:
+        """On the features of items, those of a catalogue; None where there are none.
+
+        Args:
+            items: A row for each item that the model learns from.
+        """
+        kinds: dict[Any, Any] = {NUMBER: Numbers, TEXT: Words, VECTOR: Vectors}
+        known = [column for column in items.get_columns() if column.null_count() < len(column)]
+        fitted = [kinds.get(column.dtype, Categories).fit(column) for column in known]
+        useful = [column for column in fitted if column.n_features > 1 or column.kind == "vectors"]
+        useful.sort(key=lambda column: column.kind == "words")  # words last: see n_predicted
+        return cls(columns=tuple(useful)) if useful else None
+
+    def encode(self, items: pl.DataFrame, row_I: np.ndarray[Any, Any], n_rows: int) -> ItemFeatures:
+        """Features of items.
+
+        Args:
+            items: A row for each of I items; columns that are missing are unknown.
+            row_I: int64 [I], the row of the item table of each.
+            n_rows: Rows of the item table.
+        """
+        first, parts, vectors = 0, [], []
+        for column in self.columns:
+            values = items[column.name] if column.name in items.columns else None
+            if column.kind == "vectors":
+                dense = np.zeros((n_rows, len(column.mean)), dtype=np.float32)
+                if values is not None:
+                    dense[row_I] = column.dense(values)
+                vectors.append(dense)
+            elif values is not None:
+                parts.append(_normalised(column.sparse(values)).with_columns(pl.col("feature") + first))
+            first += column.n_features
+        empty = pl.DataFrame(schema={"row": pl.UInt32, "feature": pl.Int64, "weight": pl.Float32})
+        pairs = pl.concat([empty, *parts]) if parts else empty
+        pairs = pairs.with_columns(row=pl.Series(row_I)[pairs["row"]].cast(pl.Int64)).sort("row", "feature")
+        count_R = np.bincount(pairs["row"].to_numpy(), minlength=n_rows)
+        return ItemFeatures(
+            torch.from_numpy(np.concatenate([[0], count_R.cumsum()]).astype(np.int64)),
+            torch.from_numpy(pairs["feature"].to_numpy(writable=True)),
+            torch.from_numpy(pairs["weight"].to_numpy(writable=True)),
+            torch.from_numpy(np.concatenate(vectors, axis=1)) if vectors else torch.zeros(n_rows, 0),
+        )
+
+
+def _idf(count_F: Any, n_items: int) -> list[float]:
+    """Inverse document frequencies, at least a little above 0: of a feature of all items, too."""
+    idf: list[float] = np.log((n_items + 1) / count_F).tolist()
+    return idf
+
+
+def _normalised(pairs: pl.DataFrame) -> pl.DataFrame:
+    """Weights divided by the root of the number of features that an item has of this column."""
+    return pairs.with_columns(weight=pl.col("weight") / pl.len().over("row").sqrt().cast(pl.Float32))
+
+
+def _buckets(column: pl.Series) -> pl.DataFrame:
+    """``row`` and ``bucket`` of every distinct word of every text."""
+    hashing = HashingVectorizer(n_features=WORD_BUCKETS, alternate_sign=False, norm=None, binary=True)
+    found = hashing.transform(column.fill_null("").to_list()).tocoo()
+    return pl.DataFrame({"row": found.row.astype(np.uint32), "bucket": found.col.astype(np.int64)}).sort(
+        "row", "bucket"
+    )

@@ -1,0 +1,105 @@
+"""Embeddings of item features."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from elcrec.data.item_features import FeatureSpace, ItemFeatures
+
+
+@dataclass(frozen=True)
+class FeatureRows:
+    """Features of the rows of an item table as matrices.
+
+    Attributes:
+        features: Of each row.
+        sparse_RF: Their weights as a sparse matrix, [rows, F].
+        sparse_FR: Its transpose.
+    """
+
+    features: ItemFeatures
+    sparse_RF: Tensor
+    sparse_FR: Tensor
+
+    @classmethod
+    def of(cls, features: ItemFeatures, n_features: int) -> FeatureRows:
+        """Of features, whose numbers are 0 .. n_features - 1."""
+        offset_R, feature_Z, weight_Z, _ = features
+        row_Z = torch.repeat_interleave(torch.arange(features.n_rows, device=feature_Z.device), offset_R.diff())
+        order_Z = feature_Z.argsort(stable=True)
+        count_F = torch.bincount(feature_Z, minlength=n_features)
+        offset_F = torch.cat([count_F.new_zeros(1), count_F.cumsum(0)])
+        sparse_RF = _csr(offset_R, feature_Z, weight_Z, (features.n_rows, n_features))
+        sparse_FR = _csr(offset_F, row_Z[order_Z], weight_Z[order_Z], (n_features, features.n_rows))
+        return cls(features, sparse_RF, sparse_FR)
+
+    def at(self, row_X: Tensor) -> FeatureRows:
+        """Those of some rows, int64 [X]."""
+        return FeatureRows.of(self.features.at(row_X), self.sparse_RF.shape[1])
+
+
+class FeatureEmbedding(nn.Module):
+    """What an item has from its features: ``sum_a w_ia g_a + v_i P`` over its features a and its vector v.
+
+    Attributes:
+        weight: [F, D], a vector for each feature, g.
+        projection: [P, D], a map of the vectors that the caller brings; P may be 0.
+    """
+
+    def __init__(self, space: FeatureSpace, embedding_dim: int) -> None:
+        """Fresh weights.
+
+        Args:
+            space: F features and vectors of length P.
+            embedding_dim: D.
+        """
+        super().__init__()
+        n_features, vector_size, self.n_predicted = space.n_features, space.vector_size, space.n_predicted
+        self.weight = nn.Parameter(torch.empty(n_features, embedding_dim).normal_(0.0, 0.02))
+        self.projection = nn.Parameter(torch.empty(vector_size, embedding_dim).normal_(0.0, 0.02))
+
+    @property
+    def predicted_FD(self) -> Tensor:
+        """Vectors of the features that are predicted of the next item."""
+        return self.weight[: self.n_predicted]
+
+    def rows_of(self, features: ItemFeatures) -> FeatureRows:
+        """Features of items as matrices."""
+        return FeatureRows.of(features, len(self.weight))
+
+    def means(self, shares: ItemFeatures) -> Tensor:
+        """Means of the vectors of features, by their shares: [rows, D]."""
+        return self._sums(FeatureRows.of(shares, len(self.weight)))
+
+    def _sums(self, rows: FeatureRows) -> Tensor:
+        sum_RD: Tensor = _Product.apply(rows.sparse_RF, rows.sparse_FR, self.weight)  # type: ignore[no-untyped-call]
+        return sum_RD
+
+    def forward(self, rows: FeatureRows) -> Tensor:
+        """The part of each item: [rows, D]; 0 without features."""
+        part_RD = self._sums(rows)
+        return torch.addmm(part_RD, rows.features.vector_RP, self.projection) if len(self.projection) else part_RD
+
+
+class _Product(torch.autograd.Function):
+    """``X g`` for a sparse X whose transpose is given, too."""
+
+    @staticmethod
+    def forward(ctx: Any, matrix: Tensor, transpose: Tensor, x: Tensor) -> Tensor:
+        ctx.transpose = transpose
+        return matrix @ x
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[None, None, Tensor]:
+        return None, None, ctx.transpose @ grads[0]
+
+
+def _csr(offset_R: Tensor, column_Z: Tensor, value_Z: Tensor, shape: tuple[int, int]) -> Tensor:
+    with warnings.catch_warnings():  # that PyTorch's matrices of this layout are in beta
+        warnings.simplefilter("ignore", UserWarning)
+        return torch.sparse_csr_tensor(offset_R, column_Z, value_Z, shape, check_invariants=False)

@@ -1,0 +1,114 @@
+"""Features of items: how columns become numbered features, and how items that come later are encoded."""
+
+import math
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+
+from elcrec.data.catalogue import Catalogue
+from elcrec.data.item_features import BINS, FeatureSpace, ItemFeatures
+
+
+def catalogue(**columns: Any) -> pl.DataFrame:
+    frame = pl.DataFrame({"item_id": range(len(next(iter(columns.values()))))} | columns)
+    return Catalogue.read(frame).features
+
+
+def encoded(space: FeatureSpace, items: pl.DataFrame) -> ItemFeatures:
+    return space.encode(items, np.arange(1, items.height + 1), items.height + 1)
+
+
+def dense(features: ItemFeatures, n_features: int) -> np.ndarray:
+    matrix = np.zeros((features.n_rows, n_features))
+    offsets = features.offset_R.tolist()
+    for row, (begin, end) in enumerate(pairwise(offsets)):
+        for at in range(begin, end):
+            matrix[row, features.feature_Z[at]] += float(features.weight_Z[at])
+    return matrix
+
+
+def fitted(items: pl.DataFrame) -> FeatureSpace:
+    space = FeatureSpace.fit(items)
+    assert space is not None
+    return space
+
+
+def test_categories_of_three_items_weigh_their_idf_over_the_root_of_their_number() -> None:
+    items = catalogue(kind=["a|b", "a", "a|b", "b|c", "a|c", None])
+    found = dense(encoded(fitted(items), items), 2)
+    a, b = math.log(7 / 4), math.log(7 / 3)
+    root = math.sqrt(2)
+    expected = [[0, 0], [a / root, b / root], [a, 0], [a / root, b / root], [0, b], [a, 0], [0, 0]]
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+def test_numbers_fall_into_ranges_between_quantiles() -> None:
+    items = catalogue(price=[float(value) for value in range(160)] + [None])
+    space = fitted(items)
+    assert space.n_features == BINS
+    found = dense(encoded(space, items), BINS)
+    np.testing.assert_array_equal(found[1:161].sum(axis=0), [10] * BINS)
+    assert not found[161].any()
+    later = dense(encoded(space, catalogue(price=[-5.0, 1e9])), BINS)
+    np.testing.assert_array_equal(later[1:].argmax(axis=1), [0, BINS - 1])
+
+
+def test_words_of_three_texts_are_features_and_categories_come_first() -> None:
+    titles = ["red wool hat today", "red silk scarf today", "a red coat for today", "blue wool hat tomorrow"]
+    items = catalogue(title=titles, kind=["x", "x", "x", "y"], other=["u", "u", "u", "v"])
+    space = fitted(items)
+    assert [column.kind for column in space.columns] == ["words"]  # only one value of three items: tells nothing
+    assert space.n_predicted == space.n_features
+
+
+def test_vectors_are_centred_and_scaled_and_those_of_another_length_ignored() -> None:
+    vectors = [[0.5 + row] * 8 for row in range(3)] + [None]
+    items = catalogue(vector=vectors)
+    space = fitted(items)
+    found = encoded(space, items).vector_RP.numpy()
+    assert space.vector_size == 8
+    assert space.n_features == 0
+    np.testing.assert_allclose(found[1:4].mean(axis=0), 0, atol=1e-6)
+    np.testing.assert_allclose(np.linalg.norm(found[1:4], axis=1).mean(), 1, rtol=1e-6)
+    assert not found[[0, 4]].any()
+    other = encoded(space, catalogue(vector=[[0.25] * 9, [0.5] * 9]))
+    assert not other.vector_RP.any()
+
+
+def test_an_item_that_comes_later_has_the_same_numbers_and_unknown_values_none() -> None:
+    items = catalogue(kind=["a", "a", "a", "b", "b", "b"], price=[1.0, 2, 3, 4, 5, 6])
+    space = FeatureSpace.model_validate_json(fitted(items).model_dump_json())
+    assert space == fitted(items)
+    before = dense(encoded(space, items), space.n_features)
+    later = dense(encoded(space, catalogue(kind=["b", "z"])), space.n_features)
+    kinds = sum(column.n_features for column in space.columns if column.kind == "categories")
+    np.testing.assert_array_equal(later[1, :kinds], before[4, :kinds])
+    assert not later[2].any()
+
+
+@pytest.mark.parametrize("columns", [{"kind": ["a", "b"]}, {"title": ["One two three", "Four five six"]}])
+def test_columns_whose_values_tell_items_not_together_are_no_features(columns: dict[str, Any]) -> None:
+    assert FeatureSpace.fit(catalogue(**columns)) is None
+
+
+def test_some_rows_padded_rows_and_shares_agree_with_the_matrix() -> None:
+    items = catalogue(kind=["a|b", "a", "b", "a|b", None, "b"], title=["red hat"] * 3 + ["red coat"] * 3)
+    space = fitted(items)
+    features, n = encoded(space, items), space.n_features
+    whole = dense(features, n)
+    rows = torch.tensor([3, 0, 3, 6])
+    np.testing.assert_array_equal(dense(features.at(rows), n), whole[rows])
+    padded = dense(features.padded(9), n)
+    np.testing.assert_array_equal(padded[:7], whole)
+    assert not padded[7:].any()
+    shares = dense(features.shares(space.n_predicted), n)
+    expected = whole.copy()
+    expected[:, space.n_predicted :] = 0
+    sums = expected.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(
+        shares, np.divide(expected, sums, where=sums > 0, out=np.zeros_like(expected)), rtol=1e-6
+    )
