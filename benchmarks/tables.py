@@ -51,6 +51,9 @@ INTRO = {
     "shops": "Logs with baskets and repeats, trained with the default command on one core ([which task is "
     "yours](tasks.md)). groceries: the next basket; hit rate is the share of users with a hit. `python "
     "benchmarks/shops.py --data NAME`",
+    "item-features": "`default` with item metadata, [the attributes of the benchmark files](item-features.md): another "
+    "table than that of published figures, which know no attributes. Seen items masked; mean ± standard deviation over "
+    "the seeds; in brackets the same without metadata. `python benchmarks/item_features.py DATA ITEMS`",
     "event-inputs": "Embeddings of kinds of events, and of the times between them, [next to those of items]"
     "(tasks.md#what-is-known-of-events); small trainings, mean ± standard deviation over the seeds. "
     "`python benchmarks/event_inputs.py LOG --inputs kind`",
@@ -186,6 +189,7 @@ TABLES = {
     "clustering": tables_learning.clustering,
     "planted": tables_learning.planted,
     "shops": tables_learning.shops,
+    "item-features": tables_learning.item_features,
     "event-inputs": tables_learning.event_inputs,
 }
 

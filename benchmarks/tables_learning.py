@@ -1,11 +1,14 @@
 """Sections of docs/results.md about training and intents."""
 
+import json
 import statistics
 from operator import itemgetter
+from pathlib import Path
 from typing import Any
 
 from elcrec.experiments.summary import markdown, spread, where
 
+ACCURACY = Path(__file__).parent / "results" / "accuracy"
 COMPARED_METRICS = ("hit_rate@5", "ndcg@20")
 SHOP_METRICS = ("hit_rate@5", "hit_rate@10", "ndcg@10", "ndcg@20")
 
@@ -161,6 +164,22 @@ def shops(documents: list[dict[str, Any]]) -> list[str]:
         ["data", "recommender", "seeds", *SHOP_METRICS, "recall@10", "default's lead (ndcg@20)", "seconds of training"],
         rows,
     )
+
+
+def item_features(documents: list[dict[str, Any]]) -> list[str]:
+    """A row a data set: with metadata, and in brackets the results of the suite ``accuracy``, without."""
+    rows = []
+    for name in dict.fromkeys(document["dataset"] for document in documents):
+        seeds = [document for document in documents if document["dataset"] == name]
+        without = [json.loads(path.read_text()) for path in sorted(ACCURACY.glob(f"{name}-default-seed*.json"))]
+        values = [
+            f"{spread([one['masked'][part][metric] for one in seeds])} "
+            f"({spread([one['metrics'][part][metric] for one in without])})"
+            for part, metric in (("valid", "ndcg@20"), *(("test", metric) for metric in SHOP_METRICS))
+        ]
+        seconds = f"{statistics.median(one['train_seconds'] for one in seeds):.0f}"
+        rows.append([name, f"{len(seeds)} ({len(without)})", *values, seconds, where(seeds[-1])])
+    return markdown(["data", "seeds", "valid ndcg@20", *SHOP_METRICS, "seconds of training", "machine"], rows)
 
 
 def event_inputs(documents: list[dict[str, Any]]) -> list[str]:

@@ -13,6 +13,7 @@ import polars as pl
 import pytest
 
 from cli_runner import shop_csv
+from elcrec.data.synthetic import make_shop
 
 TWO = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "elcrec.cli"]
 ONE = [sys.executable, "-m", "elcrec.cli"]
@@ -54,6 +55,18 @@ def test_two_processes_train_like_one(tmp_path: Path, recipe: str) -> None:
     valid = [[record["valid"]["ndcg@20"] for record in history(tmp_path / name)] for name in ("one", "two")]
     assert valid[0] == pytest.approx(valid[1], abs=5e-3)  # somebody's item may change its place
     assert json.loads(two.stdout)["test"]["n_users"] == N_USERS  # one document, from one process
+
+
+@pytest.mark.parametrize("recipe", ["default", "large"])
+def test_two_processes_learn_from_item_features_like_one(tmp_path: Path, recipe: str) -> None:
+    data, items = shop_csv(tmp_path, N_USERS), tmp_path / "items.csv"
+    make_shop(N_USERS, 0.2, 1).shelf_of_item.with_columns(title=pl.col("item_id")).write_csv(items)
+    changed = {"epochs": 2, "warmup_epochs": 1, "epoch_steps": 8}
+    for launcher, name in ((ONE, "one"), (TWO, "two")):
+        done = run(command(launcher, data, tmp_path / name, recipe, "--items", str(items), **changed))
+        assert done.returncode == 0, done.stderr
+    assert all(record["losses"]["features"] > 0 for record in history(tmp_path / "two"))
+    assert losses(tmp_path / "two") == pytest.approx(losses(tmp_path / "one"), rel=1e-4, abs=1e-5)
 
 
 # With event_inputs the last digits differ after an epoch, and k-means takes another course: all epochs are before it.

@@ -9,6 +9,7 @@ import torch
 
 from cli_runner import SMALL, shop_log
 from elcrec import ELCRec, Interactions
+from elcrec.data.synthetic import make_shop
 from elcrec.training import loop
 from elcrec.training.report import SilentReporter
 
@@ -69,6 +70,20 @@ def test_resumed_training_gives_the_same_bits(log: Interactions, tmp_path: Path,
         with pytest.raises(KeyboardInterrupt):
             ELCRec(recipe, seed=3, **how).fit(log, tmp_path / "run", resume=True, progress=CutOff(after))
     same(ELCRec(recipe, seed=3, **how).fit(log, tmp_path / "run", resume=True, progress=False), whole)
+
+
+@pytest.mark.parametrize("recipe", ["default", "large"])
+def test_resumed_training_with_item_features_gives_the_same_bits(
+    log: Interactions, tmp_path: Path, recipe: str
+) -> None:
+    items = make_shop(150, 0.2, 1).shelf_of_item.rename({"planted": "shelf"}).with_columns(title=pl.col("item_id"))
+    whole = ELCRec(recipe, seed=3, **QUICK).fit(log, items=items, progress=False)
+    assert whole.fitted.dataset.features is not None
+    with pytest.raises(KeyboardInterrupt):
+        ELCRec(recipe, seed=3, **QUICK).fit(log, tmp_path / "run", items=items, progress=CutOff(2))
+    resumed = ELCRec(recipe, seed=3, **QUICK).fit(log, tmp_path / "run", resume=True, progress=False)
+    same(resumed, whole)
+    assert resumed.fitted.dataset.features == whole.fitted.dataset.features
 
 
 def scripted(monkeypatch: pytest.MonkeyPatch, values: list[float]) -> list[dict[str, torch.Tensor]]:

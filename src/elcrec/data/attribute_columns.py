@@ -54,7 +54,7 @@ def merged(lists: list[pl.Series], height: int) -> pl.Series:
         return pl.Series("attributes", [[]] * height, dtype=TEXTS)
     text = pl.element().str.strip_chars()
     return (
-        pl.DataFrame(lists)
+        pl.DataFrame([column.alias(f"{number}") for number, column in enumerate(lists)])
         .select(attributes=pl.concat_list(pl.all().fill_null(pl.lit([], dtype=TEXTS))))
         .select(pl.col("attributes").list.eval(text.filter(~text.is_in(NOTHING))).list.unique(maintain_order=True))
         .to_series()

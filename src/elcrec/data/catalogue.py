@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import json
-from collections import Counter
 from dataclasses import dataclass, field
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from elcrec.data.attribute_columns import NOTHING, TEXTS, as_lists, as_text, describes, is_text, merged
+from elcrec.data.attribute_columns import NOTHING, as_lists, as_text, describes, is_text, merged
+from elcrec.data.catalogue_json import read_json_object
 from elcrec.data.columns import candidates, is_name_of_items, plain, shown
 from elcrec.data.feature_columns import feature_columns, is_vector
 from elcrec.data.files import read_one
 from elcrec.data.ids import BLANKS
 from elcrec.data.raw import as_frame
 from elcrec.data.vocabulary import natural_order
-from elcrec.errors import DataError, decoding
+from elcrec.errors import DataError
 
 PREFIX = "feature:"
 TITLES = ("title", "name", "item_name", "item_title", "product_title", "product_name", "movie_title", "book_title")
@@ -74,7 +72,7 @@ class Catalogue:
             return _tidy(as_frame(source, "items", "values"), item_column, untyped=False)
         path = Path(source)
         if path.suffix.lower() == ".json":
-            return _tidy(_read_json(path), None, untyped=False)
+            return _tidy(read_json_object(path), None, untyped=False)
         raw, untyped = read_one(path)
         return _tidy(raw, item_column, untyped)
 
@@ -149,95 +147,29 @@ def _examples(ids: list[Any]) -> str:
     return ", ".join(repr(value) for value in ids) or "none"
 
 
-def _read_json(path: Path) -> pl.DataFrame:
-    """A JSON object from item to what describes it, as a frame of text and lists of text."""
-    with decoding(
-        lambda reason: DataError(f"cannot read {path} as JSON ({reason}): correct the file, or use .jsonl or .csv")
-    ):
-        document = json.loads(path.read_text(encoding="utf-8-sig"), object_pairs_hook=_distinct)
-        if not isinstance(document, dict) or not document:
-            raise DataError(f"{path} is no object with items in it: use {{item: [attribute, ...]}}, or .jsonl or .csv")
-        return _json_frame(document)
-
-
-def _json_frame(document: dict[str, Any]) -> pl.DataFrame:
-    items = list(document)
-    rows = [value if isinstance(value, dict) else {"attributes": value} for value in document.values()]
-    names = dict.fromkeys(name for name in chain.from_iterable(rows) if not candidates("item_id", [name]))
-    columns = {name: [row.get(name) for row in rows] for name in names}
-    described = [_json_column(name, values, items) for name, values in columns.items() if _holds_text(values)]
-    measured = [_json_numbers(name, values) for name, values in columns.items() if not _holds_text(values)]
-    named = any(isinstance(value, dict) for value in document.values())
-    return pl.DataFrame([pl.Series("item_id", items, dtype=pl.String), *described, *(measured if named else [])])
-
-
-def _holds_text(values: list[Any]) -> bool:
-    """Whether values may be attributes: numbers and truth values alone are none."""
-    return any(isinstance(value, str | list) for value in values)
-
-
-def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    name, count = Counter(name for name, _ in pairs).most_common(1)[0] if pairs else ("", 1)
-    if count > 1:
-        raise DataError(f"the JSON object has {name!r} {count} times: keep one entry an item")
-    return dict(pairs)
-
-
-def _json_numbers(name: str, values: list[Any]) -> pl.Series:
-    """Numbers, or truth values."""
-    known = [value for value in values if value is not None]
-    if all(isinstance(value, bool) for value in known):
-        return pl.Series(name, values, dtype=pl.Boolean)
-    numbers = [value if isinstance(value, int | float) and not isinstance(value, bool) else None for value in values]
-    return pl.Series(name, numbers, dtype=pl.Float64, strict=False)
-
-
-def _json_column(name: str, values: list[Any], items: list[str]) -> pl.Series:
-    """Text, or lists of text or vectors where a value is a list."""
-    if all(value is None or (isinstance(value, list) and all(type(one) is float for one in value)) for value in values):
-        vectors = pl.Series(name, values, dtype=pl.List(pl.Float64))
-        if is_vector(vectors):
-            return vectors
-    if any(isinstance(value, list) for value in values):
-        lists = [
-            [_json_text(each, item) for each in (value.split("|") if isinstance(value, str) else _listed(value))]
-            for value, item in zip(values, items, strict=True)
-        ]
-        return pl.Series(name, lists, dtype=TEXTS)
-    return pl.Series(
-        name, [_json_text(value, item) for value, item in zip(values, items, strict=True)], dtype=pl.String
-    )
-
-
-def _listed(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
-
-
-def _json_text(value: Any, item: str) -> str | None:
-    if isinstance(value, bool) or not isinstance(value, str | int | float | None):
-        kind = type(value).__name__
-        raise DataError(f"item {item!r} has an attribute of type {kind}: attributes are texts or numbers")
-    return None if value is None else str(value)
-
-
 def _tidy(raw: pl.DataFrame, item_column: str | None, untyped: bool) -> Catalogue:
     """A catalogue from columns of any kind."""
     if raw.is_empty():
         raise DataError("the item data has no rows: give it one row an item")
     item = _item_column(raw, item_column)
     title = _title_column(raw, item)
+    titles = _titles(raw, title)
     rest = [column for column in raw.get_columns() if column.name not in (item, title)]
     used = [column for column in rest if describes(column, untyped) and not is_vector(column)]
-    titles = pl.Series([None] * raw.height, dtype=pl.String) if title is None else as_text(raw[title])
-    features = feature_columns(rest, untyped, None if title is None else titles.alias(title))
-    if title is None and not used and not features:
+    features = feature_columns(rest, untyped, titles)
+    if title is None and not used + features:
         raise DataError(
             f"nothing describes the items: the data has {shown(raw.columns)}; "
             f"add a title, or a column of text or of lists of attributes"
         )
-    frame = pl.DataFrame([_ids(raw[item].alias("item_id"), untyped), titles.alias("title")])
-    lists = [as_lists(column).alias(f"{number}") for number, column in enumerate(used)]
-    return Catalogue(frame.with_columns(attributes=merged(lists, raw.height)), pl.DataFrame(features))
+    ids, attributes = _ids(raw[item].alias("item_id"), untyped), merged([as_lists(one) for one in used], raw.height)
+    return Catalogue(pl.DataFrame([ids, titles.alias("title"), attributes]), pl.DataFrame(features))
+
+
+def _titles(raw: pl.DataFrame, title: str | None) -> pl.Series:
+    if title is None:
+        return pl.Series("title", [None] * raw.height, dtype=pl.String)
+    return as_text(raw[title]).alias(title)
 
 
 def _title_column(raw: pl.DataFrame, item: str) -> str | None:

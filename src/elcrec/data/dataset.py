@@ -76,15 +76,20 @@ class Dataset:
         """The same log with other metadata."""
         return replace(self, catalogue=catalogue.matched(self.items.ids))
 
-    def with_features(self) -> Dataset:
-        """The same with features fitted on its metadata: what a model is to learn from.
-
-        Raises:
-            DataError: Nothing that is known of the items is a feature.
-        """
-        if self.catalogue is None:
+    def with_features(self, settings: Settings) -> Dataset:
+        """The same with features fitted on its metadata, where a model is to learn from it."""
+        if self.catalogue is None or not settings.item_features:
             return self
         return replace(self, features=FeatureSpace.fit(self.catalogue.features))
+
+    def said_features(self) -> list[str]:
+        """What is learned of the items apart from their events, in a sentence; nothing without metadata."""
+        if self.catalogue is None:
+            return []
+        described = f"{len(self.catalogue):,} of {len(self.items):,} items are described"
+        if self.features is None:
+            return [described]
+        return [f"{described}; features: {self.features}"]
 
     def for_training(self) -> Split:
         """The split with the features of its items, where a model learns from some."""

@@ -19,17 +19,15 @@ CODES = ("id", "code", "category", "type", "brand", "genre")
 """A whole number in a column whose name ends like this is a category: it measures nothing."""
 
 
-def feature_columns(columns: list[pl.Series], untyped: bool, title: pl.Series | None) -> list[pl.Series]:
+def feature_columns(columns: list[pl.Series], untyped: bool, titles: pl.Series) -> list[pl.Series]:
     """The columns that a model can learn from; those without any value are left out.
 
     Args:
         columns: All but ids and titles.
         untyped: Whether numbers and truth values are text, as in delimited files.
-        title: Titles, which are texts; None: none.
+        titles: Titles, which are texts.
     """
-    found = [_feature(column, untyped) for column in columns]
-    if title is not None:
-        found.insert(0, title.cast(TEXT))
+    found = [titles, *(_feature(column, untyped) for column in columns)]
     return [column for column in found if column is not None and column.null_count() < len(column)]
 
 
@@ -45,19 +43,26 @@ def is_vector(column: pl.Series) -> bool:
 
 
 def _feature(column: pl.Series, untyped: bool) -> pl.Series | None:
+    """A column as what its kind of values is; None where there is nothing to learn from it."""
     if is_vector(column):
         return column.cast(VECTOR)
     if untyped and is_text(column) and not describes(column, untyped):
         column = _typed(as_text(column)).alias(column.name)
     if column.dtype == pl.Boolean:
         return _categories(column.cast(pl.String).str.to_lowercase())
-    if column.dtype.is_temporal() and column.dtype != pl.Time and column.dtype != pl.Duration:
-        return column.cast(pl.Datetime("ms")).dt.epoch("s").cast(NUMBER)
-    if column.dtype.is_numeric():
+    if _is_moment(column.dtype) or column.dtype.is_numeric():
         return _number(column)
-    if is_text(column) and _is_prose(as_text(column)):
-        return as_text(column).alias(column.name)
-    return _categories(column) if describes(column, untyped) else None
+    return _of_text(column) if describes(column, untyped) else None
+
+
+def _of_text(column: pl.Series) -> pl.Series:
+    """Texts as words or as categories; lists as categories."""
+    prose = is_text(column) and _is_prose(as_text(column))
+    return as_text(column).alias(column.name) if prose else _categories(column)
+
+
+def _is_moment(dtype: pl.DataType) -> bool:
+    return isinstance(dtype, pl.Date | pl.Datetime)
 
 
 def _typed(text: pl.Series) -> pl.Series:
@@ -67,6 +72,9 @@ def _typed(text: pl.Series) -> pl.Series:
 
 
 def _number(column: pl.Series) -> pl.Series:
+    """Numbers, and moments in seconds; whole ones that name something as categories."""
+    if _is_moment(column.dtype):
+        return column.cast(pl.Datetime("ms")).dt.epoch("s").cast(NUMBER)
     number = column.cast(NUMBER)
     number = number.set(~number.is_finite(), None)
     whole = bool((number.drop_nulls() % 1 == 0).all())

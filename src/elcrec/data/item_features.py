@@ -6,7 +6,7 @@ the same numbers.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -83,6 +83,16 @@ class _Column(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     name: str
 
+    @property
+    def n_features(self) -> int:
+        """Number of sparse features."""
+        raise NotImplementedError
+
+    @property
+    def size(self) -> int:
+        """How much it tells apart, for messages: see ``unit``."""
+        return self.n_features
+
     def sparse(self, column: pl.Series) -> pl.DataFrame:
         """``row`` (place in the column), ``feature`` and ``weight`` of every feature of every item."""
         raise NotImplementedError
@@ -92,6 +102,7 @@ class Categories(_Column):
     """A feature for each value of several items, weighed by its inverse document frequency."""
 
     kind: Literal["categories"] = "categories"
+    unit: ClassVar[str] = "values"
     values: tuple[str, ...]
     weights: tuple[float, ...]
 
@@ -123,6 +134,7 @@ class Numbers(_Column):
     """A feature for each range between quantiles."""
 
     kind: Literal["numbers"] = "numbers"
+    unit: ClassVar[str] = "ranges"
     edges: tuple[float, ...]
 
     @property
@@ -148,6 +160,7 @@ class Words(_Column):
     """A feature for each hashed word of several items, weighed by its inverse document frequency."""
 
     kind: Literal["words"] = "words"
+    unit: ClassVar[str] = "words"
     buckets: tuple[int, ...]
     weights: tuple[float, ...]
 
@@ -183,6 +196,7 @@ class Vectors(_Column):
     """Vectors that the caller brings, centred and scaled to a mean length of 1."""
 
     kind: Literal["vectors"] = "vectors"
+    unit: ClassVar[str] = "dimensions"
     mean: tuple[float, ...]
     scale: float
 
@@ -190,6 +204,11 @@ class Vectors(_Column):
     def n_features(self) -> int:
         """None: its vectors are no sparse features."""
         return 0
+
+    @property
+    def size(self) -> int:
+        """Length of a vector."""
+        return len(self.mean)
 
     @classmethod
     def fit(cls, column: pl.Series) -> Vectors:
@@ -217,6 +236,9 @@ class FeatureSpace(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     columns: tuple[FeatureColumn, ...]
 
+    def __str__(self) -> str:
+        return ", ".join(f"{column.name} ({column.size} {column.unit})" for column in self.columns)
+
     @property
     def n_features(self) -> int:
         """Number of sparse features, F."""
@@ -231,7 +253,7 @@ class FeatureSpace(BaseModel):
     @property
     def vector_size(self) -> int:
         """Length of all vectors of an item side by side, P."""
-        return sum(len(column.mean) for column in self.columns if column.kind == "vectors")
+        return sum(column.size for column in self.columns if column.kind == "vectors")
 
     @classmethod
     def fit(cls, items: pl.DataFrame) -> FeatureSpace | None:

@@ -23,7 +23,7 @@ def model_card(recipe: str, settings: Settings, data: dict[str, Any], metrics: R
     Args:
         recipe: Name of the recipe.
         settings: Resolved settings.
-        data: See :meth:`elcrec.data.interactions.Interactions.summary`.
+        data: See :meth:`elcrec.data.interactions.Interactions.summary`; and what is said of item ``features``.
         metrics: As in ``metrics.json``.
     """
     lines = [
@@ -39,7 +39,7 @@ def model_card(recipe: str, settings: Settings, data: dict[str, Any], metrics: R
     ]
     if data["first"] is not None:
         lines.append(f"From {data['first']} to {data['last']}.")
-    said = said_kinds(settings, data.get("kinds"))
+    said = [*said_kinds(settings, data.get("kinds")), *data.get("features", [])]
     if said:
         lines += ["", *(f"- {one[0].upper()}{one[1:]}." for one in said)]
     lines += [

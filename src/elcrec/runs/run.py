@@ -80,7 +80,8 @@ class Run:
     def results(self) -> TrainingResult:
         """What a folder keeps after training."""
         weights = {name: value.detach() for name, value in self.fitted.network.state_dict().items()}
-        card = model_card(self.recipe, self.fitted.settings, self.fitted.log.summary(), self.metrics)
+        known = {**self.fitted.log.summary(), "features": self.fitted.dataset.said_features()}
+        card = model_card(self.recipe, self.fitted.settings, known, self.metrics)
         return TrainingResult(weights, self.metrics, self.history, card, self.intents.given_names, self.fitted.settings)
 
     def write_names(self, path: Path, changes: Mapping[int, str] | None = None) -> None:

@@ -117,8 +117,7 @@ class _Training:
             if work is None:
                 return read_run(start.out, start.device)
         dataset = Dataset.of(whole, settings, start.device, catalogue, log=log)
-        if settings.item_features:
-            dataset = dataset.with_features()
+        dataset = dataset.with_features(settings)
         dataset.split.learners()
         dataset.split.targets("valid")
         self.both_ways = evaluates_both_ways(dataset.split, settings)
@@ -126,7 +125,7 @@ class _Training:
             warn_of_repeats(dataset, settings)
         # Better now than after the training.
         earlier = None if start.names_from is None else start.names_from.seen_by(dataset.items)
-        said = said_kinds(settings, summary.get("kinds"))
+        said = [*said_kinds(settings, summary.get("kinds")), *dataset.said_features()]
         self.reporter.log({**summary, "choices": self.choices, "worth": said})
         if work is not None and self.team.is_main:
             if resumes:

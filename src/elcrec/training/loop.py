@@ -216,18 +216,25 @@ class _Loop:
             users_K += team.sum(torch.bincount(assigned.intent_B, minlength=users_K.numel()))
             closeness += torch.stack([assigned.cosine_B.sum(), assigned.margin_B.sum()])
             if number % 10 == 0:  # reading values waits for the device
-                means = _means(team.sum(sums.clone()), number)
+                means = self._means(team.sum(sums.clone()), number)
                 check_losses(means, terms_S, epoch, settings, team)
                 self.reporter.step(means, effective_intents(users_K))
             else:
                 self.reporter.step(None, None)
-        means = _means(team.sum(sums), self.source.n_steps)
+        means = self._means(team.sum(sums), self.source.n_steps)
         check_losses(means, terms_S, epoch, settings, team)
         cosine, margin = (team.sum(closeness) / users_K.sum()).tolist()
         health: IntentHealth = {**intent_health(users_K, network.centers.weight), "cosine": cosine, "margin": margin}
         if not warming_up:
             health["warning"] = collapse_warning(health, len(users_K), int(users_K.sum()))
         return means, health
+
+    def _means(self, sums: Tensor, n_steps: int) -> dict[str, float]:
+        """Mean of each loss term; that of features only where the model learns from some."""
+        means = dict(zip(Terms._fields, (sums / n_steps).tolist(), strict=True))
+        if self.network.item_table.of_features is None:
+            del means["features"]
+        return means
 
 
 def prepare(network: ELCRecNetwork, split: Split, settings: Settings) -> None:
@@ -306,7 +313,3 @@ def seeded(seed: int, epoch: int, device: torch.device, rank: int = 0) -> Iterat
         number = (seed * 1_000_003 + epoch) % 2**63
         torch.manual_seed((number + rank * 998_244_353) % 2**63)
         yield torch.Generator(device=device).manual_seed(number)
-
-
-def _means(sums: Tensor, n_steps: int) -> dict[str, float]:
-    return dict(zip(Terms._fields, (sums / n_steps).tolist(), strict=True))

@@ -1,0 +1,192 @@
+"""Item features: what a model learns from metadata, what its run keeps, and what stays as it is without."""
+
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+import torch
+
+from cli_runner import RUN_FILES, SMALL, run_cli, shop_log
+from elcrec import ELCRec, Interactions, RunError
+from elcrec.config import Settings, resolve
+from elcrec.data.catalogue import Catalogue
+from elcrec.data.dataset import Dataset
+from elcrec.data.synthetic import make_shop
+from elcrec.model.network import ELCRecNetwork
+from elcrec.training.loop import prepare
+from elcrec.training.objective import Objective, StepInput
+from elcrec.training.steps import StepSource
+
+NEW = "a new thing"
+
+
+def shelves() -> pl.DataFrame:
+    """What is known of the items of the small shop: shelf, title, price, vector; of one nothing."""
+    frame = make_shop(300, 0.2, 1).shelf_of_item
+    shelf = pl.col("planted").rank("dense").cast(pl.Int64)
+    number = pl.col("item_id").cum_count()
+    return frame.select(
+        "item_id",
+        title=pl.format("a thing of shelf {} and more", shelf),
+        shelf="planted",
+        price=shelf + number / 1000,
+        vector=pl.concat_list([((shelf + place) % 5 + 0.25).cast(pl.Float64) for place in range(8)]),
+    ).slice(1)
+
+
+def trained(items: Any = None, log: pl.DataFrame | None = None, **settings: Any) -> ELCRec:
+    log = shop_log() if log is None else log
+    return ELCRec(seed=1, baselines=False, **{**SMALL, **settings}).fit(log, items=items, progress=False)
+
+
+@pytest.fixture(scope="module")
+def model() -> ELCRec:
+    return trained(shelves())
+
+
+def test_all_kinds_of_columns_are_learned_from(model: ELCRec) -> None:
+    space = model.fitted.dataset.features
+    assert space is not None
+    assert {column.name: column.kind for column in space.columns} == {
+        "shelf": "categories",
+        "price": "numbers",
+        "vector": "vectors",
+        "title": "words",
+    }
+    embedding = model.network.item_table.of_features
+    assert embedding is not None
+    assert embedding.weight.shape == (space.n_features, SMALL["embedding_dim"])
+    assert embedding.projection.shape == (8, SMALL["embedding_dim"])
+    assert all(record["losses"]["features"] > 0 for record in model.history)
+
+
+def test_the_first_hours_of_training_gain_from_what_is_planted(model: ELCRec) -> None:
+    assert model.metrics["valid"]["ndcg@20"] > trained().metrics["valid"]["ndcg@20"]
+
+
+@pytest.mark.parametrize("settings", [{}, {"recipe": "large", "n_negatives": 33}])
+def test_without_item_features_metadata_changes_no_bit(settings: dict[str, Any]) -> None:
+    without = trained(**settings)
+    described = trained(shelves(), item_features=False, **settings)
+    assert described.fitted.dataset.features is None
+    theirs = described.network.state_dict()
+    assert theirs.keys() == without.network.state_dict().keys()
+    assert all(torch.equal(value, theirs[name]) for name, value in without.network.state_dict().items())
+
+
+def test_a_run_keeps_what_it_needs(tmp_path: Path) -> None:
+    log, items, run = tmp_path / "log.csv", tmp_path / "items.parquet", tmp_path / "run"
+    shop_log().write_csv(log)
+    shelves().write_parquet(items)
+    sets = [part for name, value in SMALL.items() for part in ("--set", f"{name}={value}")]
+    done = run_cli("train", log, "--out", run, "--items", items, *sets)
+    assert done.code == 0, done.err
+    assert "features: shelf (" in done.err
+    assert {path.name for path in run.iterdir()} == RUN_FILES | {"items.parquet", "features.json"}
+    assert "features: shelf (" in (run / "README.md").read_text()
+    loaded = ELCRec.load(run)
+    again = trained(shelves())
+    assert loaded.fitted.dataset.features == again.fitted.dataset.features
+    assert loaded.fitted.dataset.catalogue is not None
+    assert loaded.recommend(k=3).equals(again.recommend(k=3))
+    loaded.save(tmp_path / "copy")
+    assert (tmp_path / "copy" / "features.json").read_bytes() == (run / "features.json").read_bytes()
+    (run / "features.json").write_text("{}")
+    with pytest.raises(RunError, match=r"features\.json"):
+        ELCRec.load(run)
+
+
+def test_incremental_training_places_a_new_item_by_its_features(model: ELCRec) -> None:
+    log = shop_log()
+    shelf = shelves()["shelf"][0]
+    like = shelves().filter(pl.col("shelf") == shelf)
+    last = log["timestamp"].max()
+    users = log["user_id"].unique(maintain_order=True).head(3)
+    newer = pl.DataFrame({"user_id": users, "item_id": [NEW] * 3, "timestamp": [last] * 3}).with_columns(
+        pl.col("timestamp") + pl.duration(days=1)
+    )
+    described = like.head(1).with_columns(item_id=pl.lit(NEW))
+    after = model.partial_fit(newer, epochs=1, items=described, progress=False)
+    assert NEW in set(after.items.ids)
+    assert after.fitted.dataset.features == model.fitted.dataset.features
+    near = after.similar_items([NEW], k=5)["item_id"]
+    assert set(near) & set(like["item_id"])
+
+
+def test_explanations_add_up_with_features(model: ELCRec) -> None:
+    found = model.recommend(users=[shop_log()["user_id"][0]], k=5, explain=True)
+    for row in found.iter_rows(named=True):
+        whole = sum(part["part"] for part in row["parts"]) + row["residual"] + row["steering"] + row["repeat"]
+        assert whole == pytest.approx(row["score"], abs=1e-4)
+
+
+def step_of(settings: Settings) -> tuple[ELCRecNetwork, StepInput, list[float]]:
+    """A network that learns from features, a step, and the terms of its objective, with gradients."""
+    plain = Dataset.of(Interactions.read(shop_log()), settings, torch.device("cpu"), Catalogue.read(shelves()))
+    dataset = plain.with_features(settings)
+    split = dataset.for_training()
+    torch.manual_seed(0)
+    network = ELCRecNetwork(settings, len(dataset.items), dataset.features)
+    prepare(network, split, settings)
+    step = next(iter(StepSource(split, settings, network.n_items).epoch(torch.Generator().manual_seed(1))))
+    terms, _ = Objective(settings)(network, step, torch.zeros(settings.n_intents))
+    terms.total.backward()
+    return network, step, [term.item() for term in terms]
+
+
+def gradients(network: ELCRecNetwork) -> dict[str, torch.Tensor]:
+    return {name: weight.grad.to_dense() for name, weight in network.named_parameters() if weight.grad is not None}
+
+
+EXACT: dict[str, Any] = {"dropout": 0.0, "warmup_epochs": 0, "precision": "float32"}
+
+
+def test_a_step_on_its_items_is_the_step_on_all() -> None:
+    settings = Settings(**{**SMALL, **EXACT, "next_item_loss": "sampled_softmax", "n_negatives": 64, "smoothing": 0.0})
+    whole, _, terms = step_of(settings)
+    few, _, few_terms = step_of(settings.model_copy(update={"item_updates": "touched"}))
+    assert few_terms == pytest.approx(terms, rel=1e-5)
+    theirs = gradients(few)
+    assert theirs.keys() == gradients(whole).keys()
+    for name, gradient in gradients(whole).items():
+        torch.testing.assert_close(theirs[name], gradient, rtol=1e-4, atol=1e-7)
+
+
+def test_the_table_is_the_sum_and_the_loss_that_of_a_loop() -> None:
+    settings = Settings(**{**SMALL, **EXACT})
+    network, step, terms = step_of(settings)
+    table, embedding = network.item_table, network.item_table.of_features
+    assert embedding is not None
+    assert table.feature_rows is not None
+    assert table.neighbours is not None
+    rows = table.feature_rows.sparse_RF.to_dense()
+    weight = table.weight.detach()
+    expected = weight + table.neighbours.to_dense() @ weight + rows @ embedding.weight.detach()
+    expected += table.feature_rows.features.vector_RP @ embedding.projection.detach()
+    torch.testing.assert_close(table.vectors().detach(), expected)
+    with table.baked():
+        torch.testing.assert_close(table.weight.detach(), expected)
+    # The loss, target by target.
+    n_predicted = embedding.n_predicted
+    assert 0 < n_predicted < len(embedding.weight)
+    hidden = network.encoder(step.tokens).detach()
+    total, count = 0.0, 0
+    for at, items in enumerate(step.targets.item_TH.tolist()):
+        if items[0] == 0:
+            continue
+        count += 1
+        logits = (embedding.weight[:n_predicted].detach() @ hidden[at]).log_softmax(dim=0)
+        known = [settings.horizon_decay**step_ahead if item else 0.0 for step_ahead, item in enumerate(items)]
+        for item, share in zip(items, known, strict=True):
+            features = rows[item, :n_predicted]
+            if features.sum() > 0:
+                total -= share / sum(known) * float((features / features.sum() * logits).sum())
+    assert terms[-1] == pytest.approx(total / count, rel=1e-4)
+
+
+def test_a_recipe_of_others_learns_from_no_metadata() -> None:
+    for recipe in ("paper", "iclrec", "cl4srec", "sasrec", "sasrec-bce"):
+        assert not resolve(recipe).item_features
+    assert resolve("default").item_features
+    assert resolve("large").item_features
