@@ -13,6 +13,7 @@ from elcrec.config import Settings
 from elcrec.data.dataset import Dataset
 from elcrec.data.files import fingerprint
 from elcrec.errors import RunError
+from elcrec.evaluation.evaluator import Evaluator
 from elcrec.fitted import FittedModel
 from elcrec.inference.index import ItemSearch
 from elcrec.intents.assignment import IntentAssigner
@@ -181,3 +182,11 @@ def known_of(
         earlier: Intents of an earlier model, whose names are to be carried over.
     """
     return TrainingInput(recipe, settings, dataset.whole_log, dataset.items, mark, dataset.catalogue, earlier)
+
+
+def results_of(intents: Intents) -> RunMetrics:
+    """Metrics of both parts and the health of the intents, on the model's own log."""
+    most = intents.fitted.settings.judged_users
+    results: RunMetrics = {**Evaluator(intents.fitted).results()}  # type: ignore[typeddict-item]
+    results["intents"] = intents.health(most)
+    return results
