@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from elcrec.data.clock import Clock
-from elcrec.data.event_codes import N_GAPS, gap_codes, kind_codes, seconds_of
+from elcrec.data.event_codes import gap_codes, kind_codes, kinds_in, packed, seconds_of
 from elcrec.data.histories import HistoryBatch
 from elcrec.data.joining import ID
 from elcrec.data.splits import newest_of_basket
@@ -126,13 +126,13 @@ class Lookup:
         """
         if self._event_N is None:
             return None
-        code_n = np.full(len(place_n), self._code_of_new)
+        kind_n, gap_n = np.full(len(place_n), self._kind_of_new), np.zeros(len(place_n), dtype=np.int64)
         number, in_log_n = self.fitted.users.find(user), place_n >= 0
         if number >= 0:
-            code_n[in_log_n] = self._event_N[self._events_of(number)][place_n[in_log_n]] // N_GAPS * N_GAPS
-        if self.fitted.settings.reads_gaps and self._time_unit is not None and len(code_n):
-            code_n += gap_codes(np.asarray(times), self._time_unit)
-        return code_n
+            kind_n[in_log_n] = kinds_in(self._event_N[self._events_of(number)][place_n[in_log_n]])
+        if self.fitted.settings.reads_gaps and self._time_unit is not None and len(place_n):
+            gap_n = gap_codes(np.asarray(times), self._time_unit)
+        return packed(kind_n, gap_n)
 
     @cached_property
     def _event_N(self) -> Indices | None:
@@ -144,10 +144,10 @@ class Lookup:
         return seconds_of(self.fitted.log)
 
     @cached_property
-    def _code_of_new(self) -> int:
-        """The code of a new event, without its time."""
+    def _kind_of_new(self) -> int:
+        """The code of the kind of a new event that tells none."""
         kind = pl.Series([self.fitted.settings.kind_of_new], dtype=pl.String)
-        return int(kind_codes(kind, self.fitted.settings)[0]) * N_GAPS
+        return int(kind_codes(kind, self.fitted.settings)[0])
 
     def _events_of(self, number: int) -> slice:
         split = self.fitted.split
