@@ -110,15 +110,18 @@ def test_python_command_line_and_server_give_the_same_lists(model: ELCRec, tmp_p
     assert model.evaluate()["ndcg@20"] == model.metrics["test"]["ndcg@20"]
 
 
-def test_an_event_that_a_server_stored_is_read_as_in_a_joined_log(model: ELCRec) -> None:
+@pytest.mark.parametrize("kind", [None, "view", "purchase"])
+def test_an_event_that_a_server_stored_is_read_as_in_a_joined_log(model: ELCRec, kind: str | None) -> None:
     """Where it stands between two events of the log, the gap after it changes, too."""
     own = model.log.frame.filter(user_id="u003")
     for when in (int(own["timestamp"][4]) + 10, int(own["timestamp"][-1]) + 5000):
         new = pl.DataFrame({"user_id": ["u003"], "item_id": ["i07"], "timestamp": [when]})
-        grown = model.log.joined(Interactions.read(new), model.settings.kind_of_new)
+        if kind is not None:
+            new = new.with_columns(event=pl.lit(kind))
+        grown = model.log.joined(Interactions.read(new, kinds=kind is not None), model.settings.kind_of_new)
         dataset = Dataset.of(grown, model.settings, model.fitted.device, items=model.items)
         joined = ELCRec.from_fitted(replace(model.fitted, dataset=dataset))
-        event = Event("e", "u003", "i07", when * 10**9)
+        event = Event("e", "u003", "i07", when * 10**9, kind)
         history = ranked_history(model.lookup, "u003", UserRecord(False, (event,)))
         place = dataset.users.find("u003")
         at = slice(int(dataset.split.start_U[place]), int(dataset.split.end_U[place]))

@@ -59,11 +59,16 @@ def event_codes(log: Interactions, settings: Settings) -> Indices | None:
 
 def kind_codes(kinds: pl.Series, settings: Settings) -> Indices:
     """Codes of kinds of events, text [N]: int64 [N], 0 for those without an embedding."""
-    names = settings.input_kinds
+    code_by_kind = code_of_kinds(settings)
     codes: Indices = kinds.replace_strict(
-        list(names), list(range(1, len(names) + 1)), default=0, return_dtype=pl.Int64
+        list(code_by_kind), list(code_by_kind.values()), default=0, return_dtype=pl.Int64
     ).to_numpy()
     return codes
+
+
+def code_of_kinds(settings: Settings) -> dict[str, int]:
+    """The code of each kind that has an embedding, from 1."""
+    return {kind: code for code, kind in enumerate(settings.input_kinds, start=1)}
 
 
 def gap_codes(time_N: npt.NDArray[Any], unit: float, first_X: Any = 0) -> Indices:
