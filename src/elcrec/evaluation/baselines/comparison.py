@@ -10,7 +10,7 @@ from torch import Tensor
 from elcrec.data.histories import HistoryBatch
 from elcrec.evaluation.baselines import BASELINES, OF_PAIRS, OF_SEEN_ITEMS, OF_USERS
 from elcrec.evaluation.baselines.training_part import Scorer, TrainingPart
-from elcrec.evaluation.metrics import SHOWN_METRICS, Figures, RankingMetrics, metrics_of
+from elcrec.evaluation.metrics import Figures, RankingMetrics, metrics_of, shown_metrics
 from elcrec.evaluation.ranks import ranks_of_blocks
 
 SCORES_AT_ONCE = 2**24
@@ -21,7 +21,6 @@ MOST_PAIRS = 2 * 10**8
 """The same of histories times users, where these are compared."""
 MOST_ITEM_PAIRS = 3 * 10**8
 """The same of pairs of items in one basket, where these are counted."""
-BASKET_METRICS = ("recall@5", "recall@10", "recall@20")
 
 
 class Compared(NamedTuple):
@@ -100,5 +99,4 @@ def on_cpu(histories: HistoryBatch) -> HistoryBatch:
 
 def shown(metrics: RankingMetrics) -> Figures:
     """What tables show of metrics; of baskets the recall too."""
-    names = (*SHOWN_METRICS, *BASKET_METRICS)
-    return {name: float(metrics[name]) for name in names if name in metrics}  # type: ignore[literal-required]
+    return {name: float(metrics[name]) for name in shown_metrics([metrics])}  # type: ignore[literal-required]
