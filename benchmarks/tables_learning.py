@@ -160,6 +160,7 @@ def shops(documents: list[dict[str, Any]]) -> list[str]:
         recalls = [document["test"]["recall@10"] for document in seeds if "recall@10" in document["test"]]
         seconds = f"{statistics.median(document['train_seconds'] for document in seeds):.0f}"
         rows.append([name, "**default**", str(len(seeds)), *values, spread(recalls) if recalls else "", "", seconds])
+        rows += _other_way(name, seeds)
     return markdown(
         ["data", "recommender", "seeds", *SHOP_METRICS, "recall@10", "default's lead (ndcg@20)", "seconds of training"],
         rows,
@@ -180,6 +181,18 @@ def item_features(documents: list[dict[str, Any]]) -> list[str]:
         seconds = f"{statistics.median(one['train_seconds'] for one in seeds):.0f}"
         rows.append([name, f"{len(seeds)} ({len(without)})", *values, seconds, where(seeds[-1])])
     return markdown(["data", "seeds", "valid ndcg@20", *SHOP_METRICS, "seconds of training", "machine"], rows)
+
+
+def _other_way(name: str, seeds: list[dict[str, Any]]) -> list[list[str]]:
+    """The same runs with seen items excluded where `default` ranks them, or the reverse; none without repeats."""
+    others = [run["baselines"]["other_way"] for run in seeds if "other_way" in run.get("baselines", {})]
+    if len(others) < len(seeds):
+        return []
+    found = [other["test"]["model"] for other in others]
+    values = [spread([one[metric] for one in found]) for metric in SHOP_METRICS]
+    recall = spread([one["recall@10"] for one in found]) if all("recall@10" in one for one in found) else ""
+    seen = "excluded" if others[0]["exclude_seen"] else "ranked"
+    return [[name, f"default, seen items {seen}", str(len(seeds)), *values, recall, "", ""]]
 
 
 def event_inputs(documents: list[dict[str, Any]]) -> list[str]:

@@ -33,10 +33,10 @@ from elcrec.model.devices import resolve_device
 from elcrec.model.network import ELCRecNetwork
 from elcrec.runs.published import read_published
 from elcrec.runs.records import EpochRecord
-from elcrec.runs.run import Run, read_run
+from elcrec.runs.run import Run, read_run, results_of
 from elcrec.runs.run_folder import RunFolder
 from elcrec.training.distributed import own_device
-from elcrec.training.fit import Start, fit, results_of
+from elcrec.training.fit import Start, fit
 from elcrec.training.loop import Reporter
 from elcrec.training.partial_fit import partial_fit
 

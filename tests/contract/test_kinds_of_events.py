@@ -8,10 +8,14 @@ import pytest
 
 from cli_runner import SMALL, SMALL_SETS, Interrupted, run_cli
 from elcrec import ELCRec, Interactions
+from elcrec.data.by_settings import read_new
 from elcrec.data.company import Company
-from elcrec.errors import RunError
+from elcrec.errors import DataError, RunError
 from elcrec.evaluation.baselines.popularity import popularity_recent, popularity_scores
 from elcrec.evaluation.baselines.training_part import TrainingPart
+from elcrec.serving.api.incoming import stored_events
+from elcrec.serving.api.schemas.users import NewEvent
+from elcrec.serving.events_file import events_as_log
 from elcrec.serving.histories import user_history
 from elcrec.serving.store import Event, UserRecord
 
@@ -141,25 +145,63 @@ def test_weighing_purchases_finds_what_is_planted() -> None:
 KINDS_OF_NEW = [{"events": "purchase"}, {"target_event": "purchase"}, {"events": "purchase,view"}]
 
 
+@pytest.mark.parametrize("told", [False, True])
 @pytest.mark.parametrize("settings", KINDS_OF_NEW)
-def test_a_server_and_training_count_an_event_without_a_kind_alike(settings: dict[str, str]) -> None:
-    """Bought at a time at which it was viewed is a second event; bought and sent, too, is one."""
+def test_a_server_and_training_count_an_event_alike(settings: dict[str, str], told: bool) -> None:
+    """Without a kind, bought at a time at which it was viewed is a second event; bought and sent, too, is one."""
     log = planted(40, 1200)
     model = ELCRec(seed=1, **{**SMALL, "epochs": 1, "baselines": False, **settings}).fit(log, progress=False)
     rows = model.log.frame.join(model.log.frame.select("user_id").unique(maintain_order=True).head(5), on="user_id")
-    sent = rows.group_by("user_id", maintain_order=True).tail(6).drop("event")
-    joined = model.log.joined(Interactions.read(sent), model.settings.kind_of_new).frame
+    sent = rows.group_by("user_id", maintain_order=True).tail(6)
+    sent = sent.with_columns(event=pl.col("event") if told else pl.lit(None, pl.String))
+    read = Interactions.read(sent if told else sent.drop("event"), kinds=told)
+    joined = model.log.joined(read, model.settings.kind_of_new).frame
     for (user,), part in sent.group_by("user_id", maintain_order=True):
         nanoseconds = part["timestamp"].cast(pl.Datetime("ns")).to_physical().to_list()
         events = tuple(
-            Event(str(place), str(user), str(item), time)
-            for place, (item, time) in enumerate(zip(part["item_id"], nanoseconds, strict=True))
+            Event(str(place), str(user), str(item), time, kind)
+            for place, (item, time, kind) in enumerate(zip(part["item_id"], nanoseconds, part["event"], strict=True))
         )
         served = user_history(model.lookup, str(user), UserRecord(False, events)).items
         own = joined.filter(user_id=user)["item_id"]
         assert sorted(model.item_ids(served)) == sorted(own.to_list())
     n_views = rows.group_by("user_id", maintain_order=True).tail(6).filter(event="view").height
-    assert len(joined) - len(model.log) == (n_views if settings.get("target_event") else 0)
+    assert len(joined) - len(model.log) == (n_views if settings.get("target_event") and not told else 0)
+
+
+def test_kinds_that_are_sent_are_checked_and_exported(run: Path, tmp_path: Path) -> None:
+    model = ELCRec.load(run)
+    user, item = model.users.ids[0], model.items.ids[0]
+    sent = [NewEvent(user, item, timestamp=1_900_000_000, event=kind) for kind in ("view", " purchase ", None)]
+    events = stored_events(model, sent, {})
+    assert [event.event for event in events] == ["view", "purchase", None]
+    assert len({event.event_id for event in events}) == 3
+    with pytest.raises(DataError, match="event: no event is of the kind 'purchse'; the log has view 80"):
+        stored_events(model, [NewEvent(user, item, event="purchse")], {})
+    with pytest.raises(ValueError, match="event"):
+        NewEvent(user, item, event=" ")
+    rows = events_as_log(model, events).rows
+    assert rows.columns == ["user_id", "item_id", "timestamp", "event", "event_id"]
+    assert rows["event"].to_list() == ["view", "purchase", "purchase"]
+    rows.write_csv(tmp_path / "new.csv")
+    rows.write_parquet(tmp_path / "new.parquet")
+    for name in ("new.csv", "new.parquet"):
+        joined = model.log.joined(read_new(tmp_path / name, None, model.settings), model.settings.kind_of_new)
+        assert len(joined) == len(model.log) + 3
+        kinds = joined.frame.filter(user_id=user)["event"].to_list()[-3:]
+        assert kinds == ["view", "purchase", "purchase"]
+    assert "event" not in events_as_log(model, events[2:]).rows.columns
+
+
+def test_kinds_that_a_model_does_not_read_are_left_out() -> None:
+    model = ELCRec(seed=1, **{**SMALL, "epochs": 1, "baselines": False, "events": "purchase"})
+    model.fit(planted(40, 1200), progress=False)
+    user, item = str(model.users.ids[0]), str(model.items.ids[0])
+    events = [Event(kind, user, item, 1_900_000_000 * 10**9, kind) for kind in ("view", "purchase")]
+    n_before = len(user_history(model.lookup, user, UserRecord(False, ())).items)
+    assert len(user_history(model.lookup, user, UserRecord(False, tuple(events))).items) == n_before + 1
+    exported = events_as_log(model, events)
+    assert (exported.rows["event"].to_list(), exported.left_out) == (["purchase"], 1)
 
 
 def test_popular_is_what_is_often_of_the_kind_that_is_predicted() -> None:

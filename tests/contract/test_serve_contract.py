@@ -168,6 +168,16 @@ def test_an_event_sent_twice_is_kept_once(served: Served, model: ELCRec) -> None
     assert served.get("/v1/users/twice/history")["total"] == 2
 
 
+def test_events_of_two_kinds_are_two(served: Served, model: ELCRec) -> None:
+    one = {"user_id": "kinds", "item_id": model.items.ids[0], "timestamp": 1_700_000_000}
+    sent = {"events": [one, {**one, "event": "view"}, {**one, "event": "view"}, {**one, "event": None}]}
+    answer = served.post("/v1/events", sent)
+    assert (answer["stored"], len(answer["duplicates"])) == (2, 2)
+    assert served.get("/v1/users/kinds/history")["total"] == 2
+    for wrong in ("", " ", 7, ["view"], "a\u0000b"):
+        assert "event" in served.post("/v1/events", {"events": [{**one, "event": wrong}]}, 400)
+
+
 def test_events_are_ordered_by_time(served: Served, model: ELCRec) -> None:
     first, second, third = model.items.ids[:3]
     times = [(third, 3.5), (first, "1970-01-01T00:00:01Z"), (second, 2)]

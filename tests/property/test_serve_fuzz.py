@@ -63,7 +63,11 @@ def test_no_request_breaks_the_server(served: Served, mode: Any) -> None:
 GOOD: dict[str, Any] = {
     "/v1/recommend": {"user_id": "a", "k": 3, "strength": 0.5, "intents": [1], "deny": ["tent pegs"]},
     "/v1/recommend/batch": {"requests": [{"history": ["tent pegs"], "explain": True, "diversify": 0.3}]},
-    "/v1/events": {"events": [{"user_id": "a", "item_id": "tent pegs", "event_id": "e", "timestamp": "2020-01-01"}]},
+    "/v1/events": {
+        "events": [
+            {"user_id": "a", "item_id": "tent pegs", "event_id": "e", "timestamp": "2020-01-01", "event": "view"}
+        ]
+    },
     "/v1/intents/of-history": {"history": ["tent pegs", "cool box"]},
 }
 SPOILS = st.one_of(

@@ -60,12 +60,13 @@ def _baseline_rows(by_name: dict[str, dict[str, float]]) -> list[Row]:
 
 def _say_table(title: str, rows: list[Row]) -> None:
     """Print the shown metrics of each row, and the number of users where it is given."""
-    from elcrec.evaluation.metrics import SHOWN_METRICS
+    from elcrec.evaluation.metrics import shown_metrics
 
+    names = shown_metrics(found for _, found, _ in rows if found is not None)
     width = max(len(name) for name in (title, *(name for name, _, _ in rows)))
-    typer.echo("  ".join([f"{title:<{width}}", *SHOWN_METRICS, f"{'users':>7}"]))
+    typer.echo("  ".join([f"{title:<{width}}", *names, f"{'users':>7}"]))
     for name, found, users in rows:
-        values = [] if found is None else [f"{found[metric]:>{len(metric)}.4f}" for metric in SHOWN_METRICS]
+        values = [] if found is None else [f"{found[metric]:>{len(metric)}.4f}" for metric in names]
         typer.echo("  ".join([f"{name:<{width}}", *values, users]).rstrip())
 
 

@@ -16,8 +16,8 @@ from elcrec.data.layout import Kinds, Layout
 from elcrec.data.reader import understand
 from elcrec.errors import SettingsError
 
-EXPORTED = (("user_id", "item_id", "timestamp", ID), ("user_id", "item_id", ID))
-"""The columns of a server's events, written for the next training."""
+EXPORTED = tuple(("user_id", "item_id", *time, *kind, ID) for time in (("timestamp",), ()) for kind in (("event",), ()))
+"""The columns of a server's events, written for the next training: with times and kinds where they are known."""
 OF_READING = (
     *("columns", "user_column", "item_column", "timestamp_column"),
     *("time_format", "missing", "lists", "encoding"),
@@ -71,7 +71,7 @@ def read_new(data: Any, format: str | None, settings: Settings) -> Interactions:
     exported = all(_header(one) in EXPORTED for one in (data if isinstance(data, list | tuple) else [data]))
     asked = Layout(format, missing="keep", lists="keep", exact=True) if exported else layout(format, settings)
     # New events may be of some kinds only, or of none: then they are of the kind that is predicted.
-    kinds: Kinds = "keep" if settings.uses_kinds or settings.weight_column else "count"
+    kinds: Kinds = "keep" if exported or settings.uses_kinds or settings.weight_column else "count"
     return Interactions.understood(understand(data, replace(asked, event_ids=True, kinds=kinds)))
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
+from torch import Tensor
 
 from elcrec.config import Settings
 from elcrec.data.clock import NANOSECONDS, SECOND, Clock
@@ -19,7 +20,24 @@ MINUTE, HOUR, DAY = 60, 3600, 86_400
 GAPS_FROM = (MINUTE, HOUR, DAY, 7 * DAY, 30 * DAY)
 """In seconds: from these on a gap has the next code. Codes begin with 1, the same moment, and 2, less than a minute."""
 N_GAPS = len(GAPS_FROM) + 3
-"""Codes of gaps, with 0: unknown, or the first event of a history. An event's code is ``kind * N_GAPS + gap``."""
+"""Codes of gaps, with 0: unknown, or the first event of a history."""
+
+Codes = TypeVar("Codes", Indices, Tensor)
+
+
+def packed(kind_N: Codes, gap_N: Codes) -> Codes:
+    """Codes of events, int64 [N], from the codes of their kinds and of their gaps."""
+    return kind_N * N_GAPS + gap_N
+
+
+def kinds_in(code_N: Codes) -> Codes:
+    """The codes of kinds in codes of events: int64 [N]."""
+    return code_N // N_GAPS
+
+
+def gaps_in(code_N: Codes) -> Codes:
+    """The codes of gaps in codes of events: int64 [N], below ``N_GAPS``."""
+    return code_N % N_GAPS
 
 
 def event_codes(log: Interactions, settings: Settings) -> Indices | None:
@@ -29,23 +47,28 @@ def event_codes(log: Interactions, settings: Settings) -> Indices | None:
     """
     if settings.event_inputs == "none":
         return None
-    code_N = np.zeros(len(log), dtype=np.int64)
+    kind_N = gap_N = np.zeros(len(log), dtype=np.int64)
     if settings.reads_kinds and "event" in log.frame.columns:
-        code_N += N_GAPS * kind_codes(log.frame["event"], settings)
+        kind_N = kind_codes(log.frame["event"], settings)
     unit = seconds_of(log)
     if settings.reads_gaps and unit is not None:
         length_U = log.lengths().to_numpy()
-        code_N += gap_codes(log.frame["timestamp"].to_physical().to_numpy(), unit, length_U.cumsum() - length_U)
-    return code_N
+        gap_N = gap_codes(log.frame["timestamp"].to_physical().to_numpy(), unit, length_U.cumsum() - length_U)
+    return packed(kind_N, gap_N)
 
 
 def kind_codes(kinds: pl.Series, settings: Settings) -> Indices:
     """Codes of kinds of events, text [N]: int64 [N], 0 for those without an embedding."""
-    names = settings.input_kinds
+    code_by_kind = code_of_kinds(settings)
     codes: Indices = kinds.replace_strict(
-        list(names), list(range(1, len(names) + 1)), default=0, return_dtype=pl.Int64
+        list(code_by_kind), list(code_by_kind.values()), default=0, return_dtype=pl.Int64
     ).to_numpy()
     return codes
+
+
+def code_of_kinds(settings: Settings) -> dict[str, int]:
+    """The code of each kind that has an embedding, from 1."""
+    return {kind: code for code, kind in enumerate(settings.input_kinds, start=1)}
 
 
 def gap_codes(time_N: npt.NDArray[Any], unit: float, first_X: Any = 0) -> Indices:

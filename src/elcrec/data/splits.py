@@ -9,7 +9,7 @@ import polars as pl
 import torch
 from torch import Tensor
 
-from elcrec.data.event_codes import N_GAPS
+from elcrec.data.event_codes import gaps_in, kinds_in, packed
 from elcrec.data.histories import HistoryBatch
 from elcrec.data.interactions import Interactions
 from elcrec.data.item_features import ItemFeatures
@@ -105,8 +105,7 @@ class Split:
         from_X = at_X[(self.newest_N[at_X] + noise_X).argsort(stable=True)]
         event_N = self.event_N
         if event_N is not None:
-            gap_X = event_N[at_X] % N_GAPS
-            event_N = event_N.index_copy(0, at_X, event_N[from_X] - event_N[from_X] % N_GAPS + gap_X)
+            event_N = event_N.index_copy(0, at_X, packed(kinds_in(event_N[from_X]), gaps_in(event_N[at_X])))
         return self.item_N.index_copy(0, at_X, self.item_N[from_X]), event_N
 
     def targets(self, part: str, most: int | None = None, seed: int = 0) -> tuple[Tensor, Tensor]:

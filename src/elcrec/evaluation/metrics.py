@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final, Literal, TypedDict, cast
+from typing import Any, Final, Literal, TypedDict, cast
 
 import polars as pl
 import torch
@@ -15,6 +16,8 @@ CUTOFFS = (1, 5, 10, 20, 50)
 SELECTION_METRIC: Final = "ndcg@20"
 Shown = Literal["hit_rate@5", "ndcg@5", "hit_rate@10", "ndcg@10", "hit_rate@20", "ndcg@20"]
 SHOWN_METRICS: tuple[Shown, ...] = ("hit_rate@5", "ndcg@5", "hit_rate@10", "ndcg@10", "hit_rate@20", "ndcg@20")
+SHOWN_OF_BASKETS = tuple(f"{metric}@{cutoff}" for cutoff in (5, 10, 20) for metric in ("hit_rate", "recall", "ndcg"))
+"""The same of baskets: recall stands next to the hit rate."""
 
 RankingMetrics = TypedDict(
     "RankingMetrics",
@@ -64,6 +67,13 @@ RecallMetrics = TypedDict(
 
 class BasketMetrics(RankingMetrics, RecallMetrics):
     """Metrics of whole baskets; of one item a user, recall is the hit rate."""
+
+
+def shown_metrics(found: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
+    """The metrics that a table of these rows shows: recall where it was measured for all, as it is for baskets."""
+    rows = list(found)
+    of_baskets = bool(rows) and all(row.keys() >= set(SHOWN_OF_BASKETS) for row in rows)
+    return SHOWN_OF_BASKETS if of_baskets else SHOWN_METRICS
 
 
 Figures = dict[str, float]

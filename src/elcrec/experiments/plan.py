@@ -13,10 +13,10 @@ from elcrec.config import DATA_SETTINGS, EVALUATION_SETTINGS, Settings, resolve
 from elcrec.data.by_settings import filtered, read_log
 from elcrec.data.interactions import Interactions
 from elcrec.data.named import NAMED, locate
-from elcrec.data.prepared import prepare
 from elcrec.errors import DataError, ElcrecError, SettingsError
 from elcrec.evaluation.baselines import BASELINES
 from elcrec.experiments.key import DIGITS, content_hash, result_key
+from elcrec.experiments.prepared import prepare
 from elcrec.experiments.suite import Row, Suite, changes, variants
 from elcrec.training.automatic import choose
 

@@ -8,12 +8,12 @@ from typing import Any
 import polars as pl
 
 from elcrec.config import EVALUATION_SETTINGS
-from elcrec.data.prepared import prepare
 from elcrec.evaluation.baselines.comparison import Baselines
 from elcrec.evaluation.baselines.training_part import TrainingPart
 from elcrec.evaluation.metrics import metrics_of
 from elcrec.experiments.noise import with_noise
 from elcrec.experiments.plan import PlannedRun
+from elcrec.experiments.prepared import prepare
 from elcrec.experiments.provenance import peak_memory_bytes, provenance
 from elcrec.experiments.results import Document, ranks_path, result_path
 from elcrec.inference.scoring import UNRANKED

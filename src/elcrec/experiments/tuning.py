@@ -17,9 +17,9 @@ from elcrec.config import Settings, overridden, read_recipe, resolve, validate
 from elcrec.data.by_settings import read_log
 from elcrec.data.files import fingerprint
 from elcrec.data.interactions import Interactions
-from elcrec.data.prepared import prepare
 from elcrec.errors import ElcrecError, RunError, SettingsError
 from elcrec.evaluation.metrics import SELECTION_METRIC
+from elcrec.experiments.prepared import prepare
 from elcrec.experiments.tuning_space import Range, Space, chosen_space, is_whole
 from elcrec.model.devices import resolve_device
 from elcrec.recommender import ELCRec

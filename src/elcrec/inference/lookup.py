@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from elcrec.data.clock import Clock
-from elcrec.data.event_codes import N_GAPS, gap_codes, kind_codes, seconds_of
+from elcrec.data.event_codes import code_of_kinds, gap_codes, kinds_in, packed, seconds_of
 from elcrec.data.histories import HistoryBatch
 from elcrec.data.joining import ID
 from elcrec.data.splits import newest_of_basket
@@ -90,18 +90,22 @@ class Lookup:
         number = self.fitted.users.find(user)
         return None if number < 0 or self._time_N is None else self._time_N[self._events_of(number)]
 
-    def without_kind(self, user: Any) -> npt.NDArray[np.bool_] | None:
-        """Which of those events an event that tells no kind may be: those of the kind that such events have.
+    @cached_property
+    def kinds(self) -> dict[str, int] | None:
+        """See :meth:`elcrec.data.interactions.Interactions.kinds`."""
+        return self.fitted.log.kinds()
 
-        None where all may: the log keeps no kinds, or it is not known which kind such an event has.
+    def kinds_of(self, user: Any) -> list[str | None] | None:
+        """Kinds of those events, [n]; an event without one has that of new events, if it is known which.
+
+        None for an unknown user, or where the log keeps no kinds.
         """
         number, kind = self.fitted.users.find(user), self.fitted.settings.kind_of_new
-        if number < 0 or kind is None or "event" not in self.fitted.log.frame.columns:
+        if number < 0 or "event" not in self.fitted.log.frame.columns:
             return None
-        own: npt.NDArray[np.bool_] = (
-            (self.fitted.log.frame["event"][self._events_of(number)] == kind).fill_null(True).to_numpy()
-        )
-        return own
+        own = self.fitted.log.frame["event"][self._events_of(number)]
+        kinds: list[str | None] = (own if kind is None else own.fill_null(kind)).to_list()
+        return kinds
 
     def baskets_of(self, times: Sequence[Any] | npt.NDArray[Any]) -> Indices | None:
         """Of each event of a history, the place of the last one at its time: int64 [n].
@@ -114,25 +118,30 @@ class Lookup:
         begins_N = np.append(True, time_N[1:] != time_N[:-1])
         return newest_of_basket(np.flatnonzero(begins_N), len(time_N))
 
-    def codes_of(self, user: Any, place_n: Indices, times: Sequence[Any]) -> Indices | None:
+    def codes_of(
+        self, user: Any, place_n: Indices, times: Sequence[Any], kinds: Sequence[str | None]
+    ) -> Indices | None:
         """What the model reads of the events of a history (:mod:`elcrec.data.event_codes`): int64 [n].
 
-        None where it reads nothing of them. An event that is not in the log is of the kind of new events.
+        None where it reads nothing of them. A new event that tells no kind is of the kind of new events.
 
         Args:
             user: Whose.
             place_n: int64 [n], where each event stands in the user's part of the log; -1: nowhere.
             times: [n], in the log's own unit.
+            kinds: [n], of events that are not in the log; None: they tell none.
         """
         if self._event_N is None:
             return None
-        code_n = np.full(len(place_n), self._code_of_new)
+        new, codes = self.fitted.settings.kind_of_new or "", self._code_of_kinds
+        kind_n = np.array([codes.get(kind or new, 0) for kind in kinds], dtype=np.int64)
+        gap_n = np.zeros_like(kind_n)
         number, in_log_n = self.fitted.users.find(user), place_n >= 0
         if number >= 0:
-            code_n[in_log_n] = self._event_N[self._events_of(number)][place_n[in_log_n]] // N_GAPS * N_GAPS
-        if self.fitted.settings.reads_gaps and self._time_unit is not None and len(code_n):
-            code_n += gap_codes(np.asarray(times), self._time_unit)
-        return code_n
+            kind_n[in_log_n] = kinds_in(self._event_N[self._events_of(number)][place_n[in_log_n]])
+        if self.fitted.settings.reads_gaps and self._time_unit is not None and len(place_n):
+            gap_n = gap_codes(np.asarray(times), self._time_unit)
+        return packed(kind_n, gap_n)
 
     @cached_property
     def _event_N(self) -> Indices | None:
@@ -144,10 +153,8 @@ class Lookup:
         return seconds_of(self.fitted.log)
 
     @cached_property
-    def _code_of_new(self) -> int:
-        """The code of a new event, without its time."""
-        kind = pl.Series([self.fitted.settings.kind_of_new], dtype=pl.String)
-        return int(kind_codes(kind, self.fitted.settings)[0]) * N_GAPS
+    def _code_of_kinds(self) -> dict[str, int]:
+        return code_of_kinds(self.fitted.settings)
 
     def _events_of(self, number: int) -> slice:
         split = self.fitted.split

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from elcrec.data.event_codes import N_GAPS
+from elcrec.data.event_codes import N_GAPS, gaps_in, kinds_in
 
 
 class EventEmbedding(nn.Module):
@@ -28,7 +28,7 @@ class EventEmbedding(nn.Module):
     def forward(self, event_T: Tensor, x_TD: Tensor) -> Tensor:
         """``x_TD`` and, added to it, the embeddings of codes: int64 [T]."""
         if self.kind is not None:
-            x_TD = x_TD + self.kind(event_T // N_GAPS)
+            x_TD = x_TD + self.kind(kinds_in(event_T))
         if self.gap is not None:
-            x_TD = x_TD + self.gap(event_T % N_GAPS)
+            x_TD = x_TD + self.gap(gaps_in(event_T))
         return x_TD

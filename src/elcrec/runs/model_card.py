@@ -8,11 +8,11 @@ from elcrec.config import Settings
 from elcrec.data.kinds import said_kinds
 from elcrec.evaluation.metrics import (
     SELECTION_METRIC,
-    SHOWN_METRICS,
     BaselineMetrics,
     Metrics,
     OtherWay,
     measured_parts,
+    shown_metrics,
 )
 from elcrec.runs.records import RunMetrics
 
@@ -39,7 +39,7 @@ def model_card(recipe: str, settings: Settings, data: dict[str, Any], metrics: R
     ]
     if data["first"] is not None:
         lines.append(f"From {data['first']} to {data['last']}.")
-    said = [*said_kinds(settings, data.get("kinds")), *data.get("features", [])]
+    said = [*said_kinds(settings, data.get("kinds")), *_inputs(settings), *data.get("features", [])]
     if said:
         lines += ["", *(f"- {one[0].upper()}{one[1:]}." for one in said)]
     lines += [
@@ -64,6 +64,16 @@ def model_card(recipe: str, settings: Settings, data: dict[str, Any], metrics: R
     return "\n".join(lines) + "\n"
 
 
+def _inputs(settings: Settings) -> list[str]:
+    """What the model reads of events in addition to their items."""
+    if settings.event_inputs == "none":
+        return []
+    kinds = f"their kinds ({', '.join(settings.input_kinds)})" if settings.reads_kinds else ""
+    gaps = "the times between them" if settings.reads_gaps else ""
+    read = " and ".join(part for part in (kinds, gaps) if part)
+    return [f"of the events of a history the model reads, in addition to the items, {read} (`event_inputs`)"]
+
+
 def _results(settings: Settings, metrics: RunMetrics) -> list[str]:
     seen = "items already in the history are not ranked" if settings.exclude_seen else "all items are ranked"
     protocol = f"Split `{settings.split}`, full catalogue, {seen}, ties count against the model."
@@ -76,9 +86,10 @@ def _results(settings: Settings, metrics: RunMetrics) -> list[str]:
 
 
 def _table(parts: dict[str, Metrics]) -> list[str]:
-    table = [f"| | {' | '.join(SHOWN_METRICS)} | users |", "|-" * (len(SHOWN_METRICS) + 2) + "|"]
+    names = shown_metrics(parts.values())
+    table = [f"| | {' | '.join(names)} | users |", "|-" * (len(names) + 2) + "|"]
     for part, found in parts.items():
-        values = " | ".join(f"{found[name]:.4f}" for name in SHOWN_METRICS)
+        values = " | ".join(f"{found[name]:.4f}" for name in names)  # type: ignore[literal-required]
         table.append(f"| {part} | {values} | {found['n_users']:,} |")
     return table
 
@@ -121,10 +132,11 @@ def _baselines(found: BaselineMetrics) -> list[str]:
 
 def _table_of(title: str, found: BaselineMetrics | OtherWay) -> list[str]:
     parts = {"valid": found.get("valid", {}), "test": found.get("test", {})}
+    metrics = shown_metrics(values for by_name in parts.values() for values in by_name.values())
     rows = [
-        f"| {part} | {name} | {' | '.join(f'{values[metric]:.4f}' for metric in SHOWN_METRICS)} |"
+        f"| {part} | {name} | {' | '.join(f'{values[metric]:.4f}' for metric in metrics)} |"
         for part, by_name in parts.items()
         for name, values in sorted(by_name.items(), key=lambda pair: -pair[1][SELECTION_METRIC])
     ]
-    header = [f"| | | {' | '.join(SHOWN_METRICS)} |", "|-" * (len(SHOWN_METRICS) + 2) + "|"]
+    header = [f"| | | {' | '.join(metrics)} |", "|-" * (len(metrics) + 2) + "|"]
     return [f"{title}:", "", *header, *rows, ""] if rows else []

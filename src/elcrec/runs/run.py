@@ -14,6 +14,7 @@ from elcrec.data.dataset import Dataset
 from elcrec.data.files import fingerprint
 from elcrec.data.item_features import FeatureSpace
 from elcrec.errors import RunError
+from elcrec.evaluation.evaluator import Evaluator
 from elcrec.fitted import FittedModel
 from elcrec.inference.index import ItemSearch
 from elcrec.intents.assignment import IntentAssigner
@@ -187,3 +188,11 @@ def known_of(
     """
     whole, items = dataset.whole_log, dataset.items
     return TrainingInput(recipe, settings, whole, items, mark, dataset.catalogue, earlier, dataset.features)
+
+
+def results_of(intents: Intents) -> RunMetrics:
+    """Metrics of both parts and the health of the intents, on the model's own log."""
+    most = intents.fitted.settings.judged_users
+    results: RunMetrics = {**Evaluator(intents.fitted).results()}  # type: ignore[typeddict-item]
+    results["intents"] = intents.health(most)
+    return results

@@ -10,7 +10,7 @@ import polars as pl
 
 from elcrec.data.joining import ID, is_id
 from elcrec.errors import DataError, SettingsError, StoreError, decoding
-from elcrec.serving.histories import in_log_time
+from elcrec.serving.histories import has_read_kind, in_log_time
 from elcrec.serving.store import Event, in_order, open_store, shown
 
 if TYPE_CHECKING:
@@ -21,9 +21,11 @@ class Exported(NamedTuple):
     """Events as rows, and how many are left out.
 
     Attributes:
-        rows: ``user_id``, ``item_id``, ``timestamp`` (where the log has times) in the types that the log has, and
-            ``event_id``; in order of time.
-        left_out: Number of events whose ids or times the log cannot hold; a server refuses such events.
+        rows: ``user_id``, ``item_id``, ``timestamp`` (where the log has times) in the types that the log has, ``event``
+            (where some event tells its kind; the others have the kind of new events), and ``event_id``; in order of
+            time.
+        left_out: Number of events whose ids or times the log cannot hold, or of kinds that are not read; a server
+            refuses such events.
     """
 
     rows: pl.DataFrame
@@ -68,7 +70,9 @@ def events_as_log(model: ELCRec, events: Iterable[Event]) -> Exported:
     """
     log, clock, every = model.log.frame.schema, model.lookup.clock, in_order(list(events))
     words = model.settings.missing == "keep"
-    placed = in_log_time(clock, [event for event in every if _has_valid_ids(event, log, words)])
+    settings = model.settings
+    valid = [event for event in every if _has_valid_ids(event, log, words) and has_read_kind(event, settings)]
+    placed = in_log_time(clock, valid)
     if not placed:
         raise DataError("the store holds no events: nothing is new")
     kept, times = zip(*placed, strict=True)
@@ -76,6 +80,8 @@ def events_as_log(model: ELCRec, events: Iterable[Event]) -> Exported:
     if "timestamp" in log:
         physical = pl.Series("timestamp", times, dtype=pl.Int64 if clock.whole else pl.Float64)
         columns.append(physical.cast(log["timestamp"]))
+    if any(event.event is not None for event in kept):
+        columns.append(pl.Series("event", [event.event or settings.kind_of_new for event in kept], dtype=pl.String))
     columns.append(pl.Series(ID, [event.event_id for event in kept], dtype=pl.String))
     return Exported(pl.DataFrame(columns), len(every) - len(kept))
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from itertools import compress
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from elcrec.config import Settings
 from elcrec.data.clock import Clock, Time
 from elcrec.data.vocabulary import Indices
 from elcrec.serving.store import Event, UserRecord
@@ -48,11 +48,27 @@ class RankedHistory(NamedTuple):
 
 
 class _Merged(NamedTuple):
-    """Items of a history, their times in the log's unit, and their places in the user's part of the log, or -1."""
+    """The events of a history: of the log, and new ones.
+
+    Attributes:
+        items: int64 [n], item indices, oldest first.
+        times: [n], in the log's unit; None where it has no times.
+        places: int64 [n], where they stand in the user's part of the log; -1: nowhere.
+        kinds: [n], what new events tell; None elsewhere.
+    """
 
     items: Indices
     times: Sequence[Time | None]
     places: Indices
+    kinds: list[str | None]
+
+
+class _NewEvent(NamedTuple):
+    """An event that the log does not hold: its item index, its time in the log's unit, and its kind if it tells one."""
+
+    item: int
+    time: Time
+    kind: str | None
 
 
 def user_history(lookup: Lookup, user: str, record: UserRecord) -> UserHistory:
@@ -64,13 +80,13 @@ def user_history(lookup: Lookup, user: str, record: UserRecord) -> UserHistory:
     """
     merged = _merged(lookup, user, record)
     times = [None if time is None else lookup.clock.shown(time) for time in merged.times]
-    return UserHistory(merged.items, times, lookup.codes_of(user, merged.places, merged.times))
+    return UserHistory(merged.items, times, lookup.codes_of(user, merged.places, merged.times, merged.kinds))
 
 
 def ranked_history(lookup: Lookup, user: str, record: UserRecord) -> RankedHistory:
     """The items of :func:`user_history`, their baskets, and what is known of them."""
-    items, times, places = _merged(lookup, user, record)
-    return RankedHistory(items, lookup.baskets_of(times), lookup.codes_of(user, places, times))
+    items, times, places, kinds = _merged(lookup, user, record)
+    return RankedHistory(items, lookup.baskets_of(times), lookup.codes_of(user, places, times, kinds))
 
 
 def _merged(lookup: Lookup, user: str, record: UserRecord) -> _Merged:
@@ -79,16 +95,24 @@ def _merged(lookup: Lookup, user: str, record: UserRecord) -> _Merged:
     known = lookup.times_of(user) if len(log) else None
     log_times: list[Time | None] = [None] * len(log) if known is None else known.tolist()
     new = _new_events(lookup, user, record.events, log, log_times) if record.events else []
-    places = np.arange(len(log))
+    places, kinds = np.arange(len(log)), [None] * len(log)
     if not new:
-        return _Merged(log, log_times, places)
-    items = np.concatenate([log, np.array([item for item, _ in new], dtype=np.int64)])
-    times = [*log_times, *(time for _, time in new)]
-    places = np.concatenate([places, np.full(len(new), -1)])
-    if known is not None:
-        order = np.argsort(np.array(times), kind="stable")
-        items, times, places = items[order], [times[place] for place in order.tolist()], places[order]
-    return _Merged(items, times, places)
+        return _Merged(log, log_times, places, [*kinds])
+    items = np.concatenate([log, np.array([event.item for event in new], dtype=np.int64)])
+    merged = _Merged(
+        items,
+        [*log_times, *(event.time for event in new)],
+        np.concatenate([places, np.full(len(new), -1)]),
+        [*kinds, *(event.kind for event in new)],
+    )
+    return merged if known is None else _in_order(merged)
+
+
+def _in_order(merged: _Merged) -> _Merged:
+    """In order of time; equal times stay as they are."""
+    order = np.argsort(np.array(merged.times), kind="stable")
+    times, kinds = ([column[place] for place in order.tolist()] for column in (merged.times, merged.kinds))
+    return _Merged(merged.items[order], times, merged.places[order], kinds)
 
 
 def _items_in_log(lookup: Lookup, user: str, record: UserRecord) -> Indices:
@@ -99,22 +123,33 @@ def _items_in_log(lookup: Lookup, user: str, record: UserRecord) -> Indices:
 
 def _new_events(
     lookup: Lookup, user: str, events: Iterable[Event], log: Indices, log_times: list[Time | None]
-) -> list[tuple[int, Time]]:
-    """Items and log times of the events that a user's part of the log does not hold."""
-    placed = in_log_time(lookup.clock, events)
+) -> list[_NewEvent]:
+    """The events that a user's part of the log does not hold."""
+    settings = lookup.fitted.settings
+    placed = in_log_time(lookup.clock, [event for event in events if has_read_kind(event, settings)])
     items = lookup.topn.item_numbers(event.item_id for event, _ in placed).tolist()
     in_log = list(zip(log.tolist(), log_times, strict=True))
-    alike = lookup.without_kind(user) if in_log else None
-    held = Counter(in_log if alike is None else compress(in_log, alike.tolist()))
+    kinds = lookup.kinds_of(user) if in_log else None
+    # Of any kind: for events of which nothing says which kind they have.
+    held: Counter[tuple[Any, ...]] = Counter(in_log)
+    if kinds is not None:
+        held.update((*one, kind) for one, kind in zip(in_log, kinds, strict=True) if kind is not None)
     new = []
     for item, (event, time) in zip(items, placed, strict=True):
         if item < 0 or (len(log) and event.event_id in lookup.learnt_events):
             continue
-        if held[item, time] > 0:
-            held[item, time] -= 1
+        kind = None if kinds is None else event.event or settings.kind_of_new
+        key = (item, time) if kind is None else (item, time, kind)
+        if held[key] > 0:
+            held[key] -= 1
             continue
-        new.append((item, time))
+        new.append(_NewEvent(item, time, event.event))
     return new
+
+
+def has_read_kind(event: Event, settings: Settings) -> bool:
+    """Whether a log that is read by the settings keeps an event: it tells no kind, or one in ``events``."""
+    return event.event is None or not settings.events or event.event in settings.events
 
 
 def in_log_time(clock: Clock, events: Iterable[Event]) -> list[tuple[Event, Time]]:

@@ -18,7 +18,6 @@ from elcrec.data.files import fingerprint
 from elcrec.data.kinds import said_kinds
 from elcrec.errors import AccuracyWarning, DataWarning, RunError, SettingsError
 from elcrec.evaluation.against_baselines import baseline_warning
-from elcrec.evaluation.evaluator import Evaluator
 from elcrec.evaluation.repeats import evaluates_both_ways, repeat_share, repeat_warning
 from elcrec.fitted import FittedModel
 from elcrec.intents.assignment import IntentAssigner
@@ -26,7 +25,7 @@ from elcrec.intents.intents import Intents
 from elcrec.intents.matching import NamedIntents
 from elcrec.model.network import ELCRecNetwork
 from elcrec.runs.records import ChoiceRecord, RunMetrics
-from elcrec.runs.run import Run, known_of, read_run
+from elcrec.runs.run import Run, known_of, read_run, results_of
 from elcrec.runs.run_folder import RunFolder
 from elcrec.training.automatic import choose, choose_exclude_seen, summary_with_ties
 from elcrec.training.checkpoint import Progress
@@ -286,14 +285,6 @@ def settings_to_resume(out: RunFolder, recipe: str | None, overwrite: bool) -> d
         return {}
     settings: Settings = (out.unfinished or out).config()["settings"]
     return settings.model_dump()
-
-
-def results_of(intents: Intents) -> RunMetrics:
-    """Metrics of both parts and the health of the intents, on the model's own log."""
-    most = intents.fitted.settings.judged_users
-    results: RunMetrics = {**Evaluator(intents.fitted).results()}  # type: ignore[typeddict-item]
-    results["intents"] = intents.health(most)
-    return results
 
 
 def report_baselines(metrics: RunMetrics, reporter: Reporter, stacklevel: int) -> None:

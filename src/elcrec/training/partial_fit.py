@@ -19,9 +19,9 @@ from elcrec.fitted import FittedModel
 from elcrec.intents.assignment import IntentAssigner
 from elcrec.intents.intents import Intents
 from elcrec.runs.records import Increment, RunMetrics
-from elcrec.runs.run import Run
+from elcrec.runs.run import Run, results_of
 from elcrec.training.checkpoint import Progress
-from elcrec.training.fit import report_baselines, reporter_of, results_of, warn_of_repeats
+from elcrec.training.fit import report_baselines, reporter_of, warn_of_repeats
 from elcrec.training.increment import step_share, train_on
 from elcrec.training.loop import Reporter, seeded
 from elcrec.training.warm_start import extend_vocabulary

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from elcrec.cli.output import print_json, say_metrics
-from elcrec.evaluation.metrics import SHOWN_METRICS
+from elcrec.evaluation.metrics import SHOWN_METRICS, SHOWN_OF_BASKETS
 
 
 def test_what_is_printed_is_json_whatever_was_measured(capsys: pytest.CaptureFixture[str]) -> None:
@@ -36,3 +36,11 @@ def test_baselines_stand_below_the_model_the_best_first(capsys: pytest.CaptureFi
     assert header.index("ndcg@20") + len("ndcg@20") == valid.rindex("0.5000") + len("0.5000")
     say_metrics({"test": metrics["test"]})
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["split", "test"]
+
+
+def test_recall_is_printed_of_baskets(capsys: pytest.CaptureFixture[str]) -> None:
+    figures = dict.fromkeys(SHOWN_OF_BASKETS, 0.25)
+    say_metrics({"test": {**figures, "n_users": 9}, "baselines": {"test": {"markov": figures}}})
+    header, *rows = capsys.readouterr().out.splitlines()
+    assert header.split() == ["split", *SHOWN_OF_BASKETS, "users"]
+    assert [len(row.split()) for row in rows] == [len(SHOWN_OF_BASKETS) + 2, len(SHOWN_OF_BASKETS) + 1]

@@ -11,7 +11,7 @@ import torch
 from elcrec import Interactions
 from elcrec.config import Settings
 from elcrec.data.dataset import Dataset
-from elcrec.data.event_codes import N_GAPS, event_codes, gap_codes, with_input_kinds
+from elcrec.data.event_codes import N_GAPS, event_codes, gap_codes, gaps_in, kinds_in, packed, with_input_kinds
 from elcrec.errors import DataError
 
 LIMITS = {"minute": 60, "hour": 3600, "day": 86_400, "week": 7 * 86_400, "month": 30 * 86_400}
@@ -96,6 +96,15 @@ def test_what_the_log_lacks_is_refused(columns: dict[str, Any], inputs: str, com
         with_input_kinds(Settings(event_inputs=inputs), Interactions.read(log, kinds="event" in columns))
 
 
+def test_codes_are_packed_and_unpacked_alike_as_tensors_and_arrays() -> None:
+    kind_N, gap_N = (part.flatten() for part in np.mgrid[:4, :N_GAPS])
+    code_N = packed(kind_N, gap_N)
+    assert code_N.tolist() == list(range(4 * N_GAPS))
+    assert (kinds_in(code_N).tolist(), gaps_in(code_N).tolist()) == (kind_N.tolist(), gap_N.tolist())
+    code_T = packed(torch.from_numpy(kind_N), torch.from_numpy(gap_N))
+    assert (kinds_in(code_T).tolist(), gaps_in(code_T).tolist()) == (kind_N.tolist(), gap_N.tolist())
+
+
 def test_kinds_that_the_log_does_not_have_are_refused() -> None:
     with pytest.raises(DataError, match="input_kinds: no event is of the kind 'rent'"):
         with_input_kinds(
@@ -111,12 +120,12 @@ def test_baskets_are_shuffled_with_their_kinds_and_keep_the_time_before_them() -
     item_N, event_N = split.shuffled_in_baskets(torch.Generator().manual_seed(1))
     assert event_N is not None
     assert not item_N.equal(split.item_N)
-    assert (event_N % N_GAPS).equal(split.event_N % N_GAPS)
+    assert gaps_in(event_N).equal(gaps_in(split.event_N))
     assert split.newest_N is not None
     for newest in split.newest_N.unique():
         at = split.newest_N == newest
         pairs = [
-            sorted(zip(items[at], codes[at] // N_GAPS, strict=True))
+            sorted(zip(items[at], kinds_in(codes)[at], strict=True))
             for items, codes in ((item_N.numpy(), event_N.numpy()), (split.item_N.numpy(), split.event_N.numpy()))
         ]
         assert pairs[0] == pairs[1]

@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 from cli_runner import shop_log
 from elcrec.config import Settings, resolve
 from elcrec.data.interactions import Interactions
-from elcrec.data.prepared import prepare
 from elcrec.errors import DataError, ElcrecError, RunError, SettingsError
 from elcrec.evaluation.metrics import SHOWN_METRICS
 from elcrec.evaluation.significance import gains
@@ -24,6 +23,7 @@ from elcrec.experiments import provenance
 from elcrec.experiments.key import content_hash, result_key
 from elcrec.experiments.noise import with_noise
 from elcrec.experiments.plan import PlannedRun, planned_runs
+from elcrec.experiments.prepared import prepare
 from elcrec.experiments.results import current, outdated, ranks_path, read_result, row_and_settings
 from elcrec.experiments.run import side_by_side
 from elcrec.experiments.suite import Suite, read_suite

@@ -45,6 +45,14 @@ def test_events_are_kept_once_and_in_order(store: Store) -> None:
     assert store.read([]) == []
 
 
+def test_kinds_are_kept_where_events_tell_one(store: Store) -> None:
+    events = (event(1), Event("e2", "u", "i", 1, "view"), Event("e3", "u", "i", 2, "añadir a la cesta"))
+    assert store.write(events) == [True, True, True]
+    assert store.read(["u"])[0].events == events
+    assert sorted(store.everything()) == sorted(events)
+    assert store.delete("u") == 3
+
+
 @pytest.mark.parametrize("time", [1_709_985_600_123_456_789, -1, 7, 7.5, 1e-9, 2**63 - 1])
 def test_times_are_kept_to_the_last_digit(store: Store, time: float) -> None:
     store.write([event(1, time=time)])
@@ -107,6 +115,23 @@ def test_what_elcrec_01_kept_is_read_as_it_was_meant(place: str, tmp_path: Path)
     store.close()
 
 
+def test_a_store_without_kinds_is_read_and_takes_kinds(place: str) -> None:
+    if place.startswith("redis"):
+        with redis.Redis.from_url(place) as client:
+            client.hset("elcrec:ids", "e1", "u")
+            client.rpush("elcrec:user:u", json.dumps(["e1", "i", 0]))
+            client.zadd("elcrec:users", {"u": 0})
+    else:
+        connection = sqlite3.connect(place)
+        connection.executescript(WITHOUT_KINDS)
+        connection.close()
+    for _ in range(2):  # opened again, too
+        store = open_store(place)
+        assert store.write([Event("e1", "u", "i", 0), Event("e2", "u", "j", 1, "view")]).count(True) <= 1
+        assert store.read(["u"])[0].events == (Event("e1", "u", "i", 0), Event("e2", "u", "j", 1, "view"))
+        store.close()
+
+
 FIRST_FORMAT = """
 CREATE TABLE event (
     number INTEGER PRIMARY KEY, event_id TEXT NOT NULL UNIQUE, user_id TEXT NOT NULL, item_id TEXT NOT NULL,
@@ -115,6 +140,17 @@ CREATE TABLE event (
 CREATE INDEX event_of_user ON event (user_id, number);
 CREATE TABLE forgotten (user BLOB PRIMARY KEY) WITHOUT ROWID;
 PRAGMA user_version=1;
+"""
+WITHOUT_KINDS = """
+CREATE TABLE event (
+    number INTEGER PRIMARY KEY, event_id TEXT NOT NULL UNIQUE, user_id TEXT NOT NULL, item_id TEXT NOT NULL,
+    time NOT NULL
+);
+CREATE INDEX event_of_user ON event (user_id, number);
+CREATE TABLE meaning (times TEXT NOT NULL);
+CREATE TABLE forgotten (user BLOB PRIMARY KEY) WITHOUT ROWID;
+INSERT INTO event VALUES (1, 'e1', 'u', 'i', 0);
+PRAGMA user_version=2;
 """
 
 

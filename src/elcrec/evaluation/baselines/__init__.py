@@ -24,5 +24,7 @@ BASELINES: Final[dict[str, Callable[[TrainingPart], Scorer]]] = {
 """Each counts in the training part of a log and then scores histories."""
 OF_SEEN_ITEMS: Final = ("buy-again", "buy-again-recent")
 """Those that list nothing but popular items where seen items are excluded."""
+OF_PAIRS: Final = ("markov", "item-knn")
+"""Those that count pairs of items in one basket and the next."""
 OF_USERS: Final = ("tifu-knn", "up-cf")
 """Those that compare each history with those of all users."""

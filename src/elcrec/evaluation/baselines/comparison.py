@@ -8,9 +8,9 @@ from typing import NamedTuple
 from torch import Tensor
 
 from elcrec.data.histories import HistoryBatch
-from elcrec.evaluation.baselines import BASELINES, OF_SEEN_ITEMS, OF_USERS
+from elcrec.evaluation.baselines import BASELINES, OF_PAIRS, OF_SEEN_ITEMS, OF_USERS
 from elcrec.evaluation.baselines.training_part import Scorer, TrainingPart
-from elcrec.evaluation.metrics import SHOWN_METRICS, Figures, RankingMetrics, metrics_of
+from elcrec.evaluation.metrics import Figures, RankingMetrics, metrics_of, shown_metrics
 from elcrec.evaluation.ranks import ranks_of_blocks
 
 SCORES_AT_ONCE = 2**24
@@ -19,7 +19,8 @@ MOST_SCORES = 2 * 10**9
 """A baseline with more scores, histories times items, is left out: it would take minutes."""
 MOST_PAIRS = 2 * 10**8
 """The same of histories times users, where these are compared."""
-BASKET_METRICS = ("recall@5", "recall@10", "recall@20")
+MOST_ITEM_PAIRS = 3 * 10**8
+"""The same of pairs of items in one basket, where these are counted."""
 
 
 class Compared(NamedTuple):
@@ -83,6 +84,8 @@ class Baselines:
         n_users = self.training.split.n_users
         if name in OF_USERS and n_histories * n_users > MOST_PAIRS:
             return f"too large: {n_histories:,} histories times {n_users:,} users"
+        if name in OF_PAIRS and (n_pairs := self.training.n_pairs) > MOST_ITEM_PAIRS:
+            return f"too large: {n_pairs:,} pairs of items in one basket"
         if n_histories * self.training.n_items > MOST_SCORES:
             return f"too large: {n_histories:,} histories times {self.training.n_items:,} items"
         return None
@@ -96,5 +99,4 @@ def on_cpu(histories: HistoryBatch) -> HistoryBatch:
 
 def shown(metrics: RankingMetrics) -> Figures:
     """What tables show of metrics; of baskets the recall too."""
-    names = (*SHOWN_METRICS, *BASKET_METRICS)
-    return {name: float(metrics[name]) for name in names if name in metrics}  # type: ignore[literal-required]
+    return {name: float(metrics[name]) for name in shown_metrics([metrics])}  # type: ignore[literal-required]

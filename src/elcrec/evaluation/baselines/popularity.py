@@ -44,7 +44,7 @@ def popularity_recent(training: TrainingPart) -> Scorer:
     Source: DecayPop of Ji, Sun, Zhang and Li, "A re-visit of the popularity baseline in recommender systems" (SIGIR
     2020, arXiv 2005.13829), which counts by months; popularity at the time of each prediction is theirs too.
     """
-    if training.time_N is None or not training.popular_N.any():
+    if training.time_N is None or not training.target_N.any():
         return _recent_in_position(training)
     return _RecentInTime(training, training.time_N)
 
@@ -52,7 +52,7 @@ def popularity_recent(training: TrainingPart) -> Scorer:
 def _recent_in_position(training: TrainingPart) -> Scorer:
     split = training.split
     after_N = (split.train_end_U[split.user_N] - 1).numpy() - np.arange(len(split.item_N))
-    score_V = torch.from_numpy(training.popular(0.5 ** (after_N[training.popular_N] / HALF_LIFE_EVENTS)))
+    score_V = torch.from_numpy(training.popular(0.5 ** (after_N[training.target_N] / HALF_LIFE_EVENTS)))
     return lambda histories: score_V.repeat(len(histories), 1)
 
 
@@ -60,12 +60,12 @@ class _RecentInTime:
     """Decayed counts before any moment; all times are in half-lives."""
 
     def __init__(self, training: TrainingPart, time_N: Floats) -> None:
-        early, late = np.quantile(time_N[training.popular_N], [0.05, 0.95])
+        early, late = np.quantile(time_N[training.target_N], [0.05, 0.95])
         self._time_N = (time_N - early) / max(HALF_LIFE * (late - early), np.finfo(float).tiny)
-        time_M = self._time_N[training.popular_N]
+        time_M = self._time_N[training.target_N]
         order_M = time_M.argsort(kind="stable")
         self._time_M = time_M[order_M]
-        self._item_M = training.split.item_N.numpy()[training.popular_N][order_M]
+        self._item_M = training.split.item_N.numpy()[training.target_N][order_M]
         self._n_columns = training.n_items + 1
 
     def __call__(self, histories: HistoryBatch) -> Tensor:

@@ -52,19 +52,25 @@ class TrainingPart:
         return self.split.before(self.split.train_end_U).numpy()
 
     @cached_property
-    def popular_N(self) -> npt.NDArray[np.bool_]:
-        """Which of them popularity counts: those that could be held out, of the kind that is predicted: bool [N]."""
+    def target_N(self) -> npt.NDArray[np.bool_]:
+        """Which of them count as what follows, or is popular: those that could be held out: bool [N].
+
+        They are of the kind that is predicted, and weigh more than 0.
+        """
         judged_N = self.split.judged_N
         return self.learned_N if judged_N is None else self.learned_N & judged_N.numpy()
 
-    @cached_property
-    def count_V(self) -> Floats:
-        """How often each item occurs, float64 [V + 1]; 0 for padding."""
-        return np.bincount(self._item_N[self.learned_N], minlength=self.n_items + 1).astype(np.float64)
+    @property
+    def n_pairs(self) -> int:
+        """Number of pairs of events in one basket, each with itself, too; about that of pairs in one and the next."""
+        newest_N = self.split.newest_N
+        if newest_N is None:
+            return int(self.learned_N.sum())
+        return int((np.bincount(newest_N.numpy()[self.learned_N]) ** 2).sum())
 
     def popular(self, weight_M: Floats | None = None) -> Floats:
-        """Popularity by item, of the events in ``popular_N``: their number, or the sum of their weights; [V + 1]."""
-        item_M = self._item_N[self.popular_N]
+        """Popularity by item, of the events in ``target_N``: their number, or the sum of their weights; [V + 1]."""
+        item_M = self._item_N[self.target_N]
         return np.bincount(item_M, weight_M, minlength=self.n_items + 1).astype(np.float64)
 
     @property
@@ -124,6 +130,11 @@ class Events(NamedTuple):
         first_X = np.any([np.diff(key, prepend=-1) != 0 for key in keys], axis=0)
         row_Y, age_Y, item_Y = (key[first_X] for key in keys)
         return Events(row_Y, item_Y, age_Y, self.baskets_B)
+
+    def of_newest(self, n: int) -> Events:
+        """Those of the newest n baskets."""
+        newest_X = self.age_X < n
+        return Events(self.row_X[newest_X], self.item_X[newest_X], self.age_X[newest_X], self.baskets_B)
 
     def matrix(self, weight_X: Floats, n_items: int) -> sparse.csr_array:
         """Sums of weights by history and item: sparse float64 [B, V + 1]."""

@@ -12,6 +12,7 @@ import polars as pl
 
 from elcrec.data.clock import Time
 from elcrec.data.joining import is_id
+from elcrec.data.kind_columns import refuse_unknown
 from elcrec.errors import DataError
 from elcrec.serving.api.schemas.users import NewEvent
 from elcrec.serving.store import Event
@@ -25,13 +26,15 @@ def stored_events(model: ELCRec, events: Sequence[NewEvent], newest: Mapping[str
 
     Args:
         model: The served model: its log says which ids and times are valid.
-        events: As they were sent. Without an ``event_id``, user, item and ``timestamp`` identify an event; without
-            a ``timestamp`` either, each is an event of its own, now.
+        events: As they were sent. Without an ``event_id``, user, item, ``timestamp`` and kind, if it tells one,
+            identify an event; without a ``timestamp`` either, each is an event of its own, now.
         newest: The last stored time of the users in :func:`users_without_time`.
 
     Raises:
-        DataError: The log could not hold an id or a time.
+        DataError: The log could not hold an id or a time, or has no event of a kind.
     """
+    if model.lookup.kinds is not None:
+        refuse_unknown([one.event for one in events if one.event is not None], model.lookup.kinds, "event")
     words = model.settings.missing == "keep"
     clock, kinds, last, stored = model.lookup.clock, model.log.frame.schema, dict(newest), []
     for one in events:
@@ -39,8 +42,8 @@ def stored_events(model: ELCRec, events: Sequence[NewEvent], newest: Mapping[str
         time = clock.now(last.get(user)) if one.timestamp is None else clock.kept(one.timestamp)
         if clock.kind == "numbers":
             last[user] = max(time, last.get(user, time))
-        known = uuid.uuid4().hex if one.timestamp is None else _digest(user, item, time)
-        stored.append(Event(one.event_id or known, user, item, time))
+        known = uuid.uuid4().hex if one.timestamp is None else _digest(user, item, time, one.event)
+        stored.append(Event(one.event_id or known, user, item, time, one.event))
     return stored
 
 
@@ -59,6 +62,6 @@ def _id(name: str, given: str | int, kind: pl.DataType, words: bool) -> str:
     return text
 
 
-def _digest(user: str, item: str, time: Time) -> str:
-    identity = json.dumps([user, item, time]).encode()
+def _digest(user: str, item: str, time: Time, kind: str | None) -> str:
+    identity = json.dumps([user, item, time, *([] if kind is None else [kind])]).encode()
     return hashlib.blake2b(identity, digest_size=16, person=b"elcrec event").hexdigest()

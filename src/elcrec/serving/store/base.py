@@ -25,12 +25,14 @@ class Event(NamedTuple):
         item_id: As text.
         time: Nanoseconds since 1970, or a plain number where the log has such times: a stored time of
             :class:`elcrec.data.clock.Clock`.
+        event: Its kind; None where it tells none.
     """
 
     event_id: str
     user_id: str
     item_id: str
     time: Time
+    event: str | None = None
 
 
 class UserRecord(NamedTuple):

@@ -97,9 +97,7 @@ class RedisStore:
     @failing_as_store_error(redis.RedisError)
     def write(self, events: Sequence[Event]) -> list[bool]:
         """Store events, all or none."""
-        rows = [
-            (event.event_id, event.user_id, json.dumps([event.event_id, event.item_id, event.time])) for event in events
-        ]
+        rows = [(event.event_id, event.user_id, _text(event)) for event in events]
         if not rows:
             return []
         written = self._write(
@@ -167,6 +165,12 @@ class RedisStore:
         self._redis.close()
 
 
+def _text(event: Event) -> str:
+    """An event of a user as it is stored; its kind stands last, where it tells one."""
+    kind = [] if event.event is None else [event.event]
+    return json.dumps([event.event_id, event.item_id, event.time, *kind])
+
+
 def _event(user: str, text: str) -> Event:
-    event_id, item_id, time = json.loads(text)
-    return Event(event_id, user, item_id, time)
+    event_id, item_id, time, *kind = json.loads(text)
+    return Event(event_id, user, item_id, time, *kind)

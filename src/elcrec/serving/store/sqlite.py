@@ -30,7 +30,8 @@ CREATE TABLE IF NOT EXISTS event (
     event_id TEXT NOT NULL UNIQUE,
     user_id TEXT NOT NULL,
     item_id TEXT NOT NULL,
-    time NOT NULL
+    time NOT NULL,
+    event TEXT
 );
 CREATE INDEX IF NOT EXISTS event_of_user ON event (user_id, number);
 CREATE TABLE IF NOT EXISTS meaning (times TEXT NOT NULL);
@@ -41,9 +42,12 @@ FROM_FIRST = (
     "ALTER TABLE event RENAME TO first_event",
     "DROP INDEX IF EXISTS event_of_user",
     *SCHEMA.split(";")[:2],
-    "INSERT INTO event SELECT number, event_id, user_id, item_id, time FROM first_event",
+    "INSERT INTO event SELECT number, event_id, user_id, item_id, time, NULL FROM first_event",
     "DROP TABLE first_event",
 )
+# The first stores of format 2 tell no kinds of events; what reads and writes those reads and writes the others.
+WITH_KINDS = "ALTER TABLE event ADD COLUMN event TEXT"
+COLUMNS = ", ".join(Event._fields)
 
 
 class SqliteStore:
@@ -68,6 +72,8 @@ class SqliteStore:
                     raise SettingsError(f"--store {path} was written by a newer elcrec: upgrade elcrec")
                 for statement in (*(FROM_FIRST if version == 1 else ()), *SCHEMA.split(";")):
                     connection.execute(statement)
+                if "event" not in [row[1] for row in connection.execute("PRAGMA table_info(event)")]:
+                    connection.execute(WITH_KINDS)
                 connection.execute(f"PRAGMA user_version={FORMAT}")
         except sqlite3.Error as error:
             raise SettingsError(f"--store {path} cannot be used: {error}") from error
@@ -137,13 +143,13 @@ class SqliteStore:
         """Store events in one transaction."""
         with self._transaction() as connection:
             self._see_kind(connection, self._kind)
-            statement = "INSERT OR IGNORE INTO event (event_id, user_id, item_id, time) VALUES (?, ?, ?, ?)"
+            statement = f"INSERT OR IGNORE INTO event ({COLUMNS}) VALUES (?, ?, ?, ?, ?)"
             return [connection.execute(statement, event).rowcount == 1 for event in events]
 
     @failing_as_store_error(sqlite3.Error)
     def read(self, users: Sequence[str]) -> list[UserRecord]:
         """The record of each user."""
-        statement = "SELECT event_id, user_id, item_id, time FROM event WHERE user_id = ? ORDER BY number DESC LIMIT ?"
+        statement = f"SELECT {COLUMNS} FROM event WHERE user_id = ? ORDER BY number DESC LIMIT ?"
         rows = [self._connection.execute(statement, (user, MOST_EVENTS)).fetchall() for user in users]
         events = [in_order([Event(*row) for row in reversed(found)]) for found in rows]
         return [UserRecord(forgotten, its) for forgotten, its in zip(self.forgotten(users), events, strict=True)]
@@ -171,7 +177,7 @@ class SqliteStore:
 
     def everything(self) -> Iterator[Event]:
         """All events, in the order they came."""
-        statement = "SELECT event_id, user_id, item_id, time FROM event ORDER BY number"
+        statement = f"SELECT {COLUMNS} FROM event ORDER BY number"
         with failing_as_store_error(sqlite3.Error):
             for row in self._connection.execute(statement):
                 yield Event(*row)

@@ -4,13 +4,16 @@ import math
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import polars as pl
 import pytest
 import torch
+from scipy import sparse
 
 from elcrec.data.interactions import Interactions
+from elcrec.data.neighbours import followers
 from elcrec.data.splits import make_split
 from elcrec.data.vocabulary import Vocabulary
 from elcrec.evaluation.baselines import BASELINES, again, neighbours, users
@@ -57,10 +60,19 @@ def training_of(world: list[Baskets], baskets: bool = True) -> TrainingPart:
     return TrainingPart.of(log, split, len(items))
 
 
-def compare(name: str, naive: Callable[[list[Baskets], list[Baskets], int, int], list[float]]) -> None:
+def targets(items: list[int], judged: bool) -> list[int]:
+    """The distinct items of a basket that count as targets: even ones, where only some could be held out."""
+    return [item for item in set(items) if not judged or item % 2 == 0]
+
+
+def compare(
+    name: str, naive: Callable[[list[Baskets], list[Baskets], int, int], list[float]], judged: bool = False
+) -> None:
     """Scores before the test basket against ``naive(learned, histories, user, time of the test basket)``."""
     world = shop()
     training = training_of(world)
+    if judged:
+        training = replace(training, split=replace(training.split, judged_N=training.split.item_N % 2 == 0))
     _, histories = training.split.held_out("test")
     found = BASELINES[name](training)(histories)
     learned, before = [bought[:-2] for bought in world], [bought[:-1] for bought in world]
@@ -103,6 +115,84 @@ def test_item_knn_is_the_double_loop() -> None:
     for user, items in enumerate(learned, start=1):
         expected = sum(decay**age * similar[item] for age, item in enumerate(reversed(items)))
         torch.testing.assert_close(torch.tensor(scores("item-knn", user)).double(), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_markov_of_baskets_goes_from_each_item_of_one_to_each_of_the_next() -> None:
+    # Users 1 and 2 learn from two baskets, user 3 from one; the newest two of each are held out.
+    world: list[Baskets] = [
+        [(1, [2, 1]), (2, [3, 4, 3]), (3, [9]), (4, [9])],
+        [(1, [1]), (2, [5, 4]), (3, [9]), (4, [9])],
+        [(5, [1, 2]), (6, [9]), (7, [9])],
+    ]
+    for shuffled in (world, [[(time, items[::-1]) for time, items in bought] for bought in world]):
+        training = training_of(shuffled)
+        found = BASELINES["markov"](training)(training.split.held_out("valid")[1])
+        popular = np.array([0, 3, 2, 2, 2, 1, 0, 0, 0, 0]) / (10 + 1)
+        # From 1 to 3, 4 (user 1), 5, 4 (user 2); from 2 to 3, 4.
+        assert found[2].tolist() == pytest.approx(list(popular + np.array([0, 0, 0, 2, 3, 1, 0, 0, 0, 0])))
+        assert found[0].tolist() == pytest.approx(list(popular))
+
+
+@pytest.mark.parametrize("judged", [False, True])
+def test_markov_of_baskets_is_the_double_loop(judged: bool) -> None:
+    def naive(learned: list[Baskets], before: list[Baskets], user: int, _: int) -> list[float]:
+        value = np.zeros(10)
+        for bought in learned:
+            for (_, first), (_, second) in pairwise(bought):
+                n_newest = len(set(first) & set(before[user][-1][1]))
+                value[targets(second, judged)] += n_newest
+        popular = Counter(item for bought in learned for _, items in bought for item in items)
+        count = np.array([popular[item] * (item in targets([item], judged)) for item in range(10)])
+        return list(value + count / (count.sum() + 1))
+
+    compare("markov", naive, judged)
+
+
+@pytest.mark.parametrize("judged", [False, True])
+def test_item_knn_of_baskets_is_the_double_loop(judged: bool) -> None:
+    def naive(learned: list[Baskets], before: list[Baskets], user: int, _: int) -> list[float]:
+        near, held, target = np.zeros((10, 10)), np.zeros(10), np.zeros(10)
+        for bought in learned:
+            for i, (_, first) in enumerate(bought):
+                held[list(set(first))] += 1
+                target[targets(first, judged)] += 1
+                for j, (_, second) in enumerate(bought):
+                    for a in set(first):
+                        for b in targets(second, judged):
+                            if abs(i - j) <= neighbours.WINDOW and (i != j or a != b):
+                                near[a, b] += neighbours.DECAY ** max(abs(i - j) - 1, 0)
+        similar = near / np.sqrt(np.outer(held + 1, target + 1))
+        newest = reversed(before[user][-neighbours.NEWEST :])
+        vectors = [neighbours.DECAY**age * similar[a] for age, (_, items) in enumerate(newest) for a in set(items)]
+        return list(np.sum(vectors, axis=0))
+
+    compare("item-knn", naive, judged)
+
+
+def test_logs_without_ties_and_weights_are_counted_in_their_order_to_the_last_digit() -> None:
+    draw = np.random.default_rng(3)
+    world = [[(time, [int(draw.integers(1, 10))]) for time in range(draw.integers(4, 40))] for _ in range(60)]
+    for baskets in (False, True):
+        training = training_of(world, baskets)
+        split, n_items = training.split, training.n_items
+        item_N, learned_N = split.item_N.numpy(), training.learned_N
+        histories = split.held_out("test")[1]
+        pairs = sum((0.7 ** (gap - 1) * followers(split, n_items, gap) for gap in range(1, 6)), start=0)
+        scale = sparse.diags_array(1 / np.sqrt(np.bincount(item_N[learned_N], minlength=10) + 1))
+        similar = (scale @ (pairs + pairs.T) @ scale).tocsr()
+        count = torch.from_numpy(np.bincount(item_N[learned_N], minlength=10)).float()
+        popular = count / (count.sum() + 1)
+        for name, matrix, newest, added in (
+            ("item-knn", similar, 10, 0),
+            ("markov", followers(split, n_items), 1, popular),
+        ):
+            place = histories.end_Q.numpy()[:, None] - 1 - np.arange(newest)
+            weight = 0.7 ** np.arange(newest) * (place >= histories.start_Q.numpy()[:, None])
+            rows = np.repeat(np.arange(len(place)), newest)
+            entries = (weight.ravel(), (rows, item_N[place.clip(0)].ravel()))
+            history = sparse.coo_array(entries, shape=(len(place), n_items + 1)).tocsr()
+            expected = torch.from_numpy((history @ matrix).astype(np.float32).toarray()) + added
+            assert torch.equal(BASELINES[name](training)(histories), expected)
 
 
 def test_buy_again_counts_the_history() -> None:

@@ -46,6 +46,14 @@ def test_what_is_too_large_is_left_out_with_a_reason(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(comparison, "MOST_PAIRS", 11 * 11 - 1)
     found = baselines.compare(histories, (False,))
     assert found.left_out == dict.fromkeys(("tifu-knn", "up-cf"), "too large: 11 histories times 11 users")
+    monkeypatch.setattr(comparison, "MOST_PAIRS", 11 * 11)
+    n_pairs = sum(len(items) ** 2 for bought in shop() for _, items in bought[:-2])
+    assert baselines.training.n_pairs == n_pairs
+    monkeypatch.setattr(comparison, "MOST_ITEM_PAIRS", n_pairs)
+    assert baselines.compare(histories, (False,)).left_out == {}
+    monkeypatch.setattr(comparison, "MOST_ITEM_PAIRS", n_pairs - 1)
+    reason = f"too large: {n_pairs:,} pairs of items in one basket"
+    assert baselines.compare(histories, (False,)).left_out == dict.fromkeys(("markov", "item-knn"), reason)
     monkeypatch.setattr(comparison, "MOST_SCORES", 0)
     assert set(baselines.compare(histories, (False,)).left_out) == set(BASELINES)
 

@@ -18,16 +18,18 @@ class NewEvent(Struct, forbid_unknown_fields=True):
         event_id: Tells it from all others, so that it may be sent again; without one, user, item and timestamp do.
         timestamp: Seconds since 1970 (its size tells milliseconds and finer), ISO 8601 text, or a number as in the
             log; default: now.
+        event: Its kind, one of those in the log; default: the kind that is predicted.
     """
 
     user_id: Id
     item_id: Id
     event_id: TextId | None = None
     timestamp: Timestamp = None
+    event: TextId | None = None
 
     def __post_init__(self) -> None:
-        """Refuse ids that no log can hold."""
-        normalize_ids(self, "user_id", "item_id", "event_id")
+        """Refuse ids and kinds that no log can hold."""
+        normalize_ids(self, "user_id", "item_id", "event_id", "event")
 
 
 class EventsRequest(Struct, forbid_unknown_fields=True):
