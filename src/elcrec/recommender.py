@@ -35,6 +35,7 @@ from elcrec.runs.published import read_published
 from elcrec.runs.records import EpochRecord
 from elcrec.runs.run import Run, read_run, results_of
 from elcrec.runs.run_folder import RunFolder
+from elcrec.training.add_items import add_items
 from elcrec.training.distributed import own_device
 from elcrec.training.fit import Start, fit
 from elcrec.training.loop import Reporter
@@ -259,6 +260,29 @@ class ELCRec:
             SettingsError: ``epochs`` is below 1, or several processes were started.
         """
         self._adopt(partial_fit(self._parts.run, data, epochs, progress, format, items))
+        return self
+
+    def add_items(self, items: Any, popularity: float | None = None) -> Self:
+        """Add items that nobody has taken yet, placed by their features: they can be recommended at once.
+
+        A vector is the part of the item's features and, by ridge regression over the known items, what items with such
+        features have on top (:func:`elcrec.training.add_items.vectors_of_new`). Known items and users do not change.
+
+        Args:
+            items: Metadata of the new items, see :meth:`fit`; items that the model knows are left as they are. Those
+                without a feature that the model knows are left out, with a warning.
+            popularity: How much new items are shown, 0 to 1: as an item in this quantile of the known items by mean
+                score; default: as their features say.
+
+        Returns:
+            The model itself; :meth:`save` writes it.
+
+        Raises:
+            RunError: The model is not fitted.
+            SettingsError: The model has learned from no item features, or ``popularity`` is out of range.
+            DataError: No item is new, or none has a feature that the model knows.
+        """
+        self._adopt(add_items(self._parts.run, items, popularity))
         return self
 
     # ------------------------------------------------------------------ state

@@ -8,11 +8,12 @@ import pytest
 import torch
 
 from cli_runner import RUN_FILES, SMALL, run_cli, shop_log
-from elcrec import ELCRec, Interactions, RunError
+from elcrec import ELCRec, ElcrecError, Interactions, RunError, SettingsError
 from elcrec.config import Settings, resolve
 from elcrec.data.catalogue import Catalogue
 from elcrec.data.dataset import Dataset
 from elcrec.data.synthetic import make_shop
+from elcrec.errors import DataWarning
 from elcrec.model.network import ELCRecNetwork
 from elcrec.training.loop import prepare
 from elcrec.training.objective import Objective, StepInput
@@ -190,3 +191,94 @@ def test_a_recipe_of_others_learns_from_no_metadata() -> None:
         assert not resolve(recipe).item_features
     assert resolve("default").item_features
     assert resolve("large").item_features
+
+
+def newcomers(count: int = 3) -> pl.DataFrame:
+    """New items, each described like another of the shop."""
+    return shelves().head(count).with_columns(item_id=pl.format("new {}", pl.int_range(count)))
+
+
+def copied(model: ELCRec) -> ELCRec:
+    return ELCRec.from_fitted(model.fitted)
+
+
+def test_new_items_are_recommended_found_and_counted_on_their_first_day(model: ELCRec, tmp_path: Path) -> None:
+    after = copied(model).add_items(newcomers())
+    new = newcomers()["item_id"].to_list()
+    assert after.items.ids.to_list() == [*model.items.ids, *new]
+    theirs = after.network.items_VD
+    assert torch.equal(theirs[: len(model.items)], model.network.items_VD)
+    shelf = dict(zip(shelves()["item_id"], shelves()["shelf"], strict=True))
+    for name, like in zip(new, shelves()["shelf"].head(3), strict=True):
+        near = after.similar_items([name], k=3)["item_id"].to_list()
+        assert like in {shelf.get(item, like) for item in near}
+    shown = after.recommend(k=10)["item_id"].to_list()
+    assert set(new) & set(shown)
+    assert after.recommend_from_history([[new[0], new[1]]], k=5).height == 5
+    assert after.metrics["added_items"] == 3
+    after.save(tmp_path / "run")
+    loaded = ELCRec.load(tmp_path / "run")
+    assert loaded.recommend(k=10).equals(after.recommend(k=10))
+    assert loaded.evaluate()["n_users"] == model.evaluate()["n_users"]
+
+
+def test_the_dial_says_how_popular_new_items_are(model: ELCRec) -> None:
+    new = set(newcomers()["item_id"])
+
+    def share(popularity: float | None) -> int:
+        shown = copied(model).add_items(newcomers(), popularity).recommend(k=10)["item_id"]
+        return int(shown.is_in(list(new)).sum())
+
+    assert share(0.0) < share(0.5) < share(1.0)
+
+
+def test_added_items_stay_through_incremental_training(model: ELCRec) -> None:
+    after = copied(model).add_items(newcomers())
+    log, new = shop_log(), newcomers()["item_id"].to_list()
+    newer = log.group_by("user_id", maintain_order=True).last().head(20).select(log.columns)
+    newer = newer.with_columns(pl.col("timestamp") + pl.duration(days=1), item_id=pl.lit(new[0]))
+    after.partial_fit(newer, epochs=1, progress=False)
+    assert set(new) <= set(after.items.ids)
+    assert set(after.items.ids) == {*model.items.ids, *new}
+
+
+@pytest.mark.parametrize(
+    ("items", "popularity", "reason"),
+    [
+        (shelves().head(2), None, "all 2 items are known already"),
+        (pl.DataFrame({"item_id": ["x", "y"], "shelf": ["nowhere", "never"]}), None, "no new item has a feature"),
+        (newcomers(), 1.5, "popularity=1.5: use 0"),
+    ],
+)
+def test_items_that_cannot_be_added_are_refused(
+    model: ELCRec, items: pl.DataFrame, popularity: float | None, reason: str
+) -> None:
+    after = copied(model)
+    with pytest.raises(ElcrecError, match=reason):
+        after.add_items(items, popularity)
+    assert after.items.ids.equals(model.items.ids)
+
+
+def test_new_items_without_known_features_are_left_out_with_a_warning(model: ELCRec) -> None:
+    some = pl.concat(
+        [newcomers(2).select("item_id", "shelf"), pl.DataFrame({"item_id": ["odd"], "shelf": ["nowhere"]})]
+    )
+    after = copied(model)
+    with pytest.warns(DataWarning, match=r"1 of 3 new items are left out.*'odd'"):
+        after.add_items(some)
+    assert set(after.items.ids) - set(model.items.ids) == {"new 0", "new 1"}
+
+
+def test_a_model_without_features_adds_no_items() -> None:
+    with pytest.raises(SettingsError, match="learned from no item features"):
+        trained().add_items(newcomers())
+
+
+def test_the_command_writes_a_new_run(model: ELCRec, tmp_path: Path) -> None:
+    model.save(tmp_path / "run")
+    newcomers().drop("vector").write_csv(tmp_path / "new.csv")
+    made = run_cli("add-items", tmp_path / "run", "--items", tmp_path / "new.csv", "--out", tmp_path / "next", "--json")
+    assert made.document()["added"] == 3
+    assert len(ELCRec.load(tmp_path / "next").items) == len(model.items) + 3
+    again = run_cli("add-items", tmp_path / "run", "--items", tmp_path / "new.csv", "--out", tmp_path / "next")
+    assert "--overwrite" in again.complaint()

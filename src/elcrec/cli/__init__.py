@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 import typer
 
 from elcrec.cli import (
+    add_items,
     audience,
     benchmark,
     data,
@@ -35,6 +36,7 @@ from elcrec.errors import AccuracyWarning, DataWarning, ElcrecError, RunWarning,
 INTERRUPTED = 130
 VERBS = (
     train,
+    add_items,
     evaluate,
     recommend,
     index,

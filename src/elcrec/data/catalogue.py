@@ -76,6 +76,10 @@ class Catalogue:
         raw, untyped = read_one(path)
         return _tidy(raw, item_column, untyped)
 
+    def only(self, kept: pl.Series) -> Catalogue:
+        """Those of some rows, a mask."""
+        return Catalogue(self.frame.filter(kept), self.features.filter(kept) if self.features.width else self.features)
+
     def over(self, older: Catalogue | None) -> Catalogue:
         """These descriptions, and older ones of items that have none here."""
         if older is None:

@@ -17,7 +17,7 @@ from elcrec.data.catalogue import Catalogue
 from elcrec.data.event_codes import event_codes
 from elcrec.data.histories import HistoryBatch
 from elcrec.data.interactions import Interactions
-from elcrec.data.item_features import FeatureSpace
+from elcrec.data.item_features import FeatureSpace, ItemFeatures
 from elcrec.data.kinds import check_kinds, worth_of
 from elcrec.data.splits import Split, make_split
 from elcrec.data.vocabulary import Vocabulary
@@ -95,11 +95,20 @@ class Dataset:
         """The split with the features of its items, where a model learns from some."""
         if self.features is None:
             return self.split
+        return replace(self.split, features=self.item_features().to(self.split.item_N.device))
+
+    def item_features(self) -> ItemFeatures:
+        """Features of all items, rows 0 .. V.
+
+        Raises:
+            ValueError: No features are learned.
+        """
+        if self.features is None:
+            raise ValueError("no features are learned")
         known, row_I = pl.DataFrame(), np.zeros(0, dtype=np.int64)
         if self.catalogue is not None:
             known, row_I = self.catalogue.features, self.items.indices(self.catalogue.frame["item_id"])
-        features = self.features.encode(known, row_I, len(self.items) + 1)
-        return replace(self.split, features=features.to(self.split.item_N.device))
+        return self.features.encode(known, row_I, len(self.items) + 1)
 
     def of_users(self, users: Iterable[Any] | None = None, unknown: str = "raise") -> HistoryBatch:
         """Full histories of users.

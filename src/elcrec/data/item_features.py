@@ -56,6 +56,10 @@ class ItemFeatures(NamedTuple):
         )
         return ItemFeatures(offset_X, self.feature_Z[place_Z], self.weight_Z[place_Z], self.vector_RP[row_X])
 
+    def known(self) -> Tensor:
+        """Which rows have features or a vector, bool [rows]."""
+        return (self.offset_R.diff() > 0) | self.vector_RP.any(dim=1)
+
     def padded(self, n_rows: int) -> ItemFeatures:
         """The same with so many rows, or more; further ones have no features."""
         missing = max(n_rows - self.n_rows, 0)

@@ -43,6 +43,10 @@ class Vocabulary:
         """
         return cls(natural_order(column.unique()), first, kind)
 
+    def first_ones(self, count: int) -> Vocabulary:
+        """The first so many ids."""
+        return Vocabulary(self.ids.head(count), self.first, self.kind)
+
     @cached_property
     def by_text(self) -> dict[str, int]:
         """Index by the text form of the id, for questions about one or a few; made when first used."""

@@ -67,6 +67,7 @@ class RunMetrics(Results, total=False):
         imported_from: Name of the file of published weights.
         learnt_on: The latest incremental training.
         choices: What training chose, by setting.
+        added_items: Number of items that were added without events.
     """
 
     intents: IntentHealth
@@ -76,3 +77,4 @@ class RunMetrics(Results, total=False):
     imported_from: str
     learnt_on: Increment
     choices: dict[str, ChoiceRecord]
+    added_items: int

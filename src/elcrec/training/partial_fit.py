@@ -7,13 +7,15 @@ import warnings
 from dataclasses import replace
 from typing import Any
 
+import polars as pl
 import torch
 
-from elcrec.data.by_settings import read_new
+from elcrec.data.by_settings import filtered, read_new
 from elcrec.data.catalogue import Catalogue
 from elcrec.data.dataset import Dataset
 from elcrec.data.interactions import Interactions
 from elcrec.data.kinds import unknown_kinds
+from elcrec.data.vocabulary import Vocabulary
 from elcrec.errors import DataWarning, SettingsError
 from elcrec.fitted import FittedModel
 from elcrec.intents.assignment import IntentAssigner
@@ -50,7 +52,9 @@ def partial_fit(run: Run, data: Any, epochs: int, progress: bool | Reporter, for
     added = len(whole) - len(fitted.dataset.whole_log)
     if added == 0:
         return _unchanged(run, newer, None if items is None else described)
-    dataset = replace(Dataset.of(whole, settings, fitted.device, described), features=fitted.dataset.features)
+    log = filtered(whole, settings)
+    dataset = Dataset.of(whole, settings, fitted.device, described, _all_items(log, fitted), log)
+    dataset = replace(dataset, features=fitted.dataset.features)
     split = dataset.for_training()
     before_V = torch.from_numpy(fitted.items.indices(dataset.items.ids, unknown="skip")).to(fitted.device)
     warn_of_repeats(dataset, settings)
@@ -71,6 +75,13 @@ def partial_fit(run: Run, data: Any, epochs: int, progress: bool | Reporter, for
         "step": share,
     }
     return _continued(run, intents, state, increment, reporter)
+
+
+def _all_items(log: Interactions, fitted: FittedModel) -> Vocabulary:
+    """The items of a log, and those that were added to the model and have no events yet."""
+    ids, known = log.frame["item_id"].unique(), fitted.items.ids
+    added = known.filter(~known.is_in(fitted.log.frame["item_id"].implode()))
+    return Vocabulary.of(pl.concat([ids, added.filter(~added.is_in(ids.implode())).cast(ids.dtype)]), 1, "item")
 
 
 def _continued(run: Run, intents: Intents, state: Progress, increment: Increment, reporter: Reporter) -> Run:

@@ -1,0 +1,161 @@
+"""New items on their first day: vectors for items that nobody has taken yet, from their features."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+import torch
+from scipy import sparse
+from sklearn.linear_model import Ridge
+from torch import Tensor
+
+from elcrec.data.catalogue import Catalogue
+from elcrec.data.dataset import Dataset
+from elcrec.data.item_features import ItemFeatures
+from elcrec.data.vocabulary import Vocabulary
+from elcrec.errors import DataError, DataWarning, SettingsError
+from elcrec.fitted import FittedModel
+from elcrec.intents.assignment import IntentAssigner
+from elcrec.intents.intents import Intents
+from elcrec.model.encoding import user_vectors
+from elcrec.model.item_table import ItemTable
+from elcrec.model.network import ELCRecNetwork
+from elcrec.runs.run import Run
+from elcrec.training.warm_start import REPEATS, TABLE
+
+ALPHAS = (1.0, 10.0, 100.0)
+HELD_OUT = 5
+"""One known item in so many is held out, to choose the strength of the ridge regression."""
+MEAN_USERS = 5_000
+
+
+def add_items(run: Run, items: Any, popularity: float | None) -> Run:
+    """See :meth:`elcrec.ELCRec.add_items`.
+
+    Raises:
+        SettingsError: The model has learned from no item features, or ``popularity`` is out of range.
+        DataError: No item is new, or none has a feature that the model knows.
+    """
+    fitted = run.fitted
+    if fitted.dataset.features is None:
+        raise SettingsError("this model has learned from no item features: train it with items (--items)")
+    if popularity is not None and not 0 <= popularity <= 1:
+        raise SettingsError(f"popularity={popularity}: use 0 (least popular) to 1 (most popular)")
+    dataset, features = _extended(fitted.dataset, Catalogue.read(items))
+    mean_D = user_vectors(fitted.network, fitted.dataset.sample(MEAN_USERS, fitted.settings.seed)).mean(dim=0)
+    table_RD = fitted.network.item_table.weight.detach()[: len(fitted.items) + 1]
+    new_XD = vectors_of_new(fitted.network.item_table, features, len(fitted.items))
+    if popularity is not None:
+        new_XD = _as_popular(new_XD, table_RD[1:], mean_D, popularity)
+    network = _with_rows(fitted, dataset, new_XD)
+    intents = Intents(IntentAssigner(FittedModel(fitted.settings, network, dataset)), run.intents.given_names)
+    metrics = run.metrics.copy()
+    metrics["added_items"] = metrics.get("added_items", 0) + len(new_XD)
+    return Run(run.recipe, intents, run.history, metrics)
+
+
+def _extended(dataset: Dataset, described: Catalogue) -> tuple[Dataset, ItemFeatures]:
+    """The data with the new items that have features, and the features of all: rows 0 .. V + X."""
+    asked = described.frame["item_id"]
+    new = described.only(pl.Series(dataset.items.indices(asked, unknown="skip") < 0))
+    if not len(new):
+        raise DataError(f"all {len(asked):,} items are known already: give new ones (update known ones by training)")
+    dataset = _joined(dataset, new)
+    features = dataset.item_features()
+    known_R = features.known()
+    left = new.only(pl.Series(~known_R[-len(new) :].cpu().numpy()))
+    if len(left) == len(new):
+        raise DataError("no new item has a feature that the model knows: describe them as the items of the training")
+    if not len(left):
+        return dataset, features
+    warnings.warn(
+        f"{len(left):,} of {len(new):,} new items are left out: none of their features is known to the model "
+        f"({', '.join(map(repr, left.frame['item_id'].head(3)))})",
+        DataWarning,
+        stacklevel=4,
+    )
+    kept = described.only(~asked.cast(pl.String).is_in(left.frame["item_id"].cast(pl.String).to_list()))
+    return _extended(replace(dataset, items=dataset.items.first_ones(len(dataset.items) - len(new))), kept)
+
+
+def _joined(dataset: Dataset, new: Catalogue) -> Dataset:
+    """The data with more items at the end."""
+    ids, added = dataset.items.ids, new.frame["item_id"]
+    fits = added.cast(ids.dtype, strict=False)
+    if fits.null_count():
+        raise DataError(f"item {added.filter(fits.is_null())[0]!r} is no whole number, as the items of the model are")
+    items = Vocabulary(pl.concat([ids, fits.alias(ids.name)]), first=1, kind="item")
+    return replace(dataset, items=items, catalogue=new.over(dataset.catalogue).matched(items.ids))
+
+
+def vectors_of_new(table: ItemTable, features: ItemFeatures, n_known: int) -> Tensor:
+    """Vectors of items without events: what features give, and what known items with these features have on top.
+
+    A known item's vector is ``X G`` and a rest of its own. The rest is estimated from the features by ridge
+    regression over the known items that have some, whose strength is chosen on a fifth of them.
+
+    Args:
+        table: Of the trained model.
+        features: Of all items, the known ones first: rows 0 .. V + X.
+        n_known: V.
+
+    Returns:
+        [X, D].
+    """
+    if table.of_features is None:
+        raise SettingsError("this model has learned from no item features: train it with items (--items)")
+    with torch.no_grad():
+        part_RD: Tensor = table.of_features(table.of_features.rows_of(features))
+    matrix = _matrix(features, len(table.of_features.weight))
+    rest_VD = (table.weight.detach()[1 : n_known + 1] - part_RD[1 : n_known + 1]).cpu().numpy()
+    at_N = np.flatnonzero(features.known()[1 : n_known + 1].cpu().numpy())
+    rest_XD = _regressed(matrix[1 : n_known + 1][at_N], rest_VD[at_N], matrix[n_known + 1 :])
+    new_XD: Tensor = part_RD[n_known + 1 :] + torch.from_numpy(rest_XD).to(part_RD)
+    return new_XD
+
+
+def _matrix(features: ItemFeatures, n_features: int) -> sparse.csr_array:
+    offset_R, feature_Z, weight_Z, vector_RP = (tensor.cpu().numpy() for tensor in features)
+    known = sparse.csr_array((weight_Z, feature_Z, offset_R), shape=(features.n_rows, n_features))
+    return sparse.hstack([known, sparse.csr_array(vector_RP)], format="csr") if vector_RP.shape[1] else known
+
+
+def _regressed(
+    known_NF: sparse.csr_array, rest_ND: npt.NDArray[np.float32], new_XF: sparse.csr_array
+) -> npt.NDArray[np.float32]:
+    """Ridge regression of what known items have on their features: its values for new ones."""
+    held = np.arange(len(rest_ND)) % HELD_OUT == 0
+
+    def error(alpha: float) -> float:
+        found = Ridge(alpha, solver="sparse_cg").fit(known_NF[~held], rest_ND[~held]).predict(known_NF[held])
+        return float(((found - rest_ND[held]) ** 2).mean())
+
+    if len(rest_ND) < 2 * HELD_OUT:
+        return np.tile(rest_ND.mean(axis=0), (new_XF.shape[0], 1)) if len(rest_ND) else np.zeros(1, dtype=np.float32)
+    best = Ridge(min(ALPHAS, key=error), solver="sparse_cg").fit(known_NF, rest_ND)
+    found: npt.NDArray[np.float32] = best.predict(new_XF).astype(np.float32)
+    return found
+
+
+def _as_popular(new_XD: Tensor, known_VD: Tensor, mean_D: Tensor, popularity: float) -> Tensor:
+    """New items moved along the mean user vector, to the mean score of that quantile of the known items."""
+    wanted = torch.quantile((known_VD @ mean_D).float().cpu(), popularity).to(mean_D)
+    missing_X = wanted - new_XD @ mean_D
+    return new_XD + missing_X[:, None] * mean_D / mean_D.square().sum().clamp(min=1e-12)
+
+
+def _with_rows(fitted: FittedModel, dataset: Dataset, new_XD: Tensor) -> ELCRecNetwork:
+    """The network with more rows of the item table, after those of the known items."""
+    weights, end = fitted.network.state_dict(), len(fitted.items) + 1
+    network = ELCRecNetwork(fitted.settings, len(dataset.items), dataset.features).to(fitted.device)
+    changed = {TABLE: torch.cat([weights[TABLE][:end], new_XD, weights[TABLE][end:]])}
+    if REPEATS in weights:  # a new item begins with what repeat scores have for all
+        of_item = weights[REPEATS]
+        changed[REPEATS] = torch.cat([of_item[:end], of_item.new_zeros(len(new_XD), of_item.shape[1]), of_item[end:]])
+    network.load_state_dict({**weights, **changed})
+    return network.eval()
