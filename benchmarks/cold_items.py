@@ -2,12 +2,12 @@
 
     python benchmarks/cold_items.py ../shared/data/Beauty.txt ../shared/data/Beauty_item2attributes.json
 
-The items are drawn by the seed. The model is trained on the log without them (``elcrec train LOG --items ITEMS``), and they
-are added with ``elcrec add-items``. Targets are the last items of the users whose last item is one of them; the history is
-what came before, without such items. The rank is among all items, and among the new ones (``among_new``); seen items are not
-ranked, ties count against. Next to it: popularity, chance, and the attribute neighbours of the history (sum of the cosines
-of TF-IDF vectors). ``warm`` is the model's own test before and after the new items are there. Results go to
-``benchmarks/results/cold-items/NAME-seedN.json``.
+The items are drawn by the seed. The model is trained on the log without them (``elcrec train LOG --items ITEMS``),
+and they are added with ``elcrec add-items``. Targets are the last items of the users whose last item is one of them;
+the history is what came before, without such items. The rank is among all items, and among the new ones
+(``among_new``); seen items are not ranked, ties count against. Next to it: popularity, chance, and the attribute
+neighbours of the history (sum of the cosines of TF-IDF vectors). ``warm`` is the model's own test before and after
+the new items are there. Results go to ``benchmarks/results/cold-items/NAME-seedN.json``.
 """
 
 from __future__ import annotations
