@@ -94,7 +94,7 @@ def measured(log: Path, items: Path, seed: int, work: Path) -> dict[str, Any]:
     counts = torch.bincount(model.fitted.split.item_N, minlength=len(index) + 1)[1:].float()
     found["popularity"] = metrics(counts.expand(len(seen), -1), target_Q, seen, new_V)
     found["attribute-neighbours"] = metrics(neighbours(model, seen), target_Q, seen, new_V)
-    found["chance"] = {f"hit_rate@{K}": K / len(index), f"among_new_hit_rate@{K}": K / int(new_V.sum())}
+    found["chance"] = {f"hit_rate@{K}": K / len(index), f"among_new_hit_rate@{K}": min(1.0, K / int(new_V.sum()))}
     print(found["popularity"], found["attribute-neighbours"], found["chance"], flush=True)
     return {**found, "n_users": len(judged), "n_new_items": int(new_V.sum()), "n_items": len(index)}
 

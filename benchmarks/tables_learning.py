@@ -9,6 +9,7 @@ from typing import Any
 from elcrec.experiments.summary import markdown, spread, where
 
 ACCURACY = Path(__file__).parent / "results" / "accuracy"
+COLD = "hit_rate@20"
 COMPARED_METRICS = ("hit_rate@5", "ndcg@20")
 SHOP_METRICS = ("hit_rate@5", "hit_rate@10", "ndcg@10", "ndcg@20")
 
@@ -193,6 +194,23 @@ def _other_way(name: str, seeds: list[dict[str, Any]]) -> list[list[str]]:
     recall = spread([one["recall@10"] for one in found]) if all("recall@10" in one for one in found) else ""
     seen = "excluded" if others[0]["exclude_seen"] else "ranked"
     return [[name, f"default, seen items {seen}", str(len(seeds)), *values, recall, "", ""]]
+
+
+def cold_items(documents: list[dict[str, Any]]) -> list[str]:
+    """A row a data set and recommender: new items among all items, and among themselves."""
+    rows = []
+    for name in dict.fromkeys(document["dataset"] for document in documents):
+        seeds = [document for document in documents if document["dataset"] == name]
+        for who in (who for who, found in seeds[0].items() if isinstance(found, dict) and f"among_new_{COLD}" in found):
+            values = [
+                spread([one[who][metric] for one in seeds]) if metric in seeds[0][who] else ""
+                for metric in (COLD, "ndcg@20", f"among_new_{COLD}", "among_new_ndcg@20")
+            ]
+            warm = [one["warm"][who]["ndcg@20"] for one in seeds if who in one["warm"]]
+            before = spread([one["warm"]["before"]["ndcg@20"] for one in seeds])
+            rows.append([name, who, str(len(seeds)), *values, f"{spread(warm)} (before: {before})" if warm else ""])
+    head = ["data", "recommender", "seeds", COLD, "ndcg@20", f"{COLD} among new", "ndcg@20 among new", "warm"]
+    return markdown(head, rows)
 
 
 def event_inputs(documents: list[dict[str, Any]]) -> list[str]:
