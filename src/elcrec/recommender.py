@@ -263,7 +263,7 @@ class ELCRec:
         return self
 
     def add_items(self, items: Any, popularity: float | None = None) -> Self:
-        """Add items that nobody has taken yet, placed by their features: they can be recommended at once.
+        """Add items without events, placed by their features: they can be recommended at once.
 
         A vector is the part of the item's features and, by ridge regression over the known items, what items with such
         features have on top (:func:`elcrec.training.add_items.vectors_of_new`). Known items and users do not change.

@@ -1,4 +1,4 @@
-"""New items on their first day: vectors for items that nobody has taken yet, from their features."""
+"""New items on their first day: vectors for items without events, from their features."""
 
 from __future__ import annotations
 
