@@ -101,8 +101,12 @@ def run_demo(
 
 
 def demo_settings(world: World) -> dict[str, Any]:
-    """What the demo sets on top of the recipe: as many intents as are planted, size and steps to suit a small log."""
-    return {"n_intents": len(world.intents), "batch_size": 128, "embedding_dim": 64, "epochs": 40}
+    """What the demo sets on top of the recipe: as many intents as are planted, size and steps to suit a small log.
+
+    The shelves describe items and are not learned from: they would tell the model what it is to find.
+    """
+    sizes = {"n_intents": len(world.intents), "batch_size": 128, "embedding_dim": 64, "epochs": 40}
+    return {**sizes, "item_features": False}
 
 
 def match_intents(world: World, model: ELCRec) -> tuple[pl.DataFrame, float]:
