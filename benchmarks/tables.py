@@ -50,8 +50,7 @@ ARCHIVED = (
 ELSEWHERE = ("demo", "published")
 INTRO = {
     "shops": "Logs with baskets and repeats, trained with the default command on one core ([which task is "
-    "yours](tasks.md)). groceries: the next basket; hit rate is the share of users with a hit. `markov` and `item-knn` "
-    "read baskets in the order of the file here; since 2026-11-28 they read them as sets. `python "
+    "yours](tasks.md)). groceries: the next basket; hit rate is the share of users with a hit. `python "
     "benchmarks/shops.py --data NAME`",
     "item-features": "`default` with item metadata, [the attributes of the benchmark files](item-features.md): another "
     "table than that of published figures, which know no attributes. Seen items masked; mean ± standard deviation over "

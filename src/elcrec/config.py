@@ -365,6 +365,10 @@ class Settings(BaseModel):
             raise ValueError(f"{others[0]!r} is none of events={','.join(self.events)}: name the same kinds")
         if self.event_weights and not self.event_weights.get(self.target_kind or "", 0):
             raise ValueError("event_weights: give the kind that is held out (target_event) a weight above 0")
+        return self
+
+    @model_validator(mode="after")
+    def _needed_settings_are_given(self) -> Settings:
         if self.min_weight is not None and self.weight_column is None:
             raise ValueError("min_weight needs weight_column, the name of the column that it is a limit of")
         if self.input_kinds and not self.reads_kinds:

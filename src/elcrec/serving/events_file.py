@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import polars as pl
 
+from elcrec.data.clock import Clock, Time
 from elcrec.data.joining import ID, is_id
 from elcrec.errors import DataError, SettingsError, StoreError, decoding
 from elcrec.serving.histories import has_read_kind, in_log_time
@@ -68,22 +69,25 @@ def events_as_log(model: ELCRec, events: Iterable[Event]) -> Exported:
     Raises:
         DataError: There are none.
     """
-    log, clock, every = model.log.frame.schema, model.lookup.clock, in_order(list(events))
-    words = model.settings.missing == "keep"
-    settings = model.settings
+    log, settings, every = model.log.frame.schema, model.settings, in_order(list(events))
+    words = settings.missing == "keep"
     valid = [event for event in every if _has_valid_ids(event, log, words) and has_read_kind(event, settings)]
-    placed = in_log_time(clock, valid)
+    placed = in_log_time(model.lookup.clock, valid)
     if not placed:
         raise DataError("the store holds no events: nothing is new")
-    kept, times = zip(*placed, strict=True)
+    return Exported(_rows(model, placed), len(every) - len(placed))
+
+
+def _rows(model: ELCRec, placed: list[tuple[Event, Time]]) -> pl.DataFrame:
+    """Events and their times in the log's unit as rows; see :class:`Exported`."""
+    log, kept = model.log.frame.schema, [event for event, _ in placed]
     columns = [_ids(name, [getattr(event, name) for event in kept], log[name]) for name in ("user_id", "item_id")]
     if "timestamp" in log:
-        physical = pl.Series("timestamp", times, dtype=pl.Int64 if clock.whole else pl.Float64)
-        columns.append(physical.cast(log["timestamp"]))
+        columns.append(_times([time for _, time in placed], model.lookup.clock, log["timestamp"]))
     if any(event.event is not None for event in kept):
-        columns.append(pl.Series("event", [event.event or settings.kind_of_new for event in kept], dtype=pl.String))
+        columns.append(_kinds(kept, model.settings.kind_of_new))
     columns.append(pl.Series(ID, [event.event_id for event in kept], dtype=pl.String))
-    return Exported(pl.DataFrame(columns), len(every) - len(kept))
+    return pl.DataFrame(columns)
 
 
 def _has_valid_ids(event: Event, log: pl.Schema, words: bool) -> bool:
@@ -94,3 +98,13 @@ def _has_valid_ids(event: Event, log: pl.Schema, words: bool) -> bool:
 def _ids(name: str, ids: list[str], dtype: pl.DataType) -> pl.Series:
     texts = pl.Series(name, ids, dtype=pl.String)
     return texts.cast(pl.UInt64 if dtype == pl.UInt64 else pl.Int64) if dtype.is_integer() else texts
+
+
+def _times(times: list[Time], clock: Clock, dtype: pl.DataType) -> pl.Series:
+    """Times in the log's unit, in the type that the log has."""
+    return pl.Series("timestamp", times, dtype=pl.Int64 if clock.whole else pl.Float64).cast(dtype)
+
+
+def _kinds(events: list[Event], kind_of_new: str | None) -> pl.Series:
+    """Kinds of events; those that tell none have the kind of new events."""
+    return pl.Series("event", [event.event or kind_of_new for event in events], dtype=pl.String)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -125,26 +125,36 @@ def _new_events(
     lookup: Lookup, user: str, events: Iterable[Event], log: Indices, log_times: list[Time | None]
 ) -> list[_NewEvent]:
     """The events that a user's part of the log does not hold."""
+    kinds = lookup.kinds_of(user) if len(log) else None
+    held, kind_of_new, new = _held(log, log_times, kinds), lookup.fitted.settings.kind_of_new, []
+    for item, time, event in _of_known_items(lookup, events):
+        if len(log) and event.event_id in lookup.learnt_events:
+            continue
+        kind = None if kinds is None else event.event or kind_of_new
+        key = (item, time) if kind is None else (item, time, kind)
+        if held[key] > 0:
+            held[key] -= 1
+        else:
+            new.append(_NewEvent(item, time, event.event))
+    return new
+
+
+def _of_known_items(lookup: Lookup, events: Iterable[Event]) -> Iterator[tuple[int, Time, Event]]:
+    """Events of kinds that are read and of items that the model knows, with item index and time; in order of time."""
     settings = lookup.fitted.settings
     placed = in_log_time(lookup.clock, [event for event in events if has_read_kind(event, settings)])
     items = lookup.topn.item_numbers(event.item_id for event, _ in placed).tolist()
+    return ((item, time, event) for item, (event, time) in zip(items, placed, strict=True) if item >= 0)
+
+
+def _held(log: Indices, log_times: list[Time | None], kinds: Sequence[str | None] | None) -> Counter[tuple[Any, ...]]:
+    """How often a user's part of the log holds an item at a time, and the same of each kind where kinds are known."""
     in_log = list(zip(log.tolist(), log_times, strict=True))
-    kinds = lookup.kinds_of(user) if in_log else None
     # Of any kind: for events of which nothing says which kind they have.
     held: Counter[tuple[Any, ...]] = Counter(in_log)
     if kinds is not None:
         held.update((*one, kind) for one, kind in zip(in_log, kinds, strict=True) if kind is not None)
-    new = []
-    for item, (event, time) in zip(items, placed, strict=True):
-        if item < 0 or (len(log) and event.event_id in lookup.learnt_events):
-            continue
-        kind = None if kinds is None else event.event or settings.kind_of_new
-        key = (item, time) if kind is None else (item, time, kind)
-        if held[key] > 0:
-            held[key] -= 1
-            continue
-        new.append(_NewEvent(item, time, event.event))
-    return new
+    return held
 
 
 def has_read_kind(event: Event, settings: Settings) -> bool:
