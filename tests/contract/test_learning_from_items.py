@@ -186,6 +186,14 @@ def test_the_table_is_the_sum_and_the_loss_that_of_a_loop() -> None:
     assert terms[-1] == pytest.approx(total / count, rel=1e-4)
 
 
+@pytest.mark.parametrize("settings", [{}, {"recipe": "large", "n_negatives": 33}])
+def test_vectors_alone_are_learned_from_without_predicting_anything(settings: dict[str, Any]) -> None:
+    model = trained(shelves().select("item_id", "vector"), **settings)
+    assert str(model.fitted.dataset.features) == "vector (8 dimensions)"
+    assert [record["losses"]["features"] for record in model.history] == [0.0] * SMALL["epochs"]
+    assert not torch.equal(model.network.items_VD, trained(**settings).network.items_VD)
+
+
 def test_a_recipe_of_others_learns_from_no_metadata() -> None:
     for recipe in ("paper", "iclrec", "cl4srec", "sasrec", "sasrec-bce"):
         assert not resolve(recipe).item_features

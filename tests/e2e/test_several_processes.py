@@ -13,7 +13,9 @@ import polars as pl
 import pytest
 
 from cli_runner import shop_csv
+from elcrec import ELCRec
 from elcrec.data.synthetic import make_shop
+from elcrec.training.report import SilentReporter
 
 TWO = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "elcrec.cli"]
 ONE = [sys.executable, "-m", "elcrec.cli"]
@@ -67,6 +69,24 @@ def test_two_processes_learn_from_item_features_like_one(tmp_path: Path, recipe:
         assert done.returncode == 0, done.stderr
     assert all(record["losses"]["features"] > 0 for record in history(tmp_path / "two"))
     assert losses(tmp_path / "two") == pytest.approx(losses(tmp_path / "one"), rel=1e-4, abs=1e-5)
+
+
+class CutOff(SilentReporter):
+    """Stops like Ctrl-C after an epoch."""
+
+    def epoch(self, *_: Any) -> None:
+        raise KeyboardInterrupt
+
+
+def test_two_processes_go_on_with_item_features_that_are_not_given_again(tmp_path: Path) -> None:
+    data, out = shop_csv(tmp_path, N_USERS), tmp_path / "run"
+    changed = {"epochs": 2, "warmup_epochs": 2, "epoch_steps": 8}
+    items = make_shop(N_USERS, 0.2, 1).shelf_of_item
+    with pytest.raises(KeyboardInterrupt):
+        ELCRec(**{**SMALL, **changed}).fit(data, out, items=items, progress=CutOff())
+    done = run(command(TWO, data, out, "default", "--resume", **changed))
+    assert done.returncode == 0, done.stderr
+    assert [record["losses"]["features"] > 0 for record in history(out)] == [True, True]
 
 
 # With event_inputs the last digits differ after an epoch, and k-means takes another course: all epochs are before it.

@@ -15,6 +15,7 @@ from elcrec.data.catalogue import Catalogue
 from elcrec.data.dataset import Dataset
 from elcrec.data.event_codes import with_input_kinds
 from elcrec.data.files import fingerprint
+from elcrec.data.item_features import FeatureSpace
 from elcrec.data.kinds import said_kinds
 from elcrec.errors import AccuracyWarning, DataWarning, RunError, SettingsError
 from elcrec.evaluation.against_baselines import baseline_warning
@@ -126,11 +127,12 @@ class _Training:
         earlier = None if start.names_from is None else start.names_from.seen_by(dataset.items)
         said = [*said_kinds(settings, summary.get("kinds")), *dataset.said_features()]
         self.reporter.log({**summary, "choices": self.choices, "worth": said})
-        if work is not None and self.team.is_main:
-            if resumes:
-                dataset, earlier = self._begun_with(work, dataset, earlier)
-            else:
-                work.begin(known_of(recipe, settings, dataset, mark, earlier))
+        if work is not None and resumes:  # all processes need the features
+            given, named = dataset.catalogue, earlier
+            items, features, earlier = self.team.broadcast_object(lambda: self._begun_with(work, given, named))
+            dataset = replace(dataset, catalogue=items, features=features)
+        elif work is not None and self.team.is_main:
+            work.begin(known_of(recipe, settings, dataset, mark, earlier))
         state, network = self._train(work, dataset)
         self._choose_on_validation(network, dataset)
         return self._finish(work, Run(recipe, self._intents(network, dataset, earlier), state.history), state)
@@ -232,8 +234,8 @@ class _Training:
         return str(document.get("recipe"))
 
     def _begun_with(
-        self, work: RunFolder, dataset: Dataset, earlier: NamedIntents | None
-    ) -> tuple[Dataset, NamedIntents | None]:
+        self, work: RunFolder, given: Catalogue | None, earlier: NamedIntents | None
+    ) -> tuple[Catalogue | None, FeatureSpace | None, NamedIntents | None]:
         """Items and earlier intents that an interrupted training began with; those given again must be the same.
 
         Raises:
@@ -241,12 +243,11 @@ class _Training:
         """
         kept, items = work.earlier(), work.catalogue()
         again = "go on without, or start from scratch with --overwrite"
-        given = dataset.catalogue
         if self.start.items is not None and not (items and given and items.table().equals(given.table())):
             raise RunError(f"{work.path} began with other items, or none (items, --items): {again}")
         if self.start.names_from is not None and not (earlier and earlier.equals(kept)):
             raise RunError(f"{work.path} began with other names, or none (names_from, --names-from): {again}")
-        return replace(dataset, catalogue=items, features=work.features()), kept
+        return items, work.features(), kept
 
 
 def _held_by(folder: RunFolder) -> str:

@@ -249,7 +249,7 @@ class Objective:
         return loss
 
     def feature_loss(self, network: ELCRecNetwork, hidden_TD: Tensor, targets: Targets, passed: float) -> Tensor:
-        """How well the features of the items that come next are predicted; 0 without features.
+        """How well the features of the items that come next are predicted; 0 without features, or with vectors alone.
 
         Args:
             network: The network.
@@ -259,7 +259,8 @@ class Objective:
         """
         known, embedding = network.item_table.feature_shares, network.item_table.of_features
         at_N = torch.nonzero(targets.item_TH[:, 0]).flatten()
-        if known is None or embedding is None or self.settings.feature_weight == 0 or len(at_N) == 0:
+        predicts = embedding is not None and embedding.n_predicted > 0 and self.settings.feature_weight > 0
+        if known is None or embedding is None or not predicts or len(at_N) == 0:
             return hidden_TD.new_zeros(())
         weight_NH, row_N = weigh(targets.at(at_N), self.settings.horizon_decay, passed)
         weight_NH = weight_NH if row_N is None else weight_NH * (row_N / row_N.mean())[:, None]
