@@ -11,7 +11,7 @@ import polars as pl
 from elcrec.data.attribute_columns import NOTHING, as_lists, as_text, describes, is_text, merged
 from elcrec.data.catalogue_json import read_json_object
 from elcrec.data.columns import candidates, is_name_of_items, plain, shown
-from elcrec.data.feature_columns import feature_columns, is_vector
+from elcrec.data.feature_columns import as_kind, feature_columns, is_vector
 from elcrec.data.files import read_one
 from elcrec.data.ids import BLANKS
 from elcrec.data.raw import as_frame
@@ -86,11 +86,14 @@ class Catalogue:
             return self
         ours, theirs = (one.table().with_columns(pl.col("item_id").cast(pl.String)) for one in (self, older))
         kept = theirs.join(ours, on="item_id", how="anti", maintain_order="left")
-        for name in set(ours.columns) & set(theirs.columns):
-            if ours[name].dtype != theirs[name].dtype:
-                raise DataError(
-                    f"{name.removeprefix(PREFIX)!r} is of another kind than in the items of the model: write it alike"
-                )
+        for name in self.features.columns:
+            column = PREFIX + name
+            if column not in theirs.columns or ours[column].dtype == theirs[column].dtype:
+                continue
+            alike = as_kind(ours[column], theirs[column].dtype)
+            ours = ours.with_columns(alike)
+            if alike.null_count() == len(alike):
+                raise DataError(f"{name!r} is of another kind than in the items of the model: write it alike")
         return Catalogue.from_table(pl.concat([ours, kept], how="diagonal"))
 
     def matched(self, ids: pl.Series) -> Catalogue:

@@ -81,14 +81,16 @@ def _column(name: str, values: list[Any], items: list[str]) -> pl.Series:
 
 
 def _vectors(name: str, values: list[Any]) -> pl.Series | None:
-    if not all(value is None or _is_fractions(value) for value in values):
+    if not all(value is None or _is_of_numbers(value) for value in values):
         return None
-    vectors = pl.Series(name, values, dtype=pl.List(pl.Float64))
+    if not any(type(one) is float for value in values for one in value or ()):
+        return None
+    vectors = pl.Series(name, values, dtype=pl.List(pl.Float64), strict=False)
     return vectors if is_vector(vectors) else None
 
 
-def _is_fractions(value: Any) -> bool:
-    return isinstance(value, list) and all(type(one) is float for one in value)
+def _is_of_numbers(value: Any) -> bool:
+    return isinstance(value, list) and all(one is None or type(one) in (int, float) for one in value)
 
 
 def _listed(value: Any) -> list[Any]:

@@ -6,6 +6,9 @@ float32 are vectors.
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
 import polars as pl
 
 from elcrec.data.attribute_columns import NOTHING, TEXTS, as_lists, as_text, describes, is_text
@@ -32,20 +35,38 @@ def feature_columns(columns: list[pl.Series], untyped: bool, titles: pl.Series) 
 
 
 def is_vector(column: pl.Series) -> bool:
-    """Whether a column holds vectors: lists of numbers, not all whole, of one length."""
+    """Whether a column holds vectors: lists of numbers, not all whole, of one length; empty ones are none."""
     if not isinstance(column.dtype, pl.List | pl.Array) or not column.dtype.inner.is_float():
         return False
-    lists = column.cast(pl.List(pl.Float64)).drop_nulls()
+    lists = column.cast(pl.List(column.dtype.inner)).drop_nulls()
+    lists = lists.filter(lists.list.len() > 0)
     sizes = lists.list.len().unique()
     if len(sizes) != 1 or sizes[0] < VECTOR_SIZE:
         return False
-    return not bool((lists.explode().drop_nulls() % 1 == 0).all())
+    return not (_are_whole(lists.head(100)) and _are_whole(lists))  # the first ones tell, mostly
+
+
+def _are_whole(lists: pl.Series) -> bool:
+    numbers = lists.explode()
+    return bool((numbers.filter(numbers.is_finite()) % 1 == 0).all())
+
+
+def vectors_in(column: pl.Series, size: int) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """Places of the items that have a vector of this length without gaps, [X], and those vectors, float32 [X, P]."""
+    place_X = np.flatnonzero((column.list.len() == size).fill_null(False).to_numpy())
+    numbers = column[place_X].explode() if len(place_X) else pl.Series(dtype=pl.Float32)
+    vector_XP = numbers.cast(pl.Float32).fill_null(float("nan")).to_numpy().reshape(-1, size)
+    whole_X = np.isfinite(vector_XP.sum(axis=1, dtype=np.float64))
+    return (place_X, vector_XP) if whole_X.all() else (place_X[whole_X], vector_XP[whole_X])
 
 
 def _feature(column: pl.Series, untyped: bool) -> pl.Series | None:
     """A column as what its kind of values is; None where there is nothing to learn from it."""
     if is_vector(column):
-        return column.cast(VECTOR)
+        vectors = column.cast(VECTOR)
+        place_X, _ = vectors_in(vectors, int(vectors.list.len().max()))  # type: ignore[arg-type]
+        held = np.isin(np.arange(len(vectors)), place_X)
+        return vectors if held.all() else vectors.zip_with(pl.Series(held), _nothing(vectors, VECTOR))
     if untyped and is_text(column) and not describes(column, untyped):
         column = _typed(as_text(column)).alias(column.name)
     if column.dtype == pl.Boolean:
@@ -79,8 +100,34 @@ def _number(column: pl.Series) -> pl.Series:
     number = number.set(~number.is_finite(), None)
     whole = bool((number.drop_nulls() % 1 == 0).all())
     if whole and column.name.lower().endswith(CODES):
-        return _categories(number.cast(pl.Int64).cast(pl.String))
+        exact = column if column.dtype.is_integer() else number.cast(pl.Int64, strict=False)
+        return _categories(exact.cast(pl.String))
     return number
+
+
+def _nothing(like: pl.Series, kind: pl.DataType) -> pl.Series:
+    return pl.Series(like.name, [None] * len(like), dtype=kind)
+
+
+def as_kind(column: pl.Series, kind: pl.DataType) -> pl.Series:
+    """A column of features as one of another kind, null where a value is none of that kind."""
+    if column.dtype == kind:
+        return column
+    if kind == VECTOR or column.dtype == VECTOR:
+        return _nothing(column, kind)
+    text = column.list.join("|") if column.dtype == TEXTS else _written(column)
+    if kind == NUMBER:
+        return text.cast(NUMBER, strict=False)
+    return text if kind == TEXT else _categories(text)
+
+
+def _written(column: pl.Series) -> pl.Series:
+    """Whole numbers as text, without a fraction; others measure something, and are null. Texts are as they are."""
+    if column.dtype == TEXT:
+        return column
+    whole = column.cast(pl.Int64, strict=False)
+    text = pl.DataFrame({"text": whole.cast(pl.String), "same": whole == column})
+    return text.select(pl.when("same").then("text")).to_series().alias(column.name)
 
 
 def _is_prose(text: pl.Series) -> bool:

@@ -15,7 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from sklearn.feature_extraction.text import HashingVectorizer
 from torch import Tensor
 
-from elcrec.data.feature_columns import NUMBER, TEXT, VECTOR
+from elcrec.data.attribute_columns import TEXTS
+from elcrec.data.feature_columns import NUMBER, TEXT, VECTOR, as_kind, vectors_in
 
 LEAST_ITEMS = 3
 """A feature of fewer items says nothing of others."""
@@ -24,6 +25,7 @@ WORD_BUCKETS = 2**15
 MOST_PREDICTED = 4096
 MOST_WORDS = 8192
 """Only the most frequent words of a column, as many, are features."""
+VECTORS_AT_ONCE = 8192
 
 
 class ItemFeatures(NamedTuple):
@@ -151,6 +153,7 @@ class Numbers(_Column):
         """On the values of all items."""
         known = column.drop_nulls().to_numpy()
         edges = np.unique(np.quantile(known, np.linspace(0, 1, BINS + 1)[1:-1]))
+        edges = edges[edges > known.min()]  # no range without items: a constant tells nothing
         return cls(name=column.name, edges=tuple(edges.tolist()))
 
     def sparse(self, column: pl.Series) -> pl.DataFrame:
@@ -217,20 +220,23 @@ class Vectors(_Column):
     @classmethod
     def fit(cls, column: pl.Series) -> Vectors:
         """On the vectors of all items."""
-        known = np.stack(column.drop_nulls().to_list()).astype(np.float64)
-        mean = known.mean(axis=0)
-        length = float(np.linalg.norm(known - mean, axis=1).mean())
+        _, known = vectors_in(column, int(column.list.len().max() or 0))  # type: ignore[arg-type]
+        mean = known.mean(axis=0, dtype=np.float64)
+        parts = [known[begin : begin + VECTORS_AT_ONCE] for begin in range(0, len(known), VECTORS_AT_ONCE)]
+        length = sum(float(np.linalg.norm(part - mean, axis=1).sum()) for part in parts) / len(known)
         return cls(name=column.name, mean=tuple(mean.tolist()), scale=1 / length if length > 0 else 0.0)
 
     def dense(self, column: pl.Series) -> np.ndarray[Any, np.dtype[np.float32]]:
         """[rows, P], 0 where there is no vector of the right length."""
         found = np.zeros((len(column), len(self.mean)), dtype=np.float32)
-        fits = (column.list.len() == len(self.mean)).fill_null(False)
-        if fits.any():
-            found[fits.to_numpy()] = (np.stack(column.filter(fits).to_list()) - np.array(self.mean)) * self.scale
-        return np.nan_to_num(found)
+        place_X, vector_XP = vectors_in(column, len(self.mean))
+        for begin in range(0, len(place_X), VECTORS_AT_ONCE):
+            part = slice(begin, begin + VECTORS_AT_ONCE)
+            found[place_X[part]] = (vector_XP[part] - np.array(self.mean)) * self.scale
+        return found
 
 
+_KINDS: dict[str, pl.DataType] = {"categories": TEXTS, "numbers": NUMBER, "words": TEXT, "vectors": VECTOR}
 FeatureColumn = Annotated[Categories | Numbers | Words | Vectors, Field(discriminator="kind")]
 
 
@@ -283,7 +289,7 @@ class FeatureSpace(BaseModel):
         """
         first, parts, vectors = 0, [], []
         for column in self.columns:
-            values = items[column.name] if column.name in items.columns else None
+            values = as_kind(items[column.name], _KINDS[column.kind]) if column.name in items.columns else None
             if column.kind == "vectors":
                 dense = np.zeros((n_rows, len(column.mean)), dtype=np.float32)
                 if values is not None:

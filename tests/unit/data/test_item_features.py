@@ -1,7 +1,9 @@
 """Features of items: how columns become numbered features, and how items that come later are encoded."""
 
+import json
 import math
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +13,7 @@ import torch
 
 from elcrec.data.catalogue import Catalogue
 from elcrec.data.item_features import BINS, FeatureSpace, ItemFeatures
+from elcrec.errors import DataError
 
 
 def catalogue(**columns: Any) -> pl.DataFrame:
@@ -112,3 +115,44 @@ def test_some_rows_padded_rows_and_shares_agree_with_the_matrix() -> None:
     np.testing.assert_allclose(
         shares, np.divide(expected, sums, where=sums > 0, out=np.zeros_like(expected)), rtol=1e-6
     )
+
+
+def test_vectors_with_gaps_are_none_and_the_others_are_kept(tmp_path: Path) -> None:
+    good = [[row + 0.5 * place for place in range(8)] for row in range(4)]
+    for gap in (None, float("nan"), float("inf")):
+        items = catalogue(vector=[*good, [gap, *good[0][1:]], [], None])
+        space = fitted(items)
+        assert FeatureSpace.model_validate_json(space.model_dump_json()) == space
+        found = encoded(space, items).vector_RP.numpy()
+        np.testing.assert_allclose(np.linalg.norm(found[1:5], axis=1).mean(), 1, rtol=1e-6)
+        assert not found[5:].any()
+    path = tmp_path / "items.json"
+    path.write_text(json.dumps({str(row): {"vector": [0, 1, *vector[2:]]} for row, vector in enumerate(good)}))
+    assert Catalogue.read(path).features["vector"].dtype == pl.List(pl.Float32)
+
+
+def test_codes_are_told_apart_to_the_last_digit_and_constants_are_no_features() -> None:
+    items = catalogue(seller_id=[2**62 + 1] * 3 + [2**62 + 2] * 3, price=[5.0] * 6)
+    assert str(fitted(items)) == "seller_id (2 values)"
+    assert catalogue(seller_id=[1e20] * 3, kind=["a"] * 3).columns == ["kind"]
+    assert FeatureSpace.fit(catalogue(price=[5.0] * 6)) is None
+
+
+def test_columns_whose_kind_changes_are_read_as_the_kind_that_was_learned() -> None:
+    old = Catalogue.read(
+        pl.DataFrame({"item_id": ["a", "b"], "brand": ["x", "y"], "size": ["S", "40"], "price": [1.5, 2.5]})
+    )
+    new = Catalogue.read(
+        pl.DataFrame({"item_id": ["c", "d"], "brand": ["A brand of many words", None], "size": [40, 41]})
+    )
+    both = new.over(old)
+    assert both.features["brand"].to_list() == [["A brand of many words"], None, ["x"], ["y"]]
+    assert both.features["size"].to_list() == [["40"], ["41"], ["S"], ["40"]]
+    with pytest.raises(DataError, match="'price' is of another kind"):
+        Catalogue.read(pl.DataFrame({"item_id": ["c"], "price": ["much"]})).over(old)
+    kinds = {"kind": ["u"] * 3 + ["v"] * 3, "price": [1.0, 2, 3, 4, 5, 6], "title": ["red hat"] * 6}
+    space = fitted(catalogue(**kinds, vector=[[row + 0.5] * 8 for row in range(6)]))
+    other = catalogue(kind=[7, 8], price=["5", "dear"], title=[["red"], ["hat"]], vector=["here", "there"])
+    found = encoded(space, other)
+    assert not found.vector_RP.any()
+    assert dense(found, space.n_features)[1].any()
