@@ -22,12 +22,13 @@ NUMBERS = itertools.count()
 
 
 def shop_run(path: Path, seed: int = 1, **settings: Any) -> ELCRec:
-    """A trained run of the shop with titles and kinds of its items."""
+    """A trained run of the shop with titles and kinds of its items, which only describe them."""
     log = shop_log()
     items = log["item_id"].unique(maintain_order=True).sort()
     kinds = [f"kind {len(item) % 3}" for item in items]
     catalogue = pl.DataFrame({"item_id": items, "title": [f"The {item}" for item in items], "kind": kinds})
-    return ELCRec(seed=seed, **{**SMALL, **settings}).fit(log, path, progress=False, items=catalogue)
+    chosen = {**SMALL, "item_features": False, **settings}
+    return ELCRec(seed=seed, **chosen).fit(log, path, progress=False, items=catalogue)
 
 
 class Served:

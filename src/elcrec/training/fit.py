@@ -118,11 +118,7 @@ class _Training:
                 return read_run(start.out, start.device)
         dataset = Dataset.of(whole, settings, start.device, catalogue, log=log)
         dataset = dataset.with_features(settings)
-        dataset.split.learners()
-        dataset.split.targets("valid")
-        self.both_ways = evaluates_both_ways(dataset.split, settings)
-        if self.team.is_main and not self.both_ways:
-            warn_of_repeats(dataset, settings)
+        self._check(dataset)
         # Better now than after the training.
         earlier = None if start.names_from is None else start.names_from.seen_by(dataset.items)
         said = [*said_kinds(settings, summary.get("kinds")), *dataset.said_features()]
@@ -136,6 +132,14 @@ class _Training:
         state, network = self._train(work, dataset)
         self._choose_on_validation(network, dataset)
         return self._finish(work, Run(recipe, self._intents(network, dataset, earlier), state.history), state)
+
+    def _check(self, dataset: Dataset) -> None:
+        """See that a log can be trained on, and whether validation has to judge both ways; better now than later."""
+        dataset.split.learners()
+        dataset.split.targets("valid")
+        self.both_ways = evaluates_both_ways(dataset.split, self.start.settings)
+        if self.team.is_main and not self.both_ways:
+            warn_of_repeats(dataset, self.start.settings)
 
     def _choose_on_validation(self, network: ELCRecNetwork, dataset: Dataset) -> None:
         """Repeat scores are fitted, and seen items excluded or not, on validation; all processes decide alike."""
