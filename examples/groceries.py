@@ -164,7 +164,7 @@ def main() -> None:
     # The default recipe, adapted to these data: a trip has no order, so all of its items have equal weight
     # (recency 1); a short training works better with small batches and little dropout. What is in the basket is not
     # recommended again (exclude_seen, the default). In the household's next trip it may be: that is another user.
-    # The catalogue judges the intents below, so it is not learned from.
+    # The intents are compared with the catalogue below, so it is not learned from.
     own = {"recency": 1.0, "dropout": 0.2, "batch_size": 128, "item_features": False}
     # Small, so that it takes minutes: the size of SASRec, the next item alone, no embedding propagation.
     own |= {

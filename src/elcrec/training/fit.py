@@ -134,7 +134,7 @@ class _Training:
         return self._finish(work, Run(recipe, self._intents(network, dataset, earlier), state.history), state)
 
     def _check(self, dataset: Dataset) -> None:
-        """See that a log can be trained on, and whether validation has to judge both ways; better now than later."""
+        """See that a log can be trained on, and whether validation needs both ways; better now than later."""
         dataset.split.learners()
         dataset.split.targets("valid")
         self.both_ways = evaluates_both_ways(dataset.split, self.start.settings)

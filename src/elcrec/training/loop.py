@@ -216,25 +216,24 @@ class _Loop:
             users_K += team.sum(torch.bincount(assigned.intent_B, minlength=users_K.numel()))
             closeness += torch.stack([assigned.cosine_B.sum(), assigned.margin_B.sum()])
             if number % 10 == 0:  # reading values waits for the device
-                means = self._means(team.sum(sums.clone()), number)
+                means = _means(team.sum(sums.clone()), number)
                 check_losses(means, terms_S, epoch, settings, team)
-                self.reporter.step(means, effective_intents(users_K))
+                self.reporter.step(self._learned(means), effective_intents(users_K))
             else:
                 self.reporter.step(None, None)
-        means = self._means(team.sum(sums), self.source.n_steps)
+        means = _means(team.sum(sums), self.source.n_steps)
         check_losses(means, terms_S, epoch, settings, team)
         cosine, margin = (team.sum(closeness) / users_K.sum()).tolist()
         health: IntentHealth = {**intent_health(users_K, network.centers.weight), "cosine": cosine, "margin": margin}
         if not warming_up:
             health["warning"] = collapse_warning(health, len(users_K), int(users_K.sum()))
-        return means, health
+        return self._learned(means), health
 
-    def _means(self, sums: Tensor, n_steps: int) -> dict[str, float]:
-        """Mean of each loss term; that of features only where the model learns from some."""
-        means = dict(zip(Terms._fields, (sums / n_steps).tolist(), strict=True))
-        if self.network.item_table.of_features is None:
-            del means["features"]
-        return means
+    def _learned(self, means: dict[str, float]) -> dict[str, float]:
+        """The terms that are reported: that of features only where the model learns from some."""
+        if self.network.item_table.of_features is not None:
+            return means
+        return {name: mean for name, mean in means.items() if name != "features"}
 
 
 def prepare(network: ELCRecNetwork, split: Split, settings: Settings) -> None:
@@ -313,3 +312,8 @@ def seeded(seed: int, epoch: int, device: torch.device, rank: int = 0) -> Iterat
         number = (seed * 1_000_003 + epoch) % 2**63
         torch.manual_seed((number + rank * 998_244_353) % 2**63)
         yield torch.Generator(device=device).manual_seed(number)
+
+
+def _means(sums: Tensor, n_steps: int) -> dict[str, float]:
+    """Mean of each loss term."""
+    return dict(zip(Terms._fields, (sums / n_steps).tolist(), strict=True))
