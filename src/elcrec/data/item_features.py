@@ -91,17 +91,13 @@ class _Column(BaseModel):
 
     @property
     def n_features(self) -> int:
-        """Number of sparse features."""
-        raise NotImplementedError
+        """Number of sparse features; none of vectors."""
+        return 0
 
     @property
     def size(self) -> int:
         """How much it tells apart, for messages: see ``unit``."""
         return self.n_features
-
-    def sparse(self, column: pl.Series) -> pl.DataFrame:
-        """``row`` (place in the column), ``feature`` and ``weight`` of every feature of every item."""
-        raise NotImplementedError
 
 
 class Categories(_Column):
@@ -127,13 +123,9 @@ class Categories(_Column):
         return cls(name=column.name, values=tuple(counts["value"]), weights=tuple(weights))
 
     def sparse(self, column: pl.Series) -> pl.DataFrame:
-        """See :class:`_Column`."""
-        table = pl.DataFrame(
-            {"value": self.values, "feature": range(self.n_features), "weight": self.weights},
-            schema={"value": pl.String, "feature": pl.Int64, "weight": pl.Float32},
-        )
+        """``row`` (place in the column), ``feature`` and ``weight`` of every feature of every item."""
         rows = column.alias("value").to_frame().with_row_index("row").explode("value").drop_nulls()
-        return rows.join(table, on="value", maintain_order="left").select("row", "feature", "weight")
+        return _numbered(rows, pl.Series("value", self.values, dtype=pl.String), self.weights)
 
 
 class Numbers(_Column):
@@ -157,7 +149,7 @@ class Numbers(_Column):
         return cls(name=column.name, edges=tuple(edges.tolist()))
 
     def sparse(self, column: pl.Series) -> pl.DataFrame:
-        """See :class:`_Column`."""
+        """See :meth:`Categories.sparse`."""
         rows = column.alias("value").to_frame().with_row_index("row").drop_nulls()
         feature = np.searchsorted(np.array(self.edges), rows["value"].to_numpy(), side="right").astype(np.int64)
         return rows.select("row", feature=pl.Series(feature), weight=pl.lit(1.0, pl.Float32))
@@ -191,12 +183,8 @@ class Words(_Column):
         return cls(name=column.name, buckets=tuple(counts["bucket"]), weights=tuple(weights))
 
     def sparse(self, column: pl.Series) -> pl.DataFrame:
-        """See :class:`_Column`."""
-        table = pl.DataFrame(
-            {"bucket": self.buckets, "feature": range(self.n_features), "weight": self.weights},
-            schema={"bucket": pl.Int64, "feature": pl.Int64, "weight": pl.Float32},
-        )
-        return _buckets(column).join(table, on="bucket", maintain_order="left").select("row", "feature", "weight")
+        """See :meth:`Categories.sparse`."""
+        return _numbered(_buckets(column), pl.Series("bucket", self.buckets, dtype=pl.Int64), self.weights)
 
 
 class Vectors(_Column):
@@ -206,11 +194,6 @@ class Vectors(_Column):
     unit: ClassVar[str] = "dimensions"
     mean: tuple[float, ...]
     scale: float
-
-    @property
-    def n_features(self) -> int:
-        """None: its vectors are no sparse features."""
-        return 0
 
     @property
     def size(self) -> int:
@@ -314,6 +297,13 @@ def _idf(count_F: Any, n_items: int) -> list[float]:
     """Inverse document frequencies, at least a little above 0: of a feature of all items, too."""
     idf: list[float] = np.log((n_items + 1) / count_F).tolist()
     return idf
+
+
+def _numbered(rows: pl.DataFrame, known: pl.Series, weights: tuple[float, ...]) -> pl.DataFrame:
+    """``row``, ``feature`` and ``weight`` of the rows whose value, in the column of that name, is known."""
+    feature = pl.Series("feature", range(len(known)), dtype=pl.Int64)
+    table = pl.DataFrame([known, feature, pl.Series("weight", weights, dtype=pl.Float32)])
+    return rows.join(table, on=known.name, maintain_order="left").select("row", "feature", "weight")
 
 
 def _normalised(pairs: pl.DataFrame) -> pl.DataFrame:
