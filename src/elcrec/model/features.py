@@ -72,6 +72,12 @@ class FeatureEmbedding(nn.Module):
         """Features of items as matrices."""
         return FeatureRows.of(features, len(self.weight))
 
+    @torch.no_grad()
+    def parts(self, features: ItemFeatures) -> Tensor:
+        """What items have from their features once the model is trained: [rows, D]."""
+        part_RD: Tensor = self(self.rows_of(features))
+        return part_RD
+
     def means(self, shares: ItemFeatures) -> Tensor:
         """Means of the vectors of features, by their shares: [rows, D]."""
         return self._sums(FeatureRows.of(shares, len(self.weight)))

@@ -109,14 +109,12 @@ def vectors_of_new(table: ItemTable, features: ItemFeatures, n_known: int) -> Te
     """
     if table.of_features is None:
         raise SettingsError("this model has learned from no item features: train it with items (--items)")
-    with torch.no_grad():
-        part_RD: Tensor = table.of_features(table.of_features.rows_of(features))
+    part_RD = table.of_features.parts(features)
     matrix = _matrix(features, len(table.of_features.weight))
     rest_VD = (table.weight.detach()[1 : n_known + 1] - part_RD[1 : n_known + 1]).cpu().numpy()
     at_N = np.flatnonzero(features.known()[1 : n_known + 1].cpu().numpy())
     rest_XD = _regressed(matrix[1 : n_known + 1][at_N], rest_VD[at_N], matrix[n_known + 1 :])
-    new_XD: Tensor = part_RD[n_known + 1 :] + torch.from_numpy(rest_XD).to(part_RD)
-    return new_XD
+    return part_RD[n_known + 1 :] + torch.from_numpy(rest_XD).to(part_RD)
 
 
 def _matrix(features: ItemFeatures, n_features: int) -> sparse.csr_array:

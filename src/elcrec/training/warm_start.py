@@ -48,7 +48,7 @@ def extend_vocabulary(
     met = rows & (near != 0).any(dim=1)
     table[met] = near[met]
     if split.features is not None and network.item_table.of_features is not None:
-        own = network.item_table.of_features(network.item_table.of_features.rows_of(split.features.padded(len(table))))
+        own = network.item_table.of_features.parts(split.features.padded(len(table)))
         known = rows & (own != 0).any(dim=1)
         table[known] = own[known] + near[known]
     weights = {**weights, TABLE: table}
