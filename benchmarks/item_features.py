@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 from elcrec import ELCRec
 from elcrec.evaluation.metrics import metrics_of
@@ -22,12 +23,11 @@ RESULTS = Path(__file__).parent / "results" / "item-features"
 KEPT = ("valid", "test", "choices", "best_epoch", "epochs", "train_seconds")
 
 
-def run(log: Path, items: Path, seed: int, work: Path) -> ELCRec:
+def run(log: Path, items: Path, out: Path, overrides: dict[str, Any]) -> ELCRec:
     """One training, or the run that is there."""
-    out = work / f"{log.stem}-seed{seed}"
     if (out / "metrics.json").exists():
         return ELCRec.load(out)
-    return ELCRec(seed=seed, baselines=False).fit(log, out=out, items=items, progress=False, resume=out.exists())
+    return ELCRec(**overrides, baselines=False).fit(log, out=out, items=items, progress=False, resume=out.exists())
 
 
 def with_seen_excluded(model: ELCRec, part: str) -> dict[str, float]:
@@ -42,18 +42,21 @@ def main() -> None:
     parser.add_argument("items", type=Path)
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--work", type=Path, default=Path("runs/item-features"), help="where the runs are written")
+    parser.add_argument("--exclude-seen", action="store_true", help="choose the epoch with seen items excluded, too")
     given = parser.parse_args()
     RESULTS.mkdir(parents=True, exist_ok=True)
+    overrides = {"exclude_seen": True} if given.exclude_seen else {}
     for seed in given.seeds:
-        model = run(given.log, given.items, seed, given.work)
+        name = f"{given.log.stem}{'-exclude-seen' if overrides else ''}-seed{seed}"
+        model = run(given.log, given.items, given.work / name, {**overrides, "seed": seed})
         found = {kept: model.metrics[kept] for kept in KEPT if kept in model.metrics}
         masked = {part: with_seen_excluded(model, part) for part in ("valid", "test")}
         seconds = [sum(value for name, value in one["seconds"].items() if name != "evaluate") for one in model.history]
-        what = {"suite": "item-features", "dataset": given.log.stem, "recipe": "default", "overrides": {}, "seed": seed}
+        what = {"suite": "item-features", "dataset": given.log.stem, "recipe": "default", "overrides": overrides, "seed": seed}
         document = {**what, **found, "masked": masked, "epoch_seconds": min(seconds), **provenance()}
-        write_json(RESULTS / f"{given.log.stem}-seed{seed}.json", document)
+        write_json(RESULTS / f"{name}.json", document)
         values = " ".join(f"{part} {masked[part]['ndcg@20']:.4f}" for part in masked)
-        print(f"{given.log.stem} {seed}: ndcg@20 with seen items excluded: {values}", flush=True)
+        print(f"{name}: ndcg@20 with seen items excluded: {values}", flush=True)
 
 
 if __name__ == "__main__":

@@ -83,12 +83,24 @@ class HistoryBatch:
 
     def blocks(self, rows: int) -> Iterator[HistoryBatch]:
         """All of them, so many at a time, in their order; one empty block where there are none."""
+        if len(self) <= rows:
+            yield self
+            return
         for at_B in torch.arange(len(self), device=self.start_Q.device).split(rows):
             yield self.at(at_B)
 
-    def shortest_first(self, rows: int) -> Iterator[Tensor]:
-        """Places of the histories, so many at a time, those of similar lengths together: int64 [B] each."""
-        yield from (self.end_Q - self.start_Q).argsort(stable=True).split(rows)
+    def shortest_first(self, rows: int) -> Iterator[tuple[Tensor, HistoryBatch]]:
+        """The histories, so many at a time, those of similar lengths together.
+
+        Args:
+            rows: Histories a block.
+
+        Yields:
+            Their places, int64 [B], and the histories, without ids.
+        """
+        unnamed = replace(self, ids=None)
+        for at_B in (self.end_Q - self.start_Q).argsort(stable=True).split(rows):
+            yield at_B, unnamed.at(at_B)
 
     def items(self, limit: int | None = None) -> tuple[Tensor, Tensor]:
         """Items of each history, int64 [Q, W], padded with 0 on the right, and lengths, int64 [Q].

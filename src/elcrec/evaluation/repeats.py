@@ -23,8 +23,7 @@ def repeat_share(histories: HistoryBatch) -> float:
         0 to 1.
     """
     repeated = n_targets = 0
-    for at_B in histories.shortest_first(ROWS_AT_ONCE):
-        block = histories.at(at_B)
+    for _, block in histories.shortest_first(ROWS_AT_ONCE):
         (row_Y, at_Y), (row_X, item_X) = block.events, block.targets
         item_Y = block.item_N[at_Y]
         n_keys = int(max(item_Y.max(), item_X.max())) + 1

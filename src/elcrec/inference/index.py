@@ -126,8 +126,8 @@ def look_up(search: ItemSearch, users: EncodedHistories, k: int, exclude_seen: b
     histories, _, user_QD = users
     k = min(k, search.index.ntotal)
     item_QK, score_QK = torch.zeros(len(user_QD), k, dtype=torch.int64), torch.zeros(len(user_QD), k)
-    for at_B in histories.shortest_first(HISTORIES_AT_ONCE):
-        seen_BW, length_B = histories.at(at_B).items()
+    for at_B, block in histories.shortest_first(HISTORIES_AT_ONCE):
+        seen_BW, length_B = block.items()
         # Enough for k to be left without those seen.
         wanted = k + (int(length_B.max()) if exclude_seen else 0)
         item_BF, score_BF = search.best(user_QD[at_B], wanted)

@@ -112,10 +112,9 @@ class Scorer:
         _check_numbers(user_QD)
         most = max(LEAST_ROWS, min(SCORE_ROWS, len(histories)))
         buffer = torch.empty(most, self.table_DV.shape[1], device=user_QD.device)
-        for at_B in histories.shortest_first(SCORE_ROWS):
+        for at_B, block in histories.shortest_first(SCORE_ROWS):
             user_BD = _filled(user_QD[at_B])
             score_BV = torch.mm(user_BD, self.table_DV, out=buffer[: len(user_BD)])[: at_B.numel()]
-            block = histories.at(at_B)
             if repeated is not None:
                 seen = seen_items(block, self.network.n_items)
                 score_BV[seen.row_P, seen.item_P] += repeated(seen, vector_QD[at_B])
@@ -135,9 +134,9 @@ class Scorer:
         score_QK = torch.zeros(item_QK.shape, device=self.table_DV.device)
         if self.network.repeats is None:
             return score_QK
-        for at_B in users.histories.shortest_first(SCORE_ROWS):
+        for at_B, block in users.histories.shortest_first(SCORE_ROWS):
             item_BK = item_QK.to(score_QK.device)[at_B]
-            seen = seen_items(users.histories.at(at_B), self.network.n_items)
+            seen = seen_items(block, self.network.n_items)
             score_P = self.network.repeats(seen, users.vector_QD[at_B])
             found_BK = ExtraScores(seen.row_P, seen.item_P, score_P).of(item_BK, self.network.n_items + 1)
             score_QK[at_B] = found_BK * (item_BK > 0)
@@ -174,8 +173,8 @@ class Scorer:
         histories, _, user_QD = users
         rows = max(LEAST_ROWS, min(SCORE_ROWS, len(user_QD)))
         buffer = torch.empty(rows, self.table_DV.shape[1], dtype=torch.bfloat16, device=user_QD.device)
-        for at_B in histories.shortest_first(SCORE_ROWS):
-            user_BD, block = _filled(user_QD[at_B]), histories.at(at_B)
+        for at_B, block in histories.shortest_first(SCORE_ROWS):
+            user_BD = _filled(user_QD[at_B])
             near_BV = first_pass.scores(user_BD, buffer[: len(user_BD)])[: len(at_B)]
             user_BD = user_BD[: len(at_B)]
             exclude(near_BV, block, exclude_seen)

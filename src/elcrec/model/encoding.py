@@ -75,8 +75,7 @@ def _encode(
     if not len(histories):
         return network.items_VD.new_zeros(0, network.items_VD.shape[1])
     encoded, places, max_seq_len = [], [], network.max_seq_len
-    for at_B in histories.shortest_first(rows):
-        some = histories.at(at_B)
+    for at_B, some in histories.shortest_first(rows):
         item_BW, length_B = some.items(limit=max_seq_len)
         event_BW = some.events_of_items(limit=max_seq_len)
         missing = max(0, LEAST_ROWS - len(at_B))

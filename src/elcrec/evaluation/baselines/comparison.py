@@ -73,8 +73,8 @@ class Baselines:
     def _blocks(self, name: str, histories: HistoryBatch) -> Iterator[tuple[Tensor, Tensor]]:
         if name not in self._scorers:
             self._scorers[name] = BASELINES[name](self.training)
-        for at_B in histories.shortest_first(max(1, min(MOST_ROWS, SCORES_AT_ONCE // self._width(name)))):
-            yield at_B, self._scorers[name](histories.at(at_B))
+        for at_B, block in histories.shortest_first(max(1, min(MOST_ROWS, SCORES_AT_ONCE // self._width(name)))):
+            yield at_B, self._scorers[name](block)
 
     def _width(self, name: str) -> int:
         """Numbers that a baseline holds for each history."""
