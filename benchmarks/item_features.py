@@ -52,8 +52,16 @@ def main() -> None:
         found = {kept: model.metrics[kept] for kept in KEPT if kept in model.metrics}
         masked = {part: with_seen_excluded(model, part) for part in ("valid", "test")}
         seconds = [sum(value for name, value in one["seconds"].items() if name != "evaluate") for one in model.history]
-        what = {"suite": "item-features", "dataset": given.log.stem, "recipe": "default", "overrides": overrides, "seed": seed}
-        document = {**what, **found, "masked": masked, "epoch_seconds": min(seconds), **provenance()}
+        what: dict[str, Any] = {"suite": "item-features", "dataset": given.log.stem, "recipe": "default"}
+        document = {
+            **what,
+            "overrides": overrides,
+            "seed": seed,
+            **found,
+            "masked": masked,
+            "epoch_seconds": min(seconds),
+            **provenance(),
+        }
         write_json(RESULTS / f"{name}.json", document)
         values = " ".join(f"{part} {masked[part]['ndcg@20']:.4f}" for part in masked)
         print(f"{name}: ndcg@20 with seen items excluded: {values}", flush=True)

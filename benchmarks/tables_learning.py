@@ -171,8 +171,8 @@ def shops(documents: list[dict[str, Any]]) -> list[str]:
 def item_features(documents: list[dict[str, Any]]) -> list[str]:
     """A row a data set: with metadata, and in brackets the results of the suite ``accuracy``, without."""
     rows = []
-    for name in dict.fromkeys(document["dataset"] for document in documents):
-        seeds = [document for document in documents if document["dataset"] == name]
+    for name, chosen in dict.fromkeys((one["dataset"], bool(one["overrides"])) for one in documents):
+        seeds = [one for one in documents if (one["dataset"], bool(one["overrides"])) == (name, chosen)]
         without = [json.loads(path.read_text()) for path in sorted(ACCURACY.glob(f"{name}-default-seed*.json"))]
         values = [
             f"{spread([one['masked'][part][metric] for one in seeds])} "
@@ -180,7 +180,8 @@ def item_features(documents: list[dict[str, Any]]) -> list[str]:
             for part, metric in (("valid", "ndcg@20"), *(("test", metric) for metric in SHOP_METRICS))
         ]
         seconds = f"{statistics.median(one['train_seconds'] for one in seeds):.0f}"
-        rows.append([name, f"{len(seeds)} ({len(without)})", *values, seconds, where(seeds[-1])])
+        shown = f"{name}, exclude_seen=true" if chosen else name
+        rows.append([shown, f"{len(seeds)} ({len(without)})", *values, seconds, where(seeds[-1])])
     return markdown(["data", "seeds", "valid ndcg@20", *SHOP_METRICS, "seconds of training", "machine"], rows)
 
 
