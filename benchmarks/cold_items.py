@@ -29,10 +29,11 @@ from elcrec.experiments.provenance import provenance
 from elcrec.model.encoding import user_vectors
 from elcrec.model.features import FeatureRows
 from elcrec.storage import write_json
+from elcrec.training.add_items import POPULARITY
 
 RESULTS = Path(__file__).parent / "results" / "cold-items"
 SHARE, K = 0.1, 20
-POPULARITIES = (None, 0.5, 0.8, 0.95)
+POPULARITIES = (POPULARITY, 0.5, 0.9, 1.0)
 
 
 def metrics(score_QV: Tensor, target_Q: Tensor, seen: list[Tensor], new_V: Tensor) -> dict[str, float]:
@@ -87,7 +88,7 @@ def measured(log: Path, items: Path, seed: int, work: Path) -> dict[str, Any]:
         new_V = torch.arange(len(index)) >= len(known)
         vectors = user_vectors(model.network, model.fitted.dataset.of_items([history for _, history in judged]))
         scores = vectors @ model.network.items_VD.detach().T
-        name = "default" if popularity is None else f"popularity={popularity}"
+        name = "default" if popularity == POPULARITY else f"popularity={popularity}"
         found[name] = metrics(scores, target_Q, seen, new_V)
         found["warm"][name] = model.evaluate(split="test")
         print(log.stem, seed, name, found[name], "warm", found["warm"][name][f"ndcg@{K}"], flush=True)

@@ -35,7 +35,7 @@ from elcrec.runs.published import read_published
 from elcrec.runs.records import EpochRecord
 from elcrec.runs.run import Run, read_run, results_of
 from elcrec.runs.run_folder import RunFolder
-from elcrec.training.add_items import add_items
+from elcrec.training.add_items import POPULARITY, add_items
 from elcrec.training.distributed import own_device
 from elcrec.training.fit import Start, fit
 from elcrec.training.loop import Reporter
@@ -262,7 +262,7 @@ class ELCRec:
         self._adopt(partial_fit(self._parts.run, data, epochs, progress, format, items))
         return self
 
-    def add_items(self, items: Any, popularity: float | None = None) -> Self:
+    def add_items(self, items: Any, popularity: float = POPULARITY) -> Self:
         """Add items without events, placed by their features: they can be recommended at once.
 
         A vector is the part of the item's features and, by ridge regression over the known items, what items with such
@@ -271,8 +271,8 @@ class ELCRec:
         Args:
             items: Metadata of the new items, see :meth:`fit`; items that the model knows are left as they are. Those
                 without a feature that the model knows are left out, with a warning.
-            popularity: How much new items are shown, 0 to 1: as an item in this quantile of the known items by mean
-                score; default: as their features say.
+            popularity: How much new items are shown, 0 to 1. At .5 their mean scores are what their features say;
+                else what lies between the median of the known items' mean scores and this quantile is added.
 
         Returns:
             The model itself; :meth:`save` writes it.

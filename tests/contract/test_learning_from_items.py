@@ -233,7 +233,7 @@ def test_new_items_are_recommended_found_and_counted_on_their_first_day(model: E
 def test_the_dial_says_how_popular_new_items_are(model: ELCRec) -> None:
     new = set(newcomers()["item_id"])
 
-    def share(popularity: float | None) -> int:
+    def share(popularity: float) -> int:
         shown = copied(model).add_items(newcomers(), popularity).recommend(k=10)["item_id"]
         return int(shown.is_in(list(new)).sum())
 
@@ -253,13 +253,13 @@ def test_added_items_stay_through_incremental_training(model: ELCRec) -> None:
 @pytest.mark.parametrize(
     ("items", "popularity", "reason"),
     [
-        (shelves().head(2), None, "all 2 items are known already"),
-        (pl.DataFrame({"item_id": ["x", "y"], "shelf": ["nowhere", "never"]}), None, "no new item has a feature"),
+        (shelves().head(2), 0.5, "all 2 items are known already"),
+        (pl.DataFrame({"item_id": ["x", "y"], "shelf": ["nowhere", "never"]}), 0.5, "no new item has a feature"),
         (newcomers(), 1.5, "popularity=1.5: use 0"),
     ],
 )
 def test_items_that_cannot_be_added_are_refused(
-    model: ELCRec, items: pl.DataFrame, popularity: float | None, reason: str
+    model: ELCRec, items: pl.DataFrame, popularity: float, reason: str
 ) -> None:
     after = copied(model)
     with pytest.raises(ElcrecError, match=reason):

@@ -15,7 +15,7 @@ commands = typer.Typer()
 
 @commands.command(
     epilog="Examples:\n\n  elcrec add-items runs/shop --items new.csv --out runs/shop-today\n\n"
-    "  elcrec add-items runs/shop --items new.csv --out runs/shop-today --popularity 0.8"
+    "  elcrec add-items runs/shop --items new.csv --out runs/shop-today --popularity 0.9"
 )
 def add_items(
     run: Run,
@@ -24,9 +24,12 @@ def add_items(
     popularity: Annotated[
         float | None,
         typer.Option(
-            metavar="SHARE",
-            help="How much new items are shown: as a known item that is more popular than this share of the others (0 "
-            "to 1). Default: as their features say.",
+            min=0,
+            max=1,
+            metavar="QUANTILE",
+            help="How much new items are shown: 0.5: as popular as their features say; higher: more popular, by what "
+            "lies between the median of the known items and this quantile. Default: 0.7.",
+            show_default=False,
         ),
     ] = None,
     overwrite: Overwrite = False,
@@ -35,12 +38,13 @@ def add_items(
     """Add items without events to a model that learned from item metadata, and write a new run."""
     from elcrec.recommender import ELCRec
     from elcrec.runs.run_folder import RunFolder
+    from elcrec.training.add_items import POPULARITY
     from elcrec.training.fit import refuse_to_replace
 
     refuse_to_replace(RunFolder(out), overwrite)
     model = ELCRec.load(run, "cpu")
     before = len(model.items)
-    model.add_items(items, popularity)
+    model.add_items(items, POPULARITY if popularity is None else popularity)
     model.save(out, overwrite=overwrite)
     added = model.items.ids[before:]
     if as_json:

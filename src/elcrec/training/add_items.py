@@ -32,9 +32,10 @@ ALPHAS = (1.0, 10.0, 100.0)
 HELD_OUT = 5
 """One known item in so many is held out, to choose the strength of the ridge regression."""
 MEAN_USERS = 5_000
+POPULARITY = 0.7
 
 
-def add_items(run: Run, items: Any, popularity: float | None) -> Run:
+def add_items(run: Run, items: Any, popularity: float) -> Run:
     """See :meth:`elcrec.ELCRec.add_items`.
 
     Raises:
@@ -44,14 +45,13 @@ def add_items(run: Run, items: Any, popularity: float | None) -> Run:
     fitted = run.fitted
     if fitted.dataset.features is None:
         raise SettingsError("this model has learned from no item features: train it with items (--items)")
-    if popularity is not None and not 0 <= popularity <= 1:
-        raise SettingsError(f"popularity={popularity}: use 0 (least popular) to 1 (most popular)")
+    if not 0 <= popularity <= 1:
+        raise SettingsError(f"popularity={popularity}: use 0 (new items are shown least) to 1 (shown most)")
     dataset, features = _extended(fitted.dataset, Catalogue.read(items))
     mean_D = user_vectors(fitted.network, fitted.dataset.sample(MEAN_USERS, fitted.settings.seed)).mean(dim=0)
     table_RD = fitted.network.item_table.weight.detach()[: len(fitted.items) + 1]
     new_XD = vectors_of_new(fitted.network.item_table, features, len(fitted.items))
-    if popularity is not None:
-        new_XD = _as_popular(new_XD, table_RD[1:], mean_D, popularity)
+    new_XD = _as_popular(new_XD, table_RD[1:], mean_D, popularity)
     network = _with_rows(fitted, dataset, new_XD)
     intents = Intents(IntentAssigner(FittedModel(fitted.settings, network, dataset)), run.intents.given_names)
     metrics = run.metrics.copy()
@@ -141,10 +141,13 @@ def _regressed(
 
 
 def _as_popular(new_XD: Tensor, known_VD: Tensor, mean_D: Tensor, popularity: float) -> Tensor:
-    """New items moved along the mean user vector, to the mean score of that quantile of the known items."""
-    wanted = torch.quantile((known_VD @ mean_D).float().cpu(), popularity).to(mean_D)
-    missing_X = wanted - new_XD @ mean_D
-    return new_XD + missing_X[:, None] * mean_D / mean_D.square().sum().clamp(min=1e-12)
+    """New items moved along the mean user vector, by what lies between the known items' median and that quantile.
+
+    Their mean scores differ as their features say, and do not depend on what other items are new.
+    """
+    score_V = (known_VD @ mean_D).float().cpu().numpy()
+    median, wanted = np.quantile(score_V, (0.5, popularity))
+    return new_XD + float(wanted - median) * mean_D / mean_D.square().sum().clamp(min=1e-12)
 
 
 def _with_rows(fitted: FittedModel, dataset: Dataset, new_XD: Tensor) -> ELCRecNetwork:
