@@ -17,6 +17,7 @@ from elcrec.errors import DataWarning
 from elcrec.model.network import ELCRecNetwork
 from elcrec.training.loop import prepare
 from elcrec.training.objective import Objective, StepInput
+from elcrec.training.optimizer import Optimizer
 from elcrec.training.steps import StepSource
 
 NEW = "a new thing"
@@ -98,7 +99,9 @@ def test_a_run_keeps_what_it_needs(tmp_path: Path) -> None:
         ELCRec.load(run)
 
 
-def test_incremental_training_places_a_new_item_by_its_features(model: ELCRec) -> None:
+@pytest.mark.parametrize("recipe", ["default", "large"])
+def test_incremental_training_places_a_new_item_by_its_features(model: ELCRec, recipe: str) -> None:
+    model = model if recipe == "default" else trained(shelves(), recipe=recipe, n_negatives=33)
     log = shop_log()
     shelf = shelves()["shelf"][0]
     like = shelves().filter(pl.col("shelf") == shelf)
@@ -122,9 +125,10 @@ def test_explanations_add_up_with_features(model: ELCRec) -> None:
         assert whole == pytest.approx(row["score"], abs=1e-4)
 
 
-def step_of(settings: Settings) -> tuple[ELCRecNetwork, StepInput, list[float]]:
+def step_of(settings: Settings, items: pl.DataFrame | None = None) -> tuple[ELCRecNetwork, StepInput, list[float]]:
     """A network that learns from features, a step, and the terms of its objective, with gradients."""
-    plain = Dataset.of(Interactions.read(shop_log()), settings, torch.device("cpu"), Catalogue.read(shelves()))
+    known = Catalogue.read(shelves() if items is None else items)
+    plain = Dataset.of(Interactions.read(shop_log()), settings, torch.device("cpu"), known)
     dataset = plain.with_features(settings)
     split = dataset.for_training()
     torch.manual_seed(0)
@@ -152,6 +156,33 @@ def test_a_step_on_its_items_is_the_step_on_all() -> None:
     assert theirs.keys() == gradients(whole).keys()
     for name, gradient in gradients(whole).items():
         torch.testing.assert_close(theirs[name], gradient, rtol=1e-4, atol=1e-7)
+
+
+def test_only_touched_and_predicted_features_move_and_those_as_by_adam() -> None:
+    words = shelves().with_columns(title=pl.format("a thing of box{}", pl.int_range(pl.len()) // 3))
+    few = {"batch_size": 2, "n_negatives": 3, "smoothing": 0.0, "next_item_loss": "sampled_softmax"}
+    moved, gradient = {}, {}
+    for updates in ("all", "touched"):
+        settings = Settings(**{**SMALL, **EXACT, **few, "item_updates": updates})
+        network, step, _ = step_of(settings, words)
+        table, embedding = network.item_table, network.item_table.of_features
+        assert embedding is not None
+        assert table.feature_rows is not None
+        assert embedding.weight.grad is not None
+        assert embedding.weight.grad.is_sparse == (updates == "touched")
+        before, gradient[updates] = embedding.weight.detach().clone(), embedding.weight.grad.to_dense()
+        Optimizer(network, settings).step()
+        moved[updates] = embedding.weight.detach() - before
+    touched, _ = step.on_its_items()
+    left = torch.ones(len(before), dtype=torch.bool)
+    left[table.feature_rows.features.at(touched).feature_Z] = False
+    left[: embedding.n_predicted] = False
+    assert left.any()
+    assert not moved["touched"][left].any()
+    clear = gradient["all"].abs() > 1e-5  # Adam's first step is the sign, which rounding turns where there is none
+    assert clear[: embedding.n_predicted].any()
+    assert clear[embedding.n_predicted :].any()
+    torch.testing.assert_close(moved["touched"][clear], moved["all"][clear], rtol=1e-2, atol=1e-4)
 
 
 def test_the_table_is_the_sum_and_the_loss_that_of_a_loop() -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from elcrec.data.item_features import FeatureSpace, ItemFeatures
@@ -20,11 +21,13 @@ class FeatureRows:
         features: Of each row.
         sparse_RF: Their weights as a sparse matrix, [rows, F].
         sparse_FR: Its transpose.
+        feature_X: The columns of both, where they are only some features, int64 [X] ascending; None: all.
     """
 
     features: ItemFeatures
     sparse_RF: Tensor
     sparse_FR: Tensor
+    feature_X: Tensor | None = None
 
     @classmethod
     def of(cls, features: ItemFeatures, n_features: int) -> FeatureRows:
@@ -39,8 +42,11 @@ class FeatureRows:
         return cls(features, sparse_RF, sparse_FR)
 
     def at(self, row_X: Tensor) -> FeatureRows:
-        """Those of some rows, int64 [X]."""
-        return FeatureRows.of(self.features.at(row_X), self.sparse_RF.shape[1])
+        """Those of some rows, int64 [X]; their columns are only the features that these rows have."""
+        features = self.features.at(row_X)
+        feature_X, column_Z = features.feature_Z.unique(return_inverse=True)
+        rows = FeatureRows.of(features._replace(feature_Z=column_Z), len(feature_X))
+        return replace(rows, features=features, feature_X=feature_X)
 
 
 class FeatureEmbedding(nn.Module):
@@ -49,24 +55,28 @@ class FeatureEmbedding(nn.Module):
     Attributes:
         weight: [F, D], a vector for each feature, g.
         projection: [P, D], a map of the vectors that the caller brings; P may be 0.
+        touched: Whether the gradient of ``weight`` is sparse: it holds only the features that a step touches.
     """
 
-    def __init__(self, space: FeatureSpace, embedding_dim: int) -> None:
+    def __init__(self, space: FeatureSpace, embedding_dim: int, touched: bool = False) -> None:
         """Fresh weights.
 
         Args:
             space: F features and vectors of length P.
             embedding_dim: D.
+            touched: See the class.
         """
         super().__init__()
+        self.touched = touched
         n_features, vector_size, self.n_predicted = space.n_features, space.vector_size, space.n_predicted
         self.weight = nn.Parameter(torch.empty(n_features, embedding_dim).normal_(0.0, 0.02))
         self.projection = nn.Parameter(torch.empty(vector_size, embedding_dim).normal_(0.0, 0.02))
 
-    @property
-    def predicted_FD(self) -> Tensor:
-        """Vectors of the features that are predicted of the next item."""
-        return self.weight[: self.n_predicted]
+    def predicted(self) -> Tensor:
+        """Vectors of the features that are predicted of the next item, the first: [predicted, D]."""
+        if not self.touched:
+            return self.weight[: self.n_predicted]
+        return F.embedding(torch.arange(self.n_predicted, device=self.weight.device), self.weight, sparse=True)
 
     def rows_of(self, features: ItemFeatures) -> FeatureRows:
         """Features of items as matrices."""
@@ -78,18 +88,27 @@ class FeatureEmbedding(nn.Module):
         part_RD: Tensor = self(self.rows_of(features))
         return part_RD
 
-    def means(self, shares: ItemFeatures) -> Tensor:
-        """Means of the vectors of features, by their shares: [rows, D]."""
-        return self._sums(FeatureRows.of(shares, len(self.weight)))
+    def means(self, shares: ItemFeatures, predicted_FD: Tensor) -> Tensor:
+        """Means of the vectors of features, by their shares: [rows, D].
 
-    def _sums(self, rows: FeatureRows) -> Tensor:
-        sum_RD: Tensor = _Product.apply(rows.sparse_RF, rows.sparse_FR, self.weight)  # type: ignore[no-untyped-call]
-        return sum_RD
+        Args:
+            shares: Of features that are predicted.
+            predicted_FD: What :meth:`predicted` gave.
+        """
+        weight = predicted_FD if self.touched else self.weight
+        return _sums(FeatureRows.of(shares, len(weight)), weight)
 
     def forward(self, rows: FeatureRows) -> Tensor:
         """The part of each item: [rows, D]; 0 without features."""
-        part_RD = self._sums(rows)
+        some = rows.feature_X
+        part_RD = _sums(rows, self.weight if some is None else F.embedding(some, self.weight, sparse=True))
         return torch.addmm(part_RD, rows.features.vector_RP, self.projection) if len(self.projection) else part_RD
+
+
+def _sums(rows: FeatureRows, weight_FD: Tensor) -> Tensor:
+    """Sums of the vectors of features, by their weights: [rows, D]."""
+    sum_RD: Tensor = _Product.apply(rows.sparse_RF, rows.sparse_FR, weight_FD)  # type: ignore[no-untyped-call]
+    return sum_RD
 
 
 class _Product(torch.autograd.Function):

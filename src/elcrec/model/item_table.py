@@ -76,7 +76,7 @@ class ItemTable(nn.Embedding):
         return part
 
     def rows(self, item_X: Tensor) -> Tensor:
-        """The vectors of different items as a table of its own, [X, D]; the gradient is sparse."""
+        """The vectors of different items as a table of its own, [X, D]; the gradients of E and G are sparse."""
         vectors = F.embedding(item_X, self.weight, sparse=True)
         return vectors if self.feature_rows is None else vectors + self.feature_part(self.feature_rows.at(item_X))
 

@@ -39,7 +39,7 @@ class ELCRecNetwork(nn.Module):
             events = EventEmbedding(len(settings.input_kinds), settings.reads_gaps, settings.embedding_dim)
         of_features = None
         if features is not None:
-            of_features = FeatureEmbedding(features, settings.embedding_dim)
+            of_features = FeatureEmbedding(features, settings.embedding_dim, settings.item_updates == "touched")
         self.encoder: Encoder = SequenceEncoder(
             n_item_rows=n_items + (2 if settings.padding == "encode" else 1),
             max_seq_len=settings.max_seq_len,

@@ -266,10 +266,11 @@ class Objective:
         weight_NH = weight_NH if row_N is None else weight_NH * (row_N / row_N.mean())[:, None]
         shares = known.at(targets.item_TH[at_N].flatten())
         weight_NH = weight_NH * (shares.offset_R.diff() > 0).view_as(weight_NH)
-        mean_NHD = embedding.means(shares).view(*weight_NH.shape, -1)
+        predicted_FD = embedding.predicted()
+        mean_NHD = embedding.means(shares, predicted_FD).view(*weight_NH.shape, -1)
         target_ND = (weight_NH[:, :, None] * mean_NHD).sum(dim=1)
         products = self._products(hidden_TD)
-        return feature_loss(hidden_TD[at_N], embedding.predicted_FD, target_ND, weight_NH.sum(dim=1), products)
+        return feature_loss(hidden_TD[at_N], predicted_FD, target_ND, weight_NH.sum(dim=1), products)
 
     def _products(self, like: Tensor) -> torch.dtype:
         """What large matrices are multiplied in."""

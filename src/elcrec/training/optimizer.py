@@ -1,4 +1,4 @@
-"""Adam over all weights, or lazily over the item table."""
+"""Adam over all weights, or lazily over the item table and the embeddings of item features."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ is known of a single item."""
 
 
 class Optimizer:
-    """Adam; with ``item_updates`` ``touched``, items that a step has not seen stay as they are, moments included.
+    """Adam; with ``item_updates`` ``touched``, items and features that a step has not seen stay as they are.
 
-    Source: Kingma and Ba 2015. The lazy form differs from Adam in that moments of an unseen item do not decay.
+    So do their moments. Source: Kingma and Ba 2015. The lazy form differs from Adam in that moments of what is unseen
+    do not decay.
     """
 
     def __init__(self, network: ELCRecNetwork, settings: Settings, team: Team = Team()) -> None:  # noqa: B008
         """No moments yet."""
         self._team = team
-        table = network.item_table.weight
-        lazy = settings.item_updates == "touched"
+        lazy = _sparse_weights(network) if settings.item_updates == "touched" else []
         repeats = [] if network.repeats is None else list(network.repeats.parameters())
-        apart = {id(weight) for weight in repeats} | ({id(table)} if lazy else set())
+        apart = {id(weight) for weight in (*repeats, *lazy)}
         others = [weight for weight in network.parameters() if id(weight) not in apart]
         self._rate = settings.learning_rate
         groups = [{"params": others, "faster": 1.0}, {"params": repeats, "faster": REPEAT_RATE}]
@@ -36,7 +36,7 @@ class Optimizer:
             )
         ]
         if lazy:
-            self._parts.append(torch.optim.SparseAdam([table], lr=self._rate))
+            self._parts.append(torch.optim.SparseAdam(lazy, lr=self._rate))
 
     def backward(self, loss: Tensor) -> None:
         """Work out the gradient of a loss, and nothing from before."""
@@ -79,3 +79,9 @@ class Optimizer:
             if not moments:
                 raise KeyError("the optimiser's state is missing")
             part.load_state_dict({**part.state_dict(), "state": moments})
+
+
+def _sparse_weights(network: ELCRecNetwork) -> list[Tensor]:
+    """Weights whose gradients hold only the rows that a step touches: the item table and embeddings of features."""
+    embedding = network.item_table.of_features
+    return [network.item_table.weight, *([] if embedding is None else [embedding.weight])]
