@@ -5,15 +5,20 @@
 Each seed is one training with unchanged settings. A run that is there already is read. Results go to
 ``benchmarks/results/item-features/NAME-seedN.json``: the metrics by the protocol that validation chose, and with seen
 items excluded (``masked``).
+
+``--shuffled`` gives each item the attributes of another one, drawn by the seed: they tell nothing then, and the
+difference from trainings without metadata is what useless features cost.
 """
 
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from elcrec import ELCRec
+from elcrec.data.catalogue import Catalogue
 from elcrec.evaluation.metrics import metrics_of
 from elcrec.evaluation.ranks import ranks_of_ways
 from elcrec.experiments.provenance import provenance
@@ -23,7 +28,13 @@ RESULTS = Path(__file__).parent / "results" / "item-features"
 KEPT = ("valid", "test", "choices", "best_epoch", "epochs", "train_seconds")
 
 
-def run(log: Path, items: Path, out: Path, overrides: dict[str, Any]) -> ELCRec:
+def shuffled(items: Catalogue, seed: int) -> Catalogue:
+    """The same descriptions, each of another item."""
+    ids = items.frame["item_id"].shuffle(seed)
+    return replace(items, frame=items.frame.with_columns(ids))
+
+
+def run(log: Path, items: Catalogue, out: Path, overrides: dict[str, Any]) -> ELCRec:
     """One training, or the run that is there."""
     if (out / "metrics.json").exists():
         return ELCRec.load(out)
@@ -43,12 +54,15 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--work", type=Path, default=Path("runs/item-features"), help="where the runs are written")
     parser.add_argument("--exclude-seen", action="store_true", help="choose the epoch with seen items excluded, too")
+    parser.add_argument("--shuffled", action="store_true", help="give each item the attributes of another one")
     given = parser.parse_args()
     RESULTS.mkdir(parents=True, exist_ok=True)
     overrides = {"exclude_seen": True} if given.exclude_seen else {}
+    described = Catalogue.read(given.items)
     for seed in given.seeds:
-        name = f"{given.log.stem}{'-exclude-seen' if overrides else ''}-seed{seed}"
-        model = run(given.log, given.items, given.work / name, {**overrides, "seed": seed})
+        name = f"{given.log.stem}{'-exclude-seen' * bool(overrides)}{'-shuffled' * given.shuffled}-seed{seed}"
+        items = shuffled(described, seed) if given.shuffled else described
+        model = run(given.log, items, given.work / name, {**overrides, "seed": seed})
         found = {kept: model.metrics[kept] for kept in KEPT if kept in model.metrics}
         masked = {part: with_seen_excluded(model, part) for part in ("valid", "test")}
         seconds = [sum(value for name, value in one["seconds"].items() if name != "evaluate") for one in model.history]
@@ -56,6 +70,7 @@ def main() -> None:
         document = {
             **what,
             "overrides": overrides,
+            "shuffled": given.shuffled,
             "seed": seed,
             **found,
             "masked": masked,

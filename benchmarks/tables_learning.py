@@ -171,8 +171,12 @@ def shops(documents: list[dict[str, Any]]) -> list[str]:
 def item_features(documents: list[dict[str, Any]]) -> list[str]:
     """A row a data set: with metadata, and in brackets the results of the suite ``accuracy``, without."""
     rows = []
-    for name, chosen in dict.fromkeys((one["dataset"], bool(one["overrides"])) for one in documents):
-        seeds = [one for one in documents if (one["dataset"], bool(one["overrides"])) == (name, chosen)]
+
+    def kind(one: dict[str, Any]) -> tuple[str, bool, bool]:
+        return one["dataset"], bool(one["overrides"]), one.get("shuffled", False)
+
+    for name, chosen, shuffled in sorted(dict.fromkeys(map(kind, documents))):
+        seeds = [one for one in documents if kind(one) == (name, chosen, shuffled)]
         without = [json.loads(path.read_text()) for path in sorted(ACCURACY.glob(f"{name}-default-seed*.json"))]
         values = [
             f"{spread([one['masked'][part][metric] for one in seeds])} "
@@ -180,7 +184,7 @@ def item_features(documents: list[dict[str, Any]]) -> list[str]:
             for part, metric in (("valid", "ndcg@20"), *(("test", metric) for metric in SHOP_METRICS))
         ]
         seconds = f"{statistics.median(one['train_seconds'] for one in seeds):.0f}"
-        shown = f"{name}, exclude_seen=true" if chosen else name
+        shown = f"{name}{', exclude_seen=true' * chosen}{', attributes of other items' * shuffled}"
         rows.append([shown, f"{len(seeds)} ({len(without)})", *values, seconds, where(seeds[-1])])
     return markdown(["data", "seeds", "valid ndcg@20", *SHOP_METRICS, "seconds of training", "machine"], rows)
 

@@ -358,7 +358,9 @@ class ELCRec:
     def describe_items(self, items: Any) -> None:
         """Attach item metadata, for names and reports; see :meth:`fit`. :meth:`save` writes it into the run."""
         run = self._parts.run
-        self._adopt(run.described(run.fitted.described(Catalogue.read(items))))
+        described = Catalogue.read(items)
+        run.fitted.dataset.warn_of_columns(described, stacklevel=2)
+        self._adopt(run.described(run.fitted.described(described)))
 
     def save(self, path: str | Path, overwrite: bool = False) -> None:
         """Write a run folder. A run that is replaced can be used until the new one is complete.

@@ -1,5 +1,6 @@
 """Item features: what a model learns from metadata, what its run keeps, and what stays as it is without."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,7 @@ import polars as pl
 import pytest
 import torch
 
-from cli_runner import RUN_FILES, SMALL, run_cli, shop_log
+from cli_runner import RUN_FILES, SMALL, Interrupted, run_cli, shop_log
 from elcrec import ELCRec, ElcrecError, Interactions, RunError, SettingsError
 from elcrec.config import Settings, resolve
 from elcrec.data.catalogue import Catalogue
@@ -321,3 +322,47 @@ def test_the_command_writes_a_new_run(model: ELCRec, tmp_path: Path) -> None:
     assert len(ELCRec.load(tmp_path / "next").items) == len(model.items) + 3
     again = run_cli("add-items", tmp_path / "run", "--items", tmp_path / "new.csv", "--out", tmp_path / "next")
     assert "--overwrite" in again.complaint()
+
+
+def test_a_column_of_another_name_is_named_in_a_warning(model: ELCRec, tmp_path: Path) -> None:
+    renamed = newcomers().rename({"title": "name"})
+    said = r"columns of the training are missing, or empty, in these items: 'title'; .* did not learn from 'name'"
+    with pytest.warns(DataWarning, match=said):
+        copied(model).add_items(renamed)
+    with pytest.warns(DataWarning, match=said):
+        copied(model).describe_items(shelves().rename({"title": "name"}))
+    model.save(tmp_path / "run")
+    shop_log().tail(1).with_columns(item_id=pl.lit("new 0")).write_csv(tmp_path / "newer.csv")
+    renamed.drop("vector").write_csv(tmp_path / "items.csv")
+    files = (tmp_path / "newer.csv", "--items", tmp_path / "items.csv", "--out", tmp_path / "next")
+    done = run_cli("train", *files, "--from", tmp_path / "run", "--set", "epochs=1")
+    assert done.code == 0, done.err
+    assert "missing, or empty, in these items: 'vector', 'title'" in done.err
+
+
+def test_ids_with_leading_zeros_are_no_whole_numbers(tmp_path: Path) -> None:
+    shelf = pl.Series("shelf", ["a", "b"] * 20)
+    ids = pl.Series("item_id", [f"{number:03}" for number in range(40)])
+    log = shop_log().select("user_id", "timestamp", item_id=pl.col("item_id").rank("dense").cast(pl.Int64) % 40)
+    (tmp_path / "text.csv").write_text(pl.DataFrame([ids, shelf]).write_csv())
+    log.with_columns(pl.col("item_id").cast(pl.String).str.zfill(3)).write_csv(tmp_path / "log.csv")
+    described = trained(tmp_path / "text.csv", Interactions.read(tmp_path / "log.csv"))  # type: ignore[arg-type]
+    assert described.catalogue is not None
+    assert len(described.catalogue) == 40
+    numbered = trained(pl.DataFrame([ids.cast(pl.Int64), shelf]), log)
+    with pytest.raises(ElcrecError, match="item '000' is no whole number"):
+        numbered.add_items(tmp_path / "text.csv")
+
+
+def test_a_resumed_training_says_what_it_learns_from(tmp_path: Path) -> None:
+    log, items, run = tmp_path / "log.csv", tmp_path / "items.parquet", tmp_path / "run"
+    shop_log().write_csv(log)
+    shelves().write_parquet(items)
+    with pytest.raises(KeyboardInterrupt):
+        ELCRec(seed=1, **SMALL).fit(log, run, items=items, progress=Interrupted())
+    sets = [part for name, value in SMALL.items() for part in ("--set", f"{name}={value}")]
+    for given in ((), ("--items", items)):
+        shutil.copytree(run, tmp_path / f"run{len(given)}")
+        done = run_cli("train", log, "--out", tmp_path / f"run{len(given)}", "--resume", "--seed", 1, *sets, *given)
+        assert done.code == 0, done.err
+        assert "items are described; features: shelf (" in done.err

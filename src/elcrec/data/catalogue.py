@@ -13,9 +13,11 @@ from elcrec.data.catalogue_json import read_json_object
 from elcrec.data.columns import candidates, is_name_of_items, plain, shown
 from elcrec.data.feature_columns import as_kind, feature_columns, is_vector
 from elcrec.data.files import read_one
+from elcrec.data.id_columns import ReadContext, validate_ids
 from elcrec.data.ids import BLANKS
 from elcrec.data.raw import as_frame
 from elcrec.data.vocabulary import natural_order
+from elcrec.data.written_columns import as_meant
 from elcrec.errors import DataError
 
 PREFIX = "feature:"
@@ -161,7 +163,7 @@ def _tidy(raw: pl.DataFrame, item_column: str | None, untyped: bool) -> Catalogu
     item = _item_column(raw, item_column)
     title = _title_column(raw, item)
     titles = _titles(raw, title)
-    rest = [column for column in raw.get_columns() if column.name not in (item, title)]
+    rest = [as_meant(column) for column in raw.get_columns() if column.name not in (item, title)]
     used = [column for column in rest if describes(column, untyped) and not is_vector(column)]
     features = feature_columns(rest, untyped, titles)
     if title is None and not used + features:
@@ -198,24 +200,21 @@ def _item_column(raw: pl.DataFrame, asked: str | None) -> str:
 
 
 def _ids(column: pl.Series, untyped: bool) -> pl.Series:
-    """Ids without blanks around them, one an item."""
+    """Ids by the rule of logs, one an item; those of delimited files stay text."""
     if isinstance(column.dtype, pl.Categorical | pl.Enum):
         column = column.cast(pl.String)
     if column.dtype.is_float():
         column = column.fill_nan(None)
-        column = column.cast(pl.Int64, strict=False) if (column.drop_nulls() % 1 == 0).all() else column
     missing = column.null_count()
     if column.dtype == pl.String:
         column = column.str.strip_chars(BLANKS)
         missing += int(column.is_in(NOTHING).sum())
-        if untyped and column.str.contains(r"^-?[0-9]+(\.0+)?$").all():  # as the log's reader takes them
-            column = column.str.replace(r"\.0+$", "")
     if missing:
         raise DataError(f"{missing:,} rows have no item_id: remove them or give them an id")
-    if not (column.dtype.is_integer() or column.dtype == pl.String):
-        raise DataError(f"item_id is of type {column.dtype}: ids are integers or strings, one type a column")
-    _refuse_repeated(column)
-    return column
+    ids = validate_ids(column, untyped, ReadContext("the item data", lambda row: f"row {row + 1}"))
+    ids = ids.cast(column.dtype) if column.dtype == pl.String else ids
+    _refuse_repeated(ids)
+    return ids
 
 
 def _refuse_repeated(ids: pl.Series) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -21,7 +22,7 @@ from elcrec.data.item_features import FeatureSpace, ItemFeatures
 from elcrec.data.kinds import check_kinds, worth_of
 from elcrec.data.splits import Split, make_split
 from elcrec.data.vocabulary import Vocabulary
-from elcrec.errors import DataError
+from elcrec.errors import DataError, DataWarning
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,12 @@ class Dataset:
         items = Vocabulary.of(log.frame["item_id"], first=1, kind="item") if items is None else items
         users, split = Vocabulary.of(log.frame["user_id"]), split_of(log, items, settings, device)
         return cls(log, whole_log, items, users, split, None if catalogue is None else catalogue.matched(items.ids))
+
+    def warn_of_columns(self, items: Catalogue, stacklevel: int) -> None:
+        """Say where items, given after the training, lack columns that it learned from."""
+        note = None if self.features is None else self.features.missing_note(items.features)
+        if note is not None:
+            warnings.warn(note, DataWarning, stacklevel=stacklevel + 1)
 
     def described(self, catalogue: Catalogue) -> Dataset:
         """The same log with other metadata."""

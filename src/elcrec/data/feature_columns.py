@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 
 from elcrec.data.attribute_columns import NOTHING, TEXTS, as_lists, as_text, describes, is_text
+from elcrec.data.words import UNSPACED
 
 NUMBER, TEXT, VECTOR = pl.Float64(), pl.String(), pl.List(pl.Float32)
 TEXT_WORDS = 4
@@ -68,7 +69,10 @@ def _feature(column: pl.Series, untyped: bool) -> pl.Series | None:
         held = np.isin(np.arange(len(vectors)), place_X)
         return vectors if held.all() else vectors.zip_with(pl.Series(held), _nothing(vectors, VECTOR))
     if untyped and is_text(column) and not describes(column, untyped):
-        column = _typed(as_text(column)).alias(column.name)
+        text = as_text(column).alias(column.name)
+        if (codes := _codes(text)) is not None:
+            return _categories(codes)
+        column = _typed(text).alias(column.name)
     if column.dtype == pl.Boolean:
         return _categories(column.cast(pl.String).str.to_lowercase())
     if _is_moment(column.dtype) or column.dtype.is_numeric():
@@ -84,6 +88,18 @@ def _of_text(column: pl.Series) -> pl.Series:
 
 def _is_moment(dtype: pl.DataType) -> bool:
     return isinstance(dtype, pl.Date | pl.Datetime)
+
+
+def _codes(text: pl.Series) -> pl.Series | None:
+    """Whole numbers that name something, as they are written but for a fraction of 0; None for any others.
+
+    Leading zeros say so as well as the name of the column does: a number that measures something has none.
+    """
+    if not text.drop_nulls().str.contains(r"^[+-]?[0-9]+(?:\.0*)?$").all():
+        return None
+    if not (text.name.lower().endswith(CODES) or text.str.contains(r"^[+-]?0[0-9]").any()):
+        return None
+    return text.str.replace(r"\.0*$", "").str.strip_prefix("+")
 
 
 def _typed(text: pl.Series) -> pl.Series:
@@ -134,7 +150,8 @@ def _is_prose(text: pl.Series) -> bool:
     known = text.drop_nulls()
     if known.is_empty() or known.n_unique() * 2 <= len(known):
         return False
-    return float(known.str.count_matches(r"\s+").mean() or 0) + 1 >= TEXT_WORDS  # type: ignore[arg-type]
+    ends = known.str.count_matches(rf"\s+|[{UNSPACED}]{{2}}")  # without spaces two characters count as a word
+    return float(ends.mean() or 0) + 1 >= TEXT_WORDS  # type: ignore[arg-type]
 
 
 def _categories(column: pl.Series) -> pl.Series:

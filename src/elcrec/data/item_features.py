@@ -16,7 +16,9 @@ from sklearn.feature_extraction.text import HashingVectorizer
 from torch import Tensor
 
 from elcrec.data.attribute_columns import TEXTS
+from elcrec.data.columns import shown
 from elcrec.data.feature_columns import NUMBER, TEXT, VECTOR, as_kind, vectors_in
+from elcrec.data.words import UNSPACED, words_and_bigrams
 
 LEAST_ITEMS = 3
 """A feature of fewer items says nothing of others."""
@@ -156,10 +158,16 @@ class Numbers(_Column):
 
 
 class Words(_Column):
-    """A feature for each hashed word of several items, weighed by its inverse document frequency."""
+    """A feature for each hashed word of several items, weighed by its inverse document frequency.
+
+    Attributes:
+        tokens: What a word is: ``words`` between spaces, or with ``bigrams`` also pairs of characters in scripts
+            without spaces.
+    """
 
     kind: Literal["words"] = "words"
     unit: ClassVar[str] = "words"
+    tokens: Literal["words", "bigrams"] = "words"
     buckets: tuple[int, ...]
     weights: tuple[float, ...]
 
@@ -171,8 +179,9 @@ class Words(_Column):
     @classmethod
     def fit(cls, column: pl.Series) -> Words:
         """On the texts of all items."""
+        tokens: Literal["words", "bigrams"] = "bigrams" if column.str.contains(f"[{UNSPACED}]").any() else "words"
         counts = (
-            _buckets(column)
+            _buckets(column, tokens)
             .group_by("bucket")
             .len("items")
             .filter(pl.col("items") >= LEAST_ITEMS)
@@ -180,11 +189,11 @@ class Words(_Column):
             .head(MOST_WORDS)
         )
         weights = _idf(counts["items"].to_numpy(), len(column))
-        return cls(name=column.name, buckets=tuple(counts["bucket"]), weights=tuple(weights))
+        return cls(name=column.name, tokens=tokens, buckets=tuple(counts["bucket"]), weights=tuple(weights))
 
     def sparse(self, column: pl.Series) -> pl.DataFrame:
         """See :meth:`Categories.sparse`."""
-        return _numbered(_buckets(column), pl.Series("bucket", self.buckets, dtype=pl.Int64), self.weights)
+        return _numbered(_buckets(column, self.tokens), pl.Series("bucket", self.buckets, dtype=pl.Int64), self.weights)
 
 
 class Vectors(_Column):
@@ -262,6 +271,19 @@ class FeatureSpace(BaseModel):
         useful.sort(key=lambda column: column.kind == "words")  # words last: see n_predicted
         return cls(columns=tuple(useful)) if useful else None
 
+    def missing_note(self, items: pl.DataFrame) -> str | None:
+        """What to say where items, given after the training, lack columns of it; None where they have all."""
+        known = [column.name for column in self.columns]
+        missing = [name for name in known if name not in items.columns]
+        if not missing:
+            return None
+        others = [name for name in items.columns if name not in known]
+        also = f"; the training did not learn from {shown(others)}" if others else ""
+        return (
+            f"columns of the training are missing, or empty, in these items: {shown(missing)}{also}: "
+            f"name columns as in the training, or the items have no features of them"
+        )
+
     def encode(self, items: pl.DataFrame, row_I: np.ndarray[Any, Any], n_rows: int) -> ItemFeatures:
         """Features of items.
 
@@ -311,9 +333,12 @@ def _normalised(pairs: pl.DataFrame) -> pl.DataFrame:
     return pairs.with_columns(weight=pl.col("weight") / pl.len().over("row").sqrt().cast(pl.Float32))
 
 
-def _buckets(column: pl.Series) -> pl.DataFrame:
-    """``row`` and ``bucket`` of every distinct word of every text."""
-    hashing = HashingVectorizer(n_features=WORD_BUCKETS, alternate_sign=False, norm=None, binary=True)
+def _buckets(column: pl.Series, tokens: str) -> pl.DataFrame:
+    """``row`` and ``bucket`` of every distinct word of every text; ``tokens``: see :class:`Words`."""
+    analyzer = words_and_bigrams if tokens == "bigrams" else "word"
+    hashing = HashingVectorizer(
+        n_features=WORD_BUCKETS, alternate_sign=False, norm=None, binary=True, analyzer=analyzer
+    )
     found = hashing.transform(column.fill_null("").to_list()).tocoo()
     return pl.DataFrame({"row": found.row.astype(np.uint32), "bucket": found.col.astype(np.int64)}).sort(
         "row", "bucket"

@@ -47,7 +47,9 @@ def add_items(run: Run, items: Any, popularity: float) -> Run:
         raise SettingsError("this model has learned from no item features: train it with items (--items)")
     if not 0 <= popularity <= 1:
         raise SettingsError(f"popularity={popularity}: use 0 (new items are shown least) to 1 (shown most)")
-    dataset, features = _extended(fitted.dataset, Catalogue.read(items))
+    described = Catalogue.read(items)
+    fitted.dataset.warn_of_columns(described, stacklevel=3)
+    dataset, features = _extended(fitted.dataset, described)
     mean_D = user_vectors(fitted.network, fitted.dataset.sample(MEAN_USERS, fitted.settings.seed)).mean(dim=0)
     table_RD = fitted.network.item_table.weight.detach()[: len(fitted.items) + 1]
     new_XD = vectors_of_new(fitted.network.item_table, features, len(fitted.items))
@@ -87,8 +89,9 @@ def _joined(dataset: Dataset, new: Catalogue) -> Dataset:
     """The data with more items at the end."""
     ids, added = dataset.items.ids, new.frame["item_id"]
     fits = added.cast(ids.dtype, strict=False)
-    if fits.null_count():
-        raise DataError(f"item {added.filter(fits.is_null())[0]!r} is no whole number, as the items of the model are")
+    other = fits.is_null() | (fits.cast(pl.String) != added.cast(pl.String))  # "007" is no 7
+    if other.any():
+        raise DataError(f"item {added.filter(other)[0]!r} is no whole number, as the items of the model are")
     items = Vocabulary(pl.concat([ids, fits.alias(ids.name)]), first=1, kind="item")
     return replace(dataset, items=items, catalogue=new.over(dataset.catalogue).matched(items.ids))
 

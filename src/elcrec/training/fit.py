@@ -121,13 +121,13 @@ class _Training:
         self._check(dataset)
         # Better now than after the training.
         earlier = None if start.names_from is None else start.names_from.seen_by(dataset.items)
-        said = [*said_kinds(settings, summary.get("kinds")), *dataset.said_features()]
-        self.reporter.log({**summary, "choices": self.choices, "worth": said})
         if work is not None and resumes:  # all processes need the features
             given, named = dataset.catalogue, earlier
             items, features, earlier = self.team.broadcast_object(lambda: self._begun_with(work, given, named))
             dataset = replace(dataset, catalogue=items, features=features)
-        elif work is not None and self.team.is_main:
+        said = [*said_kinds(settings, summary.get("kinds")), *dataset.said_features()]
+        self.reporter.log({**summary, "choices": self.choices, "worth": said})
+        if work is not None and not resumes and self.team.is_main:
             work.begin(known_of(recipe, settings, dataset, mark, earlier))
         state, network = self._train(work, dataset)
         self._choose_on_validation(network, dataset)

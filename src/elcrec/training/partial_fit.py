@@ -44,7 +44,7 @@ def partial_fit(run: Run, data: Any, epochs: int, progress: bool | Reporter, for
         raise SettingsError(f"epochs={epochs}: use 1 or more")
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise SettingsError("incremental training (partial_fit, --from) runs in one process: start it without torchrun")
-    described = fitted.catalogue if items is None else Catalogue.read(items).over(fitted.catalogue)
+    described = fitted.catalogue if items is None else _described(fitted, items)
     newer = read_new(data, format, settings)
     if (note := unknown_kinds(fitted.dataset.whole_log, newer, settings)) is not None:
         warnings.warn(note, DataWarning, stacklevel=3)
@@ -75,6 +75,13 @@ def partial_fit(run: Run, data: Any, epochs: int, progress: bool | Reporter, for
         "step": share,
     }
     return _continued(run, intents, state, increment, reporter)
+
+
+def _described(fitted: FittedModel, items: Any) -> Catalogue:
+    """The metadata that is given now over that of the model."""
+    given = Catalogue.read(items)
+    fitted.dataset.warn_of_columns(given, stacklevel=4)
+    return given.over(fitted.catalogue)
 
 
 def _all_items(log: Interactions, fitted: FittedModel) -> Vocabulary:

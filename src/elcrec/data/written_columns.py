@@ -1,0 +1,58 @@
+"""Columns of item metadata that are written as text and hold something else: dates, vectors, codes of digits."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from elcrec.data.attribute_columns import as_text, is_text
+from elcrec.data.feature_columns import is_vector
+from elcrec.data.time_text import parse_times
+from elcrec.errors import DataError
+
+# Forms in which each value alone says what is the day and what the month.
+_DATE = (
+    r"^(?:[0-9]{4}[-/.][0-9]{1,2}[-/.][0-9]{1,2}|(?:[A-Za-z]{3,9},? ?)?[0-9]{1,2}[-/ ][A-Za-z]{3}"
+    r"|(?:[A-Za-z]{3,9},? )?[A-Za-z]{3,9}\.? +[0-9]{1,2}(?:st|nd|rd|th)?,? [0-9]{4})"
+)
+_ZONED = r":[0-9]{2}.*(?:Z|UTC|GMT|[+-][0-9]{2}(?::?[0-9]{2})?)$"
+_NUMBER = r"(?:[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?|nan|null|none|[+-]?inf)"
+_BETWEEN = r"(?:\s*[,;|]\s*|\s+)"
+_VECTOR = rf"(?i)^\s*(?:\[\s*\]|\[?\s*{_NUMBER}(?:{_BETWEEN}{_NUMBER})+\s*\]?)\s*$"
+
+
+def as_meant(column: pl.Series) -> pl.Series:
+    """A column of text that holds dates or vectors alone as such; any other as it came."""
+    if not is_text(column):
+        return column
+    text = as_text(column).alias(column.name)
+    known = text.drop_nulls()
+    if known.is_empty():
+        return column
+    found = _moments(text, known) if known.str.contains(_DATE).all() else _vectors(text, known)
+    return column if found is None else found
+
+
+def _moments(text: pl.Series, known: pl.Series) -> pl.Series | None:
+    """Moments, in UTC where some value names a zone; None where one value cannot be read."""
+    zoned = known.str.contains(_ZONED)
+    if zoned.any():
+        known = (known + "Z").zip_with(~zoned, known)
+    try:
+        moments = parse_times(known, None, str, "")
+    except DataError:
+        return None
+    place = text.is_not_null().arg_true()
+    return pl.Series(text.name, [None] * len(text), dtype=moments.dtype).scatter(place, moments)
+
+
+def _vectors(text: pl.Series, known: pl.Series) -> pl.Series | None:
+    """``[0.1, 0.2]``, ``0.1|0.2`` and ``[0.1 0.2]`` as lists of fractions; None where these are no vectors."""
+    if not known.head(1).str.contains(_VECTOR).all() or not known.str.contains(_VECTOR).all():
+        return None
+    numbers = pl.element().cast(pl.Float64, strict=False)
+    inner = text.str.strip_chars("[] \t\r\n").str.replace_all(r"[,;|\s]+", " ")
+    parts = inner.str.split(" ").to_frame(text.name)
+    empty = pl.lit([], dtype=pl.List(pl.Float64))
+    lists = pl.when(pl.lit(inner) == "").then(empty).otherwise(pl.col(text.name).list.eval(numbers))
+    vectors = parts.select(lists.alias(text.name)).to_series()
+    return vectors if is_vector(vectors) else None
