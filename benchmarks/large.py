@@ -41,6 +41,7 @@ def main() -> None:
     for name, default in DEFAULTS.items():
         parser.add_argument(f"--{name.replace('_', '-')}", type=int, default=default)
     parser.add_argument("--metadata", action="store_true", help="learn from item metadata, too")
+    parser.add_argument("--note", help="what the table says of this run, too")
     arguments = parser.parse_args()
     work, run = arguments.work, arguments.work / "run"
     work.mkdir(parents=True, exist_ok=True)
@@ -57,6 +58,7 @@ def main() -> None:
         "epochs": [json.loads(line) for line in (run / "history.jsonl").read_text().splitlines()],
         "metrics": json.loads((run / "metrics.json").read_text()),
         "features": features_of(run),
+        "note": arguments.note,
         **{name: getattr(arguments, name) for name in DEFAULTS if name != "judged_users"},
         **provenance(),
     }
@@ -92,7 +94,7 @@ def features_of(run: Path) -> str | None:
 
 
 def measured(command: list[str], kill_when: Path | None) -> dict[str, Any]:
-    """Run a command, or kill it as soon as a file is there: ``seconds`` and ``peak_memory_bytes``."""
+    """Run a command, or kill it as soon as a file is there: ``seconds``, those of the processor, peak memory."""
     start = time.perf_counter()
     process = subprocess.Popen(command)
     while kill_when is not None and not kill_when.exists() and process.poll() is None:
@@ -102,7 +104,8 @@ def measured(command: list[str], kill_when: Path | None) -> dict[str, Any]:
     _, status, usage = os.wait4(process.pid, 0)
     if status and kill_when is None:
         sys.exit(f"failed: {' '.join(command[:6])} ...")
-    return {"seconds": time.perf_counter() - start, "peak_memory_bytes": usage.ru_maxrss * 1024}
+    seconds, cpu_seconds = time.perf_counter() - start, usage.ru_utime + usage.ru_stime
+    return {"seconds": seconds, "cpu_seconds": cpu_seconds, "peak_memory_bytes": usage.ru_maxrss * 1024}
 
 
 if __name__ == "__main__":

@@ -88,7 +88,7 @@ INTRO = {
     "drawn again with noise. Two-stage scoring (bfloat16 first): measured before the bound of its rounding was made a "
     "tenth wider (2026-11-28). [Large catalogues](large-catalogues.md). `python benchmarks/search.py RUN`",
     "large": "A generated company's log through the command line, recipe `large`: time and peak memory of every step. "
-    "`python benchmarks/large.py --work FOLDER`",
+    "`python benchmarks/large.py --work FOLDER`; with [item features](item-features.md) `--metadata`",
     "partial": "Incremental training (`partial_fit`), training from scratch and no training, evaluated on the test "
     "items of the whole log; seconds on one core whose neighbour was busy. "
     "[Incremental training](incremental-training.md). `python benchmarks/partial.py DATA --seeds 1 2 3 --out FOLDER`",

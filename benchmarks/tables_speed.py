@@ -130,9 +130,13 @@ def _times(seconds: list[float]) -> list[str]:
 def large(documents: list[dict[str, Any]]) -> list[str]:
     lines = []
     for document in documents:
+        known = document.get("features")
+        described = f", with their features: {known}" if known else ""
+        note = f"; {document['note']}" if document.get("note") else ""
         lines += [
-            f"{document['interactions']:,} interactions, {document['users']:,} users, {document['items']:,} items; "
-            f"{document['epoch_users']:,} users an epoch, top k of {document['listed_users']:,}; {where(document)}:",
+            f"{document['interactions']:,} interactions, {document['users']:,} users, {document['items']:,} items"
+            f"{described}; {document['epoch_users']:,} users an epoch, top k of {document['listed_users']:,}; "
+            f"{where(document)}{note}:",
             "",
             *markdown(
                 ["step", "seconds", "peak memory"],

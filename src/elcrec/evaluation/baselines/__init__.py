@@ -26,5 +26,7 @@ OF_SEEN_ITEMS: Final = ("buy-again", "buy-again-recent")
 """Those that list nothing but popular items where seen items are excluded."""
 OF_PAIRS: Final = ("markov", "item-knn")
 """Those that count pairs of items in one basket and the next."""
+OF_EVENTS: Final = ("popularity-recent", *OF_PAIRS)
+"""Those that hold all events, or pairs of them, several times."""
 OF_USERS: Final = ("tifu-knn", "up-cf")
 """Those that compare each history with those of all users."""

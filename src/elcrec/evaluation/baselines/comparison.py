@@ -8,7 +8,7 @@ from typing import NamedTuple
 from torch import Tensor
 
 from elcrec.data.histories import HistoryBatch
-from elcrec.evaluation.baselines import BASELINES, OF_PAIRS, OF_SEEN_ITEMS, OF_USERS
+from elcrec.evaluation.baselines import BASELINES, OF_EVENTS, OF_PAIRS, OF_SEEN_ITEMS, OF_USERS
 from elcrec.evaluation.baselines.training_part import Scorer, TrainingPart
 from elcrec.evaluation.metrics import Figures, RankingMetrics, metrics_of, shown_metrics
 from elcrec.evaluation.ranks import ranks_of_blocks
@@ -21,6 +21,8 @@ MOST_PAIRS = 2 * 10**8
 """The same of histories times users, where these are compared."""
 MOST_ITEM_PAIRS = 3 * 10**8
 """The same of pairs of items in one basket, where these are counted."""
+MOST_EVENTS = 2 * 10**7
+"""The same of events, where a baseline holds all of them several times: of more it would need more than a training."""
 
 
 class Compared(NamedTuple):
@@ -84,6 +86,8 @@ class Baselines:
         n_users = self.training.split.n_users
         if name in OF_USERS and n_histories * n_users > MOST_PAIRS:
             return f"too large: {n_histories:,} histories times {n_users:,} users"
+        if name in OF_EVENTS and (n_events := int(self.training.learned_N.sum())) > MOST_EVENTS:
+            return f"too large: {n_events:,} events"
         if name in OF_PAIRS and (n_pairs := self.training.n_pairs) > MOST_ITEM_PAIRS:
             return f"too large: {n_pairs:,} pairs of items in one basket"
         if n_histories * self.training.n_items > MOST_SCORES:

@@ -54,6 +54,14 @@ def test_what_is_too_large_is_left_out_with_a_reason(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(comparison, "MOST_ITEM_PAIRS", n_pairs - 1)
     reason = f"too large: {n_pairs:,} pairs of items in one basket"
     assert baselines.compare(histories, (False,)).left_out == dict.fromkeys(("markov", "item-knn"), reason)
+    n_events = sum(len(items) for bought in shop() for _, items in bought[:-2])
+    monkeypatch.setattr(comparison, "MOST_ITEM_PAIRS", n_pairs)
+    monkeypatch.setattr(comparison, "MOST_EVENTS", n_events)
+    assert baselines.compare(histories, (False,)).left_out == {}
+    monkeypatch.setattr(comparison, "MOST_EVENTS", n_events - 1)
+    reason = f"too large: {n_events:,} events"
+    left_out = dict.fromkeys(("popularity-recent", "markov", "item-knn"), reason)
+    assert baselines.compare(histories, (False,)).left_out == left_out
     monkeypatch.setattr(comparison, "MOST_SCORES", 0)
     assert set(baselines.compare(histories, (False,)).left_out) == set(BASELINES)
 
