@@ -43,14 +43,20 @@ Results go to ``benchmarks/results/intent-jobs/NAME-seedN.json``. Runs and resul
 from __future__ import annotations
 
 import argparse
+import json
+from itertools import combinations
 from pathlib import Path
 
 import polars as pl
+import torch
 
 from elcrec import ELCRec
 from elcrec.config import Settings
 from elcrec.data.by_settings import read_log
 from elcrec.data.catalogue import Catalogue
+from elcrec.experiments.provenance import provenance
+from elcrec.storage import write_json
+from intent_jobs_measures import JOBS, Case
 from shops import LOGS
 
 RESULTS = Path(__file__).parent / "results" / "intent-jobs"
@@ -75,6 +81,8 @@ def films() -> pl.DataFrame:
 
 
 ITEMS = {"groceries": products, "movielens": films}
+LABELS = {"groceries": "product_category", "movielens": "genres"}
+"""The column that categories are read from; of other logs all attributes."""
 
 
 def parted(frame: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -109,8 +117,14 @@ def prepare(data: str, items: Path | None, work: Path) -> tuple[str, Path, pl.Da
 def trained(known: pl.DataFrame, items: Path, out: Path, seed: int) -> ELCRec:
     """A training by the default command, or the run that is there."""
     if (out / "metrics.json").exists():
-        return ELCRec.load(out)
+        return ELCRec.load(out, "cpu")
     return ELCRec(seed=seed, baselines=False).fit(known, out=out, items=items, progress=False, resume=out.exists())
+
+
+def of_category(name: str, items: Path) -> Catalogue:
+    """Descriptions by the attribute that categories are read from."""
+    column = LABELS.get(name)
+    return Catalogue.read(pl.read_parquet(items).select("item_id", column) if column else items)
 
 
 def main() -> None:
@@ -119,14 +133,30 @@ def main() -> None:
     parser.add_argument("--items", type=Path, help="metadata of the items of a log given by its path")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--work", type=Path, default=Path("runs/intent-jobs"), help="where the runs are written")
+    parser.add_argument("--jobs", nargs="+", choices=JOBS, default=list(JOBS), help="measure these again")
     given = parser.parse_args()
+    RESULTS.mkdir(parents=True, exist_ok=True)
     for data in given.data:
         name, items, known, later = prepare(data, given.items, given.work)
-        print(name, len(known), len(later), later["user_id"].n_unique(), Catalogue.read(items).features.columns, flush=True)
+        models = {}
         for seed in given.seeds:
-            model = trained(known, items, given.work / f"{name}-seed{seed}", seed)
-            print(name, seed, model.metrics["train_seconds"], flush=True)
+            model = models[seed] = trained(known, items, given.work / f"{name}-seed{seed}", seed)
+            target, case = RESULTS / f"{name}-seed{seed}.json", Case(model, later, of_category(name, items))
+            older = json.loads(target.read_text()) if target.exists() else {}
+            found = {job: JOBS[job](case) if job in given.jobs else older.get(job) for job in JOBS}
+            what = {"suite": "intent-jobs", "dataset": name, "recipe": "default", "overrides": {}, "seed": seed}
+            numbers = {"n_users": len(model.users), "n_intents": model.settings.n_intents}
+            write_json(target, {**what, **numbers, **found, **provenance()})
+            print(name, seed, json.dumps({job: found[job] for job in given.jobs}), flush=True)
+        if "agreement" in given.jobs and len(models) > 1:
+            pairs = [
+                {"seeds": [one, other], **models[one].intent_stability(models[other])}
+                for one, other in combinations(models, 2)
+            ]
+            document = {"suite": "intent-jobs", "dataset": name, "stability": pairs, **provenance()}
+            write_json(RESULTS / f"{name}-stability.json", document)
 
 
 if __name__ == "__main__":
+    torch.set_grad_enabled(False)
     main()

@@ -514,6 +514,7 @@ class ELCRec:
         k: int = 10,
         exclude_seen: bool | None = None,
         unknown: str = "raise",
+        strength: float = STRENGTH,
     ) -> pl.DataFrame:
         """Recommendations in rows, one for each of a user's strongest intents, without an item twice: a shop page.
 
@@ -523,13 +524,14 @@ class ELCRec:
             k: Number of items per row.
             exclude_seen: See :meth:`recommend`.
             unknown: See :meth:`recommend`.
+            strength: How far each row is steered toward its intent, 0 to 1, see :meth:`recommend`.
 
         Returns:
             ``user_id``, ``row`` (from 1, strongest intent first), ``intent``, ``weight`` (0 to 1), ``item_id``,
             ``score``, ``rank`` (from 1 in its row).
         """
         histories = self.fitted.dataset.of_users(users, unknown)
-        return self.topn.slate(histories, rows, RankingPolicy(k=k, exclude_seen=exclude_seen))
+        return self.topn.slate(histories, rows, RankingPolicy(k=k, exclude_seen=exclude_seen, strength=strength))
 
     def similar_items(self, items: Iterable[Any], k: int = 10, unknown: str = "raise") -> pl.DataFrame:
         """Similar items: those whose vectors have the highest cosine similarity.

@@ -88,7 +88,7 @@ class TopN:
         resolved = self.resolve(policy)
         n_rows = min(at_least_one("rows", rows), self.assigner.n_intents)
         intent_QR, _, weight_QR = self.assigner.strongest(histories, n_rows)
-        item_QRK, score_QRK = self._slate_rows(self.encoded(histories), intent_QR, resolved)
+        item_QRK, score_QRK = self._slate_rows(self.encoded(histories), intent_QR, resolved, policy.strength)
         # A place is a row of a user; the same user may occur twice in a request.
         places = pl.Series("place", np.arange(intent_QR.numel()))
         listed = self._rows(places, item_QRK.flatten(0, 1), score_QRK.flatten(0, 1))
@@ -103,14 +103,16 @@ class TopN:
             ]
         )
 
-    def _slate_rows(self, users: EncodedHistories, intent_QR: Tensor, policy: ResolvedPolicy) -> tuple[Tensor, Tensor]:
+    def _slate_rows(
+        self, users: EncodedHistories, intent_QR: Tensor, policy: ResolvedPolicy, strength: float
+    ) -> tuple[Tensor, Tensor]:
         """A row after another, each of the best items that the rows above do not show: [Q, R, k'] each."""
         item_QRK = torch.zeros(*intent_QR.shape, min(policy.k, len(self.fitted.items)), dtype=torch.int64)
         score_QRK = torch.full(item_QRK.shape, -torch.inf)
         own = policy.adjustment or ScoreAdjustment()
         for row in range(intent_QR.shape[1]):
             for intent in torch.unique(intent_QR[:, row]).tolist():
-                toward = self._steering([intent], STRENGTH)._replace(barred_V=own.barred_V, only_seen=own.only_seen)
+                toward = self._steering([intent], strength)._replace(barred_V=own.barred_V, only_seen=own.only_seen)
                 for at_X in torch.nonzero(intent_QR[:, row] == intent).flatten().cpu().split(USERS_AT_ONCE):
                     shown_XS = item_QRK[at_X, :row].flatten(1).to(self.fitted.device)
                     steered = replace(policy, adjustment=toward._replace(shown_QX=shown_XS))
