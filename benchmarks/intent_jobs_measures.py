@@ -6,6 +6,7 @@ import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -20,10 +21,10 @@ from elcrec.intents.kmeans import spherical_kmeans
 from elcrec.intents.naming import SEPARATOR, name_intents
 
 K, CHOSEN, ROWS_OF_SLATE = 10, (1, 2, 3), 3
-POWERS = (0.25, 0.5, 0.75, 1.0, 1.5, 2.0)
+POWERS = (0.5, 1.0, 2.0)
 STRENGTHS = (0.1, 0.2, 0.35, 0.5, 0.65, 0.8)
 DIALS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
-CANDIDATES, MOST_OF_DIVERSITY, ACCURACIES = 100, 4000, (0.98, 0.95)
+CANDIDATES, MOST_OF_DIVERSITY, ACCURACIES = 100, 3000, (0.98, 0.95)
 LEAST_OF_AUDIENCE, TYPICAL = 30, 20
 LEAST_EVENTS, LEAST_SHARE, LEAST_LIFT = 20, 0.1, 2.0
 LONG_FUTURE = 10
@@ -100,27 +101,33 @@ def hits(items_UK: np.ndarray, targets: Iterable[list[int]]) -> np.ndarray:
 
 
 def cold_users(case: Case) -> Parts:
-    """Hit rate@10 of the next items by chosen intents alone, and by popularity."""
-    model = case.model
-    counts = model.assigner.item_intents
-    popularity_V = torch.bincount(model.fitted.split.item_N.cpu(), minlength=len(model.items) + 1).float()
-    targets = case.futures["next"].to_list()
-    most_popular = popularity_V[1:].topk(K).indices + 1
+    """Hit rate@10 of the next items by chosen intents alone, by popularity, and by the model that knows the history."""
+    model, targets = case.model, case.futures["next"].to_list()
+    popularity_V, new_users = model.topn.popularity_V, model.topn.new_users
+    popular_UK = (popularity_V[1:].topk(K).indices + 1).expand(len(targets), -1)
+    whole = model.items.indices(model.recommend(case.users, k=K)["item_id"]).reshape(-1, K)
     found: Parts = {
-        "popularity": case.parts(hits(most_popular.expand(len(targets), -1).numpy(), targets) > 0),
         "n_test": int((~case.for_choices).sum()),
+        "popularity": case.parts(hits(popular_UK.numpy(), targets) > 0),
+        "with history": case.parts(hits(whole, targets) > 0),
     }
+    lift_KV = torch.stack([model.assigner.item_intents.lift([k]) for k in range(model.settings.n_intents)])
+    share_K = torch.from_numpy(model.assigner.item_intents.share_K)
     for n_chosen in CHOSEN:
         chosen_UM = case.intents_UM[:, :n_chosen].sort(dim=1).values
         sets_SM, set_U = torch.unique(chosen_UM, dim=0, return_inverse=True)
-        names = ["lift", *(f"popularity * lift ** {power:g}" for power in POWERS)]
-        best = {name: torch.zeros(len(sets_SM), K, dtype=torch.int64) for name in names}
-        for row, chosen in enumerate(sets_SM.tolist()):
-            lift_V = counts.lift(chosen)
-            for name, power in zip(names, (None, *POWERS), strict=True):
-                score_V = lift_V if power is None else popularity_V * lift_V**power
-                best[name][row] = score_V[1:].topk(K).indices + 1
-        found[str(n_chosen)] = {name: case.parts(hits(best[name][set_U].numpy(), targets) > 0) for name in names}
+        best: dict[str, list[Tensor]] = {}
+        for chosen in sets_SM.tolist():
+            # Lift of the union of intents, which have no user in common.
+            weight_M = share_K[chosen] / share_K[chosen].sum()
+            lift_V = (weight_M[:, None] * lift_KV[chosen]).sum(dim=0)
+            scores = {"lift": lift_V, **{f"popularity * lift ** {t:g}": popularity_V * lift_V**t for t in POWERS}}
+            scores["recommend_to_new_user"] = new_users.scores(chosen)
+            for name, score_V in scores.items():
+                best.setdefault(name, []).append(score_V[1:].topk(K).indices + 1)
+        found[str(n_chosen)] = {
+            name: case.parts(hits(torch.stack(lists)[set_U].numpy(), targets) > 0) for name, lists in best.items()
+        }
     return found
 
 
@@ -158,7 +165,9 @@ def audiences(case: Case) -> Parts:
     users, own_U = case.users.filter(test), case.intents_UM[torch.from_numpy(test), 0].numpy()
     takes = [set(case.category_V[items].tolist()) - {-1} for items in case.futures["next"].filter(test).to_list()]
     typical = dict(case.model.intents(TYPICAL).select("intent", "items").iter_rows())
-    log = case.model.log.frame.select("user_id", item=pl.Series(case.model.items.indices(case.model.log.frame["item_id"])))
+    log = case.model.log.frame.select(
+        "user_id", item=pl.Series(case.model.items.indices(case.model.log.frame["item_id"]))
+    )
     before = (
         log.with_columns(category=pl.Series(case.category_V[log["item"].to_numpy()]))
         .with_columns(left=pl.len().over("user_id") - pl.int_range(pl.len()).over("user_id"))
@@ -236,7 +245,7 @@ def mmr(item_UN: Tensor, score_UN: Tensor, alike_VV: Tensor, dial: float) -> Ten
 def at_accuracy(points: list[list[float]], ndcg: float) -> float:
     """The largest diversity on a curve of (NDCG, diversity) at some NDCG or more, linear between the points."""
     best = max((diversity for value, diversity in points if value >= ndcg), default=0.0)
-    for (high, one), (low, other) in zip(points, points[1:], strict=False):
+    for (high, one), (low, other) in pairwise(points):
         if min(high, low) <= ndcg <= max(high, low) and high != low:
             best = max(best, other + (one - other) * (ndcg - low) / (high - low))
     return float(best)
@@ -299,7 +308,9 @@ def agreement(case: Case) -> Parts:
 def items_of_parts(model: ELCRec, names: Iterable[str]) -> dict[str, set[int]]:
     """Items that have the parts of names as an attribute or in their titles."""
     assert model.catalogue is not None
-    pairs = model.catalogue.pairs().with_columns(key=pl.col("attribute").str.replace_all(r"\s+", " ").str.to_lowercase())
+    pairs = model.catalogue.pairs().with_columns(
+        key=pl.col("attribute").str.replace_all(r"\s+", " ").str.to_lowercase()
+    )
     by_key = dict(pairs.group_by("key").agg("item_id").iter_rows())
     titles = pl.DataFrame(list(model.catalogue.titles().items()), schema=["item_id", "title"], orient="row")
     found = {}
@@ -314,7 +325,11 @@ def items_of_parts(model: ELCRec, names: Iterable[str]) -> dict[str, set[int]]:
 
 def right_names(case: Case, intent_U: np.ndarray, names: list[str]) -> Parts:
     """The share of the names that the rule finds right, among intents with enough later events."""
-    rows = [(intent, item) for intent, own in zip(intent_U.tolist(), case.futures["all"].to_list(), strict=True) for item in own]
+    rows = [
+        (intent, item)
+        for intent, own in zip(intent_U.tolist(), case.futures["all"].to_list(), strict=True)
+        for item in own
+    ]
     intent_X, item_X = np.array(rows).T
     of_part, right, shares, lifts = items_of_parts(case.model, names), [], [], []
     for intent in np.unique(intent_X).tolist():

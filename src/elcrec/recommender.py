@@ -496,7 +496,9 @@ class ELCRec:
         return self.topn.recommend(self.fitted.dataset.of_items(histories, unknown), policy)
 
     def recommend_for_intent(self, intents: Iterable[int] | None = None, k: int = 10) -> pl.DataFrame:
-        """The most typical items of intents: recommendations to a user of whom only the intent is known.
+        """The most typical items of intents: what an intent means.
+
+        What a user with an intent is likely to take: :meth:`recommend_to_new_user`.
 
         Args:
             intents: Numbers of intents; default: all that have users.
@@ -506,6 +508,20 @@ class ELCRec:
             ``intent``, ``item_id``, ``score`` (lift, > 0; 1 is average), ``rank`` (from 1).
         """
         return self.topn.for_intents(intents, k)
+
+    def recommend_to_new_user(self, intents: Iterable[int], k: int = 10) -> pl.DataFrame:
+        """The items that a user without a history is most likely to take, who chose some intents.
+
+        See :class:`elcrec.inference.new_users.NewUserRanking`.
+
+        Args:
+            intents: Numbers of intents, one or more.
+            k: Number of items.
+
+        Returns:
+            ``item_id``, ``score`` (logarithm of a likelihood, up to a constant), ``rank`` (from 1).
+        """
+        return self.topn.for_new_user(intents, k)
 
     def slate(
         self,
@@ -881,6 +897,10 @@ class ELCRec:
     def pick_typical(self, intents: Sequence[int], policy: ResolvedPolicy) -> Recommendations:
         """The allowed items most typical of intents; scores are lifts."""
         return self.lookup.most_typical(intents, policy)
+
+    def pick_likely(self, intents: Sequence[int], policy: ResolvedPolicy) -> Recommendations:
+        """The allowed items of :meth:`recommend_to_new_user`."""
+        return self.lookup.most_likely(intents, policy)
 
     def find_items(self, text: str, k: int = 10) -> pl.DataFrame:
         """Items whose id or title contains a text, ignoring case; those that begin with it come first.
