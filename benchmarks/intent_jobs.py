@@ -34,8 +34,8 @@ Histories, counts, centres and names know that part alone. A quarter of the user
    k-means on the same embeddings; ``intent_stability`` of pairs of seeds. Bar: not below k-means.
 6. **Names.** An item has a part of a name as attribute or in its title. A name is right if, among the later events of
    the intent's users, 10% or more are of items with one of its parts, and this share is 2 times that among the later
-   events of all other users, or more. Intents with 20 later events or more. Next to it: k-means clusters of the same
-   embeddings, named by the same code.
+   events of all other users, or more. Intents with 20 later events or more; nothing is chosen here, so all users count.
+   Next to it: k-means clusters of the same embeddings, named by the same code.
 
 Added after the first numbers (seed 1), as remedies: the ranking ``recommend_to_new_user`` and the strength of a slate's
 rows. Next to the cold users stands what the model reaches that knows their histories, by its own way with seen items.

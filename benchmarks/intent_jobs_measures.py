@@ -352,7 +352,7 @@ def right_names(case: Case, intent_U: np.ndarray, names: list[str]) -> Parts:
 def names(case: Case) -> Parts:
     """Right names of the intents, and of k-means clusters that are named alike."""
     model = case.model
-    n_intents, rows = model.settings.n_intents, model.users.indices(case.users) - 1
+    n_intents, rows = model.settings.n_intents, model.users.indices(case.users)
     behaviour_UD = model.assigner.behaviours(model.fitted.dataset.of_users()).cpu()
     cluster_U = spherical_kmeans(behaviour_UD, n_intents, model.settings.seed).numpy()
     frame, events = pl.DataFrame({"user_id": model.users.ids, "intent": cluster_U}), model.log.frame

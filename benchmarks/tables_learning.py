@@ -334,7 +334,7 @@ def _diversity(by_data: _ByData) -> _Table:
         + [_all(runs, job, f"at {share}", way) for share in ("0.98", "0.95") for way in ways]
         for name, runs in by_data.items()
     ]
-    about = "**Diversity** of ten items (one minus mean overlap of attributes), at 98% and 95% of the plain NDCG@10."
+    about = "**Diversity** of ten items (one minus mean overlap of attributes) at 98% and 95% of the plain NDCG@10."
     head = ["plain NDCG@10", "plain diversity", *(f"{share}: {way}" for share in ("98%", "95%") for way in ways)]
     return about, head, rows
 
@@ -361,7 +361,7 @@ def _names(by_data: _ByData) -> _Table:
         for name, runs in by_data.items()
     ]
     about = (
-        "**Names**: share that the rule finds right; median share of later events with what is named, and its lift over "
+        "**Names**: share that the rule finds right; median share of later events with what is named, its lift over "
         "other users. Learned intents / k-means clusters."
     )
     return about, ["intents", *measures], rows
