@@ -283,17 +283,20 @@ def _cold_users(by_data: _ByData) -> _Table:
     def ratio(runs: list[dict[str, Any]], of: str, ranking: str, part: str) -> float:
         return _mean(runs, job, of, ranking, part) / _mean(runs, job, "popularity", part)
 
+    def on_valid(ranking: str) -> float:
+        return statistics.mean(ratio(runs, of, ranking, "valid") for runs in by_data.values() for of in chosen)
+
     rankings = list(next(iter(by_data.values()))[0][job]["3"])
-    best = max(rankings, key=lambda one: statistics.mean(ratio(runs, "3", one, "valid") for runs in by_data.values()))
+    best = max(rankings, key=on_valid)
     rows = [
-        [name, str(len(runs)), _all(runs, job, "popularity", "test"), _all(runs, job, "3", "lift", "test")]
-        + [f"{_all(runs, job, of, best, 'test')} (x {ratio(runs, of, best, 'test'):.2f})" for of in chosen]
+        [name, str(len(runs)), ranking, _all(runs, job, "popularity", "test")]
+        + [f"{_all(runs, job, of, ranking, 'test')} (x {ratio(runs, of, ranking, 'test'):.2f})" for of in chosen]
         + [_all(runs, job, "with history", "test")]
         for name, runs in by_data.items()
+        for ranking in rankings
     ]
-    about = f"**Cold users**: hit rate@10 of the next items. Best ranking on `valid`: `{best}`; x: over popularity."
-    head = ["popularity", "three intents, lift", *(f"{of} intent{'s' * (of != '1')}" for of in chosen), "whole history"]
-    return about, head, rows
+    about = f"**Cold users**: hit rate@10 of the next items; x: over popularity. Best on `valid`: `{best}`."
+    return about, ["ranking", "popularity", "one intent", "two", "three", "with the whole history"], rows
 
 
 def _slates(by_data: _ByData) -> _Table:
@@ -364,4 +367,4 @@ def _names(by_data: _ByData) -> _Table:
         "**Names**: share that the rule finds right; median share of later events with what is named, its lift over "
         "other users. Learned intents / k-means clusters."
     )
-    return about, ["intents", *measures], rows
+    return about, ["intents", "right", "median share", "median lift"], rows

@@ -183,8 +183,8 @@ class ELCRec:
                 training there is discarded.
             progress: Show a progress bar and a line an epoch on standard error; or a reporter that is called instead.
             format: Format of a data file.
-            items: Item metadata (titles, categories, ...), for names and reports, not for training: anything
-                :meth:`elcrec.data.catalogue.Catalogue.read` takes.
+            items: Item metadata (titles, categories, ...), which the model learns from (``item_features``) and names
+                and describes intents by: anything :meth:`elcrec.data.catalogue.Catalogue.read` takes.
             names_from: An earlier model or run whose given intent names are carried over, see
                 :meth:`match_intents`.
 
