@@ -67,6 +67,9 @@ INTRO = {
     "over the prior): learned intents / k-means with as many clusters on the same embeddings, 5 restarts / chance. "
     "Steering: share of an intent's 50 most typical items in the top 10 of users steered toward it. "
     "`python benchmarks/intents.py ITEMS RUN ...`",
+    "intent-jobs": "What intents are for, each job next to its plain rival ([which jobs intents win](intent-jobs.md)). "
+    "Models with metadata by the default command; the newest events of each user were kept from them. Mean ± standard "
+    "deviation over the seeds. The protocol: `python benchmarks/intent_jobs.py --help`",
     "clustering": "Cluster losses on one trained encoder, evaluated on validation; mean ± standard deviation over "
     "seeds. `python benchmarks/clustering.py RUN --items ITEMS`",
     "planted": "Adjusted Rand index of learned and planted intents in the demo's shop, by difficulty, and in a shop "
@@ -203,6 +206,7 @@ TABLES = {
     "increments": tables_learning.increments,
     "partial": tables_learning.partial,
     "intents": tables_learning.intents,
+    "intent-jobs": tables_learning.intent_jobs,
     "clustering": tables_learning.clustering,
     "planted": tables_learning.planted,
     "shops": tables_learning.shops,

@@ -240,3 +240,135 @@ def event_inputs(documents: list[dict[str, Any]]) -> list[str]:
 def difference(test: dict[str, float]) -> str:
     p = f"p {test['p']:.1g}" if test["p"] > 0 else "p < 1e-300"
     return f"{test['mean']:+.4f} ({test['low']:+.4f} to {test['high']:+.4f}), {p}"
+
+
+def intent_jobs(documents: list[dict[str, Any]]) -> list[str]:
+    """A table a job, a row a data set: means over the seeds; choices by ``valid`` over all data."""
+    runs = [document for document in documents if "stability" not in document]
+    names = list(dict.fromkeys(run["dataset"] for run in runs))
+    by_data = {name: [run for run in runs if run["dataset"] == name] for name in names}
+    pairs = {one["dataset"]: one["stability"] for one in documents if "stability" in one}
+    lines = []
+    for about, head, rows in (
+        _cold_users(by_data),
+        _slates(by_data),
+        _audiences(by_data),
+        _diversity(by_data),
+        _agreement(by_data, pairs),
+        _names(by_data),
+    ):
+        lines += [about, "", *markdown(["data", "seeds", *head], rows), ""]
+    return lines[:-1]
+
+
+_ByData = dict[str, list[dict[str, Any]]]
+_Table = tuple[str, list[str], list[list[str]]]
+
+
+def _values(runs: list[dict[str, Any]], *path: str) -> list[float]:
+    """The value at a path, of each run."""
+    found: list[Any] = runs
+    for name in path:
+        found = [one[name] for one in found]
+    return found
+
+
+def _mean(runs: list[dict[str, Any]], *path: str) -> float:
+    return statistics.mean(_values(runs, *path))
+
+
+def _all(runs: list[dict[str, Any]], *path: str) -> str:
+    return spread(_values(runs, *path))
+
+
+def _cold_users(by_data: _ByData) -> _Table:
+    job, chosen = "cold-users", ("1", "2", "3")
+
+    def ratio(runs: list[dict[str, Any]], of: str, ranking: str, part: str) -> float:
+        return _mean(runs, job, of, ranking, part) / _mean(runs, job, "popularity", part)
+
+    def on_valid(ranking: str) -> float:
+        return statistics.mean(ratio(runs, of, ranking, "valid") for runs in by_data.values() for of in chosen)
+
+    rankings = list(next(iter(by_data.values()))[0][job]["3"])
+    best = max(rankings, key=on_valid)
+    rows = [
+        [name, str(len(runs)), ranking, _all(runs, job, "popularity", "test")]
+        + [f"{_all(runs, job, of, ranking, 'test')} (x {ratio(runs, of, ranking, 'test'):.2f})" for of in chosen]
+        + [_all(runs, job, "with history", "test")]
+        for name, runs in by_data.items()
+        for ranking in rankings
+    ]
+    about = f"**Cold users**: hit rate@10 of the next items; x: over popularity. Best on `valid`: `{best}`."
+    return about, ["ranking", "popularity", "one intent", "two", "three", "with the whole history"], rows
+
+
+def _slates(by_data: _ByData) -> _Table:
+    job = "slate"
+    strengths = [one for one in next(iter(by_data.values()))[0][job] if one.startswith("strength")]
+
+    def ratio(runs: list[dict[str, Any]], strength: str, part: str) -> float:
+        return _mean(runs, job, strength, part) / _mean(runs, job, "plain", part)
+
+    best = max(strengths, key=lambda one: statistics.mean(ratio(runs, one, "valid") for runs in by_data.values()))
+    rows = [
+        [name, str(len(runs)), _all(runs, job, "plain", "test")]
+        + [f"{_all(runs, job, one, 'test')} ({ratio(runs, one, 'test') - 1:+.1%})" for one in strengths]
+        for name, runs in by_data.items()
+    ]
+    about = f"**Slate**: recall of the next ten items or more at length 30, and difference. Best on `valid`: {best}."
+    return about, ["plain", *strengths], rows
+
+
+def _audiences(by_data: _ByData) -> _Table:
+    job = "audiences"
+    rows = []
+    for name, runs in by_data.items():
+        lifts = [_mean(runs, job, "intent") / _mean(runs, job, of) for of in ("random", "bought_before")]
+        columns = ("intent", "random", "bought_before", "any_buyer", "typical_of_category")
+        counts = f"{_mean(runs, job, 'n_intents'):.0f}"
+        shares = [_all(runs, job, of) for of in columns]
+        rows.append([name, str(len(runs)), counts, *shares, *(f"x {lift:.2f}" for lift in lifts)])
+    head = ["intents", "of the intent", "random", "as many earlier buyers", "all earlier buyers"]
+    head += ["typical items in it", "over random", "over buyers"]
+    return "**Audiences**: share of users whose next items have one of the intent's category.", head, rows
+
+
+def _diversity(by_data: _ByData) -> _Table:
+    job, ways = "diversity", ("diversify", "mmr of vectors", "mmr of attributes")
+    rows = [
+        [name, str(len(runs)), *(spread([run[job]["plain"][at] for run in runs]) for at in (0, 1))]
+        + [_all(runs, job, f"at {share}", way) for share in ("0.98", "0.95") for way in ways]
+        for name, runs in by_data.items()
+    ]
+    about = "**Diversity** of ten items (one minus mean overlap of attributes) at 98% and 95% of the plain NDCG@10."
+    head = ["plain NDCG@10", "plain diversity", *(f"{share}: {way}" for share in ("98%", "95%") for way in ways)]
+    return about, head, rows
+
+
+def _agreement(by_data: _ByData, pairs: dict[str, list[dict[str, Any]]]) -> _Table:
+    job = "agreement"
+    rows = [
+        [name, str(len(runs)), *(_all(runs, job, who) for who in ("learned", "kmeans", "chance"))]
+        + [spread([pair[who] for pair in pairs[name]]) for who in ("learned", "kmeans")]
+        for name, runs in by_data.items()
+    ]
+    about = (
+        "**Agreement** (adjusted mutual information) of intents with the next item's category, and stability (adjusted "
+        "Rand index) over pairs of seeds."
+    )
+    return about, ["learned", "k-means", "chance", "stability, learned", "stability, k-means"], rows
+
+
+def _names(by_data: _ByData) -> _Table:
+    job, measures = "names", ("right", "median_share", "median_lift")
+    rows = [
+        [name, str(len(runs)), f"{_mean(runs, job, 'learned', 'n_intents'):.0f}"]
+        + [" / ".join(_all(runs, job, who, of) for who in ("learned", "kmeans")) for of in measures]
+        for name, runs in by_data.items()
+    ]
+    about = (
+        "**Names**: share that the rule finds right; median share of later events with what is named, its lift over "
+        "other users. Learned intents / k-means clusters."
+    )
+    return about, ["intents", "right", "median share", "median lift"], rows

@@ -183,8 +183,8 @@ class ELCRec:
                 training there is discarded.
             progress: Show a progress bar and a line an epoch on standard error; or a reporter that is called instead.
             format: Format of a data file.
-            items: Item metadata (titles, categories, ...), for names and reports, not for training: anything
-                :meth:`elcrec.data.catalogue.Catalogue.read` takes.
+            items: Item metadata (titles, categories, ...), which the model learns from (``item_features``) and names
+                and describes intents by: anything :meth:`elcrec.data.catalogue.Catalogue.read` takes.
             names_from: An earlier model or run whose given intent names are carried over, see
                 :meth:`match_intents`.
 
@@ -498,7 +498,9 @@ class ELCRec:
         return self.topn.recommend(self.fitted.dataset.of_items(histories, unknown), policy)
 
     def recommend_for_intent(self, intents: Iterable[int] | None = None, k: int = 10) -> pl.DataFrame:
-        """The most typical items of intents: recommendations to a user of whom only the intent is known.
+        """The most typical items of intents: what an intent means.
+
+        What a user with an intent is likely to take: :meth:`recommend_to_new_user`.
 
         Args:
             intents: Numbers of intents; default: all that have users.
@@ -509,6 +511,20 @@ class ELCRec:
         """
         return self.topn.for_intents(intents, k)
 
+    def recommend_to_new_user(self, intents: Iterable[int], k: int = 10) -> pl.DataFrame:
+        """The items that a user without a history is most likely to take, who chose some intents.
+
+        See :class:`elcrec.inference.new_users.NewUserRanking`.
+
+        Args:
+            intents: Numbers of intents, one or more.
+            k: Number of items.
+
+        Returns:
+            ``item_id``, ``score`` (logarithm of a likelihood, up to a constant), ``rank`` (from 1).
+        """
+        return self.topn.for_new_user(intents, k)
+
     def slate(
         self,
         users: Iterable[Any] | None = None,
@@ -516,6 +532,7 @@ class ELCRec:
         k: int = 10,
         exclude_seen: bool | None = None,
         unknown: str = "raise",
+        strength: float = STRENGTH,
     ) -> pl.DataFrame:
         """Recommendations in rows, one for each of a user's strongest intents, without an item twice: a shop page.
 
@@ -525,13 +542,14 @@ class ELCRec:
             k: Number of items per row.
             exclude_seen: See :meth:`recommend`.
             unknown: See :meth:`recommend`.
+            strength: How far each row is steered toward its intent, 0 to 1, see :meth:`recommend`.
 
         Returns:
             ``user_id``, ``row`` (from 1, strongest intent first), ``intent``, ``weight`` (0 to 1), ``item_id``,
             ``score``, ``rank`` (from 1 in its row).
         """
         histories = self.fitted.dataset.of_users(users, unknown)
-        return self.topn.slate(histories, rows, RankingPolicy(k=k, exclude_seen=exclude_seen))
+        return self.topn.slate(histories, rows, RankingPolicy(k=k, exclude_seen=exclude_seen, strength=strength))
 
     def similar_items(self, items: Iterable[Any], k: int = 10, unknown: str = "raise") -> pl.DataFrame:
         """Similar items: those whose vectors have the highest cosine similarity.
@@ -881,6 +899,10 @@ class ELCRec:
     def pick_typical(self, intents: Sequence[int], policy: ResolvedPolicy) -> Recommendations:
         """The allowed items most typical of intents; scores are lifts."""
         return self.lookup.most_typical(intents, policy)
+
+    def pick_likely(self, intents: Sequence[int], policy: ResolvedPolicy) -> Recommendations:
+        """The allowed items of :meth:`recommend_to_new_user`."""
+        return self.lookup.most_likely(intents, policy)
 
     def find_items(self, text: str, k: int = 10) -> pl.DataFrame:
         """Items whose id or title contains a text, ignoring case; those that begin with it come first.

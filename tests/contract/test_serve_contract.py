@@ -123,7 +123,7 @@ def test_somebody_unknown_gets_what_the_policy_says(served: Served, model: ELCRe
     wishes = {"user_id": "nobody", "k": 5, "unknown_user": "intents"}
     typical = served.post("/v1/recommend", {**wishes, "intents": [2]})
     assert typical["fallback"] == "intents"
-    assert ids(typical) == model.recommend_for_intent([2], 5)["item_id"].to_list()
+    assert ids(typical) == model.recommend_to_new_user([2], 5)["item_id"].to_list()
     assert "choose intents" in served.post("/v1/recommend", wishes, 422)
     assert "no history" in served.post("/v1/recommend", {**wishes, "unknown_user": "error"}, 422)
     skipped = {"history": ["no such thing"], "unknown_items": "skip"}

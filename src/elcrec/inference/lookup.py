@@ -229,18 +229,16 @@ class Lookup:
 
         Where one kind of event is predicted, its events count alone.
         """
-        return self._by_scores(self._popularity_V, policy)
+        return self._by_scores(self.topn.popularity_V, policy)
 
     def most_typical(self, intents: Sequence[int], policy: ResolvedPolicy) -> Recommendations:
         """The items most typical of intents, of those allowed; scores are lifts."""
         assigner = self.topn.assigner
         return self._by_scores(assigner.item_intents.lift(list(dict.fromkeys(assigner.checked(intents)))), policy)
 
-    @cached_property
-    def _popularity_V(self) -> Tensor:
-        split = self.fitted.split
-        item_N = split.item_N if split.judged_N is None else split.item_N[split.judged_N]
-        return torch.bincount(item_N.cpu(), minlength=len(self.fitted.items) + 1).float()
+    def most_likely(self, intents: Sequence[int], policy: ResolvedPolicy) -> Recommendations:
+        """The allowed items that a user who chose these intents is most likely to take, see ``NewUserRanking``."""
+        return self._by_scores(self.topn.new_users.scores(self.topn.chosen(intents)), policy)
 
     def _by_scores(self, score_V: Tensor, policy: ResolvedPolicy) -> Recommendations:
         score_V = score_V.clone()

@@ -20,7 +20,8 @@ from elcrec.data.vocabulary import Indices
 from elcrec.errors import SettingsError, UnknownIdError
 from elcrec.inference.explanation import Explainer
 from elcrec.inference.index import ItemSearch, look_up, recall
-from elcrec.inference.policy import STRENGTH, RankingPolicy, ResolvedPolicy, at_least_one
+from elcrec.inference.new_users import NewUserRanking
+from elcrec.inference.policy import RankingPolicy, ResolvedPolicy, at_least_one
 from elcrec.inference.scoring import SCORE_ROWS, ScoreAdjustment, Scorer, top_items
 from elcrec.intents.assignment import IntentAssigner
 from elcrec.intents.attribution import Attribution, attribute, intent_weights
@@ -83,12 +84,43 @@ class TopN:
         item_XK, lift_XK = top_items(lift_XV, at_least_one("k", k))
         return self._rows(pl.Series("intent", numbers, dtype=pl.Int64), item_XK, lift_XK)
 
+    def for_new_user(self, intents: Iterable[int], k: int) -> pl.DataFrame:
+        """See :meth:`elcrec.ELCRec.recommend_to_new_user`."""
+        chosen = self.chosen(intents)
+        score_1V = self.new_users.scores(chosen)[None]
+        score_1V[:, 0] = float("-inf")
+        item_1K, score_1K = top_items(score_1V, at_least_one("k", k))
+        return self._rows(pl.Series("place", [0]), item_1K, score_1K).drop("place")
+
+    def chosen(self, intents: Iterable[int]) -> list[int]:
+        """The intents that a user chose, each once.
+
+        Raises:
+            SettingsError: There is no such intent, or none is named.
+        """
+        numbers = list(dict.fromkeys(self.assigner.checked(intents)))
+        if not numbers:
+            raise SettingsError("intents: name one or more")
+        return numbers
+
+    @cached_property
+    def new_users(self) -> NewUserRanking:
+        """Ranks items for users without a history."""
+        return NewUserRanking(self.assigner, self.popularity_V)
+
+    @cached_property
+    def popularity_V(self) -> Tensor:
+        """Number of events of each item, [V + 1]; where one kind of event is predicted, of that kind."""
+        split = self.fitted.split
+        item_N = split.item_N if split.judged_N is None else split.item_N[split.judged_N]
+        return torch.bincount(item_N.cpu(), minlength=len(self.fitted.items) + 1).float()
+
     def slate(self, histories: HistoryBatch, rows: int, policy: RankingPolicy) -> pl.DataFrame:
         """See :meth:`elcrec.ELCRec.slate`."""
         resolved = self.resolve(policy)
         n_rows = min(at_least_one("rows", rows), self.assigner.n_intents)
         intent_QR, _, weight_QR = self.assigner.strongest(histories, n_rows)
-        item_QRK, score_QRK = self._slate_rows(self.encoded(histories), intent_QR, resolved)
+        item_QRK, score_QRK = self._slate_rows(self.encoded(histories), intent_QR, resolved, policy.strength)
         # A place is a row of a user; the same user may occur twice in a request.
         places = pl.Series("place", np.arange(intent_QR.numel()))
         listed = self._rows(places, item_QRK.flatten(0, 1), score_QRK.flatten(0, 1))
@@ -103,14 +135,16 @@ class TopN:
             ]
         )
 
-    def _slate_rows(self, users: EncodedHistories, intent_QR: Tensor, policy: ResolvedPolicy) -> tuple[Tensor, Tensor]:
+    def _slate_rows(
+        self, users: EncodedHistories, intent_QR: Tensor, policy: ResolvedPolicy, strength: float
+    ) -> tuple[Tensor, Tensor]:
         """A row after another, each of the best items that the rows above do not show: [Q, R, k'] each."""
         item_QRK = torch.zeros(*intent_QR.shape, min(policy.k, len(self.fitted.items)), dtype=torch.int64)
         score_QRK = torch.full(item_QRK.shape, -torch.inf)
         own = policy.adjustment or ScoreAdjustment()
         for row in range(intent_QR.shape[1]):
             for intent in torch.unique(intent_QR[:, row]).tolist():
-                toward = self._steering([intent], STRENGTH)._replace(barred_V=own.barred_V, only_seen=own.only_seen)
+                toward = self._steering([intent], strength)._replace(barred_V=own.barred_V, only_seen=own.only_seen)
                 for at_X in torch.nonzero(intent_QR[:, row] == intent).flatten().cpu().split(USERS_AT_ONCE):
                     shown_XS = item_QRK[at_X, :row].flatten(1).to(self.fitted.device)
                     steered = replace(policy, adjustment=toward._replace(shown_QX=shown_XS))

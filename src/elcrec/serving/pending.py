@@ -90,5 +90,5 @@ def _fallback(pending: PendingRequest) -> Recommendations:
         remedy = ": choose intents" if unknown == "intents" else ", or set unknown_user='popular'"
         raise UnknownIdError(f"user {pending.user[:80]!r} has no history; send events or a history{remedy}")
     if unknown == "intents":
-        return lookup.most_typical(intents, pending.resolved)._replace(fallback="intents")
+        return lookup.most_likely(intents, pending.resolved)._replace(fallback="intents")
     return lookup.most_popular(pending.resolved)._replace(fallback="popular")
