@@ -54,7 +54,9 @@ INTRO = {
     "benchmarks/shops.py --data NAME`",
     "item-features": "`default` with item metadata, [the attributes of the benchmark files](item-features.md): another "
     "table than that of published figures, which know no attributes. Seen items masked; mean ± standard deviation over "
-    "the seeds; in brackets the same without metadata. `python benchmarks/item_features.py DATA ITEMS`",
+    "the seeds; in brackets the same without metadata. exclude_seen=true (`--exclude-seen`): the epoch is chosen with "
+    "seen items excluded. Attributes of other items (`--shuffled`): what features cost that tell nothing. `python "
+    "benchmarks/item_features.py DATA ITEMS`",
     "cold-items": "A tenth of the items has no event in training and is added by its attributes ([new items on their "
     "first day](item-features.md#new-items-on-their-first-day)). Users whose last item is one of them; seen items "
     "masked. Popularity knows no events of new items. Warm: test ndcg@20 of the model on known items. `python "

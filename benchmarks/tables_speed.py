@@ -146,6 +146,7 @@ def large(documents: list[dict[str, Any]]) -> list[str]:
                 ],
             ),
             "",
+            *(f"{step['step']}: {step['note']}.\n" for step in document["steps"] if "note" in step),
         ]
     return lines[:-1]
 

@@ -1,4 +1,4 @@
-"""Columns of item metadata that are written as text and hold something else: dates, vectors, codes of digits."""
+"""Columns of item metadata that are written as text and hold dates or vectors."""
 
 from __future__ import annotations
 

@@ -47,6 +47,7 @@ class NewUserRanking:
         n_intents = self.assigner.n_intents
         most = min(len(self.fitted.users), max(LEAST_SAMPLE, SAMPLE_PER_INTENT * n_intents))
         histories = self.fitted.dataset.sample(most, self.fitted.settings.seed)
-        user_QD, intent_Q = user_vectors(self.fitted.network, histories), self.assigner.assign(histories).intent_Q
+        user_QD = user_vectors(self.fitted.network, histories)
+        intent_Q = self.assigner.of_users.intent_Q[self.fitted.users.indices(histories.named)]
         sum_KD = torch.zeros(n_intents, user_QD.shape[1], device=user_QD.device).index_add_(0, intent_Q, user_QD)
         return sum_KD / torch.bincount(intent_Q, minlength=n_intents).clamp(min=1)[:, None]
