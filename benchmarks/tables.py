@@ -57,6 +57,8 @@ INTRO = {
     "the seeds; in brackets the same without metadata. exclude_seen=true (`--exclude-seen`): the epoch is chosen with "
     "seen items excluded. Attributes of other items (`--shuffled`): what features cost that tell nothing. `python "
     "benchmarks/item_features.py DATA ITEMS`",
+    "item-features-epoch": "An epoch of `default` with and without item metadata, in turns on one thread: medians "
+    "of pairs, each the least of a training's epochs. `python benchmarks/feature_epoch.py DATA ITEMS`",
     "cold-items": "A tenth of the items has no event in training and is added by its attributes ([new items on their "
     "first day](item-features.md#new-items-on-their-first-day)). Users whose last item is one of them; seen items "
     "masked. Popularity knows no events of new items. Warm: test ndcg@20 of the model on known items. `python "
@@ -213,6 +215,7 @@ TABLES = {
     "planted": tables_learning.planted,
     "shops": tables_learning.shops,
     "item-features": tables_learning.item_features,
+    "item-features-epoch": tables_speed.feature_epochs,
     "cold-items": tables_learning.cold_items,
     "event-inputs": tables_learning.event_inputs,
 }

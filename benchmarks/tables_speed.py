@@ -26,6 +26,17 @@ def speed(documents: list[dict[str, Any]]) -> list[str]:
     return markdown(["data", "recipe", "training epoch", *phases, "peak memory", "allocator", "machine"], rows)
 
 
+def feature_epochs(documents: list[dict[str, Any]]) -> list[str]:
+    """A row a data set: what item features cost an epoch."""
+    rows = []
+    for one in documents:
+        times = [f"{statistics.median(pair[name] for pair in one['pairs']):.1f} s" for name in ("with", "without")]
+        ratios = [pair["ratio"] for pair in one["pairs"]]
+        spread = f"{one['ratio']:.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
+        rows.append([one["dataset"], str(len(ratios)), *times, spread, where(one)])
+    return markdown(["data", "pairs", "with features", "without", "ratio (least to most)", "machine"], rows)
+
+
 def phases(documents: list[dict[str, Any]]) -> list[str]:
     lines = []
     for document in documents:
