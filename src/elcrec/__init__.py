@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from elcrec.threads import wait_without_spinning
+
 if TYPE_CHECKING:
     from elcrec.config import Settings as Settings
     from elcrec.data.interactions import Interactions as Interactions
@@ -28,6 +30,12 @@ _ROOMS = {
     "UnknownIdError": "elcrec.errors",
 }
 __all__ = sorted(_ROOMS)
+
+wait_without_spinning()
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]
 
 
 def __getattr__(name: str) -> Any:

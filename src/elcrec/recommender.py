@@ -12,6 +12,7 @@ import numpy.typing as npt
 import polars as pl
 
 from elcrec.config import Settings, resolve
+from elcrec.data import notebook
 from elcrec.data.catalogue import Catalogue
 from elcrec.data.clock import Clock
 from elcrec.data.interactions import Interactions
@@ -35,11 +36,16 @@ from elcrec.runs.published import read_published
 from elcrec.runs.records import EpochRecord
 from elcrec.runs.run import Run, read_run, results_of
 from elcrec.runs.run_folder import RunFolder
+from elcrec.threads import use_threads
 from elcrec.training.add_items import POPULARITY, add_items
 from elcrec.training.distributed import own_device
 from elcrec.training.fit import Start, fit
 from elcrec.training.loop import Reporter
 from elcrec.training.partial_fit import partial_fit
+
+SHOWN_INTENTS = 8
+SHOWN_METRICS = ("hit_rate@10", "ndcg@10", "mrr@10")
+"""Intents and metrics that a notebook shows of a model."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +96,8 @@ class ELCRec:
         overrides = settings if seed is None else {**settings, "seed": seed}
         self.recipe = str(recipe)
         self._settings = resolve(recipe, overrides)
+        self._given: dict[str, Any] = {"recipe": recipe, "seed": seed, "device": device, **settings}
+        use_threads(self._settings.threads)
         self.device = own_device(resolve_device(device))
         self._components: _Components | None = None
 
@@ -100,9 +108,7 @@ class ELCRec:
         Raises:
             RunError: The run is missing, damaged, unfinished or from a newer version.
         """
-        model = cls(device=device)
-        model._adopt(read_run(RunFolder(Path(path)), model.device))
-        return model
+        return cls._of_run(read_run(RunFolder(Path(path)), own_device(resolve_device(device))), device)
 
     @classmethod
     def from_published(
@@ -128,10 +134,9 @@ class ELCRec:
             RunError: The file does not hold published weights.
             DataError: The log has other items.
         """
-        model = cls(device=device)
-        run = read_published(Path(weights), data, model.device, format, items, settings)
-        model._adopt(replace(run, metrics={**run.metrics, **results_of(run.intents)}))
-        return model
+        where = own_device(resolve_device(device))
+        run = read_published(Path(weights), data, where, format, items, settings)
+        return cls._of_run(replace(run, metrics={**run.metrics, **results_of(run.intents)}), device)
 
     @classmethod
     def from_fitted(cls, fitted: FittedModel, recipe: str = "default") -> ELCRec:
@@ -141,9 +146,68 @@ class ELCRec:
             fitted: Settings, network and data.
             recipe: Name of the recipe that the settings come from.
         """
-        model = cls(device=str(fitted.device))
-        model._adopt(Run(recipe, Intents(IntentAssigner(fitted))))
+        return cls._of_run(Run(recipe, Intents(IntentAssigner(fitted))), str(fitted.device))
+
+    @classmethod
+    def _of_run(cls, run: Run, device: str) -> ELCRec:
+        """A model of a run: its parameters are all settings of the run but the threads, which are this machine's."""
+        model = cls(device=device)
+        kept = run.fitted.settings.model_dump(exclude={"threads", "seed"})
+        model._given = {"recipe": "default", "seed": run.fitted.settings.seed, "device": device, **kept}
+        model._adopt(run)
         return model
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """The arguments that make a model like this one, unfitted: ``ELCRec(**model.get_params())``.
+
+        ``sklearn.base.clone`` uses them.
+
+        Args:
+            deep: Has no effect; scikit-learn passes it.
+
+        Returns:
+            Arguments of the constructor: those that were given; of a loaded model, its settings.
+        """
+        return dict(self._given)
+
+    def set_params(self, **params: Any) -> Self:
+        """Change arguments of the constructor, before :meth:`fit`.
+
+        Args:
+            params: Arguments of the constructor; the others are kept.
+
+        Returns:
+            The model itself. It stays as it was where an error is raised.
+
+        Raises:
+            SettingsError: A setting is unknown or impossible.
+            RunError: The model is fitted: its settings do not change.
+        """
+        if self._components is not None:
+            raise RunError("a fitted model keeps its settings: make a new one, ELCRec(**{**model.get_params(), ...})")
+        changed = type(self)(**{**self._given, **params})
+        self.recipe, self.device = changed.recipe, changed.device
+        self._settings, self._given = changed._settings, changed._given
+        return self
+
+    def __repr__(self) -> str:
+        settings = self.settings
+        if self._components is None:
+            return f"ELCRec(recipe={self.recipe!r}, seed={settings.seed}, not fitted)"
+        size = f"{len(self.users):,} users, {len(self.items):,} items, {self.assigner.n_intents:,} intents"
+        return f"ELCRec(recipe={self.recipe!r}, seed={settings.seed}, {size})"
+
+    def _repr_html_(self) -> str:
+        """For notebooks: what the model was fitted to, its test metrics, and its largest intents."""
+        rows: dict[str, object] = {"recipe": self.recipe, "seed": self.settings.seed}
+        if self._components is None:
+            return notebook.table("ELCRec", {**rows, "state": "not fitted"})
+        sizes = {"users": len(self.users), "items": len(self.items), "intents": self.assigner.n_intents}
+        rows |= {name: f"{size:,}" for name, size in sizes.items()}
+        test = self.metrics.get("test") or {}
+        rows |= {f"test {name}": f"{test[name]:.4f}" for name in SHOWN_METRICS if test.get(name) is not None}
+        largest = self.intents(1).head(SHOWN_INTENTS).select("name", "share").iter_rows()
+        return notebook.table("ELCRec", rows) + notebook.bars("Largest intents, by their share of users", largest)
 
     def _adopt(self, run: Run) -> None:
         """Replace the model by that of a run."""
@@ -390,6 +454,10 @@ class ELCRec:
         exclude_intents: Sequence[int] = (),
         strength: float = STRENGTH,
         diversify: float = 0.0,
+        allow: Sequence[str | int] | None = None,
+        deny: Sequence[str | int] = (),
+        attributes: Sequence[str] = (),
+        all_attributes: Sequence[str] = (),
         approximate: bool = False,
     ) -> pl.DataFrame:
         """Recommend the top k items to known users, from their full histories.
@@ -409,6 +477,11 @@ class ELCRec:
             diversify: Calibrated re-ranking, 0 to 1: 0 ranks by score alone, 1 by the mix of the user's intents alone.
                 The k items are chosen from the 100 or 2 k best, see :func:`elcrec.intents.calibration.calibrate`.
                 ``rank`` is then the place after re-ranking.
+            allow: Recommend only these items; default: all.
+            deny: Recommend none of these items.
+            attributes: Recommend only items with at least one of these attributes of the item metadata: a value, or
+                ``COLUMN=VALUE``.
+            all_attributes: Recommend only items with every one of these attributes.
             approximate: Use approximate nearest-neighbour search, for large catalogues; see
                 :class:`elcrec.inference.index.ItemSearch`. It cannot be combined with explanations, steering or
                 re-ranking. Scores are exact, but a few items may be missed.
@@ -424,6 +497,11 @@ class ELCRec:
             ``parts``, a list of ``intent`` and ``part``; ``residual``; ``steering``; ``repeat``, the repeat score of
             an item that the history holds (:class:`elcrec.model.repeats.RepeatScore`).
             Score = sum of parts + residual + steering + repeat.
+
+        Raises:
+            DataError: ``users`` is no list.
+            SettingsError: An option is out of range, or an intent or attribute does not exist.
+            UnknownIdError: A user (unless ``unknown`` is ``skip``) or an item does not exist.
         """
         policy = RankingPolicy(
             k=k,
@@ -434,6 +512,10 @@ class ELCRec:
             exclude_intents=exclude_intents,
             strength=strength,
             diversify=diversify,
+            allow=allow,
+            deny=deny,
+            attributes=attributes,
+            all_attributes=all_attributes,
             approximate=approximate,
         )
         return self.topn.recommend(self.fitted.dataset.of_users(users, unknown), policy)
@@ -464,6 +546,10 @@ class ELCRec:
         exclude_intents: Sequence[int] = (),
         strength: float = STRENGTH,
         diversify: float = 0.0,
+        allow: Sequence[str | int] | None = None,
+        deny: Sequence[str | int] = (),
+        attributes: Sequence[str] = (),
+        all_attributes: Sequence[str] = (),
         approximate: bool = False,
     ) -> pl.DataFrame:
         """Recommend the top k items to new users, from their histories; the model is not trained.
@@ -479,6 +565,10 @@ class ELCRec:
             exclude_intents: See :meth:`recommend`.
             strength: See :meth:`recommend`.
             diversify: See :meth:`recommend`.
+            allow: See :meth:`recommend`.
+            deny: See :meth:`recommend`.
+            attributes: See :meth:`recommend`.
+            all_attributes: See :meth:`recommend`.
             approximate: See :meth:`recommend`.
 
         Returns:
@@ -493,6 +583,10 @@ class ELCRec:
             exclude_intents=exclude_intents,
             strength=strength,
             diversify=diversify,
+            allow=allow,
+            deny=deny,
+            attributes=attributes,
+            all_attributes=all_attributes,
             approximate=approximate,
         )
         return self.topn.recommend(self.fitted.dataset.of_items(histories, unknown), policy)

@@ -11,6 +11,8 @@ from elcrec.errors import DataError, decoding
 
 FORMS = "write a JSON array of item ids (or an array of such arrays), or one item id per line; oldest first"
 
+ID_FORMS = "write a JSON array of item ids, or one item id per line"
+
 
 def histories_of(texts: Sequence[str], path: Path | None) -> list[list[Any]]:
     """Histories of ``--history`` (ids between commas), then those of ``--history-file``.
@@ -38,6 +40,19 @@ def read_histories(path: Path) -> list[list[Any]]:
         if (fault := _fault(history)) is not None:
             raise DataError(f"{path}, history {number}{fault}: {FORMS}")
     return histories
+
+
+def read_ids(path: Path) -> list[Any]:
+    """Item ids of a file: a JSON array, or one id per line.
+
+    Raises:
+        DataError: The file cannot be read, or holds something else.
+    """
+    with decoding(lambda reason: DataError(f"cannot read {path} ({reason}): {ID_FORMS}")):
+        ids = _parsed(path.read_text(encoding="utf-8-sig").strip())
+    if (fault := _fault(ids)) is not None:
+        raise DataError(f"{path}{fault}: {ID_FORMS}")
+    return ids
 
 
 def _parsed(text: str) -> list[Any]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from elcrec.cli.filters import Allow, Attribute, Deny, Filters
 from elcrec.cli.histories import histories_of
 from elcrec.cli.output import console, print_json, print_rows, progress_bar, say
 from elcrec.cli.parameters import Device, Histories, HistoryFile, Json, Ray, Run, Unknown, parquet_file
@@ -29,7 +30,8 @@ commands = typer.Typer()
     "  elcrec recommend runs/shop --history-file basket.json\n\n"
     "  elcrec recommend runs/shop --all --out recommendations.parquet\n\n"
     "  elcrec recommend runs/shop --user 42 --explain\n\n"
-    "  elcrec recommend runs/shop --user 42 --intent 7 --strength 0.5 --exclude-intent 3"
+    "  elcrec recommend runs/shop --user 42 --intent 7 --strength 0.5 --exclude-intent 3\n\n"
+    "  elcrec recommend runs/shop --user 42 --deny sold-out.txt --attribute category=dairy"
 )
 # reason: options of a verb
 def recommend(
@@ -84,6 +86,9 @@ def recommend(
             "--approximate", help="Use approximate nearest-neighbour search (large catalogues); see 'elcrec index'."
         ),
     ] = False,
+    allow: Allow = None,
+    deny: Deny = None,
+    attribute: Attribute = None,
     unknown: Unknown = "raise",
     ray: Ray = None,
     device: Device = "auto",
@@ -105,6 +110,7 @@ def recommend(
         strength=STRENGTH if strength is None else strength,
         diversify=diversify,
         approximate=approximate,
+        **Filters(allow, deny, attribute).fields(),
     )
     if everybody:
         _recommend_to_all(run, out, policy, ray, device, as_json)

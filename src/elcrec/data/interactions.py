@@ -13,6 +13,7 @@ import polars as pl
 from elcrec.data import joining
 from elcrec.data.files import ROWS_AT_ONCE
 from elcrec.data.layout import Kinds, Layout, Lists, Missing
+from elcrec.data.notebook import table
 from elcrec.data.reader import Understood, understand
 from elcrec.data.vocabulary import Vocabulary
 from elcrec.errors import DataError, DataWarning
@@ -41,6 +42,22 @@ class Interactions:
 
     def __len__(self) -> int:
         return self.frame.height
+
+    def __repr__(self) -> str:
+        shape = ", ".join(f"{count:,} {name}" for name, count in self._counts().items())
+        return f"Interactions({shape})"
+
+    def _repr_html_(self) -> str:
+        """For notebooks: the size of the log and its period."""
+        rows = {name: f"{count:,}" for name, count in self._counts().items()}
+        if "timestamp" in self.frame.columns and len(self):
+            times = self.frame["timestamp"]
+            rows |= {"first": str(times.min()), "last": str(times.max())}
+        return table("Interactions", rows)
+
+    def _counts(self) -> dict[str, int]:
+        ids = {name: self.frame[f"{name}_id"].n_unique() for name in ("user", "item")}
+        return {"events": len(self), "users": ids["user"], "items": ids["item"]}
 
     # reason: public signature
     @classmethod

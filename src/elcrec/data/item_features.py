@@ -12,7 +12,6 @@ import numpy as np
 import polars as pl
 import torch
 from pydantic import BaseModel, ConfigDict, Field
-from sklearn.feature_extraction.text import HashingVectorizer
 from torch import Tensor
 
 from elcrec.data.attribute_columns import TEXTS
@@ -335,6 +334,8 @@ def _normalised(pairs: pl.DataFrame) -> pl.DataFrame:
 
 def _buckets(column: pl.Series, tokens: str) -> pl.DataFrame:
     """``row`` and ``bucket`` of every distinct word of every text; ``tokens``: see :class:`Words`."""
+    from sklearn.feature_extraction.text import HashingVectorizer  # takes over a second to import
+
     analyzer = words_and_bigrams if tokens == "bigrams" else "word"
     hashing = HashingVectorizer(
         n_features=WORD_BUCKETS, alternate_sign=False, norm=None, binary=True, analyzer=analyzer

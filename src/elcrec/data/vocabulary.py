@@ -72,8 +72,8 @@ class Vocabulary:
         """
         if unknown not in ("raise", "skip"):
             raise DataError(f"unknown={unknown!r}: use 'raise' or 'skip'")
-        if isinstance(ids, str):
-            raise DataError(f"pass a list of {self.kind} ids, [{ids!r}], not one text")
+        if isinstance(ids, str) or not isinstance(ids, Iterable):
+            raise DataError(f"pass a list of {self.kind} ids, [{ids!r}], not one id, {ids!r}")
         asked = ids if isinstance(ids, pl.Series) and not ids.dtype.is_float() else text_series(ids)
         index = self._looked_up(asked)
         if asked.dtype == pl.String and (index < 0).any():

@@ -31,7 +31,7 @@ class RankingPolicy:
         diversify: Calibrated re-ranking: 0 by score alone, 1 by the mix of the user's intents alone.
         allow: Only these items; None: all.
         deny: None of these items.
-        attributes: Only items with at least one of these.
+        attributes: Only items with at least one of these, each a value or ``COLUMN=VALUE``.
         all_attributes: Only items with every one of these.
         approximate: Use the approximate index instead of scoring all items.
     """
@@ -54,9 +54,13 @@ class RankingPolicy:
         """Check what needs no model.
 
         Raises:
-            SettingsError: ``k`` is no whole number from 1, or ``strength`` or ``diversify`` is not within 0 and 1.
+            SettingsError: ``k`` is no whole number from 1, or ``strength`` or ``diversify`` is not within 0 and 1, or
+                one text stands where a list is needed.
         """
         at_least_one("k", self.k)
+        for name in ("allow", "deny", "attributes", "all_attributes"):
+            if isinstance(given := getattr(self, name), str):
+                raise SettingsError(f"{name}={given!r}: pass a list, [{given!r}], not one text")
         for name in ("strength", "diversify"):
             dial = getattr(self, name)
             if not isinstance(dial, Real) or not 0 <= float(dial) <= 1:

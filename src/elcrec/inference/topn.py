@@ -298,12 +298,29 @@ class TopN:
         return barred_V.to(self.fitted.device)
 
     def _with_attributes(self, attributes: Sequence[str]) -> list[Indices]:
-        """The items of each attribute."""
+        """The items of each attribute, ``VALUE`` or ``COLUMN=VALUE``."""
         known = self._items_by_attribute
         for name in attributes:
-            if name not in known:
+            if name not in known and len(self._in_column(name)) == 0:
                 raise SettingsError(f"no item has the attribute {name[:80]!r}")
-        return [known[name] for name in attributes]
+        return [known[name] if name in known else self._in_column(name) for name in attributes]
+
+    def _in_column(self, attribute: str) -> Indices:
+        """The items whose metadata has a value in a column, ``COLUMN=VALUE``; none where there is no such column."""
+        column, _, value = attribute.partition("=")
+        catalogue = self.fitted.catalogue
+        if catalogue is None or column not in catalogue.features.columns:
+            return np.empty(0, dtype=np.int64)
+        values = catalogue.features[column]
+        if values.dtype == pl.List(pl.String):
+            found = values.list.contains(value)
+        else:
+            found = (
+                values.cast(pl.String) == value
+                if values.dtype == pl.String
+                else pl.repeat(False, len(values), eager=True)
+            )
+        return self.fitted.items.indices(catalogue.frame["item_id"].filter(found.fill_null(False)))
 
     @cached_property
     def _items_by_attribute(self) -> dict[str, Indices]:

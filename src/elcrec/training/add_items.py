@@ -11,7 +11,6 @@ import numpy.typing as npt
 import polars as pl
 import torch
 from scipy import sparse
-from sklearn.linear_model import Ridge
 from torch import Tensor
 
 from elcrec.data.catalogue import Catalogue
@@ -131,6 +130,8 @@ def _regressed(
     known_NF: sparse.csr_array, rest_ND: npt.NDArray[np.float32], new_XF: sparse.csr_array
 ) -> npt.NDArray[np.float32]:
     """Ridge regression of what known items have on their features: its values for new ones."""
+    from sklearn.linear_model import Ridge  # takes over a second to import
+
     held = np.arange(len(rest_ND)) % HELD_OUT == 0
 
     def error(alpha: float) -> float:

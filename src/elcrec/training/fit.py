@@ -229,7 +229,8 @@ class _Training:
             raise RunError(f"{folder.path} was started with other data: resume with the same file, or use --overwrite")
         theirs, ours = document["settings"].model_dump(), self.start.settings.model_dump()
         chosen = set(theirs["auto"]) & set(ours["auto"])
-        names = [name for name in ours if name not in chosen and ours[name] != theirs[name]]
+        free = {*chosen, "threads"}  # a training may go on on another machine
+        names = [name for name in ours if name not in free and ours[name] != theirs[name]]
         changed = [f"{name} {theirs[name]!r} -> {ours[name]!r}" for name in names]
         if changed:
             raise RunError(f"{folder.path} has other settings ({', '.join(changed)}): resume without them")

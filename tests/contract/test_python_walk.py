@@ -1,0 +1,143 @@
+"""What users of Python expect: tab completion, filters, clones, notebooks, and mistakes refused in a sentence."""
+
+from html.parser import HTMLParser
+from pathlib import Path
+
+import polars as pl
+import pytest
+from sklearn.base import clone
+
+import elcrec
+from cli_runner import SMALL, run_cli, shop_log
+from elcrec import ELCRec, ElcrecError, Interactions, RunError, SettingsError
+
+
+@pytest.fixture(scope="module")
+def model() -> ELCRec:
+    log = Interactions.read(shop_log())
+    ids = log.frame["item_id"].unique(maintain_order=True)
+    shelf = [["odd", "even"][place % 2] for place in range(len(ids))]
+    place = [["left", "even"][place % 2] for place in range(len(ids))]
+    items = pl.DataFrame({"item_id": ids, "shelf": shelf, "place": place, "title": [f"<b>{item}</b>" for item in ids]})
+    return ELCRec(seed=1, **SMALL).fit(log, items=items, progress=False)
+
+
+@pytest.fixture(scope="module")
+def run(model: ELCRec, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("walk") / "run"
+    model.save(path)
+    return path
+
+
+def on(model: ELCRec, column: str, value: str) -> set[object]:
+    frame = model.catalogue.frame.hstack(model.catalogue.features.select("shelf", "place"))
+    return set(frame.filter(pl.col(column).list.contains(value))["item_id"])
+
+
+def test_dir_names_what_is_public() -> None:
+    assert dir(elcrec) == sorted([*elcrec.__all__, "__version__"])
+    assert all(getattr(elcrec, name) is not None for name in dir(elcrec))
+
+
+def test_items_are_filtered_in_python(model: ELCRec) -> None:
+    user, some = model.users.ids[0], model.items.ids.head(4).to_list()
+    history = model.log.frame["item_id"].head(3).to_list()
+
+    def both(**filters: object) -> list[set[object]]:
+        known = model.recommend([user], 20, False, **filters)
+        new = model.recommend_from_history([history], 20, False, **filters)
+        return [set(known["item_id"]), set(new["item_id"])]
+
+    assert both(allow=some) == [set(some)] * 2
+    assert both(allow=some, deny=some[:1]) == [set(some[1:])] * 2
+    assert all(found and found <= on(model, "shelf", "odd") for found in both(attributes=["odd"]))
+    assert all(found and found <= on(model, "place", "left") for found in both(attributes=["place=left"]))
+    assert all(found and found <= on(model, "shelf", "even") for found in both(all_attributes=["shelf=even", "even"]))
+    for odd in ("shelf=left", "nosuch=odd", "nosuch"):
+        with pytest.raises(SettingsError, match="no item has the attribute"):
+            model.recommend([user], attributes=[odd])
+
+
+def test_items_are_filtered_on_the_command_line(model: ELCRec, run: Path, tmp_path: Path) -> None:
+    user, some = model.users.ids[0], model.items.ids.head(4).to_list()
+    (tmp_path / "allow.txt").write_text("\n".join(map(str, some)))
+    (tmp_path / "deny.json").write_text(str(some[:1]).replace("'", '"'))
+    asked = ("recommend", run, "--user", user, "--include-seen", "--json")
+    found = run_cli(*asked, "--allow", tmp_path / "allow.txt", "--deny", tmp_path / "deny.json").document()
+    assert {row["item_id"] for row in found} == set(some[1:])
+    found = run_cli(*asked, "--attribute", "shelf=odd").document()
+    assert found
+    assert {row["item_id"] for row in found} <= on(model, "shelf", "odd")
+    (tmp_path / "empty.txt").write_text("")
+    for option, value in (("--allow", "empty.txt"), ("--deny", "nosuch.txt")):
+        assert value in run_cli(*asked, option, tmp_path / value).complaint()
+
+
+def test_one_id_or_text_instead_of_a_list_is_refused_in_a_sentence(model: ELCRec) -> None:
+    for call in (model.recommend, model.user_intents, model.similar_items):
+        for one in (1, "u1"):
+            with pytest.raises(ElcrecError, match="pass a list of"):
+                call(one)
+    for name in ("allow", "deny", "attributes", "all_attributes"):
+        with pytest.raises(SettingsError, match=f"{name}='odd': pass a list"):
+            model.recommend(**{name: "odd"})
+
+
+def test_a_model_is_cloned_by_its_settings(model: ELCRec, run: Path) -> None:
+    given = clone(model)
+    assert given.settings == ELCRec(seed=1, **SMALL).settings
+    with pytest.raises(RunError, match="not fitted"):
+        given.recommend()
+    assert clone(ELCRec.load(run)).settings == model.settings
+    assert given.set_params(epochs=3).settings.epochs == 3
+    before = given.settings
+    with pytest.raises(SettingsError, match="did you mean 'epochs'"):
+        given.set_params(epoch=3)
+    assert given.settings == before
+    with pytest.raises(RunError, match="keeps its settings"):
+        model.set_params(epochs=3)
+
+
+class Tags(HTMLParser):
+    """Sees that tags are closed, and collects the text."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.text: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: object) -> None:
+        self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: object) -> None:
+        assert tag == "rect"
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text.append(data)
+
+
+def shown(thing: object) -> list[str]:
+    page = Tags()
+    page.feed(thing._repr_html_())
+    assert not page.open
+    return page.text
+
+
+def test_a_notebook_shows_logs_and_models(model: ELCRec) -> None:
+    users = f"{len(model.users):,}"
+    assert repr(model.log).startswith(f"Interactions({len(model.log):,} events, {users} users")
+    assert repr(model) == f"ELCRec(recipe='default', seed=1, {users} users, {len(model.items):,} items, 8 intents)"
+    assert repr(ELCRec(seed=4)) == "ELCRec(recipe='default', seed=4, not fitted)"
+    assert {users, "first", "last"} <= set(shown(model.log))
+    assert "not fitted" in shown(ELCRec())
+    text = shown(model)
+    named = {0: "<i>bold</i>"}
+    assert f"{model.metrics['test']['ndcg@10']:.4f}" in text
+    largest = model.intents()["intent"][0]
+    before = dict(model.given_names)
+    model.rename_intents({largest: named[0]})
+    assert named[0] in shown(model)  # as text, not as a tag
+    model.rename_intents({largest: before.get(largest, "")})
