@@ -13,7 +13,7 @@ ROOT = Path("/")
 def wait_without_spinning() -> None:
     """Let idle threads sleep, where nothing else was asked for; the library for threads reads this when it is loaded.
 
-    A thread that spins keeps the core that a thread with work needs, once another process runs beside this one.
+    A thread that spins keeps the core that a thread with work needs, once another process runs at the same time.
     """
     if "torch" not in sys.modules and "GOMP_SPINCOUNT" not in os.environ:
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
