@@ -83,7 +83,8 @@ def main() -> None:
     for name, value in median.items():
         print(f"{name:>10} {value:8.2f} s an epoch")
     print(
-        f"next to a busy process / alone: {document['beside_over_alone']:.2f}; load before: {load:.1f} (figures need an idle machine)"
+        f"next to a busy process / alone: {document['beside_over_alone']:.2f}\n"
+        f"load before: {load:.1f} (figures need an idle machine)"
     )
     if arguments.json is not None:
         arguments.json.parent.mkdir(parents=True, exist_ok=True)

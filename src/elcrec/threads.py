@@ -11,7 +11,7 @@ ROOT = Path("/")
 
 
 def wait_without_spinning() -> None:
-    """Let idle threads sleep, where nothing else was asked for; the library for threads reads this when it is loaded.
+    """Let idle threads sleep, where nothing else was requested; the library for threads reads this when it is loaded.
 
     A thread that spins keeps the core that a thread with work needs, once another process runs at the same time.
     """
