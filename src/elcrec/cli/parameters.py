@@ -75,7 +75,16 @@ Items = Annotated[
     Path | None,
     typer.Option(
         "--items",
-        help="Item metadata file: item_id, title, category, ... Intent names and reports use it; training does not.",
+        help="Item metadata file: item_id, title, category, ... Intent names and reports use it, and 'elcrec train' "
+        "learns from it.",
+    ),
+]
+Users = Annotated[
+    Path | None,
+    typer.Option(
+        "--users",
+        help="File of what is known about users: user_id, country, age, ... The model learns from it (--set "
+        "user_features=false: not).",
     ),
 ]
 Ray = Annotated[
