@@ -68,6 +68,14 @@ HistoryFile = Annotated[
         "item ids (or an array of such arrays), or one item id per line.",
     ),
 ]
+UserFeatures = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--user-feature",
+        metavar="NAME=VALUE",
+        help="What is known about the user of --history, by a column of the training's --users; repeatable.",
+    ),
+]
 Unknown = Annotated[
     str, typer.Option(help="What to do with unknown ids: raise stops with an error, skip leaves them out.")
 ]

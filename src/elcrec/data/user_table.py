@@ -106,9 +106,7 @@ def encoded_rows(given: Any, space: FeatureSpace) -> Features:
     known = {column.name: column.kind for column in space.columns}
     others = [name for name in frame.columns if name not in known]
     if others:
-        raise DataError(
-            f"user_features: the model has learned nothing from {shown(others)}, but from {shown([*known])}"
-        )
+        raise DataError(f"user_features: no {shown(others)}: the model has learned from {shown(list(known))}")
     height = frame.height if rows is None else len(rows)
     features = [one for column in frame.get_columns() for one in _feature(column, known[column.name])]
     return space.encode(pl.DataFrame(features), np.arange(height), height)
