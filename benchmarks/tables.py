@@ -57,6 +57,10 @@ INTRO = {
     "the seeds; in brackets the same without metadata. exclude_seen=true (`--exclude-seen`): the epoch is chosen with "
     "seen items excluded. Attributes of other items (`--shuffled`): what features cost that tell nothing. `python "
     "benchmarks/item_features.py DATA ITEMS`",
+    "user-features": "[What is known about users](user-features.md), with against without. planted: a generated shop "
+    "in which the user's country decides between editions of items; small trainings. Unknown: the model with user "
+    "features, told nothing of any user. Mean ± standard deviation over the seeds. "
+    "`python benchmarks/user_features.py DATA`",
     "cold-items": "A tenth of the items has no event in training and is added by its attributes ([new items on their "
     "first day](item-features.md#new-items-on-their-first-day)). Users whose last item is one of them; seen items "
     "masked. Popularity knows no events of new items. Warm: test ndcg@20 of the model on known items. `python "
@@ -213,6 +217,7 @@ TABLES = {
     "planted": tables_learning.planted,
     "shops": tables_learning.shops,
     "item-features": tables_learning.item_features,
+    "user-features": tables_learning.user_features,
     "cold-items": tables_learning.cold_items,
     "event-inputs": tables_learning.event_inputs,
 }
