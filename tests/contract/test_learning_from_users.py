@@ -146,7 +146,9 @@ def test_a_model_without_user_features_refuses_them() -> None:
     with pytest.raises(SettingsError, match="learned from no user features"):
         plain.recommend_from_history([known_user()[2]], user_features=[{"country": "DE"}])
     with pytest.raises(SettingsError, match="learned from no user features"):
-        plain.partial_fit(shop_log().tail(1).with_columns(pl.col("timestamp") + 1), users=people(), progress=False)
+        plain.partial_fit(
+            shop_log().tail(1).with_columns(pl.col("timestamp") + pl.duration(days=1)), users=people(), progress=False
+        )
 
 
 def test_explanations_add_up_with_user_features(model: ELCRec) -> None:
@@ -157,7 +159,7 @@ def test_explanations_add_up_with_user_features(model: ELCRec) -> None:
 
 def test_intents_are_those_of_the_history(model: ELCRec) -> None:
     user, _, history = known_user()
-    ours, theirs = model.user_intents([user]), model.intents_of_history([history])
+    ours, theirs = model.user_intents([user]), model.history_intents([history])
     assert ours.drop("user_id").equals(theirs.drop("history"))
 
 

@@ -108,7 +108,12 @@ class Dataset:
         return dataset.with_users(table, FeatureSpace.fit(table.features) if settings.user_features else None)
 
     def with_users(self, table: UserTable | None, space: FeatureSpace | None) -> Dataset:
-        """The same with what is known about its users, and how a model numbers their features."""
+        """The same with what is known about its users, and how a model numbers their features.
+
+        Raises:
+            DataError: The table knows nothing about any of them.
+        """
+        table = None if table is None else table.matched(self.users)
         dataset = replace(self, user_table=table, user_features=space)
         return replace(dataset, split=replace(self.split, user_features=dataset.user_features_of(self.users)))
 

@@ -54,19 +54,18 @@ def partial_fit(
         raise SettingsError(f"epochs={epochs}: use 1 or more")
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise SettingsError("incremental training (partial_fit, --from) runs in one process: start it without torchrun")
-    described = fitted.catalogue if items is None else _described(fitted, items)
-    table = fitted.dataset.user_table if users is None else _known_users(fitted, users)
+    described, known_users = _known_now(fitted, items, users)
     newer = read_new(data, format, settings)
     if (note := unknown_kinds(fitted.dataset.whole_log, newer, settings)) is not None:
         warnings.warn(note, DataWarning, stacklevel=3)
     whole = fitted.dataset.whole_log.joined(newer, settings.kind_of_new)
     added = len(whole) - len(fitted.dataset.whole_log)
     if added == 0:
-        return _unchanged(run, newer, None if items is None else described, None if users is None else table)
+        return _unchanged(run, newer, described, known_users)
     log = filtered(whole, settings)
     dataset = Dataset.of(whole, settings, fitted.device, described, _all_items(log, fitted), log)
-    table = None if table is None else table.matched(dataset.users)
-    dataset = replace(dataset, features=fitted.dataset.features).with_users(table, fitted.dataset.user_features)
+    dataset = replace(dataset, features=fitted.dataset.features)
+    dataset = dataset.with_users(known_users, fitted.dataset.user_features)
     split = dataset.for_training()
     before_V = torch.from_numpy(fitted.items.indices(dataset.items.ids, unknown="skip")).to(fitted.device)
     warn_of_repeats(dataset, settings)
@@ -89,11 +88,14 @@ def partial_fit(
     return _continued(run, intents, state, increment, reporter)
 
 
-def _described(fitted: FittedModel, items: Any) -> Catalogue:
-    """The metadata that is given now over that of the model."""
-    given = Catalogue.read(items)
-    fitted.dataset.warn_of_columns(given, stacklevel=4)
-    return given.over(fitted.catalogue)
+def _known_now(fitted: FittedModel, items: Any, users: Any) -> tuple[Catalogue | None, UserTable | None]:
+    """What is known about items and users: what is given now over that of the model."""
+    described = fitted.catalogue
+    if items is not None:
+        given = Catalogue.read(items)
+        fitted.dataset.warn_of_columns(given, stacklevel=4)
+        described = given.over(described)
+    return described, fitted.dataset.user_table if users is None else _known_users(fitted, users)
 
 
 def _known_users(fitted: FittedModel, users: Any) -> UserTable:
@@ -102,7 +104,7 @@ def _known_users(fitted: FittedModel, users: Any) -> UserTable:
     if space is None:
         raise SettingsError("this model has learned from no user features: train it from scratch with users (--users)")
     if (note := space.missing_note(given.features, "user")) is not None:
-        warnings.warn(note, DataWarning, stacklevel=4)
+        warnings.warn(note, DataWarning, stacklevel=5)
     return given.over(fitted.dataset.user_table)
 
 
@@ -134,14 +136,12 @@ def _continued(run: Run, intents: Intents, state: Progress, increment: Increment
     return Run(run.recipe, intents, history, metrics)
 
 
-def _unchanged(run: Run, newer: Interactions, described: Catalogue | None, table: UserTable | None) -> Run:
-    """The same run, where the log holds all events already."""
+def _unchanged(run: Run, newer: Interactions, described: Catalogue | None, users: UserTable | None) -> Run:
+    """The same run, where the log holds all events already, with what is known about items and users now."""
     note = f"nothing new: all {len(newer):,} events are in the log already; the model does not change"
     warnings.warn(note, DataWarning, stacklevel=4)
     learnt_on: Increment = {"new_events": 0, "known_events": len(newer), "new_users": 0, "new_items": 0, "step": 0.0}
     run = replace(run, metrics={**run.metrics, "learnt_on": learnt_on})
-    fitted, known = run.fitted, run.fitted.dataset
-    if table is not None:
-        dataset = known.with_users(table.matched(known.users), known.user_features)
-        fitted = replace(fitted, dataset=dataset)
-    return run.described(fitted if described is None else fitted.described(described))
+    dataset = run.fitted.dataset.with_users(users, run.fitted.dataset.user_features)
+    dataset = dataset if described is None else dataset.described(described)
+    return run.described(replace(run.fitted, dataset=dataset))
