@@ -21,8 +21,7 @@ Timestamp = Annotated[
     int | float | TextId | None,
     Body(schema_extra={"one_of": [Schema(type=kind) for kind in (NUMBER, STRING, NULL)]}),
 ]
-_Number = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)] | float
-FeatureValue = str | bool | _Number | list[str | _Number] | None
+FeatureValue = str | bool | float | list[str | float] | None
 UnknownUser = Literal["popular", "intents", "error"]
 
 
