@@ -59,7 +59,7 @@ INTRO = {
     "benchmarks/item_features.py DATA ITEMS`",
     "user-features": "[What is known about users](user-features.md), with against without. planted: a generated shop "
     "in which the user's country decides between editions of items; small trainings. Unknown: the model with user "
-    "features, told nothing of any user. Mean ± standard deviation over the seeds. "
+    "features where it knows nothing of any user. Mean ± standard deviation over the seeds. "
     "`python benchmarks/user_features.py DATA`",
     "cold-items": "A tenth of the items has no event in training and is added by its attributes ([new items on their "
     "first day](item-features.md#new-items-on-their-first-day)). Users whose last item is one of them; seen items "

@@ -11,7 +11,7 @@ its households.
 Each seed is a training with the user file, and one with ``user_features=false``: of groceries by the default command,
 of the planted shop by a small model. A run that is there already is read. Results go to
 ``benchmarks/results/user-features/``, ``NAME-with-seedN.json`` and ``NAME-without-seedN.json``; ``unknown`` are the
-metrics of the model with user features where it is told nothing of any user. At the end the users' NDCG@20, averaged
+metrics of the model with user features where it knows nothing of any user. At the end the users' NDCG@20, averaged
 over the seeds, is tested with against without, for all users and for those who are described (``NAME-paired.json``).
 """
 
@@ -87,7 +87,7 @@ def run(log: Path, users: Path, out: Path, seed: int, overrides: dict[str, Any])
 
 
 def unknown(model: ELCRec, part: str) -> dict[str, float]:
-    """Metrics where the model is told nothing of any user."""
+    """Metrics where the model knows nothing of any user."""
     _, histories = model.fitted.split.held_out(part)
     histories, way = replace(histories, user_features=None), model.settings.exclude_seen
     return dict(metrics_of(histories, ranks_of_ways(model.network, histories, (way,))[way]))

@@ -271,7 +271,7 @@ class _Training:
 
 
 def _same(kept: Catalogue | UserTable | None, given: Catalogue | UserTable | None) -> bool:
-    """Whether both are there and tell the same."""
+    """Whether both are there and equal."""
     return kept is not None and given is not None and kept.table().equals(given.table())
 
 
