@@ -72,7 +72,7 @@ class Start:
 
 
 class _Begun(NamedTuple):
-    """What an interrupted training began with, besides the log."""
+    """What an interrupted training began with, the log apart."""
 
     items: Catalogue | None
     features: FeatureSpace | None
