@@ -15,7 +15,9 @@ import torch
 from elcrec.config import Settings
 from elcrec.data.by_settings import filtered
 from elcrec.data.catalogue import Catalogue
+from elcrec.data.columns import shown
 from elcrec.data.event_codes import event_codes
+from elcrec.data.feature_agreement import without_agreement
 from elcrec.data.features import Features, FeatureSpace
 from elcrec.data.histories import HistoryBatch
 from elcrec.data.interactions import Interactions
@@ -98,14 +100,27 @@ class Dataset:
         Raises:
             DataError: Nothing is known about any user of the log.
         """
-        features = None
-        if self.catalogue is not None and settings.item_features:
-            features = FeatureSpace.fit(self.catalogue.features)
-        dataset = replace(self, features=features)
+        dataset = replace(self, features=self._fitted_features() if settings.item_features else None)
         if users is None:
             return dataset
         table = users.matched(self.users)
         return dataset.with_users(table, FeatureSpace.fit(table.features) if settings.user_features else None)
+
+    def _fitted_features(self) -> FeatureSpace | None:
+        """Features of the items, without columns that tell nothing; None where none is left."""
+        space = None if self.catalogue is None else FeatureSpace.fit(self.catalogue.features)
+        if self.catalogue is None or space is None:
+            return None
+        row_I = self.items.indices(self.catalogue.frame["item_id"])
+        left_out = without_agreement(space, self.catalogue.features, row_I, self.split)
+        if left_out:
+            warnings.warn(
+                f"nothing is learned from {shown(left_out)} of the items: what users take one after another is no "
+                f"more alike there than other items",
+                DataWarning,
+                stacklevel=4,
+            )
+        return space.without(left_out)
 
     def with_users(self, table: UserTable | None, space: FeatureSpace | None) -> Dataset:
         """The same with what is known about its users, and how a model numbers their features.
@@ -147,13 +162,13 @@ class Dataset:
         said = []
         if self.catalogue is not None:
             described = f"{len(self.catalogue):,} of {len(self.items):,} items are described"
-            said.append(described if self.features is None else f"{described}; features: {self.features}")
+            said.append(described if self.features is None else f"{described}; {self.features.said}")
         if self.user_table is not None:
             described, space = (
                 f"{len(self.user_table):,} of {len(self.users):,} users are described",
                 self.user_features,
             )
-            said.append(f"{described}; " + ("nothing is learned from it" if space is None else f"features: {space}"))
+            said.append(f"{described}; " + ("nothing is learned from it" if space is None else space.said))
         return said
 
     def for_training(self) -> Split:

@@ -248,13 +248,30 @@ FeatureColumn = Annotated[Categories | Numbers | Words | Vectors, Field(discrimi
 
 
 class FeatureSpace(BaseModel):
-    """The features that a model knows, in the order of their numbers: those of the first column first."""
+    """The features that a model knows, in the order of their numbers: those of the first column first.
+
+    Attributes:
+        columns: The columns that have features.
+        left_out: Names of columns that tell nothing, see :mod:`elcrec.data.feature_agreement`.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     columns: tuple[FeatureColumn, ...]
+    left_out: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return ", ".join(f"{column.name} ({column.size} {column.unit})" for column in self.columns)
+
+    @property
+    def said(self) -> str:
+        """What is learned from, and what is not."""
+        left = f"; nothing is learned from {shown(self.left_out)}" if self.left_out else ""
+        return f"features: {self}{left}"
+
+    def without(self, names: tuple[str, ...]) -> FeatureSpace | None:
+        """The same without some columns, in another numbering; None where none is left."""
+        kept = tuple(column for column in self.columns if column.name not in names)
+        return FeatureSpace(columns=kept, left_out=names) if kept else None
 
     @property
     def n_features(self) -> int:
