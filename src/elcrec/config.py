@@ -204,6 +204,11 @@ class Settings(BaseModel):
         description="Item features: learn from item metadata (categories, numbers, texts, vectors), where it is given "
         "(--items); false: only describe items with it",
     )
+    user_features: bool = Field(
+        True,
+        description="User features: learn from what is known about users (age band, country, ...), where it is given "
+        "(--users)",
+    )
 
     # Objective
     next_item_loss: NextItemLossName = Field(

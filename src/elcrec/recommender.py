@@ -169,6 +169,7 @@ class ELCRec:
         format: str | None = None,
         items: Any = None,
         names_from: str | Path | ELCRec | None = None,
+        users: Any = None,
     ) -> Self:
         """Train on a log.
 
@@ -177,8 +178,8 @@ class ELCRec:
         Args:
             data: File, table or :class:`Interactions`.
             out: Run folder to write; a checkpoint is written there after every epoch.
-            resume: Resume an interrupted training in ``out``, with the items and names it was started with. The result
-                is that of an uninterrupted training.
+            resume: Resume an interrupted training in ``out``, with the items, users and names it was started with. The
+                result is that of an uninterrupted training.
             overwrite: Replace a run in ``out``. The old run can be used until the new one is complete. An interrupted
                 training there is discarded.
             progress: Show a progress bar and a line an epoch on standard error; or a reporter that is called instead.
@@ -187,6 +188,8 @@ class ELCRec:
                 and describes intents by: anything :meth:`elcrec.data.catalogue.Catalogue.read` takes.
             names_from: An earlier model or run whose given intent names are carried over, see
                 :meth:`match_intents`.
+            users: What is known about users (age band, country, ...), which the model learns from (``user_features``):
+                anything :meth:`elcrec.data.user_table.UserTable.read` takes.
 
         Returns:
             The model itself. It changes only when training is complete, and stays as it was where training fails. Of
@@ -208,6 +211,7 @@ class ELCRec:
             resume,
             overwrite,
             progress,
+            users,
         )
         self._adopt(fit(start))
         return self
@@ -227,6 +231,7 @@ class ELCRec:
         progress: bool | Reporter = True,
         format: str | None = None,
         items: Any = None,
+        users: Any = None,
     ) -> Self:
         """Train on new events (incremental training) instead of from scratch.
 
@@ -250,6 +255,7 @@ class ELCRec:
             progress: See :meth:`fit`.
             format: Format of a data file.
             items: Item metadata, see :meth:`fit`; added to the metadata of the run.
+            users: What is known about users, see :meth:`fit`; it counts over what the run knew about the same users.
 
         Returns:
             The model itself; :meth:`save` writes it. It changes only when training is complete.
@@ -257,9 +263,10 @@ class ELCRec:
         Raises:
             RunError: The model is not fitted.
             DataError: The events cannot be used, or do not fit the log.
-            SettingsError: ``epochs`` is below 1, or several processes were started.
+            SettingsError: ``epochs`` is below 1, several processes were started, or users are given to a model that
+                has learned from no user features.
         """
-        self._adopt(partial_fit(self._parts.run, data, epochs, progress, format, items))
+        self._adopt(partial_fit(self._parts.run, data, epochs, progress, format, items, users))
         return self
 
     def add_items(self, items: Any, popularity: float = POPULARITY) -> Self:
@@ -465,6 +472,7 @@ class ELCRec:
         strength: float = STRENGTH,
         diversify: float = 0.0,
         approximate: bool = False,
+        user_features: Any = None,
     ) -> pl.DataFrame:
         """Recommend the top k items to new users, from their histories; the model is not trained.
 
@@ -480,6 +488,9 @@ class ELCRec:
             strength: See :meth:`recommend`.
             diversify: See :meth:`recommend`.
             approximate: See :meth:`recommend`.
+            user_features: What is known about the users: ``{column: value}`` for each history, or a table with a row
+                for each; columns are those of ``users`` in :meth:`fit`. Values that the model does not know count as
+                unknown.
 
         Returns:
             ``history`` (its place in ``histories``, from 0) and the columns of :meth:`recommend`.
@@ -495,7 +506,7 @@ class ELCRec:
             diversify=diversify,
             approximate=approximate,
         )
-        return self.topn.recommend(self.fitted.dataset.of_items(histories, unknown), policy)
+        return self.topn.recommend(self.fitted.dataset.of_items(histories, unknown, user_features), policy)
 
     def recommend_for_intent(self, intents: Iterable[int] | None = None, k: int = 10) -> pl.DataFrame:
         """The most typical items of intents: what an intent means.

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from elcrec.errors import DataError, decoding
+from elcrec.errors import DataError, SettingsError, decoding
 
 FORMS = "write a JSON array of item ids (or an array of such arrays), or one item id per line; oldest first"
 
@@ -20,6 +20,21 @@ def histories_of(texts: Sequence[str], path: Path | None) -> list[list[Any]]:
     """
     given: list[list[Any]] = [[part.strip() for part in text.split(",") if part.strip()] for text in texts]
     return given if path is None else [*given, *read_histories(path)]
+
+
+def user_features_of(texts: list[str]) -> dict[str, Any] | None:
+    """What ``--user-feature`` tells about the user: a value for each name, several as a list; None: nothing.
+
+    Raises:
+        SettingsError: One is not written as NAME=VALUE.
+    """
+    given: dict[str, list[str]] = {}
+    for text in texts:
+        name, sign, value = (part.strip() for part in text.partition("="))
+        if not (name and sign and value):
+            raise SettingsError(f"--user-feature {text}: write it as NAME=VALUE, for example country=DE")
+        given.setdefault(name, []).append(value)
+    return {name: values[0] if len(values) == 1 else values for name, values in given.items()} or None
 
 
 def read_histories(path: Path) -> list[list[Any]]:

@@ -68,6 +68,14 @@ HistoryFile = Annotated[
         "item ids (or an array of such arrays), or one item id per line.",
     ),
 ]
+UserFeatures = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--user-feature",
+        metavar="NAME=VALUE",
+        help="What is known about the user of --history, by a column of the training's --users; repeatable.",
+    ),
+]
 Unknown = Annotated[
     str, typer.Option(help="What to do with unknown ids: raise stops with an error, skip leaves them out.")
 ]
@@ -75,7 +83,16 @@ Items = Annotated[
     Path | None,
     typer.Option(
         "--items",
-        help="Item metadata file: item_id, title, category, ... Intent names and reports use it; training does not.",
+        help="Item metadata file: item_id, title, category, ... Intent names and reports use it, and 'elcrec train' "
+        "learns from it.",
+    ),
+]
+Users = Annotated[
+    Path | None,
+    typer.Option(
+        "--users",
+        help="File of what is known about users: user_id, country, age, ... The model learns from it (--set "
+        "user_features=false: not).",
     ),
 ]
 Ray = Annotated[

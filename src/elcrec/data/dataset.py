@@ -15,14 +15,17 @@ import torch
 from elcrec.config import Settings
 from elcrec.data.by_settings import filtered
 from elcrec.data.catalogue import Catalogue
+from elcrec.data.columns import shown
 from elcrec.data.event_codes import event_codes
+from elcrec.data.feature_agreement import without_agreement
+from elcrec.data.features import Features, FeatureSpace
 from elcrec.data.histories import HistoryBatch
 from elcrec.data.interactions import Interactions
-from elcrec.data.item_features import FeatureSpace, ItemFeatures
 from elcrec.data.kinds import check_kinds, worth_of
 from elcrec.data.splits import Split, make_split
+from elcrec.data.user_table import UserTable, encoded_rows
 from elcrec.data.vocabulary import Vocabulary
-from elcrec.errors import DataError, DataWarning
+from elcrec.errors import DataError, DataWarning, SettingsError
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,8 @@ class Dataset:
         split: The log as tensors, on the device of the model.
         catalogue: What is known about the items; None without metadata.
         features: How the features of the items are numbered; None where a model learns from none.
+        user_table: What is known about the users; None where nothing is.
+        user_features: How the features of the users are numbered; None where a model learns from none.
     """
 
     log: Interactions
@@ -46,6 +51,8 @@ class Dataset:
     split: Split
     catalogue: Catalogue | None = None
     features: FeatureSpace | None = None
+    user_table: UserTable | None = None
+    user_features: FeatureSpace | None = None
 
     @classmethod
     def of(
@@ -83,20 +90,86 @@ class Dataset:
         """The same log with other metadata."""
         return replace(self, catalogue=catalogue.matched(self.items.ids))
 
-    def with_features(self, settings: Settings) -> Dataset:
-        """The same with features fitted on its metadata, where a model is to learn from it."""
-        if self.catalogue is None or not settings.item_features:
-            return self
-        return replace(self, features=FeatureSpace.fit(self.catalogue.features))
+    def with_features(self, settings: Settings, users: UserTable | None = None) -> Dataset:
+        """The same with features fitted on its metadata, where a model is to learn from it.
+
+        Args:
+            settings: Whether it is.
+            users: What is known about users.
+
+        Raises:
+            DataError: Nothing is known about any user of the log.
+        """
+        dataset = replace(self, features=self._fitted_features() if settings.item_features else None)
+        if users is None:
+            return dataset
+        table = users.matched(self.users)
+        return dataset.with_users(table, FeatureSpace.fit(table.features) if settings.user_features else None)
+
+    def _fitted_features(self) -> FeatureSpace | None:
+        """Features of the items, without columns that tell nothing; None where none is left."""
+        space = None if self.catalogue is None else FeatureSpace.fit(self.catalogue.features)
+        if self.catalogue is None or space is None:
+            return None
+        row_I = self.items.indices(self.catalogue.frame["item_id"])
+        left_out = without_agreement(space, self.catalogue.features, row_I, self.split)
+        if left_out:
+            warnings.warn(
+                f"nothing is learned from {shown(left_out)} of the items: what users take one after another is no "
+                f"more alike there than other items",
+                DataWarning,
+                stacklevel=4,
+            )
+        return space.without(left_out)
+
+    def with_users(self, table: UserTable | None, space: FeatureSpace | None) -> Dataset:
+        """The same with what is known about its users, and how a model numbers their features.
+
+        Raises:
+            DataError: The table knows nothing about any of them.
+        """
+        table = None if table is None else table.matched(self.users)
+        dataset = replace(self, user_table=table, user_features=space)
+        return replace(dataset, split=replace(self.split, user_features=dataset.user_features_of(self.users)))
+
+    def user_features_of(self, users: Vocabulary) -> Features | None:
+        """Features of the users of a log, a row each; None where a model learns from none."""
+        if self.user_features is None:
+            return None
+        table = self.user_table or UserTable(self.users.ids.head(0), pl.DataFrame())
+        return table.encoded(self.user_features, users).to(self.split.item_N.device)
+
+    def user_features_in(self, given: Any, count: int) -> Features:
+        """Features of users that come with their histories: ``count`` rows.
+
+        Args:
+            given: ``{column: value}`` of each, or a table.
+            count: Number of histories.
+
+        Raises:
+            SettingsError: The model has learned from no user features.
+            DataError: There are more rows, or fewer; or a column is none of the training.
+        """
+        if self.user_features is None:
+            raise SettingsError("this model has learned from no user features: train it with users (--users)")
+        features = encoded_rows(given, self.user_features)
+        if features.n_rows != count:
+            raise DataError(f"user_features: give a row for each of the {count:,} histories, not {features.n_rows:,}")
+        return features.to(self.split.item_N.device)
 
     def said_features(self) -> list[str]:
-        """What is learned of the items apart from their events, in a sentence; nothing without metadata."""
-        if self.catalogue is None:
-            return []
-        described = f"{len(self.catalogue):,} of {len(self.items):,} items are described"
-        if self.features is None:
-            return [described]
-        return [f"{described}; features: {self.features}"]
+        """What is learned of items and users apart from events, in sentences; nothing without metadata."""
+        said = []
+        if self.catalogue is not None:
+            described = f"{len(self.catalogue):,} of {len(self.items):,} items are described"
+            said.append(described if self.features is None else f"{described}; {self.features.said}")
+        if self.user_table is not None:
+            described, space = (
+                f"{len(self.user_table):,} of {len(self.users):,} users are described",
+                self.user_features,
+            )
+            said.append(f"{described}; " + ("nothing is learned from it" if space is None else space.said))
+        return said
 
     def for_training(self) -> Split:
         """The split with the features of its items, where a model learns from some."""
@@ -104,7 +177,7 @@ class Dataset:
             return self.split
         return replace(self.split, features=self.item_features().to(self.split.item_N.device))
 
-    def item_features(self) -> ItemFeatures:
+    def item_features(self) -> Features:
         """Features of all items, rows 0 .. V.
 
         Raises:
@@ -147,15 +220,19 @@ class Dataset:
         """
         return self.split.held_out(part)[1]
 
-    def of_items(self, histories: Sequence[Sequence[Any]], unknown: str = "raise") -> HistoryBatch:
+    def of_items(
+        self, histories: Sequence[Sequence[Any]], unknown: str = "raise", user_features: Any = None
+    ) -> HistoryBatch:
         """Histories given as sequences of item ids.
 
         Args:
             histories: Item ids of each history, oldest first.
             unknown: ``raise`` on an unknown item, or ``skip`` it, and histories with none left.
+            user_features: What is known of whose histories these are, see :meth:`user_features_in`; None: nothing.
 
         Raises:
-            DataError: A history is empty, or is no list.
+            DataError: A history is empty, or is no list, or ``user_features`` are none.
+            SettingsError: The model has learned from no user features.
             UnknownIdError: An item is not known and ``unknown`` is ``raise``.
         """
         lists = [_as_list(history) for history in histories]
@@ -168,7 +245,11 @@ class Dataset:
         number_Q = np.flatnonzero(length_H)
         device = self.split.item_N.device
         item_N, length_Q = (torch.from_numpy(array).to(device) for array in (index_N[known_N], length_H[number_Q]))
-        return HistoryBatch.joined(item_N, length_Q, pl.Series("history", number_Q, dtype=pl.Int64))
+        batch = HistoryBatch.joined(item_N, length_Q, pl.Series("history", number_Q, dtype=pl.Int64))
+        if user_features is None:
+            return batch
+        features = self.user_features_in(user_features, len(lists)).at(torch.from_numpy(number_Q).to(device))
+        return replace(batch, user_features=features)
 
 
 def split_of(log: Interactions, items: Vocabulary, settings: Settings, device: torch.device) -> Split:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -58,7 +59,9 @@ class Evaluator:
 
     def measured(self, split: str, histories: Split | None) -> Evaluation:
         """See :meth:`elcrec.ELCRec.measured`."""
-        evaluated = self.fitted.split if histories is None else histories.to(self.fitted.device)
+        evaluated = self.fitted.split
+        if histories is not None:  # of the same users
+            evaluated = replace(histories.to(self.fitted.device), user_features=evaluated.user_features)
         return self._evaluation(evaluated, self.fitted.users, split)
 
     def results(self) -> Results:
@@ -79,7 +82,8 @@ class Evaluator:
             return self.fitted.log, self.fitted.split
         settings = self.fitted.settings
         log = self._known_items(filtered(read_log(data, format, settings), settings), unknown)
-        return log, split_of(log, self.fitted.items, settings, self.fitted.device)
+        split = split_of(log, self.fitted.items, settings, self.fitted.device)
+        return log, replace(split, user_features=self.fitted.dataset.user_features_of(self._users(log)))
 
     def _users(self, log: Interactions) -> Vocabulary:
         """Whose histories a log holds."""
