@@ -11,7 +11,7 @@ import typer
 
 from elcrec.cli.histories import histories_of
 from elcrec.cli.output import console, print_json, print_rows, progress_bar, say
-from elcrec.cli.parameters import Device, Histories, HistoryFile, Json, Ray, Run, Unknown, parquet_file
+from elcrec.cli.parameters import Device, Histories, HistoryFile, IdsOnly, Json, Ray, Run, Unknown, parquet_file
 from elcrec.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ commands = typer.Typer()
 @commands.command(
     epilog="Examples:\n\n  elcrec recommend runs/shop --user 42 --user 43 -k 5\n\n"
     "  elcrec recommend runs/shop --history milk,bread --json\n\n"
+    "  elcrec recommend runs/films --history 'Casablanca,Godfather, The'\n\n"
     "  elcrec recommend runs/shop --history-file basket.json\n\n"
     "  elcrec recommend runs/shop --all --out recommendations.parquet\n\n"
     "  elcrec recommend runs/shop --user 42 --explain\n\n"
@@ -85,6 +86,7 @@ def recommend(
         ),
     ] = False,
     unknown: Unknown = "raise",
+    ids_only: IdsOnly = False,
     ray: Ray = None,
     device: Device = "auto",
     as_json: Json = False,
@@ -105,6 +107,7 @@ def recommend(
         strength=STRENGTH if strength is None else strength,
         diversify=diversify,
         approximate=approximate,
+        titles=not ids_only,
     )
     if everybody:
         _recommend_to_all(run, out, policy, ray, device, as_json)
@@ -112,7 +115,8 @@ def recommend(
     from elcrec.recommender import ELCRec
 
     model = ELCRec.load(run, device)
-    histories = histories_of(history or [], history_file) if for_histories else None
+    titles = model.fitted.dataset.titles
+    histories = histories_of(history or [], history_file, titles) if for_histories else None
     _show(model, _recommended(model, user, histories, unknown, policy), out, explain, as_json)
 
 

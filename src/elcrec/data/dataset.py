@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import chain
 from typing import Any
 
@@ -21,6 +22,7 @@ from elcrec.data.interactions import Interactions
 from elcrec.data.item_features import FeatureSpace, ItemFeatures
 from elcrec.data.kinds import check_kinds, worth_of
 from elcrec.data.splits import Split, make_split
+from elcrec.data.titles import ItemTitles
 from elcrec.data.vocabulary import Vocabulary
 from elcrec.errors import DataError, DataWarning
 
@@ -71,7 +73,12 @@ class Dataset:
         log = filtered(whole_log, settings) if log is None else log
         items = Vocabulary.of(log.frame["item_id"], first=1, kind="item") if items is None else items
         users, split = Vocabulary.of(log.frame["user_id"]), split_of(log, items, settings, device)
-        return cls(log, whole_log, items, users, split, None if catalogue is None else catalogue.matched(items.ids))
+        return cls(log, whole_log, items, users, split, None if catalogue is None else catalogue.describing(items.ids))
+
+    @cached_property
+    def titles(self) -> ItemTitles:
+        """The titles of the items, as far as the metadata have any."""
+        return ItemTitles(self.items, self.catalogue)
 
     def warn_of_columns(self, items: Catalogue, stacklevel: int) -> None:
         """Say where items, given after the training, lack columns that it learned from."""
@@ -81,7 +88,7 @@ class Dataset:
 
     def described(self, catalogue: Catalogue) -> Dataset:
         """The same log with other metadata."""
-        return replace(self, catalogue=catalogue.matched(self.items.ids))
+        return replace(self, catalogue=catalogue.describing(self.items.ids))
 
     def with_features(self, settings: Settings) -> Dataset:
         """The same with features fitted on its metadata, where a model is to learn from it."""
@@ -91,12 +98,18 @@ class Dataset:
 
     def said_features(self) -> list[str]:
         """What is learned of the items apart from their events, in a sentence; nothing without metadata."""
+        said = self.said_catalogue()
+        return said if self.features is None or not said else [f"{said[0]}; features: {self.features}", *said[1:]]
+
+    def said_catalogue(self) -> list[str]:
+        """How many items the metadata describes, and which column is shown as the title where none is called so."""
         if self.catalogue is None:
             return []
-        described = f"{len(self.catalogue):,} of {len(self.items):,} items are described"
-        if self.features is None:
-            return [described]
-        return [f"{described}; features: {self.features}"]
+        said = [f"{len(self.catalogue):,} of {len(self.items):,} items are described"]
+        text = self.catalogue.stands_for_title
+        if text is not None:
+            said.append(f"no column is called title: {text.name} is shown as the title (title_column names another)")
+        return said
 
     def for_training(self) -> Split:
         """The split with the features of its items, where a model learns from some."""
@@ -148,18 +161,18 @@ class Dataset:
         return self.split.held_out(part)[1]
 
     def of_items(self, histories: Sequence[Sequence[Any]], unknown: str = "raise") -> HistoryBatch:
-        """Histories given as sequences of item ids.
+        """Histories given as sequences of item ids or titles.
 
         Args:
-            histories: Item ids of each history, oldest first.
+            histories: Item ids, or whole titles, of each history, oldest first.
             unknown: ``raise`` on an unknown item, or ``skip`` it, and histories with none left.
 
         Raises:
             DataError: A history is empty, or is no list.
-            UnknownIdError: An item is not known and ``unknown`` is ``raise``.
+            UnknownIdError: An item is not known and ``unknown`` is ``raise``, or several have a title.
         """
         lists = [_as_list(history) for history in histories]
-        index_N = self.items.indices(list(chain.from_iterable(lists)), unknown)
+        index_N = self.titles.indices(list(chain.from_iterable(lists)), unknown)
         row_N = np.repeat(np.arange(len(lists)), [len(history) for history in lists])
         known_N = index_N > 0
         length_H = np.bincount(row_N[known_N], minlength=len(lists))

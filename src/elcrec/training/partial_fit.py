@@ -44,8 +44,8 @@ def partial_fit(run: Run, data: Any, epochs: int, progress: bool | Reporter, for
         raise SettingsError(f"epochs={epochs}: use 1 or more")
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise SettingsError("incremental training (partial_fit, --from) runs in one process: start it without torchrun")
-    described = fitted.catalogue if items is None else _described(fitted, items)
     newer = read_new(data, format, settings)
+    described = fitted.catalogue if items is None else _described(fitted, items, newer)
     if (note := unknown_kinds(fitted.dataset.whole_log, newer, settings)) is not None:
         warnings.warn(note, DataWarning, stacklevel=3)
     whole = fitted.dataset.whole_log.joined(newer, settings.kind_of_new)
@@ -77,9 +77,10 @@ def partial_fit(run: Run, data: Any, epochs: int, progress: bool | Reporter, for
     return _continued(run, intents, state, increment, reporter)
 
 
-def _described(fitted: FittedModel, items: Any) -> Catalogue:
-    """The metadata that is given now over that of the model."""
-    given = Catalogue.read(items)
+def _described(fitted: FittedModel, items: Any, newer: Interactions) -> Catalogue:
+    """The metadata that is given now over that of the model; it describes items of the model or of newer events."""
+    given = Catalogue.read(items, title_column=fitted.settings.title_column)
+    given.describing(pl.concat([one.cast(pl.String) for one in (fitted.items.ids, newer.frame["item_id"])]).unique())
     fitted.dataset.warn_of_columns(given, stacklevel=4)
     return given.over(fitted.catalogue)
 
