@@ -210,6 +210,12 @@ class Settings(BaseModel):
         "(--users)",
     )
 
+    title_column: str | None = Field(
+        None,
+        description="Name of the column of item metadata with titles (default: found by its usual names; without one "
+        "the most specific column of text is shown)",
+    )
+
     # Objective
     next_item_loss: NextItemLossName = Field(
         "softmax",

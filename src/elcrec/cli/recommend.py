@@ -15,6 +15,7 @@ from elcrec.cli.parameters import (
     Device,
     Histories,
     HistoryFile,
+    IdsOnly,
     Json,
     Ray,
     Run,
@@ -37,6 +38,7 @@ commands = typer.Typer()
     epilog="Examples:\n\n  elcrec recommend runs/shop --user 42 --user 43 -k 5\n\n"
     "  elcrec recommend runs/shop --history milk,bread --json\n\n"
     "  elcrec recommend runs/shop --history milk,bread --user-feature country=DE\n\n"
+    "  elcrec recommend runs/films --history 'Casablanca,Godfather, The'\n\n"
     "  elcrec recommend runs/shop --history-file basket.json\n\n"
     "  elcrec recommend runs/shop --all --out recommendations.parquet\n\n"
     "  elcrec recommend runs/shop --user 42 --explain\n\n"
@@ -97,6 +99,7 @@ def recommend(
         ),
     ] = False,
     unknown: Unknown = "raise",
+    ids_only: IdsOnly = False,
     ray: Ray = None,
     device: Device = "auto",
     as_json: Json = False,
@@ -119,6 +122,7 @@ def recommend(
         strength=STRENGTH if strength is None else strength,
         diversify=diversify,
         approximate=approximate,
+        titles=not ids_only,
     )
     if everybody:
         _recommend_to_all(run, out, policy, ray, device, as_json)
@@ -126,7 +130,8 @@ def recommend(
     from elcrec.recommender import ELCRec
 
     model = ELCRec.load(run, device)
-    histories = histories_of(history or [], history_file) if for_histories else None
+    titles = model.fitted.dataset.titles
+    histories = histories_of(history or [], history_file, titles) if for_histories else None
     _show(model, _recommended(model, user, histories, unknown, policy, known), out, explain, as_json)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,14 @@ from elcrec.data.columns import plain, shown
 from elcrec.data.feature_columns import feature_columns, is_vector
 from elcrec.data.files import read_one
 from elcrec.data.raw import as_frame
+from elcrec.data.specific import most_specific
 from elcrec.data.vocabulary import natural_order
 from elcrec.data.written_columns import as_meant
 from elcrec.errors import DataError
 
 TITLES = ("title", "name", "item_name", "item_title", "product_title", "product_name", "movie_title", "book_title")
+LEAST_SHARE = 0.05
+"""A catalogue of other items: it describes less of a model's items, and less of its own rows is about them."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,7 @@ class Catalogue:
         return described.with_features(self.frame, self.features)
 
     @classmethod
-    def read(cls, source: Any, item_column: str | None = None) -> Catalogue:
+    def read(cls, source: Any, item_column: str | None = None, title_column: str | None = None) -> Catalogue:
         """Read descriptions from a file or a frame.
 
         Columns are the item, perhaps a title, and attributes: every other column of text, categories or lists
@@ -60,6 +64,8 @@ class Catalogue:
             source: Path of a CSV, TSV, Parquet or JSON Lines file, or of a JSON object from item to attribute,
                 list of attributes or object of columns (``.json``); or a pandas, Polars or Arrow table.
             item_column: Name of the item column; by default one of the usual names.
+            title_column: Name of the column with titles; by default one of the usual names, and without one none:
+                :meth:`shown_titles` shows another column, then.
 
         Raises:
             DataError: What is wrong, with the column or item, and what to do.
@@ -67,12 +73,12 @@ class Catalogue:
         if isinstance(source, Catalogue):
             return source
         if not isinstance(source, str | Path):
-            return _tidy(as_frame(source, "items", "values"), item_column, untyped=False)
+            return _tidy(as_frame(source, "items", "values"), item_column, title_column, untyped=False)
         path = Path(source)
         if path.suffix.lower() == ".json":
-            return _tidy(read_json_object(path), None, untyped=False)
+            return _tidy(read_json_object(path), None, title_column, untyped=False)
         raw, untyped = read_one(path)
-        return _tidy(raw, item_column, untyped)
+        return _tidy(raw, item_column, title_column, untyped)
 
     def only(self, kept: pl.Series) -> Catalogue:
         """Those of some rows, a mask."""
@@ -98,9 +104,37 @@ class Catalogue:
         """
         return Catalogue.from_table(described.matched(self.table(), ids))
 
+    def describing(self, ids: pl.Series) -> Catalogue:
+        """The same as :meth:`matched`, of a catalogue that is clearly of these items.
+
+        Raises:
+            DataError: It describes almost none of them, and is mostly about others.
+        """
+        found = self.matched(ids)
+        if len(found) < LEAST_SHARE * min(len(ids), len(self)):
+            raise DataError(
+                f"the item file describes only {len(found):,} of the model's {len(ids):,} items, and has "
+                f"{len(self):,}: it belongs to other items; give the file of this log, or rename its column of "
+                f"ids to item_id"
+            )
+        return found
+
     def titles(self) -> dict[Any, str]:
         """Title by item; items without one are left out."""
         return dict(self.frame.select("item_id", "title").drop_nulls("title").iter_rows())
+
+    def shown_titles(self) -> dict[Any, str]:
+        """The same; where no item has a title, the texts of :attr:`stands_for_title`."""
+        text = self.stands_for_title
+        if text is None:
+            return self.titles()
+        return dict(pl.DataFrame([self.frame["item_id"], text]).drop_nulls(text.name).iter_rows())
+
+    @cached_property
+    def stands_for_title(self) -> pl.Series | None:
+        """Where no item has a title: the column that :func:`most_specific` finds."""
+        untitled = self.frame["title"].null_count() == len(self)
+        return most_specific(self.features) if untitled else None
 
     def pairs(self) -> pl.DataFrame:
         """``item_id``, ``attribute``: one row each attribute of each item."""
@@ -129,12 +163,12 @@ class Catalogue:
         return self.frame.select("item_id").join(best, on="item_id", maintain_order="left")
 
 
-def _tidy(raw: pl.DataFrame, item_column: str | None, untyped: bool) -> Catalogue:
+def _tidy(raw: pl.DataFrame, item_column: str | None, title_column: str | None, untyped: bool) -> Catalogue:
     """A catalogue from columns of any kind."""
     if raw.is_empty():
         raise DataError("the item data has no rows: give it one row an item")
     item = described.id_column(raw.columns, "item_id", item_column)
-    title = _title_column(raw, item)
+    title = _title_column(raw, item) if title_column is None else _named_title(raw, title_column)
     titles = _titles(raw, title)
     rest = [as_meant(column) for column in raw.get_columns() if column.name not in (item, title)]
     used = [column for column in rest if describes(column, untyped) and not is_vector(column)]
@@ -160,3 +194,12 @@ def _title_column(raw: pl.DataFrame, item: str) -> str | None:
     by_name = {plain(column).lower(): column for column in raw.columns}
     found = [by_name[name] for name in TITLES if name in by_name]
     return next((column for column in found if column != item and is_text(raw[column])), None)
+
+
+def _named_title(raw: pl.DataFrame, title_column: str) -> str:
+    """The column with titles that the caller named."""
+    if title_column not in raw.columns:
+        raise DataError(f"no column {title_column!r} (title_column): the item data has {shown(raw.columns)}")
+    if raw[title_column].dtype.is_nested():
+        raise DataError(f"title_column={title_column!r} holds lists: name a column with one text an item")
+    return title_column

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import chain
 from typing import Any
 
@@ -23,6 +24,7 @@ from elcrec.data.histories import HistoryBatch
 from elcrec.data.interactions import Interactions
 from elcrec.data.kinds import check_kinds, worth_of
 from elcrec.data.splits import Split, make_split
+from elcrec.data.titles import ItemTitles
 from elcrec.data.user_table import UserTable, encoded_rows
 from elcrec.data.vocabulary import Vocabulary
 from elcrec.errors import DataError, DataWarning, SettingsError
@@ -78,7 +80,12 @@ class Dataset:
         log = filtered(whole_log, settings) if log is None else log
         items = Vocabulary.of(log.frame["item_id"], first=1, kind="item") if items is None else items
         users, split = Vocabulary.of(log.frame["user_id"]), split_of(log, items, settings, device)
-        return cls(log, whole_log, items, users, split, None if catalogue is None else catalogue.matched(items.ids))
+        return cls(log, whole_log, items, users, split, None if catalogue is None else catalogue.describing(items.ids))
+
+    @cached_property
+    def titles(self) -> ItemTitles:
+        """The titles of the items, as far as the metadata have any."""
+        return ItemTitles(self.items, self.catalogue)
 
     def warn_of_columns(self, items: Catalogue, stacklevel: int) -> None:
         """Say where items, given after the training, lack columns that it learned from."""
@@ -88,7 +95,7 @@ class Dataset:
 
     def described(self, catalogue: Catalogue) -> Dataset:
         """The same log with other metadata."""
-        return replace(self, catalogue=catalogue.matched(self.items.ids))
+        return replace(self, catalogue=catalogue.describing(self.items.ids))
 
     def with_features(self, settings: Settings, users: UserTable | None = None) -> Dataset:
         """The same with features fitted on its metadata, where a model is to learn from it.
@@ -159,16 +166,23 @@ class Dataset:
 
     def said_features(self) -> list[str]:
         """What is learned of items and users apart from events, in sentences; nothing without metadata."""
-        said = []
-        if self.catalogue is not None:
-            described = f"{len(self.catalogue):,} of {len(self.items):,} items are described"
-            said.append(described if self.features is None else f"{described}; {self.features.said}")
+        said = self.said_catalogue()
+        if said and self.features is not None:
+            said[0] = f"{said[0]}; {self.features.said}"
         if self.user_table is not None:
-            described, space = (
-                f"{len(self.user_table):,} of {len(self.users):,} users are described",
-                self.user_features,
-            )
-            said.append(f"{described}; " + ("nothing is learned from it" if space is None else space.said))
+            space = self.user_features
+            learned = "nothing is learned from it" if space is None else space.said
+            said.append(f"{len(self.user_table):,} of {len(self.users):,} users are described; {learned}")
+        return said
+
+    def said_catalogue(self) -> list[str]:
+        """How many items the metadata describes, and which column is shown as the title where none is called so."""
+        if self.catalogue is None:
+            return []
+        said = [f"{len(self.catalogue):,} of {len(self.items):,} items are described"]
+        text = self.catalogue.stands_for_title
+        if text is not None:
+            said.append(f"no column is called title: {text.name} is shown as the title (title_column names another)")
         return said
 
     def for_training(self) -> Split:
@@ -223,20 +237,20 @@ class Dataset:
     def of_items(
         self, histories: Sequence[Sequence[Any]], unknown: str = "raise", user_features: Any = None
     ) -> HistoryBatch:
-        """Histories given as sequences of item ids.
+        """Histories given as sequences of item ids or titles.
 
         Args:
-            histories: Item ids of each history, oldest first.
+            histories: Item ids, or whole titles, of each history, oldest first.
             unknown: ``raise`` on an unknown item, or ``skip`` it, and histories with none left.
             user_features: What is known of whose histories these are, see :meth:`user_features_in`; None: nothing.
 
         Raises:
             DataError: A history is empty, or is no list, or ``user_features`` are none.
             SettingsError: The model has learned from no user features.
-            UnknownIdError: An item is not known and ``unknown`` is ``raise``.
+            UnknownIdError: An item is not known and ``unknown`` is ``raise``, or several have a title.
         """
         lists = [_as_list(history) for history in histories]
-        index_N = self.items.indices(list(chain.from_iterable(lists)), unknown)
+        index_N = self.titles.indices(list(chain.from_iterable(lists)), unknown)
         row_N = np.repeat(np.arange(len(lists)), [len(history) for history in lists])
         known_N = index_N > 0
         length_H = np.bincount(row_N[known_N], minlength=len(lists))

@@ -16,7 +16,7 @@ from elcrec.data.splits import Split
 from elcrec.data.vocabulary import Vocabulary
 from elcrec.errors import DataError
 from elcrec.evaluation.against_baselines import against_baselines
-from elcrec.evaluation.metrics import CUTOFFS, Evaluation, Metrics, Results, measured_parts, metrics_of
+from elcrec.evaluation.metrics import CUTOFFS, Evaluation, Metrics, Results, metrics_of
 from elcrec.evaluation.ranks import target_ranks
 from elcrec.evaluation.repeats import repeat_share
 from elcrec.fitted import FittedModel
@@ -49,7 +49,7 @@ class Evaluator:
             write_frame(Path(ranks), found.ranks)
         if not baselines:
             return found.metrics
-        compared = against_baselines(self.fitted, log, histories, (split,), most)
+        compared = against_baselines(self.fitted, log, histories, {split: found.ranks["rank"]}, most)
         return {**found.metrics, "baselines": compared}
 
     def ranks(self, data: Any, split: str, format: str | None, unknown: str) -> pl.DataFrame:
@@ -67,13 +67,16 @@ class Evaluator:
     def results(self) -> Results:
         """Metrics of ``valid`` and ``test``, as far as the log has held-out items, baselines and sizes."""
         split, most = self.fitted.split, self.fitted.settings.judged_users
-        results: Results = {}
-        if bool((split.valid_U >= 0).any()):
-            results["valid"] = self.evaluate(split="valid", most=most)
-        if bool((split.test_U >= 0).any()):
-            results["test"] = self.evaluate(split="test", most=most)
-        if self.fitted.settings.baselines and (parts := measured_parts(results)):
-            results["baselines"] = against_baselines(self.fitted, self.fitted.log, split, parts, most)
+        held_out = {"valid": split.valid_U, "test": split.test_U}
+        found = {
+            part: self._evaluation(split, self.fitted.users, part, most)
+            for part, target_U in held_out.items()
+            if bool((target_U >= 0).any())
+        }
+        results: Results = {part: one.metrics for part, one in found.items()}  # type: ignore[assignment]
+        if self.fitted.settings.baselines and found:
+            ranks = {part: one.ranks["rank"] for part, one in found.items()}
+            results["baselines"] = against_baselines(self.fitted, self.fitted.log, split, ranks, most)
         return {**results, "n_users": split.n_users, "n_items": len(self.fitted.items)}
 
     def _read(self, data: Any, format: str | None, unknown: str) -> tuple[Interactions, Split]:

@@ -286,7 +286,7 @@ class Lookup:
     @cached_property
     def titles(self) -> dict[Any, str]:
         """Title by item id, of items that have one."""
-        return {} if self.fitted.catalogue is None else self.fitted.catalogue.titles()
+        return self.fitted.dataset.titles.by_id
 
     def find_items(self, text: str, k: int = 10) -> pl.DataFrame:
         """See :meth:`elcrec.ELCRec.find_items`."""

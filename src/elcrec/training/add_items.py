@@ -48,7 +48,7 @@ def add_items(run: Run, items: Any, popularity: float) -> Run:
         raise SettingsError("this model has learned from no item features: train it with items (--items)")
     if not 0 <= popularity <= 1:
         raise SettingsError(f"popularity={popularity}: use 0 (new items are shown least) to 1 (shown most)")
-    described = Catalogue.read(items)
+    described = Catalogue.read(items, title_column=run.fitted.settings.title_column)
     fitted.dataset.warn_of_columns(described, stacklevel=3)
     dataset, features = _extended(fitted.dataset, described)
     mean_D = user_vectors(fitted.network, fitted.dataset.sample(MEAN_USERS, fitted.settings.seed)).mean(dim=0)

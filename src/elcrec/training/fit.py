@@ -123,7 +123,7 @@ class _Training:
         settings, self.choices = choose(self.start.settings, log, summary)
         settings = with_input_kinds(settings, log)
         self.start = start = replace(self.start, settings=settings)
-        catalogue = None if start.items is None else Catalogue.read(start.items)
+        catalogue = self._described()
         users = None if start.users is None else UserTable.read(start.users)
         recipe, work, resumes = start.recipe, start.out, False
         if start.out is not None:
@@ -148,6 +148,21 @@ class _Training:
         state, network = self._train(work, dataset)
         self._choose_on_validation(network, dataset)
         return self._finish(work, Run(recipe, self._intents(network, dataset, earlier), state.history), state)
+
+    def _described(self) -> Catalogue | None:
+        """The metadata that is given.
+
+        Raises:
+            SettingsError: Its titles are named, and none is given.
+        """
+        start, title_column = self.start, self.start.settings.title_column
+        if start.items is not None:
+            return Catalogue.read(start.items, title_column=title_column)
+        if title_column is not None and not start.resume:
+            raise SettingsError(
+                f"title_column={title_column} names a column of item metadata: add them (items, --items)"
+            )
+        return None
 
     def _check(self, dataset: Dataset) -> None:
         """See that a log can be trained on, and whether validation needs both ways; better now than later."""

@@ -54,8 +54,8 @@ def partial_fit(
         raise SettingsError(f"epochs={epochs}: use 1 or more")
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise SettingsError("incremental training (partial_fit, --from) runs in one process: start it without torchrun")
-    described, known_users = _known_now(fitted, items, users)
     newer = read_new(data, format, settings)
+    described, known_users = _known_now(fitted, items, users, newer)
     if (note := unknown_kinds(fitted.dataset.whole_log, newer, settings)) is not None:
         warnings.warn(note, DataWarning, stacklevel=3)
     whole = fitted.dataset.whole_log.joined(newer, settings.kind_of_new)
@@ -88,14 +88,20 @@ def partial_fit(
     return _continued(run, intents, state, increment, reporter)
 
 
-def _known_now(fitted: FittedModel, items: Any, users: Any) -> tuple[Catalogue | None, UserTable | None]:
+def _known_now(
+    fitted: FittedModel, items: Any, users: Any, newer: Interactions
+) -> tuple[Catalogue | None, UserTable | None]:
     """What is known about items and users: what is given now over that of the model."""
-    described = fitted.catalogue
-    if items is not None:
-        given = Catalogue.read(items)
-        fitted.dataset.warn_of_columns(given, stacklevel=4)
-        described = given.over(described)
+    described = fitted.catalogue if items is None else _described(fitted, items, newer)
     return described, fitted.dataset.user_table if users is None else _known_users(fitted, users)
+
+
+def _described(fitted: FittedModel, items: Any, newer: Interactions) -> Catalogue:
+    """The metadata that is given now over that of the model; it describes items of the model or of newer events."""
+    given = Catalogue.read(items, title_column=fitted.settings.title_column)
+    given.describing(pl.concat([one.cast(pl.String) for one in (fitted.items.ids, newer.frame["item_id"])]).unique())
+    fitted.dataset.warn_of_columns(given, stacklevel=5)
+    return given.over(fitted.catalogue)
 
 
 def _known_users(fitted: FittedModel, users: Any) -> UserTable:
