@@ -34,6 +34,7 @@ from elcrec.evaluation.significance import paired_difference
 from elcrec.experiments.provenance import provenance
 from elcrec.storage import write_json
 from shops import groceries
+from trainings import trained
 from users_gains import mean_gains
 
 RESULTS = Path(__file__).parent / "results" / "user-features"
@@ -78,14 +79,6 @@ def households() -> tuple[pl.DataFrame, pl.DataFrame]:
 DATA: dict[str, Callable[[], tuple[pl.DataFrame, pl.DataFrame]]] = {"planted": planted, "groceries": households}
 
 
-def run(log: Path, users: Path, out: Path, seed: int, overrides: dict[str, Any]) -> ELCRec:
-    """One training, or the run that is there."""
-    if (out / "metrics.json").exists():
-        return ELCRec.load(out)
-    model = ELCRec(seed=seed, baselines=False, **overrides)
-    return model.fit(log, out=out, users=users, progress=False, resume=out.exists())
-
-
 def unknown(model: ELCRec, part: str) -> dict[str, float]:
     """Metrics where the model knows nothing of any user."""
     _, histories = model.fitted.split.held_out(part)
@@ -127,7 +120,8 @@ def main() -> None:
     for seed in given.seeds:
         for way, chosen in WAYS.items():
             overrides = {**SETTINGS[given.data], **chosen}
-            model = run(log, users, given.work / f"{given.data}-{way}-seed{seed}", seed, overrides)
+            out = given.work / f"{given.data}-{way}-seed{seed}"
+            model = trained(log, out, {**overrides, "seed": seed}, users=users)
             models[way].append(model)
             found = {kept: model.metrics[kept] for kept in KEPT if kept in model.metrics}
             untold = {part: unknown(model, part) for part in ("valid", "test")} if way == "with" else None

@@ -116,10 +116,9 @@ def matched(table: pl.DataFrame, ids: pl.Series) -> pl.DataFrame:
     known = table.select(pl.exclude(role), text=pl.col(role).cast(pl.String))
     frame = asked.join(known, on="text", maintain_order="left").drop("text")
     if frame.is_empty():
-        remedy = f", or choose their column with {kind}_column" if kind == "item" else ""
         raise DataError(
             f"the {kind} file describes none of the model's {kind}s: it has ids like {_examples(table[role])}, "
-            f"the model like {_examples(ids)}; use the ids of the log{remedy}"
+            f"the model like {_examples(ids)}; use the ids of the log, and name their column {role}"
         )
     return frame
 

@@ -11,10 +11,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import polars as pl
 import torch
-from scipy import sparse
-from torch import Tensor
+from sklearn.preprocessing import normalize
 
-from elcrec.data.features import FeatureColumn, Features, FeatureSpace
+from elcrec.data.features import FeatureColumn, FeatureSpace
 from elcrec.data.splits import Split
 from elcrec.data.vocabulary import Indices
 
@@ -61,8 +60,9 @@ class _Sample(NamedTuple):
     @classmethod
     def of(cls, items: pl.DataFrame, row_I: Indices, item_P2: Indices) -> _Sample:
         item_X, place = np.unique(item_P2, return_inverse=True)
-        place_of = dict(zip(item_X.tolist(), range(len(item_X)), strict=True))
-        place_I = np.array([place_of.get(row, -1) for row in row_I.tolist()], dtype=np.int64)
+        place_V = np.full(max(item_X.max(initial=0), row_I.max(initial=0)) + 1, -1)
+        place_V[item_X] = np.arange(len(item_X))
+        place_I = place_V[row_I]
         known = items.filter(pl.Series(place_I >= 0, dtype=pl.Boolean))
         return cls(known, place_I[place_I >= 0], place.reshape(item_P2.shape), len(item_X))
 
@@ -86,23 +86,14 @@ def _tells(column: FeatureColumn, sample: _Sample, random: np.random.Generator) 
     pair_Q2 = sample.pair_P2[known_X[sample.pair_P2].all(axis=1)]
     if len(pair_Q2) < LEAST_PAIRS:
         return True
-    vectors, known, other_X = _unit(features, column.n_features), np.flatnonzero(known_X), np.arange(sample.n_items)
+    # Of unit length, so that products are cosines; the features of a column are all sparse, or one vector.
+    vectors = normalize(features.matrix(column.n_features) if column.n_features else features.vector_RP.numpy())
+    known, other_X = np.flatnonzero(known_X), np.arange(sample.n_items)
     by_chance = []
     for _ in range(SHUFFLES):
         other_X[known] = random.permutation(known)
         by_chance.append(_agreement(vectors, other_X[pair_Q2]))
     return bool(_agreement(vectors, pair_Q2) - np.mean(by_chance) > LEAST_Z * np.std(by_chance))
-
-
-def _unit(features: Features, n_features: int) -> Any:
-    """Features of one column as rows of length 1; a row is 0 where nothing is known."""
-    if n_features == 0:
-        vector_XP: Tensor = torch.nn.functional.normalize(features.vector_RP, dim=1)
-        return vector_XP.numpy()
-    offset_X, feature_Z, weight_Z = (tensor.numpy() for tensor in features[:3])
-    row_Z = np.repeat(np.arange(features.n_rows), np.diff(offset_X))
-    length_X = np.sqrt(np.bincount(row_Z, weight_Z.astype(np.float64) ** 2, minlength=features.n_rows))
-    return sparse.csr_array((weight_Z / length_X[row_Z], feature_Z, offset_X), shape=(features.n_rows, n_features))
 
 
 def _agreement(vectors: Any, pair_Q2: Indices) -> float:

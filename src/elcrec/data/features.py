@@ -13,6 +13,7 @@ import numpy as np
 import polars as pl
 import torch
 from pydantic import BaseModel, ConfigDict, Field
+from scipy import sparse
 from sklearn.feature_extraction.text import HashingVectorizer
 from torch import Tensor
 
@@ -94,6 +95,11 @@ class Features(NamedTuple):
         row_Z = torch.repeat_interleave(torch.arange(self.n_rows, device=weight_Z.device), offset_R.diff())
         sum_R = weight_Z.new_zeros(self.n_rows).index_add_(0, row_Z, weight_Z)
         return Features(offset_R, self.feature_Z[kept_Z], weight_Z / sum_R[row_Z], self.vector_RP[:, :0])
+
+    def matrix(self, n_features: int) -> sparse.csr_array:
+        """The sparse features as a matrix in main memory, [rows, F]."""
+        offset_R, feature_Z, weight_Z = (tensor.cpu().numpy() for tensor in self[:3])
+        return sparse.csr_array((weight_Z, feature_Z, offset_R), shape=(self.n_rows, n_features))
 
     def to(self, device: torch.device) -> Features:
         """The same on a device."""

@@ -45,7 +45,7 @@ def against_baselines(
         compared = baselines.compare(histories, (own, another) if repeats else (own,))
         found[part] = compared.metrics[own]  # type: ignore[literal-required]
         if (best := best_baseline(compared.metrics[own])) is not None:
-            theirs_X = baselines.ranks(best, histories, own).double().numpy()
+            theirs_X = compared.ranks[own][best].double().numpy()
             ours_X, row_X = ranks.cast(pl.Float64).fill_null(float("nan")).to_numpy(), histories.targets[0]
             found.setdefault("verdicts", {})[part] = verdict_of(best, ours_X, theirs_X, row_X.cpu().numpy())
         if repeats:

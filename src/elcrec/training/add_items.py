@@ -122,8 +122,7 @@ def vectors_of_new(table: ItemTable, features: Features, n_known: int) -> Tensor
 
 
 def _matrix(features: Features, n_features: int) -> sparse.csr_array:
-    offset_R, feature_Z, weight_Z, vector_RP = (tensor.cpu().numpy() for tensor in features)
-    known = sparse.csr_array((weight_Z, feature_Z, offset_R), shape=(features.n_rows, n_features))
+    known, vector_RP = features.matrix(n_features), features.vector_RP.cpu().numpy()
     return sparse.hstack([known, sparse.csr_array(vector_RP)], format="csr") if vector_RP.shape[1] else known
 
 
