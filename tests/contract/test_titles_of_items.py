@@ -32,8 +32,9 @@ def model(log: pl.DataFrame, items: pl.DataFrame) -> ELCRec:
 
 @pytest.fixture(scope="module")
 def run(model: ELCRec, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    model.save(tmp_path_factory.mktemp("runs") / "shop")
-    return tmp_path_factory.getbasetemp() / "runs0" / "shop"
+    folder = tmp_path_factory.mktemp("runs") / "shop"
+    model.save(folder)
+    return folder
 
 
 def title_of(items: pl.DataFrame) -> dict[str, str]:
