@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from elcrec.config import Settings, resolve
+from elcrec.config import Settings, recipe_names, resolve
 from elcrec.data import notebook
 from elcrec.data.catalogue import Catalogue
 from elcrec.data.clock import Clock
@@ -152,8 +152,9 @@ class ELCRec:
     def _of_run(cls, run: Run, device: str) -> ELCRec:
         """A model of a run: its parameters are all settings of the run but the threads, which are this machine's."""
         model = cls(device=device)
-        kept = run.fitted.settings.model_dump(exclude={"threads", "seed"})
-        model._given = {"recipe": "default", "seed": run.fitted.settings.seed, "device": device, **kept}
+        kept = run.fitted.settings.model_dump(exclude={"threads"})
+        recipe = run.recipe if run.recipe in recipe_names() else "default"  # a file may be gone
+        model._given = {"recipe": recipe, "device": device, **kept}
         model._adopt(run)
         return model
 
@@ -263,6 +264,7 @@ class ELCRec:
             DataError: The log cannot be used.
             RunError: ``out`` holds another run, is being written by another process, or cannot be written.
         """
+        use_threads(self.settings.threads)  # another model may have set its own since
         start = Start(
             self.recipe,
             self.settings,
@@ -479,7 +481,7 @@ class ELCRec:
             users: User ids, of their own type or as text; default: all users.
             k: Number of items per user; fewer where the catalogue has no more.
             exclude_seen: Leave out items that are in the history; default: as in the settings.
-            unknown: ``raise`` on an unknown user, or ``skip`` them.
+            unknown: ``raise`` on an unknown user, or item of ``allow`` and ``deny``, or ``skip`` them.
             only_seen: Recommend only items that are in the history (buy again).
             explain: Add an explanation to each item; see Returns.
             intents: Steer toward these intents: the score becomes ``(1 - strength) * score + strength * log(lift)``,
@@ -490,8 +492,8 @@ class ELCRec:
             diversify: Calibrated re-ranking, 0 to 1: 0 ranks by score alone, 1 by the mix of the user's intents alone.
                 The k items are chosen from the 100 or 2 k best, see :func:`elcrec.intents.calibration.calibrate`.
                 ``rank`` is then the place after re-ranking.
-            allow: Recommend only these items; default: all.
-            deny: Recommend none of these items.
+            allow: Ids of items: recommend only these; default: all.
+            deny: Ids of items: recommend none of these.
             attributes: Recommend only items with at least one of these attributes of the item metadata: a value, or
                 ``COLUMN=VALUE``.
             all_attributes: Recommend only items with every one of these attributes.
@@ -517,7 +519,7 @@ class ELCRec:
         Raises:
             DataError: ``users`` is no list.
             SettingsError: An option is out of range, or an intent or attribute does not exist.
-            UnknownIdError: A user (unless ``unknown`` is ``skip``) or an item does not exist.
+            UnknownIdError: A user or an item does not exist, unless ``unknown`` is ``skip``.
         """
         policy = RankingPolicy(
             k=k,
@@ -534,6 +536,7 @@ class ELCRec:
             all_attributes=all_attributes,
             approximate=approximate,
             titles=titles,
+            unknown=unknown,
         )
         return self.topn.recommend(self.fitted.dataset.of_users(users, unknown), policy)
 
@@ -612,6 +615,7 @@ class ELCRec:
             all_attributes=all_attributes,
             approximate=approximate,
             titles=titles,
+            unknown=unknown,
         )
         return self.topn.recommend(self.fitted.dataset.of_items(histories, unknown, user_features), policy)
 

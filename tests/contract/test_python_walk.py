@@ -1,15 +1,19 @@
 """What users of Python expect: tab completion, filters, clones, notebooks, and mistakes refused in a sentence."""
 
+from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+import pandas as pd
 import polars as pl
 import pytest
 from sklearn.base import clone
 
 import elcrec
 from cli_runner import SMALL, run_cli, shop_log
-from elcrec import ELCRec, ElcrecError, Interactions, RunError, SettingsError
+from elcrec import DataError, ELCRec, Interactions, RunError, SettingsError, UnknownIdError
 
 
 @pytest.fixture(scope="module")
@@ -53,9 +57,54 @@ def test_items_are_filtered_in_python(model: ELCRec) -> None:
     assert all(found and found <= on(model, "shelf", "odd") for found in both(attributes=["odd"]))
     assert all(found and found <= on(model, "place", "left") for found in both(attributes=["place=left"]))
     assert all(found and found <= on(model, "shelf", "even") for found in both(all_attributes=["shelf=even", "even"]))
-    for odd in ("shelf=left", "nosuch=odd", "nosuch"):
-        with pytest.raises(SettingsError, match="no item has the attribute"):
+    faults = {
+        "shelf=left": r"no item has 'left' in the column 'shelf': known: (odd, even|even, odd)",
+        "shelf=evem": "did you mean 'even'",
+        "nosuch=odd": r"the columns with attributes are .*'shelf', 'place'",
+        "od": "did you mean 'odd'",
+    }
+    for odd, said in faults.items():
+        with pytest.raises(SettingsError, match=said):
             model.recommend([user], attributes=[odd])
+
+
+def test_unknown_items_in_a_filter_are_refused_or_left_out_by_choice(model: ELCRec) -> None:
+    user, some = model.users.ids[0], model.items.ids.head(4).to_list()
+    for name in ("allow", "deny"):
+        with pytest.raises(UnknownIdError, match="unknown item 'sold long ago'"):
+            model.recommend([user], **{name: [*some, "sold long ago"]})
+    found = model.recommend([user, "nobody"], 20, False, "skip", allow=[*some, "sold long ago"], deny=["nor this"])
+    assert set(found["item_id"]) == set(some)
+    assert model.recommend([user], unknown="skip", allow=["sold long ago"]).is_empty()
+
+
+@pytest.mark.parametrize("arrays", [pl.Series, np.array, pd.Series, set, iter])
+def test_a_filter_takes_any_kind_of_list(model: ELCRec, arrays: Callable[[list[object]], Any]) -> None:
+    user, some = model.users.ids[0], model.items.ids.head(4).to_list()
+    found = model.recommend([user], 20, False, allow=arrays(some), deny=arrays(some[:1]), attributes=arrays(["odd"]))
+    assert set(found["item_id"]) == set(some[1:]) & on(model, "shelf", "odd")
+
+
+def test_filters_hold_next_to_every_other_option(model: ELCRec) -> None:
+    """Steering, exclusion, re-ranking and explanations rank the items that are left, all of them and no others."""
+    user, seen = model.users.ids[0], set(model.log.frame.filter(user_id=model.users.ids[0])["item_id"])
+    left = (on(model, "shelf", "odd") & set(model.items.ids)) - set(model.items.ids.head(5))
+    options: list[dict[str, Any]] = [
+        {"explain": True},
+        {"intents": [0, 1], "strength": 1.0},
+        {"exclude_intents": [0]},
+        {"diversify": 0.7},
+        {"explain": True, "intents": [2], "exclude_intents": [0], "diversify": 0.3},
+    ]
+    for option in options:
+        given = {"k": len(model.items), "attributes": ["shelf=odd"], "deny": model.items.ids.head(5), **option}
+        assert set(model.recommend([user], exclude_seen=False, **given)["item_id"]) == left
+        found = model.recommend([user], exclude_seen=True, **given)
+        assert set(found["item_id"]) == left - seen
+        assert found["rank"].to_list() == list(range(1, len(found) + 1))
+        assert set(model.recommend([user], only_seen=True, **given)["item_id"]) == left & seen
+    with pytest.raises(SettingsError, match="approximate search cannot"):
+        model.recommend([user], approximate=True, deny=["x"])
 
 
 def test_items_are_filtered_on_the_command_line(model: ELCRec, run: Path, tmp_path: Path) -> None:
@@ -68,19 +117,35 @@ def test_items_are_filtered_on_the_command_line(model: ELCRec, run: Path, tmp_pa
     found = run_cli(*asked, "--attribute", "shelf=odd").document()
     assert found
     assert {row["item_id"] for row in found} <= on(model, "shelf", "odd")
+    every = run_cli(*asked, "--all-attributes", "shelf=even", "--all-attributes", "place=even").document()
+    assert {row["item_id"] for row in every} <= on(model, "shelf", "even")
     (tmp_path / "empty.txt").write_text("")
+    (tmp_path / "old.txt").write_text("sold long ago")
     for option, value in (("--allow", "empty.txt"), ("--deny", "nosuch.txt")):
         assert value in run_cli(*asked, option, tmp_path / value).complaint()
+    assert "sold long ago" in run_cli(*asked, "--deny", tmp_path / "old.txt").complaint()
+    plain = run_cli(*asked).document()
+    assert run_cli(*asked, "--deny", tmp_path / "empty.txt").document() == plain
+    assert run_cli(*asked, "--deny", tmp_path / "old.txt", "--unknown", "skip").document() == plain
+    everybody = tmp_path / "all.parquet"
+    run_cli("recommend", run, "--all", "--out", everybody, "--deny", tmp_path / "deny.json")
+    assert some[0] not in set(pl.read_parquet(everybody)["item_id"])
 
 
 def test_one_id_or_text_instead_of_a_list_is_refused_in_a_sentence(model: ELCRec) -> None:
-    for call in (model.recommend, model.user_intents, model.similar_items):
+    calls = (
+        *(model.recommend, model.user_intents, model.similar_items, model.recommend_from_history),
+        *(model.recommend_for_intent, model.recommend_to_new_user, model.audience, model.history_intents),
+        lambda one: model.recommend_from_history([one]),
+    )
+    for call in calls:
         for one in (1, "u1"):
-            with pytest.raises(ElcrecError, match="pass a list of"):
+            with pytest.raises(DataError, match=rf"pass a list, \[{one!r}\], not {one!r} alone"):
                 call(one)
-    for name in ("allow", "deny", "attributes", "all_attributes"):
-        with pytest.raises(SettingsError, match=f"{name}='odd': pass a list"):
-            model.recommend(**{name: "odd"})
+    for name in ("allow", "deny", "attributes", "all_attributes", "intents", "exclude_intents"):
+        for one in ("odd", 1):
+            with pytest.raises(DataError, match=f"^{name}: pass a list"):
+                model.recommend(**{name: one})
 
 
 def test_a_model_is_cloned_by_its_settings(model: ELCRec, run: Path) -> None:

@@ -90,14 +90,14 @@ def read_histories(path: Path) -> list[list[Any]]:
 
 
 def read_ids(path: Path) -> list[Any]:
-    """Item ids of a file: a JSON array, or one id per line.
+    """Item ids of a file, perhaps none: a JSON array, or one id per line.
 
     Raises:
         DataError: The file cannot be read, or holds something else.
     """
     with decoding(lambda reason: DataError(f"cannot read {path} ({reason}): {ID_FORMS}")):
         ids = _parsed(path.read_text(encoding="utf-8-sig").strip())
-    if (fault := _fault(ids)) is not None:
+    if ids and (fault := _fault(ids)) is not None:
         raise DataError(f"{path}{fault}: {ID_FORMS}")
     return ids
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from elcrec.cli.filters import Allow, Attribute, Deny, Filters
+from elcrec.cli.filters import AllAttributes, Allow, Attribute, Deny, Filters
 from elcrec.cli.histories import histories_of, user_features_of
 from elcrec.cli.output import console, print_json, print_rows, progress_bar, say
 from elcrec.cli.parameters import (
@@ -103,6 +103,7 @@ def recommend(
     allow: Allow = None,
     deny: Deny = None,
     attribute: Attribute = None,
+    all_attributes: AllAttributes = None,
     unknown: Unknown = "raise",
     ids_only: IdsOnly = False,
     ray: Ray = None,
@@ -128,7 +129,8 @@ def recommend(
         diversify=diversify,
         approximate=approximate,
         titles=not ids_only,
-        **Filters(allow, deny, attribute).fields(),
+        unknown=unknown,
+        **Filters(allow, deny, attribute, all_attributes).fields(),
     )
     if everybody:
         _recommend_to_all(run, out, policy, ray, device, as_json)

@@ -21,6 +21,7 @@ from elcrec.data.event_codes import event_codes
 from elcrec.data.feature_agreement import without_agreement
 from elcrec.data.features import Features, FeatureSpace
 from elcrec.data.histories import HistoryBatch
+from elcrec.data.ids import as_list
 from elcrec.data.interactions import Interactions
 from elcrec.data.kinds import check_kinds, worth_of
 from elcrec.data.splits import Split, make_split
@@ -249,7 +250,7 @@ class Dataset:
             SettingsError: The model has learned from no user features.
             UnknownIdError: An item is not known and ``unknown`` is ``raise``, or several have a title.
         """
-        lists = [_as_list(history) for history in histories]
+        lists = [as_list("a history", history) for history in as_list("histories", histories)]
         index_N = self.titles.indices(list(chain.from_iterable(lists)), unknown)
         row_N = np.repeat(np.arange(len(lists)), [len(history) for history in lists])
         known_N = index_N > 0
@@ -273,9 +274,3 @@ def split_of(log: Interactions, items: Vocabulary, settings: Settings, device: t
     if (codes := event_codes(log, settings)) is not None:
         split = replace(split, event_N=torch.from_numpy(codes))
     return split.learning_from(settings.train_share, settings.seed).to(device)
-
-
-def _as_list(history: Any) -> list[Any]:
-    if isinstance(history, str) or not isinstance(history, Iterable):
-        raise DataError(f"pass a list of histories, each a list of item ids: {history!r} is none")
-    return list(history)
