@@ -7,10 +7,11 @@ are encoded in the same numbers.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NamedTuple
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 import polars as pl
+import scipy  # which loads scipy.sparse when it is first used
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
@@ -19,9 +20,6 @@ from elcrec.data.attribute_columns import TEXTS
 from elcrec.data.columns import shown
 from elcrec.data.feature_columns import NUMBER, TEXT, VECTOR, as_kind, vectors_in
 from elcrec.data.words import UNSPACED, words_and_bigrams
-
-if TYPE_CHECKING:
-    from scipy import sparse
 
 LEAST_ITEMS = 3
 """A feature of fewer items, or users, says nothing of others."""
@@ -97,12 +95,10 @@ class Features(NamedTuple):
         sum_R = weight_Z.new_zeros(self.n_rows).index_add_(0, row_Z, weight_Z)
         return Features(offset_R, self.feature_Z[kept_Z], weight_Z / sum_R[row_Z], self.vector_RP[:, :0])
 
-    def matrix(self, n_features: int) -> sparse.csr_array:
+    def matrix(self, n_features: int) -> scipy.sparse.csr_array:
         """The sparse features as a matrix in main memory, [rows, F]."""
-        from scipy import sparse
-
         offset_R, feature_Z, weight_Z = (tensor.cpu().numpy() for tensor in self[:3])
-        return sparse.csr_array((weight_Z, feature_Z, offset_R), shape=(self.n_rows, n_features))
+        return scipy.sparse.csr_array((weight_Z, feature_Z, offset_R), shape=(self.n_rows, n_features))
 
     def to(self, device: torch.device) -> Features:
         """The same on a device."""

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import polars as pl
+import scipy  # which loads scipy.sparse when it is first used
 import torch
-from scipy import sparse
 from torch import Tensor
 
 from elcrec.data.catalogue import Catalogue
@@ -120,13 +120,15 @@ def vectors_of_new(table: ItemTable, features: Features, n_known: int) -> Tensor
     return part_RD[n_known + 1 :] + torch.from_numpy(rest_XD).to(part_RD)
 
 
-def _matrix(features: Features, n_features: int) -> sparse.csr_array:
+def _matrix(features: Features, n_features: int) -> scipy.sparse.csr_array:
     known, vector_RP = features.matrix(n_features), features.vector_RP.cpu().numpy()
-    return sparse.hstack([known, sparse.csr_array(vector_RP)], format="csr") if vector_RP.shape[1] else known
+    return (
+        scipy.sparse.hstack([known, scipy.sparse.csr_array(vector_RP)], format="csr") if vector_RP.shape[1] else known
+    )
 
 
 def _regressed(
-    known_NF: sparse.csr_array, rest_ND: npt.NDArray[np.float32], new_XF: sparse.csr_array
+    known_NF: scipy.sparse.csr_array, rest_ND: npt.NDArray[np.float32], new_XF: scipy.sparse.csr_array
 ) -> npt.NDArray[np.float32]:
     """Ridge regression of what known items have on their features: its values for new ones."""
     from sklearn.linear_model import Ridge  # takes over a second to import
