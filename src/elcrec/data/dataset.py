@@ -29,6 +29,7 @@ from elcrec.data.titles import ItemTitles
 from elcrec.data.user_table import UserTable, encoded_rows
 from elcrec.data.vocabulary import Vocabulary
 from elcrec.errors import DataError, DataWarning, SettingsError
+from elcrec.wording import argument
 
 
 @dataclass(frozen=True)
@@ -159,7 +160,7 @@ class Dataset:
             DataError: There are more rows, or fewer; or a column is none of the training.
         """
         if self.user_features is None:
-            raise SettingsError("this model has learned from no user features: train it with users (--users)")
+            raise SettingsError(f"this model has learned from no user features: train it with {argument('users')}")
         features = encoded_rows(given, self.user_features)
         if features.n_rows != count:
             raise DataError(f"user_features: give a row for each of the {count:,} histories, not {features.n_rows:,}")

@@ -11,6 +11,7 @@ import polars as pl
 
 from elcrec.data.opening import Piece
 from elcrec.errors import DataError, decoding
+from elcrec.wording import argument
 
 Format = Literal["text", "csv", "tsv", "parquet", "jsonl", "json", "arrow"]
 
@@ -94,7 +95,7 @@ def reading(file: Piece | RawTable, format: str | None = None) -> Iterator[None]
     def refusal(reason: str) -> DataError:
         return DataError(
             f"cannot read {file.name} as {format or 'its ending and content suggest'} ({reason}): "
-            f"correct the file, or name its format ({', '.join(get_args(Format))}) with format= (--format)"
+            f"correct the file, or name its format ({', '.join(get_args(Format))}) with {argument('format')}"
         )
 
     with decoding(refusal):

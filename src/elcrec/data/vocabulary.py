@@ -14,6 +14,7 @@ import polars as pl
 from elcrec.data.files import ROWS_AT_ONCE
 from elcrec.data.ids import BLANKS, as_list, id_text
 from elcrec.errors import DataError, UnknownIdError
+from elcrec.wording import argument
 
 Indices = npt.NDArray[np.int64]
 SHOWN_IDS = 3
@@ -120,7 +121,7 @@ class Vocabulary:
         raise UnknownIdError(
             f"unknown {self.kind} {shown}{f' and {more} more' if more > 0 else ''}: "
             f"the model knows {len(self):,} {self.kind}s, for example {self.ids[0]!r}; "
-            f"use unknown='skip' (--unknown skip) to leave such ids out"
+            f"use {argument('unknown', 'skip')} to leave such ids out"
         )
 
     def ids_of(self, indices: Indices | Iterable[int]) -> pl.Series:

@@ -26,6 +26,7 @@ from elcrec.model.item_table import ItemTable
 from elcrec.model.network import ELCRecNetwork
 from elcrec.runs.run import Run
 from elcrec.training.warm_start import REPEATS, TABLE
+from elcrec.wording import argument
 
 ALPHAS = (1.0, 10.0, 100.0)
 HELD_OUT = 5
@@ -44,7 +45,7 @@ def add_items(run: Run, items: Any, popularity: float) -> Run:
     """
     fitted = run.fitted
     if fitted.dataset.features is None:
-        raise SettingsError("this model has learned from no item features: train it with items (--items)")
+        raise SettingsError(f"this model has learned from no item features: train it with {argument('items')}")
     if not 0 <= popularity <= 1:
         raise SettingsError(f"popularity={popularity}: use 0 (new items are shown least) to 1 (shown most)")
     described = Catalogue.read(items, title_column=run.fitted.settings.title_column)
@@ -111,7 +112,7 @@ def vectors_of_new(table: ItemTable, features: Features, n_known: int) -> Tensor
         [X, D].
     """
     if table.of_features is None:
-        raise SettingsError("this model has learned from no item features: train it with items (--items)")
+        raise SettingsError(f"this model has learned from no item features: train it with {argument('items')}")
     part_RD = table.of_features.parts(features)
     matrix = _matrix(features, len(table.of_features.weight))
     rest_VD = (table.weight.detach()[1 : n_known + 1] - part_RD[1 : n_known + 1]).cpu().numpy()
