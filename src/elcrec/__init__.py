@@ -12,6 +12,7 @@ from elcrec.threads import wait_without_spinning
 if TYPE_CHECKING:
     from elcrec.config import Settings as Settings
     from elcrec.data.interactions import Interactions as Interactions
+    from elcrec.data.pandas_tables import to_pandas as to_pandas
     from elcrec.errors import DataError as DataError
     from elcrec.errors import ElcrecError as ElcrecError
     from elcrec.errors import RunError as RunError
@@ -28,6 +29,7 @@ _ROOMS = {
     "RunError": "elcrec.errors",
     "SettingsError": "elcrec.errors",
     "UnknownIdError": "elcrec.errors",
+    "to_pandas": "elcrec.data.pandas_tables",
 }
 __all__ = sorted(_ROOMS)
 

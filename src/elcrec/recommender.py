@@ -13,6 +13,7 @@ import polars as pl
 
 from elcrec.config import Settings, recipe_names, resolve
 from elcrec.data import notebook
+from elcrec.data.accepted import Id, ItemSource, LogSource, UserFeatures, UserSource
 from elcrec.data.catalogue import Catalogue
 from elcrec.data.clock import Clock
 from elcrec.data.interactions import Interactions
@@ -20,6 +21,7 @@ from elcrec.data.splits import Split
 from elcrec.data.vocabulary import Indices, Vocabulary
 from elcrec.errors import RunError
 from elcrec.evaluation.evaluator import Evaluator
+from elcrec.evaluation.metrics import Metrics, measured_parts
 from elcrec.fitted import FittedModel
 from elcrec.inference.index import ItemSearch
 from elcrec.inference.lookup import Lookup, Recommendations
@@ -33,7 +35,7 @@ from elcrec.intents.user_map import Points
 from elcrec.model.devices import resolve_device
 from elcrec.model.network import ELCRecNetwork
 from elcrec.runs.published import read_published
-from elcrec.runs.records import EpochRecord
+from elcrec.runs.records import EpochRecord, RunMetrics
 from elcrec.runs.run import Run, read_run, results_of
 from elcrec.runs.run_folder import RunFolder
 from elcrec.threads import use_threads
@@ -114,10 +116,10 @@ class ELCRec:
     def from_published(
         cls,
         weights: str | Path,
-        data: Any,
+        data: LogSource,
         device: str = "auto",
         format: str | None = None,
-        items: Any = None,
+        items: ItemSource | None = None,
         **settings: Any,
     ) -> ELCRec:
         """A model with weights published with ELCRec.
@@ -205,8 +207,8 @@ class ELCRec:
             return notebook.table("ELCRec", {**rows, "state": "not fitted"})
         sizes = {"users": len(self.users), "items": len(self.items), "intents": self.assigner.n_intents}
         rows |= {name: f"{size:,}" for name, size in sizes.items()}
-        test = self.metrics.get("test") or {}
-        rows |= {f"test {name}": f"{test[name]:.4f}" for name in SHOWN_METRICS if test.get(name) is not None}
+        test: Mapping[str, Any] = measured_parts(self.metrics).get("test", {})
+        rows |= {f"test {name}": f"{test[name]:.4f}" for name in SHOWN_METRICS if name in test}
         largest = self.intents(1).head(SHOWN_INTENTS).select("name", "share").iter_rows()
         return notebook.table("ELCRec", rows) + notebook.bars("Largest intents, by their share of users", largest)
 
@@ -226,15 +228,15 @@ class ELCRec:
     # reason: public signature
     def fit(
         self,
-        data: Any,
+        data: LogSource,
         out: str | Path | None = None,
         resume: bool = False,
         overwrite: bool = False,
         progress: bool | Reporter = True,
         format: str | None = None,
-        items: Any = None,
+        items: ItemSource | None = None,
         names_from: str | Path | ELCRec | None = None,
-        users: Any = None,
+        users: UserSource | None = None,
     ) -> Self:
         """Train on a log.
 
@@ -292,12 +294,12 @@ class ELCRec:
 
     def partial_fit(
         self,
-        data: Any,
+        data: LogSource,
         epochs: int = 3,
         progress: bool | Reporter = True,
         format: str | None = None,
-        items: Any = None,
-        users: Any = None,
+        items: ItemSource | None = None,
+        users: UserSource | None = None,
     ) -> Self:
         """Train on new events (incremental training) instead of from scratch.
 
@@ -335,7 +337,7 @@ class ELCRec:
         self._adopt(partial_fit(self._parts.run, data, epochs, progress, format, items, users))
         return self
 
-    def add_items(self, items: Any, popularity: float = POPULARITY) -> Self:
+    def add_items(self, items: ItemSource, popularity: float = POPULARITY) -> Self:
         """Add items without events, placed by their features: they can be recommended at once.
 
         A vector is the part of the item's features and, by ridge regression over the known items, what items with such
@@ -371,9 +373,9 @@ class ELCRec:
         return [] if self._components is None else self._components.run.history
 
     @property
-    def metrics(self) -> dict[str, Any]:
+    def metrics(self) -> RunMetrics:
         """Results of the last fit: ``valid``, ``test``, ``best_epoch``, ``train_seconds``, ...; empty before it."""
-        return {} if self._components is None else dict(self._components.run.metrics)
+        return {} if self._components is None else self._components.run.metrics.copy()
 
     @property
     def fitted(self) -> FittedModel:
@@ -428,7 +430,7 @@ class ELCRec:
         """Item metadata: titles, categories, brands; None without metadata."""
         return self.fitted.catalogue
 
-    def describe_items(self, items: Any) -> None:
+    def describe_items(self, items: ItemSource) -> None:
         """Attach item metadata, for names and reports; see :meth:`fit`. :meth:`save` writes it into the run.
 
         Raises:
@@ -457,7 +459,7 @@ class ELCRec:
     # reason: public signature
     def recommend(
         self,
-        users: Iterable[Any] | None = None,
+        users: Iterable[Id] | None = None,
         k: int = 10,
         exclude_seen: bool | None = None,
         unknown: str = "raise",
@@ -468,8 +470,8 @@ class ELCRec:
         exclude_intents: Sequence[int] = (),
         strength: float = STRENGTH,
         diversify: float = 0.0,
-        allow: Sequence[str | int] | None = None,
-        deny: Sequence[str | int] = (),
+        allow: Sequence[Id] | None = None,
+        deny: Sequence[Id] = (),
         attributes: Sequence[str] = (),
         all_attributes: Sequence[str] = (),
         approximate: bool = False,
@@ -555,7 +557,7 @@ class ELCRec:
     # reason: public signature
     def recommend_from_history(
         self,
-        histories: Sequence[Sequence[Any]],
+        histories: Iterable[Iterable[Id]],
         k: int = 10,
         exclude_seen: bool | None = None,
         unknown: str = "raise",
@@ -566,12 +568,12 @@ class ELCRec:
         exclude_intents: Sequence[int] = (),
         strength: float = STRENGTH,
         diversify: float = 0.0,
-        allow: Sequence[str | int] | None = None,
-        deny: Sequence[str | int] = (),
+        allow: Sequence[Id] | None = None,
+        deny: Sequence[Id] = (),
         attributes: Sequence[str] = (),
         all_attributes: Sequence[str] = (),
         approximate: bool = False,
-        user_features: Any = None,
+        user_features: UserFeatures | None = None,
         titles: bool = True,
     ) -> pl.DataFrame:
         """Recommend the top k items to new users, from their histories; the model is not trained.
@@ -658,7 +660,7 @@ class ELCRec:
     # reason: public signature
     def slate(
         self,
-        users: Iterable[Any] | None = None,
+        users: Iterable[Id] | None = None,
         rows: int = 3,
         k: int = 10,
         exclude_seen: bool | None = None,
@@ -687,7 +689,7 @@ class ELCRec:
         return self._with_titles(self.topn.slate(histories, rows, policy), titles)
 
     def similar_items(
-        self, items: Iterable[Any], k: int = 10, unknown: str = "raise", *, titles: bool = True
+        self, items: Iterable[Id], k: int = 10, unknown: str = "raise", *, titles: bool = True
     ) -> pl.DataFrame:
         """Similar items: those whose vectors have the highest cosine similarity.
 
@@ -741,14 +743,14 @@ class ELCRec:
     # reason: public signature
     def evaluate(
         self,
-        data: Any = None,
+        data: LogSource | None = None,
         split: str = "test",
         format: str | None = None,
         unknown: str = "raise",
         ranks: str | Path | None = None,
         most: int | None = None,
         baselines: bool = False,
-    ) -> dict[str, Any]:
+    ) -> Metrics:
         """Rank the full catalogue for every user's held-out item.
 
         Args:
@@ -766,15 +768,15 @@ class ELCRec:
             are not ranked); ``repeats`` (share of users whose held-out item is in the history already); ``n_users``,
             ``n_items``, ``split``; on request ``baselines``, see :class:`elcrec.evaluation.metrics.BaselineMetrics`.
         """
-        return dict(self._parts.evaluator.evaluate(data, split, format, unknown, ranks, most, baselines))
+        return self._parts.evaluator.evaluate(data, split, format, unknown, ranks, most, baselines)
 
     def ranks(
-        self, data: Any = None, split: str = "test", format: str | None = None, unknown: str = "raise"
+        self, data: LogSource | None = None, split: str = "test", format: str | None = None, unknown: str = "raise"
     ) -> pl.DataFrame:
         """Rank of each user's held-out item: ``user_id``, ``item_id``, ``rank`` (from 1; null: not ranked)."""
         return self._parts.evaluator.ranks(data, split, format, unknown)
 
-    def measured(self, split: str = "test", histories: Split | None = None) -> tuple[dict[str, Any], pl.DataFrame]:
+    def measured(self, split: str = "test", histories: Split | None = None) -> tuple[Metrics, pl.DataFrame]:
         """Metrics over all users of the training log, and the ranks they are computed from, in one pass.
 
         Args:
@@ -785,7 +787,7 @@ class ELCRec:
             The results of ``evaluate`` and ``ranks``.
         """
         found = self._parts.evaluator.measured(split, histories)
-        return dict(found.metrics), found.ranks
+        return found.metrics, found.ranks
 
     # ------------------------------------------------------------------ intents
 
@@ -808,7 +810,7 @@ class ELCRec:
         """
         return self._with_titles(self._parts.run.intents.table(k), titles)
 
-    def user_intents(self, users: Iterable[Any] | None = None, unknown: str = "raise", top: int = 1) -> pl.DataFrame:
+    def user_intents(self, users: Iterable[Id] | None = None, unknown: str = "raise", top: int = 1) -> pl.DataFrame:
         """The intents of each user's full history, nearest first.
 
         Args:
@@ -823,7 +825,7 @@ class ELCRec:
         """
         return self._parts.run.intents.of_users(users, unknown, top)
 
-    def history_intents(self, histories: Sequence[Sequence[Any]], unknown: str = "raise", top: int = 1) -> pl.DataFrame:
+    def history_intents(self, histories: Iterable[Iterable[Id]], unknown: str = "raise", top: int = 1) -> pl.DataFrame:
         """The intents of any histories, as :meth:`user_intents`; each is a list of item ids or titles, oldest first.
 
         Returns:
@@ -832,7 +834,7 @@ class ELCRec:
         return self._parts.run.intents.of(self.fitted.dataset.of_items(histories, unknown), top)
 
     def intent_timeline(
-        self, user: Any = None, history: Sequence[Any] | None = None, *, titles: bool = True
+        self, user: Id | None = None, history: Iterable[Id] | None = None, *, titles: bool = True
     ) -> pl.DataFrame:
         """How the intent of a history changed as it grew.
 
@@ -913,7 +915,7 @@ class ELCRec:
         """
         return self._parts.run.intents.match(other._parts.run.intents)
 
-    def intent_quality(self, catalogue: Any = None, split: str = "test") -> dict[str, Any]:
+    def intent_quality(self, catalogue: ItemSource | None = None, split: str = "test") -> dict[str, Any]:
         """Measure cluster quality: see :func:`elcrec.intents.intent_quality.intent_quality`.
 
         The intent is that of the history before each user's held-out item. The same measures are given for k-means and
@@ -982,15 +984,15 @@ class ELCRec:
         return self.lookup.learnt_events
 
     @property
-    def titles(self) -> dict[Any, str]:
+    def titles(self) -> dict[Id, str]:
         """Title by item id, of items that have one."""
         return self.lookup.titles
 
-    def item_numbers(self, ids: Iterable[Any]) -> Indices:
+    def item_numbers(self, ids: Iterable[Id]) -> Indices:
         """Indices of items by the text form of their ids: int64 [n], -1 for unknown ones."""
         return self.topn.item_numbers(ids)
 
-    def items_known(self, ids: Sequence[Any]) -> Indices:
+    def items_known(self, ids: Sequence[Id]) -> Indices:
         """The same, of items that must be known.
 
         Raises:
@@ -998,15 +1000,15 @@ class ELCRec:
         """
         return self.topn.items_known(ids)
 
-    def item_ids(self, numbers: Indices) -> list[Any]:
+    def item_ids(self, numbers: Indices) -> list[Id]:
         """Ids of item indices."""
         return self.lookup.item_ids(numbers)
 
-    def history_of(self, user: Any) -> Indices | None:
+    def history_of(self, user: Id) -> Indices | None:
         """A user's items in the training log, oldest first: int64 [n]; None for an unknown user."""
         return self.lookup.history_of(user)
 
-    def times_of(self, user: Any) -> npt.NDArray[np.int64 | np.float64] | None:
+    def times_of(self, user: Id) -> npt.NDArray[np.int64 | np.float64] | None:
         """Times of those events, in the log's own unit (dates and moments as whole numbers of it): [n].
 
         None for an unknown user, or where the log has no times.
@@ -1062,6 +1064,6 @@ class ELCRec:
         """
         return self.lookup.find_items(text, k)
 
-    def find_users(self, text: str, k: int = 10) -> list[Any]:
+    def find_users(self, text: str, k: int = 10) -> list[Id]:
         """Users of the log whose id begins with a text, in natural order."""
         return self.lookup.find_users(text, k)

@@ -10,6 +10,7 @@ from typing import Any
 import polars as pl
 
 from elcrec.data import described
+from elcrec.data.accepted import ItemSource
 from elcrec.data.attribute_columns import as_lists, as_text, describes, is_text, merged
 from elcrec.data.catalogue_json import read_json_object
 from elcrec.data.columns import plain, shown
@@ -53,7 +54,7 @@ class Catalogue:
         return described.with_features(self.frame, self.features)
 
     @classmethod
-    def read(cls, source: Any, item_column: str | None = None, title_column: str | None = None) -> Catalogue:
+    def read(cls, source: ItemSource, item_column: str | None = None, title_column: str | None = None) -> Catalogue:
         """Read descriptions from a file or a frame.
 
         Columns are the item, perhaps a title, and attributes: every other column of text, categories or lists

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import chain
@@ -237,7 +237,7 @@ class Dataset:
         return self.split.held_out(part)[1]
 
     def of_items(
-        self, histories: Sequence[Sequence[Any]], unknown: str = "raise", user_features: Any = None
+        self, histories: Iterable[Iterable[Any]], unknown: str = "raise", user_features: Any = None
     ) -> HistoryBatch:
         """Histories given as sequences of item ids or titles.
 

@@ -11,7 +11,9 @@ from typing import Any
 import polars as pl
 
 from elcrec.data import joining
+from elcrec.data.accepted import LogSource
 from elcrec.data.files import ROWS_AT_ONCE
+from elcrec.data.ids import as_list
 from elcrec.data.layout import Kinds, Layout, Lists, Missing
 from elcrec.data.notebook import table
 from elcrec.data.reader import Understood, understand
@@ -63,7 +65,7 @@ class Interactions:
     @classmethod
     def read(
         cls,
-        source: Any,
+        source: LogSource,
         format: str | None = None,
         user_column: str | None = None,
         item_column: str | None = None,
@@ -111,7 +113,9 @@ class Interactions:
         named = (user_column, item_column, timestamp_column)
         asked = Layout(format, columns, *named, time_format, missing, lists, encoding, event_ids)
         chosen: Kinds = "need" if kinds or events else "count"
-        asked = replace(asked, event_column=event_column, weight_column=weight_column, events=tuple(events))
+        asked = replace(
+            asked, event_column=event_column, weight_column=weight_column, events=tuple(as_list("events", events))
+        )
         return cls.understood(understand(source, replace(asked, kinds=chosen)))
 
     @classmethod

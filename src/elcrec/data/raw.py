@@ -10,6 +10,7 @@ from typing import Any, Literal, get_args
 import polars as pl
 
 from elcrec.data.opening import Piece
+from elcrec.data.pandas_tables import from_pandas, is_pandas
 from elcrec.errors import DataError, decoding
 from elcrec.wording import argument
 
@@ -79,6 +80,8 @@ def as_frame(table: Any, role: str, values: str) -> pl.DataFrame:
         DataError: It is no table.
     """
     try:
+        if is_pandas(table):
+            return from_pandas(table)
         return table.collect() if isinstance(table, pl.LazyFrame) else pl.DataFrame(table)
     except Exception as error:
         reason = next(iter(str(error).splitlines()), type(error).__name__)

@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 
 from elcrec.data import described
+from elcrec.data.accepted import UserSource
 from elcrec.data.columns import shown
 from elcrec.data.feature_columns import NUMBER, VECTOR, feature_columns
 from elcrec.data.features import Features, FeatureSpace
@@ -46,7 +47,7 @@ class UserTable:
         return described.with_features(self.ids.to_frame(), self.features)
 
     @classmethod
-    def read(cls, source: Any) -> UserTable:
+    def read(cls, source: UserSource) -> UserTable:
         """Read what is known about users from a file or a frame.
 
         Columns are the user, by one of the usual names, and what is known; the kinds of columns are those of item
