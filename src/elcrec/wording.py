@@ -28,15 +28,15 @@ def worded(command_line: str, python: str) -> str:
 
 
 def argument(name: str, value: str | bool | None = None) -> str:
-    """An argument of a method that is an option of verbs: ``resume=True`` or ``--resume``.
+    """An argument of a method, which is an option of verbs, too: ``resume=True`` or ``--resume``.
 
     Args:
         name: In Python.
-        value: What to give; None: say its name alone.
+        value: What to give; None: the argument is only named, ``out=`` or ``--out``.
     """
     flag = f"--{name.replace('_', '-')}"
     if value is None:
-        return worded(flag, name)
+        return worded(flag, f"{name}=")
     return worded(flag if value is True else f"{flag} {value}", f"{name}={value!r}")
 
 

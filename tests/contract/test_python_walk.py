@@ -1,5 +1,7 @@
 """What users of Python expect: tab completion, filters, clones, notebooks, and mistakes refused in a sentence."""
 
+import subprocess
+import sys
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
@@ -13,7 +15,7 @@ from sklearn.base import clone
 
 import elcrec
 from cli_runner import SMALL, run_cli, shop_log
-from elcrec import DataError, ELCRec, Interactions, RunError, SettingsError, UnknownIdError
+from elcrec import DataError, ELCRec, Interactions, RunError, SettingsError, UnknownIdError, to_pandas
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +43,26 @@ def on(model: ELCRec, column: str, value: str) -> set[object]:
 def test_dir_names_what_is_public() -> None:
     assert dir(elcrec) == sorted([*elcrec.__all__, "__version__"])
     assert all(getattr(elcrec, name) is not None for name in dir(elcrec))
+
+
+def test_the_import_loads_nothing_that_is_not_needed_yet() -> None:
+    """What takes long to import, and what only a few need."""
+    heavy = ("sklearn", "pandas", "pyarrow", "scipy.sparse", "scipy.stats", "scipy.optimize", "matplotlib", "typer")
+    program = (
+        f"import sys; from elcrec import ELCRec, Interactions; print([one for one in {heavy} if one in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+def test_tables_of_pandas_are_taken_and_given(model: ELCRec) -> None:
+    log = to_pandas(model.log.frame)
+    assert Interactions.read(log).frame.equals(Interactions.read(model.log.frame).frame)
+    users = pd.Series(model.users.ids.head(2).to_list())
+    found = to_pandas(model.recommend(users, explain=True))
+    assert found["user_id"].unique().tolist() == users.tolist()
+    assert found["rank"].tolist()[:3] == [1, 2, 3]
+    assert to_pandas(model.intents())["share"].sum() == pytest.approx(1)
 
 
 def test_items_are_filtered_in_python(model: ELCRec) -> None:

@@ -103,6 +103,17 @@ def test_a_number_from_the_environment_is_kept_and_the_setting_decides(monkeypat
     assert torch.get_num_threads() == 2
 
 
+@pytest.mark.usefixtures("three_threads")
+def test_a_training_has_the_threads_of_its_own_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("elcrec.recommender.fit", lambda start: start)
+    monkeypatch.setattr(ELCRec, "_adopt", lambda model, run: None)
+    first = ELCRec(threads=2)
+    ELCRec(threads=1)
+    assert torch.get_num_threads() == 1
+    first.fit("log.csv")
+    assert torch.get_num_threads() == 2
+
+
 def test_the_setting_is_checked() -> None:
     assert ELCRec(threads="auto").settings.threads == 0
     for odd in (-1, "many", 1.5):

@@ -251,7 +251,7 @@ class Dataset:
             SettingsError: The model has learned from no user features.
             UnknownIdError: An item is not known and ``unknown`` is ``raise``, or several have a title.
         """
-        lists = [as_list("a history", history) for history in as_list("histories", histories)]
+        lists = [as_list("each history", history) for history in as_list("histories", histories)]
         index_N = self.titles.indices(list(chain.from_iterable(lists)), unknown)
         row_N = np.repeat(np.arange(len(lists)), [len(history) for history in lists])
         known_N = index_N > 0

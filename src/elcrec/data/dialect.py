@@ -143,10 +143,23 @@ def _by_header(head: _Head, asked: Sequence[str]) -> Dialect:
         names = _uncommented(names)
     if not _is_header(names, [fields_of(row, separator) for row in rows[1:50]], asked):
         raise _no_header(head.name, head.first, names, asked)
+    _refuse_two_separators(head.name, rows[1:], separator, len(names))
     _refuse_twice(head.name, names, asked)
     if all(re.fullmatch("'.*'", one) for one in names):
         raise DataError(f"{head.name}: its fields are enclosed in single quotes: write double quotes, or none")
     return Dialect(separator, _distinct(names), True, end, head.comments, tuple(names))
+
+
+def _refuse_two_separators(name: str, rows: Sequence[str], separator: str, width: int) -> None:
+    """Raise DataError where no line below the header holds its separator, and all have as many columns by another."""
+    if not rows or any(len(fields_of(row, separator)) > 1 for row in rows):
+        return
+    for other in SEPARATORS:
+        if other != separator and all(len(fields_of(row, other)) == width for row in rows):
+            raise DataError(
+                f"{name}: its header is separated by {separator!r} and the lines below by {other!r}: write one of them "
+                f"in all lines"
+            )
 
 
 def _uncommented(fields: list[str]) -> list[str]:
