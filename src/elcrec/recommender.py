@@ -13,11 +13,12 @@ import polars as pl
 
 from elcrec.config import Settings, recipe_names, resolve
 from elcrec.data import notebook
-from elcrec.data.accepted import Id, ItemSource, LogSource, UserFeatures, UserSource
-from elcrec.data.catalogue import Catalogue
+from elcrec.data.accepted import Id, UserFeatures
+from elcrec.data.catalogue import Catalogue, ItemSource
 from elcrec.data.clock import Clock
-from elcrec.data.interactions import Interactions
+from elcrec.data.interactions import Interactions, LogSource
 from elcrec.data.splits import Split
+from elcrec.data.user_table import UserSource
 from elcrec.data.vocabulary import Indices, Vocabulary
 from elcrec.errors import RunError
 from elcrec.evaluation.evaluator import Evaluator

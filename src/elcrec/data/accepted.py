@@ -1,17 +1,11 @@
-"""Types of what callers pass: ids, tables, and where logs and metadata come from."""
+"""Types of what callers pass: ids, tables and features; :class:`elcrec.Interactions` and the like add their own."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, Union
+from typing import Any, Protocol, TypeAlias
 
 import polars as pl
-
-if TYPE_CHECKING:
-    from elcrec.data.catalogue import Catalogue
-    from elcrec.data.interactions import Interactions
-    from elcrec.data.user_table import UserTable
 
 
 class ArrowTable(Protocol):
@@ -25,11 +19,5 @@ Id: TypeAlias = str | int
 """Of a user or an item, as the caller's log has it."""
 Table: TypeAlias = pl.DataFrame | pl.LazyFrame | ArrowTable | Mapping[str, Sequence[Any]]
 """A pandas, Polars or Arrow table, or columns by name."""
-LogSource: TypeAlias = Union[str, Path, Sequence[str | Path], Table, "Interactions"]
-"""See :meth:`elcrec.data.interactions.Interactions.read`."""
-ItemSource: TypeAlias = Union[str, Path, Table, "Catalogue"]
-"""See :meth:`elcrec.data.catalogue.Catalogue.read`."""
-UserSource: TypeAlias = Union[str, Path, Table, "UserTable"]
-"""See :meth:`elcrec.data.user_table.UserTable.read`."""
 UserFeatures: TypeAlias = Sequence[Mapping[str, Any]] | Table
 """``{column: value}`` of each user, or a table with a row for each."""

@@ -6,12 +6,12 @@ import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import polars as pl
 
 from elcrec.data import joining
-from elcrec.data.accepted import LogSource
+from elcrec.data.accepted import Table
 from elcrec.data.files import ROWS_AT_ONCE
 from elcrec.data.ids import as_list
 from elcrec.data.layout import Kinds, Layout, Lists, Missing
@@ -20,6 +20,9 @@ from elcrec.data.reader import Understood, understand
 from elcrec.data.vocabulary import Vocabulary
 from elcrec.errors import DataError, DataWarning
 from elcrec.storage import write_atomically
+
+LogSource: TypeAlias = "str | Path | Sequence[str | Path] | Table | Interactions"
+"""See :meth:`Interactions.read`."""
 
 
 @dataclass(frozen=True)

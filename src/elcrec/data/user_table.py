@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import polars as pl
 
 from elcrec.data import described
-from elcrec.data.accepted import UserSource
+from elcrec.data.accepted import Table
 from elcrec.data.columns import shown
 from elcrec.data.feature_columns import NUMBER, VECTOR, feature_columns
 from elcrec.data.features import Features, FeatureSpace
@@ -20,6 +20,9 @@ from elcrec.data.raw import as_frame
 from elcrec.data.vocabulary import Vocabulary
 from elcrec.data.written_columns import as_meant
 from elcrec.errors import DataError
+
+UserSource: TypeAlias = "str | Path | Table | UserTable"
+"""See :meth:`UserTable.read`."""
 
 
 @dataclass(frozen=True)

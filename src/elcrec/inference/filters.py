@@ -94,7 +94,7 @@ class ItemFilters:
         return known[value]
 
     def _values_of(self, column: str) -> dict[str, Indices]:
-        """The items of each value of a column; kept, since a server is asked again."""
+        """The items of each value of a column; kept, since the next request may name it too."""
         if column not in self._by_column and self.catalogue is not None:
             pairs = pl.DataFrame([self.catalogue.frame["item_id"], self.catalogue.features[column].alias("attribute")])
             lists = pairs.schema["attribute"] == TEXTS
