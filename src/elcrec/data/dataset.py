@@ -116,7 +116,7 @@ class Dataset:
         if left_out:
             warnings.warn(
                 f"nothing is learned from {shown(left_out)} of the items: what users take one after another is no "
-                f"more alike there than other items",
+                f"more alike there than other items (item_features=false: learn from no column)",
                 DataWarning,
                 stacklevel=4,
             )
@@ -162,13 +162,10 @@ class Dataset:
         said = []
         if self.catalogue is not None:
             described = f"{len(self.catalogue):,} of {len(self.items):,} items are described"
-            said.append(described if self.features is None else f"{described}; {self.features.said}")
+            said.append(f"{described}; {_learned(self.features)}")
         if self.user_table is not None:
-            described, space = (
-                f"{len(self.user_table):,} of {len(self.users):,} users are described",
-                self.user_features,
-            )
-            said.append(f"{described}; " + ("nothing is learned from it" if space is None else space.said))
+            described = f"{len(self.user_table):,} of {len(self.users):,} users are described"
+            said.append(f"{described}; {_learned(self.user_features)}")
         return said
 
     def for_training(self) -> Split:
@@ -259,6 +256,10 @@ def split_of(log: Interactions, items: Vocabulary, settings: Settings, device: t
     if (codes := event_codes(log, settings)) is not None:
         split = replace(split, event_N=torch.from_numpy(codes))
     return split.learning_from(settings.train_share, settings.seed).to(device)
+
+
+def _learned(space: FeatureSpace | None) -> str:
+    return "nothing is learned from it" if space is None else space.said
 
 
 def _as_list(history: Any) -> list[Any]:
