@@ -1,9 +1,9 @@
 """Which columns of item metadata tell something about what users take next.
 
 A column that tells nothing is not free: a model fits its noise. In one that tells something, items that users take one
-after another are more alike than they would be if the same values belonged to other items. Their likeness is compared as
-it is, which also sees what is popular, and above that of items of different pairs, which also sees columns whose popular
-items differ from each other.
+after another are more alike than they would be if the same values belonged to other items. Their likeness is compared
+as it is, which also sees what is popular, and above that of items of different pairs, which also sees columns whose
+popular items differ from each other.
 """
 
 from __future__ import annotations
