@@ -112,6 +112,7 @@ def faults(opened: Opened) -> list[str]:
 def take_pictures(page: Page, name: str, folder: Path) -> None:
     """A picture of the header and of each section."""
     folder.mkdir(parents=True, exist_ok=True)
+    page.evaluate("document.querySelector('nav')?.style.setProperty('position', 'static')")  # else it covers the top
     for part in page.locator("header:visible, main > section:visible").all():
         part.scroll_into_view_if_needed()
         settle(page)

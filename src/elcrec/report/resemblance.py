@@ -11,7 +11,7 @@ import torch.nn.functional as F
 
 from elcrec.fitted import FittedModel
 
-NEAREST = 3
+NEAREST = 5
 SHARED = 3
 
 
@@ -42,7 +42,7 @@ class Resemblance:
             history: Ids of the user's items.
 
         Returns:
-            One each: the nearest of the history, of the three nearest the first that no item before is named with.
+            One each: the nearest of the history, of the five nearest the first that no item before is named with.
             An item does not resemble itself.
         """
         had = list(dict.fromkeys(history))
