@@ -16,7 +16,7 @@ def matrix(text: str) -> Colour:
     return np.array([[float(value) for value in row.split()] for row in text.split("/")])
 
 
-# Machado, Oliveira, Fernandes 2009, A Physiologically-based Model for Simulation of Color Vision Deficiency: severity 1.
+# Machado, Oliveira, Fernandes 2009, A Physiologically-based Model for Simulation of Color Vision Deficiency, whole.
 SEEN_BY = {
     "all": np.eye(3),
     "protan": matrix("0.152286 1.052583 -0.204868 / 0.114503 0.786281 0.099216 / -0.003882 -0.048116 1.051998"),
