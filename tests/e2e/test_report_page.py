@@ -517,9 +517,8 @@ def test_names_with_markup_are_text(show: Any) -> None:
         page = opened.go(f"#intent-{number}")
         page.reload()
         assert page.inner_text("#intent-name").strip() == " ".join(AWKWARD[number].split())
-    assert (
-        page.locator("main img, main b, main script, main i").count() == page.locator("#health b, #metrics b").count()
-    )
+    ours = page.locator("#health b, #metrics b").count()
+    assert page.locator("main img, main b, main script, main i").count() == ours
     assert page.title() == "beauty · intents"
     assert opened.complaints == []
 
@@ -569,7 +568,7 @@ def test_curves_mark_the_best_epoch(show: Any) -> None:
     assert "best: epoch 24, 0.0772" in page.text_content("#curves figure >> nth=0")
     assert "logarithmic" in page.inner_text("#curves figcaption >> nth=1")
     lines = page.locator("#curves figure >> nth=1").locator(".stroke")
-    assert len({line.get_attribute("stroke-dasharray") for line in lines.all()}) == lines.count() == 3
+    assert len({line.get_attribute("stroke-dasharray") for line in lines.all()}) == lines.count() / 2 == 3
     assert page.locator("#curves figure >> nth=1").locator(".end").all_text_contents() == [
         "total",
         "next item",

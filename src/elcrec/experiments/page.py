@@ -15,8 +15,8 @@ STYLE = """
 .suite table th { padding: 8px 14px; color: var(--muted); white-space: nowrap; }
 .suite td, .suite tbody th { white-space: nowrap; font-variant-numeric: tabular-nums; }
 .suite tbody th { color: var(--ink); font-size: 0.875rem; }
-.scroll { overflow-x: auto; padding: 4px 0; }
-.charts { margin-top: 20px; }
+.scroll { overflow-x: auto; padding: 4px 0; position: relative; margin-top: 16px; }
+.suite .charts { grid-template-columns: repeat(auto-fit, minmax(min(440px, 100%), 1fr)); }
 """
 
 

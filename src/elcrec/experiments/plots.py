@@ -23,6 +23,8 @@ ROWS = {
 DASHES = ("-", (0, (6, 3)), (0, (1.5, 2.5)), (0, (8, 2, 1.5, 2)))
 LABEL_HEIGHT = 0.075
 """Of a label at the end of a line, as a part of the plot's height."""
+FEWEST_BARS = 4
+"""A plot has room for so many: a single bar does not fill it."""
 
 
 class Plot(NamedTuple):
@@ -88,13 +90,18 @@ def _colour(place: int) -> str:
     return list(ROWS)[place % len(ROWS)]
 
 
+def _look(place: int) -> dict[str, Any]:
+    """Of a line; the ninth row has the first one's colour, and other dashes."""
+    return {"color": _colour(place), "linestyle": DASHES[(place + place // len(ROWS)) % len(DASHES)]}
+
+
 def _plot(caption: str, draw: Any, content: list[Any]) -> Plot:
     """A plot in the page's style: its text is text, its colours are the page's."""
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
     (ink,), (muted,), (grid,) = INK, MUTED, GRID
-    style = {
+    style: Any = {
         **{"svg.fonttype": "none", "svg.hashsalt": caption, "font.size": 9, "font.family": "sans-serif"},
         **{"text.color": ink, "axes.labelcolor": muted, "xtick.color": muted, "ytick.color": muted},
         **{"axes.edgecolor": grid, "grid.color": grid, "axes.spines.top": False, "axes.spines.right": False},
@@ -126,17 +133,16 @@ def _draw_seconds(axes: Any, curves: list[_Curve]) -> None:
 
 
 def _draw_curves(axes: Any, curves: list[_Curve], xs: list[Any]) -> None:
-    """Lines told apart by colour and dashes, each with its name at the right."""
+    """Lines told apart by colour and dashes, each with its name, and a piece of it, at the right."""
     for curve, x in zip(curves, xs, strict=True):
-        style = DASHES[curve.place % len(DASHES)]
-        marker = "o" if len(curve.values) == 1 else ""
-        axes.plot(x, curve.values, color=_colour(curve.place), linestyle=style, marker=marker, markersize=4)
+        axes.plot(x, curve.values, marker="o" if len(curve.values) == 1 else "", markersize=4, **_look(curve.place))
     axes.grid(axis="y")
     low, high = axes.get_ylim()
     ordered = sorted(curves, key=lambda curve: curve.values[-1])
     places = _spread([(curve.values[-1] - low) / (high - low) for curve in ordered])
     for curve, at in zip(ordered, places, strict=True):
-        axes.text(1.02, at, curve.row, transform=axes.transAxes, va="center", color=_colour(curve.place), fontsize=8)
+        axes.plot([1.02, 1.09], [at, at], transform=axes.transAxes, clip_on=False, **_look(curve.place))
+        axes.text(1.11, at, curve.row, transform=axes.transAxes, va="center", fontsize=8)
 
 
 def _spread(places: list[float]) -> list[float]:
@@ -157,6 +163,6 @@ def _draw_test(axes: Any, lines: list[Line]) -> None:
         axes.barh(place, mean(seeds), height=0.62, color=_colour(place))
         axes.plot(seeds, [place] * len(seeds), ".", color=ink, markersize=6)
     axes.set_yticks(range(len(lines)), [line.row for line in lines])
-    axes.invert_yaxis()
+    axes.set_ylim(max(len(lines), FEWEST_BARS) - 0.5, -0.5)
     axes.grid(axis="x")
     axes.set(xlabel=f"test {TESTED}")

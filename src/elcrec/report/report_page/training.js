@@ -27,23 +27,26 @@ function scaleFor(values, fromZero) {
 
 const dashes = [null, "7 4", "2 4", "10 3 2 3", "4 2"];
 
-// Each line has its name at its end; names that would touch move apart.
+const strokeOf = (place) => ({ class: "stroke tinted", "stroke-dasharray": dashes[place % dashes.length], ...paint(place) });
+
+// Each line has its name, and a piece of it, at its end; names that would touch move apart.
 function endLabels(series, x, y, floor) {
   const ends = series.map(({ name, values }, place) => ({ name, place, at: y(values.findLast(known)) })).sort((a, b) => a.at - b.at);
   ends.forEach((end, place) => { end.shown = Math.max(end.at, place ? ends[place - 1].shown + 13 : 12); });
   ends.findLast((end, place) => { end.shown = Math.min(end.shown, ends[place + 1] ? ends[place + 1].shown - 13 : floor); return place === 0; });
-  return ends.map(({ name, place, shown }) => svg("text", { class: "end tinted", x, y: shown + 4, ...paint(place) }, name));
+  return ends.flatMap(({ name, place, shown }) => [svg("path", { ...strokeOf(place), d: `M${x},${shown} h16` }),
+    svg("text", { class: "end", x: x + 20, y: shown + 4 }, name)]);
 }
 
 function lineChart({ title, note, series: all, digits, best = null, fromZero = false }) {
   const series = all.filter(({ values }) => values.some(known));
   const epochs = report.curves.map((row) => row.epoch);
-  const [wide, high, left, right, top, bottom] = [360, 210, 46, series.length > 1 ? 78 : 14, 16, 24];
+  const [wide, high, left, right, top, bottom] = [360, 210, 46, series.length > 1 ? 94 : 14, 16, 24];
   const scale = scaleFor(series.flatMap(({ values }) => values.filter(known)), fromZero);
   const x = (index) => left + (epochs.length > 1 ? index / (epochs.length - 1) : 0.5) * (wide - left - right);
   const y = (value) => high - bottom - scale.at(value) * (high - top - bottom);
   const line = (values) => values.map((value, index) => (known(value) ? `${x(index).toFixed(1)},${y(value).toFixed(1)}` : null)).filter(Boolean).join(" L");
-  const strokes = series.map(({ values }, place) => svg("path", { class: "stroke tinted", d: `M${line(values)}`, "stroke-dasharray": dashes[place % dashes.length], ...paint(place) }));
+  const strokes = series.map(({ values }, place) => svg("path", { ...strokeOf(place), d: `M${line(values)}` }));
   const grid = scale.ticks.flatMap((tick) => [svg("line", { class: "grid", x1: left, x2: wide - right, y1: y(tick), y2: y(tick) }),
     svg("text", { x: left - 6, y: y(tick) + 4, "text-anchor": "end" }, short(tick))]);
   const slot = (wide - left - right) / Math.max(epochs.length - 1, 1);
