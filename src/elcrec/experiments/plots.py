@@ -133,7 +133,7 @@ def _draw_seconds(axes: Any, curves: list[_Curve]) -> None:
 
 
 def _draw_curves(axes: Any, curves: list[_Curve], xs: list[Any]) -> None:
-    """Lines told apart by colour and dashes, each with its name, and a piece of it, at the right."""
+    """Lines that differ in colour and dashes, each with its name, and a piece of it, at the right."""
     for curve, x in zip(curves, xs, strict=True):
         axes.plot(x, curve.values, marker="o" if len(curve.values) == 1 else "", markersize=4, **_look(curve.place))
     axes.grid(axis="y")
