@@ -17,7 +17,8 @@ from rich.text import Text
 
 from elcrec.data.real_shops import RealShop
 from elcrec.errors import DataError
-from elcrec.experiments.demo import SHOWN_METRICS, SHOWN_USERS
+from elcrec.evaluation.metrics import printed_metrics
+from elcrec.experiments.demo import SHOWN_USERS
 from elcrec.recommender import ELCRec
 from elcrec.report.document import report_document
 from elcrec.report.page import render_report
@@ -112,11 +113,12 @@ def show_real_demo(demo: RealDemo, console: Console, out: str | Path | None) -> 
 def _metrics_table(metrics: dict[str, Mapping[str, Any]]) -> RenderableType:
     table = Table(title="Accuracy on the users' last events", title_justify="left", title_style="bold")
     table.add_column("test", no_wrap=True)
-    for name in SHOWN_METRICS:
+    shown = printed_metrics(metrics.values())
+    for name in shown:
         table.add_column(name, justify="right")
     for name, found in sorted(metrics.items(), key=lambda pair: -float(pair[1]["ndcg@10"])):
         style = "bold green" if name == "elcrec" else ""
-        table.add_row(name, *(f"{found[metric]:.3f}" for metric in SHOWN_METRICS), style=style)
+        table.add_row(name, *(f"{found[metric]:.3f}" for metric in shown), style=style)
     return table
 
 

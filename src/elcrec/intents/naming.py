@@ -45,7 +45,7 @@ STOP_WORDS = sorted(
     the their this to und up von with without your y
     new set pack pk assorted edition all misc miscellaneous other others unknown unused various general none null n/a
     na nan not available default
-    he her him his how i me my no nor so than that these they those too us was we what when where who why will you
+    how i me my no nor so than that these they those too us was we what when where who why will you
     chapter episode no part season series vol volume ii iii iv vi vii viii ix
     """.split()  # noqa: SIM905
 )

@@ -56,7 +56,7 @@ def test_where_all_columns_are_left_out_a_model_learns_from_events_alone() -> No
     with pytest.warns(DataWarning, match="'other_shelf' of the items: .* \\(item_features=false: learn from no column"):
         dataset = dataset.with_features(Settings())
     assert dataset.features is None
-    assert dataset.said_features() == ["120 of 120 items are described; nothing is learned from it"]
+    assert dataset.said_features()[0] == "120 of 120 items are described; nothing is learned from it"
 
 
 def test_a_column_stays_whose_popular_items_differ() -> None:
