@@ -590,9 +590,8 @@ def _unknown(name: str) -> str:
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """The known name that comes nearest to a misspelt one, or all of them."""
-    names = list(known)
-    close = difflib.get_close_matches(name, names, n=1)
-    return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(names)}"
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known)}"
 
 
 def _explain(problem: Any) -> str:

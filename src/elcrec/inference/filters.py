@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Collection, Sequence
 from functools import cached_property
 from typing import Any
@@ -11,7 +12,6 @@ import polars as pl
 import torch
 from torch import Tensor
 
-from elcrec.config import did_you_mean
 from elcrec.data.attribute_columns import TEXTS
 from elcrec.data.columns import shown
 from elcrec.data.feature_columns import TEXT
@@ -108,5 +108,6 @@ class ItemFilters:
 
 
 def _nearest(given: str, known: Collection[str]) -> str:
-    """What of the known values may be meant; nothing where there are too many to compare."""
-    return f": {did_you_mean(given, known)}" if len(known) <= MOST_COMPARED else ""
+    """What of the known values may be meant, or some of them."""
+    close = difflib.get_close_matches(given, known, n=1) if len(known) <= MOST_COMPARED else []
+    return f": did you mean {close[0]!r}?" if close else f": there are {shown(list(known))}"
