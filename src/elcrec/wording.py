@@ -40,7 +40,7 @@ def argument(name: str, value: str | bool | None = None) -> str:
     return worded(flag if value is True else f"{flag} {value}", f"{name}={value!r}")
 
 
-def setting(name: str, value: str | bool) -> str:
+def setting(name: str, value: str | bool | int) -> str:
     """A setting with what to give: ``missing='drop'`` or ``--set missing=drop``."""
-    text = str(value).lower() if isinstance(value, bool) else value
+    text = str(value).lower() if isinstance(value, bool) else str(value)
     return worded(f"--set {name}={text}", f"{name}={value!r}")
