@@ -67,6 +67,11 @@ def _weights(value: Any) -> Any:
     return {name.strip(): weight for name, _, weight in pairs}
 
 
+def _automatic_as_zero(value: Any) -> Any:
+    """A number, for which ``auto`` stands for 0."""
+    return 0 if value == "auto" else value
+
+
 Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
 Weights = Annotated[dict[str, Annotated[float, Field(ge=0)]], BeforeValidator(_weights)]
 
@@ -350,6 +355,14 @@ class Settings(BaseModel):
         "auto",
         description="Floating-point precision: auto computes the softmax in bfloat16 where the processor supports it; "
         "bfloat16 the encoder too",
+    )
+
+    threads: Annotated[int, BeforeValidator(_automatic_as_zero)] = Field(
+        0,
+        ge=0,
+        le=1024,
+        description="Threads of PyTorch; 0 or auto: as many as this process has cores, by affinity and the CPU quota "
+        "of its container, and no more than OMP_NUM_THREADS",
     )
 
     # Use

@@ -248,7 +248,7 @@ def test_an_overwrite_gives_up_an_interrupted_replacement(tmp_path: Path, old: E
     run = tmp_path / "run"
     old.save(run)
     stopped(run, old, overwrite=True)
-    with pytest.raises(RunError, match=r"go on with --resume.*--overwrite"):
+    with pytest.raises(RunError, match=r"go on with resume=True.*overwrite=True"):
         ELCRec(seed=4, **SMALL).fit(shop_log(60, 1), run, progress=False)
     new.save(run, overwrite=True)
     assert what(ELCRec.load(run)) == what(new)

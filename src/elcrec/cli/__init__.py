@@ -33,6 +33,7 @@ from elcrec.cli import (
 )
 from elcrec.cli.output import first_process, say
 from elcrec.errors import AccuracyWarning, DataWarning, ElcrecError, RunWarning, out_of_memory
+from elcrec.wording import on_command_line
 
 INTERRUPTED = 130
 VERBS = (
@@ -91,7 +92,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         warnings.simplefilter("always", category)
     warnings.showwarning = _show_warning  # type: ignore[assignment]
     try:
-        code = app(arguments, standalone_mode=False)
+        with on_command_line():
+            code = app(arguments, standalone_mode=False)
         if code == INTERRUPTED:  # typer turns Ctrl-C into this code
             raise KeyboardInterrupt
     except (ElcrecError, OSError) as error:

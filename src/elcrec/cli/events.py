@@ -50,7 +50,7 @@ def events(
 def _show(exported: Exported, run: Path, out: Path, as_json: bool) -> None:
     rows, left_out = len(exported.rows), exported.left_out
     if left_out:
-        say(f"{left_out:,} events were left out: the log cannot hold their ids or times, or reads no such kind")
+        say(f"{left_out:,} events were left out, which the log cannot hold; the first is {exported.first_left_out}")
     if as_json:
         print_json({"out": str(out), "rows": rows, **({"left_out": left_out} if left_out else {})})
     else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -33,7 +33,7 @@ def say(text: str) -> None:
     typer.echo(text, err=True)
 
 
-def say_metrics(metrics: dict[str, Any]) -> None:
+def say_metrics(metrics: Mapping[str, Any]) -> None:
     """Print a table of the metrics: a row for each part of the split that was evaluated, and below it the baselines.
 
     What they mean follows in sentences, on standard error.

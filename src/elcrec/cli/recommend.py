@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from elcrec.cli.filters import AllAttributes, Allow, Attribute, Deny, Filters
 from elcrec.cli.histories import histories_of, user_features_of
 from elcrec.cli.output import console, print_json, print_rows, progress_bar, say
 from elcrec.cli.parameters import (
@@ -42,7 +43,8 @@ commands = typer.Typer()
     "  elcrec recommend runs/shop --history-file basket.json\n\n"
     "  elcrec recommend runs/shop --all --out recommendations.parquet\n\n"
     "  elcrec recommend runs/shop --user 42 --explain\n\n"
-    "  elcrec recommend runs/shop --user 42 --intent 7 --strength 0.5 --exclude-intent 3"
+    "  elcrec recommend runs/shop --user 42 --intent 7 --strength 0.5 --exclude-intent 3\n\n"
+    "  elcrec recommend runs/shop --user 42 --deny sold-out.txt --attribute category=dairy"
 )
 # reason: options of a verb
 def recommend(
@@ -98,6 +100,10 @@ def recommend(
             "--approximate", help="Use approximate nearest-neighbour search (large catalogues); see 'elcrec index'."
         ),
     ] = False,
+    allow: Allow = None,
+    deny: Deny = None,
+    attribute: Attribute = None,
+    all_attributes: AllAttributes = None,
     unknown: Unknown = "raise",
     ids_only: IdsOnly = False,
     ray: Ray = None,
@@ -123,6 +129,8 @@ def recommend(
         diversify=diversify,
         approximate=approximate,
         titles=not ids_only,
+        unknown=unknown,
+        **Filters(allow, deny, attribute, all_attributes).fields(),
     )
     if everybody:
         _recommend_to_all(run, out, policy, ray, device, as_json)

@@ -14,7 +14,6 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 import torch
-from sklearn.preprocessing import normalize
 
 from elcrec.data.features import FeatureColumn, FeatureSpace
 from elcrec.data.splits import Split
@@ -89,6 +88,8 @@ def _tells(column: FeatureColumn, sample: _Sample, random: np.random.Generator) 
     pair_Q2 = sample.pair_P2[known_X[sample.pair_P2].all(axis=1)]
     if len(pair_Q2) < LEAST_PAIRS:
         return True
+    from sklearn.preprocessing import normalize  # takes over a second to import
+
     # Of unit length, so that products are cosines; the features of a column are all sparse, or one vector.
     vectors = normalize(features.matrix(column.n_features) if column.n_features else features.vector_RP.numpy())
     known, other_X = np.flatnonzero(known_X), np.arange(sample.n_items)

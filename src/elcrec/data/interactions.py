@@ -6,18 +6,24 @@ import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import polars as pl
 
 from elcrec.data import joining
+from elcrec.data.accepted import Table
 from elcrec.data.files import ROWS_AT_ONCE
+from elcrec.data.ids import as_list
 from elcrec.data.layout import Kinds, Layout, Lists, Missing
+from elcrec.data.notebook import table
 from elcrec.data.reader import Understood, understand
 from elcrec.data.times import dated, unit_of
 from elcrec.data.vocabulary import Vocabulary
 from elcrec.errors import DataError, DataWarning
 from elcrec.storage import write_atomically
+
+LogSource: TypeAlias = "str | Path | Sequence[str | Path] | Table | Interactions"
+"""See :meth:`Interactions.read`."""
 
 
 @dataclass(frozen=True)
@@ -43,11 +49,27 @@ class Interactions:
     def __len__(self) -> int:
         return self.frame.height
 
+    def __repr__(self) -> str:
+        shape = ", ".join(f"{count:,} {name}" for name, count in self._counts().items())
+        return f"Interactions({shape})"
+
+    def _repr_html_(self) -> str:
+        """For notebooks: the size of the log and its period."""
+        rows = {name: f"{count:,}" for name, count in self._counts().items()}
+        if "timestamp" in self.frame.columns and len(self):
+            times = self.frame["timestamp"]
+            rows |= {"first": str(times.min()), "last": str(times.max())}
+        return table("Interactions", rows)
+
+    def _counts(self) -> dict[str, int]:
+        ids = {name: self.frame[f"{name}_id"].n_unique() for name in ("user", "item")}
+        return {"events": len(self), "users": ids["user"], "items": ids["item"]}
+
     # reason: public signature
     @classmethod
     def read(
         cls,
-        source: Any,
+        source: LogSource,
         format: str | None = None,
         user_column: str | None = None,
         item_column: str | None = None,
@@ -95,7 +117,9 @@ class Interactions:
         named = (user_column, item_column, timestamp_column)
         asked = Layout(format, columns, *named, time_format, missing, lists, encoding, event_ids)
         chosen: Kinds = "need" if kinds or events else "count"
-        asked = replace(asked, event_column=event_column, weight_column=weight_column, events=tuple(events))
+        asked = replace(
+            asked, event_column=event_column, weight_column=weight_column, events=tuple(as_list("events", events))
+        )
         return cls.understood(understand(source, replace(asked, kinds=chosen)))
 
     @classmethod

@@ -14,6 +14,7 @@ from elcrec.model.encoder import FEED_TOKENS
 from elcrec.model.network import ELCRecNetwork
 from elcrec.recommender import ELCRec
 from elcrec.storage import make_folder, publish_folder, write_frame, write_json, write_tensors
+from elcrec.wording import setting
 
 
 class UserEncoder(nn.Module):
@@ -118,15 +119,15 @@ def _refuse_what_is_not_exported(model: ELCRec) -> None:
     if settings.repeats != "none" and not settings.exclude_seen:
         raise SettingsError(
             "this model adds repeat scores to items of the history, which the export does not hold: train it with "
-            "--set repeats=none, or with --set exclude_seen=true"
+            f"{setting('repeats', 'none')}, or with {setting('exclude_seen', True)}"
         )
     if settings.event_inputs != "none":
         raise SettingsError(
             f"this model reads event_inputs={settings.event_inputs} of each event, which the export does not take: "
-            "train it with --set event_inputs=none"
+            f"train it with {setting('event_inputs', 'none')}"
         )
     if model.fitted.dataset.user_features is not None:
         raise SettingsError(
             "this model has learned from user features, which the export does not take: train it with "
-            "--set user_features=false"
+            f"{setting('user_features', False)}"
         )

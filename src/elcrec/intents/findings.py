@@ -8,6 +8,8 @@ from typing import Any
 
 import polars as pl
 
+from elcrec.wording import setting, worded
+
 STRUCTURE = (
     (0.25, "no clear structure"),
     (0.5, "weak structure"),
@@ -37,7 +39,8 @@ def quality_findings(measures: Mapping[str, Any]) -> list[str]:
             f"embeddings (AMI {ours:.3f} and {theirs:.3f}; by chance {chance['attribute_ami']:.3f}).",
         ]
     else:
-        said.append("No attributes of items are known: --items says whether the intents agree with them.")
+        metadata = worded("--items", "catalogue=")
+        said.append(f"No attributes of items are known: {metadata} says whether the intents agree with them.")
     if learned["silhouette"] is not None:
         said.append(
             f"The users' clusters have {_grade(learned['silhouette'], STRUCTURE)} (silhouette "
@@ -67,7 +70,7 @@ def suggestion_findings(tried: pl.DataFrame, n_intents: int) -> list[str]:
     if suggested == n_intents:
         return [f"{said}: the run has as many."]
     own = f"; the run's {n_intents}: {exp(gain_of[n_intents]):.2f} times" if n_intents in gain_of else ""
-    return [f"{said}{own}. To train with them: --set n_intents={suggested}."]
+    return [f"{said}{own}. To train with them: {setting('n_intents', suggested)}."]
 
 
 def _grade(value: float, grades: tuple[tuple[float, str], ...]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -70,7 +70,7 @@ class Intents:
             ]
         )
 
-    def timeline(self, user: Any = None, history: Sequence[Any] | None = None) -> pl.DataFrame:
+    def timeline(self, user: Any = None, history: Iterable[Any] | None = None) -> pl.DataFrame:
         """See :meth:`elcrec.ELCRec.intent_timeline`.
 
         Raises:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import polars as pl
+import scipy  # which loads scipy.sparse when it is first used
 import torch
-from scipy.sparse import csr_matrix
 from torch import Tensor
 
 from elcrec.data.histories import HistoryBatch
@@ -130,7 +130,7 @@ class _Events:
     def gain(self, cluster_Q: Indices, n_clusters: int) -> Floats:
         """Log likelihood of each next item by its history's cluster, above that of popularity: [Q], by the best s."""
         shape = (n_clusters, len(self.popularity_V))
-        counts = csr_matrix((np.ones(len(self.item_E)), (cluster_Q[self.row_E], self.item_E)), shape=shape)
+        counts = scipy.sparse.csr_matrix((np.ones(len(self.item_E)), (cluster_Q[self.row_E], self.item_E)), shape=shape)
         seen_Q = np.asarray(counts[cluster_Q, self.next_Q]).ravel()
         size_Q = np.asarray(counts.sum(axis=1)).ravel()[cluster_Q]
         prior_Q = self.popularity_V[self.next_Q]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import datetime
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -92,13 +92,14 @@ def _model(model: ELCRec) -> dict[str, Any]:
         "baselines": _baselines(model.metrics.get("baselines", {})),
         **{name: _by_part(model, name) for name in ("ceiling", "repeats")},
         "verdicts": model.metrics.get("baselines", {}).get("verdicts", {}),
-        "findings": {part: findings(model.metrics, part) for part in measured_parts(model.metrics)},  # type: ignore[arg-type]
+        "findings": {part: findings(model.metrics, part) for part in measured_parts(model.metrics)},
     }
 
 
 def _by_part(model: ELCRec, name: str) -> dict[str, float]:
     """A value of each part of the log that was evaluated."""
-    return {part: model.metrics[part][name] for part in ("valid", "test") if name in model.metrics.get(part, {})}
+    parts: Mapping[str, Mapping[str, Any]] = measured_parts(model.metrics)
+    return {part: metrics[name] for part, metrics in parts.items() if name in metrics}
 
 
 def _days(log: pl.DataFrame) -> dict[str, str | None]:
@@ -110,7 +111,7 @@ def _days(log: pl.DataFrame) -> dict[str, str | None]:
     return {"first": ends[0], "last": ends[1]}
 
 
-def _baselines(found: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
+def _baselines(found: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
     """By part of the log the baselines, the best first: ``name`` and the shown metrics."""
     return {
         part: [

@@ -29,7 +29,7 @@ def test_a_lift_and_clusters_are_graded() -> None:
 
 def test_without_attributes_the_option_is_named() -> None:
     measures = {"learned": {"silhouette": None}, "kmeans": {}, "chance": {}}
-    assert "--items" in quality_findings(measures)[0]
+    assert "catalogue= says" in quality_findings(measures)[0]
 
 
 @pytest.mark.parametrize(("index", "grade"), [(0.1, "poor"), (0.65, "moderate"), (0.85, "good"), (1.0, "excellent")])
@@ -39,7 +39,7 @@ def test_stability_is_graded(index: float, grade: str) -> None:
 
 def test_the_suggestion_says_what_to_do() -> None:
     tried = pl.DataFrame({"n_intents": [8, 11], "gain": [0.1, 0.2], "suggested": [False, True]})
-    assert "--set n_intents=11" in suggestion_findings(tried, 8)[0]
+    assert "n_intents=11." in suggestion_findings(tried, 8)[0]
     assert "the run's 8: 1.11 times" in suggestion_findings(tried, 8)[0]
     assert "the run has as many" in suggestion_findings(tried, 11)[0]
     none = tried.with_columns(gain=pl.lit(-0.1))
