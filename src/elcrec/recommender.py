@@ -604,6 +604,7 @@ class ELCRec:
         ranks: str | Path | None = None,
         most: int | None = None,
         baselines: bool = False,
+        exclude_seen: bool | None = None,
     ) -> dict[str, Any]:
         """Rank the full catalogue for every user's held-out item.
 
@@ -615,6 +616,7 @@ class ELCRec:
             ranks: Also write each user's rank to this Parquet file: ``user_id``, ``item_id``, ``rank``.
             most: Maximum number of users; of more users, a sample drawn by the seed.
             baselines: Evaluate the baselines too; they count in the training part of the log.
+            exclude_seen: Do not rank items of the history; None: as in the settings.
 
         Returns:
             ``hit_rate@k``, ``ndcg@k``, ``mrr@k`` and ``coverage@k`` (share of the catalogue that any user is
@@ -622,7 +624,11 @@ class ELCRec:
             are not ranked); ``repeats`` (share of users whose held-out item is in the history already); ``n_users``,
             ``n_items``, ``split``; on request ``baselines``, see :class:`elcrec.evaluation.metrics.BaselineMetrics`.
         """
-        return dict(self._parts.evaluator.evaluate(data, split, format, unknown, ranks, most, baselines))
+        return dict(
+            self._parts.evaluator.that_excludes(exclude_seen).evaluate(
+                data, split, format, unknown, ranks, most, baselines
+            )
+        )
 
     def ranks(
         self, data: Any = None, split: str = "test", format: str | None = None, unknown: str = "raise"

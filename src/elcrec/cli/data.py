@@ -8,7 +8,18 @@ from typing import Annotated
 import typer
 
 from elcrec.cli.output import console, number, print_json, print_rows, progress_bar, say
-from elcrec.cli.parameters import Columns, Data, Events, Format, Json, Sets, overrides_of, source_of
+from elcrec.cli.parameters import (
+    Columns,
+    Data,
+    Events,
+    Format,
+    Json,
+    Sets,
+    file_to_write,
+    overrides_of,
+    source_of,
+    table_file,
+)
 from elcrec.errors import SettingsError
 
 commands = typer.Typer()
@@ -149,6 +160,7 @@ def data_prepare(
 
     if out.suffix != ".parquet":
         raise SettingsError(f"--out {out}: a prepared log is a Parquet file; name it {out.with_suffix('.parquet')}")
+    file_to_write(out, "--out")
     s = resolve("default", overrides_of(sets, columns, events=events))
     source = source_of(data)
     with console(stderr=True).status(f"reading, checking and sorting {source}"):
@@ -179,7 +191,10 @@ def data_generate(
     seed: Annotated[int, typer.Option(min=0, help="Random seed; the same seed writes the same file.")] = 1,
     metadata: Annotated[
         Path | None,
-        typer.Option(help="Also write the items with their planted intents to this Parquet file, for 'train --items'."),
+        typer.Option(
+            help="Also write the items with their planted intents to this file (.parquet, .csv or .jsonl), for "
+            "'train --items'."
+        ),
     ] = None,
     kinds: Annotated[
         bool,
@@ -194,17 +209,21 @@ def data_generate(
     """Generate a synthetic log of any size: planted intents that drift, Zipf-distributed items, rows in time order."""
     from elcrec.data.company import Company, write_company
     from elcrec.data.groceries import Groceries
-    from elcrec.storage import write_frame
+    from elcrec.storage import write_table
 
     if baskets and kinds:
         raise SettingsError("choose one of --kinds and --baskets")
+    if out.suffix != ".parquet":
+        raise SettingsError(f"--out {out}: a generated log is a Parquet file; name it {out.with_suffix('.parquet')}")
+    file_to_write(out, "--out")
+    table_file(metadata, "--metadata")
     sizes = (users, items, interactions, intents, difficulty, seed)
     company = Groceries(*sizes) if baskets else Company(*sizes, kinds)
     with progress_bar("interactions", interactions) as update:
         write_company(company, out, lambda done: update(done, ""))
     say(f"{interactions:,} interactions of {users:,} users with {items:,} items written to {out}")
     if metadata is not None:
-        write_frame(metadata, company.catalogue())
+        write_table(metadata, company.catalogue())
         say(f"items written to {metadata}")
     if as_json:
         print_json({"out": str(out), "rows": interactions, "metadata": None if metadata is None else str(metadata)})

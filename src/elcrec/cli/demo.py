@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from elcrec.cli.output import console, print_json, say
+from elcrec.cli.output import again, console, keeps, print_json, say
 from elcrec.cli.parameters import Device, Json
 
 commands = typer.Typer()
@@ -34,6 +34,7 @@ def demo(
     from elcrec.training.report import TerminalReporter
 
     say(f"training on a synthetic shop: {users:,} customers with planted intents")
+    keeps(f"the unfinished demo in {out} is replaced by  {again()}")
     result = run_demo(out, users, difficulty, seed, device, progress=TerminalReporter(every=10))
     if as_json:
         print_json(result.document())

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from elcrec.cli.output import console, print_json, print_measures, print_rows
-from elcrec.cli.parameters import Device, Items, Json, Run
+from elcrec.cli.parameters import Device, Items, Json, Run, refuse_unused
 from elcrec.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -24,8 +24,12 @@ commands = typer.Typer()
 )
 def intents(
     run: Run,
-    k: Annotated[int, typer.Option("-k", "--top", min=1, help="Number of typical items per intent.")] = 5,
-    rows: Annotated[int, typer.Option(min=1, help="Number of intents to show; --json prints all.")] = 20,
+    k: Annotated[
+        int | None, typer.Option("-k", "--top", min=1, help="Number of typical items per intent. Default: 5.")
+    ] = None,
+    rows: Annotated[
+        int | None, typer.Option(min=1, help="Number of intents to show. Default: 20; --json prints all.")
+    ] = None,
     items: Items = None,
     quality: Annotated[
         bool, typer.Option("--quality", help="Measure cluster quality, compared with k-means and random intents.")
@@ -44,6 +48,12 @@ def intents(
 
     if sum([quality, against is not None, suggest]) > 1:
         raise SettingsError("choose one of --quality, --against RUN and --suggest-k")
+    if quality or against is not None or suggest:
+        refuse_unused("it shows the intents, which --quality, --against and --suggest-k do not", top=k, rows=rows)
+    if against is not None or suggest:
+        refuse_unused("--against and --suggest-k read no metadata", items=items)
+    if as_json:
+        refuse_unused("--json prints all intents", rows=rows)
     model = ELCRec.load(run, device)
     if items is not None:
         model.describe_items(items)
@@ -54,7 +64,7 @@ def intents(
     elif against is not None:
         print_measures(model.intent_stability(ELCRec.load(against, device)), as_json)
     else:
-        _show(model, k, rows, as_json)
+        _show(model, k or 5, rows or 20, as_json)
 
 
 def _show(model: ELCRec, k: int, rows: int, as_json: bool) -> None:

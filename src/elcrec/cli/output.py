@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Callable, Iterator
+import shlex
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +33,39 @@ def first_process() -> bool:
 def say(text: str) -> None:
     """Print a message on standard error."""
     typer.echo(text, err=True)
+
+
+_KEPT: list[str] = []
+
+
+def nothing_is_kept() -> None:
+    """A command begins: so far it would leave nothing where it is interrupted."""
+    _KEPT.clear()
+
+
+def keeps(text: str) -> None:
+    """From now on the command leaves something where it is interrupted.
+
+    Args:
+        text: What is kept, and the command to go on with.
+    """
+    _KEPT[:] = [text]
+
+
+def what_is_kept() -> str:
+    """What an interrupted command has left."""
+    return _KEPT[0] if _KEPT else "nothing was written"
+
+
+def again(*more: str, without: Sequence[str] = ()) -> str:
+    """The command that was given, to be given again.
+
+    Args:
+        more: Options to add, unless they were given.
+        without: Flags to leave out.
+    """
+    given = [part for part in sys.argv[1:] if part not in without]
+    return shlex.join(["elcrec", *given, *(part for part in more if part not in given)])
 
 
 def say_metrics(metrics: dict[str, Any]) -> None:

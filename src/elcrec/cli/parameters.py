@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import os
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_type_hints
 
 import typer
 
 from elcrec.errors import SettingsError
+
+SHORTHANDS = ("epochs", "batch_size", "n_intents")
+"""Settings that have an option of their own in the verbs that train."""
 
 Data = Annotated[
     list[Path],
@@ -89,15 +95,77 @@ Ray = Annotated[
 ]
 
 
-def parquet_file(out: Path | None, option: str) -> Path | None:
-    """The path of a table to write.
+def table_file(out: Path | None, option: str) -> Path | None:
+    """The path of a table to write: Parquet, CSV or JSON Lines, by its ending.
 
     Raises:
-        SettingsError: Its ending is that of another format than Parquet.
+        SettingsError: It has another ending, or cannot be written.
     """
-    if out is not None and out.suffix.lower() not in ("", ".parquet", ".pq"):
-        raise SettingsError(f"{option} {out}: tables are written as Parquet; name it .parquet")
+    from elcrec.storage import table_format
+
+    if out is not None:
+        table_format(out)
+        file_to_write(out, option)
     return out
+
+
+def file_to_write(out: Path, option: str) -> Path:
+    """The path of a file to write, which is checked before any work.
+
+    Raises:
+        SettingsError: It is a folder, or there is no folder for it, or none that this user may write.
+    """
+    if out.is_dir():
+        raise SettingsError(f"{option} {out}: cannot write there, it is a folder: name a file in it")
+    if not out.parent.is_dir():
+        raise SettingsError(
+            f"{option} {out}: cannot write there, {out.parent} is no folder: create it, or name another"
+        )
+    if not os.access(out.parent, os.W_OK):
+        raise SettingsError(f"{option} {out}: cannot write there, {out.parent} belongs to others: name another folder")
+    return out
+
+
+def refuse_unused(reason: str, **unused: object) -> None:
+    """Raise SettingsError for options that were given and would have no effect.
+
+    Args:
+        reason: What they need, or go without, as the end of a sentence.
+        unused: Options by the name of their parameter; those that are None, False or empty were not given.
+    """
+    given = [f"--{name.replace('_', '-')}" for name, value in unused.items() if value not in (None, False, [], ())]
+    if given:
+        raise SettingsError(f"{', '.join(given)} would have no effect: {reason}")
+
+
+def with_shorthands(verb: Callable[..., None]) -> Callable[..., None]:
+    """Give a verb that takes ``--set`` an option for each of the settings in :data:`SHORTHANDS`."""
+    names: dict[str, str] = {name: f"--{name.replace('_', '-')}" for name in SHORTHANDS}
+
+    @functools.wraps(verb)
+    def with_settings(**options: Any) -> None:
+        given = {name: value for name in names if (value := options.pop(name)) is not None}
+        sets = options["sets"] or []
+        for name in given:
+            if any(text.partition("=")[0].strip() == name for text in sets):
+                raise SettingsError(f"{names[name]} and --set {name}= say the same: leave one of them out")
+        verb(**{**options, "sets": [*sets, *(f"{name}={value}" for name, value in given.items())]})
+
+    signature, hints = inspect.signature(verb), get_type_hints(verb, include_extras=True)
+    added = {
+        name: Annotated[str | None, typer.Option(option, metavar="N", help=f"The same as --set {name}=N.")]
+        for name, option in names.items()
+    }
+    parameters = [one.replace(annotation=hints[one.name]) for one in signature.parameters.values()]
+    after = 1 + [parameter.name for parameter in parameters].index("sets")
+    parameters[after:after] = [
+        inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=None, annotation=annotation)
+        for name, annotation in added.items()
+    ]
+    with_settings.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    with_settings.__annotations__ = {**hints, **added}
+    del with_settings.__wrapped__  # type: ignore[attr-defined]  # its signature is that of the verb alone
+    return with_settings
 
 
 def source_of(data: list[Path]) -> Path | list[Path]:
@@ -111,13 +179,16 @@ def overrides_of(
     """The settings that ``--set``, ``--columns``, ``--seed`` and ``--events`` give.
 
     Raises:
-        SettingsError: A setting is unknown, or is not written as KEY=VALUE.
+        SettingsError: A setting is unknown, is not written as KEY=VALUE, or has an option that is given, too.
     """
     from elcrec.config import parse_override
 
     given: dict[str, Any] = dict(parse_override(text) for text in sets or [])
     options = {"columns": columns, "seed": seed, "events": events}
-    return given | {name: value for name, value in options.items() if value is not None}
+    said = {name: value for name, value in options.items() if value is not None}
+    if both := sorted(given.keys() & said.keys()):
+        raise SettingsError(f"--{both[0]} and --set {both[0]}= say the same: leave one of them out")
+    return given | said
 
 
 def default_store(run: Path) -> str:

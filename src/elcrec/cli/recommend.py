@@ -11,7 +11,7 @@ import typer
 
 from elcrec.cli.histories import histories_of
 from elcrec.cli.output import console, print_json, print_rows, progress_bar, say
-from elcrec.cli.parameters import Device, Histories, HistoryFile, Json, Ray, Run, Unknown, parquet_file
+from elcrec.cli.parameters import Device, Histories, HistoryFile, Json, Ray, Run, Unknown, refuse_unused, table_file
 from elcrec.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -38,7 +38,9 @@ def recommend(
     history: Histories = None,
     history_file: HistoryFile = None,
     everybody: Annotated[bool, typer.Option("--all", help="Recommend to all known users; needs --out.")] = False,
-    out: Annotated[Path | None, typer.Option(help="Write the recommendations to this Parquet file.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Write the recommendations to this file: .parquet, .csv or .jsonl.")
+    ] = None,
     k: Annotated[int, typer.Option("-k", "--top", min=1, help="Number of recommendations per user (top-k).")] = 10,
     include_seen: Annotated[
         bool, typer.Option("--include-seen", help="Also recommend items that are in the history already.")
@@ -92,7 +94,9 @@ def recommend(
     """Recommend the next items to known users, or for the histories of new users."""
     for_histories = bool(history) or history_file is not None
     _check_choice(bool(user), for_histories, everybody, ray)
-    out = parquet_file(out, "--out")
+    _refuse_unused(everybody, unknown, intent, strength, ray, device)
+    if ray is None:
+        table_file(out, "--out")
     from elcrec.inference.policy import STRENGTH, RankingPolicy
 
     policy = RankingPolicy(
@@ -112,6 +116,7 @@ def recommend(
     from elcrec.recommender import ELCRec
 
     model = ELCRec.load(run, device)
+    _say_whether_indexed(model, run, approximate)
     histories = histories_of(history or [], history_file) if for_histories else None
     _show(model, _recommended(model, user, histories, unknown, policy), out, explain, as_json)
 
@@ -124,6 +129,25 @@ def _check_choice(for_users: bool, for_histories: bool, everybody: bool, ray: in
         )
     if ray is not None and not everybody:
         raise SettingsError("--ray distributes the recommendations to all users: use it with --all")
+
+
+# reason: the options that can be without effect
+def _refuse_unused(
+    everybody: bool, unknown: str, intent: list[int] | None, strength: float | None, ray: int | None, device: str
+) -> None:
+    """Raise SettingsError for options that would have no effect."""
+    if not intent:
+        refuse_unused("it weighs --intent, which is missing", strength=strength is not None)
+    if everybody:
+        refuse_unused("--all recommends to known users only", unknown=unknown != "raise")
+    if ray is not None:
+        refuse_unused("each worker of --ray chooses its device", device=device != "auto")
+
+
+def _say_whether_indexed(model: ELCRec, run: Path, approximate: bool) -> None:
+    """Say where approximate search has no index yet."""
+    if approximate and model.topn.index_path is None:
+        say(f"{run} has no index, so one is built now and not kept: 'elcrec index {run}' builds it once")
 
 
 def _recommended(
@@ -152,7 +176,9 @@ def _recommend_to_all(
         return
     from elcrec.recommender import ELCRec
 
-    _show_written(_write_all(ELCRec.load(run, device), out, policy), out, as_json)
+    model = ELCRec.load(run, device)
+    _say_whether_indexed(model, run, policy.approximate)
+    _show_written(_write_all(model, out, policy), out, as_json)
 
 
 def _write_all(model: ELCRec, out: Path, policy: RankingPolicy) -> int:
@@ -183,9 +209,9 @@ def _show(model: ELCRec, found: pl.DataFrame, out: Path | None, explain: bool, a
     import polars as pl
 
     if out is not None:
-        from elcrec.storage import write_frame
+        from elcrec.storage import write_table
 
-        write_frame(out, found)
+        write_table(out, found)
         _show_written(len(found), out, as_json)
     elif explain and not as_json:
         from elcrec.cli.tables import explanation_table

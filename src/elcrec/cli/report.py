@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from elcrec.cli.output import print_json, say
-from elcrec.cli.parameters import Device, Items, Json, Run
+from elcrec.cli.parameters import Device, Items, Json, Run, file_to_write
 
 commands = typer.Typer()
 
@@ -31,6 +31,7 @@ def report(
     from elcrec.report.page import render_report
     from elcrec.storage import write_text
 
+    file_to_write(out, "--out")
     model = ELCRec.load(run, device)
     if items is not None:
         model.describe_items(items)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from elcrec.cli.output import first_process, print_json, say, say_metrics
+from elcrec.cli.output import again, first_process, keeps, print_json, say, say_metrics
 from elcrec.cli.parameters import (
     Columns,
     Data,
@@ -22,6 +22,7 @@ from elcrec.cli.parameters import (
     Sets,
     overrides_of,
     source_of,
+    with_shorthands,
 )
 from elcrec.errors import SettingsError
 
@@ -33,11 +34,12 @@ commands = typer.Typer()
 
 @commands.command(
     epilog="Examples:\n\n  elcrec train events.csv --out runs/shop\n\n"
-    "  elcrec train Beauty.txt --out runs/beauty --recipe paper --set epochs=100 --seed 7\n\n"
+    "  elcrec train Beauty.txt --out runs/beauty --recipe paper --epochs 100 --seed 7\n\n"
     "  elcrec train events.csv --out runs/shop --resume\n\n"
     "  elcrec train today.csv --from runs/yesterday --out runs/today\n\n"
     "  torchrun --nproc-per-node 2 -m elcrec.cli train events.csv --out runs/shop"
 )
+@with_shorthands
 def train(
     data: Data,
     out: Out,
@@ -123,6 +125,7 @@ def _trained(
             return model
         overrides = overridden(earlier, overrides)
     made_with = {"recipe": recipe or "default", "device": device, **overrides}
+    keeps(f"finished epochs are kept in {out}: go on with  {again('--resume', without=['--overwrite'])}")
     if ray is None:
         return ELCRec(**made_with).fit(out=out, **fit)
     _train_on_ray(ray, out, made_with, fit)

@@ -7,18 +7,19 @@ from typing import Annotated
 
 import typer
 
-from elcrec.cli.output import print_json, print_rows, say
-from elcrec.cli.parameters import Columns, Data, Device, Events, Json, Sets, overrides_of, source_of
+from elcrec.cli.output import again, keeps, print_json, print_rows, say
+from elcrec.cli.parameters import Columns, Data, Device, Events, Json, Sets, overrides_of, source_of, with_shorthands
 
 commands = typer.Typer()
 
 
 @commands.command(
     epilog="Examples:\n\n  elcrec tune events.csv --out tuned --trials 30\n\n"
-    "  elcrec tune events.csv --out tuned --space space.toml --set epochs=20\n\n"
+    "  elcrec tune events.csv --out tuned --space space.toml --epochs 20\n\n"
     "  elcrec train events.csv --recipe tuned/best.toml --out runs/shop\n\n"
     "A search space is a TOML file with a table for each setting: low and high (and log = true), or choices."
 )
+@with_shorthands
 def tune(
     data: Data,
     out: Annotated[Path, typer.Option(help="Folder of the search; a search in it is continued.")],
@@ -45,6 +46,7 @@ def tune(
 
     overrides = overrides_of(sets, columns, events=events)
     searched = None if space is None else read_space(space)
+    keeps(f"finished trials and the best recipe so far are kept in {out}: go on with  {again()}")
     found = search(source_of(data), out, recipe, trials, searched, overrides, seed, device, say)
     if as_json:
         document = {"recipe": str(found.recipe), "valid_ndcg@20": found.value, "settings": found.settings}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -84,7 +85,8 @@ def _header(data: Any) -> tuple[str, ...]:
         if path.suffix == ".parquet":
             return tuple(pl.read_parquet_schema(path))
         with path.open(encoding="utf-8") as lines:
-            return tuple(lines.readline(1000).rstrip("\n").split(","))
+            line = lines.readline(1000).rstrip("\n")
+            return tuple(json.loads(line) if line.startswith("{") else line.split(","))
     except (OSError, ValueError, TypeError, pl.exceptions.PolarsError, pl.exceptions.PanicException):
         return ()
 
