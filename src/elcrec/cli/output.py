@@ -107,7 +107,7 @@ def _say_table(title: str, rows: list[Row]) -> None:
 
 @contextmanager
 def progress_bar(what: str, total: int) -> Iterator[Callable[[int, str], None]]:
-    """A progress bar on standard error.
+    """A progress bar on standard error, and a line a minute where there is no terminal.
 
     Args:
         what: What is counted.
@@ -116,18 +116,10 @@ def progress_bar(what: str, total: int) -> Iterator[Callable[[int, str], None]]:
     Yields:
         A function that takes how many are done, and a text to show after them.
     """
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from elcrec.progress import ProgressBar
 
-    columns = (
-        TextColumn("[bold]{task.description}"),
-        BarColumn(bar_width=24),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[text]}"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console(stderr=True), transient=True) as bar:
-        task = bar.add_task(what, total=total, text="")
-        yield lambda done, text: bar.update(task, completed=done, text=text)
+    with ProgressBar(what, total, console(stderr=True)) as bar:
+        yield bar.update
 
 
 def print_json(document: Any) -> None:

@@ -164,7 +164,7 @@ def with_shorthands(verb: Callable[..., None]) -> Callable[..., None]:
     ]
     with_settings.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
     with_settings.__annotations__ = {**hints, **added}
-    del with_settings.__wrapped__  # type: ignore[attr-defined]  # its signature is that of the verb alone
+    del with_settings.__wrapped__  # its signature is that of the verb alone
     return with_settings
 
 
