@@ -19,6 +19,7 @@ from elcrec.cli import (
     evaluate,
     events,
     export,
+    find,
     import_checkpoint,
     index,
     intents,
@@ -38,7 +39,7 @@ INTERRUPTED = 130
 VERBS = {
     "Start": (demo, data, settings),
     "Train and evaluate": (train, evaluate, tune, benchmark, add_items, import_checkpoint),
-    "Recommend": (recommend, similar, index),
+    "Recommend": (recommend, similar, find, index),
     "Intents": (intents, rename, audience, report),
     "Serve": (serve, events, export),
 }

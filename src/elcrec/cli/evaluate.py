@@ -46,6 +46,14 @@ def evaluate(
         Path | None,
         typer.Option(help="Also write the rank of each user's held-out item to this file: .parquet, .csv or .jsonl."),
     ] = None,
+    baselines: Annotated[
+        bool | None,
+        typer.Option(
+            "--baselines/--no-baselines",
+            help="Evaluate the baselines, and compare the model with the best. Default: yes, but for --json.",
+            show_default=False,
+        ),
+    ] = None,
     include_seen: Annotated[
         bool, typer.Option("--include-seen", help="Rank items of the history too, whatever the run was trained to do.")
     ] = False,
@@ -76,9 +84,8 @@ def evaluate(
     model, source = ELCRec.load(run, device), source_of(data) if data else None
     seen = exclude_seen if include_seen or exclude_seen else None
     log = read_otherwise(source, format, model.settings, given) if given else source
-    metrics = model.evaluate(
-        log, split, format, unknown, ranks, baselines=model.settings.baselines and not as_json, exclude_seen=seen
-    )
+    compared = model.settings.baselines and not as_json if baselines is None else baselines
+    metrics = model.evaluate(log, split, format, unknown, ranks, baselines=compared, exclude_seen=seen)
     if note := repeat_warning(metrics["repeats"], model.settings.exclude_seen if seen is None else seen):
         say(f"warning: {note}")
     if ranks is not None:

@@ -7,7 +7,7 @@ from typing import Any
 from rich.console import Console
 
 from elcrec.config import Settings
-from elcrec.evaluation.against_baselines import best_baseline
+from elcrec.evaluation.verdict import best_baseline
 from elcrec.progress import ProgressBar
 from elcrec.runs.records import ChoiceRecord, EpochRecord, RunMetrics
 from elcrec.training.checkpoint import Progress
