@@ -79,14 +79,13 @@ def _all_verbs(
 def command() -> Any:
     """The command line as Click has it; flags are shown without a type, as they take no value."""
 
-    def plain(one: Any) -> None:
-        with one.make_context(one.name, [], resilient_parsing=True) as context:
-            options = one.get_params(context)
-        for option in options:
-            if getattr(option, "is_flag", False):
-                option.metavar = ""
-        for inner in getattr(one, "commands", {}).values():
-            plain(inner)
+    def plain(one: Any, parent: Any = None) -> None:
+        with one.make_context(one.name, [], parent, resilient_parsing=True) as context:
+            for option in one.get_params(context):
+                if getattr(option, "is_flag", False):
+                    option.metavar = ""
+            for inner in getattr(one, "commands", {}).values():
+                plain(inner, context)
 
     whole = typer.main.get_command(app)
     plain(whole)

@@ -52,7 +52,8 @@ def intents(
     if sum([quality, against is not None, suggest]) > 1:
         raise SettingsError("choose one of --quality, --against RUN and --suggest-k")
     if quality or against is not None or suggest:
-        refuse_unused("it shows the intents, which --quality, --against and --suggest-k do not", top=k, rows=rows)
+        shown = {"top": k, "rows": rows, "ids_only": ids_only}
+        refuse_unused("--quality, --against and --suggest-k show no intents", **shown)
     if against is not None or suggest:
         refuse_unused("--against and --suggest-k read no metadata", items=items)
     if as_json:

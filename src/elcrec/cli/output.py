@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import polars as pl
     from rich.console import Console
 
@@ -66,6 +68,11 @@ def again(*more: str, without: Sequence[str] = ()) -> str:
     """
     given = [part for part in sys.argv[1:] if part not in without]
     return shlex.join(["elcrec", *given, *(part for part in more if part not in given)])
+
+
+def without_index(run: Path) -> str:
+    """What approximate search does in a run without an index."""
+    return f"{run} has no index: one is built now and not kept; 'elcrec index {run}' builds it once"
 
 
 def say_metrics(metrics: dict[str, Any]) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from elcrec.cli.histories import histories_of, user_features_of
-from elcrec.cli.output import console, print_json, print_rows, progress_bar, say
+from elcrec.cli.output import console, print_json, print_rows, progress_bar, say, without_index
 from elcrec.cli.parameters import (
     Device,
     Histories,
@@ -136,7 +136,7 @@ def recommend(
     from elcrec.recommender import ELCRec
 
     model = ELCRec.load(run, device)
-    _say_whether_indexed(model, run, approximate)
+    _say_whether_indexed(model, run, policy)
     titles = model.fitted.dataset.titles
     histories = histories_of(history or [], history_file, titles) if for_histories else None
     _show(model, _recommended(model, user, histories, unknown, policy, known), out, explain, as_json)
@@ -165,10 +165,10 @@ def _refuse_unused(
         refuse_unused("each worker of --ray chooses its device", device=device != "auto")
 
 
-def _say_whether_indexed(model: ELCRec, run: Path, approximate: bool) -> None:
-    """Say where approximate search has no index yet."""
-    if approximate and model.topn.index_path is None:
-        say(f"{run} has no index, so one is built now and not kept: 'elcrec index {run}' builds it once")
+def _say_whether_indexed(model: ELCRec, run: Path, policy: RankingPolicy) -> None:
+    """Say where approximate search has no index yet, unless the policy is refused."""
+    if policy.approximate and model.topn.index_path is None and model.topn.resolve(policy):
+        say(without_index(run))
 
 
 def _recommended(
@@ -207,7 +207,7 @@ def _recommend_to_all(
     from elcrec.recommender import ELCRec
 
     model = ELCRec.load(run, device)
-    _say_whether_indexed(model, run, policy.approximate)
+    _say_whether_indexed(model, run, policy)
     _show_written(_write_all(model, out, policy), out, as_json)
 
 

@@ -9,6 +9,7 @@ import typer
 
 from elcrec.cli.output import print_json, say
 from elcrec.cli.parameters import Device, Items, Json, Run, file_to_write
+from elcrec.errors import SettingsError
 
 commands = typer.Typer()
 
@@ -31,6 +32,8 @@ def report(
     from elcrec.report.page import render_report
     from elcrec.storage import write_text
 
+    if out.suffix.lower() not in ("", ".html", ".htm"):
+        raise SettingsError(f"--out {out}: a report is an HTML page; name it {out.with_suffix('.html')}")
     file_to_write(out, "--out")
     model = ELCRec.load(run, device)
     if items is not None:

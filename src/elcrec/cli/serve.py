@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from elcrec.cli.output import print_json, say
+from elcrec.cli.output import print_json, say, without_index
 from elcrec.cli.parameters import Device, Json, Run, default_store
 from elcrec.errors import SettingsError
 
@@ -91,6 +91,7 @@ def serve(
         raise SettingsError(f"serving needs {', '.join(missing)}: pip install 'elcrec[serve]'")
     if unknown_user not in POLICIES:
         raise SettingsError(f"--unknown-user {unknown_user}: use {', '.join(POLICIES)}")
+    from elcrec.runs.run_folder import RunFolder
     from elcrec.serving.options import Options
     from elcrec.serving.server import serve as run_server
     from elcrec.serving.store import shown
@@ -121,6 +122,8 @@ def serve(
     )
 
     def listening(address: str) -> None:
+        if approximate and not RunFolder(run).item_search.exists():
+            say(without_index(run))
         if as_json:
             print_json({"url": address, "run": str(run), "store": shown(place)})
         else:
