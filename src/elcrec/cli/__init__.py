@@ -34,6 +34,7 @@ from elcrec.cli import (
 )
 from elcrec.cli.output import first_process, nothing_is_kept, say, what_is_kept
 from elcrec.errors import AccuracyWarning, DataWarning, ElcrecError, RunWarning, out_of_memory
+from elcrec.progress import show_steps
 
 INTERRUPTED = 130
 VERBS = {
@@ -119,6 +120,7 @@ def _setting_meant(error: Exception) -> str:
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line: exit code 0, 2 for the caller's mistakes with one line, 1 for errors of this package."""
     nothing_is_kept()
+    show_steps(first_process())
     for category in (AccuracyWarning, DataWarning, RunWarning):
         warnings.simplefilter("always", category)
     warnings.showwarning = _show_warning  # type: ignore[assignment]
@@ -143,4 +145,5 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
             "n_negatives or max_seq_len (--set), or with --recipe large for a large catalogue"
         )
         code = 2
+    show_steps(False)
     sys.exit(code if isinstance(code, int) else 0)

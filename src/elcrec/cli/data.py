@@ -21,6 +21,7 @@ from elcrec.cli.parameters import (
     table_file,
 )
 from elcrec.errors import SettingsError
+from elcrec.progress import step
 
 commands = typer.Typer()
 verbs = typer.Typer(help="Fetch public data sets; check, describe, prepare or generate logs.", no_args_is_help=True)
@@ -100,7 +101,7 @@ def data_check(
     from elcrec.data.check import check_log
 
     reading = layout(format, resolve("default", overrides_of(sets, columns, events=events)))
-    with console(stderr=True).status(f"reading {source_of(log)}"):
+    with step(f"reading {source_of(log)}"):
         document = check_log(source_of(log), reading)
     if as_json:
         print_json(document)
@@ -163,7 +164,7 @@ def data_prepare(
     file_to_write(out, "--out")
     s = resolve("default", overrides_of(sets, columns, events=events))
     source = source_of(data)
-    with console(stderr=True).status(f"reading, checking and sorting {source}"):
+    with step(f"reading, checking and sorting {source}"):
         log = filtered(read_with_kinds(source, format, s), s)
         log.write(out)
     users = len(log.lengths())

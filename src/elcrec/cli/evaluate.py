@@ -17,12 +17,12 @@ from elcrec.cli.parameters import (
     Run,
     Sets,
     Unknown,
+    excludes_seen,
     overrides_of,
     refuse_unused,
     source_of,
     table_file,
 )
-from elcrec.errors import SettingsError
 
 commands = typer.Typer()
 
@@ -31,6 +31,7 @@ commands = typer.Typer()
     epilog="Examples:\n\n  elcrec evaluate runs/beauty\n\n"
     "  elcrec evaluate runs/beauty --data Beauty.txt --split test --json"
 )
+# reason: options of a verb
 def evaluate(
     run: Run,
     data: Annotated[
@@ -75,14 +76,12 @@ def evaluate(
     from elcrec.recommender import ELCRec
 
     table_file(ranks, "--ranks")
-    if include_seen and exclude_seen:
-        raise SettingsError("choose one of --include-seen and --exclude-seen")
+    seen = excludes_seen(include_seen, exclude_seen)
     if not data:
         unused = {"set": sets, "columns": columns, "events": events, "format": format, "unknown": unknown != "raise"}
-        refuse_unused("it says how --data is read, which is missing", **unused)
+        refuse_unused("it says how --data is read, and --data is missing", **unused)
     given = overrides_of(sets, columns, events=events)
     model, source = ELCRec.load(run, device), source_of(data) if data else None
-    seen = exclude_seen if include_seen or exclude_seen else None
     log = read_otherwise(source, format, model.settings, given) if given else source
     compared = model.settings.baselines and not as_json if baselines is None else baselines
     metrics = model.evaluate(log, split, format, unknown, ranks, baselines=compared, exclude_seen=seen)

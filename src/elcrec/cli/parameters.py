@@ -190,6 +190,18 @@ def with_shorthands(verb: Callable[..., None]) -> Callable[..., None]:
     return with_settings
 
 
+def excludes_seen(include: bool, exclude: bool, only: bool = False) -> bool | None:
+    """Whether items of the history are left out; None: as the model was trained.
+
+    Raises:
+        SettingsError: Options contradict each other.
+    """
+    given = {"--include-seen": include, "--exclude-seen": exclude, "--only-seen": only}
+    if sum(given.values()) > 1:
+        raise SettingsError(f"choose one of {', '.join(name for name, value in given.items() if value)}")
+    return exclude if include or exclude else None
+
+
 def source_of(data: list[Path]) -> Path | list[Path]:
     """One file, or several."""
     return data[0] if len(data) == 1 else data

@@ -21,6 +21,7 @@ from elcrec.cli.parameters import (
     Run,
     Unknown,
     UserFeatures,
+    excludes_seen,
     refuse_unused,
     table_file,
 )
@@ -120,7 +121,7 @@ def recommend(
 
     policy = RankingPolicy(
         k=k,
-        exclude_seen=_exclude_seen(include_seen, exclude_seen, only_seen),
+        exclude_seen=excludes_seen(include_seen, exclude_seen, only_seen),
         only_seen=only_seen,
         explain=explain,
         intents=intent or [],
@@ -260,10 +261,3 @@ def _show_written(rows: int, out: Path, as_json: bool) -> None:
     say(f"{rows:,} rows written to {out}")
     if as_json:
         print_json({"out": str(out), "rows": rows})
-
-
-def _exclude_seen(include: bool, exclude: bool, only: bool) -> bool | None:
-    """Whether items of the history are left out; None: as the model was trained."""
-    if sum([include, exclude, only]) > 1:
-        raise SettingsError("choose one of --include-seen, --exclude-seen and --only-seen")
-    return exclude if include or exclude else None

@@ -11,6 +11,7 @@ import typer
 from elcrec.cli.output import print_json, say, without_index
 from elcrec.cli.parameters import Device, Json, Run, default_store
 from elcrec.errors import SettingsError
+from elcrec.progress import show_steps
 
 commands = typer.Typer()
 NEEDED = ("litestar", "msgspec", "uvicorn", "redis")
@@ -129,4 +130,5 @@ def serve(
         else:
             say(f"serving {run} on {address} (event store: {shown(place)}); stop it with Ctrl-C")
 
+    show_steps(False)  # the server's log has lines of its own
     run_server(options, listening)

@@ -17,6 +17,7 @@ from elcrec.data.vocabulary import Indices
 from elcrec.errors import SettingsError
 from elcrec.intents.intent_health import effective_intents
 from elcrec.intents.kmeans import spherical_kmeans
+from elcrec.progress import step
 
 PRIORS = (10.0, 100.0, 1000.0)
 MOST_TRIED = 1024
@@ -52,12 +53,16 @@ def suggest_k(
         SettingsError: A number that cannot be.
     """
     log = _Events.of(histories, n_items)
-    rows, gains = [], {}
-    for n_clusters in _numbers_to_try(candidates, len(histories)):
-        cluster_Q = spherical_kmeans(behaviour_QD, n_clusters, seed, restarts=1).numpy().copy()
-        gains[n_clusters] = log.gain(cluster_Q, n_clusters)
-        users_K = torch.bincount(torch.from_numpy(cluster_Q), minlength=n_clusters)
-        rows.append((n_clusters, float(gains[n_clusters].mean()), effective_intents(users_K)))
+    rows: list[tuple[int, float, float]] = []
+    gains = {}
+    numbers = _numbers_to_try(candidates, len(histories))
+    with step("numbers of intents", len(numbers)) as done:
+        for n_clusters in numbers:
+            done(len(rows))
+            cluster_Q = spherical_kmeans(behaviour_QD, n_clusters, seed, restarts=1).numpy().copy()
+            gains[n_clusters] = log.gain(cluster_Q, n_clusters)
+            users_K = torch.bincount(torch.from_numpy(cluster_Q), minlength=n_clusters)
+            rows.append((n_clusters, float(gains[n_clusters].mean()), effective_intents(users_K)))
     frame = pl.DataFrame(rows, schema=["n_intents", "gain", "effective"], orient="row")
     return frame.with_columns(suggested=pl.col("n_intents") == _smallest_as_good(gains))
 

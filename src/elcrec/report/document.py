@@ -14,6 +14,7 @@ import polars as pl
 from elcrec.evaluation.metrics import SELECTION_METRIC, SHOWN_METRICS, measured_parts
 from elcrec.evaluation.verdict import findings
 from elcrec.intents.user_map import Points
+from elcrec.progress import step
 from elcrec.runs.records import EpochRecord
 from elcrec.runs.run_files import package_version
 
@@ -203,18 +204,20 @@ def _journeys(model: ELCRec, users: list[Any]) -> list[dict[str, Any]]:
     by_user: dict[Any, list[dict[str, Any]]] = {user: [] for user in users}
     for row in recommended.iter_rows(named=True):
         by_user[row.pop("user_id")].append(_recommendation(row, titles))
-    journeys = []
-    for user in users:
-        timeline = model.intent_timeline(user)
-        journeys.append(
-            {
-                "user": _exact(user),
-                "total": timeline.height,
-                "intents": mixes[(user,)].select("intent", "weight").to_dicts(),
-                "events": [_event(row, titles) for row in timeline.tail(LONGEST_JOURNEY).iter_rows(named=True)],
-                "recommendations": by_user[user],
-            }
-        )
+    journeys: list[dict[str, Any]] = []
+    with step("example users", len(users)) as done:
+        for user in users:
+            done(len(journeys))
+            timeline = model.intent_timeline(user)
+            journeys.append(
+                {
+                    "user": _exact(user),
+                    "total": timeline.height,
+                    "intents": mixes[(user,)].select("intent", "weight").to_dicts(),
+                    "events": [_event(row, titles) for row in timeline.tail(LONGEST_JOURNEY).iter_rows(named=True)],
+                    "recommendations": by_user[user],
+                }
+            )
     return journeys
 
 
