@@ -659,7 +659,7 @@ class ELCRec:
             split: ``valid`` or ``test``.
             format: Format of a data file.
             unknown: What to do with items the model does not know: ``raise``, or ``skip`` their events.
-            ranks: Also write each user's rank to this Parquet file: ``user_id``, ``item_id``, ``rank``.
+            ranks: Also write each user's rank (``user_id``, ``item_id``, ``rank``) to this .parquet, .csv or .jsonl file.
             most: Maximum number of users; of more users, a sample drawn by the seed.
             baselines: Evaluate the baselines too; they count in the training part of the log.
             exclude_seen: Do not rank items of the history; None: as in the settings.
@@ -862,7 +862,7 @@ class ELCRec:
 
         Args:
             intents: Numbers of intents.
-            out: Also write the users to this Parquet file.
+            out: Also write the users to this file: .parquet, .csv or .jsonl.
             min_weight: Minimum weight of the intent for a user, 0 to 1.
             top: Include users who have the intent among their ``top`` nearest intents.
 

@@ -16,10 +16,13 @@ from pathlib import Path
 import polars as pl
 import pytest
 import typer
+from safetensors.torch import save_file
 
 from cli_runner import QUICK, Outcome, contents, run_cli, shop_csv, shop_log
+from elcrec import ELCRec
 from elcrec.cli import app
 from elcrec.inference.policy import RankingPolicy
+from elcrec.model.published import published_names
 from elcrec.serving.options import Options
 from elcrec.serving.snapshot import Snapshot
 from surface import of_verbs
@@ -48,7 +51,7 @@ BASE = {
     "events": "RUN --out NEW.csv",
     "export": "RUN --out NEW",
     "find": "RUN the",
-    "import-checkpoint": "LOG --data LOG --out NEW",
+    "import-checkpoint": "WEIGHTS --data LOG --out NEW",
     "index": "RUN",
     "intents": "RUN",
     "recommend": "RUN --user USER",
@@ -66,7 +69,6 @@ READING = {
     "--set": "LOG <> LOG --set user_column=item_id --set item_column=user_id",
     "--columns": "BARE <> BARE --columns user_id,item_id,timestamp",
     "--events": "KINDS <> KINDS --events purchase",
-    "--format": "ODD <> ODD --format csv",
 }
 GENERATED = "--out NEW.parquet --items 20 --interactions 200 --intents 2 --users 20"
 EFFECTS: dict[str, dict[str, str]] = {
@@ -103,10 +105,9 @@ EFFECTS: dict[str, dict[str, str]] = {
         "--include-seen": "RUN --no-baselines --include-seen <> RUN --no-baselines --exclude-seen",
         "--exclude-seen": "RUN --no-baselines --include-seen <> RUN --no-baselines --exclude-seen",
         "--unknown": "RUN --data STRANGE <> RUN --data STRANGE --unknown skip",
-        "--set": "RUN --data OTHER <> RUN --data OTHER --set k_core=3",
+        "--set": "RUN --data RENAMED <> RUN --data RENAMED --set item_column=thing",
         "--columns": "RUN --data BARE <> RUN --data BARE --columns user_id,item_id,timestamp",
         "--events": "RUN --data KINDS <> RUN --data KINDS --events purchase",
-        "--format": "RUN --data ODD <> RUN --data ODD --format csv",
     },
     "find": {"-k/--top": "-k 3"},
     "intents": {
@@ -131,7 +132,7 @@ EFFECTS: dict[str, dict[str, str]] = {
         "--only-seen": "--only-seen",
         "--explain": "--explain",
         "--intent": "--intent 1",
-        "--exclude-intent": "--exclude-intent 1",
+        "--exclude-intent": "--exclude-intent 0 --exclude-intent 1 --exclude-intent 2",
         "--strength": "RUN --user USER --intent 1 <> RUN --user USER --intent 1 --strength 0.1",
         "--diversify": "--diversify 0.9",
         "--approximate": "RUN --user USER --exclude-seen <> RUN --user USER --exclude-seen --approximate",
@@ -155,7 +156,7 @@ EFFECTS: dict[str, dict[str, str]] = {
 
 REFUSED: dict[str, tuple[str, str]] = {
     "--device": ("--device nonsense", "device"),
-    "--format": ("--format nonsense", "format"),
+    "--format": ("--format parquet", "LOG"),
     "--set": ("--set nonsense=1", "unknown setting"),
     "--columns": ("--columns a,b", "column"),
     "--events": ("--events nonsense", "event"),
@@ -191,6 +192,8 @@ REFUSED: dict[str, tuple[str, str]] = {
 """By option words that are refused, and what the complaint names; for all verbs without a row in ``EFFECTS``."""
 
 REFUSED_OF_VERB = {
+    ("evaluate", "--format"): ("--data LOG --format parquet", "LOG"),
+    ("export", "--format"): ("--format nonsense", "nonsense"),
     ("data fetch", "--from"): ("toys --from x", "--from"),
     ("data generate", "--out"): ("--out x.xls", "x.xls"),
     ("data prepare", "--out"): ("--out x.xls", "x.xls"),
@@ -267,7 +270,7 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         "kinds.csv": frame.with_columns(
             event=pl.when(pl.int_range(pl.len()) % 9 == 0).then(pl.lit("view")).otherwise(pl.lit("purchase"))
         ),
-        "shop.odd": frame,
+        "renamed.csv": frame.rename({"item_id": "thing"}),
     }
     for name, table in tables.items():
         table.write_csv(folder / name)
@@ -278,19 +281,17 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     trained = ("train", log, "--out", run, "--items", folder / "catalogue.csv", "--users", folder / "people.csv")
     run_cli(*trained, *SETS, "--json").document()
     shutil.copytree(run, folder / "copy")
-    files = {"CATALOGUE": "catalogue.csv", "ITEMS": "items.csv", "NEWCOMERS": "newcomers.csv", "OTHER": "other.csv"}
-    files |= {
-        "STRANGE": "strange.csv",
-        "KINDS": "kinds.csv",
-        "ODD": "shop.odd",
-        "BARE": "bare.csv",
-        "SUITE": "suite.toml",
-    }
-    files |= {"HISTORY": "history.json", "RUN": "run", "COPY": "copy", "LOG": log.name}
+    model = ELCRec("paper", **{**QUICK, "epochs": 1, "n_layers": 1}).fit(log, progress=False)
+    weights = published_names(model.network.state_dict())
+    save_file({name: tensor.contiguous().clone() for name, tensor in weights.items()}, folder / "weights.safetensors")
+    names = ("items", "newcomers", "other", "strange", "kinds", "renamed", "bare")
+    files = {name.upper(): f"{name}.csv" for name in names} | {"WEIGHTS": "weights.safetensors", "LOG": log.name}
+    files |= {"SUITE": "suite.toml", "HISTORY": "history.json", "RUN": "run", "COPY": "copy"}
     ids = {"USER": users[0], "PEER": users[1], "ITEM": items[5], "LATER": items[6], "FOLDER": str(folder)}
     return {name: str(folder / file) for name, file in files.items()} | ids
 
 
+RUN_WEIGHTS = {"x/model.safetensors"}
 Called = tuple[Outcome, dict[str, bytes]]
 
 
@@ -305,7 +306,9 @@ def called(places: dict[str, str]) -> Callable[[str, str], Called]:
             new.mkdir()
             outcome = run_cli(*verb.split(), *(_real(word, places, new) for word in words.split()))
             texts = (text.replace(str(new), "new") for text in (outcome.out, outcome.err))
-            found[verb, words] = Outcome(outcome.code, *texts), contents(new)
+            # The other files of a run tell when it was written.
+            files = {name: data for name, data in contents(new).items() if name in RUN_WEIGHTS or "/" not in name}
+            found[verb, words] = Outcome(outcome.code, *texts), files
         return found[verb, words]
 
     return call
@@ -358,11 +361,17 @@ def test_the_same_command_gives_the_same_again(verb: str, called: Callable[[str,
 def test_a_value_that_cannot_be_is_refused(verb: str, option: str, places: dict[str, str]) -> None:
     words, named = refusal(verb, option) or ("", "")
     folder = Path(places["FOLDER"])
-    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+    (folder / "refused").mkdir(exist_ok=True)
+    before = _state(folder)
     arguments = (_real(word, places, folder / "refused") for word in f"{BASE[verb]} {words}".split())
     complaint = run_cli(*verb.split(), *arguments).complaint()
     assert any(name in complaint for name in (places.get(named, named), *option.split("/")))
-    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before, "a refused command wrote something"
+    assert _state(folder) == before, "a refused command wrote something"
+
+
+def _state(folder: Path) -> dict[Path, int]:
+    """All folders, and all files with the time they were written."""
+    return {path: 0 if path.is_dir() else path.stat().st_mtime_ns for path in folder.rglob("*")}
 
 
 @pytest.mark.parametrize("verb", sorted(JSON_OF))

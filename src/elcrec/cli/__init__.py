@@ -32,7 +32,7 @@ from elcrec.cli import (
     train,
     tune,
 )
-from elcrec.cli.output import first_process, nothing_is_kept, say, what_is_kept
+from elcrec.cli.output import begin, first_process, say, what_is_kept
 from elcrec.errors import AccuracyWarning, DataWarning, ElcrecError, RunWarning, out_of_memory
 from elcrec.progress import show_steps
 
@@ -119,7 +119,7 @@ def _setting_meant(error: Exception) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line: exit code 0, 2 for the caller's mistakes with one line, 1 for errors of this package."""
-    nothing_is_kept()
+    begin(sys.argv[1:] if arguments is None else arguments)
     show_steps(first_process())
     for category in (AccuracyWarning, DataWarning, RunWarning):
         warnings.simplefilter("always", category)

@@ -48,7 +48,7 @@ def benchmark(
     if tables:
         refuse_unused("--tables runs nothing", only=only, dry_run=dry_run, device=device != "auto")
     if dry_run:
-        refuse_unused("--dry-run writes nothing", plots=plots)
+        refuse_unused("--dry-run runs and writes nothing", plots=plots, device=device != "auto")
     if plots:
         require_matplotlib()
     experiments = read_suite(suite)
@@ -58,7 +58,7 @@ def benchmark(
         _show_plan(experiments, runs, folder, as_json)
         return
     if not tables:
-        keeps(f"finished runs are kept in {folder}, unfinished trainings in {work}: go on with  {again()}")
+        keeps(lambda: f"finished runs are kept in {folder}, unfinished trainings in {work}: go on with  {again()}")
     failed = {} if tables else run_suite(experiments, runs, folder, work / experiments.name, say, device=device)
     if failed and len(failed) == len(runs):
         raise failure(failed, len(runs))

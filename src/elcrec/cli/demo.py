@@ -34,7 +34,7 @@ def demo(
     from elcrec.training.report import TerminalReporter
 
     say(f"training on a synthetic shop: {users:,} customers with planted intents")
-    keeps(f"the unfinished demo in {out} is replaced by  {again()}")
+    keeps(lambda: f"the unfinished demo in {out} is replaced by  {again()}" if out.exists() else None)
     result = run_demo(out, users, difficulty, seed, device, progress=TerminalReporter(every=10))
     if as_json:
         print_json(result.document())

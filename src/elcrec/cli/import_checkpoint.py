@@ -46,7 +46,10 @@ def import_checkpoint(
 ) -> None:
     """Import published ELCRec weights, and write them as a run folder."""
     from elcrec.recommender import ELCRec
+    from elcrec.runs.run_folder import RunFolder
+    from elcrec.training.fit import refuse_to_replace
 
+    refuse_to_replace(RunFolder(out), overwrite)
     overrides = overrides_of(sets, columns, events=events)
     model = ELCRec.from_published(file, source_of(data), device, format, items, **overrides)
     model.save(out, overwrite)

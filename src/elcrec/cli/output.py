@@ -6,7 +6,6 @@ import json
 import math
 import os
 import shlex
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -37,26 +36,28 @@ def say(text: str) -> None:
     typer.echo(text, err=True)
 
 
-_KEPT: list[str] = []
+_GIVEN: list[str] = []
+_KEPT: list[Callable[[], str | None]] = []
 
 
-def nothing_is_kept() -> None:
+def begin(arguments: Sequence[str]) -> None:
     """A command begins: so far it would leave nothing where it is interrupted."""
+    _GIVEN[:] = arguments
     _KEPT.clear()
 
 
-def keeps(text: str) -> None:
-    """From now on the command leaves something where it is interrupted.
+def keeps(kept: Callable[[], str | None]) -> None:
+    """From now on the command may leave something where it is interrupted.
 
     Args:
-        text: What is kept, and the command to go on with.
+        kept: Says what is kept then, and the command to go on with; None: nothing yet.
     """
-    _KEPT[:] = [text]
+    _KEPT[:] = [kept]
 
 
 def what_is_kept() -> str:
     """What an interrupted command has left."""
-    return _KEPT[0] if _KEPT else "nothing was written"
+    return next((text for kept in _KEPT if (text := kept())), "nothing was written")
 
 
 def again(*more: str, without: Sequence[str] = ()) -> str:
@@ -66,7 +67,7 @@ def again(*more: str, without: Sequence[str] = ()) -> str:
         more: Options to add, unless they were given.
         without: Flags to leave out.
     """
-    given = [part for part in sys.argv[1:] if part not in without]
+    given = [part for part in _GIVEN if part not in without]
     return shlex.join(["elcrec", *given, *(part for part in more if part not in given)])
 
 

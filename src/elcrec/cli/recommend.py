@@ -199,10 +199,13 @@ def _recommend_to_all(
 ) -> None:
     """Write the recommendations to all known users."""
     if out is None:
-        raise SettingsError("--all needs --out FILE.parquet: the recommendations to all users are written there")
+        raise SettingsError("--all needs --out: a file (.parquet, .csv or .jsonl) for the recommendations to all users")
     if ray is not None:
         from elcrec.integrations.ray import recommend_on_ray
+        from elcrec.storage import table_format
 
+        if table_format(out) != "parquet":
+            raise SettingsError(f"--out {out}: --ray writes a folder of Parquet files; name it {out.with_suffix('')}")
         _show_written(recommend_on_ray(ray, run, out, **vars(policy)), out, as_json)
         return
     from elcrec.recommender import ELCRec

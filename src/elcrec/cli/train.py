@@ -128,11 +128,20 @@ def _trained(
             return model
         overrides = overridden(earlier, overrides)
     made_with = {"recipe": recipe or "default", "device": device, **overrides}
-    keeps(f"finished epochs are kept in {out}: go on with  {again('--resume', without=['--overwrite'])}")
+    keeps(lambda: _kept(out))
     if ray is None:
         return ELCRec(**made_with).fit(out=out, **fit)
     _train_on_ray(ray, out, made_with, fit)
     return ELCRec.load(out, device)
+
+
+def _kept(out: Path) -> str | None:
+    """What an interrupted training has left, and how it goes on; None: nothing."""
+    from elcrec.runs.run_folder import RunFolder
+
+    if RunFolder(out).unfinished is None:
+        return None
+    return f"finished epochs are kept in {out}: go on with  {again('--resume', without=['--overwrite'])}"
 
 
 def _train_on_ray(workers: int, out: Path, made_with: dict[str, Any], fit: dict[str, Any]) -> None:

@@ -41,12 +41,14 @@ def tune(
     as_json: Json = False,
 ) -> None:
     """Tune hyperparameters by validation ndcg@20 (Optuna), and write the best recipe. Needs the extra 'tune'."""
+    from elcrec.experiments.tuning import STUDY_FILE
     from elcrec.experiments.tuning import tune as search
     from elcrec.experiments.tuning_space import read_space
 
     overrides = overrides_of(sets, columns, events=events)
     searched = None if space is None else read_space(space)
-    keeps(f"finished trials and the best recipe so far are kept in {out}: go on with  {again()}")
+    kept = f"finished trials and the best recipe so far are kept in {out}: go on with  {again()}"
+    keeps(lambda: kept if (out / STUDY_FILE).exists() else None)
     found = search(source_of(data), out, recipe, trials, searched, overrides, seed, device, say)
     if as_json:
         document = {"recipe": str(found.recipe), "valid_ndcg@20": found.value, "settings": found.settings}

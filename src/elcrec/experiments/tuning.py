@@ -97,6 +97,7 @@ def tune(
     fixed["seed"] = seed
     base = resolve(recipe, fixed)
     resolve_device(device)
+    _refuse_others(out)
     log = read_log(data, None, base)
     prepare(log, base, parts=("valid",))
     make_folder(out)
@@ -267,6 +268,14 @@ def _suggest(trial: Any, name: str, where: Range) -> Any:
     return suggest(name, where.low, where.high, log=where.log)
 
 
+def _refuse_others(out: Path) -> None:
+    """Raise RunError for a folder that holds files and no search."""
+    if out.is_dir() and not (out / STUDY_FILE).exists():
+        others = sorted(one.name for one in out.iterdir() if not one.name.startswith("."))
+        if others:
+            raise RunError(f"{out} holds other files ({', '.join(others[:3])}) and no search: choose another --out")
+
+
 def _claim(out: Path, log: Interactions, recipe: str, space: Space, fixed: dict[str, Any]) -> None:
     """Mark the folder as that of this search; raise RunError where it is that of another."""
     ours = {
@@ -277,8 +286,6 @@ def _claim(out: Path, log: Interactions, recipe: str, space: Space, fixed: dict[
         "elcrec": package_version(),
     }
     path = out / STUDY_FILE
-    if not path.exists() and (others := sorted(one.name for one in out.iterdir() if not one.name.startswith("."))):
-        raise RunError(f"{out} holds other files ({', '.join(others[:3])}) and no search: choose another --out")
     if path.exists() and read_json(path) != ours:
         raise RunError(
             f"{out} holds another search (data, recipe, space, settings or version differ): choose another --out"

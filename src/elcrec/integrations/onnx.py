@@ -72,9 +72,9 @@ def export_onnx(model: ELCRec, out: str | Path) -> None:
     except ImportError as error:
         raise SettingsError("the export needs ONNX: pip install 'elcrec[onnx]'") from error
     out, settings = Path(out), model.settings
-    _refuse_what_is_not_exported(model)
     if out.exists():
         raise RunError(f"{out} is there already: choose a new folder")
+    _refuse_what_is_not_exported(model)
     beside = out.with_name(f".{out.name}.tmp")
     shutil.rmtree(beside, ignore_errors=True)
     make_folder(beside)
