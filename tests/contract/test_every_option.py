@@ -51,7 +51,7 @@ BASE = {
     "events": "RUN --out NEW.csv",
     "export": "RUN --out NEW",
     "find": "RUN the",
-    "import-checkpoint": "WEIGHTS --data LOG --out NEW",
+    "import-checkpoint": "WEIGHTS --data NUMBERED --out NEW",
     "index": "RUN",
     "intents": "RUN",
     "recommend": "RUN --user USER",
@@ -156,7 +156,7 @@ EFFECTS: dict[str, dict[str, str]] = {
 
 REFUSED: dict[str, tuple[str, str]] = {
     "--device": ("--device nonsense", "device"),
-    "--format": ("--format parquet", "LOG"),
+    "--format": ("--format parquet", "parquet"),
     "--set": ("--set nonsense=1", "unknown setting"),
     "--columns": ("--columns a,b", "column"),
     "--events": ("--events nonsense", "event"),
@@ -192,7 +192,7 @@ REFUSED: dict[str, tuple[str, str]] = {
 """By option words that are refused, and what the complaint names; for all verbs without a row in ``EFFECTS``."""
 
 REFUSED_OF_VERB = {
-    ("evaluate", "--format"): ("--data LOG --format parquet", "LOG"),
+    ("evaluate", "--format"): ("--data LOG --format parquet", "parquet"),
     ("export", "--format"): ("--format nonsense", "nonsense"),
     ("data fetch", "--from"): ("toys --from x", "--from"),
     ("data generate", "--out"): ("--out x.xls", "x.xls"),
@@ -223,7 +223,6 @@ ELSEWHERE = {
     ("demo", "--json"): "contract/test_cli_contract.py",
     ("events", "--json"): "contract/test_partial_fit.py",
     ("export", "--json"): "unit/integrations/test_onnx.py",
-    ("import-checkpoint", "--json"): "contract/test_cli_contract.py",
 }
 """Files whose tests show an option in a server, a training or a download of their own."""
 
@@ -270,6 +269,7 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         "kinds.csv": frame.with_columns(
             event=pl.when(pl.int_range(pl.len()) % 9 == 0).then(pl.lit("view")).otherwise(pl.lit("purchase"))
         ),
+        "numbered.csv": frame.with_columns(pl.col("item_id").rank("dense")),
         "renamed.csv": frame.rename({"item_id": "thing"}),
     }
     for name, table in tables.items():
@@ -281,10 +281,10 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     trained = ("train", log, "--out", run, "--items", folder / "catalogue.csv", "--users", folder / "people.csv")
     run_cli(*trained, *SETS, "--json").document()
     shutil.copytree(run, folder / "copy")
-    model = ELCRec("paper", **{**QUICK, "epochs": 1, "n_layers": 1}).fit(log, progress=False)
+    model = ELCRec("paper", **{**QUICK, "epochs": 1, "n_layers": 1}).fit(folder / "numbered.csv", progress=False)
     weights = published_names(model.network.state_dict())
     save_file({name: tensor.contiguous().clone() for name, tensor in weights.items()}, folder / "weights.safetensors")
-    names = ("items", "newcomers", "other", "strange", "kinds", "renamed", "bare")
+    names = ("items", "newcomers", "other", "strange", "kinds", "renamed", "bare", "numbered")
     files = {name.upper(): f"{name}.csv" for name in names} | {"WEIGHTS": "weights.safetensors", "LOG": log.name}
     files |= {"SUITE": "suite.toml", "HISTORY": "history.json", "RUN": "run", "COPY": "copy"}
     ids = {"USER": users[0], "PEER": users[1], "ITEM": items[5], "LATER": items[6], "FOLDER": str(folder)}
