@@ -52,24 +52,36 @@ def test_a_training_goes_on_with_the_command_that_is_printed(
 def test_a_finished_run_that_was_to_be_replaced_stays(log: Path, run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = contents(run)
     with monkeypatch.context() as patch:
-        patch.setattr(ProgressBar, "update", interrupt)
+        patch.setattr(ProgressBar, "__enter__", interrupt)
         assert "nothing was written" in last_line("train", log, "--out", run, *SETS, "--overwrite", "--set", "k_core=2")
     assert contents(run) == before
 
 
+MIDWAY, AT_FIRST = "update", "__enter__"
+"""The method of a progress bar that Ctrl-C comes in."""
+
+
 @pytest.mark.parametrize(
-    "command",
-    ["recommend RUN --all --out NEW.csv", "report RUN --out NEW.html", "intents RUN --suggest-k", "index RUN",
-     "audience RUN --intent 0 --out NEW.csv", "evaluate RUN --ranks NEW.csv", "export RUN --out NEW",
-     "data generate --out NEW.parquet --users 20 --items 20 --interactions 200 --intents 2",
-     "tune LOG --out NEW --trials 2"],
-)  # fmt: skip
+    ("command", "moment"),
+    [
+        ("recommend RUN --all --out NEW.csv", MIDWAY),
+        ("report RUN --out NEW.html", MIDWAY),
+        ("intents RUN --suggest-k", MIDWAY),
+        ("audience RUN --intent 0 --out NEW.csv", MIDWAY),
+        ("evaluate RUN --ranks NEW.csv", MIDWAY),
+        ("index RUN", MIDWAY),
+        ("data generate --out NEW.parquet --users 20 --items 20 --interactions 200 --intents 2", MIDWAY),
+        ("export RUN --out NEW", AT_FIRST),
+        ("train LOG --out NEW", AT_FIRST),
+        ("tune LOG --out NEW", AT_FIRST),
+    ],
+)
 def test_an_interrupted_command_leaves_nothing(
-    command: str, log: Path, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    command: str, moment: str, log: Path, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     words = command.replace("NEW", str(tmp_path / "new")).replace("RUN", str(run)).replace("LOG", str(log)).split()
     before = contents(log.parent)
-    monkeypatch.setattr(ProgressBar, "update", interrupt)
+    monkeypatch.setattr(ProgressBar, moment, interrupt)
     assert last_line(*words) == "elcrec: interrupted; nothing was written"
     assert (contents(log.parent), contents(tmp_path)) == (before, {})
 
@@ -90,7 +102,7 @@ def test_a_search_goes_on_with_the_command_that_is_printed(
     with monkeypatch.context() as patch:
         patch.setattr("elcrec.cli.tune.say", second_trial)
         said, kept = last_line(*command).split(": go on with  elcrec ")
-    assert said == f"elcrec: interrupted; finished trials and the best recipe so far are kept in {out}"
+    assert said == f"elcrec: interrupted; finished trials are kept in {out}, and the best recipe so far"
     assert (out / "best.toml").exists()
     outcome = run_cli(*shlex.split(kept))
     assert outcome.code == 0

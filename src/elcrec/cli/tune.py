@@ -41,14 +41,12 @@ def tune(
     as_json: Json = False,
 ) -> None:
     """Tune hyperparameters by validation ndcg@20 (Optuna), and write the best recipe. Needs the extra 'tune'."""
-    from elcrec.experiments.tuning import STUDY_FILE
     from elcrec.experiments.tuning import tune as search
     from elcrec.experiments.tuning_space import read_space
 
     overrides = overrides_of(sets, columns, events=events)
     searched = None if space is None else read_space(space)
-    kept = f"finished trials and the best recipe so far are kept in {out}: go on with  {again()}"
-    keeps(lambda: kept if (out / STUDY_FILE).exists() else None)
+    keeps(lambda: _kept(out))
     found = search(source_of(data), out, recipe, trials, searched, overrides, seed, device, say)
     if as_json:
         document = {"recipe": str(found.recipe), "valid_ndcg@20": found.value, "settings": found.settings}
@@ -56,3 +54,13 @@ def tune(
     else:
         print_rows(found.trials, as_json)
         say(f"best recipe written to {found.recipe}; try  elcrec train DATA --recipe {found.recipe} --out RUN")
+
+
+def _kept(out: Path) -> str | None:
+    """What an interrupted search has left, and how it goes on; None: nothing."""
+    from elcrec.experiments.tuning import BEST_FILE, STUDY_FILE
+
+    if not (out / STUDY_FILE).exists():
+        return None
+    best = ", and the best recipe so far" if (out / BEST_FILE).exists() else ""
+    return f"finished trials are kept in {out}{best}: go on with  {again()}"
