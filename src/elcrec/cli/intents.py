@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from elcrec.recommender import ELCRec
 
 commands = typer.Typer()
+TOP, ROWS = 5, 20
 
 
 @commands.command(
@@ -26,12 +27,8 @@ commands = typer.Typer()
 )
 def intents(
     run: Run,
-    k: Annotated[
-        int | None, typer.Option("-k", "--top", min=1, help="Number of typical items per intent. Default: 5.")
-    ] = None,
-    rows: Annotated[
-        int | None, typer.Option(min=1, help="Number of intents to show. Default: 20; --json prints all.")
-    ] = None,
+    k: Annotated[int, typer.Option("-k", "--top", min=1, help="Number of typical items per intent.")] = TOP,
+    rows: Annotated[int, typer.Option(min=1, help="Number of intents to show; --json prints all.")] = ROWS,
     items: Items = None,
     quality: Annotated[
         bool, typer.Option("--quality", help="Measure cluster quality, compared with k-means and random intents.")
@@ -52,12 +49,12 @@ def intents(
     if sum([quality, against is not None, suggest]) > 1:
         raise SettingsError("choose one of --quality, --against RUN and --suggest-k")
     if quality or against is not None or suggest:
-        shown = {"top": k, "rows": rows, "ids_only": ids_only}
+        shown = {"top": k != TOP, "rows": rows != ROWS, "ids_only": ids_only}
         refuse_unused("--quality, --against and --suggest-k show no intents", **shown)
     if against is not None or suggest:
         refuse_unused("--against and --suggest-k read no metadata", items=items)
     if as_json:
-        refuse_unused("--json prints all intents", rows=rows)
+        refuse_unused("--json prints all intents", rows=rows != ROWS)
     model = ELCRec.load(run, device)
     if items is not None:
         model.describe_items(items)
@@ -70,7 +67,7 @@ def intents(
     elif against is not None:
         print_measures(model.intent_stability(ELCRec.load(against, device)), as_json)
     else:
-        _show(model, model.intents(k or 5, titles=not ids_only), rows or 20, as_json)
+        _show(model, model.intents(k, titles=not ids_only), rows, as_json)
 
 
 def _show(model: ELCRec, table: pl.DataFrame, rows: int, as_json: bool) -> None:

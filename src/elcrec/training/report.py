@@ -77,18 +77,17 @@ class TerminalReporter:
             self._bar.update(self._bar.done + 1, " · ".join(part for part in (self._best, self._loss) if part))
 
     def epoch(self, record: EpochRecord, progress: Progress) -> None:
-        """A line with losses, validation ndcg@20, intents and seconds."""
+        """A line with what fits 80 columns (validation ndcg@20, seconds), then losses and intents."""
         self._best = _best(progress)
         if record["epoch"] % self.every:
             return
         intents, best = record["intents"], progress.best_epoch == record["epoch"]
         seconds = sum(record["seconds"].values())
         self.console.print(
-            f"epoch {record['epoch']:>3}/{self._settings.epochs}  {_losses(record['losses'])}  "
-            f"valid ndcg@20 {record['valid']['ndcg@20']:.4f} "
+            f"epoch {record['epoch']:>3}/{self._settings.epochs}  valid ndcg@20 {record['valid']['ndcg@20']:.4f} "
             + ("[green]best[/]" if best else f"[dim](best {progress.best_value:.4f}, epoch {progress.best_epoch})[/]")
-            + f"  intents {intents['used']} used, {intents['effective']:.0f} effective, largest "
-            f"{intents['largest_share']:.1%}  {seconds:.1f} s",
+            + f"  {seconds:.1f} s  {_losses(record['losses'])}  intents {intents['used']} used, "
+            f"{intents['effective']:.0f} effective, largest {intents['largest_share']:.1%}",
             soft_wrap=True,
         )
         warning = intents.get("warning")
@@ -125,7 +124,7 @@ def _by_reason(choices: dict[str, ChoiceRecord]) -> dict[str, list[str]]:
 
 
 def _best(progress: Progress) -> str:
-    return f"ndcg@20 {progress.best_value:.4f}" if progress.best_epoch else ""
+    return f"best ndcg@20 {progress.best_value:.4f}" if progress.best_epoch else ""
 
 
 def _losses(losses: dict[str, float]) -> str:
