@@ -18,6 +18,8 @@ from pydantic import (
     Field,
     TypeAdapter,
     ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
     field_validator,
     model_validator,
 )
@@ -25,10 +27,22 @@ from pydantic import (
 from elcrec.errors import SettingsError
 from elcrec.losses.registry import NEXT_ITEM_LOSSES
 
+
+def _loss(value: Any, shipped: ValidatorFunctionWrapHandler) -> Any:
+    """The name of a loss: of the package, or registered since."""
+    if isinstance(value, str) and value in NEXT_ITEM_LOSSES:
+        return value
+    try:
+        return shipped(value)
+    except ValidationError:
+        names = ", ".join(NEXT_ITEM_LOSSES)
+        raise ValueError(f"use one of {names}; register a loss of your own first (docs/extending.md)") from None
+
+
 if TYPE_CHECKING:
     NextItemLossName = str
 else:  # the registry's names, so that each is written once
-    NextItemLossName = Literal[tuple(NEXT_ITEM_LOSSES)]
+    NextItemLossName = Annotated[Literal[tuple(NEXT_ITEM_LOSSES)], WrapValidator(_loss)]
 
 
 def _fitting(value: Any) -> Any:

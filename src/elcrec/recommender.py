@@ -953,11 +953,15 @@ class ELCRec:
         return self.lookup.most_popular(policy)
 
     def pick_typical(self, intents: Sequence[int], policy: ResolvedPolicy) -> Recommendations:
-        """The allowed items most typical of intents; scores are lifts."""
+        """The allowed items most typical of intents; scores are lifts.
+
+        Raises:
+            SettingsError: There is no such intent, or none is named.
+        """
         return self.lookup.most_typical(intents, policy)
 
     def pick_likely(self, intents: Sequence[int], policy: ResolvedPolicy) -> Recommendations:
-        """The allowed items of :meth:`recommend_to_new_user`."""
+        """The allowed items of :meth:`recommend_to_new_user`, which raises the same."""
         return self.lookup.most_likely(intents, policy)
 
     def find_items(self, text: str, k: int = 10) -> pl.DataFrame:

@@ -197,6 +197,7 @@ REFUSED_OF_VERB = {
     ("data fetch", "--from"): ("toys --from x", "--from"),
     ("data generate", "--out"): ("--out x.xls", "x.xls"),
     ("data prepare", "--out"): ("--out x.xls", "x.xls"),
+    ("demo", "--shop"): ("--shop nonsense", "nonsense"),
     ("demo", "--users"): ("--users -1", "-1"),
     ("demo", "--out"): ("--out LOG", "LOG"),
     ("events", "--out"): ("--out x.xls", "x.xls"),

@@ -118,7 +118,7 @@ def test_a_user_is_looked_up_and_explained(show: Any, model: ELCRec) -> None:
     assert page.locator("#wants-cards .bars li").count() == 5
     assert model.intent_names[mine[0]] in page.locator("#wants-cards .bars li").first.inner_text()
     assert page.locator("#list .stack").count() == 12
-    assert "%" in page.locator("#list .why").first.inner_text()
+    assert page.locator("#list .why").first.inner_text() != ""
 
 
 def test_a_history_is_built_by_choosing_items(show: Any, model: ELCRec) -> None:

@@ -123,7 +123,7 @@ class Dataset:
         if left_out:
             warnings.warn(
                 f"nothing is learned from {shown(left_out)} of the items: what users take one after another is no "
-                f"more alike there than other items",
+                f"more alike there than other items (item_features=false: learn from no column)",
                 DataWarning,
                 stacklevel=4,
             )
@@ -167,12 +167,11 @@ class Dataset:
     def said_features(self) -> list[str]:
         """What is learned of items and users apart from events, in sentences; nothing without metadata."""
         said = self.said_catalogue()
-        if said and self.features is not None:
-            said[0] = f"{said[0]}; {self.features.said}"
+        if said:
+            said[0] = f"{said[0]}; {_learned(self.features)}"
         if self.user_table is not None:
-            space = self.user_features
-            learned = "nothing is learned from it" if space is None else space.said
-            said.append(f"{len(self.user_table):,} of {len(self.users):,} users are described; {learned}")
+            described = f"{len(self.user_table):,} of {len(self.users):,} users are described"
+            said.append(f"{described}; {_learned(self.user_features)}")
         return said
 
     def said_catalogue(self) -> list[str]:
@@ -273,6 +272,10 @@ def split_of(log: Interactions, items: Vocabulary, settings: Settings, device: t
     if (codes := event_codes(log, settings)) is not None:
         split = replace(split, event_N=torch.from_numpy(codes))
     return split.learning_from(settings.train_share, settings.seed).to(device)
+
+
+def _learned(space: FeatureSpace | None) -> str:
+    return "nothing is learned from it" if space is None else space.said
 
 
 def _as_list(history: Any) -> list[Any]:

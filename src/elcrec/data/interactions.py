@@ -14,6 +14,7 @@ from elcrec.data import joining
 from elcrec.data.files import ROWS_AT_ONCE
 from elcrec.data.layout import Kinds, Layout, Lists, Missing
 from elcrec.data.reader import Understood, understand
+from elcrec.data.times import dated, unit_of
 from elcrec.data.vocabulary import Vocabulary
 from elcrec.errors import DataError, DataWarning
 from elcrec.storage import write_atomically
@@ -199,23 +200,23 @@ class Interactions:
 
         Returns:
             ``rows``, ``users``, ``items``, ``density`` (rows over users x items), ``first`` and ``last``
-            time (text) or None, ``repeats`` (share of rows whose user had the item before) and the
-            lengths of histories: ``length_min``, ``length_median``, ``length_mean``, ``length_max``; where kinds of
-            events are kept, ``kinds`` (events of each).
+            time (text; a moment, UTC, where numbers count moments) or None, ``repeats`` (share of rows whose user had
+            the item before) and the lengths of histories: ``length_min``, ``length_median``, ``length_mean``,
+            ``length_max``; where kinds of events are kept, ``kinds`` (events of each).
         """
         frame = self.frame
         lengths = self.lengths()
         users, items = len(lengths), frame["item_id"].n_unique()
         distinct = sum(block.select("user_id", "item_id").unique().height for block in self._blocks(lengths))
-        times = frame["timestamp"] if "timestamp" in frame.columns else None
+        first, last = _ends(frame["timestamp"]) if "timestamp" in frame.columns else (None, None)
         kinds = self.kinds()
         return {
             "rows": frame.height,
             "users": users,
             "items": items,
             "density": frame.height / (users * items),
-            "first": None if times is None else str(times.min()),
-            "last": None if times is None else str(times.max()),
+            "first": first,
+            "last": last,
             "repeats": 1 - distinct / frame.height,
             "length_min": int(lengths.min()),  # type: ignore[arg-type]
             "length_median": float(lengths.median()),  # type: ignore[arg-type]
@@ -223,6 +224,11 @@ class Interactions:
             "length_max": int(lengths.max()),  # type: ignore[arg-type]
             **({} if kinds is None else {"kinds": kinds}),
         }
+
+
+def _ends(times: pl.Series) -> list[str]:
+    ends = pl.Series([times.min(), times.max()], dtype=times.dtype)
+    return [str(end) for end in dated(ends, unit_of(times))]
 
 
 def _at_least(frame: pl.DataFrame, column: str, count: int) -> pl.DataFrame:
