@@ -239,7 +239,13 @@ def _without_lists(frame: pl.DataFrame) -> pl.DataFrame:
     """The same with JSON in the place of lists."""
     lists = [name for name, kind in frame.schema.items() if isinstance(kind, pl.List)]
     as_json = [
-        pl.Series(name, [None if one is None else json.dumps(one, ensure_ascii=False) for one in frame[name].to_list()])
+        pl.Series(
+            name,
+            [
+                None if one is None else json.dumps(one, ensure_ascii=False, default=str)
+                for one in frame[name].to_list()
+            ],
+        )
         for name in lists
     ]
     return frame.with_columns(*(column.cast(pl.String) for column in as_json))

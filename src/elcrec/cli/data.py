@@ -100,7 +100,7 @@ def data_check(
     from elcrec.data.by_settings import layout
     from elcrec.data.check import check_log
 
-    reading = layout(format, resolve("default", overrides_of(sets, columns, events=events)))
+    reading = layout(format, resolve("default", overrides_of(sets, columns=columns, events=events)))
     with step(f"reading {source_of(log)}"):
         document = check_log(source_of(log), reading)
     if as_json:
@@ -124,7 +124,7 @@ def data_describe(
     from elcrec.data.kind_columns import with_shares
     from elcrec.data.named import NAMED
 
-    source, s = source_of(data), resolve("default", overrides_of(sets, columns, events=events))
+    source, s = source_of(data), resolve("default", overrides_of(sets, columns=columns, events=events))
     summary = filtered(read_with_kinds(source, format, s), s).summary()
     if str(source) in NAMED:
         summary = {**summary, "url": NAMED[str(source)].url, "note": NAMED[str(source)].note}
@@ -162,7 +162,7 @@ def data_prepare(
     if out.suffix != ".parquet":
         raise SettingsError(f"--out {out}: a prepared log is a Parquet file; name it {out.with_suffix('.parquet')}")
     file_to_write(out, "--out")
-    s = resolve("default", overrides_of(sets, columns, events=events))
+    s = resolve("default", overrides_of(sets, columns=columns, events=events))
     source = source_of(data)
     with step(f"reading, checking and sorting {source}"):
         log = filtered(read_with_kinds(source, format, s), s)

@@ -80,7 +80,7 @@ def evaluate(
     if not data:
         unused = {"set": sets, "columns": columns, "events": events, "format": format, "unknown": unknown != "raise"}
         refuse_unused("it says how --data is read, and --data is missing", **unused)
-    given = overrides_of(sets, columns, events=events)
+    given = overrides_of(sets, columns=columns, events=events)
     model, source = ELCRec.load(run, device), source_of(data) if data else None
     log = read_otherwise(source, format, model.settings, given) if given else source
     compared = model.settings.baselines and not as_json if baselines is None else baselines

@@ -50,7 +50,7 @@ def import_checkpoint(
     from elcrec.training.fit import refuse_to_replace
 
     refuse_to_replace(RunFolder(out), overwrite)
-    overrides = overrides_of(sets, columns, events=events)
+    overrides = overrides_of(sets, columns=columns, events=events)
     model = ELCRec.from_published(file, source_of(data), device, format, items, **overrides)
     model.save(out, overwrite)
     if as_json:

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import functools
-import inspect
 import os
-from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any
 
 import typer
 
 from elcrec.errors import SettingsError
-
-SHORTHANDS = ("epochs", "batch_size", "n_intents")
-"""Settings that have an option of their own in the verbs that train."""
 
 Data = Annotated[
     list[Path],
@@ -62,6 +56,9 @@ Sets = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Change a setting; repeatable. 'elcrec settings' lists them."),
 ]
+Epochs = Annotated[int | None, typer.Option("--epochs", metavar="N", help="The same as --set epochs=N.")]
+BatchSize = Annotated[int | None, typer.Option("--batch-size", metavar="N", help="The same as --set batch_size=N.")]
+NIntents = Annotated[int | None, typer.Option("--n-intents", metavar="N", help="The same as --set n_intents=N.")]
 Histories = Annotated[
     list[str] | None,
     typer.Option(
@@ -160,36 +157,6 @@ def refuse_unused(reason: str, **unused: object) -> None:
         raise SettingsError(f"{', '.join(given)} would have no effect: {reason}")
 
 
-def with_shorthands(verb: Callable[..., None]) -> Callable[..., None]:
-    """Give a verb that takes ``--set`` an option for each of the settings in :data:`SHORTHANDS`."""
-    names: dict[str, str] = {name: f"--{name.replace('_', '-')}" for name in SHORTHANDS}
-
-    @functools.wraps(verb)
-    def with_settings(**options: Any) -> None:
-        given = {name: value for name in names if (value := options.pop(name)) is not None}
-        sets = options["sets"] or []
-        for name in given:
-            if any(text.partition("=")[0].strip() == name for text in sets):
-                raise SettingsError(f"{names[name]} and --set {name}= say the same: leave one of them out")
-        verb(**{**options, "sets": [*sets, *(f"{name}={value}" for name, value in given.items())]})
-
-    signature, hints = inspect.signature(verb), get_type_hints(verb, include_extras=True)
-    added = {
-        name: Annotated[str | None, typer.Option(option, metavar="N", help=f"The same as --set {name}=N.")]
-        for name, option in names.items()
-    }
-    parameters = [one.replace(annotation=hints[one.name]) for one in signature.parameters.values()]
-    after = 1 + [parameter.name for parameter in parameters].index("sets")
-    parameters[after:after] = [
-        inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=None, annotation=annotation)
-        for name, annotation in added.items()
-    ]
-    with_settings.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
-    with_settings.__annotations__ = {**hints, **added}
-    del with_settings.__wrapped__  # its signature is that of the verb alone
-    return with_settings
-
-
 def excludes_seen(include: bool, exclude: bool, only: bool = False) -> bool | None:
     """Whether items of the history are left out; None: as the model was trained.
 
@@ -207,10 +174,12 @@ def source_of(data: list[Path]) -> Path | list[Path]:
     return data[0] if len(data) == 1 else data
 
 
-def overrides_of(
-    sets: list[str] | None, columns: str | None = None, seed: int | None = None, events: str | None = None
-) -> dict[str, Any]:
-    """The settings that ``--set``, ``--columns``, ``--seed`` and ``--events`` give.
+def overrides_of(sets: list[str] | None, **options: str | int | None) -> dict[str, Any]:
+    """The settings that ``--set`` gives, and those that have an option of their own.
+
+    Args:
+        sets: Of ``--set``.
+        options: By the name of the setting; None: not given.
 
     Raises:
         SettingsError: A setting is unknown, is not written as KEY=VALUE, or has an option that is given, too.
@@ -218,10 +187,9 @@ def overrides_of(
     from elcrec.config import parse_override
 
     given: dict[str, Any] = dict(parse_override(text) for text in sets or [])
-    options = {"columns": columns, "seed": seed, "events": events}
     said = {name: value for name, value in options.items() if value is not None}
-    if both := sorted(given.keys() & said.keys()):
-        raise SettingsError(f"--{both[0]} and --set {both[0]}= say the same: leave one of them out")
+    for name in sorted(given.keys() & said.keys()):
+        raise SettingsError(f"--{name.replace('_', '-')} and --set {name}= say the same: leave one of them out")
     return given | said
 
 

@@ -9,13 +9,16 @@ import typer
 
 from elcrec.cli.output import again, first_process, keeps, print_json, say, say_metrics
 from elcrec.cli.parameters import (
+    BatchSize,
     Columns,
     Data,
     Device,
+    Epochs,
     Events,
     Format,
     Items,
     Json,
+    NIntents,
     Out,
     Overwrite,
     Ray,
@@ -23,7 +26,6 @@ from elcrec.cli.parameters import (
     Users,
     overrides_of,
     source_of,
-    with_shorthands,
 )
 from elcrec.errors import SettingsError
 
@@ -41,7 +43,6 @@ commands = typer.Typer()
     "  elcrec train today.csv --from runs/yesterday --out runs/today\n\n"
     "  torchrun --nproc-per-node 2 -m elcrec.cli train events.csv --out runs/shop"
 )
-@with_shorthands
 def train(
     data: Data,
     out: Out,
@@ -50,6 +51,9 @@ def train(
         typer.Option(help="Recipe, a set of settings: default, paper, another shipped name, or a .toml file."),
     ] = None,
     sets: Sets = None,
+    epochs: Epochs = None,
+    batch_size: BatchSize = None,
+    n_intents: NIntents = None,
     seed: Annotated[int | None, typer.Option(help="Random seed. Default: that of the recipe.")] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Resume an interrupted training after its last finished epoch.")
@@ -72,7 +76,8 @@ def train(
     as_json: Json = False,
 ) -> None:
     """Train a model on an interaction log and write a run folder."""
-    overrides = overrides_of(sets, columns, seed, events)
+    short = {"epochs": epochs, "batch_size": batch_size, "n_intents": n_intents}
+    overrides = overrides_of(sets, columns=columns, seed=seed, events=events, **short)
     read = {"format": format, "items": items, "users": users}
     if start is not None:
         given = {"--recipe": recipe, "--resume": resume or None, "--names-from": names_from, "--ray": ray}

@@ -8,7 +8,19 @@ from typing import Annotated
 import typer
 
 from elcrec.cli.output import again, keeps, print_json, print_rows, say
-from elcrec.cli.parameters import Columns, Data, Device, Events, Json, Sets, overrides_of, source_of, with_shorthands
+from elcrec.cli.parameters import (
+    BatchSize,
+    Columns,
+    Data,
+    Device,
+    Epochs,
+    Events,
+    Json,
+    NIntents,
+    Sets,
+    overrides_of,
+    source_of,
+)
 
 commands = typer.Typer()
 
@@ -19,7 +31,6 @@ commands = typer.Typer()
     "  elcrec train events.csv --recipe tuned/best.toml --out runs/shop\n\n"
     "A search space is a TOML file with a table for each setting: low and high (and log = true), or choices."
 )
-@with_shorthands
 def tune(
     data: Data,
     out: Annotated[Path, typer.Option(help="Folder of the search; a search in it is continued.")],
@@ -34,6 +45,9 @@ def tune(
         ),
     ] = None,
     sets: Sets = None,
+    epochs: Epochs = None,
+    batch_size: BatchSize = None,
+    n_intents: NIntents = None,
     columns: Columns = None,
     events: Events = None,
     seed: Annotated[int, typer.Option(help="Random seed of the search and of every training.")] = 1,
@@ -44,7 +58,8 @@ def tune(
     from elcrec.experiments.tuning import tune as search
     from elcrec.experiments.tuning_space import read_space
 
-    overrides = overrides_of(sets, columns, events=events)
+    short = {"epochs": epochs, "batch_size": batch_size, "n_intents": n_intents}
+    overrides = overrides_of(sets, columns=columns, events=events, **short)
     searched = None if space is None else read_space(space)
     keeps(lambda: _kept(out))
     found = search(source_of(data), out, recipe, trials, searched, overrides, seed, device, say)
