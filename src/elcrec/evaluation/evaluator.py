@@ -21,7 +21,7 @@ from elcrec.evaluation.ranks import target_ranks
 from elcrec.evaluation.repeats import repeat_share
 from elcrec.fitted import FittedModel
 from elcrec.inference.scoring import UNRANKED
-from elcrec.storage import write_table
+from elcrec.storage import table_format, write_table
 
 
 class Evaluator:
@@ -50,6 +50,8 @@ class Evaluator:
         baselines: bool = False,
     ) -> Metrics:
         """See :meth:`elcrec.ELCRec.evaluate`."""
+        if ranks is not None:
+            table_format(Path(ranks))  # refused before the work
         log, histories = self._read(data, format, unknown)
         found = self._evaluation(histories, self._users(log), split, most)
         if ranks is not None:
