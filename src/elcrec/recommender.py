@@ -844,7 +844,8 @@ class ELCRec:
         next item is each user's validation item.
 
         Args:
-            candidates: Numbers to try; default: powers of 2 up to a tenth of the users.
+            candidates: Numbers to try; default: powers of 2 up to a tenth of the users, others around the one that
+                these suggest, and the model's own.
         """
         return diagnostics.suggest_n_intents(self.assigner, candidates)
 

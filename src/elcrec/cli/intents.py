@@ -44,6 +44,7 @@ def intents(
     as_json: Json = False,
 ) -> None:
     """Show the learned intents: their size, their name and their typical items."""
+    from elcrec.intents.findings import quality_findings, stability_findings, suggestion_findings
     from elcrec.recommender import ELCRec
 
     if sum([quality, against is not None, suggest]) > 1:
@@ -61,11 +62,17 @@ def intents(
         for sentence in model.fitted.dataset.said_catalogue():
             say(sentence)
     if suggest:
-        print_rows(model.suggest_n_intents(), as_json)
+        tried = model.suggest_n_intents()
+        print_rows(tried, as_json)
+        _conclude(suggestion_findings(tried, model.settings.n_intents), as_json)
     elif quality:
-        print_measures(model.intent_quality(), as_json)
+        measures = model.intent_quality()
+        print_measures(measures, as_json, "clusters")
+        _conclude(quality_findings(measures), as_json)
     elif against is not None:
-        print_measures(model.intent_stability(ELCRec.load(against, device)), as_json)
+        measures = model.intent_stability(ELCRec.load(against, device))
+        print_measures(measures, as_json)
+        _conclude(stability_findings(measures), as_json)
     else:
         _show(model, model.intents(k, titles=not ids_only), rows, as_json)
 
@@ -79,3 +86,9 @@ def _show(model: ELCRec, table: pl.DataFrame, rows: int, as_json: bool) -> None:
         print_json({"n_intents": model.settings.n_intents, **health, **rest})
     else:
         console().print(intent_panel(health, table, model.settings.n_intents, rows))
+
+
+def _conclude(sentences: list[str], as_json: bool) -> None:
+    """What figures say, below them; where a JSON document is printed, on standard error."""
+    for sentence in sentences:
+        typer.echo(sentence, err=as_json)

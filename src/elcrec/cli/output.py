@@ -151,8 +151,8 @@ def _finite(document: Any) -> Any:
     return None if isinstance(document, float) and not math.isfinite(document) else document
 
 
-def print_measures(measures: dict[str, Any], as_json: bool) -> None:
-    """Print single values on one line, then a table of the measures that several methods have."""
+def print_measures(measures: dict[str, Any], as_json: bool, label: str = "") -> None:
+    """Print single values on one line, then a table of the measures that several methods have, under ``label``."""
     import polars as pl
 
     if as_json:
@@ -160,7 +160,7 @@ def print_measures(measures: dict[str, Any], as_json: bool) -> None:
         return
     plain = {name: value for name, value in measures.items() if not isinstance(value, dict)}
     typer.echo("  ".join(f"{name} {number(value)}" for name, value in plain.items() if value is not None))
-    rows = [{"": name, **values} for name, values in measures.items() if isinstance(values, dict)]
+    rows = [{label: name, **values} for name, values in measures.items() if isinstance(values, dict)]
     if rows:
         print_rows(pl.DataFrame(rows), as_json)
 
