@@ -578,7 +578,8 @@ def parse_override(text: str) -> tuple[str, str]:
     """``key=value`` of ``--set`` as a pair; the value is converted by :class:`Settings`."""
     key, equals, value = text.partition("=")
     if not equals or not key.strip():
-        raise SettingsError(f"--set {text!r}: write it as key=value, for example --set epochs=15")
+        name = key.strip() if key.strip() in Settings.model_fields else "epochs"
+        raise SettingsError(f"--set {text!r}: write it as key=value, without a space: --set {name}=VALUE")
     if key.strip() not in Settings.model_fields:
         raise SettingsError(_unknown(key.strip()))
     return key.strip(), value.strip()

@@ -751,6 +751,7 @@ class ELCRec:
         ranks: str | Path | None = None,
         most: int | None = None,
         baselines: bool = False,
+        exclude_seen: bool | None = None,
     ) -> Metrics:
         """Rank the full catalogue for every user's held-out item.
 
@@ -759,9 +760,10 @@ class ELCRec:
             split: ``valid`` or ``test``.
             format: Format of a data file.
             unknown: What to do with items the model does not know: ``raise``, or ``skip`` their events.
-            ranks: Also write each user's rank to this Parquet file: ``user_id``, ``item_id``, ``rank``.
+            ranks: Also write ``user_id``, ``item_id`` and ``rank`` of each user to this file: .parquet, .csv or .jsonl.
             most: Maximum number of users; of more users, a sample drawn by the seed.
             baselines: Evaluate the baselines too; they count in the training part of the log.
+            exclude_seen: Do not rank items of the history; None: as in the settings.
 
         Returns:
             ``hit_rate@k``, ``ndcg@k``, ``mrr@k`` and ``coverage@k`` (share of the catalogue that any user is
@@ -769,7 +771,8 @@ class ELCRec:
             are not ranked); ``repeats`` (share of users whose held-out item is in the history already); ``n_users``,
             ``n_items``, ``split``; on request ``baselines``, see :class:`elcrec.evaluation.metrics.BaselineMetrics`.
         """
-        return self._parts.evaluator.evaluate(data, split, format, unknown, ranks, most, baselines)
+        evaluator = self._parts.evaluator.that_excludes(exclude_seen)
+        return evaluator.evaluate(data, split, format, unknown, ranks, most, baselines)
 
     def ranks(
         self, data: LogSource | None = None, split: str = "test", format: str | None = None, unknown: str = "raise"
@@ -958,7 +961,7 @@ class ELCRec:
 
         Args:
             intents: Numbers of intents.
-            out: Also write the users to this Parquet file.
+            out: Also write the users to this file: .parquet, .csv or .jsonl.
             min_weight: Minimum weight of the intent for a user, 0 to 1.
             top: Include users who have the intent among their ``top`` nearest intents.
 

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from elcrec.cli.output import console, print_json, say
+from elcrec.cli.output import again, console, keeps, print_json, say
 from elcrec.cli.parameters import Device, Json
 from elcrec.errors import SettingsError
 
@@ -48,6 +48,7 @@ def demo(
     """Train on a synthetic shop with planted intents, or on a real one, and compare with baselines."""
     from elcrec.training.report import TerminalReporter
 
+    keeps(lambda: f"what {out} holds is replaced by  {again()}" if out.exists() else None)
     if shop != "planted":
         if difficulty is not None:
             raise SettingsError(f"--difficulty is of the synthetic shop: leave it out with --shop {shop}")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from elcrec.cli.output import console, print_json, print_measures, print_rows, say
-from elcrec.cli.parameters import Device, IdsOnly, Items, Json, Run
+from elcrec.cli.parameters import Device, IdsOnly, Items, Json, Run, refuse_unused
 from elcrec.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from elcrec.recommender import ELCRec
 
 commands = typer.Typer()
+TOP, ROWS = 5, 20
 
 
 @commands.command(
@@ -26,8 +27,8 @@ commands = typer.Typer()
 )
 def intents(
     run: Run,
-    k: Annotated[int, typer.Option("-k", "--top", min=1, help="Number of typical items per intent.")] = 5,
-    rows: Annotated[int, typer.Option(min=1, help="Number of intents to show; --json prints all.")] = 20,
+    k: Annotated[int, typer.Option("-k", "--top", min=1, help="Number of typical items per intent.")] = TOP,
+    rows: Annotated[int, typer.Option(min=1, help="Number of intents to show; --json prints all.")] = ROWS,
     items: Items = None,
     quality: Annotated[
         bool, typer.Option("--quality", help="Measure cluster quality, compared with k-means and random intents.")
@@ -48,6 +49,13 @@ def intents(
 
     if sum([quality, against is not None, suggest]) > 1:
         raise SettingsError("choose one of --quality, --against RUN and --suggest-k")
+    if quality or against is not None or suggest:
+        shown = {"top": k != TOP, "rows": rows != ROWS, "ids_only": ids_only}
+        refuse_unused("--quality, --against and --suggest-k show no intents", **shown)
+    if against is not None or suggest:
+        refuse_unused("--against and --suggest-k read no metadata", items=items)
+    if as_json:
+        refuse_unused("--json prints all intents", rows=rows != ROWS)
     model = ELCRec.load(run, device)
     if items is not None:
         model.describe_items(items)

@@ -28,6 +28,7 @@ from elcrec.intents.assignment import IntentAssigner
 from elcrec.intents.attribution import Attribution, attribute, intent_weights
 from elcrec.intents.calibration import calibrate, n_candidates
 from elcrec.model.encoding import EncodedHistories
+from elcrec.progress import step
 
 _NOTHING = (torch.zeros(0, 1, dtype=torch.int64), torch.zeros(0, 1))
 USERS_AT_ONCE = 2048
@@ -313,7 +314,8 @@ class TopN:
 
     def make_item_search(self) -> ItemSearch:
         """An index of the items' vectors, fitted to some users drawn by the seed."""
-        return ItemSearch.build(self.fitted.network.items_VD, self.encoded(self._sample(FITTED_TO)).vector_QD)
+        with step("building the index"):
+            return ItemSearch.build(self.fitted.network.items_VD, self.encoded(self._sample(FITTED_TO)).vector_QD)
 
     def search_quality(self, k: int) -> dict[str, float]:
         """See :meth:`elcrec.ELCRec.search_quality`."""

@@ -15,6 +15,7 @@ from elcrec.data.times import dated
 from elcrec.evaluation.metrics import SELECTION_METRIC, SHOWN_METRICS, measured_parts
 from elcrec.evaluation.verdict import findings
 from elcrec.intents.user_map import Points
+from elcrec.progress import step
 from elcrec.report.resemblance import Resemblance, Resembled
 from elcrec.runs.records import EpochRecord
 from elcrec.runs.run_files import package_version
@@ -218,23 +219,25 @@ def _journeys(model: ELCRec, users: list[Any]) -> list[dict[str, Any]]:
     for row in recommended.iter_rows(named=True):
         by_user[row.pop("user_id")].append(row)
     resemblance = Resemblance(model.fitted)
-    journeys = []
-    for user in users:
-        timeline = model.intent_timeline(user)
-        listed = by_user[user]
-        likes = resemblance.of_list([row["item_id"] for row in listed], timeline["item_id"])
-        journeys.append(
-            {
-                "user": _exact(user),
-                "total": timeline.height,
-                "intents": mixes[(user,)].select("intent", "weight").to_dicts(),
-                "shares": _shares(timeline["intent"]),
-                "events": [_event(row, titles) for row in _dated_rows(timeline.tail(LONGEST_JOURNEY))],
-                "recommendations": [
-                    _recommendation(row, like, titles) for row, like in zip(listed, likes, strict=True)
-                ],
-            }
-        )
+    journeys: list[dict[str, Any]] = []
+    with step("example users", len(users)) as done:
+        for user in users:
+            done(len(journeys))
+            timeline = model.intent_timeline(user)
+            listed = by_user[user]
+            likes = resemblance.of_list([row["item_id"] for row in listed], timeline["item_id"])
+            journeys.append(
+                {
+                    "user": _exact(user),
+                    "total": timeline.height,
+                    "intents": mixes[(user,)].select("intent", "weight").to_dicts(),
+                    "shares": _shares(timeline["intent"]),
+                    "events": [_event(row, titles) for row in _dated_rows(timeline.tail(LONGEST_JOURNEY))],
+                    "recommendations": [
+                        _recommendation(row, like, titles) for row, like in zip(listed, likes, strict=True)
+                    ],
+                }
+            )
     return journeys
 
 
