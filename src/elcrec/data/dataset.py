@@ -25,7 +25,8 @@ from elcrec.data.interactions import Interactions
 from elcrec.data.kinds import check_kinds, worth_of
 from elcrec.data.splits import Split, make_split
 from elcrec.data.titles import ItemTitles
-from elcrec.data.user_table import UserTable, encoded_rows
+from elcrec.data.told import encoded_rows
+from elcrec.data.user_table import UserTable
 from elcrec.data.vocabulary import Vocabulary
 from elcrec.errors import DataError, DataWarning, SettingsError
 
