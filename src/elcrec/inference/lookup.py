@@ -231,8 +231,9 @@ class Lookup:
         known = self.fitted.split.user_features
         if known is None:
             return None
-        nothing = known.at(torch.zeros(1, dtype=torch.int64)).only(torch.zeros(1, dtype=torch.bool))
-        return Features.joined([nothing if one is None else one for one in features]).to(self.fitted.device)
+        first = torch.zeros(1, dtype=torch.int64, device=self.fitted.device)
+        nothing = known.at(first).only(first > 0)
+        return Features.joined([nothing if one is None else one for one in features])
 
     def _newest(self, histories: Sequence[Indices], baskets: Sequence[Indices | None] | None) -> Tensor | None:
         """Position of the last event of each event's basket, of histories that lie end to end: int64 [N]."""
