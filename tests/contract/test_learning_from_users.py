@@ -231,6 +231,26 @@ def test_users_alone_can_be_renewed(model: ELCRec) -> None:
     assert after.recommend([other], k=5).equals(model.recommend([other], k=5))
 
 
+def test_users_of_another_shop_are_refused_in_incremental_training(model: ELCRec) -> None:
+    others = people().with_columns(user_id=pl.col("user_id") + "x")
+    with pytest.raises(DataError, match="describes none of the model's users"):
+        ELCRec.from_fitted(model.fitted).partial_fit(shop_log(), users=others, progress=False)
+
+
+@pytest.mark.parametrize(
+    ("users", "settings"), [(people(), {"user_features": False}), (people().select("user_id", one=pl.lit(1)), {})]
+)
+def test_a_model_that_learned_nothing_of_its_users_says_so(users: pl.DataFrame, settings: dict[str, Any]) -> None:
+    model = trained(users, epochs=1, **settings)
+    assert "users are described; nothing is learned from it" in model.fitted.dataset.said_features()[0]
+    for ask in (
+        lambda: model.recommend_from_history([known_user()[2]], user_features=[{}]),
+        lambda: model.partial_fit(shop_log(), users=people(), progress=False),
+    ):
+        with pytest.raises(SettingsError, match="no user features: train it with user_features=true, and users with"):
+            ask()
+
+
 @pytest.mark.parametrize(
     ("users", "reason"),
     [

@@ -79,7 +79,7 @@ def check(source: Any, told: dict[str, list[Any]]) -> None:
     except DataError:
         return
     users = Vocabulary.of(pl.Series("user_id", range(USERS)).cast(pl.String))
-    table = UserTable.from_table(table.table()).matched(users)
+    table = UserTable.from_table(table.table()).matched(users.ids)
     space = FeatureSpace.fit(table.features)
     if space is None:
         return

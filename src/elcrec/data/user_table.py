@@ -74,13 +74,13 @@ class UserTable:
         """These users, and older ones that are not among them."""
         return self if older is None else UserTable.from_table(described.over(self.table(), older.table()))
 
-    def matched(self, users: Vocabulary) -> UserTable:
-        """What is known about users of a log, under their ids.
+    def matched(self, ids: pl.Series) -> UserTable:
+        """What is known about given users, under these distinct ids; ids are compared by their text.
 
         Raises:
             DataError: Nothing is known about any of them.
         """
-        return UserTable.from_table(described.matched(self.table(), users.ids.alias("user_id")))
+        return UserTable.from_table(described.matched(self.table(), ids.alias("user_id")))
 
     def encoded(self, space: FeatureSpace, users: Vocabulary) -> Features:
         """Features of the users of a log, in their order: [U] rows, empty for those who are not in the table."""

@@ -45,7 +45,10 @@ def add_items(run: Run, items: Any, popularity: float) -> Run:
     """
     fitted = run.fitted
     if fitted.dataset.features is None:
-        raise SettingsError("this model has learned from no item features: train it with items (--items)")
+        why = "train it with items (--items)"
+        if fitted.catalogue is not None:
+            why = "train it with item_features=true, and items with a column that tells what users take next"
+        raise SettingsError(f"this model has learned from no item features: {why}")
     if not 0 <= popularity <= 1:
         raise SettingsError(f"popularity={popularity}: use 0 (new items are shown least) to 1 (shown most)")
     described = Catalogue.read(items, title_column=run.fitted.settings.title_column)

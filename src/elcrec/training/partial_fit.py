@@ -93,25 +93,29 @@ def _known_now(
 ) -> tuple[Catalogue | None, UserTable | None]:
     """What is known about items and users: what is given now over that of the model."""
     described = fitted.catalogue if items is None else _described(fitted, items, newer)
-    return described, fitted.dataset.user_table if users is None else _known_users(fitted, users)
+    return described, fitted.dataset.user_table if users is None else _known_users(fitted, users, newer)
 
 
 def _described(fitted: FittedModel, items: Any, newer: Interactions) -> Catalogue:
     """The metadata that is given now over that of the model; it describes items of the model or of newer events."""
     given = Catalogue.read(items, title_column=fitted.settings.title_column)
-    given.describing(pl.concat([one.cast(pl.String) for one in (fitted.items.ids, newer.frame["item_id"])]).unique())
+    given.describing(_known_or_new(fitted.items, newer.frame["item_id"]))
     fitted.dataset.warn_of_columns(given, stacklevel=5)
     return given.over(fitted.catalogue)
 
 
-def _known_users(fitted: FittedModel, users: Any) -> UserTable:
-    """What is known about users now over what the model knew."""
-    given, space = UserTable.read(users), fitted.dataset.user_features
-    if space is None:
-        raise SettingsError("this model has learned from no user features: train it from scratch with users (--users)")
+def _known_users(fitted: FittedModel, users: Any, newer: Interactions) -> UserTable:
+    """What is known now over what the model knew; it is about users of the model or of newer events."""
+    given, space = UserTable.read(users), fitted.dataset.needed_user_features()
+    given.matched(_known_or_new(fitted.users, newer.frame["user_id"]))
     if (note := space.missing_note(given.features, "user")) is not None:
         warnings.warn(note, DataWarning, stacklevel=5)
     return given.over(fitted.dataset.user_table)
+
+
+def _known_or_new(known: Vocabulary, newer: pl.Series) -> pl.Series:
+    """The ids of a model and of newer events, as text."""
+    return pl.concat([known.ids.cast(pl.String), newer.cast(pl.String)]).unique(maintain_order=True)
 
 
 def _all_items(log: Interactions, fitted: FittedModel) -> Vocabulary:
