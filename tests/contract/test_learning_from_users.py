@@ -224,9 +224,10 @@ def test_incremental_training_knows_new_users_by_the_same_numbers(model: ELCRec)
 def test_users_alone_can_be_renewed(model: ELCRec) -> None:
     user, _, _ = known_user()
     changed = people().filter(pl.col("user_id") == user).with_columns(country=pl.lit("nowhere"))
-    with pytest.warns(DataWarning, match="nothing new"):
+    with pytest.warns(DataWarning, match="the model does not change, what is known about its users does"):
         after = ELCRec.from_fitted(model.fitted).partial_fit(shop_log(), users=changed, progress=False)
     assert not after.recommend([user], k=5).equals(model.recommend([user], k=5))
+    assert after.metrics["test"] == after.evaluate()
     other = people()["user_id"][9]
     assert after.recommend([other], k=5).equals(model.recommend([other], k=5))
 
@@ -289,6 +290,9 @@ def test_the_command_line_is_told(model: ELCRec, run: Path) -> None:
         "no 'contry': the model has learned from 'country'"
         in run_cli(*asked, "--user-feature", "contry=DE").complaint()
     )
+    odd = run_cli(*asked, "--user-feature=country=Atlantis", "--user-feature=age=34")
+    assert len(odd.document()) == 5
+    assert odd.err == "warning: the model knows no country 'Atlantis': it counts as unknown\n"
     refused = run_cli("recommend", run, "--user", known_user()[0], "--user-feature", "country=DE")
     assert "tells about the user of --history" in refused.complaint()
 

@@ -160,6 +160,10 @@ class Dataset:
             why = "train it with user_features=true, and users with a column of two values or more, of 3 users each"
         raise SettingsError(f"this model has learned from no user features: {why}")
 
+    def unknown_among(self, told: dict[str, Any]) -> list[str]:
+        """The columns of what is told of a user whose values the model does not know; see :meth:`user_features_in`."""
+        return [name for name, value in told.items() if not self.user_features_in([{name: value}], 1).known().any()]
+
     def user_features_in(self, given: Any, count: int) -> Features:
         """Features of users that come with their histories: ``count`` rows.
 

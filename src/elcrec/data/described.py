@@ -46,8 +46,7 @@ def id_column(there: list[str], role: str, asked: str | None = None) -> str:
         return asked
     found = next((name for name in candidates(role, there) if not is_name_of_items(name)), None)
     if found is None:
-        remedy = f"name it with {kind}_column" if role == "item_id" else f"name it {role}"
-        raise DataError(f"no {role} column: the {kind} data has {shown(there)}; {remedy}")
+        raise DataError(f"no {role} column: the {kind} data has {shown(there)}; name it {role}")
     return found
 
 

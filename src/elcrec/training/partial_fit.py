@@ -148,10 +148,13 @@ def _continued(run: Run, intents: Intents, state: Progress, increment: Increment
 
 def _unchanged(run: Run, newer: Interactions, described: Catalogue | None, users: UserTable | None) -> Run:
     """The same run, where the log holds all events already, with what is known about items and users now."""
-    note = f"nothing new: all {len(newer):,} events are in the log already; the model does not change"
+    renewed = users is not run.fitted.dataset.user_table
+    known = ", what is known about its users does" if renewed else ""
+    note = f"nothing new: all {len(newer):,} events are in the log already; the model does not change{known}"
     warnings.warn(note, DataWarning, stacklevel=4)
     learnt_on: Increment = {"new_events": 0, "known_events": len(newer), "new_users": 0, "new_items": 0, "step": 0.0}
     run = replace(run, metrics={**run.metrics, "learnt_on": learnt_on})
     dataset = run.fitted.dataset.with_users(users, run.fitted.dataset.user_features)
     dataset = dataset if described is None else dataset.described(described)
-    return run.described(replace(run.fitted, dataset=dataset))
+    run = run.described(replace(run.fitted, dataset=dataset))
+    return replace(run, metrics={**run.metrics, **results_of(run.intents)}) if renewed else run
