@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from elcrec.data.catalogue import Catalogue
 from elcrec.data.features import Features, FeatureSpace
-from elcrec.data.told import encoded_rows
 from elcrec.data.user_table import UserTable
+from elcrec.data.visitor_features import encoded_rows
 from elcrec.data.vocabulary import Vocabulary
 from elcrec.errors import DataError
 

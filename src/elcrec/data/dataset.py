@@ -25,8 +25,8 @@ from elcrec.data.interactions import Interactions
 from elcrec.data.kinds import check_kinds, worth_of
 from elcrec.data.splits import Split, make_split
 from elcrec.data.titles import ItemTitles
-from elcrec.data.told import encoded_rows
 from elcrec.data.user_table import UserTable
+from elcrec.data.visitor_features import encoded_rows
 from elcrec.data.vocabulary import Vocabulary
 from elcrec.errors import DataError, DataWarning, SettingsError
 
@@ -160,9 +160,9 @@ class Dataset:
             why = "train it with user_features=true, and users with a column of two values or more, of 3 users each"
         raise SettingsError(f"this model has learned from no user features: {why}")
 
-    def unknown_among(self, told: dict[str, Any]) -> list[str]:
-        """The columns of what is told of a user whose values the model does not know; see :meth:`user_features_in`."""
-        return [name for name, value in told.items() if not self.user_features_in([{name: value}], 1).known().any()]
+    def unknown_among(self, given: dict[str, Any]) -> list[str]:
+        """The columns whose given values, of one user, the model does not know; see :meth:`user_features_in`."""
+        return [name for name, value in given.items() if not self.user_features_in([{name: value}], 1).known().any()]
 
     def user_features_in(self, given: Any, count: int) -> Features:
         """Features of users that come with their histories: ``count`` rows.
