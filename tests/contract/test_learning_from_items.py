@@ -313,6 +313,9 @@ def test_new_items_without_known_features_are_left_out_with_a_warning(model: ELC
 def test_a_model_without_features_adds_no_items() -> None:
     with pytest.raises(SettingsError, match="learned from no item features"):
         trained().add_items(newcomers())
+    described = trained(shelves(), item_features=False)
+    with pytest.raises(SettingsError, match="train it with item_features=true, and items with a column that tells"):
+        described.add_items(newcomers())
 
 
 def test_the_command_writes_a_new_run(model: ELCRec, tmp_path: Path) -> None:
@@ -356,15 +359,18 @@ def test_ids_with_leading_zeros_are_no_whole_numbers(tmp_path: Path) -> None:
         numbered.add_items(tmp_path / "text.csv")
 
 
-def test_a_resumed_training_says_what_it_learns_from(tmp_path: Path) -> None:
+def test_a_resumed_training_says_what_it_learns_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     log, items, run = tmp_path / "log.csv", tmp_path / "items.parquet", tmp_path / "run"
     shop_log().write_csv(log)
-    shelves().write_parquet(items)
-    with pytest.raises(KeyboardInterrupt):
+    noise = pl.Series("noise", [f"n{at % 3}" for at in range(len(shelves()))]).shuffle(seed=1)
+    shelves().with_columns(noise).write_parquet(items)
+    with pytest.raises(KeyboardInterrupt), pytest.warns(DataWarning, match="nothing is learned from 'noise'"):
         ELCRec(seed=1, **SMALL).fit(log, run, items=items, progress=Interrupted())
+    monkeypatch.setattr("elcrec.data.dataset.without_agreement", None)  # it is not fitted again
     sets = [part for name, value in SMALL.items() for part in ("--set", f"{name}={value}")]
     for given in ((), ("--items", items)):
         shutil.copytree(run, tmp_path / f"run{len(given)}")
         done = run_cli("train", log, "--out", tmp_path / f"run{len(given)}", "--resume", "--seed", 1, *sets, *given)
         assert done.code == 0, done.err
         assert "items are described; features: shelf (" in done.err
+        assert "warning: nothing is learned" not in done.err

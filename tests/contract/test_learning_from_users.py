@@ -224,11 +224,32 @@ def test_incremental_training_knows_new_users_by_the_same_numbers(model: ELCRec)
 def test_users_alone_can_be_renewed(model: ELCRec) -> None:
     user, _, _ = known_user()
     changed = people().filter(pl.col("user_id") == user).with_columns(country=pl.lit("nowhere"))
-    with pytest.warns(DataWarning, match="nothing new"):
+    with pytest.warns(DataWarning, match="the model does not change, what is known about its users does"):
         after = ELCRec.from_fitted(model.fitted).partial_fit(shop_log(), users=changed, progress=False)
     assert not after.recommend([user], k=5).equals(model.recommend([user], k=5))
+    assert after.metrics["test"] == after.evaluate()
     other = people()["user_id"][9]
     assert after.recommend([other], k=5).equals(model.recommend([other], k=5))
+
+
+def test_users_of_another_shop_are_refused_in_incremental_training(model: ELCRec) -> None:
+    others = people().with_columns(user_id=pl.col("user_id") + "x")
+    with pytest.raises(DataError, match="describes none of the model's users"):
+        ELCRec.from_fitted(model.fitted).partial_fit(shop_log(), users=others, progress=False)
+
+
+@pytest.mark.parametrize(
+    ("users", "settings"), [(people(), {"user_features": False}), (people().select("user_id", one=pl.lit(1)), {})]
+)
+def test_a_model_that_learned_nothing_of_its_users_says_so(users: pl.DataFrame, settings: dict[str, Any]) -> None:
+    model = trained(users, epochs=1, **settings)
+    assert "users are described; nothing is learned from it" in model.fitted.dataset.said_features()[0]
+    for ask in (
+        lambda: model.recommend_from_history([known_user()[2]], user_features=[{}]),
+        lambda: model.partial_fit(shop_log(), users=people(), progress=False),
+    ):
+        with pytest.raises(SettingsError, match="no user features: train it with user_features=true, and users with"):
+            ask()
 
 
 @pytest.mark.parametrize(
@@ -269,6 +290,9 @@ def test_the_command_line_is_told(model: ELCRec, run: Path) -> None:
         "no 'contry': the model has learned from 'country'"
         in run_cli(*asked, "--user-feature", "contry=DE").complaint()
     )
+    odd = run_cli(*asked, "--user-feature=country=Atlantis", "--user-feature=age=34")
+    assert len(odd.document()) == 5
+    assert odd.err == "warning: the model knows no country 'Atlantis': it counts as unknown\n"
     refused = run_cli("recommend", run, "--user", known_user()[0], "--user-feature", "country=DE")
     assert "tells about the user of --history" in refused.complaint()
 

@@ -78,6 +78,30 @@ class CutOff(SilentReporter):
         raise KeyboardInterrupt
 
 
+def test_two_processes_learn_from_users_like_one_and_go_on_with_them(tmp_path: Path) -> None:
+    data, users = shop_csv(tmp_path, N_USERS), tmp_path / "users.parquet"
+    country, number = pl.col("planted").str.slice(0, 4), pl.int_range(pl.len())
+    taste = pl.concat_list([((number + place) % 7 + 0.25) for place in range(8)])
+    people = make_shop(N_USERS, 0.2, 1).intent_of_user.select("user_id", country=country, age=number % 60, taste=taste)
+    people.slice(20).write_parquet(users)
+    changed = {"epochs": 2, "warmup_epochs": 2, "epoch_steps": 8}
+    for launcher, name in ((ONE, "one"), (TWO, "two")):
+        done = run(command(launcher, data, tmp_path / name, "default", "--users", str(users), **changed))
+        assert done.returncode == 0, done.stderr
+        assert done.stderr.count(f"of {N_USERS} users are described") == 1
+    assert losses(tmp_path / "two") == pytest.approx(losses(tmp_path / "one"), rel=1e-4, abs=1e-5)
+    one, two = (ELCRec.load(tmp_path / name).network.of_users for name in ("one", "two"))
+    assert one is not None
+    assert two is not None
+    assert one.weight.any(dim=1).all()
+    assert (one.weight - two.weight).abs().max() < 1e-2 * one.weight.abs().max()
+    with pytest.raises(KeyboardInterrupt):
+        ELCRec(**{**SMALL, **changed}).fit(data, tmp_path / "cut", users=users, progress=CutOff())
+    done = run(command(TWO, data, tmp_path / "cut", "default", "--resume", **changed))
+    assert done.returncode == 0, done.stderr
+    assert losses(tmp_path / "cut") == pytest.approx(losses(tmp_path / "one"), rel=1e-4, abs=1e-5)
+
+
 def test_two_processes_go_on_with_item_features_that_are_not_given_again(tmp_path: Path) -> None:
     data, out = shop_csv(tmp_path, N_USERS), tmp_path / "run"
     changed = {"epochs": 2, "warmup_epochs": 2, "epoch_steps": 8}

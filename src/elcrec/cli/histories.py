@@ -52,8 +52,8 @@ def user_features_of(texts: list[str]) -> dict[str, Any] | None:
 def split_history(text: str, titles: ItemTitles) -> list[str]:
     """The items of a history with commas between them.
 
-    What stands between two commas is an item where it is an id. Elsewhere the longest text that is a whole title is
-    one (``Godfather, The``), and without any what stands between the commas.
+    The longest text that is a whole title (``Godfather, The``) is one item, unless all that stands between its commas
+    are ids. Elsewhere a comma stands between two items.
     """
     parts, found = text.split(","), []
     while parts:
@@ -65,10 +65,10 @@ def split_history(text: str, titles: ItemTitles) -> list[str]:
 
 def _parts_of_first(parts: list[str], titles: ItemTitles) -> int:
     """Number of parts of the first item."""
-    if len(titles) == 0 or titles.items.find(parts[0].strip()) >= 0:
-        return 1
-    longest = min(len(parts), MOST_PARTS)
-    return next((n for n in range(longest, 1, -1) if titles.named(",".join(parts[:n]))), 1)
+    longest = min(len(parts), MOST_PARTS) if len(titles) else 1
+    known = [titles.items.find(part.strip()) >= 0 for part in parts[:longest]]
+    texts = {n: ",".join(parts[:n]) for n in range(longest, 1, -1) if not all(known[:n])}
+    return next((n for n, text in texts.items() if titles.named(text)), 1)
 
 
 def read_histories(path: Path) -> list[list[Any]]:

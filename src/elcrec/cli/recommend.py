@@ -198,6 +198,8 @@ def _recommended(
     if histories is None:
         return model.topn.recommend(dataset.of_users(users, unknown), policy)
     features = None if known is None else [known] * len(histories)
+    for name in dataset.unknown_among(known or {}):
+        say(f"warning: the model knows no {name} {known[name]!r}: it counts as unknown")  # type: ignore[index]
     found = model.topn.recommend(dataset.of_items(histories, unknown, features), policy)
     return found.select(pl.lit(None).alias("user_id"), pl.all())
 

@@ -26,10 +26,11 @@ from elcrec.data.interactions import Interactions
 from elcrec.data.kinds import check_kinds, worth_of
 from elcrec.data.splits import Split, make_split
 from elcrec.data.titles import ItemTitles
-from elcrec.data.user_table import UserTable, encoded_rows
+from elcrec.data.user_table import UserTable
+from elcrec.data.visitor_features import encoded_rows
 from elcrec.data.vocabulary import Vocabulary
 from elcrec.errors import DataError, DataWarning, SettingsError
-from elcrec.wording import argument
+from elcrec.wording import argument, setting
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,7 @@ class Dataset:
         dataset = replace(self, features=self._fitted_features() if settings.item_features else None)
         if users is None:
             return dataset
-        table = users.matched(self.users)
+        table = users.matched(self.users.ids)
         return dataset.with_users(table, FeatureSpace.fit(table.features) if settings.user_features else None)
 
     def _fitted_features(self) -> FeatureSpace | None:
@@ -137,7 +138,7 @@ class Dataset:
         Raises:
             DataError: The table knows nothing about any of them.
         """
-        table = None if table is None else table.matched(self.users)
+        table = None if table is None else table.matched(self.users.ids)
         dataset = replace(self, user_table=table, user_features=space)
         return replace(dataset, split=replace(self.split, user_features=dataset.user_features_of(self.users)))
 
@@ -147,6 +148,23 @@ class Dataset:
             return None
         table = self.user_table or UserTable(self.users.ids.head(0), pl.DataFrame())
         return table.encoded(self.user_features, users).to(self.split.item_N.device)
+
+    def needed_user_features(self) -> FeatureSpace:
+        """How the features of users are numbered, where the caller needs some.
+
+        Raises:
+            SettingsError: The model has learned from none.
+        """
+        if self.user_features is not None:
+            return self.user_features
+        remedy = argument("users")
+        if self.user_table is not None:
+            remedy = f"{setting('user_features', True)}, and users with a column of two values or more, of 3 users each"
+        raise SettingsError(f"this model has learned from no user features: train it with {remedy}")
+
+    def unknown_among(self, given: dict[str, Any]) -> list[str]:
+        """The columns whose given values, of one user, the model does not know; see :meth:`user_features_in`."""
+        return [name for name, value in given.items() if not self.user_features_in([{name: value}], 1).known().any()]
 
     def user_features_in(self, given: Any, count: int) -> Features:
         """Features of users that come with their histories: ``count`` rows.
@@ -159,9 +177,7 @@ class Dataset:
             SettingsError: The model has learned from no user features.
             DataError: There are more rows, or fewer; or a column is none of the training.
         """
-        if self.user_features is None:
-            raise SettingsError(f"this model has learned from no user features: train it with {argument('users')}")
-        features = encoded_rows(given, self.user_features)
+        features = encoded_rows(given, self.needed_user_features())
         if features.n_rows != count:
             raise DataError(f"user_features: give a row for each of the {count:,} histories, not {features.n_rows:,}")
         return features.to(self.split.item_N.device)

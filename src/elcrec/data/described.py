@@ -35,17 +35,18 @@ def id_column(there: list[str], role: str, asked: str | None = None) -> str:
         asked: The caller's choice; None: one of the usual names.
 
     Raises:
-        DataError: There is none.
+        DataError: There is none, or the name of a column is a pattern, which stands for other columns.
     """
     kind = role.removesuffix("_id")
+    if pattern := next((name for name in there if name.startswith("^") and name.endswith("$")), None):
+        raise DataError(f"the {kind} data has a column {pattern!r}: rename it, without ^ and $")
     if asked is not None:
         if asked not in there:
             raise DataError(f"no column {asked!r}: the {kind} data has {shown(there)}")
         return asked
     found = next((name for name in candidates(role, there) if not is_name_of_items(name)), None)
     if found is None:
-        remedy = f"name it with {kind}_column" if role == "item_id" else f"name it {role}"
-        raise DataError(f"no {role} column: the {kind} data has {shown(there)}; {remedy}")
+        raise DataError(f"no {role} column: the {kind} data has {shown(there)}; name it {role}")
     return found
 
 

@@ -133,7 +133,8 @@ def as_kind(column: pl.Series, kind: pl.DataType) -> pl.Series:
         return _nothing(column, kind)
     text = column.list.join("|") if column.dtype == TEXTS else _written(column)
     if kind == NUMBER:
-        return text.cast(NUMBER, strict=False)
+        number = text.cast(NUMBER, strict=False)
+        return number.set(~number.is_finite(), None)
     return text if kind == TEXT else _categories(text)
 
 

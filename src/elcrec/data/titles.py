@@ -104,7 +104,7 @@ class ItemTitles:
 
     def named(self, text: str) -> bool:
         """Whether a text is a whole title."""
-        return _folded(text) in self._indices_by_title
+        return folded(text) in self._indices_by_title
 
     def _index_of(self, title: Any) -> int:
         """Index of the item that has a title; -1 where none has it.
@@ -112,7 +112,7 @@ class ItemTitles:
         Raises:
             UnknownIdError: Several have.
         """
-        found = self._indices_by_title.get(_folded(str(title)), [])
+        found = self._indices_by_title.get(folded(str(title)), [])
         if len(found) > 1:
             several = self._shown(found, lambda item: self._attributes.get(item, ""))
             raise UnknownIdError(f"{title!r} is the title of {len(found)} items: give the id of one: {several}")
@@ -129,7 +129,7 @@ class ItemTitles:
 
     def _similar(self, text: str) -> list[int]:
         """Items whose titles hold a text, the shortest first; without any, those whose titles are spelt alike."""
-        wanted, titles = _folded(text), self._indices_by_title
+        wanted, titles = folded(text), self._indices_by_title
         near = sorted((title for title in titles if wanted in title), key=len) if wanted else []
         if not near and len(titles) <= MOST_COMPARED:
             near = difflib.get_close_matches(wanted, titles, SHOWN)
@@ -147,7 +147,7 @@ class ItemTitles:
         found: dict[str, list[int]] = {}
         for index, title in enumerate(self._title_V.to_list(), start=self.items.first):
             if title is not None:
-                found.setdefault(_folded(title), []).append(index)
+                found.setdefault(folded(title), []).append(index)
         return found
 
     @cached_property
@@ -158,6 +158,6 @@ class ItemTitles:
         return dict(frame.iter_rows())
 
 
-def _folded(text: str) -> str:
-    """A text as titles are compared: in one case and one spelling of accents, with single blanks."""
+def folded(text: str) -> str:
+    """A text as titles are compared and searched: in one case and one spelling of accents, with single blanks."""
     return " ".join(unicodedata.normalize("NFKC", text).casefold().split())

@@ -20,8 +20,9 @@ from elcrec.data.features import Features
 from elcrec.data.histories import HistoryBatch
 from elcrec.data.joining import ID
 from elcrec.data.splits import newest_of_basket
+from elcrec.data.titles import folded
 from elcrec.data.vocabulary import Indices
-from elcrec.inference.policy import ResolvedPolicy
+from elcrec.inference.policy import ResolvedPolicy, at_least_one
 from elcrec.inference.scoring import top_items
 from elcrec.inference.topn import TopN
 
@@ -230,8 +231,9 @@ class Lookup:
         known = self.fitted.split.user_features
         if known is None:
             return None
-        nothing = known.at(torch.zeros(1, dtype=torch.int64)).only(torch.zeros(1, dtype=torch.bool))
-        return Features.joined([nothing if one is None else one for one in features]).to(self.fitted.device)
+        first = torch.zeros(1, dtype=torch.int64, device=self.fitted.device)
+        nothing = known.at(first).only(first > 0)
+        return Features.joined([nothing if one is None else one for one in features])
 
     def _newest(self, histories: Sequence[Indices], baskets: Sequence[Indices | None] | None) -> Tensor | None:
         """Position of the last event of each event's basket, of histories that lie end to end: int64 [N]."""
@@ -289,7 +291,7 @@ class Lookup:
 
     def find_items(self, text: str, k: int = 10) -> pl.DataFrame:
         """See :meth:`elcrec.ELCRec.find_items`."""
-        wanted, names = text.lower(), (pl.col("id_text"), pl.col("title_text").fill_null(""))
+        wanted, names = folded(text), (pl.col("id_text"), pl.col("title_text"))
         return (
             self._item_names.filter(pl.any_horizontal(name.str.contains(wanted, literal=True) for name in names))
             .with_columns(
@@ -297,18 +299,23 @@ class Lookup:
                 begins=pl.any_horizontal(name.str.starts_with(wanted) for name in names),
             )
             .sort("same", "begins", "events", descending=True, maintain_order=True)
-            .head(k)
+            .head(at_least_one("k", k))
             .select("item_id", "title", "events")
         )
 
     @cached_property
     def _item_names(self) -> pl.DataFrame:
         ids = self.fitted.items.ids.alias("item_id")
-        title = pl.Series("title", [self.titles.get(item) for item in ids.to_list()], dtype=pl.String)
+        titles = [self.titles.get(item) for item in ids.to_list()]
         count_V = torch.bincount(self.fitted.split.item_N.cpu(), minlength=len(ids) + 1)
-        events = pl.Series("events", count_V[1:].numpy())
-        return pl.DataFrame([ids, title, events]).with_columns(
-            id_text=pl.col("item_id").cast(pl.String).str.to_lowercase(), title_text=pl.col("title").str.to_lowercase()
+        return pl.DataFrame(
+            [
+                ids,
+                pl.Series("title", titles, dtype=pl.String),
+                pl.Series("events", count_V[1:].numpy()),
+                pl.Series("id_text", [folded(item) for item in ids.cast(pl.String).to_list()], dtype=pl.String),
+                pl.Series("title_text", [folded(title or "") for title in titles], dtype=pl.String),
+            ]
         )
 
     def find_users(self, text: str, k: int = 10) -> list[Any]:

@@ -116,19 +116,15 @@ def export_onnx(model: ELCRec, out: str | Path) -> None:
 
 
 def _refuse_what_is_not_exported(model: ELCRec) -> None:
-    settings = model.settings
+    """Name all of it at once: each costs a training."""
+    settings, found = model.settings, []
     if settings.repeats != "none" and not settings.exclude_seen:
-        raise SettingsError(
-            "this model adds repeat scores to items of the history, which the export does not hold: train it with "
-            f"{setting('repeats', 'none')}, or with {setting('exclude_seen', True)}"
-        )
+        remedy = f"{setting('repeats', 'none')} or {setting('exclude_seen', True)}"
+        found.append(("adds repeat scores to items of the history", remedy))
     if settings.event_inputs != "none":
-        raise SettingsError(
-            f"this model reads event_inputs={settings.event_inputs} of each event, which the export does not take: "
-            f"train it with {setting('event_inputs', 'none')}"
-        )
+        found.append((f"reads event_inputs={settings.event_inputs} of each event", setting("event_inputs", "none")))
     if model.fitted.dataset.user_features is not None:
-        raise SettingsError(
-            "this model has learned from user features, which the export does not take: train it with "
-            f"{setting('user_features', False)}"
-        )
+        found.append(("has learned from user features", setting("user_features", False)))
+    if found:
+        reasons, remedies = (", ".join(parts) for parts in zip(*found, strict=True))
+        raise SettingsError(f"this model {reasons}, which the export does not hold: train it with {remedies}")

@@ -26,7 +26,7 @@ from elcrec.model.item_table import ItemTable
 from elcrec.model.network import ELCRecNetwork
 from elcrec.runs.run import Run
 from elcrec.training.warm_start import REPEATS, TABLE
-from elcrec.wording import argument
+from elcrec.wording import argument, setting
 
 ALPHAS = (1.0, 10.0, 100.0)
 HELD_OUT = 5
@@ -45,7 +45,10 @@ def add_items(run: Run, items: Any, popularity: float) -> Run:
     """
     fitted = run.fitted
     if fitted.dataset.features is None:
-        raise SettingsError(f"this model has learned from no item features: train it with {argument('items')}")
+        remedy = argument("items")
+        if fitted.catalogue is not None:
+            remedy = f"{setting('item_features', True)}, and items with a column that tells what users take next"
+        raise SettingsError(f"this model has learned from no item features: train it with {remedy}")
     if not 0 <= popularity <= 1:
         raise SettingsError(f"popularity={popularity}: use 0 (new items are shown least) to 1 (shown most)")
     described = Catalogue.read(items, title_column=run.fitted.settings.title_column)

@@ -133,15 +133,16 @@ class _Training:
             if work is None:
                 return read_run(start.out, start.device)
         dataset = Dataset.of(whole, settings, start.device, catalogue, log=log)
-        dataset = dataset.with_features(settings, users)
         self._check(dataset)
         # Better now than after the training.
         earlier = None if start.names_from is None else start.names_from.seen_by(dataset.items)
         if work is not None and resumes:  # all processes need the features
             given, named = dataset, earlier
-            begun = self.team.broadcast_object(lambda: self._begun_with(work, given, named))
+            begun = self.team.broadcast_object(lambda: self._begun_with(work, given, users, named))
             dataset, earlier = replace(dataset, catalogue=begun.items, features=begun.features), begun.names
             dataset = dataset.with_users(begun.users, begun.user_features)
+        else:
+            dataset = dataset.with_features(settings, users)
         said = [*said_kinds(settings, summary.get("kinds")), *dataset.said_features()]
         self.reporter.log({**summary, "choices": self.choices, "worth": said})
         if work is not None and not resumes and self.team.is_main:
@@ -271,21 +272,23 @@ class _Training:
             folder.check_start()
         return str(document.get("recipe"))
 
-    def _begun_with(self, work: RunFolder, given: Dataset, earlier: NamedIntents | None) -> _Begun:
+    def _begun_with(
+        self, work: RunFolder, given: Dataset, users: UserTable | None, earlier: NamedIntents | None
+    ) -> _Begun:
         """Items, users and earlier intents that a training began with; those given again must be the same.
 
         Raises:
             RunError: They are others.
         """
-        kept, items, users = work.earlier(), work.catalogue(), work.user_table()
+        kept, items, known = work.earlier(), work.catalogue(), work.user_table()
         again = f"go on without, or start from scratch with {argument('overwrite', True)}"
         if self.start.items is not None and not _same(items, given.catalogue):
             raise RunError(f"{work.path} began with other items, or none ({argument('items')}): {again}")
-        if self.start.users is not None and not _same(users, given.user_table):
+        if users is not None and not _same(known, users.matched(given.users.ids)):
             raise RunError(f"{work.path} began with other users, or none ({argument('users')}): {again}")
         if self.start.names_from is not None and not (earlier and earlier.equals(kept)):
             raise RunError(f"{work.path} began with other names, or none ({argument('names_from')}): {again}")
-        return _Begun(items, work.features(), users, work.user_features(), kept)
+        return _Begun(items, work.features(), known, work.user_features(), kept)
 
 
 def _same(kept: Catalogue | UserTable | None, given: Catalogue | UserTable | None) -> bool:

@@ -28,7 +28,7 @@ from elcrec.training.fit import report_baselines, reporter_of, warn_of_repeats
 from elcrec.training.increment import step_share, train_on
 from elcrec.training.loop import Reporter, seeded
 from elcrec.training.warm_start import extend_vocabulary
-from elcrec.wording import argument, worded
+from elcrec.wording import worded
 
 
 # reason: those of ELCRec.partial_fit
@@ -95,26 +95,29 @@ def _known_now(
 ) -> tuple[Catalogue | None, UserTable | None]:
     """What is known about items and users: what is given now over that of the model."""
     described = fitted.catalogue if items is None else _described(fitted, items, newer)
-    return described, fitted.dataset.user_table if users is None else _known_users(fitted, users)
+    return described, fitted.dataset.user_table if users is None else _known_users(fitted, users, newer)
 
 
 def _described(fitted: FittedModel, items: Any, newer: Interactions) -> Catalogue:
     """The metadata that is given now over that of the model; it describes items of the model or of newer events."""
     given = Catalogue.read(items, title_column=fitted.settings.title_column)
-    given.describing(pl.concat([one.cast(pl.String) for one in (fitted.items.ids, newer.frame["item_id"])]).unique())
+    given.describing(_known_or_new(fitted.items, newer.frame["item_id"]))
     fitted.dataset.warn_of_columns(given, stacklevel=5)
     return given.over(fitted.catalogue)
 
 
-def _known_users(fitted: FittedModel, users: Any) -> UserTable:
-    """What is known about users now over what the model knew."""
-    given, space = UserTable.read(users), fitted.dataset.user_features
-    if space is None:
-        given_users = argument("users")
-        raise SettingsError(f"this model has learned from no user features: train it from scratch with {given_users}")
+def _known_users(fitted: FittedModel, users: Any, newer: Interactions) -> UserTable:
+    """What is known now over what the model knew; it is about users of the model or of newer events."""
+    given, space = UserTable.read(users), fitted.dataset.needed_user_features()
+    given.matched(_known_or_new(fitted.users, newer.frame["user_id"]))
     if (note := space.missing_note(given.features, "user")) is not None:
         warnings.warn(note, DataWarning, stacklevel=5)
     return given.over(fitted.dataset.user_table)
+
+
+def _known_or_new(known: Vocabulary, newer: pl.Series) -> pl.Series:
+    """The ids of a model and of newer events, as text."""
+    return pl.concat([known.ids.cast(pl.String), newer.cast(pl.String)]).unique(maintain_order=True)
 
 
 def _all_items(log: Interactions, fitted: FittedModel) -> Vocabulary:
@@ -147,10 +150,13 @@ def _continued(run: Run, intents: Intents, state: Progress, increment: Increment
 
 def _unchanged(run: Run, newer: Interactions, described: Catalogue | None, users: UserTable | None) -> Run:
     """The same run, where the log holds all events already, with what is known about items and users now."""
-    note = f"nothing new: all {len(newer):,} events are in the log already; the model does not change"
+    renewed = users is not run.fitted.dataset.user_table
+    known = ", what is known about its users does" if renewed else ""
+    note = f"nothing new: all {len(newer):,} events are in the log already; the model does not change{known}"
     warnings.warn(note, DataWarning, stacklevel=4)
     learnt_on: Increment = {"new_events": 0, "known_events": len(newer), "new_users": 0, "new_items": 0, "step": 0.0}
     run = replace(run, metrics={**run.metrics, "learnt_on": learnt_on})
     dataset = run.fitted.dataset.with_users(users, run.fitted.dataset.user_features)
     dataset = dataset if described is None else dataset.described(described)
-    return run.described(replace(run.fitted, dataset=dataset))
+    run = run.described(replace(run.fitted, dataset=dataset))
+    return replace(run, metrics={**run.metrics, **results_of(run.intents)}) if renewed else run

@@ -63,13 +63,14 @@ def test_what_is_no_history_is_refused(tmp_path: Path, content: bytes, clue: str
         ("Casablanca,godfather,  the ,a", ["Casablanca", "godfather,  the", "a"]),
         ("I, Robot, Too", ["I, Robot, Too"]),  # the longest title
         ("I, Robot, b", ["I, Robot", "b"]),
-        ("a, Part Two", ["a", "Part Two"]),  # an id stands alone
+        ("a, Part Two", ["a, Part Two"]),  # "Part Two" is no id
+        ("b,a", ["b", "a"]),  # both are ids
         ("Nothing, The", ["Nothing", "The"]),
     ],
 )
 def test_a_comma_within_a_title_divides_nothing(text: str, items: list[str]) -> None:
-    titles = ["Godfather, The", "Casablanca", "I, Robot", "I, Robot, Too", "a, Part Two"]
-    frame = pl.DataFrame({"item_id": ["a", "b", "c", "d", "e"], "title": titles})
+    titles = ["Godfather, The", "Casablanca", "I, Robot", "I, Robot, Too", "a, Part Two", "b,a"]
+    frame = pl.DataFrame({"item_id": ["a", "b", "c", "d", "e", "f"], "title": titles})
     vocabulary = Vocabulary.of(frame["item_id"], first=1, kind="item")
     assert split_history(text, ItemTitles(vocabulary, Catalogue.read(frame).matched(vocabulary.ids))) == items
 

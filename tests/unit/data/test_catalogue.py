@@ -327,7 +327,7 @@ def test_a_header_alone_is_refused(tmp_path: Path) -> None:
 def test_a_missing_item_column_is_refused_with_the_columns_there_are() -> None:
     message = refusal(pl.DataFrame({"thing": [1], "kind": ["x"]}))
     assert "'thing', 'kind'" in message
-    assert "item_column" in message
+    assert "name it item_id" in message
 
 
 def test_nothing_but_ids_is_refused() -> None:

@@ -135,7 +135,10 @@ def test_items_are_found_by_id_and_title(model: ELCRec) -> None:
     assert model.find_items("THE tent peg")["item_id"].to_list() == ["tent pegs"]
     assert model.find_items("tent pegs").row(0)[:2] == ("tent pegs", "The tent pegs")
     assert len(model.find_items("e", k=4)) == 4
+    assert model.find_items("the\u00a0TENT  peg")["item_id"].to_list() == ["tent pegs"]  # as histories take titles
     assert model.find_items("%' OR 1=1 --").is_empty()
+    with pytest.raises(SettingsError, match="k=0"):
+        model.find_items("e", k=0)
     assert model.find_users("shopper-0000", k=3) == model.users.ids.to_list()[:3]
 
 

@@ -45,7 +45,9 @@ def test_the_graph_encodes_and_ranks_like_the_model(tmp_path: Path, recipe: str,
     assert "is there already" in again.complaint()
 
 
-def test_a_model_that_reads_what_is_known_of_events_is_refused(tmp_path: Path) -> None:
-    untrained(Interactions.read(shop_log(20)), event_inputs="gap", exclude_seen=True).save(tmp_path / "run")
+def test_all_that_is_not_exported_is_said_at_once(tmp_path: Path) -> None:
+    log = Interactions.read(shop_log(20))
+    untrained(log, event_inputs="gap", exclude_seen=False, repeats="fitted").save(tmp_path / "run")
     done = run_cli("export", tmp_path / "run", "--format", "onnx", "--out", tmp_path / "onnx")
-    assert "reads event_inputs=gap" in done.complaint()
+    assert "adds repeat scores to items of the history, reads event_inputs=gap" in done.complaint()
+    assert "--set repeats=none (or exclude_seen=true), --set event_inputs=none" in done.complaint()

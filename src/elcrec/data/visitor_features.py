@@ -1,0 +1,117 @@
+"""What a request tells of its users, as features of a model.
+
+Each value is read by itself, in the way of the file that the model has learned from: other rows change nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from elcrec.data.columns import shown
+from elcrec.data.feature_columns import NUMBER, TEXT, VECTOR, as_kind, feature_columns
+from elcrec.data.features import Categories, FeatureColumn, Features, FeatureSpace
+from elcrec.data.raw import as_frame
+from elcrec.data.written_columns import as_meant
+from elcrec.errors import DataError
+
+_BETWEEN = r"[,;|\s]+"
+_WHOLE = re.compile(r"\+?(-?[0-9]+)(?:\.0*)?")
+
+
+def encoded_rows(given: Any, space: FeatureSpace) -> Features:
+    """Features that come with a request, a row each.
+
+    Args:
+        given: ``{column: value}`` of each row, or a table with columns of the training.
+        space: How the model numbers features. Values that it does not know are no features.
+
+    Raises:
+        DataError: A column is none of the training, or this is no table.
+    """
+    told, height = _columns(given)
+    known = {column.name: column for column in space.columns}
+    others = [name for name in told if name not in known]
+    if others:
+        raise DataError(f"user_features: no {shown(others)}: the model has learned from {shown(list(known))}")
+    features = [_read(known[name], values).alias(name) for name, values in told.items()]
+    return space.encode(pl.DataFrame(features), np.arange(height), height)
+
+
+def _columns(given: Any) -> tuple[dict[str, list[Any]], int]:
+    """The values of each column, and the number of rows."""
+    if not isinstance(given, Sequence) or isinstance(given, str | bytes):
+        frame = as_frame(given, "user_features", "values")
+        return {column.name: column.to_list() for column in frame.get_columns()}, frame.height
+    odd = [row for row in given if not isinstance(row, Mapping)]
+    if odd:
+        raise DataError(f"user_features: give a mapping from column to value for each history, not {odd[0]!r}")
+    rows = [{str(name): value for name, value in row.items()} for row in given]
+    names = dict.fromkeys(name for row in rows for name in row)
+    return {name: [row.get(name) for row in rows] for name in names}, len(rows)
+
+
+def _read(column: FeatureColumn, values: list[Any]) -> pl.Series:
+    """Values as features of the kind of a column; null where a value is none."""
+    values = [value.tolist() if isinstance(value, np.ndarray) else value for value in values]
+    if isinstance(column, Categories):
+        return _categories(values, column.values)
+    if column.kind == "vectors":
+        return pl.Series([None if value is None else _vector(value) for value in values], dtype=VECTOR)
+    text = pl.Series([None if value is None else _written(value) for value in values], dtype=TEXT)
+    return _numbers(text) if column.kind == "numbers" else text
+
+
+def _categories(values: list[Any], known: Iterable[str]) -> pl.Series:
+    """Texts, in the spelling of the training; ``a|b`` is two."""
+    spelt = {value: value for value in known}
+    truths = {value.lower(): value for value in spelt if value.lower() in ("true", "false")}
+
+    def of_training(text: str) -> str:
+        whole = _WHOLE.fullmatch(text)
+        return spelt.get(text) or truths.get(text.lower()) or (whole[1] if whole else text)
+
+    def each(value: Any) -> list[str]:
+        parts = map(_written, value) if isinstance(value, list | tuple) else _written(value).split("|")
+        return list(dict.fromkeys(of_training(part.strip()) for part in parts))
+
+    return pl.Series([None if value is None else each(value) for value in values], dtype=pl.List(TEXT))
+
+
+def _numbers(text: pl.Series) -> pl.Series:
+    """Numbers, and dates in seconds."""
+    number = as_kind(text.str.strip_chars(), NUMBER)
+    dates = (number.is_null() & text.is_not_null()).arg_true()
+    return number.scatter(dates, _seconds(text.gather(dates))) if len(dates) else number
+
+
+def _seconds(text: pl.Series) -> pl.Series:
+    """Of texts that are dates; null for others."""
+    meant = as_meant(text)
+    if meant.dtype.is_temporal():
+        return feature_columns([meant], untyped=False)[0]
+    if len(text) == 1:
+        return pl.Series([None], dtype=NUMBER)
+    return pl.concat([_seconds(text[place : place + 1]) for place in range(len(text))])
+
+
+def _vector(value: Any) -> list[float | None]:
+    """The numbers of a list or a text; None where one is none."""
+    parts = value if isinstance(value, list | tuple) else re.split(_BETWEEN, _written(value).strip("[] \t\r\n"))
+    found: list[float | None] = (
+        pl.Series([_written(part) for part in parts], dtype=TEXT).cast(NUMBER, strict=False).to_list()
+    )
+    return found
+
+
+def _written(value: Any) -> str:
+    """A value as text: as files have it."""
+    if isinstance(value, list | tuple):
+        return "|".join(map(_written, value))
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
