@@ -21,6 +21,7 @@ from elcrec.data.written_columns import as_meant
 from elcrec.errors import DataError
 
 PREFIX = "feature:"
+IMAGE = "image_url"
 TITLES = ("title", "name", "item_name", "item_title", "product_title", "product_name", "movie_title", "book_title")
 
 
@@ -31,7 +32,7 @@ class Catalogue:
     Attributes:
         frame: ``item_id`` (integers or strings, as they came; text from delimited files and JSON objects),
             ``title`` (text or null) and ``attributes`` (list of distinct texts in the order they came,
-            perhaps empty).
+            perhaps empty); ``image_url`` (text or null) where there is such a column.
         features: What a model can learn from, row by row the same items: see :mod:`elcrec.data.feature_columns`.
     """
 
@@ -46,7 +47,8 @@ class Catalogue:
         """What :meth:`table` gave."""
         names = [name for name in table.columns if name.startswith(PREFIX)]
         features = table.select(pl.col(name).alias(name.removeprefix(PREFIX)) for name in names)
-        return cls(table.select("item_id", "title", "attributes"), features)
+        image = [IMAGE] if IMAGE in table.columns else []
+        return cls(table.select("item_id", "title", "attributes", *image), features)
 
     def table(self) -> pl.DataFrame:
         """Both frames in one; names of features begin with ``feature:``."""
@@ -57,7 +59,7 @@ class Catalogue:
         """Read descriptions from a file or a frame.
 
         Columns are the item, perhaps a title, and attributes: every other column of text, categories or lists
-        of text or numbers. ``a|b`` is two attributes. Numbers (prices), truth values, dates and vectors (lists of
+        of text or numbers. ``a|b`` is two attributes. Addresses of pictures (``image_url``) only show items. Numbers (prices), truth values, dates and vectors (lists of
         fractions, all of one length) are no attributes: they are features that a model learns from.
 
         Args:
@@ -125,6 +127,13 @@ class Catalogue:
         """Title by item; items without one are left out."""
         return dict(self.frame.select("item_id", "title").drop_nulls("title").iter_rows())
 
+    def pictures(self) -> dict[Any, str]:
+        """Address of a picture by item, from the column ``image_url``; only addresses that begin with http(s)://."""
+        if IMAGE not in self.frame.columns:
+            return {}
+        of_web = pl.col(IMAGE).str.contains(r"(?i)^https?://[^\s/]")
+        return dict(self.frame.select("item_id", IMAGE).filter(of_web).iter_rows())
+
     def pairs(self) -> pl.DataFrame:
         """``item_id``, ``attribute``: one row each attribute of each item."""
         return self.frame.select("item_id", attribute="attributes").explode("attribute").drop_nulls("attribute")
@@ -163,7 +172,8 @@ def _tidy(raw: pl.DataFrame, item_column: str | None, untyped: bool) -> Catalogu
     item = _item_column(raw, item_column)
     title = _title_column(raw, item)
     titles = _titles(raw, title)
-    rest = [as_meant(column) for column in raw.get_columns() if column.name not in (item, title)]
+    image = IMAGE if IMAGE in raw.columns and is_text(raw[IMAGE]) else None
+    rest = [as_meant(column) for column in raw.get_columns() if column.name not in (item, title, image)]
     used = [column for column in rest if describes(column, untyped) and not is_vector(column)]
     features = feature_columns(rest, untyped, titles)
     if title is None and not used + features:
@@ -172,7 +182,8 @@ def _tidy(raw: pl.DataFrame, item_column: str | None, untyped: bool) -> Catalogu
             f"add a title, or a column of text or of lists of attributes"
         )
     ids, attributes = _ids(raw[item].alias("item_id"), untyped), merged([as_lists(one) for one in used], raw.height)
-    return Catalogue(pl.DataFrame([ids, titles.alias("title"), attributes]), pl.DataFrame(features))
+    images = [] if image is None else [as_text(raw[image]).alias(IMAGE)]
+    return Catalogue(pl.DataFrame([ids, titles.alias("title"), attributes, *images]), pl.DataFrame(features))
 
 
 def _titles(raw: pl.DataFrame, title: str | None) -> pl.Series:

@@ -266,6 +266,11 @@ class Lookup:
     # ------------------------------------------------------------------ finding items and users
 
     @cached_property
+    def pictures(self) -> dict[Any, str]:
+        """Address of a picture by item id, where the catalogue has some."""
+        return {} if self.fitted.catalogue is None else self.fitted.catalogue.pictures()
+
+    @cached_property
     def titles(self) -> dict[Any, str]:
         """Title by item id, of items that have one."""
         return {} if self.fitted.catalogue is None else self.fitted.catalogue.titles()

@@ -41,6 +41,7 @@ V1 = (
     users.history_intents,
     users.delete_user,
     users.find_users,
+    users.example_users,
     intents.intents,
     intents.one_intent,
     intents.map_of_users,
@@ -50,7 +51,7 @@ V1 = (
     model.model_card,
     model.reload_run,
 )
-OPERATIONS = (operations.healthz, operations.readyz, operations.metrics, operations.page)
+OPERATIONS = (operations.healthz, operations.readyz, operations.metrics, operations.page, operations.docs)
 ERROR_HANDLERS = {
     HTTPException: errors.on_http,
     StoreError: errors.on_store_error,

@@ -10,7 +10,7 @@ from elcrec.serving.api.errors import ERROR_RESPONSES
 from elcrec.serving.api.parameters import HttpRequest, engine_of
 from elcrec.serving.api.schemas.fields import ErrorResponse
 from elcrec.serving.api.schemas.model import ServerStatus
-from elcrec.serving.page import explore_page
+from elcrec.serving.page import api_page, explore_page
 
 
 @get("/healthz", responses=ERROR_RESPONSES, summary="Liveness")
@@ -38,6 +38,12 @@ async def metrics(request: HttpRequest) -> Response[str]:
 
 
 @get("/", include_in_schema=False, media_type=MediaType.HTML, sync_to_thread=False)
-def page() -> str:
-    """The page that explores the model."""
-    return explore_page()
+def page(request: HttpRequest) -> str:
+    """The page that explores the model; it may load pictures where the catalogue names some."""
+    return explore_page(bool(engine_of(request).snapshot.lookup.pictures))
+
+
+@get("/docs", include_in_schema=False, media_type=MediaType.HTML, sync_to_thread=False)
+def docs() -> str:
+    """The API's documentation, drawn from ``/openapi/openapi.json``."""
+    return api_page()

@@ -152,9 +152,12 @@ async def respond(engine: Engine, request: RecommendRequest) -> RecommendRespons
 
 def items_of(found: Recommendations, snapshot: Snapshot) -> list[RecommendedItem]:
     """Recommendations with titles and reasons."""
-    titles = snapshot.lookup.titles
+    titles, pictures = snapshot.lookup.titles, snapshot.lookup.pictures
     ranked = enumerate(zip(found.items, found.scores, strict=True), start=1)
-    items = [RecommendedItem(item, score, rank, titles.get(item, UNSET)) for rank, (item, score) in ranked]
+    items = [
+        RecommendedItem(item, score, rank, titles.get(item, UNSET), pictures.get(item, UNSET))
+        for rank, (item, score) in ranked
+    ]
     if found.reasons is not None:
         names = snapshot.model.intent_names
         for one, row in zip(items, found.reasons, strict=True):

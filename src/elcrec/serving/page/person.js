@@ -1,6 +1,7 @@
 /* The history shown: that of a user, or one built here by choosing items. */
 
 const person = { user: null, items: [] };
+const somebody = () => person.user !== null || person.items.length > 0;
 const mixAsked = newest();
 
 function foundList(list, rows, build) {
@@ -27,8 +28,8 @@ function createSearches() {
       foundList(itemFound, answer.items.map(thing), (item) =>
         choice(labelOf(item), plural(item.events, "event", "events"), () => add(item))));
   });
-  for (const [field, found] of [["user-search", userFound], ["item-search", itemFound]]) createKeys(byId(field), found);
-  byId("person-clear").addEventListener("click", () => { become(null, []); open(""); byId("user-search").focus(); });
+  for (const [field, found] of [["user-search", userFound], ["item-search", itemFound], ["steer-search", byId("steer-found")]]) createKeys(byId(field), found);
+  byId("person-clear").addEventListener("click", () => { become(null, []); history.replaceState(null, "", "#who"); byId("user-search").focus(); });
 }
 
 // Arrow keys move from the field through the results; Enter in the field takes the first.
@@ -55,9 +56,10 @@ function createKeys(field, found) {
 
 const open = (fragment) => { if (location.hash.slice(1) === fragment) follow(); else location.hash = fragment; };
 
-function become(user, items) {
+function become(user, items, example = false) {
   person.user = user;
   person.items = items;
+  person.example = example;
   showPerson();
 }
 
@@ -92,13 +94,21 @@ function itemChip(item, place) {
   return el("li", { class: "chip" }, cut(labelOf(item)), off);
 }
 
+function nameOfPerson() {
+  if (!somebody()) return "Nobody yet";
+  if (person.user === null) return "New history";
+  return `${person.example ? "Example: user" : "User"} ${person.user}`;
+}
+
 function showPerson() {
-  const nobody = person.user === null && person.items.length === 0;
-  for (const id of ["person", "wants", "next"]) byId(id).hidden = nobody;
-  if (nobody) return;
-  byId("person-name").textContent = person.user === null ? "New history" : `User ${person.user}`;
+  for (const found of ["user-found", "item-found"]) byId(found).replaceChildren();
+  for (const id of ["person-clear", "wants", "steering", "list", "list-note"]) byId(id).hidden = !somebody();
+  byId("nobody").hidden = somebody();
+  byId("person-name").textContent = nameOfPerson();
   byId("person").dataset.user = person.user ?? "";
   byId("person-items").replaceChildren(...(person.user === null ? person.items.map(itemChip) : []));
+  byId("history").hidden = person.user === null;
+  if (!somebody()) return;
   const history_ = person.items.map((item) => item.item);
   const question = person.user === null
     ? () => ask("POST", "/v1/intents/of-history", { history: history_ })
@@ -110,7 +120,11 @@ function showPerson() {
 function showMix(mix) {
   const events = mix.timeline.map((one) => ({ ...thing(one), time: day(one.timestamp) }));
   const journey = { events, intents: mix.intents, total: events.length ? events[events.length - 1].position : 0 };
-  const card = mixCard(journey);
-  card.querySelectorAll("li").forEach((line, place) => line.querySelector(".line").append(steerButtons(mix.intents[place].intent)));
-  byId("wants-cards").replaceChildren(historyCard(journey), card);
+  const mixed = mixCard(journey);
+  mixed.querySelectorAll("li").forEach((line, place) => line.querySelector(".line").append(steerButtons(mix.intents[place].intent)));
+  byId("mix").replaceChildren(mixed.querySelector(".bars"));
+  const told = historyCard(journey);
+  byId("history").replaceChildren(...told.children);
+  const timeline = byId("history").querySelector(".timeline");
+  timeline.scrollTop = timeline.scrollHeight;  // the newest events lead to the list
 }

@@ -132,6 +132,7 @@ class ModelCard(Struct):
     max_k: int
     max_history: int
     metrics: dict[str, Any]
+    pictures: bool
 
 
 class ServerStatus(Struct):

@@ -97,6 +97,7 @@ class RecommendedItem(Struct):
     score: float
     rank: int
     title: str | UnsetType = UNSET
+    image_url: str | UnsetType = UNSET
     reason: Reason | UnsetType = UNSET
 
 

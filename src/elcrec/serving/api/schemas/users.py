@@ -120,6 +120,19 @@ class DeletedUser(Struct):
     in_log: bool
 
 
+class ExampleUser(Struct):
+    """A user whose history speaks clearly of one intent."""
+
+    user_id: str | int
+    intent: int
+
+
+class ExampleUsers(Struct):
+    """Users to look at first, of different intents, the largest first."""
+
+    examples: list[ExampleUser]
+
+
 class FoundUsers(Struct):
     """Ids of users."""
 
