@@ -59,7 +59,8 @@ class Catalogue:
         """Read descriptions from a file or a frame.
 
         Columns are the item, perhaps a title, and attributes: every other column of text, categories or lists
-        of text or numbers. ``a|b`` is two attributes. Addresses of pictures (``image_url``) only show items. Numbers (prices), truth values, dates and vectors (lists of
+        of text or numbers. ``a|b`` is two attributes.
+        The address of a picture (``image_url``) is no attribute: pages show it. Numbers (prices), truth values, dates and vectors (lists of
         fractions, all of one length) are no attributes: they are features that a model learns from.
 
         Args:

@@ -38,6 +38,8 @@ MOST_TIMELINE_EVENTS = 100
 EXAMPLES = 6
 EXAMPLE_EVENTS = (5, 60)
 LOOKED_AT = 1000
+TYPICAL_WEIGHT = 0.6
+"""Of the first intent of an example: clear, and not all."""
 
 
 async def known_history(engine: Engine, snapshot: Snapshot, user: str) -> UserHistory:
@@ -164,7 +166,7 @@ async def find_users(request: HttpRequest, q: SearchText = "", limit: Limit = 10
 
 @get("/examples", responses=ERROR_RESPONSES, summary="Example users")
 async def example_users(request: HttpRequest) -> ExampleUsers:
-    """Users of the log to look at first: those whose behaviour is clearest, each of another intent."""
+    """Users of the log to look at first, each of another intent, the largest first."""
     engine = engine_of(request)
     found = await engine.snapshot.once(examples_of)
 
@@ -176,7 +178,7 @@ async def example_users(request: HttpRequest) -> ExampleUsers:
 
 
 def examples_of(model: ELCRec) -> list[ExampleUser]:
-    """Of users drawn evenly from the log: for each of the largest intents, the one with the largest weight.
+    """Of users drawn evenly from the log: for each of the largest intents, one who has others, too.
 
     Users with a history that is neither short nor long come first.
     """
@@ -184,6 +186,7 @@ def examples_of(model: ELCRec) -> list[ExampleUser]:
     fitting = counts.filter(pl.col("events").is_between(*EXAMPLE_EVENTS))
     users = (counts if fitting.is_empty() else fitting)["user_id"]
     mixes = model.user_intents(users.gather_every(max(1, len(users) // LOOKED_AT)).to_list(), top=1)
-    best = mixes.with_columns(size=pl.len().over("intent")).sort("size", "weight", "user_id", descending=[True, True, False])
+    ranked = mixes.with_columns(size=pl.len().over("intent"), distance=(pl.col("weight") - TYPICAL_WEIGHT).abs())
+    best = ranked.sort("size", "distance", "user_id", descending=[True, False, False])
     rows = best.unique("intent", keep="first", maintain_order=True).head(2 * EXAMPLES)
     return [ExampleUser(user, intent) for user, intent in rows.select("user_id", "intent").iter_rows()]

@@ -10,7 +10,7 @@ from elcrec.report.page import page_part
 SHARED = ("shared", "map", "intent", "journeys")
 OWN = ("live", "person", "reason", "steer", "pages", "begin")
 PICTURES = "data: https: http:"
-"""Where pictures may come from if the catalogue names some. A picture runs nothing and is asked for without a referrer."""
+"""Where pictures may come from if the catalogue names some. A picture runs nothing."""
 
 
 @cache

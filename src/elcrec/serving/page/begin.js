@@ -28,7 +28,7 @@ function showModel(model) {
 function showExamples(examples) {
   byId("examples").hidden = !examples.length;
   byId("example-list").replaceChildren(...examples.map(({ user_id: user, intent }) =>
-    el("li", {}, el("a", { class: "person cut", href: `#user-${encoded(user)}`, title: nameOf(intent) }, `User ${user}`))));
+    el("li", {}, el("a", { class: "person cut", href: `#user-${encoded(user)}`, title: nameOf(intent), "aria-label": `User ${user}` }, String(user)))));
 }
 
 async function begin() {

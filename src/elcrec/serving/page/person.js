@@ -122,6 +122,7 @@ function showMix(mix) {
   const journey = { events, intents: mix.intents, total: events.length ? events[events.length - 1].position : 0 };
   const mixed = mixCard(journey);
   mixed.querySelectorAll("li").forEach((line, place) => line.querySelector(".line").append(steerButtons(mix.intents[place].intent)));
+  mixed.querySelectorAll("li").forEach((line, place) => { if (mix.intents[place].weight < 0.01) line.querySelector(".number").textContent = "< 1%"; });
   byId("mix").replaceChildren(mixed.querySelector(".bars"));
   const told = historyCard(journey);
   byId("history").replaceChildren(...told.children);

@@ -30,14 +30,11 @@ function withoutIntent({ intent, rank, rank_without: without }) {
   return el("p", { class: "hint", dir: "auto" }, `Without “${nameOf(intent)}” ${rest}.`);
 }
 
-function reasonParts(row, titles) {
-  const parts = scoreParts(row).filter(({ value }) => known(value));
-  if (!parts.length) return [];
+function exactParts(row, parts) {
   const total = el("li", { class: "total" }, el("span", {}, "score"), el("span", { class: "number" }, fixed(row.score, 2)));
-  return [
-    el("p", { class: "why", dir: "auto" }, sentence(row, parts, titles)),
-    el("details", { class: "exact" }, el("summary", {}, "How the score adds up", el("span", { class: "unseen" }, ` for ${labelOf(row)}`)),
-      stackedScore(parts), el("ul", { class: "parts" }, ...parts.map(partLine), total), withoutIntent(row))];
+  return el("details", { class: "exact" }, el("summary", {}, "How the score adds up", el("span", { class: "unseen" }, ` for ${labelOf(row)}`)),
+    stackedScore(parts), el("ul", { class: "parts" }, ...parts.map(partLine), total), withoutIntent(row),
+    known(row.title) ? el("p", { class: "hint" }, `Item ${row.item}`) : null);
 }
 
 // Addresses are checked by the server, too: only web addresses are pictures.
@@ -50,8 +47,10 @@ function picture(row) {
 
 function steeredCard(row, titles, marks) {
   const name = labelOf(row);
+  const parts = scoreParts(row);
   return el("li", { class: "card recommendation" },
     el("div", { class: "rec-top" }, el("span", { class: "rank", "aria-label": `Rank ${row.rank}` }, String(row.rank)), picture(row),
       el("div", {}, el("h3", { class: "two-lines", dir: "auto", title: name }, name), el("p", { class: "marks" }, ...marks))),
-    ...reasonParts(row, titles));
+    parts.length ? el("p", { class: "why", dir: "auto" }, sentence(row, parts, titles)) : null,
+    el("div", { class: "rec-foot" }, parts.length ? exactParts(row, parts) : null));
 }

@@ -71,11 +71,11 @@ function movement(rank, was) {
 
 function card(row, before, titles) {
   const item = thing(row);
-  const more = el("button", { type: "button", class: "add", "aria-label": `Add ${labelOf(item)} to the history` }, "Add to the history");
+  const more = el("button", { type: "button", class: "add", "aria-label": `Add to the history: ${labelOf(item)}` }, "Add to the history");
   more.addEventListener("click", () => add(item));
   const again = row.again ? el("span", { class: "again" }, "again") : null;
   const shown = steeredCard({ ...item, ...(row.reason ?? {}) }, titles, [again, movement(row.rank, before.get(row.item_id))].filter(Boolean));
-  shown.append(more);
+  shown.querySelector(".rec-foot").append(more);
   return shown;
 }
 

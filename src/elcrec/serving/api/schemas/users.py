@@ -121,7 +121,7 @@ class DeletedUser(Struct):
 
 
 class ExampleUser(Struct):
-    """A user whose history speaks clearly of one intent."""
+    """A user to look at first, and their first intent."""
 
     user_id: str | int
     intent: int
