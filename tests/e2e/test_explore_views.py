@@ -14,7 +14,10 @@ from cli_runner import SMALL, shop_log
 from elcrec import ELCRec
 from served import Served, shop_run
 
-PIXEL = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==")
+PIXEL = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk"
+    "+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
 ELSEWHERE = "https://pictures.example/"
 
 
@@ -117,7 +120,8 @@ def test_the_map_fills_its_card(browser: Any, served: Served) -> None:
 
 def sentence(page: Any, **reason: Any) -> str:
     """The sentence of a card whose answer is replaced."""
-    told = {"intent": 0, "intent_name": "Night", "because": ["a"], "because_titles": ["Casablanca"], "rank_without": 9}
+    told = {"intent": 0, "intent_name": "Night", "because": ["a"], "because_titles": ["Casablanca"]}
+    told |= {"rank_without": 9}
     told |= {"intent_share": 0.9, "parts": [{"intent": 0, "part": 0.9}], "residual": 0.1, "steering": 0.0, "repeat": 0.0}
     row = {"item_id": "x", "title": "X", "score": 1.0, "rank": 1, "reason": {**told, **reason}}
     answer = {"user_id": None, "items": [row], "fallback": None, "model": "m"}
