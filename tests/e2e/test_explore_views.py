@@ -122,7 +122,8 @@ def sentence(page: Any, **reason: Any) -> str:
     """The sentence of a card whose answer is replaced."""
     told = {"intent": 0, "intent_name": "Night", "because": ["a"], "because_titles": ["Casablanca"]}
     told |= {"rank_without": 9}
-    told |= {"intent_share": 0.9, "parts": [{"intent": 0, "part": 0.9}], "residual": 0.1, "steering": 0.0, "repeat": 0.0}
+    told |= {"intent_share": 0.9}
+    told |= {"parts": [{"intent": 0, "part": 0.9}], "residual": 0.1, "steering": 0.0, "repeat": 0.0}
     row = {"item_id": "x", "title": "X", "score": 1.0, "rank": 1, "reason": {**told, **reason}}
     answer = {"user_id": None, "items": [row], "fallback": None, "model": "m"}
     page.route("**/v1/recommend", lambda route: route.fulfill(json=answer))

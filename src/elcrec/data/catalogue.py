@@ -61,7 +61,8 @@ class Catalogue:
         Columns are the item, perhaps a title, and attributes: every other column of text, categories or lists
         of text or numbers. ``a|b`` is two attributes.
         The address of a picture (``image_url``) is no attribute: pages show it. Numbers (prices), truth
-        values, dates and vectors (lists of fractions, all of one length) are no attributes: they are features that a model learns from.
+        values, dates and vectors (lists of fractions,
+        all of one length) are no attributes: they are features that a model learns from.
 
         Args:
             source: Path of a CSV, TSV, Parquet or JSON Lines file, or of a JSON object from item to attribute,
