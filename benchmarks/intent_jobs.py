@@ -53,7 +53,6 @@ from pathlib import Path
 import polars as pl
 import torch
 
-from elcrec import ELCRec
 from elcrec.config import Settings
 from elcrec.data.by_settings import read_log
 from elcrec.data.catalogue import Catalogue
@@ -61,6 +60,7 @@ from elcrec.experiments.provenance import provenance
 from elcrec.storage import write_json
 from intent_jobs_measures import JOBS, Case
 from shops import LOGS
+from trainings import trained
 
 RESULTS = Path(__file__).parent / "results" / "intent-jobs"
 LONG, LATER, LEAST_KEPT = 20, 10, 4
@@ -117,13 +117,6 @@ def prepare(data: str, items: Path | None, work: Path) -> tuple[str, Path, pl.Da
     return Path(data).stem, items, *parted(read_log(source, None, Settings()).frame)
 
 
-def trained(known: pl.DataFrame, items: Path, out: Path, seed: int) -> ELCRec:
-    """A training by the default command, or the run that is there."""
-    if (out / "metrics.json").exists():
-        return ELCRec.load(out, "cpu")
-    return ELCRec(seed=seed, baselines=False).fit(known, out=out, items=items, progress=False, resume=out.exists())
-
-
 def of_category(name: str, items: Path) -> Catalogue:
     """Descriptions by the attribute that categories are read from."""
     column = LABELS.get(name)
@@ -143,7 +136,8 @@ def main() -> None:
         name, items, known, later = prepare(data, given.items, given.work)
         models = {}
         for seed in given.seeds:
-            model = models[seed] = trained(known, items, given.work / f"{name}-seed{seed}", seed)
+            out = given.work / f"{name}-seed{seed}"
+            model = models[seed] = trained(known, out, {"seed": seed}, items=items)
             target, case = RESULTS / f"{name}-seed{seed}.json", Case(model, later, of_category(name, items))
             older = json.loads(target.read_text()) if target.exists() else {}
             found = {job: JOBS[job](case) if job in given.jobs else older.get(job) for job in JOBS}

@@ -23,6 +23,7 @@ from elcrec.evaluation.metrics import metrics_of
 from elcrec.evaluation.ranks import ranks_of_ways
 from elcrec.experiments.provenance import provenance
 from elcrec.storage import write_json
+from trainings import trained
 
 RESULTS = Path(__file__).parent / "results" / "item-features"
 KEPT = ("valid", "test", "choices", "best_epoch", "epochs", "train_seconds")
@@ -32,13 +33,6 @@ def shuffled(items: Catalogue, seed: int) -> Catalogue:
     """The same descriptions, each of another item."""
     ids = items.frame["item_id"].shuffle(seed)
     return replace(items, frame=items.frame.with_columns(ids))
-
-
-def run(log: Path, items: Catalogue, out: Path, overrides: dict[str, Any]) -> ELCRec:
-    """One training, or the run that is there."""
-    if (out / "metrics.json").exists():
-        return ELCRec.load(out)
-    return ELCRec(**overrides, baselines=False).fit(log, out=out, items=items, progress=False, resume=out.exists())
 
 
 def with_seen_excluded(model: ELCRec, part: str) -> dict[str, float]:
@@ -62,7 +56,7 @@ def main() -> None:
     for seed in given.seeds:
         name = f"{given.log.stem}{'-exclude-seen' * bool(overrides)}{'-shuffled' * given.shuffled}-seed{seed}"
         items = shuffled(described, seed) if given.shuffled else described
-        model = run(given.log, items, given.work / name, {**overrides, "seed": seed})
+        model = trained(given.log, given.work / name, {**overrides, "seed": seed}, items=items)
         found = {kept: model.metrics[kept] for kept in KEPT if kept in model.metrics}
         masked = {part: with_seen_excluded(model, part) for part in ("valid", "test")}
         seconds = [sum(value for name, value in one["seconds"].items() if name != "evaluate") for one in model.history]

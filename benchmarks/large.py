@@ -19,7 +19,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from elcrec.data.item_features import FeatureSpace
+from elcrec.data.features import FeatureSpace
 from elcrec.experiments.provenance import provenance
 from elcrec.storage import write_text
 

@@ -59,6 +59,10 @@ INTRO = {
     "benchmarks/item_features.py DATA ITEMS`",
     "item-features-epoch": "An epoch of `default` with and without item metadata, in turns on one thread: medians "
     "of pairs, each the least of a training's epochs. `python benchmarks/feature_epoch.py DATA ITEMS`",
+    "user-features": "[What is known about users](user-features.md), with against without. planted: a generated shop "
+    "in which the user's country decides between editions of items; small trainings. Unknown: the model with user "
+    "features where it knows nothing of any user. Mean ± standard deviation over the seeds. "
+    "`python benchmarks/user_features.py DATA`",
     "cold-items": "A tenth of the items has no event in training and is added by its attributes ([new items on their "
     "first day](item-features.md#new-items-on-their-first-day)). Users whose last item is one of them; seen items "
     "masked. Popularity knows no events of new items. Warm: test ndcg@20 of the model on known items. `python "
@@ -216,6 +220,7 @@ TABLES = {
     "shops": tables_learning.shops,
     "item-features": tables_learning.item_features,
     "item-features-epoch": tables_speed.feature_epochs,
+    "user-features": tables_learning.user_features,
     "cold-items": tables_learning.cold_items,
     "event-inputs": tables_learning.event_inputs,
 }

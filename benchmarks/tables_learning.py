@@ -237,6 +237,24 @@ def event_inputs(documents: list[dict[str, Any]]) -> list[str]:
     return markdown(head, rows)
 
 
+def user_features(documents: list[dict[str, Any]]) -> list[str]:
+    """A row a data set with and without user features, and how sure the difference is, over all users and over some."""
+    rows = []
+    for test in (document for document in documents if "paired" in document):
+        runs = [one for one in documents if one["dataset"] == test["dataset"] and "paired" not in one]
+        for way in (False, True):
+            seeds = [one for one in runs if one["with"] == way]
+            values = [spread([one[part]["ndcg@20"] for one in seeds]) for part in ("valid", "test")]
+            untold, leads = "", ["", ""]
+            if way:
+                untold = spread([one["unknown"]["test"]["ndcg@20"] for one in seeds])
+                leads = [difference(test["paired"]["test"][who]) for who in ("all", "described")]
+            seconds = f"{statistics.median(one['train_seconds'] for one in seeds):.0f}"
+            rows.append([test["dataset"], "yes" if way else "no", str(len(seeds)), *values, untold, *leads, seconds])
+    measured = ["valid ndcg@20", "test ndcg@20", "test, unknown", "lead (test)", "lead of described users"]
+    return markdown(["data", "user features", "seeds", *measured, "seconds of training"], rows)
+
+
 def difference(test: dict[str, float]) -> str:
     p = f"p {test['p']:.1g}" if test["p"] > 0 else "p < 1e-300"
     return f"{test['mean']:+.4f} ({test['low']:+.4f} to {test['high']:+.4f}), {p}"

@@ -82,6 +82,11 @@ class Settings(BaseModel):
     event_column: str | None = Field(
         None, description="Name of the column with kinds of events (default: found by its usual names)"
     )
+    title_column: str | None = Field(
+        None,
+        description="Name of the column of item metadata with titles (default: found by its usual names; without one "
+        "the most specific column of text is shown)",
+    )
     columns: str | None = Field(
         None,
         description="Column names by position, for a file without a header: user_id,item_id,_,timestamp ('_' skips a "
@@ -203,6 +208,11 @@ class Settings(BaseModel):
         True,
         description="Item features: learn from item metadata (categories, numbers, texts, vectors), where it is given "
         "(--items); false: only describe items with it",
+    )
+    user_features: bool = Field(
+        True,
+        description="User features: learn from what is known about users (age band, country, ...), where it is given "
+        "(--users)",
     )
 
     # Objective

@@ -169,6 +169,7 @@ class ELCRec:
         format: str | None = None,
         items: Any = None,
         names_from: str | Path | ELCRec | None = None,
+        users: Any = None,
     ) -> Self:
         """Train on a log.
 
@@ -177,8 +178,8 @@ class ELCRec:
         Args:
             data: File, table or :class:`Interactions`.
             out: Run folder to write; a checkpoint is written there after every epoch.
-            resume: Resume an interrupted training in ``out``, with the items and names it was started with. The result
-                is that of an uninterrupted training.
+            resume: Resume an interrupted training in ``out``, with the items, users and names it was started with. The
+                result is that of an uninterrupted training.
             overwrite: Replace a run in ``out``. The old run can be used until the new one is complete. An interrupted
                 training there is discarded.
             progress: Show a progress bar and a line an epoch on standard error; or a reporter that is called instead.
@@ -187,6 +188,8 @@ class ELCRec:
                 and describes intents by: anything :meth:`elcrec.data.catalogue.Catalogue.read` takes.
             names_from: An earlier model or run whose given intent names are carried over, see
                 :meth:`match_intents`.
+            users: What is known about users (age band, country, ...), which the model learns from (``user_features``):
+                anything :meth:`elcrec.data.user_table.UserTable.read` takes.
 
         Returns:
             The model itself. It changes only when training is complete, and stays as it was where training fails. Of
@@ -208,6 +211,7 @@ class ELCRec:
             resume,
             overwrite,
             progress,
+            users,
         )
         self._adopt(fit(start))
         return self
@@ -227,6 +231,7 @@ class ELCRec:
         progress: bool | Reporter = True,
         format: str | None = None,
         items: Any = None,
+        users: Any = None,
     ) -> Self:
         """Train on new events (incremental training) instead of from scratch.
 
@@ -250,6 +255,7 @@ class ELCRec:
             progress: See :meth:`fit`.
             format: Format of a data file.
             items: Item metadata, see :meth:`fit`; added to the metadata of the run.
+            users: What is known about users, see :meth:`fit`; it counts over what the run knew about the same users.
 
         Returns:
             The model itself; :meth:`save` writes it. It changes only when training is complete.
@@ -257,9 +263,10 @@ class ELCRec:
         Raises:
             RunError: The model is not fitted.
             DataError: The events cannot be used, or do not fit the log.
-            SettingsError: ``epochs`` is below 1, or several processes were started.
+            SettingsError: ``epochs`` is below 1, several processes were started, or users are given to a model that
+                has learned from no user features.
         """
-        self._adopt(partial_fit(self._parts.run, data, epochs, progress, format, items))
+        self._adopt(partial_fit(self._parts.run, data, epochs, progress, format, items, users))
         return self
 
     def add_items(self, items: Any, popularity: float = POPULARITY) -> Self:
@@ -356,11 +363,16 @@ class ELCRec:
         return self.fitted.catalogue
 
     def describe_items(self, items: Any) -> None:
-        """Attach item metadata, for names and reports; see :meth:`fit`. :meth:`save` writes it into the run."""
+        """Attach item metadata, for names and reports; see :meth:`fit`. :meth:`save` writes it into the run.
+
+        Raises:
+            DataError: The metadata cannot be read, or belong to other items.
+        """
         run = self._parts.run
-        described = Catalogue.read(items)
-        run.fitted.dataset.warn_of_columns(described, stacklevel=2)
-        self._adopt(run.described(run.fitted.described(described)))
+        described = Catalogue.read(items, title_column=self.settings.title_column)
+        fitted = run.fitted.described(described)
+        fitted.dataset.warn_of_columns(described, stacklevel=2)
+        self._adopt(run.described(fitted))
 
     def save(self, path: str | Path, overwrite: bool = False) -> None:
         """Write a run folder. A run that is replaced can be used until the new one is complete.
@@ -391,6 +403,7 @@ class ELCRec:
         strength: float = STRENGTH,
         diversify: float = 0.0,
         approximate: bool = False,
+        titles: bool = True,
     ) -> pl.DataFrame:
         """Recommend the top k items to known users, from their full histories.
 
@@ -412,6 +425,7 @@ class ELCRec:
             approximate: Use approximate nearest-neighbour search, for large catalogues; see
                 :class:`elcrec.inference.index.ItemSearch`. It cannot be combined with explanations, steering or
                 re-ranking. Scores are exact, but a few items may be missed.
+            titles: Show the titles of the items, where the metadata has some.
 
         Returns:
             ``user_id``, ``item_id``, ``score`` (dot product, unbounded), ``rank`` (from 1), in the order of ``users``.
@@ -424,6 +438,8 @@ class ELCRec:
             ``parts``, a list of ``intent`` and ``part``; ``residual``; ``steering``; ``repeat``, the repeat score of
             an item that the history holds (:class:`elcrec.model.repeats.RepeatScore`).
             Score = sum of parts + residual + steering + repeat.
+            With ``titles`` at the end ``title`` and, with ``explain``, ``because_titles`` (a list like ``because``); a
+            title is null where it is not known, and the columns are missing where none is.
         """
         policy = RankingPolicy(
             k=k,
@@ -435,6 +451,7 @@ class ELCRec:
             strength=strength,
             diversify=diversify,
             approximate=approximate,
+            titles=titles,
         )
         return self.topn.recommend(self.fitted.dataset.of_users(users, unknown), policy)
 
@@ -465,11 +482,13 @@ class ELCRec:
         strength: float = STRENGTH,
         diversify: float = 0.0,
         approximate: bool = False,
+        user_features: Any = None,
+        titles: bool = True,
     ) -> pl.DataFrame:
         """Recommend the top k items to new users, from their histories; the model is not trained.
 
         Args:
-            histories: Item ids of each user, oldest first.
+            histories: Item ids of each user, oldest first; or whole titles, in any case, where they are no ids.
             k: Number of items per history.
             exclude_seen: Leave out items that are in the history; default: as in the settings.
             unknown: ``raise`` on an unknown item, or ``skip`` it (and histories without a known item).
@@ -480,6 +499,10 @@ class ELCRec:
             strength: See :meth:`recommend`.
             diversify: See :meth:`recommend`.
             approximate: See :meth:`recommend`.
+            user_features: What is known about the users: ``{column: value}`` for each history, or a table with a row
+                for each; columns are those of ``users`` in :meth:`fit`. Values that the model does not know count as
+                unknown.
+            titles: See :meth:`recommend`.
 
         Returns:
             ``history`` (its place in ``histories``, from 0) and the columns of :meth:`recommend`.
@@ -494,10 +517,13 @@ class ELCRec:
             strength=strength,
             diversify=diversify,
             approximate=approximate,
+            titles=titles,
         )
-        return self.topn.recommend(self.fitted.dataset.of_items(histories, unknown), policy)
+        return self.topn.recommend(self.fitted.dataset.of_items(histories, unknown, user_features), policy)
 
-    def recommend_for_intent(self, intents: Iterable[int] | None = None, k: int = 10) -> pl.DataFrame:
+    def recommend_for_intent(
+        self, intents: Iterable[int] | None = None, k: int = 10, *, titles: bool = True
+    ) -> pl.DataFrame:
         """The most typical items of intents: what an intent means.
 
         What a user with an intent is likely to take: :meth:`recommend_to_new_user`.
@@ -505,13 +531,14 @@ class ELCRec:
         Args:
             intents: Numbers of intents; default: all that have users.
             k: Items an intent.
+            titles: See :meth:`recommend`.
 
         Returns:
-            ``intent``, ``item_id``, ``score`` (lift, > 0; 1 is average), ``rank`` (from 1).
+            ``intent``, ``item_id``, ``score`` (lift, > 0; 1 is average), ``rank`` (from 1) and ``title``.
         """
-        return self.topn.for_intents(intents, k)
+        return self._with_titles(self.topn.for_intents(intents, k), titles)
 
-    def recommend_to_new_user(self, intents: Iterable[int], k: int = 10) -> pl.DataFrame:
+    def recommend_to_new_user(self, intents: Iterable[int], k: int = 10, *, titles: bool = True) -> pl.DataFrame:
         """The items that a user without a history is most likely to take, who chose some intents.
 
         See :class:`elcrec.inference.new_users.NewUserRanking`.
@@ -519,12 +546,18 @@ class ELCRec:
         Args:
             intents: Numbers of intents, one or more.
             k: Number of items.
+            titles: See :meth:`recommend`.
 
         Returns:
-            ``item_id``, ``score`` (logarithm of a likelihood, up to a constant), ``rank`` (from 1).
+            ``item_id``, ``score`` (logarithm of a likelihood, up to a constant), ``rank`` (from 1) and ``title``.
         """
-        return self.topn.for_new_user(intents, k)
+        return self._with_titles(self.topn.for_new_user(intents, k), titles)
 
+    def _with_titles(self, frame: pl.DataFrame, titles: bool) -> pl.DataFrame:
+        """A table of items as it is, or with their titles."""
+        return self.fitted.dataset.titles.beside(frame) if titles else frame
+
+    # reason: public signature
     def slate(
         self,
         users: Iterable[Any] | None = None,
@@ -533,6 +566,8 @@ class ELCRec:
         exclude_seen: bool | None = None,
         unknown: str = "raise",
         strength: float = STRENGTH,
+        *,
+        titles: bool = True,
     ) -> pl.DataFrame:
         """Recommendations in rows, one for each of a user's strongest intents, without an item twice: a shop page.
 
@@ -543,21 +578,32 @@ class ELCRec:
             exclude_seen: See :meth:`recommend`.
             unknown: See :meth:`recommend`.
             strength: How far each row is steered toward its intent, 0 to 1, see :meth:`recommend`.
+            titles: See :meth:`recommend`.
 
         Returns:
             ``user_id``, ``row`` (from 1, strongest intent first), ``intent``, ``weight`` (0 to 1), ``item_id``,
-            ``score``, ``rank`` (from 1 in its row).
+            ``score``, ``rank`` (from 1 in its row) and ``title``.
         """
         histories = self.fitted.dataset.of_users(users, unknown)
-        return self.topn.slate(histories, rows, RankingPolicy(k=k, exclude_seen=exclude_seen, strength=strength))
+        policy = RankingPolicy(k=k, exclude_seen=exclude_seen, strength=strength)
+        return self._with_titles(self.topn.slate(histories, rows, policy), titles)
 
-    def similar_items(self, items: Iterable[Any], k: int = 10, unknown: str = "raise") -> pl.DataFrame:
+    def similar_items(
+        self, items: Iterable[Any], k: int = 10, unknown: str = "raise", *, titles: bool = True
+    ) -> pl.DataFrame:
         """Similar items: those whose vectors have the highest cosine similarity.
 
+        Args:
+            items: Item ids; or whole titles, in any case, where they are no ids.
+            k: Number of similar items per item.
+            unknown: ``raise`` on an unknown item, or ``skip`` it.
+            titles: See :meth:`recommend`.
+
         Returns:
-            ``target_item_id``, ``item_id``, ``score`` (cosine, -1 to 1), ``rank`` (from 1).
+            ``target_item_id``, ``item_id``, ``score`` (cosine, -1 to 1), ``rank`` (from 1), and the titles of both:
+            ``title``, ``target_title``.
         """
-        return self.topn.similar(items, k, unknown)
+        return self._with_titles(self.topn.similar(items, k, unknown), titles)
 
     @property
     def item_search(self) -> ItemSearch:
@@ -645,11 +691,12 @@ class ELCRec:
 
     # ------------------------------------------------------------------ intents
 
-    def intents(self, k: int = 10) -> pl.DataFrame:
+    def intents(self, k: int = 10, *, titles: bool = True) -> pl.DataFrame:
         """Describe the intents, by the full histories of the training log; the largest first.
 
         Args:
             k: Number of typical items and attributes per intent.
+            titles: See :meth:`recommend`.
 
         Returns:
             ``intent``; ``name``; ``users``; ``share`` (0 to 1); ``items`` (ids, highest lift first), ``lifts`` and
@@ -658,10 +705,10 @@ class ELCRec:
             ``attribute_users``, the same of attributes (empty without metadata); ``nearest`` (the three intents with
             the closest centres); ``cosine`` (mean cosine of its users to its centre) and ``margin`` (its lead over that
             to the next centre; both null when unused); ``trend`` (share of the events of each of :attr:`trend_periods`;
-            null without times); ``flags``, see :func:`elcrec.intents.intent_health.intent_flags`. Unused intents come
-            last.
+            null without times); ``flags``, see :func:`elcrec.intents.intent_health.intent_flags`; ``item_titles``, the
+            titles of ``items``. Unused intents come last.
         """
-        return self._parts.run.intents.table(k)
+        return self._with_titles(self._parts.run.intents.table(k), titles)
 
     def user_intents(self, users: Iterable[Any] | None = None, unknown: str = "raise", top: int = 1) -> pl.DataFrame:
         """The intents of each user's full history, nearest first.
@@ -679,27 +726,30 @@ class ELCRec:
         return self._parts.run.intents.of_users(users, unknown, top)
 
     def history_intents(self, histories: Sequence[Sequence[Any]], unknown: str = "raise", top: int = 1) -> pl.DataFrame:
-        """The intents of any histories, as :meth:`user_intents`; a history is a sequence of item ids, oldest first.
+        """The intents of any histories, as :meth:`user_intents`; each is a list of item ids or titles, oldest first.
 
         Returns:
             ``history`` (its place, from 0) and the columns of :meth:`user_intents`.
         """
         return self._parts.run.intents.of(self.fitted.dataset.of_items(histories, unknown), top)
 
-    def intent_timeline(self, user: Any = None, history: Sequence[Any] | None = None) -> pl.DataFrame:
+    def intent_timeline(
+        self, user: Any = None, history: Sequence[Any] | None = None, *, titles: bool = True
+    ) -> pl.DataFrame:
         """How the intent of a history changed as it grew.
 
         Args:
             user: A known user; or
-            history: item ids of any history, oldest first.
+            history: item ids, or titles, of any history, oldest first.
+            titles: See :meth:`recommend`.
 
         Returns:
             One row an event, oldest first: ``position`` (from 1), ``item_id``, ``timestamp`` (where known),
             ``intent`` and ``weight`` (0 to 1) of the history up to and including it, and ``pull``: leave-one-out
             attribution, how much nearer the item brings the whole history to the intent it ends with, see
-            :func:`elcrec.intents.attribution.leave_one_out` (null for items older than ``max_seq_len``).
+            :func:`elcrec.intents.attribution.leave_one_out` (null for items older than ``max_seq_len``); ``title``.
         """
-        return self._parts.run.intents.timeline(user, history)
+        return self._with_titles(self._parts.run.intents.timeline(user, history), titles)
 
     def intent_health(self, most: int | None = None) -> IntentHealth:
         """How users spread over the intents, by full histories.
@@ -906,6 +956,8 @@ class ELCRec:
 
     def find_items(self, text: str, k: int = 10) -> pl.DataFrame:
         """Items whose id or title contains a text, ignoring case; those that begin with it come first.
+
+        Histories and :meth:`similar_items` take the ids, and whole titles.
 
         Returns:
             ``item_id``, ``title``, ``events`` (in the log), most popular first.

@@ -344,7 +344,8 @@ def test_a_column_of_another_name_is_named_in_a_warning(model: ELCRec, tmp_path:
 def test_ids_with_leading_zeros_are_no_whole_numbers(tmp_path: Path) -> None:
     shelf = pl.Series("shelf", ["a", "b"] * 20)
     ids = pl.Series("item_id", [f"{number:03}" for number in range(40)])
-    log = shop_log().select("user_id", "timestamp", item_id=pl.col("item_id").rank("dense").cast(pl.Int64) % 40)
+    # So few events do not tell that the shelf tells nothing.
+    log = shop_log(120).select("user_id", "timestamp", item_id=pl.col("item_id").rank("dense").cast(pl.Int64) % 40)
     (tmp_path / "text.csv").write_text(pl.DataFrame([ids, shelf]).write_csv())
     log.with_columns(pl.col("item_id").cast(pl.String).str.zfill(3)).write_csv(tmp_path / "log.csv")
     described = trained(tmp_path / "text.csv", Interactions.read(tmp_path / "log.csv"))  # type: ignore[arg-type]

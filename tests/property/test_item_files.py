@@ -16,7 +16,7 @@ from sklearn.feature_extraction.text import HashingVectorizer
 
 from elcrec import Interactions
 from elcrec.data.catalogue import Catalogue
-from elcrec.data.item_features import FeatureSpace
+from elcrec.data.features import FeatureSpace
 from elcrec.data.words import words_and_bigrams
 from elcrec.errors import DataError
 

@@ -34,6 +34,14 @@ def evaluate(
     ranks: Annotated[
         Path | None, typer.Option(help="Also write the rank of each user's held-out item to this Parquet file.")
     ] = None,
+    baselines: Annotated[
+        bool | None,
+        typer.Option(
+            "--baselines/--no-baselines",
+            help="Evaluate the baselines, and compare the model with the best. Default: yes, but for --json.",
+            show_default=False,
+        ),
+    ] = None,
     unknown: Unknown = "raise",
     device: Device = "auto",
     sets: Sets = None,
@@ -51,7 +59,8 @@ def evaluate(
     model, source = ELCRec.load(run, device), source_of(data)
     given = overrides_of(sets, columns, events=events)
     log = read_otherwise(source, format, model.settings, given) if given else source
-    metrics = model.evaluate(log, split, format, unknown, ranks, baselines=model.settings.baselines and not as_json)
+    compared = model.settings.baselines and not as_json if baselines is None else baselines
+    metrics = model.evaluate(log, split, format, unknown, ranks, baselines=compared)
     if note := repeat_warning(metrics["repeats"], model.settings.exclude_seen):
         say(f"warning: {note}")
     if ranks is not None:

@@ -5,21 +5,68 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from elcrec.errors import DataError, decoding
+from elcrec.errors import DataError, SettingsError, decoding
+
+if TYPE_CHECKING:
+    from elcrec.data.titles import ItemTitles
 
 FORMS = "write a JSON array of item ids (or an array of such arrays), or one item id per line; oldest first"
+MOST_PARTS = 20
+"""A title has fewer commas than this."""
 
 
-def histories_of(texts: Sequence[str], path: Path | None) -> list[list[Any]]:
-    """Histories of ``--history`` (ids between commas), then those of ``--history-file``.
+def histories_of(texts: Sequence[str], path: Path | None, titles: ItemTitles) -> list[list[Any]]:
+    """Histories of ``--history`` (ids or titles between commas), then those of ``--history-file``.
+
+    Args:
+        texts: Of ``--history``.
+        path: Of ``--history-file``.
+        titles: Of the model; they distinguish a comma within a title from one between two items.
 
     Raises:
         DataError: The file cannot be read, or holds something else.
     """
-    given: list[list[Any]] = [[part.strip() for part in text.split(",") if part.strip()] for text in texts]
+    given: list[list[Any]] = [split_history(text, titles) for text in texts]
     return given if path is None else [*given, *read_histories(path)]
+
+
+def user_features_of(texts: list[str]) -> dict[str, Any] | None:
+    """What ``--user-feature`` tells about the user: a value for each name, several as a list; None: nothing.
+
+    Raises:
+        SettingsError: One is not written as NAME=VALUE.
+    """
+    given: dict[str, list[str]] = {}
+    for text in texts:
+        name, sign, value = (part.strip() for part in text.partition("="))
+        if not (name and sign and value):
+            raise SettingsError(f"--user-feature {text}: write it as NAME=VALUE, for example country=DE")
+        given.setdefault(name, []).append(value)
+    return {name: values[0] if len(values) == 1 else values for name, values in given.items()} or None
+
+
+def split_history(text: str, titles: ItemTitles) -> list[str]:
+    """The items of a history with commas between them.
+
+    What stands between two commas is an item where it is an id. Elsewhere the longest text that is a whole title is
+    one (``Godfather, The``), and without any what stands between the commas.
+    """
+    parts, found = text.split(","), []
+    while parts:
+        n_parts = _parts_of_first(parts, titles)
+        found.append(",".join(parts[:n_parts]).strip())
+        parts = parts[n_parts:]
+    return [item for item in found if item]
+
+
+def _parts_of_first(parts: list[str], titles: ItemTitles) -> int:
+    """Number of parts of the first item."""
+    if len(titles) == 0 or titles.items.find(parts[0].strip()) >= 0:
+        return 1
+    longest = min(len(parts), MOST_PARTS)
+    return next((n for n in range(longest, 1, -1) if titles.named(",".join(parts[:n]))), 1)
 
 
 def read_histories(path: Path) -> list[list[Any]]:

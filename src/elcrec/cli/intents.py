@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from elcrec.cli.output import console, print_json, print_measures, print_rows
-from elcrec.cli.parameters import Device, Items, Json, Run
+from elcrec.cli.output import console, print_json, print_measures, print_rows, say
+from elcrec.cli.parameters import Device, IdsOnly, Items, Json, Run
 from elcrec.errors import SettingsError
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from elcrec.recommender import ELCRec
 
 commands = typer.Typer()
@@ -36,6 +38,7 @@ def intents(
     suggest: Annotated[
         bool, typer.Option("--suggest-k", help="Suggest the number of intents (n_intents), by a sweep of k-means.")
     ] = False,
+    ids_only: IdsOnly = False,
     device: Device = "auto",
     as_json: Json = False,
 ) -> None:
@@ -47,6 +50,8 @@ def intents(
     model = ELCRec.load(run, device)
     if items is not None:
         model.describe_items(items)
+        for sentence in model.fitted.dataset.said_catalogue():
+            say(sentence)
     if suggest:
         print_rows(model.suggest_n_intents(), as_json)
     elif quality:
@@ -54,13 +59,13 @@ def intents(
     elif against is not None:
         print_measures(model.intent_stability(ELCRec.load(against, device)), as_json)
     else:
-        _show(model, k, rows, as_json)
+        _show(model, model.intents(k, titles=not ids_only), rows, as_json)
 
 
-def _show(model: ELCRec, k: int, rows: int, as_json: bool) -> None:
+def _show(model: ELCRec, table: pl.DataFrame, rows: int, as_json: bool) -> None:
     from elcrec.cli.tables import intent_panel
 
-    health, table = model.intent_health(), model.intents(k)
+    health = model.intent_health()
     if as_json:
         rest = {"trend_periods": model.trend_periods, "intents": table.to_dicts()}
         print_json({"n_intents": model.settings.n_intents, **health, **rest})

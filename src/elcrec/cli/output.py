@@ -34,7 +34,12 @@ def say(text: str) -> None:
 
 
 def say_metrics(metrics: dict[str, Any]) -> None:
-    """Print a table of the metrics: a row for each part of the split that was evaluated, and below it the baselines."""
+    """Print a table of the metrics: a row for each part of the split that was evaluated, and below it the baselines.
+
+    What they mean follows in sentences, on standard error.
+    """
+    from elcrec.evaluation.verdict import findings
+
     baselines = metrics.get("baselines", {})
     rows = []
     for part in ("valid", "test"):
@@ -45,6 +50,8 @@ def say_metrics(metrics: dict[str, Any]) -> None:
         typer.echo(f"\nthe same with seen items {'excluded' if other['exclude_seen'] else 'ranked'}")
         parts = [part for part in ("valid", "test") if part in other]
         _say_table("split", [row for part in parts for row in [(part, None, ""), *_baseline_rows(other[part])]])
+    for sentence in findings(metrics):  # type: ignore[arg-type]
+        say(sentence)
 
 
 Row = tuple[str, dict[str, float] | None, str]
@@ -60,9 +67,9 @@ def _baseline_rows(by_name: dict[str, dict[str, float]]) -> list[Row]:
 
 def _say_table(title: str, rows: list[Row]) -> None:
     """Print the shown metrics of each row, and the number of users where it is given."""
-    from elcrec.evaluation.metrics import shown_metrics
+    from elcrec.evaluation.metrics import printed_metrics
 
-    names = shown_metrics(found for _, found, _ in rows if found is not None)
+    names = printed_metrics(found for _, found, _ in rows if found is not None)
     width = max(len(name) for name in (title, *(name for name, _, _ in rows)))
     typer.echo("  ".join([f"{title:<{width}}", *names, f"{'users':>7}"]))
     for name, found, users in rows:

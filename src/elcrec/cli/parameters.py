@@ -58,16 +58,29 @@ Sets = Annotated[
 ]
 Histories = Annotated[
     list[str] | None,
-    typer.Option("--history", metavar="ID,ID,...", help="Item ids of a new user's history, oldest first; repeatable."),
+    typer.Option(
+        "--history",
+        metavar="ID,ID,...",
+        help="Items of a new user's history, by id or by whole title, oldest first; repeatable.",
+    ),
 ]
 HistoryFile = Annotated[
     Path | None,
     typer.Option(
         "--history-file",
         help="File with histories of new users, for ids that contain commas and for long histories: a JSON array of "
-        "item ids (or an array of such arrays), or one item id per line.",
+        "item ids or titles (or an array of such arrays), or one per line.",
     ),
 ]
+UserFeatures = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--user-feature",
+        metavar="NAME=VALUE",
+        help="What is known about the user of --history, by a column of the training's --users; repeatable.",
+    ),
+]
+IdsOnly = Annotated[bool, typer.Option("--ids-only", help="Show item ids without their titles.")]
 Unknown = Annotated[
     str, typer.Option(help="What to do with unknown ids: raise stops with an error, skip leaves them out.")
 ]
@@ -75,7 +88,16 @@ Items = Annotated[
     Path | None,
     typer.Option(
         "--items",
-        help="Item metadata file: item_id, title, category, ... Intent names and reports use it; training does not.",
+        help="Item metadata file: item_id, title, category, ... Intent names and reports use it, and 'elcrec train' "
+        "learns from it.",
+    ),
+]
+Users = Annotated[
+    Path | None,
+    typer.Option(
+        "--users",
+        help="File of what is known about users: user_id, country, age, ... The model learns from it (--set "
+        "user_features=false: not).",
     ),
 ]
 Ray = Annotated[

@@ -5,13 +5,24 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from elcrec.cli.histories import histories_of
+from elcrec.cli.histories import histories_of, user_features_of
 from elcrec.cli.output import console, print_json, print_rows, progress_bar, say
-from elcrec.cli.parameters import Device, Histories, HistoryFile, Json, Ray, Run, Unknown, parquet_file
+from elcrec.cli.parameters import (
+    Device,
+    Histories,
+    HistoryFile,
+    IdsOnly,
+    Json,
+    Ray,
+    Run,
+    Unknown,
+    UserFeatures,
+    parquet_file,
+)
 from elcrec.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -26,6 +37,8 @@ commands = typer.Typer()
 @commands.command(
     epilog="Examples:\n\n  elcrec recommend runs/shop --user 42 --user 43 -k 5\n\n"
     "  elcrec recommend runs/shop --history milk,bread --json\n\n"
+    "  elcrec recommend runs/shop --history milk,bread --user-feature country=DE\n\n"
+    "  elcrec recommend runs/films --history 'Casablanca,Godfather, The'\n\n"
     "  elcrec recommend runs/shop --history-file basket.json\n\n"
     "  elcrec recommend runs/shop --all --out recommendations.parquet\n\n"
     "  elcrec recommend runs/shop --user 42 --explain\n\n"
@@ -37,6 +50,7 @@ def recommend(
     user: Annotated[list[str] | None, typer.Option(help="Id of a known user; repeatable.")] = None,
     history: Histories = None,
     history_file: HistoryFile = None,
+    user_feature: UserFeatures = None,
     everybody: Annotated[bool, typer.Option("--all", help="Recommend to all known users; needs --out.")] = False,
     out: Annotated[Path | None, typer.Option(help="Write the recommendations to this Parquet file.")] = None,
     k: Annotated[int, typer.Option("-k", "--top", min=1, help="Number of recommendations per user (top-k).")] = 10,
@@ -85,6 +99,7 @@ def recommend(
         ),
     ] = False,
     unknown: Unknown = "raise",
+    ids_only: IdsOnly = False,
     ray: Ray = None,
     device: Device = "auto",
     as_json: Json = False,
@@ -92,7 +107,9 @@ def recommend(
     """Recommend the next items to known users, or for the histories of new users."""
     for_histories = bool(history) or history_file is not None
     _check_choice(bool(user), for_histories, everybody, ray)
-    out = parquet_file(out, "--out")
+    if user_feature and not for_histories:
+        raise SettingsError("--user-feature tells about the user of --history: known users have their own features")
+    known, out = user_features_of(user_feature or []), parquet_file(out, "--out")
     from elcrec.inference.policy import STRENGTH, RankingPolicy
 
     policy = RankingPolicy(
@@ -105,6 +122,7 @@ def recommend(
         strength=STRENGTH if strength is None else strength,
         diversify=diversify,
         approximate=approximate,
+        titles=not ids_only,
     )
     if everybody:
         _recommend_to_all(run, out, policy, ray, device, as_json)
@@ -112,8 +130,9 @@ def recommend(
     from elcrec.recommender import ELCRec
 
     model = ELCRec.load(run, device)
-    histories = histories_of(history or [], history_file) if for_histories else None
-    _show(model, _recommended(model, user, histories, unknown, policy), out, explain, as_json)
+    titles = model.fitted.dataset.titles
+    histories = histories_of(history or [], history_file, titles) if for_histories else None
+    _show(model, _recommended(model, user, histories, unknown, policy, known), out, explain, as_json)
 
 
 def _check_choice(for_users: bool, for_histories: bool, everybody: bool, ray: int | None) -> None:
@@ -127,15 +146,24 @@ def _check_choice(for_users: bool, for_histories: bool, everybody: bool, ray: in
 
 
 def _recommended(
-    model: ELCRec, users: list[str] | None, histories: list[list[str]] | None, unknown: str, policy: RankingPolicy
+    model: ELCRec,
+    users: list[str] | None,
+    histories: list[list[str]] | None,
+    unknown: str,
+    policy: RankingPolicy,
+    known: dict[str, Any] | None,
 ) -> pl.DataFrame:
-    """Recommendations to known users, or for histories: those have a ``user_id`` too, which is null."""
+    """Recommendations to known users, or for histories: those have a ``user_id`` too, which is null.
+
+    Of whose histories these are, ``known`` tells the features.
+    """
     import polars as pl
 
     dataset = model.fitted.dataset
     if histories is None:
         return model.topn.recommend(dataset.of_users(users, unknown), policy)
-    found = model.topn.recommend(dataset.of_items(histories, unknown), policy)
+    features = None if known is None else [known] * len(histories)
+    found = model.topn.recommend(dataset.of_items(histories, unknown, features), policy)
     return found.select(pl.lit(None).alias("user_id"), pl.all())
 
 

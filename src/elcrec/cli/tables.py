@@ -53,7 +53,7 @@ def intent_panel(health: IntentHealth, intents: pl.DataFrame, n_intents: int, ro
     top = max(health["largest_share"], 1e-9)
     for row in used.head(rows).iter_rows(named=True):
         bar = "█" * max(1, round(8 * row["share"] / top))
-        items = escape(", ".join(str(item) for item in row["items"]))
+        items = escape(", ".join(_named(row["items"], row.get("item_titles"))))
         size = (f"{row['users']:,}", f"{row['share']:.1%}", f"[cyan]{bar}[/]")
         table.add_row(str(row["intent"]), *size, escape(row["name"]), items)
     more = len(used) - rows
@@ -77,14 +77,17 @@ def explanation_table(found: pl.DataFrame, names: list[str]) -> RenderableType:
         table.add_column(who)
     table.add_column("rank", justify="right")
     table.add_column("item_id")
+    if "title" in found.columns:
+        table.add_column("title", ratio=1)
     table.add_column("score", justify="right")
-    table.add_column("explanation", ratio=1)
+    table.add_column("explanation", ratio=2)
     for row in found.iter_rows(named=True):
         first = [] if who is None else [escape(str(row[who]))]
         table.add_row(
             *first,
             str(row["rank"]),
             escape(str(row["item_id"])),
+            *([escape(row["title"] or "")] if "title" in row else []),
             f"{row['score']:.3f}",
             escape(_explanation(row, names)),
         )
@@ -109,10 +112,16 @@ def _by_intent(row: dict[str, Any], names: list[str]) -> list[str]:
     share = "" if row["intent_share"] is None else f", {row['intent_share']:.0%} of the score"
     parts = [f"intent {row['intent']} ({names[row['intent']]}){share}"]
     if row["because"]:
-        parts.append(f"because of {', '.join(str(item) for item in row['because'])}")
+        parts.append(f"because of {', '.join(_named(row['because'], row.get('because_titles')))}")
     if row["rank_without"] is not None:
         parts.append(f"rank {row['rank_without']:,} without this intent")
     return parts
+
+
+def _named(items: list[Any], titles: list[str | None] | None) -> list[str]:
+    """Items by their titles, where these are known."""
+    named = zip(items, titles or [None] * len(items), strict=True)
+    return [str(item) if title is None else f'"{title}"' if "," in title else title for item, title in named]
 
 
 def show_check(document: dict[str, Any]) -> None:

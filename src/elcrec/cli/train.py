@@ -20,6 +20,7 @@ from elcrec.cli.parameters import (
     Overwrite,
     Ray,
     Sets,
+    Users,
     overrides_of,
     source_of,
 )
@@ -34,6 +35,7 @@ commands = typer.Typer()
 @commands.command(
     epilog="Examples:\n\n  elcrec train events.csv --out runs/shop\n\n"
     "  elcrec train Beauty.txt --out runs/beauty --recipe paper --set epochs=100 --seed 7\n\n"
+    "  elcrec train events.csv --items items.csv --users users.csv --out runs/shop\n\n"
     "  elcrec train events.csv --out runs/shop --resume\n\n"
     "  elcrec train today.csv --from runs/yesterday --out runs/today\n\n"
     "  torchrun --nproc-per-node 2 -m elcrec.cli train events.csv --out runs/shop"
@@ -52,6 +54,7 @@ def train(
     ] = False,
     overwrite: Overwrite = False,
     items: Items = None,
+    users: Users = None,
     names_from: Annotated[
         Path | None, typer.Option(help="Earlier run: its intent names are carried over to the matching new intents.")
     ] = None,
@@ -68,7 +71,7 @@ def train(
 ) -> None:
     """Train a model on an interaction log and write a run folder."""
     overrides = overrides_of(sets, columns, seed, events)
-    read = {"format": format, "items": items}
+    read = {"format": format, "items": items, "users": users}
     if start is not None:
         given = {"--recipe": recipe, "--resume": resume or None, "--names-from": names_from, "--ray": ray}
         _refuse_with_from([option for option, value in given.items() if value is not None], overrides)
@@ -133,7 +136,7 @@ def _train_on_ray(workers: int, out: Path, made_with: dict[str, Any], fit: dict[
     """Train on Ray; its workers run in folders of their own, so that all paths are absolute."""
     from elcrec.integrations.ray import train_on_ray
 
-    fit |= {name: fit[name] and fit[name].resolve() for name in ("items", "names_from")}
+    fit |= {name: fit[name] and fit[name].resolve() for name in ("items", "users", "names_from")}
     if made_with["recipe"].endswith(".toml"):
         made_with["recipe"] = str(Path(made_with["recipe"]).resolve())
     train_on_ray(workers, out, made_with, fit, gpu=made_with["device"].startswith("cuda"))

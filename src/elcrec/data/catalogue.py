@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from elcrec.data.attribute_columns import NOTHING, as_lists, as_text, describes, is_text, merged
+from elcrec.data import described
+from elcrec.data.attribute_columns import as_lists, as_text, describes, is_text, merged
 from elcrec.data.catalogue_json import read_json_object
-from elcrec.data.columns import candidates, is_name_of_items, plain, shown
-from elcrec.data.feature_columns import as_kind, feature_columns, is_vector
+from elcrec.data.columns import plain, shown
+from elcrec.data.feature_columns import feature_columns, is_vector
 from elcrec.data.files import read_one
-from elcrec.data.id_columns import ReadContext, validate_ids
-from elcrec.data.ids import BLANKS
 from elcrec.data.raw import as_frame
+from elcrec.data.specific import most_specific
 from elcrec.data.vocabulary import natural_order
 from elcrec.data.written_columns import as_meant
 from elcrec.errors import DataError
 
-PREFIX = "feature:"
 IMAGE = "image_url"
 TITLES = ("title", "name", "item_name", "item_title", "product_title", "product_name", "movie_title", "book_title")
+LEAST_SHARE = 0.05
+"""A catalogue of other items: it describes less of a model's items, and less of its own rows is about them."""
 
 
 @dataclass(frozen=True)
@@ -45,29 +47,28 @@ class Catalogue:
     @classmethod
     def from_table(cls, table: pl.DataFrame) -> Catalogue:
         """What :meth:`table` gave."""
-        names = [name for name in table.columns if name.startswith(PREFIX)]
-        features = table.select(pl.col(name).alias(name.removeprefix(PREFIX)) for name in names)
         image = [IMAGE] if IMAGE in table.columns else []
-        return cls(table.select("item_id", "title", "attributes", *image), features)
+        return cls(table.select("item_id", "title", "attributes", *image), described.features_in(table))
 
     def table(self) -> pl.DataFrame:
         """Both frames in one; names of features begin with ``feature:``."""
-        return self.frame.hstack([column.alias(PREFIX + column.name) for column in self.features.get_columns()])
+        return described.with_features(self.frame, self.features)
 
     @classmethod
-    def read(cls, source: Any, item_column: str | None = None) -> Catalogue:
+    def read(cls, source: Any, item_column: str | None = None, title_column: str | None = None) -> Catalogue:
         """Read descriptions from a file or a frame.
 
         Columns are the item, perhaps a title, and attributes: every other column of text, categories or lists
-        of text or numbers. ``a|b`` is two attributes.
-        The address of a picture (``image_url``) is no attribute: pages show it. Numbers (prices), truth
-        values, dates and vectors (lists of fractions,
-        all of one length) are no attributes: they are features that a model learns from.
+        of text or numbers. ``a|b`` is two attributes. Numbers (prices), truth values, dates and vectors (lists of
+        fractions, all of one length) are no attributes: they are features that a model learns from.
+        ``image_url``, the address of a picture, is neither: pages show it.
 
         Args:
             source: Path of a CSV, TSV, Parquet or JSON Lines file, or of a JSON object from item to attribute,
                 list of attributes or object of columns (``.json``); or a pandas, Polars or Arrow table.
             item_column: Name of the item column; by default one of the usual names.
+            title_column: Name of the column with titles; by default one of the usual names, and without one none:
+                :meth:`shown_titles` shows another column, then.
 
         Raises:
             DataError: What is wrong, with the column or item, and what to do.
@@ -75,12 +76,12 @@ class Catalogue:
         if isinstance(source, Catalogue):
             return source
         if not isinstance(source, str | Path):
-            return _tidy(as_frame(source, "items", "values"), item_column, untyped=False)
+            return _tidy(as_frame(source, "items", "values"), item_column, title_column, untyped=False)
         path = Path(source)
         if path.suffix.lower() == ".json":
-            return _tidy(read_json_object(path), None, untyped=False)
+            return _tidy(read_json_object(path), None, title_column, untyped=False)
         raw, untyped = read_one(path)
-        return _tidy(raw, item_column, untyped)
+        return _tidy(raw, item_column, title_column, untyped)
 
     def only(self, kept: pl.Series) -> Catalogue:
         """Those of some rows, a mask."""
@@ -90,17 +91,7 @@ class Catalogue:
         """These descriptions, and older ones of items that have none here."""
         if older is None:
             return self
-        ours, theirs = (one.table().with_columns(pl.col("item_id").cast(pl.String)) for one in (self, older))
-        kept = theirs.join(ours, on="item_id", how="anti", maintain_order="left")
-        for name in self.features.columns:
-            column = PREFIX + name
-            if column not in theirs.columns or ours[column].dtype == theirs[column].dtype:
-                continue
-            alike = as_kind(ours[column], theirs[column].dtype)
-            ours = ours.with_columns(alike)
-            if alike.null_count() == len(alike):
-                raise DataError(f"{name!r} is of another kind than in the items of the model: write it alike")
-        return Catalogue.from_table(pl.concat([ours, kept], how="diagonal"))
+        return Catalogue.from_table(described.over(self.table(), older.table()))
 
     def matched(self, ids: pl.Series) -> Catalogue:
         """The descriptions of given items, under their ids.
@@ -114,20 +105,39 @@ class Catalogue:
         Raises:
             DataError: None is described.
         """
-        asked = pl.DataFrame({"item_id": ids, "text": ids.cast(pl.String)})
-        known = self.table().select(pl.exclude("item_id"), text=pl.col("item_id").cast(pl.String))
-        frame = asked.join(known, on="text", maintain_order="left").drop("text")
-        if frame.is_empty():
-            ours, theirs = self.frame["item_id"].head(1).to_list(), ids.head(1).to_list()
+        return Catalogue.from_table(described.matched(self.table(), ids))
+
+    def describing(self, ids: pl.Series) -> Catalogue:
+        """The same as :meth:`matched`, of a catalogue that is clearly of these items.
+
+        Raises:
+            DataError: It describes almost none of them, and is mostly about others.
+        """
+        found = self.matched(ids)
+        if len(found) < LEAST_SHARE * min(len(ids), len(self)):
             raise DataError(
-                f"the item file describes none of the model's items: it has ids like {_examples(ours)}, "
-                f"the model like {_examples(theirs)}; use the ids of the log, or choose their column with item_column"
+                f"the item file describes only {len(found):,} of the model's {len(ids):,} items, and has "
+                f"{len(self):,}: it belongs to other items; give the file of this log, or rename its column of "
+                f"ids to item_id"
             )
-        return Catalogue.from_table(frame)
+        return found
 
     def titles(self) -> dict[Any, str]:
         """Title by item; items without one are left out."""
         return dict(self.frame.select("item_id", "title").drop_nulls("title").iter_rows())
+
+    def shown_titles(self) -> dict[Any, str]:
+        """The same; where no item has a title, the texts of :attr:`stands_for_title`."""
+        text = self.stands_for_title
+        if text is None:
+            return self.titles()
+        return dict(pl.DataFrame([self.frame["item_id"], text]).drop_nulls(text.name).iter_rows())
+
+    @cached_property
+    def stands_for_title(self) -> pl.Series | None:
+        """Where no item has a title: the column that :func:`most_specific` finds."""
+        untitled = self.frame["title"].null_count() == len(self)
+        return most_specific(self.features) if untitled else None
 
     def pictures(self) -> dict[Any, str]:
         """Address of a picture by item, from the column ``image_url``; only addresses that begin with http(s)://."""
@@ -163,28 +173,25 @@ class Catalogue:
         return self.frame.select("item_id").join(best, on="item_id", maintain_order="left")
 
 
-def _examples(ids: list[Any]) -> str:
-    return ", ".join(repr(value) for value in ids) or "none"
-
-
-def _tidy(raw: pl.DataFrame, item_column: str | None, untyped: bool) -> Catalogue:
+def _tidy(raw: pl.DataFrame, item_column: str | None, title_column: str | None, untyped: bool) -> Catalogue:
     """A catalogue from columns of any kind."""
     if raw.is_empty():
         raise DataError("the item data has no rows: give it one row an item")
-    item = _item_column(raw, item_column)
-    title = _title_column(raw, item)
+    item = described.id_column(raw.columns, "item_id", item_column)
+    title = _title_column(raw, item) if title_column is None else _named_title(raw, title_column)
     titles = _titles(raw, title)
-    image = IMAGE if IMAGE in raw.columns and is_text(raw[IMAGE]) else None
+    image = _image_column(raw, item, title)
     rest = [as_meant(column) for column in raw.get_columns() if column.name not in (item, title, image)]
     used = [column for column in rest if describes(column, untyped) and not is_vector(column)]
     features = feature_columns(rest, untyped, titles)
-    if title is None and not used + features:
+    if title is None and image is None and not used + features:
         raise DataError(
             f"nothing describes the items: the data has {shown(raw.columns)}; "
             f"add a title, or a column of text or of lists of attributes"
         )
-    ids, attributes = _ids(raw[item].alias("item_id"), untyped), merged([as_lists(one) for one in used], raw.height)
-    images = [] if image is None else [as_text(raw[image]).alias(IMAGE)]
+    ids = described.ids_in(raw[item], "item_id", untyped)
+    attributes = merged([as_lists(one) for one in used], raw.height)
+    images = [as_text(raw[IMAGE]).alias(IMAGE)] if image else []
     return Catalogue(pl.DataFrame([ids, titles.alias("title"), attributes, *images]), pl.DataFrame(features))
 
 
@@ -201,39 +208,15 @@ def _title_column(raw: pl.DataFrame, item: str) -> str | None:
     return next((column for column in found if column != item and is_text(raw[column])), None)
 
 
-def _item_column(raw: pl.DataFrame, asked: str | None) -> str:
-    if asked is not None:
-        if asked not in raw.columns:
-            raise DataError(f"no column {asked!r}: the item data has {shown(raw.columns)}")
-        return asked
-    found = next((name for name in candidates("item_id", raw.columns) if not is_name_of_items(name)), None)
-    if found is None:
-        raise DataError(f"no item_id column: the item data has {shown(raw.columns)}; name it with item_column")
-    return found
+def _image_column(raw: pl.DataFrame, item: str, title: str | None) -> str | None:
+    """The column with addresses of pictures; None where there is none."""
+    return IMAGE if IMAGE in raw.columns and IMAGE not in (item, title) and is_text(raw[IMAGE]) else None
 
 
-def _ids(column: pl.Series, untyped: bool) -> pl.Series:
-    """Ids by the rule of logs, one an item; those of delimited files stay text."""
-    if isinstance(column.dtype, pl.Categorical | pl.Enum):
-        column = column.cast(pl.String)
-    if column.dtype.is_float():
-        column = column.fill_nan(None)
-    missing = column.null_count()
-    if column.dtype == pl.String:
-        column = column.str.strip_chars(BLANKS)
-        missing += int(column.is_in(NOTHING).sum())
-    if missing:
-        raise DataError(f"{missing:,} rows have no item_id: remove them or give them an id")
-    ids = validate_ids(column, untyped, ReadContext("the item data", lambda row: f"row {row + 1}"))
-    ids = ids.cast(column.dtype) if column.dtype == pl.String else ids
-    _refuse_repeated(ids)
-    return ids
-
-
-def _refuse_repeated(ids: pl.Series) -> None:
-    repeated = ids.filter(ids.is_duplicated())
-    if not repeated.is_empty():
-        raise DataError(
-            f"item {repeated[0]!r} has {int((ids == repeated[0]).sum())} rows: "
-            f"keep one row an item, with several attributes as a list or joined by |"
-        )
+def _named_title(raw: pl.DataFrame, title_column: str) -> str:
+    """The column with titles that the caller named."""
+    if title_column not in raw.columns:
+        raise DataError(f"no column {title_column!r} (title_column): the item data has {shown(raw.columns)}")
+    if raw[title_column].dtype.is_nested():
+        raise DataError(f"title_column={title_column!r} holds lists: name a column with one text an item")
+    return title_column

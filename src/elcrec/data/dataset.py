@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import chain
 from typing import Any
 
@@ -15,14 +16,18 @@ import torch
 from elcrec.config import Settings
 from elcrec.data.by_settings import filtered
 from elcrec.data.catalogue import Catalogue
+from elcrec.data.columns import shown
 from elcrec.data.event_codes import event_codes
+from elcrec.data.feature_agreement import without_agreement
+from elcrec.data.features import Features, FeatureSpace
 from elcrec.data.histories import HistoryBatch
 from elcrec.data.interactions import Interactions
-from elcrec.data.item_features import FeatureSpace, ItemFeatures
 from elcrec.data.kinds import check_kinds, worth_of
 from elcrec.data.splits import Split, make_split
+from elcrec.data.titles import ItemTitles
+from elcrec.data.user_table import UserTable, encoded_rows
 from elcrec.data.vocabulary import Vocabulary
-from elcrec.errors import DataError, DataWarning
+from elcrec.errors import DataError, DataWarning, SettingsError
 
 
 @dataclass(frozen=True)
@@ -37,6 +42,8 @@ class Dataset:
         split: The log as tensors, on the device of the model.
         catalogue: What is known about the items; None without metadata.
         features: How the features of the items are numbered; None where a model learns from none.
+        user_table: What is known about the users; None where nothing is.
+        user_features: How the features of the users are numbered; None where a model learns from none.
     """
 
     log: Interactions
@@ -46,6 +53,8 @@ class Dataset:
     split: Split
     catalogue: Catalogue | None = None
     features: FeatureSpace | None = None
+    user_table: UserTable | None = None
+    user_features: FeatureSpace | None = None
 
     @classmethod
     def of(
@@ -71,7 +80,12 @@ class Dataset:
         log = filtered(whole_log, settings) if log is None else log
         items = Vocabulary.of(log.frame["item_id"], first=1, kind="item") if items is None else items
         users, split = Vocabulary.of(log.frame["user_id"]), split_of(log, items, settings, device)
-        return cls(log, whole_log, items, users, split, None if catalogue is None else catalogue.matched(items.ids))
+        return cls(log, whole_log, items, users, split, None if catalogue is None else catalogue.describing(items.ids))
+
+    @cached_property
+    def titles(self) -> ItemTitles:
+        """The titles of the items, as far as the metadata have any."""
+        return ItemTitles(self.items, self.catalogue)
 
     def warn_of_columns(self, items: Catalogue, stacklevel: int) -> None:
         """Say where items, given after the training, lack columns that it learned from."""
@@ -81,22 +95,95 @@ class Dataset:
 
     def described(self, catalogue: Catalogue) -> Dataset:
         """The same log with other metadata."""
-        return replace(self, catalogue=catalogue.matched(self.items.ids))
+        return replace(self, catalogue=catalogue.describing(self.items.ids))
 
-    def with_features(self, settings: Settings) -> Dataset:
-        """The same with features fitted on its metadata, where a model is to learn from it."""
-        if self.catalogue is None or not settings.item_features:
-            return self
-        return replace(self, features=FeatureSpace.fit(self.catalogue.features))
+    def with_features(self, settings: Settings, users: UserTable | None = None) -> Dataset:
+        """The same with features fitted on its metadata, where a model is to learn from it.
+
+        Args:
+            settings: Whether it is.
+            users: What is known about users.
+
+        Raises:
+            DataError: Nothing is known about any user of the log.
+        """
+        dataset = replace(self, features=self._fitted_features() if settings.item_features else None)
+        if users is None:
+            return dataset
+        table = users.matched(self.users)
+        return dataset.with_users(table, FeatureSpace.fit(table.features) if settings.user_features else None)
+
+    def _fitted_features(self) -> FeatureSpace | None:
+        """Features of the items, without columns that tell nothing; None where none is left."""
+        space = None if self.catalogue is None else FeatureSpace.fit(self.catalogue.features)
+        if self.catalogue is None or space is None:
+            return None
+        row_I = self.items.indices(self.catalogue.frame["item_id"])
+        left_out = without_agreement(space, self.catalogue.features, row_I, self.split)
+        if left_out:
+            warnings.warn(
+                f"nothing is learned from {shown(left_out)} of the items: what users take one after another is no "
+                f"more alike there than other items",
+                DataWarning,
+                stacklevel=4,
+            )
+        return space.without(left_out)
+
+    def with_users(self, table: UserTable | None, space: FeatureSpace | None) -> Dataset:
+        """The same with what is known about its users, and how a model numbers their features.
+
+        Raises:
+            DataError: The table knows nothing about any of them.
+        """
+        table = None if table is None else table.matched(self.users)
+        dataset = replace(self, user_table=table, user_features=space)
+        return replace(dataset, split=replace(self.split, user_features=dataset.user_features_of(self.users)))
+
+    def user_features_of(self, users: Vocabulary) -> Features | None:
+        """Features of the users of a log, a row each; None where a model learns from none."""
+        if self.user_features is None:
+            return None
+        table = self.user_table or UserTable(self.users.ids.head(0), pl.DataFrame())
+        return table.encoded(self.user_features, users).to(self.split.item_N.device)
+
+    def user_features_in(self, given: Any, count: int) -> Features:
+        """Features of users that come with their histories: ``count`` rows.
+
+        Args:
+            given: ``{column: value}`` of each, or a table.
+            count: Number of histories.
+
+        Raises:
+            SettingsError: The model has learned from no user features.
+            DataError: There are more rows, or fewer; or a column is none of the training.
+        """
+        if self.user_features is None:
+            raise SettingsError("this model has learned from no user features: train it with users (--users)")
+        features = encoded_rows(given, self.user_features)
+        if features.n_rows != count:
+            raise DataError(f"user_features: give a row for each of the {count:,} histories, not {features.n_rows:,}")
+        return features.to(self.split.item_N.device)
 
     def said_features(self) -> list[str]:
-        """What is learned of the items apart from their events, in a sentence; nothing without metadata."""
+        """What is learned of items and users apart from events, in sentences; nothing without metadata."""
+        said = self.said_catalogue()
+        if said and self.features is not None:
+            said[0] = f"{said[0]}; {self.features.said}"
+        if self.user_table is not None:
+            space = self.user_features
+            learned = "nothing is learned from it" if space is None else space.said
+            said.append(f"{len(self.user_table):,} of {len(self.users):,} users are described; {learned}")
+        return said
+
+    def said_catalogue(self) -> list[str]:
+        """How many items the metadata describes, and which column is shown as the title where none is called so."""
         if self.catalogue is None:
             return []
-        described = f"{len(self.catalogue):,} of {len(self.items):,} items are described"
-        if self.features is None:
-            return [described]
-        return [f"{described}; features: {self.features}"]
+        said = [f"{len(self.catalogue):,} of {len(self.items):,} items are described"]
+        text = self.catalogue.stands_for_title
+        if text is not None:
+            said.append(f"no column is called title: {text.name} is shown as the title (title_column names another)")
+        return said
 
     def for_training(self) -> Split:
         """The split with the features of its items, where a model learns from some."""
@@ -104,7 +191,7 @@ class Dataset:
             return self.split
         return replace(self.split, features=self.item_features().to(self.split.item_N.device))
 
-    def item_features(self) -> ItemFeatures:
+    def item_features(self) -> Features:
         """Features of all items, rows 0 .. V.
 
         Raises:
@@ -147,19 +234,23 @@ class Dataset:
         """
         return self.split.held_out(part)[1]
 
-    def of_items(self, histories: Sequence[Sequence[Any]], unknown: str = "raise") -> HistoryBatch:
-        """Histories given as sequences of item ids.
+    def of_items(
+        self, histories: Sequence[Sequence[Any]], unknown: str = "raise", user_features: Any = None
+    ) -> HistoryBatch:
+        """Histories given as sequences of item ids or titles.
 
         Args:
-            histories: Item ids of each history, oldest first.
+            histories: Item ids, or whole titles, of each history, oldest first.
             unknown: ``raise`` on an unknown item, or ``skip`` it, and histories with none left.
+            user_features: What is known of whose histories these are, see :meth:`user_features_in`; None: nothing.
 
         Raises:
-            DataError: A history is empty, or is no list.
-            UnknownIdError: An item is not known and ``unknown`` is ``raise``.
+            DataError: A history is empty, or is no list, or ``user_features`` are none.
+            SettingsError: The model has learned from no user features.
+            UnknownIdError: An item is not known and ``unknown`` is ``raise``, or several have a title.
         """
         lists = [_as_list(history) for history in histories]
-        index_N = self.items.indices(list(chain.from_iterable(lists)), unknown)
+        index_N = self.titles.indices(list(chain.from_iterable(lists)), unknown)
         row_N = np.repeat(np.arange(len(lists)), [len(history) for history in lists])
         known_N = index_N > 0
         length_H = np.bincount(row_N[known_N], minlength=len(lists))
@@ -168,7 +259,11 @@ class Dataset:
         number_Q = np.flatnonzero(length_H)
         device = self.split.item_N.device
         item_N, length_Q = (torch.from_numpy(array).to(device) for array in (index_N[known_N], length_H[number_Q]))
-        return HistoryBatch.joined(item_N, length_Q, pl.Series("history", number_Q, dtype=pl.Int64))
+        batch = HistoryBatch.joined(item_N, length_Q, pl.Series("history", number_Q, dtype=pl.Int64))
+        if user_features is None:
+            return batch
+        features = self.user_features_in(user_features, len(lists)).at(torch.from_numpy(number_Q).to(device))
+        return replace(batch, user_features=features)
 
 
 def split_of(log: Interactions, items: Vocabulary, settings: Settings, device: torch.device) -> Split:

@@ -1,4 +1,4 @@
-"""Columns of item metadata that a model can learn from: categories, numbers, texts and vectors.
+"""Columns of metadata, of items or users, that a model can learn from: categories, numbers, texts and vectors.
 
 The type of a column tells its kind: lists of text are categories, float64 is a number, text is text, and lists of
 float32 are vectors.
@@ -23,13 +23,13 @@ CODES = ("id", "code", "category", "type", "brand", "genre")
 """A whole number in a column whose name ends like this is a category: it measures nothing."""
 
 
-def feature_columns(columns: list[pl.Series], untyped: bool, titles: pl.Series) -> list[pl.Series]:
+def feature_columns(columns: list[pl.Series], untyped: bool, titles: pl.Series | None = None) -> list[pl.Series]:
     """The columns that a model can learn from; those without any value are left out.
 
     Args:
         columns: All but ids and titles.
         untyped: Whether numbers and truth values are text, as in delimited files.
-        titles: Titles, which are texts.
+        titles: Titles of items, which are texts.
     """
     found = [titles, *(_feature(column, untyped) for column in columns)]
     return [column for column in found if column is not None and column.null_count() < len(column)]

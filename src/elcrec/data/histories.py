@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from elcrec.data.batches import histories
+from elcrec.data.features import Features
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class HistoryBatch:
         until_Q: int64 [Q], position after the last item to predict, > end; None where one item is predicted.
         judged_N: bool [N], which events are items to predict, of those before ``until_Q``; None: all.
         event_N: int64 [N], codes of the events (:mod:`elcrec.data.event_codes`); None where none are known.
+        user_features: Of whose histories these are, a row each; None where nothing is known of any user.
     """
 
     item_N: Tensor
@@ -36,6 +38,7 @@ class HistoryBatch:
     until_Q: Tensor | None = None
     judged_N: Tensor | None = None
     event_N: Tensor | None = None
+    user_features: Features | None = None
 
     @classmethod
     def joined(cls, item_N: Tensor, length_Q: Tensor, ids: pl.Series | None = None) -> HistoryBatch:
@@ -79,7 +82,9 @@ class HistoryBatch:
         """Those at some places, int64 [X]."""
         ids = None if self.ids is None else self.ids.gather(at_X.cpu().numpy())
         until_X = None if self.until_Q is None else self.until_Q[at_X]
-        return replace(self, start_Q=self.start_Q[at_X], end_Q=self.end_Q[at_X], ids=ids, until_Q=until_X)
+        features = None if self.user_features is None else self.user_features.at(at_X)
+        start_X, end_X = self.start_Q[at_X], self.end_Q[at_X]
+        return replace(self, start_Q=start_X, end_Q=end_X, ids=ids, until_Q=until_X, user_features=features)
 
     def blocks(self, rows: int) -> Iterator[HistoryBatch]:
         """All of them, so many at a time, in their order; one empty block where there are none."""
@@ -96,9 +101,9 @@ class HistoryBatch:
             rows: Histories a block.
 
         Yields:
-            Their places, int64 [B], and the histories, without ids.
+            Their places, int64 [B], and the histories, without ids and without what is known of users.
         """
-        unnamed = replace(self, ids=None)
+        unnamed = replace(self, ids=None, user_features=None)
         for at_B in (self.end_Q - self.start_Q).argsort(stable=True).split(rows):
             yield at_B, unnamed.at(at_B)
 

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from elcrec.data.event_codes import gaps_in, kinds_in, packed
+from elcrec.data.features import Features
 from elcrec.data.histories import HistoryBatch
 from elcrec.data.interactions import Interactions
-from elcrec.data.item_features import ItemFeatures
 from elcrec.data.kinds import Worth
 from elcrec.data.vocabulary import Vocabulary
 from elcrec.errors import DataError, SettingsError
@@ -39,6 +39,7 @@ class Split:
         judged_N: bool [N], the events that are held out, of those in the ranges that ``baskets`` names; None: all.
         event_N: int64 [N], codes of the events (:mod:`elcrec.data.event_codes`); None where the model reads none.
         features: Features of the items, rows 0 .. V; None where training reads none.
+        user_features: Features of the users, U rows; None where the model reads none.
     """
 
     item_N: Tensor
@@ -52,7 +53,8 @@ class Split:
     weight_N: Tensor | None = None
     judged_N: Tensor | None = None
     event_N: Tensor | None = None
-    features: ItemFeatures | None = None
+    features: Features | None = None
+    user_features: Features | None = None
 
     @property
     def target_end_U(self) -> Tensor:
@@ -84,9 +86,9 @@ class Split:
     def to(self, device: torch.device) -> Split:
         """The same on a device."""
         tensors = {name: value for name, value in vars(self).items() if isinstance(value, Tensor)}
-        features = None if self.features is None else self.features.to(device)
+        features, of_users = (None if one is None else one.to(device) for one in (self.features, self.user_features))
         moved = {name: tensor.to(device) for name, tensor in tensors.items()}
-        return replace(self, **moved, features=features)  # type: ignore[arg-type]
+        return replace(self, **moved, features=features, user_features=of_users)  # type: ignore[arg-type]
 
     def shuffled_in_baskets(self, generator: torch.Generator) -> tuple[Tensor, Tensor | None]:
         """``item_N`` and ``event_N`` with the training events of each basket in random order.
@@ -148,7 +150,8 @@ class Split:
 
     def histories(self, user_Q: Tensor, end_Q: Tensor) -> HistoryBatch:
         """Histories of users, int64 [Q], up to positions in the log, int64 [Q], where the item that follows stands."""
-        return HistoryBatch(self.item_N, self.start_U[user_Q], end_Q, newest_N=self.newest_N, event_N=self.event_N)
+        batch = HistoryBatch(self.item_N, self.start_U[user_Q], end_Q, newest_N=self.newest_N, event_N=self.event_N)
+        return batch if self.user_features is None else replace(batch, user_features=self.user_features.at(user_Q))
 
     def held_out(self, part: str, most: int | None = None, seed: int = 0) -> tuple[Tensor, HistoryBatch]:
         """Users who have something to predict, int64 [Q], and their histories before it; see :meth:`targets`."""

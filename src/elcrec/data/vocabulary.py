@@ -70,8 +70,7 @@ class Vocabulary:
         Raises:
             UnknownIdError: An id is not known and ``unknown`` is ``raise``.
         """
-        if unknown not in ("raise", "skip"):
-            raise DataError(f"unknown={unknown!r}: use 'raise' or 'skip'")
+        check_unknown(unknown)
         if isinstance(ids, str):
             raise DataError(f"pass a list of {self.kind} ids, [{ids!r}], not one text")
         asked = ids if isinstance(ids, pl.Series) and not ids.dtype.is_float() else text_series(ids)
@@ -108,6 +107,12 @@ class Vocabulary:
     def ids_of(self, indices: Indices | Iterable[int]) -> pl.Series:
         """Ids of indices, in the caller's type."""
         return self.ids.gather(np.asarray(indices, dtype=np.int64) - self.first)
+
+
+def check_unknown(unknown: str) -> None:
+    """Raise DataError unless it is clear what to do with unknown ids."""
+    if unknown not in ("raise", "skip"):
+        raise DataError(f"unknown={unknown!r}: use 'raise' or 'skip'")
 
 
 def text_series(ids: Iterable[Any]) -> pl.Series:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
+
+import polars as pl
 
 from elcrec.data.interactions import Interactions
 from elcrec.data.splits import Split
 from elcrec.evaluation.baselines.comparison import Baselines, shown
 from elcrec.evaluation.baselines.training_part import TrainingPart
-from elcrec.evaluation.metrics import SELECTION_METRIC, BaselineMetrics, Figures, OtherWay, Results, metrics_of
+from elcrec.evaluation.metrics import SELECTION_METRIC, BaselineMetrics, OtherWay, Results, metrics_of
 from elcrec.evaluation.ranks import ranks_of_ways
 from elcrec.evaluation.repeats import WORTH_SAYING, repeat_share
+from elcrec.evaluation.verdict import best_baseline, verdict_of
 from elcrec.fitted import FittedModel
 
 MODEL = "model"
@@ -18,7 +21,7 @@ MODEL = "model"
 
 
 def against_baselines(
-    fitted: FittedModel, log: Interactions, split: Split, parts: Iterable[str], most: int | None = None
+    fitted: FittedModel, log: Interactions, split: Split, parts: Mapping[str, pl.Series], most: int | None = None
 ) -> BaselineMetrics:
     """Metrics of the baselines, by the protocol of the model.
 
@@ -29,18 +32,22 @@ def against_baselines(
         fitted: The model; its settings say whether seen items are ranked.
         log: Whose training part the baselines count.
         split: Of this log.
-        parts: ``valid``, ``test`` or both.
+        parts: Of ``valid``, ``test`` or both the model's ranks of what is held out, [X] each; null: not ranked.
         most: Of more users, so many drawn by the seed.
     """
     settings, baselines = fitted.settings, Baselines(TrainingPart.of(log, split, len(fitted.items)))
     found: BaselineMetrics = {}
     other: OtherWay = {"exclude_seen": not settings.exclude_seen}
-    for part in parts:
+    for part, ranks in parts.items():
         _, histories = split.held_out(part, most, settings.seed)
         repeats = repeat_share(histories) >= WORTH_SAYING
         own, another = settings.exclude_seen, not settings.exclude_seen
         compared = baselines.compare(histories, (own, another) if repeats else (own,))
         found[part] = compared.metrics[own]  # type: ignore[literal-required]
+        if (best := best_baseline(compared.metrics[own])) is not None:
+            theirs_X = compared.ranks[own][best].double().numpy()
+            ours_X, row_X = ranks.cast(pl.Float64).fill_null(float("nan")).to_numpy(), histories.targets[0]
+            found.setdefault("verdicts", {})[part] = verdict_of(best, ours_X, theirs_X, row_X.cpu().numpy())
         if repeats:
             rank_X = ranks_of_ways(fitted.network, histories, (another,))[another]
             model = {MODEL: shown(metrics_of(histories, rank_X))}
@@ -50,11 +57,6 @@ def against_baselines(
     if len(other) > 1:
         found["other_way"] = other
     return found
-
-
-def best_baseline(by_name: dict[str, Figures]) -> str | None:
-    """The one with the best :data:`SELECTION_METRIC`; None of none."""
-    return max(by_name, key=lambda name: by_name[name][SELECTION_METRIC], default=None)
 
 
 def baseline_warning(results: Results) -> str | None:

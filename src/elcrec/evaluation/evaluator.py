@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,7 +16,7 @@ from elcrec.data.splits import Split
 from elcrec.data.vocabulary import Vocabulary
 from elcrec.errors import DataError
 from elcrec.evaluation.against_baselines import against_baselines
-from elcrec.evaluation.metrics import CUTOFFS, Evaluation, Metrics, Results, measured_parts, metrics_of
+from elcrec.evaluation.metrics import CUTOFFS, Evaluation, Metrics, Results, metrics_of
 from elcrec.evaluation.ranks import target_ranks
 from elcrec.evaluation.repeats import repeat_share
 from elcrec.fitted import FittedModel
@@ -48,7 +49,7 @@ class Evaluator:
             write_frame(Path(ranks), found.ranks)
         if not baselines:
             return found.metrics
-        compared = against_baselines(self.fitted, log, histories, (split,), most)
+        compared = against_baselines(self.fitted, log, histories, {split: found.ranks["rank"]}, most)
         return {**found.metrics, "baselines": compared}
 
     def ranks(self, data: Any, split: str, format: str | None, unknown: str) -> pl.DataFrame:
@@ -58,19 +59,24 @@ class Evaluator:
 
     def measured(self, split: str, histories: Split | None) -> Evaluation:
         """See :meth:`elcrec.ELCRec.measured`."""
-        evaluated = self.fitted.split if histories is None else histories.to(self.fitted.device)
+        evaluated = self.fitted.split
+        if histories is not None:  # of the same users
+            evaluated = replace(histories.to(self.fitted.device), user_features=evaluated.user_features)
         return self._evaluation(evaluated, self.fitted.users, split)
 
     def results(self) -> Results:
         """Metrics of ``valid`` and ``test``, as far as the log has held-out items, baselines and sizes."""
         split, most = self.fitted.split, self.fitted.settings.judged_users
-        results: Results = {}
-        if bool((split.valid_U >= 0).any()):
-            results["valid"] = self.evaluate(split="valid", most=most)
-        if bool((split.test_U >= 0).any()):
-            results["test"] = self.evaluate(split="test", most=most)
-        if self.fitted.settings.baselines and (parts := measured_parts(results)):
-            results["baselines"] = against_baselines(self.fitted, self.fitted.log, split, parts, most)
+        held_out = {"valid": split.valid_U, "test": split.test_U}
+        found = {
+            part: self._evaluation(split, self.fitted.users, part, most)
+            for part, target_U in held_out.items()
+            if bool((target_U >= 0).any())
+        }
+        results: Results = {part: one.metrics for part, one in found.items()}  # type: ignore[assignment]
+        if self.fitted.settings.baselines and found:
+            ranks = {part: one.ranks["rank"] for part, one in found.items()}
+            results["baselines"] = against_baselines(self.fitted, self.fitted.log, split, ranks, most)
         return {**results, "n_users": split.n_users, "n_items": len(self.fitted.items)}
 
     def _read(self, data: Any, format: str | None, unknown: str) -> tuple[Interactions, Split]:
@@ -79,7 +85,8 @@ class Evaluator:
             return self.fitted.log, self.fitted.split
         settings = self.fitted.settings
         log = self._known_items(filtered(read_log(data, format, settings), settings), unknown)
-        return log, split_of(log, self.fitted.items, settings, self.fitted.device)
+        split = split_of(log, self.fitted.items, settings, self.fitted.device)
+        return log, replace(split, user_features=self.fitted.dataset.user_features_of(self._users(log)))
 
     def _users(self, log: Interactions) -> Vocabulary:
         """Whose histories a log holds."""

@@ -19,6 +19,10 @@ SHOWN_METRICS: tuple[Shown, ...] = ("hit_rate@5", "ndcg@5", "hit_rate@10", "ndcg
 SHOWN_OF_BASKETS = tuple(f"{metric}@{cutoff}" for cutoff in (5, 10, 20) for metric in ("hit_rate", "recall", "ndcg"))
 """The same of baskets: recall stands next to the hit rate."""
 
+# What a terminal of 80 columns has room for.
+PRINTED_METRICS = ("hit_rate@5", "hit_rate@10", "ndcg@10", "ndcg@20")
+PRINTED_OF_BASKETS = ("hit_rate@10", "recall@10", "ndcg@10", "ndcg@20")
+
 RankingMetrics = TypedDict(
     "RankingMetrics",
     {
@@ -76,6 +80,11 @@ def shown_metrics(found: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
     return SHOWN_OF_BASKETS if of_baskets else SHOWN_METRICS
 
 
+def printed_metrics(found: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
+    """Those that a terminal of 80 columns has room for, of :func:`shown_metrics`."""
+    return PRINTED_OF_BASKETS if shown_metrics(found) == SHOWN_OF_BASKETS else PRINTED_METRICS
+
+
 Figures = dict[str, float]
 """The metrics that tables show, of one baseline."""
 
@@ -94,6 +103,34 @@ class OtherWay(TypedDict, total=False):
     test: dict[str, Figures]
 
 
+class Verdict(TypedDict):
+    """A model next to the best baseline, by the metric of each user.
+
+    Attributes:
+        baseline: Name of the best baseline.
+        metric: What they are compared by.
+        model: The model's, 0 to 1.
+        best: The baseline's, 0 to 1.
+        ratio: The model's over the baseline's; None where the baseline finds nothing.
+        mean: Mean difference over users; above 0 the model is better.
+        low: Lower end of its 95% interval.
+        high: Upper end.
+        p: See :class:`elcrec.evaluation.significance.Difference`.
+        significant: Whether p is below 0.05.
+    """
+
+    baseline: str
+    metric: str
+    model: float
+    best: float
+    ratio: float | None
+    mean: float
+    low: float
+    high: float
+    p: float
+    significant: bool
+
+
 class BaselineMetrics(TypedDict, total=False):
     """The baselines on the parts of a log, evaluated as the model is.
 
@@ -102,12 +139,14 @@ class BaselineMetrics(TypedDict, total=False):
         test: Figures by name of the baseline.
         other_way: The same the other way, where held-out items repeat.
         left_out: Why, by name of the baseline.
+        verdicts: The model next to the best baseline, by part.
     """
 
     valid: dict[str, Figures]
     test: dict[str, Figures]
     other_way: OtherWay
     left_out: dict[str, str]
+    verdicts: dict[str, Verdict]
 
 
 class NextToBaselines(TypedDict, total=False):

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from elcrec.data.clock import Clock
 from elcrec.data.event_codes import code_of_kinds, gap_codes, kinds_in, packed, seconds_of
+from elcrec.data.features import Features
 from elcrec.data.histories import HistoryBatch
 from elcrec.data.joining import ID
 from elcrec.data.splits import newest_of_basket
@@ -172,6 +173,11 @@ class Lookup:
         times = self.fitted.log.frame["timestamp"].to_physical()
         return times.cast(pl.Float64 if times.dtype.is_float() else pl.Int64).to_numpy()
 
+    def features_of(self, user: Any) -> Features | None:
+        """What the model knows of a user: a row; None for an unknown user, or where it reads no user features."""
+        number, known = self.fitted.users.find(user), self.fitted.split.user_features
+        return None if number < 0 or known is None else known.at(torch.tensor([number], device=self.fitted.device))
+
     # ------------------------------------------------------------------ lists
 
     def recommend(
@@ -180,6 +186,7 @@ class Lookup:
         policy: ResolvedPolicy,
         baskets: Sequence[Indices | None] | None = None,
         codes: Sequence[Indices | None] | None = None,
+        features: Sequence[Features | None] | None = None,
     ) -> list[Recommendations]:
         """The best items for each of some histories, none of them empty.
 
@@ -188,10 +195,11 @@ class Lookup:
             policy: How to rank.
             baskets: Of each what :meth:`baskets_of` says; None: each event is a basket of its own.
             codes: Of each what :meth:`codes_of` says; None: nothing is known of the events.
+            features: Of each user what :meth:`features_of` says; None: nothing is known of the users.
         """
         if not histories:
             return []
-        users = self.topn.encoded(self.batch(histories, baskets, codes))
+        users = self.topn.encoded(self.batch(histories, baskets, codes, features))
         item_QK, score_QK, parts = self.topn.best(users, policy)
         lists = self._lists(item_QK, score_QK)
         if parts is None or not policy.explain:
@@ -205,6 +213,7 @@ class Lookup:
         histories: Sequence[Indices],
         baskets: Sequence[Indices | None] | None = None,
         codes: Sequence[Indices | None] | None = None,
+        features: Sequence[Features | None] | None = None,
     ) -> HistoryBatch:
         """Histories, at least one, with what is known of their events; see :meth:`recommend`."""
         length_Q = torch.tensor([len(history) for history in histories], device=self.fitted.device)
@@ -212,8 +221,17 @@ class Lookup:
         if codes is not None and any(one is not None for one in codes):
             known = [np.zeros_like(items) if one is None else one for items, one in zip(histories, codes, strict=True)]
             event_N = torch.from_numpy(np.concatenate(known)).to(self.fitted.device)
-        newest_N = self._newest(histories, baskets)
-        return replace(HistoryBatch.joined(item_N, length_Q), newest_N=newest_N, event_N=event_N)
+        newest_N, of_users = self._newest(histories, baskets), None if features is None else self._joined(features)
+        batch = HistoryBatch.joined(item_N, length_Q)
+        return replace(batch, newest_N=newest_N, event_N=event_N, user_features=of_users)
+
+    def _joined(self, features: Sequence[Features | None]) -> Features | None:
+        """Features of several users, a row each; None where the model reads none."""
+        known = self.fitted.split.user_features
+        if known is None:
+            return None
+        nothing = known.at(torch.zeros(1, dtype=torch.int64)).only(torch.zeros(1, dtype=torch.bool))
+        return Features.joined([nothing if one is None else one for one in features]).to(self.fitted.device)
 
     def _newest(self, histories: Sequence[Indices], baskets: Sequence[Indices | None] | None) -> Tensor | None:
         """Position of the last event of each event's basket, of histories that lie end to end: int64 [N]."""
@@ -273,7 +291,7 @@ class Lookup:
     @cached_property
     def titles(self) -> dict[Any, str]:
         """Title by item id, of items that have one."""
-        return {} if self.fitted.catalogue is None else self.fitted.catalogue.titles()
+        return self.fitted.dataset.titles.by_id
 
     def find_items(self, text: str, k: int = 10) -> pl.DataFrame:
         """See :meth:`elcrec.ELCRec.find_items`."""

@@ -34,6 +34,7 @@ class RankingPolicy:
         attributes: Only items with at least one of these.
         all_attributes: Only items with every one of these.
         approximate: Use the approximate index instead of scoring all items.
+        titles: Show the titles of the items, where the model knows some.
     """
 
     k: int = 10
@@ -49,6 +50,7 @@ class RankingPolicy:
     attributes: Sequence[str] = ()
     all_attributes: Sequence[str] = ()
     approximate: bool = False
+    titles: bool = True
 
     def __post_init__(self) -> None:
         """Check what needs no model.
@@ -88,6 +90,7 @@ class ResolvedPolicy:
         adjustment: Adjustment of the dot product; None: none.
         diversify: 0 to 1.
         approximate: Use the approximate index.
+        titles: Show the titles of the items.
     """
 
     k: int
@@ -97,6 +100,7 @@ class ResolvedPolicy:
     adjustment: ScoreAdjustment | None
     diversify: float
     approximate: bool = False
+    titles: bool = True
 
 
 def at_least_one(name: str, number: int) -> int:

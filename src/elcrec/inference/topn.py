@@ -58,7 +58,8 @@ class TopN:
         if frames:
             return pl.concat(frames)
         nothing = self._rows(histories.named, *_NOTHING)
-        return nothing.with_columns(self.explainer.no_reasons()) if policy.explain else nothing
+        nothing = nothing.with_columns(self.explainer.no_reasons()) if policy.explain else nothing
+        return self.fitted.dataset.titles.beside(nothing) if policy.titles else nothing
 
     def recommend_in_blocks(self, histories: HistoryBatch, policy: RankingPolicy) -> Iterator[pl.DataFrame]:
         """The same, some thousand histories at a time."""
@@ -70,9 +71,9 @@ class TopN:
         users = self.encoded(histories)
         item_QK, score_QK, parts = self.best(users, policy)
         rows = self._rows(histories.named, item_QK, score_QK)
-        if not policy.explain or parts is None:
-            return rows
-        return rows.with_columns(self.explainer.reasons(users, item_QK, score_QK, parts, policy))
+        if policy.explain and parts is not None:
+            rows = rows.with_columns(self.explainer.reasons(users, item_QK, score_QK, parts, policy))
+        return self.fitted.dataset.titles.beside(rows) if policy.titles else rows
 
     def for_intents(self, intents: Iterable[int] | None, k: int) -> pl.DataFrame:
         """See :meth:`elcrec.ELCRec.recommend_for_intent`."""
@@ -153,7 +154,7 @@ class TopN:
 
     def similar(self, items: Iterable[Any], k: int, unknown: str) -> pl.DataFrame:
         """See :meth:`elcrec.ELCRec.similar_items`."""
-        index_Q = torch.from_numpy(self.fitted.items.indices(items, unknown)).to(self.fitted.device)
+        index_Q = torch.from_numpy(self.fitted.dataset.titles.indices(items, unknown)).to(self.fitted.device)
         index_Q = index_Q[index_Q > 0]
         found = [self._similar_block(index_B, at_least_one("k", k)) for index_B in index_Q.split(SCORE_ROWS)]
         item_QK, score_QK = (torch.cat(column) for column in zip(*found, strict=True))
@@ -261,6 +262,7 @@ class TopN:
             adjustment,
             policy.diversify,
             policy.approximate,
+            policy.titles,
         )
 
     def ranks_by_repeats(self, policy: RankingPolicy) -> bool:

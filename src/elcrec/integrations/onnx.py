@@ -8,7 +8,6 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from elcrec.config import Settings
 from elcrec.data.batches import TokenBatch
 from elcrec.errors import RunError, SettingsError
 from elcrec.model.encoder import FEED_TOKENS
@@ -63,7 +62,8 @@ def export_onnx(model: ELCRec, out: str | Path) -> None:
     of ``user`` with ``items``, [V, D], whose row r is the item with ``item_index`` r + 1.
 
     Raises:
-        SettingsError: ONNX is not installed, or the model ranks seen items by repeat scores or reads ``event_inputs``.
+        SettingsError: ONNX is not installed, or the model ranks seen items by repeat scores, reads
+            ``event_inputs`` or has learned from user features.
         RunError: The folder is there already, or cannot be written.
     """
     try:
@@ -71,7 +71,7 @@ def export_onnx(model: ELCRec, out: str | Path) -> None:
     except ImportError as error:
         raise SettingsError("the export needs ONNX: pip install 'elcrec[onnx]'") from error
     out, settings = Path(out), model.settings
-    _refuse_what_is_not_exported(settings)
+    _refuse_what_is_not_exported(model)
     if out.exists():
         raise RunError(f"{out} is there already: choose a new folder")
     beside = out.with_name(f".{out.name}.tmp")
@@ -113,7 +113,8 @@ def export_onnx(model: ELCRec, out: str | Path) -> None:
         model.network.to(model.device)
 
 
-def _refuse_what_is_not_exported(settings: Settings) -> None:
+def _refuse_what_is_not_exported(model: ELCRec) -> None:
+    settings = model.settings
     if settings.repeats != "none" and not settings.exclude_seen:
         raise SettingsError(
             "this model adds repeat scores to items of the history, which the export does not hold: train it with "
@@ -123,4 +124,9 @@ def _refuse_what_is_not_exported(settings: Settings) -> None:
         raise SettingsError(
             f"this model reads event_inputs={settings.event_inputs} of each event, which the export does not take: "
             "train it with --set event_inputs=none"
+        )
+    if model.fitted.dataset.user_features is not None:
+        raise SettingsError(
+            "this model has learned from user features, which the export does not take: train it with "
+            "--set user_features=false"
         )

@@ -29,7 +29,7 @@ def quality(assigner: IntentAssigner, catalogue: Any, split: str) -> dict[str, A
         split: ``valid`` or ``test``.
     """
     fitted = assigner.fitted
-    known = fitted.catalogue if catalogue is None else Catalogue.read(catalogue).matched(fitted.items.ids)
+    known = fitted.catalogue if catalogue is None else Catalogue.read(catalogue).describing(fitted.items.ids)
     histories = fitted.dataset.before_targets(split)
     measures = intent_quality(
         assigner.behaviours(histories).cpu(),

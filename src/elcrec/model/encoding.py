@@ -46,11 +46,16 @@ class EncodedHistories(NamedTuple):
 def user_vectors(network: ELCRecNetwork, histories: HistoryBatch) -> Tensor:
     """The vector each history is ranked with, [Q, D]; only real positions are encoded.
 
+    What is known of the users is added to what the history gives.
+
     Args:
         network: In evaluation mode.
         histories: Q of them.
     """
-    return _encode(network, network.encode_users, histories, "skip", USER_ROWS)
+    vector_QD, features = _encode(network, network.encode_users, histories, "skip", USER_ROWS), histories.user_features
+    if network.of_users is None or features is None:
+        return vector_QD
+    return vector_QD + network.of_users.parts(features.padded(LEAST_ROWS))[: len(histories)]
 
 
 def behaviour_embeddings(network: ELCRecNetwork, histories: HistoryBatch) -> Tensor:

@@ -1,4 +1,4 @@
-"""Embeddings of item features."""
+"""Embeddings of the features of items and users."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from elcrec.data.item_features import FeatureSpace, ItemFeatures
+from elcrec.data.features import Features, FeatureSpace
 
 
 @dataclass(frozen=True)
@@ -24,13 +24,13 @@ class FeatureRows:
         feature_X: The columns of both, where they are only some features, int64 [X] ascending; None: all.
     """
 
-    features: ItemFeatures
+    features: Features
     sparse_RF: Tensor
     sparse_FR: Tensor
     feature_X: Tensor | None = None
 
     @classmethod
-    def of(cls, features: ItemFeatures, n_features: int) -> FeatureRows:
+    def of(cls, features: Features, n_features: int) -> FeatureRows:
         """Of features, whose numbers are 0 .. n_features - 1."""
         offset_R, feature_Z, weight_Z, _ = features
         row_Z = torch.repeat_interleave(torch.arange(features.n_rows, device=feature_Z.device), offset_R.diff())
@@ -50,7 +50,7 @@ class FeatureRows:
 
 
 class FeatureEmbedding(nn.Module):
-    """What an item has from its features: ``sum_a w_ia g_a + v_i P`` over its features a and its vector v.
+    """What an item, or a user, has from its features: ``sum_a w_ia g_a + v_i P`` over features a and its vector v.
 
     Attributes:
         weight: [F, D], a vector for each feature, g.
@@ -58,19 +58,20 @@ class FeatureEmbedding(nn.Module):
         touched: Whether the gradient of ``weight`` is sparse: it holds only the features that a step touches.
     """
 
-    def __init__(self, space: FeatureSpace, embedding_dim: int, touched: bool = False) -> None:
+    def __init__(self, space: FeatureSpace, embedding_dim: int, touched: bool = False, spread: float = 0.02) -> None:
         """Fresh weights.
 
         Args:
             space: F features and vectors of length P.
             embedding_dim: D.
             touched: See the class.
+            spread: Standard deviation of the weights.
         """
         super().__init__()
         self.touched = touched
         n_features, vector_size, self.n_predicted = space.n_features, space.vector_size, space.n_predicted
-        self.weight = nn.Parameter(torch.empty(n_features, embedding_dim).normal_(0.0, 0.02))
-        self.projection = nn.Parameter(torch.empty(vector_size, embedding_dim).normal_(0.0, 0.02))
+        self.weight = nn.Parameter(torch.empty(n_features, embedding_dim).normal_(0.0, spread))
+        self.projection = nn.Parameter(torch.empty(vector_size, embedding_dim).normal_(0.0, spread))
 
     def predicted(self) -> Tensor:
         """Vectors of the features that are predicted of the next item, the first: [predicted, D]."""
@@ -78,17 +79,17 @@ class FeatureEmbedding(nn.Module):
             return self.weight[: self.n_predicted]
         return F.embedding(torch.arange(self.n_predicted, device=self.weight.device), self.weight, sparse=True)
 
-    def rows_of(self, features: ItemFeatures) -> FeatureRows:
-        """Features of items as matrices."""
+    def rows_of(self, features: Features) -> FeatureRows:
+        """Features of items, or users, as matrices."""
         return FeatureRows.of(features, len(self.weight))
 
     @torch.no_grad()
-    def parts(self, features: ItemFeatures) -> Tensor:
-        """What items have from their features once the model is trained: [rows, D]."""
+    def parts(self, features: Features) -> Tensor:
+        """What items, or users, have from their features once the model is trained: [rows, D]."""
         part_RD: Tensor = self(self.rows_of(features))
         return part_RD
 
-    def means(self, shares: ItemFeatures, predicted_FD: Tensor) -> Tensor:
+    def means(self, shares: Features, predicted_FD: Tensor) -> Tensor:
         """Means of the vectors of features, by their shares: [rows, D].
 
         Args:

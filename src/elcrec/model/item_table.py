@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from elcrec.data.item_features import ItemFeatures
+from elcrec.data.features import Features
 from elcrec.model.features import FeatureEmbedding, FeatureRows
 
 
@@ -40,7 +40,7 @@ class ItemTable(nn.Embedding):
         super().__init__(n_rows, embedding_dim, padding_idx=None if train_row_0 else 0)
         self.neighbours: Tensor | None = None
         self.feature_rows: FeatureRows | None = None
-        self.feature_shares: ItemFeatures | None = None
+        self.feature_shares: Features | None = None
         self.of_features = of_features
 
     def vectors(self) -> Tensor:
@@ -56,7 +56,7 @@ class ItemTable(nn.Embedding):
             vectors = _Propagate.apply(self.neighbours, self.weight)  # type: ignore[no-untyped-call]
         return vectors if self.feature_rows is None else vectors + self.feature_part(self.feature_rows)
 
-    def learn_from(self, features: ItemFeatures) -> None:
+    def learn_from(self, features: Features) -> None:
         """Take the features of items, rows 0 .. V, into the sum; rows beyond have none."""
         if self.of_features is None:
             raise ValueError("this model knows no item features")

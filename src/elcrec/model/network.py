@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from elcrec.config import Settings
 from elcrec.data.batches import TokenBatch
-from elcrec.data.item_features import FeatureSpace
+from elcrec.data.features import FeatureSpace
 from elcrec.model.encoder import Encoder, SequenceEncoder, pool
 from elcrec.model.events import EventEmbedding
 from elcrec.model.features import FeatureEmbedding
@@ -23,13 +23,20 @@ class ELCRecNetwork(nn.Module):
     follows, which the released program has (its mask row, drawn as a negative and never ranked).
     """
 
-    def __init__(self, settings: Settings, n_items: int, features: FeatureSpace | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        n_items: int,
+        features: FeatureSpace | None = None,
+        user_features: FeatureSpace | None = None,
+    ) -> None:
         """Fresh weights from torch's global generator.
 
         Args:
             settings: Sizes, padding and recency.
             n_items: Size of the catalogue, V.
             features: Features of items that it learns from; None: none.
+            user_features: Features of users that it learns from; None: none.
         """
         super().__init__()
         self.n_items = n_items
@@ -56,6 +63,9 @@ class ELCRecNetwork(nn.Module):
         self.repeats: RepeatScore | None = None
         if settings.repeats != "none":
             self.repeats = RepeatScore(self.item_table.num_embeddings, settings.embedding_dim)
+        self.of_users: FeatureEmbedding | None = None
+        if user_features is not None:  # at first nothing is added
+            self.of_users = FeatureEmbedding(user_features, settings.embedding_dim, spread=0.0)
 
     @property
     def item_table(self) -> ItemTable:

@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from elcrec.evaluation.metrics import SELECTION_METRIC, SHOWN_METRICS
+from elcrec.evaluation.metrics import SELECTION_METRIC, SHOWN_METRICS, measured_parts
+from elcrec.evaluation.verdict import findings
 from elcrec.intents.user_map import Points
 from elcrec.runs.records import EpochRecord
 from elcrec.runs.run_files import package_version
@@ -85,7 +86,15 @@ def _model(model: ELCRec) -> dict[str, Any]:
             if part in model.metrics
         },
         "baselines": _baselines(model.metrics.get("baselines", {})),
+        **{name: _by_part(model, name) for name in ("ceiling", "repeats")},
+        "verdicts": model.metrics.get("baselines", {}).get("verdicts", {}),
+        "findings": {part: findings(model.metrics, part) for part in measured_parts(model.metrics)},  # type: ignore[arg-type]
     }
+
+
+def _by_part(model: ELCRec, name: str) -> dict[str, float]:
+    """A value of each part of the log that was evaluated."""
+    return {part: model.metrics[part][name] for part in ("valid", "test") if name in model.metrics.get(part, {})}
 
 
 def _baselines(found: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:

@@ -32,6 +32,8 @@ FILES = (
     "vocabulary.parquet",
     "items.parquet",
     "features.json",
+    "users.parquet",
+    "user_features.json",
     "intents.json",
     "earlier.safetensors",
     INDEX,

@@ -14,6 +14,7 @@ from elcrec.evaluation.metrics import (
     measured_parts,
     shown_metrics,
 )
+from elcrec.evaluation.verdict import findings
 from elcrec.runs.records import RunMetrics
 
 
@@ -78,7 +79,9 @@ def _results(settings: Settings, metrics: RunMetrics) -> list[str]:
     seen = "items already in the history are not ranked" if settings.exclude_seen else "all items are ranked"
     protocol = f"Split `{settings.split}`, full catalogue, {seen}, ties count against the model."
     parts = measured_parts(metrics)
-    lines = [protocol, "", *_table(parts), "", *_baselines(metrics.get("baselines", {}))]
+    said = [f"- {one}." for part in parts for one in findings(metrics, part)]
+    lines = [protocol, "", *_table(parts), "", *said, *([""] if said else [])]
+    lines += _baselines(metrics.get("baselines", {}))
     if metrics.get("n_users", 0) > settings.judged_users:
         sampled = f"{settings.judged_users:,} of {metrics['n_users']:,} users"
         lines += [f"Evaluated on {sampled}, sampled by the seed (`judged_users`); `elcrec evaluate` evaluates all.", ""]

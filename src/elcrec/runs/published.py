@@ -49,7 +49,7 @@ def read_published(
     whole = read_log(data, format, settings)
     log = filtered(whole, settings)
     vocabulary = Vocabulary(_numbered_ids(log, n_items), first=1, kind="item")
-    catalogue = None if items is None else Catalogue.read(items)
+    catalogue = None if items is None else Catalogue.read(items, title_column=settings.title_column)
     dataset = Dataset.of(whole, settings, device, catalogue, vocabulary, log)
     network = network_of(translate(published), settings, n_items, f"{weights}").to(device)
     intents = Intents(IntentAssigner(FittedModel(settings, network, dataset)))

@@ -11,15 +11,14 @@ from torch import Tensor
 
 from elcrec.config import Settings
 from elcrec.data.dataset import Dataset
+from elcrec.data.features import FeatureSpace
 from elcrec.data.files import fingerprint
-from elcrec.data.item_features import FeatureSpace
 from elcrec.errors import RunError
 from elcrec.evaluation.evaluator import Evaluator
 from elcrec.fitted import FittedModel
 from elcrec.inference.index import ItemSearch
 from elcrec.intents.assignment import IntentAssigner
 from elcrec.intents.intents import Intents
-from elcrec.intents.matching import NamedIntents
 from elcrec.model.network import ELCRecNetwork
 from elcrec.runs.model_card import model_card
 from elcrec.runs.records import EpochRecord, RunMetrics
@@ -69,7 +68,7 @@ class Run:
         folder = RunFolder(path)
         dataset = self.fitted.dataset
         mark = fingerprint(dataset.whole_log.frame)
-        given, result = known_of(self.recipe, self.fitted.settings, dataset, mark), self.results()
+        given, result = TrainingInput(self.recipe, self.fitted.settings, dataset, mark), self.results()
         if folder.started and not overwrite:
             raise RunError(f"{folder.path} holds a run: choose another folder, or pass overwrite=True")
         with folder.locked():
@@ -148,22 +147,28 @@ def _read(folder: RunFolder, device: torch.device) -> Run:
     if document.get("n_items") != len(items):
         raise RunError(f"{folder.path} is damaged: config.json and vocabulary.parquet differ in their items")
     dataset = Dataset.of(whole, settings, device, folder.catalogue(), items, folder.learnt_from(whole))
-    dataset = replace(dataset, features=folder.features())
-    network = network_of(weights, settings, len(items), str(folder.model), dataset.features).to(device)
+    dataset = replace(dataset, features=folder.features()).with_users(folder.user_table(), folder.user_features())
+    spaces = (dataset.features, dataset.user_features)
+    network = network_of(weights, settings, len(items), str(folder.model), *spaces).to(device)
     intents = Intents(IntentAssigner(FittedModel(settings, network, dataset)), folder.names())
     index = folder.item_search if folder.item_search.exists() else None
     return Run(str(document.get("recipe")), intents, folder.history(), folder.metrics(), folder.weights_mark(), index)
 
 
 def network_of(
-    weights: dict[str, Tensor], settings: Settings, n_items: int, source: str, features: FeatureSpace | None = None
+    weights: dict[str, Tensor],
+    settings: Settings,
+    n_items: int,
+    source: str,
+    features: FeatureSpace | None = None,
+    user_features: FeatureSpace | None = None,
 ) -> ELCRecNetwork:
     """A network with given weights, in evaluation mode.
 
     Raises:
         RunError: They do not fit the settings, or are not numbers.
     """
-    network = ELCRecNetwork(settings, n_items, features)
+    network = ELCRecNetwork(settings, n_items, features, user_features)
     try:
         network.load_state_dict(weights)
     except RuntimeError as error:
@@ -172,22 +177,6 @@ def network_of(
     if not all(bool(torch.isfinite(value).all()) for value in weights.values()):
         raise RunError(f"{source} is damaged: it holds values that are not numbers")
     return network.eval()
-
-
-def known_of(
-    recipe: str, settings: Settings, dataset: Dataset, mark: str, earlier: NamedIntents | None = None
-) -> TrainingInput:
-    """What a folder keeps before training.
-
-    Args:
-        recipe: Name or path.
-        settings: Resolved.
-        dataset: The training data.
-        mark: Fingerprint of its whole log.
-        earlier: Intents of an earlier model, whose names are to be carried over.
-    """
-    whole, items = dataset.whole_log, dataset.items
-    return TrainingInput(recipe, settings, whole, items, mark, dataset.catalogue, earlier, dataset.features)
 
 
 def results_of(intents: Intents) -> RunMetrics:

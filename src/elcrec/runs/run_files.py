@@ -11,17 +11,14 @@ import polars as pl
 from torch import Tensor
 
 from elcrec.config import Settings
-from elcrec.data.catalogue import Catalogue
-from elcrec.data.interactions import Interactions
-from elcrec.data.item_features import FeatureSpace
-from elcrec.data.vocabulary import Vocabulary
+from elcrec.data.dataset import Dataset
 from elcrec.intents.matching import NamedIntents
 from elcrec.runs.manifest import MANIFEST
 from elcrec.runs.records import EpochRecord, RunMetrics
 from elcrec.storage import read_tensors, write_frame, write_json, write_tensors, write_text
 
 FORMAT = 3
-FEATURES = "features.json"
+FEATURES, USERS, USER_FEATURES = "features.json", "users.parquet", "user_features.json"
 
 
 def package_version() -> str:
@@ -39,22 +36,16 @@ class TrainingInput:
     Attributes:
         recipe: Name or path.
         settings: Resolved.
-        log: The whole log.
-        items: The vocabulary of the filtered log.
+        dataset: The whole log, its items, and what is known about items and users.
         data: Fingerprint of the log.
-        catalogue: What is known about the items.
         earlier: Intents of an earlier model, whose names are to be carried over.
-        features: How item features are numbered; None where a model learns from none.
     """
 
     recipe: str
     settings: Settings
-    log: Interactions
-    items: Vocabulary
+    dataset: Dataset
     data: str
-    catalogue: Catalogue | None = None
     earlier: NamedIntents | None = None
-    features: FeatureSpace | None = None
 
     def write(self, folder: Path) -> None:
         """A file each.
@@ -62,6 +53,7 @@ class TrainingInput:
         Raises:
             RunError: They cannot be written.
         """
+        known, items = self.dataset, self.dataset.items
         document = {
             "format": FORMAT,
             "elcrec": package_version(),
@@ -69,18 +61,19 @@ class TrainingInput:
             "recipe": self.recipe,
             "data": self.data,
             "log": "whole",
-            "n_items": len(self.items),
+            "n_items": len(items),
             "settings": self.settings.model_dump(mode="json"),
         }
         write_json(folder / "config.json", document)
-        write_frame(folder / "interactions.parquet", self.log.frame)
-        numbers = range(self.items.first, self.items.first + len(self.items))
-        index = pl.Series("item_index", numbers, dtype=pl.Int64)
-        write_frame(folder / "vocabulary.parquet", pl.DataFrame([index, self.items.ids.alias("item_id")]))
-        if self.catalogue is not None:
-            write_frame(folder / "items.parquet", self.catalogue.table())
-        if self.features is not None:
-            write_text(folder / FEATURES, self.features.model_dump_json() + "\n")
+        write_frame(folder / "interactions.parquet", known.whole_log.frame)
+        index = pl.Series("item_index", range(items.first, items.first + len(items)), dtype=pl.Int64)
+        write_frame(folder / "vocabulary.parquet", pl.DataFrame([index, items.ids.alias("item_id")]))
+        for name, described in (("items.parquet", known.catalogue), (USERS, known.user_table)):
+            if described is not None:
+                write_frame(folder / name, described.table())
+        for name, space in ((FEATURES, known.features), (USER_FEATURES, known.user_features)):
+            if space is not None:
+                write_text(folder / name, space.model_dump_json() + "\n")
         if self.earlier is not None:
             write_earlier(folder / "earlier.safetensors", self.earlier)
 

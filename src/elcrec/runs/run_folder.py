@@ -17,8 +17,9 @@ from torch import Tensor
 from elcrec.config import validate
 from elcrec.data.by_settings import filtered
 from elcrec.data.catalogue import Catalogue
+from elcrec.data.features import FeatureSpace
 from elcrec.data.interactions import Interactions
-from elcrec.data.item_features import FeatureSpace
+from elcrec.data.user_table import UserTable
 from elcrec.data.vocabulary import Vocabulary
 from elcrec.errors import RunError, RunWarning, SettingsError
 from elcrec.intents.matching import NamedIntents
@@ -41,6 +42,8 @@ from elcrec.runs.records import EpochRecord, RunMetrics
 from elcrec.runs.run_files import (
     FEATURES,
     FORMAT,
+    USER_FEATURES,
+    USERS,
     TrainingInput,
     TrainingResult,
     package_version,
@@ -50,7 +53,7 @@ from elcrec.runs.run_files import (
 )
 from elcrec.storage import make_folder, read_json, read_parquet, read_tensors, write_json, write_tensors, write_text
 
-START = ("config.json", "interactions.parquet", "vocabulary.parquet", "items.parquet", FEATURES)
+START = ("config.json", "interactions.parquet", "vocabulary.parquet", "items.parquet", FEATURES, USERS, USER_FEATURES)
 EARLIER = "earlier.safetensors"
 SHORT_WAIT = 3.0  # seconds: names and indices are written faster
 Found = TypeVar("Found")
@@ -317,13 +320,32 @@ class RunFolder:
         Raises:
             RunError: Damaged.
         """
-        path = self.place(FEATURES)
+        return self._features(FEATURES, "items")
+
+    def user_table(self) -> UserTable | None:
+        """What is known about the users; None where nothing was given.
+
+        Raises:
+            RunError: Damaged.
+        """
+        return UserTable.from_table(self._table(USERS, "user_id")) if self.place(USERS).exists() else None
+
+    def user_features(self) -> FeatureSpace | None:
+        """How the features of users are numbered; None where the model has learned from none.
+
+        Raises:
+            RunError: Damaged.
+        """
+        return self._features(USER_FEATURES, "users")
+
+    def _features(self, name: str, of: str) -> FeatureSpace | None:
+        path = self.place(name)
         if not path.exists():
             return None
         try:
             return FeatureSpace.model_validate_json(path.read_bytes())
         except (OSError, ValueError) as error:
-            raise RunError(f"{path} is damaged: it should hold the features of items") from error
+            raise RunError(f"{path} is damaged: it should hold the features of {of}") from error
 
     def earlier(self) -> NamedIntents | None:
         """Intents whose names an unfinished training is to carry over; None where there are none.

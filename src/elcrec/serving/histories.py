@@ -10,6 +10,7 @@ import numpy as np
 
 from elcrec.config import Settings
 from elcrec.data.clock import Clock, Time
+from elcrec.data.features import Features
 from elcrec.data.vocabulary import Indices
 from elcrec.serving.store import Event, UserRecord
 
@@ -40,11 +41,13 @@ class RankedHistory(NamedTuple):
         items: int64 [n], item indices, oldest first.
         baskets: int64 [n], see :meth:`elcrec.inference.lookup.Lookup.baskets_of`; None: none are known.
         codes: int64 [n], see :meth:`elcrec.inference.lookup.Lookup.codes_of`; None: nothing is known of the events.
+        features: What is known of the user, a row; None: nothing.
     """
 
     items: Indices
     baskets: Indices | None = None
     codes: Indices | None = None
+    features: Features | None = None
 
 
 class _Merged(NamedTuple):
@@ -84,9 +87,10 @@ def user_history(lookup: Lookup, user: str, record: UserRecord) -> UserHistory:
 
 
 def ranked_history(lookup: Lookup, user: str, record: UserRecord) -> RankedHistory:
-    """The items of :func:`user_history`, their baskets, and what is known of them."""
+    """The items of :func:`user_history`, their baskets, and what is known of them and, unless deleted, of the user."""
     items, times, places, kinds = _merged(lookup, user, record)
-    return RankedHistory(items, lookup.baskets_of(times), lookup.codes_of(user, places, times, kinds))
+    features = None if record.forgotten else lookup.features_of(user)
+    return RankedHistory(items, lookup.baskets_of(times), lookup.codes_of(user, places, times, kinds), features)
 
 
 def _merged(lookup: Lookup, user: str, record: UserRecord) -> _Merged:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from elcrec.data.features import Features
 from elcrec.data.vocabulary import Indices
 from elcrec.errors import UnknownIdError
 from elcrec.serving.histories import RankedHistory, ranked_history
@@ -25,6 +26,7 @@ class PendingRequest(NamedTuple):
         user: Id of the user, as text; None for a request with a history.
         history: int64 [n], item indices; None for a request with a user.
         unknown_user: The fallback without a history: ``popular``, ``intents`` or ``error``.
+        features: What the request tells of the user, a row; None: what the model knows of a known user.
     """
 
     snapshot: Snapshot
@@ -33,6 +35,7 @@ class PendingRequest(NamedTuple):
     user: str | None
     history: Indices | None
     unknown_user: str
+    features: Features | None = None
 
 
 def recommend_batch(batch: list[PendingRequest], store: Store) -> list[Recommendations | Exception]:
@@ -51,8 +54,8 @@ def recommend_batch(batch: list[PendingRequest], store: Store) -> list[Recommend
     for places in same_policy.values():
         first = batch[places[0]]
         try:
-            items, baskets, codes = zip(*(histories[place] for place in places), strict=True)
-            found: list[Any] = first.snapshot.lookup.recommend(items, first.resolved, baskets, codes)
+            items, *known = zip(*(histories[place] for place in places), strict=True)
+            found: list[Any] = first.snapshot.lookup.recommend(items, first.resolved, *known)
         except Exception as error:
             found = [error] * len(places)
         for place, result in zip(places, found, strict=True):
@@ -66,12 +69,19 @@ def _histories(batch: list[PendingRequest], store: Store) -> list[Any]:
     try:
         records = iter(store.read(users) if users else [])
     except Exception as error:
-        return [error if pending.history is None else RankedHistory(pending.history) for pending in batch]
-    return [
+        return [
+            error if pending.history is None else RankedHistory(pending.history, features=pending.features)
+            for pending in batch
+        ]
+    found = (
         ranked_history(pending.snapshot.lookup, pending.user or "", next(records))
         if pending.history is None
         else RankedHistory(pending.history)
         for pending in batch
+    )
+    return [
+        history if pending.features is None else history._replace(features=pending.features)
+        for pending, history in zip(batch, found, strict=True)
     ]
 
 

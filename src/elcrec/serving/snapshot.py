@@ -35,6 +35,8 @@ RUN_FILES = (
     "vocabulary.parquet",
     "items.parquet",
     "features.json",
+    "users.parquet",
+    "user_features.json",
     "items.faiss",
 )
 Result = TypeVar("Result")

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from elcrec.data.catalogue import Catalogue
 from elcrec.data.dataset import Dataset
-from elcrec.data.item_features import ItemFeatures
+from elcrec.data.features import Features
 from elcrec.data.vocabulary import Vocabulary
 from elcrec.errors import DataError, DataWarning, SettingsError
 from elcrec.fitted import FittedModel
@@ -48,7 +48,7 @@ def add_items(run: Run, items: Any, popularity: float) -> Run:
         raise SettingsError("this model has learned from no item features: train it with items (--items)")
     if not 0 <= popularity <= 1:
         raise SettingsError(f"popularity={popularity}: use 0 (new items are shown least) to 1 (shown most)")
-    described = Catalogue.read(items)
+    described = Catalogue.read(items, title_column=run.fitted.settings.title_column)
     fitted.dataset.warn_of_columns(described, stacklevel=3)
     dataset, features = _extended(fitted.dataset, described)
     mean_D = user_vectors(fitted.network, fitted.dataset.sample(MEAN_USERS, fitted.settings.seed)).mean(dim=0)
@@ -62,7 +62,7 @@ def add_items(run: Run, items: Any, popularity: float) -> Run:
     return Run(run.recipe, intents, run.history, metrics)
 
 
-def _extended(dataset: Dataset, described: Catalogue) -> tuple[Dataset, ItemFeatures]:
+def _extended(dataset: Dataset, described: Catalogue) -> tuple[Dataset, Features]:
     """The data with the new items that have features, and the features of all: rows 0 .. V + X."""
     asked = described.frame["item_id"]
     new = described.only(pl.Series(dataset.items.indices(asked, unknown="skip") < 0))
@@ -97,7 +97,7 @@ def _joined(dataset: Dataset, new: Catalogue) -> Dataset:
     return replace(dataset, items=items, catalogue=new.over(dataset.catalogue).matched(items.ids))
 
 
-def vectors_of_new(table: ItemTable, features: ItemFeatures, n_known: int) -> Tensor:
+def vectors_of_new(table: ItemTable, features: Features, n_known: int) -> Tensor:
     """Vectors of items without events: what features give, and what known items with these features have on top.
 
     A known item's vector is ``X G`` and a rest of its own. The rest is estimated from the features by ridge
@@ -121,9 +121,8 @@ def vectors_of_new(table: ItemTable, features: ItemFeatures, n_known: int) -> Te
     return part_RD[n_known + 1 :] + torch.from_numpy(rest_XD).to(part_RD)
 
 
-def _matrix(features: ItemFeatures, n_features: int) -> sparse.csr_array:
-    offset_R, feature_Z, weight_Z, vector_RP = (tensor.cpu().numpy() for tensor in features)
-    known = sparse.csr_array((weight_Z, feature_Z, offset_R), shape=(features.n_rows, n_features))
+def _matrix(features: Features, n_features: int) -> sparse.csr_array:
+    known, vector_RP = features.matrix(n_features), features.vector_RP.cpu().numpy()
     return sparse.hstack([known, sparse.csr_array(vector_RP)], format="csr") if vector_RP.shape[1] else known
 
 
@@ -157,7 +156,8 @@ def _as_popular(new_XD: Tensor, known_VD: Tensor, mean_D: Tensor, popularity: fl
 def _with_rows(fitted: FittedModel, dataset: Dataset, new_XD: Tensor) -> ELCRecNetwork:
     """The network with more rows of the item table, after those of the known items."""
     weights, end = fitted.network.state_dict(), len(fitted.items) + 1
-    network = ELCRecNetwork(fitted.settings, len(dataset.items), dataset.features).to(fitted.device)
+    network = ELCRecNetwork(fitted.settings, len(dataset.items), dataset.features, dataset.user_features)
+    network = network.to(fitted.device)
     changed = {TABLE: torch.cat([weights[TABLE][:end], new_XD, weights[TABLE][end:]])}
     if REPEATS in weights:  # a new item begins with what repeat scores have for all
         of_item = weights[REPEATS]

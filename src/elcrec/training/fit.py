@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -14,9 +14,10 @@ from elcrec.data.by_settings import filtered, read_log
 from elcrec.data.catalogue import Catalogue
 from elcrec.data.dataset import Dataset
 from elcrec.data.event_codes import with_input_kinds
+from elcrec.data.features import FeatureSpace
 from elcrec.data.files import fingerprint
-from elcrec.data.item_features import FeatureSpace
 from elcrec.data.kinds import said_kinds
+from elcrec.data.user_table import UserTable
 from elcrec.errors import AccuracyWarning, DataWarning, RunError, SettingsError
 from elcrec.evaluation.against_baselines import baseline_warning
 from elcrec.evaluation.repeats import evaluates_both_ways, repeat_share, repeat_warning
@@ -26,7 +27,8 @@ from elcrec.intents.intents import Intents
 from elcrec.intents.matching import NamedIntents
 from elcrec.model.network import ELCRecNetwork
 from elcrec.runs.records import ChoiceRecord, RunMetrics
-from elcrec.runs.run import Run, known_of, read_run, results_of
+from elcrec.runs.run import Run, read_run, results_of
+from elcrec.runs.run_files import TrainingInput
 from elcrec.runs.run_folder import RunFolder
 from elcrec.training.automatic import choose, choose_exclude_seen, summary_with_ties
 from elcrec.training.checkpoint import Progress
@@ -52,6 +54,7 @@ class Start:
         resume: Resume an interrupted training in ``out``.
         overwrite: Replace a run in ``out``.
         progress: Show progress, or the reporter that receives it.
+        users: What is known about users, anything :meth:`elcrec.data.user_table.UserTable.read` takes; None: nothing.
     """
 
     recipe: str
@@ -65,6 +68,17 @@ class Start:
     resume: bool = False
     overwrite: bool = False
     progress: bool | Reporter = True
+    users: Any = None
+
+
+class _Begun(NamedTuple):
+    """What an interrupted training began with, the log apart."""
+
+    items: Catalogue | None
+    features: FeatureSpace | None
+    users: UserTable | None
+    user_features: FeatureSpace | None
+    names: NamedIntents | None
 
 
 def fit(start: Start) -> Run:
@@ -109,7 +123,8 @@ class _Training:
         settings, self.choices = choose(self.start.settings, log, summary)
         settings = with_input_kinds(settings, log)
         self.start = start = replace(self.start, settings=settings)
-        catalogue = None if start.items is None else Catalogue.read(start.items)
+        catalogue = self._described()
+        users = None if start.users is None else UserTable.read(start.users)
         recipe, work, resumes = start.recipe, start.out, False
         if start.out is not None:
             mark = fingerprint(whole.frame)
@@ -117,21 +132,37 @@ class _Training:
             if work is None:
                 return read_run(start.out, start.device)
         dataset = Dataset.of(whole, settings, start.device, catalogue, log=log)
-        dataset = dataset.with_features(settings)
+        dataset = dataset.with_features(settings, users)
         self._check(dataset)
         # Better now than after the training.
         earlier = None if start.names_from is None else start.names_from.seen_by(dataset.items)
         if work is not None and resumes:  # all processes need the features
-            given, named = dataset.catalogue, earlier
-            items, features, earlier = self.team.broadcast_object(lambda: self._begun_with(work, given, named))
-            dataset = replace(dataset, catalogue=items, features=features)
+            given, named = dataset, earlier
+            begun = self.team.broadcast_object(lambda: self._begun_with(work, given, named))
+            dataset, earlier = replace(dataset, catalogue=begun.items, features=begun.features), begun.names
+            dataset = dataset.with_users(begun.users, begun.user_features)
         said = [*said_kinds(settings, summary.get("kinds")), *dataset.said_features()]
         self.reporter.log({**summary, "choices": self.choices, "worth": said})
         if work is not None and not resumes and self.team.is_main:
-            work.begin(known_of(recipe, settings, dataset, mark, earlier))
+            work.begin(TrainingInput(recipe, settings, dataset, mark, earlier))
         state, network = self._train(work, dataset)
         self._choose_on_validation(network, dataset)
         return self._finish(work, Run(recipe, self._intents(network, dataset, earlier), state.history), state)
+
+    def _described(self) -> Catalogue | None:
+        """The metadata that is given.
+
+        Raises:
+            SettingsError: Its titles are named, and none is given.
+        """
+        start, title_column = self.start, self.start.settings.title_column
+        if start.items is not None:
+            return Catalogue.read(start.items, title_column=title_column)
+        if title_column is not None and not start.resume:
+            raise SettingsError(
+                f"title_column={title_column} names a column of item metadata: add them (items, --items)"
+            )
+        return None
 
     def _check(self, dataset: Dataset) -> None:
         """See that a log can be trained on, and whether validation needs both ways; better now than later."""
@@ -158,7 +189,7 @@ class _Training:
         """From fresh weights, or from the checkpoint in a folder."""
         settings, device = self.start.settings, self.start.device
         with seeded(settings.seed, 0, device):
-            network = ELCRecNetwork(settings, len(dataset.items), dataset.features).to(device)
+            network = ELCRecNetwork(settings, len(dataset.items), dataset.features, dataset.user_features).to(device)
         checkpoint = None if work is None else work.checkpoint
         on_epoch = work.write_history if work is not None and self.team.is_main else None
         state = train(
@@ -237,21 +268,26 @@ class _Training:
             folder.check_start()
         return str(document.get("recipe"))
 
-    def _begun_with(
-        self, work: RunFolder, given: Catalogue | None, earlier: NamedIntents | None
-    ) -> tuple[Catalogue | None, FeatureSpace | None, NamedIntents | None]:
-        """Items and earlier intents that an interrupted training began with; those given again must be the same.
+    def _begun_with(self, work: RunFolder, given: Dataset, earlier: NamedIntents | None) -> _Begun:
+        """Items, users and earlier intents that a training began with; those given again must be the same.
 
         Raises:
             RunError: They are others.
         """
-        kept, items = work.earlier(), work.catalogue()
+        kept, items, users = work.earlier(), work.catalogue(), work.user_table()
         again = "go on without, or start from scratch with --overwrite"
-        if self.start.items is not None and not (items and given and items.table().equals(given.table())):
+        if self.start.items is not None and not _same(items, given.catalogue):
             raise RunError(f"{work.path} began with other items, or none (items, --items): {again}")
+        if self.start.users is not None and not _same(users, given.user_table):
+            raise RunError(f"{work.path} began with other users, or none (users, --users): {again}")
         if self.start.names_from is not None and not (earlier and earlier.equals(kept)):
             raise RunError(f"{work.path} began with other names, or none (names_from, --names-from): {again}")
-        return items, work.features(), kept
+        return _Begun(items, work.features(), users, work.user_features(), kept)
+
+
+def _same(kept: Catalogue | UserTable | None, given: Catalogue | UserTable | None) -> bool:
+    """Whether both are there and equal."""
+    return kept is not None and given is not None and kept.table().equals(given.table())
 
 
 def _held_by(folder: RunFolder) -> str:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from elcrec.config import Settings
 from elcrec.data.batches import TokenBatch
+from elcrec.data.features import Features
 from elcrec.data.seen import SeenItems
 from elcrec.losses.clustering import nearest_cluster_loss, printed_cluster_loss
 from elcrec.losses.contrastive import nt_xent
@@ -69,6 +70,7 @@ class StepInput:
         part: Which part of the batch this is, where several processes share it.
         seen: Items in the histories before the targets of the tokens that predict, in their order; None without repeat
             scores.
+        user_features: Of the users of the B sequences; None where the model reads none.
     """
 
     tokens: TokenBatch
@@ -79,6 +81,7 @@ class StepInput:
     expected_M: Tensor | None = None
     part: Part | None = None
     seen: SeenItems | None = None
+    user_features: Features | None = None
 
     def on_its_items(self) -> tuple[Tensor, StepInput]:
         """The same step on a catalogue of only the items it touches.
@@ -183,9 +186,10 @@ class Objective:
 
         # The original sequences first, then the views, if there are any.
         behaviour_BD, *view_BD = network.pooled(hidden_TD, step.tokens).split(step.n_sequences)
+        ranking_TD = self._with_users(network, hidden_TD, step)
         zero = hidden_TD.new_zeros(())
-        next_item_loss = self.next_item_loss(network, table, hidden_TD, step, passed)
-        features = self.feature_loss(network, hidden_TD, targets, passed)
+        next_item_loss = self.next_item_loss(network, table, ranking_TD, step, passed)
+        features = self.feature_loss(network, ranking_TD, targets, passed)
         instance = self.instance_loss(network, hidden_TD, step, view_BD) if instance_weight > 0 else zero
 
         if settings.intent_learning == "end_to_end":
@@ -217,6 +221,13 @@ class Objective:
             return network.item_table.vectors(), step
         item_X, step = step.on_its_items()
         return network.item_table.rows(item_X), step
+
+    def _with_users(self, network: ELCRecNetwork, hidden_TD: Tensor, step: StepInput) -> Tensor:
+        """What items are ranked with, [T, D]: hidden vectors and, of training inputs, what is known of the users."""
+        if network.of_users is None or step.user_features is None:
+            return hidden_TD
+        part_BD = network.of_users(network.of_users.rows_of(step.user_features))
+        return hidden_TD + F.embedding(step.tokens.sequence_T.clamp(0, step.n_sequences - 1), part_BD)
 
     def next_item_loss(
         self, network: ELCRecNetwork, table: Tensor, hidden_TD: Tensor, step: StepInput, passed: float

@@ -15,6 +15,7 @@ from elcrec.data.catalogue import Catalogue
 from elcrec.data.dataset import Dataset
 from elcrec.data.interactions import Interactions
 from elcrec.data.kinds import unknown_kinds
+from elcrec.data.user_table import UserTable
 from elcrec.data.vocabulary import Vocabulary
 from elcrec.errors import DataWarning, SettingsError
 from elcrec.fitted import FittedModel
@@ -29,7 +30,16 @@ from elcrec.training.loop import Reporter, seeded
 from elcrec.training.warm_start import extend_vocabulary
 
 
-def partial_fit(run: Run, data: Any, epochs: int, progress: bool | Reporter, format: str | None, items: Any) -> Run:
+# reason: those of ELCRec.partial_fit
+def partial_fit(
+    run: Run,
+    data: Any,
+    epochs: int,
+    progress: bool | Reporter,
+    format: str | None,
+    items: Any = None,
+    users: Any = None,
+) -> Run:
     """Train on new events; see :meth:`elcrec.ELCRec.partial_fit`.
 
     Returns:
@@ -44,22 +54,23 @@ def partial_fit(run: Run, data: Any, epochs: int, progress: bool | Reporter, for
         raise SettingsError(f"epochs={epochs}: use 1 or more")
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise SettingsError("incremental training (partial_fit, --from) runs in one process: start it without torchrun")
-    described = fitted.catalogue if items is None else _described(fitted, items)
     newer = read_new(data, format, settings)
+    described, known_users = _known_now(fitted, items, users, newer)
     if (note := unknown_kinds(fitted.dataset.whole_log, newer, settings)) is not None:
         warnings.warn(note, DataWarning, stacklevel=3)
     whole = fitted.dataset.whole_log.joined(newer, settings.kind_of_new)
     added = len(whole) - len(fitted.dataset.whole_log)
     if added == 0:
-        return _unchanged(run, newer, None if items is None else described)
+        return _unchanged(run, newer, described, known_users)
     log = filtered(whole, settings)
     dataset = Dataset.of(whole, settings, fitted.device, described, _all_items(log, fitted), log)
     dataset = replace(dataset, features=fitted.dataset.features)
+    dataset = dataset.with_users(known_users, fitted.dataset.user_features)
     split = dataset.for_training()
     before_V = torch.from_numpy(fitted.items.indices(dataset.items.ids, unknown="skip")).to(fitted.device)
     warn_of_repeats(dataset, settings)
     with seeded(settings.seed, 0, fitted.device):
-        network = extend_vocabulary(fitted.network, settings, before_V, split, dataset.features)
+        network = extend_vocabulary(fitted.network, settings, before_V, split, dataset)
     reporter = reporter_of(progress)
     share = step_share(max(len(dataset.log) - len(fitted.log), 0), len(dataset.log))
     state = train_on(network, split, settings, epochs, reporter, share)
@@ -77,11 +88,30 @@ def partial_fit(run: Run, data: Any, epochs: int, progress: bool | Reporter, for
     return _continued(run, intents, state, increment, reporter)
 
 
-def _described(fitted: FittedModel, items: Any) -> Catalogue:
-    """The metadata that is given now over that of the model."""
-    given = Catalogue.read(items)
-    fitted.dataset.warn_of_columns(given, stacklevel=4)
+def _known_now(
+    fitted: FittedModel, items: Any, users: Any, newer: Interactions
+) -> tuple[Catalogue | None, UserTable | None]:
+    """What is known about items and users: what is given now over that of the model."""
+    described = fitted.catalogue if items is None else _described(fitted, items, newer)
+    return described, fitted.dataset.user_table if users is None else _known_users(fitted, users)
+
+
+def _described(fitted: FittedModel, items: Any, newer: Interactions) -> Catalogue:
+    """The metadata that is given now over that of the model; it describes items of the model or of newer events."""
+    given = Catalogue.read(items, title_column=fitted.settings.title_column)
+    given.describing(pl.concat([one.cast(pl.String) for one in (fitted.items.ids, newer.frame["item_id"])]).unique())
+    fitted.dataset.warn_of_columns(given, stacklevel=5)
     return given.over(fitted.catalogue)
+
+
+def _known_users(fitted: FittedModel, users: Any) -> UserTable:
+    """What is known about users now over what the model knew."""
+    given, space = UserTable.read(users), fitted.dataset.user_features
+    if space is None:
+        raise SettingsError("this model has learned from no user features: train it from scratch with users (--users)")
+    if (note := space.missing_note(given.features, "user")) is not None:
+        warnings.warn(note, DataWarning, stacklevel=5)
+    return given.over(fitted.dataset.user_table)
 
 
 def _all_items(log: Interactions, fitted: FittedModel) -> Vocabulary:
@@ -112,10 +142,12 @@ def _continued(run: Run, intents: Intents, state: Progress, increment: Increment
     return Run(run.recipe, intents, history, metrics)
 
 
-def _unchanged(run: Run, newer: Interactions, described: Catalogue | None) -> Run:
-    """The same run, where the log holds all events already."""
+def _unchanged(run: Run, newer: Interactions, described: Catalogue | None, users: UserTable | None) -> Run:
+    """The same run, where the log holds all events already, with what is known about items and users now."""
     note = f"nothing new: all {len(newer):,} events are in the log already; the model does not change"
     warnings.warn(note, DataWarning, stacklevel=4)
     learnt_on: Increment = {"new_events": 0, "known_events": len(newer), "new_users": 0, "new_items": 0, "step": 0.0}
     run = replace(run, metrics={**run.metrics, "learnt_on": learnt_on})
-    return run if described is None else run.described(run.fitted.described(described))
+    dataset = run.fitted.dataset.with_users(users, run.fitted.dataset.user_features)
+    dataset = dataset if described is None else dataset.described(described)
+    return run.described(replace(run.fitted, dataset=dataset))

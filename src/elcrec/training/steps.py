@@ -11,6 +11,7 @@ from torch import Tensor
 from elcrec.config import Settings
 from elcrec.data.augment import draw_view
 from elcrec.data.batches import ItemSampler, NegativeSampler, TokenBatch, histories, lay_out, shuffled
+from elcrec.data.features import Features
 from elcrec.data.histories import HistoryBatch, ranges
 from elcrec.data.seen import SEEN_EVENTS, SeenItems, seen_items
 from elcrec.data.splits import Split
@@ -20,7 +21,8 @@ from elcrec.training.objective import Objective, Part, StepInput
 from elcrec.training.targets import Targets, TargetSource
 
 UNKNOWN_SHARE = 0.1
-"""Share of the training rows whose event codes are unknown, so that histories without them are encoded well, too."""
+"""Share of the training rows whose event codes, or user features, are unknown: so the model knows histories without
+them, too."""
 SEEN_AT_ONCE = 2**20
 """Where the histories before all tokens that predict hold more events, fewer tokens of a step predict."""
 
@@ -145,15 +147,18 @@ class StepSource:
         whole = whole.predicting(kept_P)
         negative_TM = self._draw_negatives(inputs, whole, generator)
         drawn_M, expected_M = self._draw_items(generator)
+        known = self._known_of_users(inputs, generator)
         if self._team.size == 1:
             seen = self._seen(inputs, whole)
-            return StepInput(whole.tokens, len(row_B), whole.targets, negative_TM, drawn_M, expected_M, None, seen)
+            drawn = (negative_TM, drawn_M, expected_M)
+            return StepInput(whole.tokens, len(row_B), whole.targets, *drawn, None, seen, known)
         part, held_B = self._part(len(row_B), whole.targets)
         own = self._lay_out(inputs, rows, held_B).predicting(kept_P)
         negative_TM = None if negative_TM is None else _moved(negative_TM, whole, own.source_T, inputs.n_places)
         share = float(own.n_targets / whole.n_targets.clamp(min=1)) if len(part.place_B) else 0.0
         part, seen = part._replace(target_share=share), self._seen(inputs, own)
-        return StepInput(own.tokens, len(held_B), own.targets, negative_TM, drawn_M, expected_M, part, seen)
+        known = None if known is None else known.at(held_B)
+        return StepInput(own.tokens, len(held_B), own.targets, negative_TM, drawn_M, expected_M, part, seen, known)
 
     def _rows(self, row_B: Tensor, generator: torch.Generator) -> tuple[_Inputs, list[_Rows]]:
         """Training inputs and, where a contrast needs them, two views of each."""
@@ -188,6 +193,13 @@ class StepSource:
 
     def _draw_items(self, generator: torch.Generator) -> tuple[Tensor | None, Tensor | None]:
         return (None, None) if self._items is None else self._items.draw(self.settings.n_negatives, generator)
+
+    def _known_of_users(self, inputs: _Inputs, generator: torch.Generator) -> Features | None:
+        """Features of the users of a batch, [B] rows; those of some are taken as unknown."""
+        if self.split.user_features is None:
+            return None
+        hidden_B = torch.rand(inputs.user_B.shape, generator=generator, device=inputs.user_B.device) < UNKNOWN_SHARE
+        return self.split.user_features.at(inputs.user_B).only(~hidden_B)
 
     def _part(self, n_rows: int, targets: Targets) -> tuple[Part, Tensor]:
         """This process's part of so many rows with these targets, and its rows: one that does not count if none."""

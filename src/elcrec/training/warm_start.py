@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from elcrec.config import Settings
-from elcrec.data.item_features import FeatureSpace
+from elcrec.data.dataset import Dataset
 from elcrec.data.neighbours import neighbour_matrix
 from elcrec.data.splits import Split
 from elcrec.model.network import ELCRecNetwork
@@ -17,7 +17,7 @@ REPEATS = "repeats.of_item.weight"
 
 @torch.no_grad()
 def extend_vocabulary(
-    network: ELCRecNetwork, settings: Settings, before_V: Tensor, split: Split, features: FeatureSpace | None = None
+    network: ELCRecNetwork, settings: Settings, before_V: Tensor, split: Split, dataset: Dataset | None = None
 ) -> ELCRecNetwork:
     """The same network with another catalogue: known items keep their vectors, everything else its weights.
 
@@ -31,14 +31,15 @@ def extend_vocabulary(
         settings: Its settings.
         before_V: int64 [V], for each item of the new catalogue its index in the old one; -1: new.
         split: The log of the new catalogue, on the network's device, with the features of its items.
-        features: How they are numbered; None where the network knows none.
+        dataset: How features of items and users are numbered; None where the network knows none.
 
     Returns:
         Another network; the first is as it was.
     """
     weights = network.state_dict()
     old = weights[TABLE]
-    larger = ELCRecNetwork(settings, len(before_V), features).to(old.device)
+    spaces = () if dataset is None else (dataset.features, dataset.user_features)
+    larger = ELCRecNetwork(settings, len(before_V), *spaces).to(old.device)
     table = larger.item_table.weight.detach().clone()
     known_V = before_V >= 0
     rows = torch.cat([known_V.new_zeros(1), ~known_V, known_V.new_zeros(len(table) - len(known_V) - 1)])

@@ -3,9 +3,13 @@
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 
-from elcrec.cli.histories import read_histories
+from elcrec.cli.histories import read_histories, split_history
+from elcrec.data.catalogue import Catalogue
+from elcrec.data.titles import ItemTitles
+from elcrec.data.vocabulary import Vocabulary
 from elcrec.errors import DataError
 
 
@@ -48,3 +52,28 @@ def test_what_is_no_history_is_refused(tmp_path: Path, content: bytes, clue: str
     with pytest.raises(DataError, match=clue) as caught:
         read_histories(tmp_path / "h")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "items"),
+    [
+        ("a,b", ["a", "b"]),
+        (" a , , b,", ["a", "b"]),
+        ("Godfather, The", ["Godfather, The"]),
+        ("Casablanca,godfather,  the ,a", ["Casablanca", "godfather,  the", "a"]),
+        ("I, Robot, Too", ["I, Robot, Too"]),  # the longest title
+        ("I, Robot, b", ["I, Robot", "b"]),
+        ("a, Part Two", ["a", "Part Two"]),  # an id stands alone
+        ("Nothing, The", ["Nothing", "The"]),
+    ],
+)
+def test_a_comma_within_a_title_divides_nothing(text: str, items: list[str]) -> None:
+    titles = ["Godfather, The", "Casablanca", "I, Robot", "I, Robot, Too", "a, Part Two"]
+    frame = pl.DataFrame({"item_id": ["a", "b", "c", "d", "e"], "title": titles})
+    vocabulary = Vocabulary.of(frame["item_id"], first=1, kind="item")
+    assert split_history(text, ItemTitles(vocabulary, Catalogue.read(frame).matched(vocabulary.ids))) == items
+
+
+def test_without_titles_every_comma_divides() -> None:
+    vocabulary = Vocabulary.of(pl.Series("item_id", ["a", "b"]), first=1, kind="item")
+    assert split_history("Godfather, The,a", ItemTitles(vocabulary, None)) == ["Godfather", "The", "a"]

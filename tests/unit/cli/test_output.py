@@ -4,7 +4,8 @@ from typing import Any
 import pytest
 
 from elcrec.cli.output import print_json, say_metrics
-from elcrec.evaluation.metrics import SHOWN_METRICS, SHOWN_OF_BASKETS
+from elcrec.evaluation.baselines import BASELINES
+from elcrec.evaluation.metrics import PRINTED_METRICS, PRINTED_OF_BASKETS, SHOWN_METRICS, SHOWN_OF_BASKETS
 
 
 def test_what_is_printed_is_json_whatever_was_measured(capsys: pytest.CaptureFixture[str]) -> None:
@@ -42,5 +43,25 @@ def test_recall_is_printed_of_baskets(capsys: pytest.CaptureFixture[str]) -> Non
     figures = dict.fromkeys(SHOWN_OF_BASKETS, 0.25)
     say_metrics({"test": {**figures, "n_users": 9}, "baselines": {"test": {"markov": figures}}})
     header, *rows = capsys.readouterr().out.splitlines()
-    assert header.split() == ["split", *SHOWN_OF_BASKETS, "users"]
-    assert [len(row.split()) for row in rows] == [len(SHOWN_OF_BASKETS) + 2, len(SHOWN_OF_BASKETS) + 1]
+    assert header.split() == ["split", *PRINTED_OF_BASKETS, "users"]
+    assert [len(row.split()) for row in rows] == [len(PRINTED_OF_BASKETS) + 2, len(PRINTED_OF_BASKETS) + 1]
+
+
+@pytest.mark.parametrize("shown", [SHOWN_METRICS, SHOWN_OF_BASKETS])
+def test_a_table_fits_a_terminal_of_80_columns(shown: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    figures = dict.fromkeys(shown, 0.25)
+    by_name = dict.fromkeys(BASELINES, figures)
+    say_metrics({"test": {**figures, "n_users": 1_000_000}, "baselines": {"test": by_name}})
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert set(lines[0].split()) >= {"hit_rate@10", "ndcg@10", "ndcg@20"}
+    assert set(PRINTED_METRICS) <= set(SHOWN_METRICS)
+    assert set(PRINTED_OF_BASKETS) <= set(SHOWN_OF_BASKETS)
+
+
+def test_sentences_go_to_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
+    figures = dict.fromkeys(SHOWN_METRICS, 0.25)
+    say_metrics({"test": {**figures, "n_users": 9, "n_items": 1000, "ceiling": 0.9}})
+    streams = capsys.readouterr()
+    assert [line.split()[0] for line in streams.out.splitlines()] == ["split", "test"]
+    assert "10.0% of the held-out items cannot be found" in streams.err

@@ -369,3 +369,28 @@ def test_ids_are_taken_as_a_log_takes_them(tmp_path: Path) -> None:
     path = write(tmp_path / "items.csv", "item_id,title\n 1.0,A\n2.0\u200b,B\n")
     assert Catalogue.read(path).titles() == {"1": "A", "2": "B"}
     assert items(item_id=[" a", "b "], title=["A", "B"]).titles() == {"a": "A", "b": "B"}
+
+
+def test_the_title_column_can_be_named() -> None:
+    frame = pl.DataFrame({"item_id": [1, 2], "title": ["Dr", "Ms"], "label": ["Ann", None], "tags": [["a"], ["b"]]})
+    assert Catalogue.read(frame).titles() == {1: "Dr", 2: "Ms"}
+    named = Catalogue.read(frame, title_column="label")
+    assert named.titles() == {1: "Ann"}
+    assert set(named.pairs()["attribute"]) == {"Dr", "Ms", "a", "b"}
+    for column, clue in (("labels", "no column 'labels' .title_column.: the item data has"), ("tags", "holds lists")):
+        with pytest.raises(DataError, match=clue):
+            Catalogue.read(frame, title_column=column)
+
+
+@pytest.mark.parametrize(
+    ("described", "rows", "refused"), [(1, 100, True), (4, 1000, True), (5, 1000, False), (1, 10, False), (0, 9, True)]
+)
+def test_a_catalogue_of_other_items_is_refused(described: int, rows: int, refused: bool) -> None:
+    ids = pl.Series("item_id", range(100))
+    frame = pl.DataFrame({"item_id": [*range(described), *range(1000, 1000 + rows - described)]})
+    catalogue = Catalogue.read(frame.with_columns(title=pl.lit("x")))
+    if refused:
+        with pytest.raises(DataError, match=r"describes (only|none)"):
+            catalogue.describing(ids)
+    else:
+        assert len(catalogue.describing(ids)) == described

@@ -59,7 +59,7 @@ def test_scores_do_not_depend_on_who_else_is_asked_about(model: ELCRec) -> None:
 
 def test_reasons_are_those_of_the_tables(model: ELCRec) -> None:
     users = model.users.ids.to_list()[:5]
-    table = model.recommend(users, k=4, explain=True)
+    table = model.recommend(users, k=4, explain=True, titles=False)
     lists = model.pick([model.history_of(user) for user in users], model.plan(4, explain=True))
     rows = [reason for one in lists for reason in one.reasons]
     assert rows == table.drop("user_id", "item_id", "score", "rank").to_dicts()

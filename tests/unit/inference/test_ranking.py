@@ -25,6 +25,7 @@ class LastItemNetwork(nn.Module):
 
     max_seq_len = MAX_LEN
     repeats = None
+    of_users = None
 
     def __init__(self, table_VD: Tensor) -> None:
         super().__init__()

@@ -30,10 +30,12 @@ class Compared(NamedTuple):
 
     Attributes:
         metrics: By way (seen items excluded: True, ranked: False), then by baseline: :func:`shown`.
+        ranks: The same way: see :meth:`Baselines.ranks`.
         left_out: Why, by baseline.
     """
 
     metrics: dict[bool, dict[str, Figures]]
+    ranks: dict[bool, dict[str, Tensor]]
     left_out: dict[str, str]
 
 
@@ -56,6 +58,7 @@ class Baselines:
         """
         histories = on_cpu(histories)
         found: dict[bool, dict[str, Figures]] = {way: {} for way in ways}
+        ranks: dict[bool, dict[str, Tensor]] = {way: {} for way in ways}
         left_out = {}
         for name in self.names:
             reason = self._too_large(name, len(histories))
@@ -64,8 +67,8 @@ class Baselines:
                 continue
             suitable = tuple(way for way in ways if not (way and name in OF_SEEN_ITEMS))
             for way, rank_X in ranks_of_blocks(self._blocks(name, histories), histories, suitable).items():
-                found[way][name] = shown(metrics_of(histories, rank_X))
-        return Compared(found, left_out)
+                found[way][name], ranks[way][name] = shown(metrics_of(histories, rank_X)), rank_X
+        return Compared(found, ranks, left_out)
 
     def ranks(self, name: str, histories: HistoryBatch, exclude_seen: bool) -> Tensor:
         """Ranks of what is held out by one baseline; see :func:`elcrec.evaluation.ranks.target_ranks`."""

@@ -135,7 +135,10 @@ async def respond(engine: Engine, request: RecommendRequest) -> RecommendRespons
         topn = snapshot.topn
         items = (topn.item_numbers if request.unknown_items == "skip" else topn.items_known)(request.history)
         history = items[items > 0]
-    policy = request.policy()
+    policy, features = request.policy(), None
+    if (told := request.user_features) is not None:
+        dataset = snapshot.model.fitted.dataset
+        features = await snapshot.run_in_background(lambda: dataset.user_features_in([told], 1))
     pending = PendingRequest(
         snapshot,
         policy,
@@ -143,6 +146,7 @@ async def respond(engine: Engine, request: RecommendRequest) -> RecommendRespons
         user=None if request.user_id is None else str(request.user_id),
         history=history,
         unknown_user=request.unknown_user or engine.options.unknown_user,
+        features=features,
     )
     found = await engine.recommend(pending)
     if request.explain:

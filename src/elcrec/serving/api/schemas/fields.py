@@ -21,6 +21,7 @@ Timestamp = Annotated[
     int | float | TextId | None,
     Body(schema_extra={"one_of": [Schema(type=kind) for kind in (NUMBER, STRING, NULL)]}),
 ]
+FeatureValue = str | bool | float | list[str | float] | None
 UnknownUser = Literal["popular", "intents", "error"]
 
 

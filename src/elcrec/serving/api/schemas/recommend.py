@@ -8,7 +8,16 @@ from typing import Literal
 from msgspec import UNSET, Struct, UnsetType
 
 from elcrec.inference.policy import STRENGTH, RankingPolicy
-from elcrec.serving.api.schemas.fields import Count, Id, IntentNumber, Share, TextId, UnknownUser, normalize_ids
+from elcrec.serving.api.schemas.fields import (
+    Count,
+    FeatureValue,
+    Id,
+    IntentNumber,
+    Share,
+    TextId,
+    UnknownUser,
+    normalize_ids,
+)
 
 
 class RecommendRequest(Struct, forbid_unknown_fields=True, kw_only=True):
@@ -31,6 +40,8 @@ class RecommendRequest(Struct, forbid_unknown_fields=True, kw_only=True):
         explain: Add reasons.
         unknown_user: Fallback for a user without a history; default: as the server was started.
         unknown_items: What to do with items in ``history`` that the model does not know.
+        user_features: What is known of the user, by columns of the training's user file; it replaces all that the model
+            knows of a known user.
     """
 
     user_id: Id | None = None
@@ -49,6 +60,7 @@ class RecommendRequest(Struct, forbid_unknown_fields=True, kw_only=True):
     explain: bool = False
     unknown_user: UnknownUser | None = None
     unknown_items: Literal["error", "skip"] = "error"
+    user_features: dict[TextId, FeatureValue] | None = None
 
     def __post_init__(self) -> None:
         """Refuse ids that no log can hold."""

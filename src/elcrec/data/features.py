@@ -1,17 +1,19 @@
-"""Item features: what is known of items as sparse rows and vectors that a model embeds.
+"""Features: what is known of items, or of users, as sparse rows and vectors that a model embeds.
 
-A :class:`FeatureSpace` is fitted on the items of a training, and kept by its run: items that come later are encoded in
-the same numbers.
+A :class:`FeatureSpace` is fitted on the items, or the users, of a training, and kept by its run: those that come later
+are encoded in the same numbers.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 import polars as pl
 import torch
 from pydantic import BaseModel, ConfigDict, Field
+from scipy import sparse
 from sklearn.feature_extraction.text import HashingVectorizer
 from torch import Tensor
 
@@ -21,7 +23,7 @@ from elcrec.data.feature_columns import NUMBER, TEXT, VECTOR, as_kind, vectors_i
 from elcrec.data.words import UNSPACED, words_and_bigrams
 
 LEAST_ITEMS = 3
-"""A feature of fewer items says nothing of others."""
+"""A feature of fewer items, or users, says nothing of others."""
 BINS = 16
 WORD_BUCKETS = 2**15
 MOST_PREDICTED = 4096
@@ -30,8 +32,8 @@ MOST_WORDS = 8192
 VECTORS_AT_ONCE = 8192
 
 
-class ItemFeatures(NamedTuple):
-    """Features of items, a row each; those of row 0 are none.
+class Features(NamedTuple):
+    """Features of items or users, a row each; row 0 of items is padding, and has none.
 
     Attributes:
         offset_R: int64 [rows + 1], where the features of each row begin in the next two.
@@ -50,7 +52,7 @@ class ItemFeatures(NamedTuple):
         """Number of rows."""
         return len(self.offset_R) - 1
 
-    def at(self, row_X: Tensor) -> ItemFeatures:
+    def at(self, row_X: Tensor) -> Features:
         """Those of some rows, int64 [X], in this order."""
         first_X = self.offset_R[row_X]
         length_X = self.offset_R[row_X + 1] - first_X
@@ -58,31 +60,50 @@ class ItemFeatures(NamedTuple):
         place_Z = torch.arange(int(offset_X[-1]), device=row_X.device) + torch.repeat_interleave(
             first_X - offset_X[:-1], length_X
         )
-        return ItemFeatures(offset_X, self.feature_Z[place_Z], self.weight_Z[place_Z], self.vector_RP[row_X])
+        return Features(offset_X, self.feature_Z[place_Z], self.weight_Z[place_Z], self.vector_RP[row_X])
+
+    @classmethod
+    def joined(cls, parts: Sequence[Features]) -> Features:
+        """The rows of several, one after another; their features have the same numbers."""
+        lengths = torch.cat([part.offset_R.diff() for part in parts])
+        offset_R = torch.cat([lengths.new_zeros(1), lengths.cumsum(0)])
+        return cls(offset_R, *(torch.cat(tensors) for tensors in list(zip(*parts, strict=True))[1:]))
+
+    def only(self, kept_R: Tensor) -> Features:
+        """The same rows, of which those that are not kept, bool [rows], have no features."""
+        length_R = self.offset_R.diff()
+        offset_R = torch.cat([length_R.new_zeros(1), (length_R * kept_R).cumsum(0)])
+        kept_Z = torch.repeat_interleave(kept_R, length_R)
+        return Features(offset_R, self.feature_Z[kept_Z], self.weight_Z[kept_Z], self.vector_RP * kept_R[:, None])
 
     def known(self) -> Tensor:
         """Which rows have features or a vector, bool [rows]."""
         return (self.offset_R.diff() > 0) | self.vector_RP.any(dim=1)
 
-    def padded(self, n_rows: int) -> ItemFeatures:
+    def padded(self, n_rows: int) -> Features:
         """The same with so many rows, or more; further ones have no features."""
         missing = max(n_rows - self.n_rows, 0)
         offset_R = torch.cat([self.offset_R, self.offset_R[-1:].expand(missing)])
         vector_RP = torch.cat([self.vector_RP, self.vector_RP.new_zeros(missing, self.vector_RP.shape[1])])
         return self._replace(offset_R=offset_R, vector_RP=vector_RP)
 
-    def shares(self, n_features: int) -> ItemFeatures:
+    def shares(self, n_features: int) -> Features:
         """Features below this number alone, with weights that sum to 1 in each row that has some."""
         kept_Z = self.feature_Z < n_features
         before_Z = torch.cat([kept_Z.new_zeros(1, dtype=torch.int64), kept_Z.cumsum(0)])
         offset_R, weight_Z = before_Z[self.offset_R], self.weight_Z[kept_Z]
         row_Z = torch.repeat_interleave(torch.arange(self.n_rows, device=weight_Z.device), offset_R.diff())
         sum_R = weight_Z.new_zeros(self.n_rows).index_add_(0, row_Z, weight_Z)
-        return ItemFeatures(offset_R, self.feature_Z[kept_Z], weight_Z / sum_R[row_Z], self.vector_RP[:, :0])
+        return Features(offset_R, self.feature_Z[kept_Z], weight_Z / sum_R[row_Z], self.vector_RP[:, :0])
 
-    def to(self, device: torch.device) -> ItemFeatures:
+    def matrix(self, n_features: int) -> sparse.csr_array:
+        """The sparse features as a matrix in main memory, [rows, F]."""
+        offset_R, feature_Z, weight_Z = (tensor.cpu().numpy() for tensor in self[:3])
+        return sparse.csr_array((weight_Z, feature_Z, offset_R), shape=(self.n_rows, n_features))
+
+    def to(self, device: torch.device) -> Features:
         """The same on a device."""
-        return ItemFeatures(*(tensor.to(device) for tensor in self))
+        return Features(*(tensor.to(device) for tensor in self))
 
 
 class _Column(BaseModel):
@@ -233,13 +254,30 @@ FeatureColumn = Annotated[Categories | Numbers | Words | Vectors, Field(discrimi
 
 
 class FeatureSpace(BaseModel):
-    """The features that a model knows, in the order of their numbers: those of the first column first."""
+    """The features that a model knows, in the order of their numbers: those of the first column first.
+
+    Attributes:
+        columns: The columns that have features.
+        left_out: Names of columns that tell nothing, see :mod:`elcrec.data.feature_agreement`.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     columns: tuple[FeatureColumn, ...]
+    left_out: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return ", ".join(f"{column.name} ({column.size} {column.unit})" for column in self.columns)
+
+    @property
+    def said(self) -> str:
+        """What is learned from, and what is not."""
+        left = f"; nothing is learned from {shown(self.left_out)}" if self.left_out else ""
+        return f"features: {self}{left}"
+
+    def without(self, names: tuple[str, ...]) -> FeatureSpace | None:
+        """The same without some columns, in another numbering; None where none is left."""
+        kept = tuple(column for column in self.columns if column.name not in names)
+        return FeatureSpace(columns=kept, left_out=names) if kept else None
 
     @property
     def n_features(self) -> int:
@@ -259,10 +297,10 @@ class FeatureSpace(BaseModel):
 
     @classmethod
     def fit(cls, items: pl.DataFrame) -> FeatureSpace | None:
-        """On the features of items, those of a catalogue; None where there are none.
+        """On the features of items or users; None where there are none.
 
         Args:
-            items: A row for each item that the model learns from.
+            items: A row for each item, or user, that the model learns from.
         """
         kinds: dict[Any, Any] = {NUMBER: Numbers, TEXT: Words, VECTOR: Vectors}
         known = [column for column in items.get_columns() if column.null_count() < len(column)]
@@ -271,8 +309,8 @@ class FeatureSpace(BaseModel):
         useful.sort(key=lambda column: column.kind == "words")  # words last: see n_predicted
         return cls(columns=tuple(useful)) if useful else None
 
-    def missing_note(self, items: pl.DataFrame) -> str | None:
-        """What to say where items, given after the training, lack columns of it; None where they have all."""
+    def missing_note(self, items: pl.DataFrame, kind: str = "item") -> str | None:
+        """What to say where items, or users, given after the training, lack columns of it; None where they have all."""
         known = [column.name for column in self.columns]
         missing = [name for name in known if name not in items.columns]
         if not missing:
@@ -280,17 +318,17 @@ class FeatureSpace(BaseModel):
         others = [name for name in items.columns if name not in known]
         also = f"; the training did not learn from {shown(others)}" if others else ""
         return (
-            f"columns of the training are missing, or empty, in these items: {shown(missing)}{also}: "
-            f"name columns as in the training, or the items have no features of them"
+            f"columns of the training are missing, or empty, in these {kind}s: {shown(missing)}{also}: "
+            f"name columns as in the training, or the {kind}s have no features of them"
         )
 
-    def encode(self, items: pl.DataFrame, row_I: np.ndarray[Any, Any], n_rows: int) -> ItemFeatures:
-        """Features of items.
+    def encode(self, items: pl.DataFrame, row_I: np.ndarray[Any, Any], n_rows: int) -> Features:
+        """Features of items or users.
 
         Args:
-            items: A row for each of I items; columns that are missing are unknown.
-            row_I: int64 [I], the row of the item table of each.
-            n_rows: Rows of the item table.
+            items: A row for each of I of them; columns that are missing are unknown.
+            row_I: int64 [I], where the features of each go.
+            n_rows: Number of rows.
         """
         first, parts, vectors = 0, [], []
         for column in self.columns:
@@ -307,7 +345,7 @@ class FeatureSpace(BaseModel):
         pairs = pl.concat([empty, *parts]) if parts else empty
         pairs = pairs.with_columns(row=pl.Series(row_I)[pairs["row"]].cast(pl.Int64)).sort("row", "feature")
         count_R = np.bincount(pairs["row"].to_numpy(), minlength=n_rows)
-        return ItemFeatures(
+        return Features(
             torch.from_numpy(np.concatenate([[0], count_R.cumsum()]).astype(np.int64)),
             torch.from_numpy(pairs["feature"].to_numpy(writable=True)),
             torch.from_numpy(pairs["weight"].to_numpy(writable=True)),

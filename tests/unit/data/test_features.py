@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from elcrec.data.catalogue import Catalogue
-from elcrec.data.item_features import BINS, FeatureSpace, ItemFeatures
+from elcrec.data.features import BINS, Features, FeatureSpace
 from elcrec.errors import DataError
 
 
@@ -21,11 +21,11 @@ def catalogue(**columns: Any) -> pl.DataFrame:
     return Catalogue.read(frame).features
 
 
-def encoded(space: FeatureSpace, items: pl.DataFrame) -> ItemFeatures:
+def encoded(space: FeatureSpace, items: pl.DataFrame) -> Features:
     return space.encode(items, np.arange(1, items.height + 1), items.height + 1)
 
 
-def dense(features: ItemFeatures, n_features: int) -> np.ndarray:
+def dense(features: Features, n_features: int) -> np.ndarray:
     matrix = np.zeros((features.n_rows, n_features))
     offsets = features.offset_R.tolist()
     for row, (begin, end) in enumerate(pairwise(offsets)):
