@@ -1,12 +1,12 @@
 """Pages in a browser: opened in both sizes and themes, pictured and checked.
 
     python tests/browser_views.py report.html --out pictures
-    python tests/browser_views.py http://127.0.0.1:8000/ --out pictures --at "" --at "#user-u1" --wait "body[data-ready]"
+    python tests/browser_views.py http://127.0.0.1:8000/ --at "" --at "#user-u1" --wait "body[data-ready]"
 
 A picture is made of the page's header and of each of its sections, at desktop and phone width, light and dark:
-``pictures/AT-SIZE-THEME-SECTION.png``. What the browser complains about, what sticks out sideways and what axe finds is
-printed; the exit status is 1 if there is anything. axe, which checks accessibility, is read from ``$ELCREC_AXE`` or from
-``node_modules`` here (``npm install --no-save axe-core``).
+``pictures/AT-SIZE-THEME-SECTION.png``. What the browser complains about, what sticks out sideways and what axe finds
+is printed; the exit status is 1 if there is anything. axe, which checks accessibility, is read from ``$ELCREC_AXE`` or
+from ``node_modules`` here (``npm install --no-save axe-core``).
 """
 
 import argparse
@@ -85,8 +85,9 @@ def sticking_out(page: Page) -> list[str]:
         """() => {
           const wide = document.documentElement.clientWidth;
           if (document.documentElement.scrollWidth <= wide) return [];
-          const out = [...document.querySelectorAll("body *")].filter((node) => node.getBoundingClientRect().right > wide + 1);
-          return ["the page scrolls sideways", ...out.slice(0, 5).map((node) => node.outerHTML.slice(0, 120))];
+          const beyond = (node) => node.getBoundingClientRect().right > wide + 1;
+          const out = [...document.querySelectorAll("body *")].filter(beyond).slice(0, 5);
+          return ["the page scrolls sideways", ...out.map((node) => node.outerHTML.slice(0, 120))];
         }"""
     )
 
@@ -111,6 +112,7 @@ def faults(opened: Opened) -> list[str]:
 def take_pictures(page: Page, name: str, folder: Path) -> None:
     """A picture of the header and of each section."""
     folder.mkdir(parents=True, exist_ok=True)
+    page.evaluate("document.querySelector('nav')?.style.setProperty('position', 'static')")  # else it covers the top
     for part in page.locator("header:visible, main > section:visible").all():
         part.scroll_into_view_if_needed()
         settle(page)

@@ -108,7 +108,13 @@ def test_pages_show_every_row(study: Path) -> None:
         assert row in page
         assert row in outcome.out or row.split()[0] in outcome.out
     assert re.search(r"0\.\d{4} ± 0\.\d{4}", text)
-    assert page.count("<svg") == 1
+    assert page.count("<svg") == 3
+    assert page.count('class="best"') >= 7, "in each column of a metric"
+    epochs = page[page.index("validation ndcg@20 by epoch") : page.index("validation ndcg@20 by second")]
+    ticks = re.findall(r'id="xtick_.*?<text[^>]*>([^<]*)</text>', epochs, flags=re.S)
+    assert ticks
+    assert all(tick.isdigit() for tick in ticks), "there is no half an epoch"
+    assert "var(--c1)" in epochs, "plots follow the theme of the page"
     assert "http://" not in re.sub(r'xmlns[:\w]*="[^"]*"|<!DOCTYPE[^>]*>|<rdf:RDF.*?</rdf:RDF>', "", page, flags=re.S)
 
 

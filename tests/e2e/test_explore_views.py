@@ -15,8 +15,7 @@ from elcrec import ELCRec
 from served import Served, shop_run
 
 PIXEL = base64.b64decode(
-    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk"
-    "+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 )
 ELSEWHERE = "https://pictures.example/"
 
@@ -169,4 +168,3 @@ def test_pictures_of_the_catalogue_are_shown_and_only_those_of_the_web(browser: 
         page.wait_for_function("() => document.querySelector('#list img.picture')?.naturalWidth === 1")
         assert faults(opened) == []
         opened.context.close()
-

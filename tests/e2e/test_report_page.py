@@ -3,9 +3,7 @@
 import base64
 import json
 import math
-import os
 import random
-import shutil
 from array import array
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,23 +12,14 @@ from typing import Any
 import polars as pl
 import pytest
 
+from browser_views import AXE, NO_AXE, SIZES, VIEWS, Browser, Opened, Page, faults, launched, opened_as, settle
 from cli_runner import SMALL, shop_log
 from elcrec import ELCRec
 from elcrec.report.document import report_document
 from elcrec.report.page import render_report
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-if os.environ.get("CI"):
-    from playwright.sync_api import Browser, Page, sync_playwright
-else:
-    pytest.importorskip("playwright", reason="the report page is tested in a browser: pip install playwright")
-    from playwright.sync_api import Browser, Page, sync_playwright
-
-    if CHROMIUM is None:
-        pytest.skip("the report page is tested in a browser: no chromium on the PATH", allow_module_level=True)
-
 DESKTOP = {"width": 1280, "height": 900}
-PHONE = {"width": 390, "height": 844}
+PHONE = SIZES["phone"]
 THINGS = ["Nail Polish", "Hair Care", "Fragrance", "Sun Care", "Make-up", "Beard", "Bath", "Tools", "Skin", "Lashes"]
 MAKERS = ["Opal", "Nordlys", "Kestrel", "Maison Brume", "Juniper & Co", "Fjord", "Tamarind"]
 KINDS = [
@@ -112,6 +101,9 @@ def journey(rng: random.Random, user: str, n: int) -> dict[str, Any]:
             "intent": mine[0],
             "intent_share": 0.41,
             "because": [events[0]["item"], events[-1]["item"]],
+            "because_titles": [events[0]["title"], events[-1]["title"]],
+            "like": {name: events[rank % len(events)][name] for name in ("item", "title")},
+            "shared": THINGS[rank : rank + 2],
             "parts": [{"intent": mine[0], "part": 3.2 - 0.1 * rank}, {"intent": mine[1], "part": 0.9}],
             "residual": 3.9 - 0.1 * rank,
         }
@@ -119,7 +111,9 @@ def journey(rng: random.Random, user: str, n: int) -> dict[str, Any]:
     ]
     weights = [0.61, 0.2, 0.12, 0.07][: len(mine)]
     mix = [{"intent": number, "weight": weight} for number, weight in zip(mine, weights, strict=True)]
-    return {"user": user, "intents": mix, "events": events, "recommendations": recommendations}
+    counts = {number: sum(event["intent"] == number for event in events) / len(events) for number in mine}
+    shares = [{"intent": number, "share": share} for number, share in sorted(counts.items(), key=lambda one: -one[1])]
+    return {"user": user, "intents": mix, "shares": shares, "events": events, "recommendations": recommendations}
 
 
 def make_document(n: int = 64, users: int = 5_000, seed: int = 7) -> dict[str, Any]:
@@ -145,7 +139,9 @@ def make_document(n: int = 64, users: int = 5_000, seed: int = 7) -> dict[str, A
         }
         for epoch in range(1, 33)
     ]
-    metrics = {"ndcg@5": 0.0512, "ndcg@20": 0.0745, "hit_rate@5": 0.0721, "hit_rate@20": 0.1502, "mrr@20": 0.0541}
+    metrics = {"ndcg@5": 0.0512, "hit_rate@5": 0.0721, "ndcg@10": 0.0612, "hit_rate@10": 0.112, "ndcg@20": 0.0745}
+    simple = {"item-knn": 0.8, "markov": 0.7, "popularity": 0.3}
+    baselines = [{"name": name, **{one: of * value for one, value in metrics.items()}} for name, of in simple.items()]
     return {
         "title": "beauty",
         "made": "2026-11-23",
@@ -162,6 +158,8 @@ def make_document(n: int = 64, users: int = 5_000, seed: int = 7) -> dict[str, A
             "first": "2017-01-01",
             "last": "2018-12-30",
             "metrics": {"valid": {name: 1.08 * value for name, value in metrics.items()}, "test": metrics},
+            "of_baskets": False,
+            "baselines": {"test": baselines},
         },
         "health": {
             "n_intents": n,
@@ -189,43 +187,28 @@ def make_document(n: int = 64, users: int = 5_000, seed: int = 7) -> dict[str, A
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
-class Opened:
-    """A page with everything it complained about and asked for."""
-
-    def __init__(self, page: Page, address: str) -> None:
-        self.page, self.address = page, address
-        page.set_default_timeout(120_000)
-        self.complaints: list[str] = []
-        self.requests: list[str] = []
-        page.on("console", lambda message: self.complaints.append(message.text))
-        page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        page.on("request", lambda request: self.requests.append(request.url))
-
-    def go(self, fragment: str = "") -> Page:
-        self.page.goto(self.address + fragment)
-        return self.page
+    with launched() as started:
+        yield started
 
 
 @pytest.fixture
 def show(browser: Browser, tmp_path: Path) -> Iterator[Any]:
-    contexts = []
+    opened = []
 
     def show_document(document: dict[str, Any], viewport: dict[str, int] = DESKTOP, **options: Any) -> Opened:
-        path = tmp_path / "report.html"
-        path.write_text(render_report(document), encoding="utf-8")
-        context = browser.new_context(viewport=viewport, **options)
-        contexts.append(context)
-        return Opened(context.new_page(), path.as_uri())
+        opened.append(Opened(browser, written(document, tmp_path), viewport, **options))
+        return opened[-1]
 
     yield show_document
-    for context in contexts:
-        context.close()
+    for one in opened:
+        one.context.close()
+
+
+def written(document: dict[str, Any], folder: Path) -> str:
+    """The address of its page."""
+    path = folder / "report.html"
+    path.write_text(render_report(document), encoding="utf-8")
+    return path.as_uri()
 
 
 def colours_on_map(page: Page) -> int:
@@ -238,11 +221,6 @@ def colours_on_map(page: Page) -> int:
           return new Set(pixels.filter((pixel) => pixel >>> 24 === 255)).size;
         }"""
     )
-
-
-def settle(page: Page) -> None:
-    """Wait until what was asked for is drawn."""
-    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
 
 def picture(page: Page) -> str:
@@ -259,9 +237,8 @@ def screen_place(page: Page, document: dict[str, Any], number: int) -> tuple[flo
     """Where the centre of an intent lies on the canvas of an untouched map."""
     box = page.locator("#map").bounding_box()
     assert box is not None
-    side = min(box["width"], box["height"]) - 56
     spot = document["intents"][number]
-    return (box["width"] - side) / 2 + spot["x"] * side, (box["height"] - side) / 2 + spot["y"] * side
+    return 28 + spot["x"] * (box["width"] - 56), 28 + spot["y"] * (box["height"] - 56)
 
 
 def largest(document: dict[str, Any]) -> dict[str, Any]:
@@ -275,8 +252,8 @@ def test_the_page_is_complete_in_itself_and_quiet(show: Any) -> None:
     assert opened.requests == [opened.address]
     assert opened.complaints == []
     assert page.title() == "beauty · intents"
-    assert page.locator("#figures .value").all_inner_texts()[:3] == ["0.0745", "0.0721", "63 of 64"]
-    assert "198,502 events of 22,363 users with 12,101 items, 2017-01-01 to 2018-12-30" in page.inner_text("header")
+    assert page.locator("#figures .value").all_inner_texts() == ["11.2%", "63", "52", "13.7%"]
+    assert "with 12,101 items, from 1 January 2017 to 30 December 2018." in page.inner_text("header")
     assert "Shown are 5,000 of the 22,363 users." in page.inner_text("#explore")
     assert "0.1.0" in page.inner_text("footer")
 
@@ -418,6 +395,10 @@ def test_headers_sort_and_say_so(show: Any) -> None:
     header.locator("button").click()
     assert header.get_attribute("aria-sort") == "ascending"
     assert users() == sorted(users())
+    assert page.is_hidden("#intent-table th button:has-text('Cosine')"), (
+        "names come first, exact figures when asked for"
+    )
+    page.check("#intent-exact")
     page.click("#intent-table th button:has-text('Cosine')")
     assert page.locator("#intent-table th[aria-sort]").count() == 1
     cosines = page.locator("#intent-table td.c-cosine").all_inner_texts()
@@ -443,7 +424,8 @@ def test_a_row_opens_its_intent_by_click_and_by_enter(show: Any) -> None:
     page.focus('#intent-table tbody tr[data-intent="13"] a')
     page.keyboard.press("Enter")
     page.wait_for_selector('#intent-page[data-intent="13"]')
-    assert "mean cosine" in page.inner_text("#intent-page")
+    page.click("#intent-page summary")
+    assert "Mean cosine" in page.inner_text("#intent-page")
 
 
 def test_addresses_lead_to_intents_and_the_back_button_works(show: Any) -> None:
@@ -475,19 +457,33 @@ def test_addresses_that_lead_nowhere_do_no_harm(show: Any, fragment: str) -> Non
 def test_journeys_show_history_mix_and_explained_recommendations(show: Any) -> None:
     document = make_document()
     document["journeys"][5]["recommendations"][0].update(
-        {"rank": 1, "rank_without": 37, "because": ["i0", "i77"], "intent": 7, "residual": -0.4}
+        {
+            "rank": 1,
+            "rank_without": 37,
+            "because": ["i0", "i77"],
+            "because_titles": ["First Cream", None],
+            "intent": 7,
+            "parts": [{"intent": 7, "part": 3.1}],
+            "residual": -0.4,
+            "like": {"item": "i0", "title": "First Cream"},
+            "shared": ["Skin", "Sun Care"],
+        }
     )
-    document["journeys"][5]["events"][0].update({"item": "i0", "title": "First Cream"})
     page = show(document).go()
     assert page.get_attribute("#journey", "data-user") == "u0"
     page.select_option("#journey-user", "u5")
     page.wait_for_selector('#journey[data-user="u5"]')
     assert page.locator("#journey .chip").count() == len(document["journeys"][5]["events"])
     assert page.locator("#journey .recommendation").count() == 6
-    assert page.locator("#journey .recommendation .why").first.inner_text() == (
-        "Because of First Cream and i77 · 41% of the score comes from “💅 glitter ✨ party” · "
-        "without this intent the rank is 37 instead of 1"
-    )
+    first = page.locator("#journey .recommendation").first
+    assert first.locator(".why").all_inner_texts() == [
+        "Skin, Sun Care: like First Cream, which they had.",
+        "Fits “💅 glitter ✨ party”; without it the rank would be 37 instead of 1.",
+    ]
+    assert "“💅 glitter ✨ party” rests most on First Cream and i77." in page.inner_text("#journey")
+    assert first.locator(".stack").is_hidden(), "exact parts are one click away"
+    first.locator("summary").click()
+    assert first.locator(".stack").is_visible()
     assert page.locator("#journey .recommendation .stack").first.locator(".minus").count() == 1
     page.click("#journey-next")
     page.wait_for_selector('#journey[data-user="u6"]')
@@ -521,7 +517,8 @@ def test_names_with_markup_are_text(show: Any) -> None:
         page = opened.go(f"#intent-{number}")
         page.reload()
         assert page.inner_text("#intent-name").strip() == " ".join(AWKWARD[number].split())
-    assert page.locator("main img, main b, main script, main i").count() == page.locator("#health b").count()
+    ours = page.locator("#health b, #metrics b").count()
+    assert page.locator("main img, main b, main script, main i").count() == ours
     assert page.title() == "beauty · intents"
     assert opened.complaints == []
 
@@ -550,6 +547,7 @@ def test_a_tap_on_a_phone_opens_an_intent(show: Any) -> None:
 def test_a_report_with_little_to_show(show: Any) -> None:
     document = make_document(n=4, users=30)
     document["curves"], document["trend_labels"], document["journeys"] = [], None, []
+    document["model"]["baselines"] = {}
     document["model"].update({"imported_from": "weights.pt", "first": None, "last": None, "metrics": {}})
     for one in document["intents"]:
         one.update({"trend": None, "attributes": [], "examples": [], "nearest": []})
@@ -569,6 +567,13 @@ def test_curves_mark_the_best_epoch(show: Any) -> None:
     assert page.locator("#curves figure").count() == 3
     assert "best: epoch 24, 0.0772" in page.text_content("#curves figure >> nth=0")
     assert "logarithmic" in page.inner_text("#curves figcaption >> nth=1")
+    lines = page.locator("#curves figure >> nth=1").locator(".stroke")
+    assert len({line.get_attribute("stroke-dasharray") for line in lines.all()}) == lines.count() / 2 == 3
+    assert page.locator("#curves figure >> nth=1").locator(".end").all_text_contents() == [
+        "total",
+        "next item",
+        "cluster",
+    ]
     assert page.locator("#health div").count() == 7
 
 
@@ -601,9 +606,113 @@ def test_the_report_of_a_real_model_with_whole_numbers_for_ids(show: Any, recipe
     page.wait_for_selector(f'#intent-page[data-intent="{number}"]')
     typical = model.intents(3).filter(pl.col("intent") == number)["items"].to_list()[0]
     shown = page.locator("#intent-items li").all_inner_texts()
-    assert [text.split("\n")[0].split()[0] for text in shown[:3]] == [str(item) for item in typical]
+    assert [text.split("\n")[0] for text in shown[:3]] == [f"Item {item}" for item in typical]
     user = report_document(model, "again", n_journeys=6)["journeys"][2]["user"]
     page.evaluate(f"location.hash = '#user-{user}'")
     page.wait_for_selector(f'#journey[data-user="{user}"]')
     listed = model.recommend([user], k=5)["item_id"].to_list()
-    assert page.locator("#journey .recommendation h3").all_inner_texts() == [str(item) for item in listed]
+    assert page.locator("#journey .recommendation h3").all_inner_texts() == [f"Item {item}" for item in listed]
+
+
+def overlapping(boxes: list[dict[str, float]]) -> list[tuple[int, int]]:
+    """Pairs of boxes that share an area."""
+    return [
+        (i, j)
+        for i, a in enumerate(boxes)
+        for j, b in enumerate(boxes[:i])
+        if a["left"] < b["right"] and b["left"] < a["right"] and a["top"] < b["bottom"] and b["top"] < a["bottom"]
+    ]
+
+
+@pytest.mark.parametrize("viewport", SIZES.values(), ids=SIZES)
+def test_labels_on_the_map_are_whole_apart_and_distinct(show: Any, viewport: dict[str, int]) -> None:
+    document = make_document()
+    for number in (20, 21, 22):
+        document["intents"][number]["name"] = "twins · of one name"
+    page = show(document, viewport).go()
+    settle(page)
+    labels = json.loads(page.get_attribute("#map", "data-labels") or "[]")
+    size = page.locator("#map").bounding_box()
+    assert size is not None
+    assert len(labels) >= 3
+    assert overlapping(labels) == []
+    assert all(one["left"] >= 0 and one["right"] <= size["width"] for one in labels)
+    assert all(one["top"] >= 0 and one["bottom"] <= size["height"] for one in labels)
+    texts = [" ".join(one["lines"]) for one in labels]
+    assert len(set(texts)) == len(texts)
+    assert not any("…" in text for text in texts)
+
+
+def test_only_the_largest_intents_have_a_colour(show: Any) -> None:
+    document = make_document()
+    page = show(document).go()
+    ordered = sorted(document["intents"], key=lambda one: (-one["users"], one["intent"]))
+    colour = "row => getComputedStyle(row.querySelector('.swatch')).backgroundColor"
+    page.click("#intent-more")
+    shown = [page.eval_on_selector(f'tr[data-intent="{one["intent"]}"]', colour) for one in ordered]
+    assert len(set(shown[:8])) == 8
+    assert len(set(shown[8:])) == 1
+    assert shown[8] not in shown[:8]
+    mine = (
+        page.locator("#journey .wants .bars")
+        .first.locator(".swatch")
+        .evaluate_all("all => all.map((one) => getComputedStyle(one).backgroundColor)")
+    )
+    assert len(set(mine)) == len(mine), "what one person wants can be told apart"
+
+
+def test_weights_that_say_nothing_are_not_shown(show: Any) -> None:
+    document = make_document()
+    first, second = document["journeys"][:2]
+    for each, weight in zip(first["intents"], (0.997, 0.002, 0.001, 0.0), strict=True):
+        each["weight"] = weight
+    for each in second["intents"]:
+        each["weight"] = 1 / 64
+    page = show(document).go()
+    now = page.locator("#journey .wants .bars").first.locator("li")
+    assert now.count() == 1
+    assert "No other intent comes near." in page.inner_text("#journey .wants")
+    page.click("#journey-next")
+    page.wait_for_selector('#journey[data-user="u1"]')
+    assert "No intent stands out" in page.inner_text("#journey .wants")
+    assert "0%" not in page.locator("#journey .wants .number").all_inner_texts()
+
+
+def test_the_first_tile_has_a_yardstick(show: Any) -> None:
+    document = make_document()
+    page = show(document).go()
+    assert "of people’s next item is in their ten" in page.inner_text("#figures .accuracy")
+    assert "hit_rate@10, test" in page.inner_text("#figures .accuracy")
+    lines = [text.split("\n") for text in page.locator("#figures .accuracy .bars li").all_inner_texts()]
+    assert [line[0] for line in lines] == [
+        "this model",
+        "items that go together (item-knn)",
+        "most popular items (popularity)",
+        "ten items at random",
+    ]
+    assert [line[-1] for line in lines] == ["11.2%", "9.0%", "3.4%", "< 0.1%"]
+    document["model"]["of_baskets"] = True
+    page = show(document).go()
+    assert "next basket has an item of their ten" in page.inner_text("#figures .accuracy")
+    assert page.locator("#figures .accuracy .bars li").count() == 3, "chance is of single items"
+
+
+def test_numbers_are_no_titles(show: Any) -> None:
+    document = make_document()
+    document["intents"][12]["items"][0].update({"item": 4711, "title": None})
+    document["intents"][12]["items"][1].update({"item": 4712, "title": "300"})
+    page = show(document).go("#intent-12")
+    shown = [text.split("\n")[0] for text in page.locator("#intent-items li").all_inner_texts()]
+    assert shown[:2] == ["Item 4711", "“300”"]
+
+
+@pytest.mark.skipif(not AXE.is_file(), reason=NO_AXE)
+@pytest.mark.parametrize(("size", "theme"), VIEWS)
+def test_every_view_is_quiet_whole_and_accessible(browser: Browser, tmp_path: Path, size: str, theme: str) -> None:
+    opened = opened_as(browser, written(make_document(), tmp_path), size, theme)
+    for fragment in ("", "#intent-12", "#user-u3"):
+        page = opened.go(fragment)
+        page.reload()
+        page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
+        assert faults(opened) == []
+    opened.context.close()

@@ -37,3 +37,21 @@ def unit_of_number(value: float) -> Unit:
         if FIRST_SECONDS * per_second <= abs(value) < LAST_SECONDS * per_second:
             return unit  # type: ignore[return-value]
     return "number"
+
+
+def dated(times: pl.Series, unit: Unit | None = None) -> pl.Series:
+    """Numbers that count moments since 1970 as moments (UTC); dates, moments and plain numbers stay as they are.
+
+    Args:
+        times: [N], of one column of times, or computed from one.
+        unit: Its :func:`unit_of`, where it is known.
+
+    Returns:
+        [N]; null where a number is too far from its unit's moments.
+    """
+    unit = unit or unit_of(times)
+    if times.dtype.is_temporal() or unit not in PER_SECOND:
+        return times
+    milliseconds = times.cast(pl.Float64) * (1000 / PER_SECOND[unit])
+    kept = milliseconds.abs() < LAST_MILLISECONDS
+    return milliseconds.floor().set(~kept, None).cast(pl.Int64).cast(pl.Datetime("ms"))

@@ -15,11 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from elcrec.errors import AccuracyWarning, DataWarning, RunError, SettingsError, TrainingError, out_of_memory
+from elcrec.experiments.page import html_page
 from elcrec.experiments.plan import PlannedRun, unread_runs
+from elcrec.experiments.plots import Plot
 from elcrec.experiments.results import Document, SavedResults, current, outdated, planned, read_results, row_of
 from elcrec.experiments.run import execute, take_over
 from elcrec.experiments.suite import Suite, row_names
-from elcrec.experiments.summary import Line, accuracy_table, effort_table, html_page, lines_of, markdown
+from elcrec.experiments.summary import Line, accuracy_table, effort_table, lines_of, markdown
 from elcrec.model.devices import resolve_device
 from elcrec.storage import make_folder, write_text
 
@@ -203,10 +205,10 @@ def missing_rows(suite: Suite, lines: list[Line]) -> list[str]:
     return [name for name in row_names(suite) if name not in {line.row for line in lines}]
 
 
-def write_pages(suite: Suite, folder: Path, lines: list[Line], pictures: list[str]) -> list[Path]:
+def write_pages(suite: Suite, folder: Path, lines: list[Line], plots: list[Plot]) -> list[Path]:
     """Write ``summary.md`` and ``summary.html`` into the folder of results."""
     text = "\n".join([f"# {suite.name}", "", *suite_markdown(suite.about, lines), ""])
-    page = html_page(suite.name, suite.about, [accuracy_table(lines), effort_table(lines)], pictures)
+    page = html_page(suite.name, suite.about, lines, plots)
     paths = [folder / name for name in PAGES]
     for path, content in zip(paths, (text, page), strict=True):
         write_text(path, content)

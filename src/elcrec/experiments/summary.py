@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -262,27 +261,6 @@ def _tested(line: Line) -> list[str]:
 def markdown(head: list[str], rows: list[list[str]]) -> list[str]:
     """A table, line by line."""
     return [f"| {' | '.join(cells)} |" for cells in (head, ["-"] * len(head), *rows)]
-
-
-def html_page(title: str, about: str, tables: list[tuple[list[str], list[list[str]]]], pictures: list[str]) -> str:
-    """A page that needs nothing else: tables, then pictures (SVG)."""
-
-    def row(cells: list[str], tag: str) -> str:
-        return "<tr>" + "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in cells) + "</tr>"
-
-    body = "".join(
-        "<table>" + row(head, "th") + "".join(row(cells, "td") for cells in rows) + "</table>" for head, rows in tables
-    )
-    style = (
-        "body{font:14px system-ui,sans-serif;margin:2rem;color:#222;background:#fff}table{border-collapse:collapse;"
-        "margin:1rem 0}td,th{padding:.25rem .6rem;border-bottom:1px solid #ddd;text-align:left;"
-        "font-variant-numeric:tabular-nums}figure{margin:1.5rem 0}"
-    )
-    figures = "".join(f"<figure>{picture}</figure>" for picture in pictures)
-    return (
-        f"<!doctype html><html lang=en><meta charset=utf-8><title>{html.escape(title)}</title><style>{style}</style>"
-        f"<h1>{html.escape(title)}</h1><p>{html.escape(about)}</p>{body}{figures}"
-    )
 
 
 def line_document(line: Line) -> dict[str, Any]:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
+
+from elcrec.data.times import dated, unit_of
 
 N_PERIODS = 12
 
@@ -16,7 +19,7 @@ class Periods:
     """Equal parts of the time a log spans.
 
     Attributes:
-        labels: When each begins: a date, a moment or a number, as text.
+        labels: When each begins: a date, a moment or, of a log that counts no moments, a number, as text.
         number_N: int64 [N], the period of each event, 0 .. len(labels) - 1.
     """
 
@@ -44,22 +47,26 @@ def make_periods(times: pl.Series) -> Periods | None:
         return None
     number_N = np.minimum(((numbers - first) / (last - first) * N_PERIODS).astype(np.int64), N_PERIODS - 1)
     starts = first + (last - first) * np.arange(N_PERIODS) / N_PERIODS
-    return Periods(_labels(pl.Series(starts), times.dtype, (last - first) / N_PERIODS), number_N)
+    return Periods(_labels(_of_column(pl.Series(starts), times)), number_N)
 
 
 def _as_numbers(times: pl.Series) -> pl.Series:
     return (times.to_physical() if times.dtype.is_temporal() else times).cast(pl.Float64)
 
 
-def _labels(starts: pl.Series, dtype: pl.DataType, width: float) -> list[str]:
+def _of_column(starts: pl.Series, times: pl.Series) -> pl.Series:
+    """Numbers as the times of a column that they were computed from."""
+    if not times.dtype.is_temporal():
+        return dated(starts, unit_of(times))
+    return starts.floor().cast(pl.Int64).cast(times.dtype)
+
+
+def _labels(starts: pl.Series) -> list[str]:
     """Dates, where periods are of a day or more, else moments, in the log's own time zone; or plain numbers."""
-    if not isinstance(dtype, pl.Date | pl.Datetime):
+    if not starts.dtype.is_temporal():
         return [f"{start:.15g}" for start in starts]
-    moments = starts.floor().cast(pl.Int64).cast(dtype)
-    day = 1.0
-    if isinstance(dtype, pl.Datetime):
-        day = 86_400 * {"ms": 1e3, "us": 1e6, "ns": 1e9}[dtype.time_unit]
-    return (moments.dt.strftime("%Y-%m-%d") if width >= day else moments.cast(pl.String)).to_list()
+    by_day = starts.dtype == pl.Date or starts[1] - starts[0] >= timedelta(days=1)
+    return (starts.dt.strftime("%Y-%m-%d") if by_day else starts.cast(pl.String)).to_list()
 
 
 def trends(

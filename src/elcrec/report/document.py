@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import base64
 import datetime
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from elcrec.data.times import dated
 from elcrec.evaluation.metrics import SELECTION_METRIC, SHOWN_METRICS, measured_parts
 from elcrec.evaluation.verdict import findings
 from elcrec.intents.user_map import Points
+from elcrec.report.resemblance import Resemblance, Resembled
 from elcrec.runs.records import EpochRecord
 from elcrec.runs.run_files import package_version
 
@@ -76,7 +78,7 @@ def _model(model: ELCRec) -> dict[str, Any]:
         "n_users": summary["users"],
         "n_items": len(model.items),
         "n_events": summary["rows"],
-        **{name: None if summary[name] is None else summary[name].split(" ")[0] for name in ("first", "last")},
+        **_days(model.log.frame),
         "best_epoch": model.metrics.get("best_epoch"),
         "epochs": model.metrics.get("epochs"),
         "imported_from": model.metrics.get("imported_from"),
@@ -85,6 +87,7 @@ def _model(model: ELCRec) -> dict[str, Any]:
             for part in ("valid", "test")
             if part in model.metrics
         },
+        "of_baskets": "recall@10" in model.metrics.get("test", model.metrics.get("valid", {})),
         "baselines": _baselines(model.metrics.get("baselines", {})),
         **{name: _by_part(model, name) for name in ("ceiling", "repeats")},
         "verdicts": model.metrics.get("baselines", {}).get("verdicts", {}),
@@ -95,6 +98,15 @@ def _model(model: ELCRec) -> dict[str, Any]:
 def _by_part(model: ELCRec, name: str) -> dict[str, float]:
     """A value of each part of the log that was evaluated."""
     return {part: model.metrics[part][name] for part in ("valid", "test") if name in model.metrics.get(part, {})}
+
+
+def _days(log: pl.DataFrame) -> dict[str, str | None]:
+    """First and last day of a log; None where it has no times, or its times are no moments."""
+    times = dated(log["timestamp"]) if "timestamp" in log.columns else None
+    if times is None or not times.dtype.is_temporal():
+        return {"first": None, "last": None}
+    ends = pl.Series([times.min(), times.max()]).dt.strftime("%Y-%m-%d")
+    return {"first": ends[0], "last": ends[1]}
 
 
 def _baselines(found: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
@@ -202,20 +214,41 @@ def _journeys(model: ELCRec, users: list[Any]) -> list[dict[str, Any]]:
     recommended = model.recommend(users, RECOMMENDED, explain=True)
     by_user: dict[Any, list[dict[str, Any]]] = {user: [] for user in users}
     for row in recommended.iter_rows(named=True):
-        by_user[row.pop("user_id")].append(_recommendation(row, titles))
+        by_user[row.pop("user_id")].append(row)
+    resemblance = Resemblance(model.fitted)
     journeys = []
     for user in users:
         timeline = model.intent_timeline(user)
+        listed = by_user[user]
+        likes = resemblance.of_list([row["item_id"] for row in listed], timeline["item_id"])
         journeys.append(
             {
                 "user": _exact(user),
                 "total": timeline.height,
                 "intents": mixes[(user,)].select("intent", "weight").to_dicts(),
-                "events": [_event(row, titles) for row in timeline.tail(LONGEST_JOURNEY).iter_rows(named=True)],
-                "recommendations": by_user[user],
+                "shares": _shares(timeline["intent"]),
+                "events": [_event(row, titles) for row in _dated_rows(timeline.tail(LONGEST_JOURNEY))],
+                "recommendations": [
+                    _recommendation(row, like, titles) for row, like in zip(listed, likes, strict=True)
+                ],
             }
         )
     return journeys
+
+
+def _shares(intent_N: pl.Series) -> list[dict[str, Any]]:
+    """The intents of most events of a history, each with its share of them."""
+    counts = intent_N.value_counts(sort=True).head(MIX)
+    return [{"intent": intent, "share": count / len(intent_N)} for intent, count in counts.iter_rows()]
+
+
+def _dated_rows(timeline: pl.DataFrame) -> Iterable[dict[str, Any]]:
+    """The rows of a timeline with ``time``: a day, a moment to the minute, or None."""
+    times = dated(timeline["timestamp"]) if "timestamp" in timeline.columns else None
+    text = pl.lit(None, pl.String)
+    if times is not None and times.dtype.is_temporal():
+        text = pl.lit(times.dt.strftime("%Y-%m-%d" if times.dtype == pl.Date else "%Y-%m-%d %H:%M"))
+    return timeline.with_columns(time=text).iter_rows(named=True)
 
 
 def _event(row: dict[str, Any], titles: dict[Any, str]) -> dict[str, Any]:
@@ -223,14 +256,14 @@ def _event(row: dict[str, Any], titles: dict[Any, str]) -> dict[str, Any]:
     return {
         "item": _exact(row["item_id"]),
         "title": titles.get(row["item_id"]),
-        "time": None if row.get("timestamp") is None else str(row["timestamp"]),
+        "time": row["time"],
         "intent": row["intent"],
         "weight": row["weight"],
     }
 
 
-def _recommendation(row: dict[str, Any], titles: dict[Any, str]) -> dict[str, Any]:
-    """A row of :meth:`ELCRec.recommend` with its explanation, with titles."""
+def _recommendation(row: dict[str, Any], like: Resembled, titles: dict[Any, str]) -> dict[str, Any]:
+    """A row of :meth:`ELCRec.recommend` with its explanation, and what it resembles, with titles."""
     return {
         **row,
         "item_id": _exact(row["item_id"]),
@@ -238,4 +271,6 @@ def _recommendation(row: dict[str, Any], titles: dict[Any, str]) -> dict[str, An
         "title": titles.get(row["item_id"]),
         "because": [_exact(item) for item in row["because"]],
         "because_titles": [titles.get(item) for item in row["because"]],
+        "like": None if like.item is None else {"item": _exact(like.item), "title": titles.get(like.item)},
+        "shared": like.shared,
     }

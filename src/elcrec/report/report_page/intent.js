@@ -13,10 +13,17 @@ function sizeText(intent) {
 function cohesionText(intent) {
   if (!known(intent.cosine)) return "The intent has no users.";
   const tight = intent.cosine >= 0.8 ? "very similar" : intent.cosine >= 0.6 ? "similar" : "mixed";
-  const first = `Its users are ${tight}: mean cosine ${fixed(intent.cosine, 2)} to the centre (1: identical).`;
-  if (!known(intent.margin)) return first;
+  if (!known(intent.margin)) return `Its users are ${tight}.`;
   const apart = intent.margin >= 0.1 ? "clearly separated from" : intent.margin >= 0.03 ? "separated from" : "hardly separated from";
-  return `${first} They are ${apart} the next intent: mean margin ${fixed(intent.margin, 2)} between the cosines to both centres.`;
+  return `Its users are ${tight}, and ${apart} those of the next intent.`;
+}
+
+function cohesionParts(intent) {
+  const text = el("p", {}, cohesionText(intent));
+  if (!known(intent.cosine)) return [text];
+  const margin = known(intent.margin) ? ` mean margin ${fixed(intent.margin, 3)} between the cosines to both centres (0: no separation).` : "";
+  return [text, el("details", {}, el("summary", {}, "Exact figures"),
+    el("p", { class: "hint" }, `Mean cosine ${fixed(intent.cosine, 2)} to the centre (1: identical);${margin}`))];
 }
 
 function itemBars(intent) {
@@ -68,7 +75,7 @@ function intentParts(intent) {
     ...part("Typical items", "lift: times more frequent than among all users", intent.items, () => itemBars(intent)),
     ...part("Attributes", "share of its users, and lift", intent.attributes, () => attributeBars(intent)),
     ...part("Over time", "share of all events", intent.trend, () => sparkline(intent)),
-    heading("Cohesion"), el("p", {}, cohesionText(intent)),
+    heading("Cohesion"), ...cohesionParts(intent),
     ...part("Nearest intents", "cosine of the centres", intent.nearest, () =>
       el("ul", { class: "links" }, ...intent.nearest.map((near) => el("li", {}, intentLink(near.intent, fixed(near.cosine, 2)))))),
     ...part("Example users", "", intent.examples, () => el("div", { class: "people" }, ...intent.examples.map(personLink))),
@@ -80,7 +87,8 @@ function showIntent(intent) {
   byId("largest").hidden = intent !== null;
   page.hidden = intent === null;
   page.dataset.intent = intent ? intent.intent : "";
-  page.replaceChildren(...(intent ? intentParts(intent) : []));
+  const colours = intent ? [intent.intent, ...intent.nearest.map((near) => near.intent)] : [];
+  page.replaceChildren(...(intent ? withColours(colours, () => intentParts(intent)) : []));
   document.querySelectorAll("#intent-table tr.chosen").forEach((row) => row.classList.remove("chosen"));
   if (!intent) return;
   document.querySelector(`#intent-table tr[data-intent="${intent.intent}"]`)?.classList.add("chosen");

@@ -17,7 +17,7 @@ function eventChip(event) {
 }
 
 function stretch({ intent, events }) {
-  const [first, last] = [events[0].time, events[events.length - 1].time];
+  const [first, last] = [events[0], events[events.length - 1]].map(({ time }) => (known(time) ? time.slice(0, 10) : time));
   const when = first === last ? first : `${first} – ${last}`;
   const link = el("a", { class: "cut", dir: "auto", href: `#intent-${intent}` }, nameOf(intent));
   return el("li", { class: "run tinted", ...tint(intent) },
@@ -34,17 +34,39 @@ function historyCard(journey) {
     el("div", { class: "strip", "aria-hidden": "true" }, ...strip), timeline);
 }
 
+function intentLine(intent, note, part) {
+  return el("li", {}, el("div", { class: "line" }, swatch(intent), el("a", { class: "cut", dir: "auto", href: `#intent-${intent}` }, nameOf(intent)), el("span", { class: "number" }, note)),
+    track(part, { class: "fill tinted", ...tint(intent) }));
+}
+
 function mixCard(journey) {
   const most = Math.max(...journey.intents.map(({ weight }) => weight), 1e-9);
-  const lines = journey.intents.map(({ intent, weight }) =>
-    el("li", {}, el("div", { class: "line" }, swatch(intent), el("a", { class: "cut", dir: "auto", href: `#intent-${intent}` }, nameOf(intent)), el("span", { class: "number" }, roundPercent(weight))),
-      track(weight / most, { class: "fill tinted", ...tint(intent) })));
+  const lines = journey.intents.map(({ intent, weight }) => intentLine(intent, roundPercent(weight), weight / most));
   return el("div", { class: "card" }, el("h3", {}, "Intents now"), el("ul", { class: "bars" }, ...lines));
+}
+
+const plainWeight = 0.01;
+
+// Weights of a hundredth say nothing, nor do weights that are all alike.
+function nowPart(journey) {
+  const top = journey.intents[0];
+  if (!top) return [];
+  const even = top.weight < 1.5 / report.health.n_intents;
+  const shown = even ? [] : journey.intents.filter(({ weight }, place) => place === 0 || weight >= plainWeight);
+  const sentence = even ? `No intent stands out: all are about equally near. The nearest is “${nameOf(top.intent)}”.`
+    : shown.length === 1 ? "No other intent comes near." : null;
+  return [...mixCard({ ...journey, intents: shown }).children, sentence && el("p", { class: "hint", dir: "auto" }, sentence)].filter(Boolean);
+}
+
+function sharesPart({ shares }) {
+  if (!shares?.length) return [];
+  const lines = shares.map(({ intent, share }) => intentLine(intent, roundPercent(share), share));
+  return [el("h3", {}, "Over the whole history"), el("p", { class: "hint" }, "Share of the events after which the intent was the nearest."), el("ul", { class: "bars" }, ...lines)];
 }
 
 function scoreParts(recommendation) {
   const parts = (recommendation.parts ?? []).map(({ intent, part: value }) => ({ intent, value, label: nameOf(intent) }));
-  if (known(recommendation.residual)) parts.push({ intent: null, value: recommendation.residual, label: "residual" });
+  if (known(recommendation.residual)) parts.push({ intent: null, value: recommendation.residual, label: "everything else" });
   if (recommendation.steering) parts.push({ intent: null, value: recommendation.steering, label: "steering" });
   if (recommendation.repeat) parts.push({ intent: null, value: recommendation.repeat, label: "taken before" });
   return parts;
@@ -63,39 +85,71 @@ function partLine({ intent, value, label }) {
   return el("li", {}, dot, cut(label), el("span", { class: "number" }, fixed(value, 2)));
 }
 
-function whySentence(recommendation, titles) {
-  const known_ = recommendation.because_titles ?? [];
-  const because = (recommendation.because ?? []).map((item, place) => known_[place] ?? titles.get(item) ?? String(item));
-  const clauses = because.length ? [`Because of ${because.join(" and ")}`] : [];
-  const { repeat, score } = recommendation;
-  if (repeat > 0 && score > 0) clauses.unshift(`Taken before: ${roundPercent(repeat / score)} of the score`);
-  if (known(recommendation.intent) && known(recommendation.intent_share)) {
-    clauses.push(`${roundPercent(recommendation.intent_share)} of the score comes from “${nameOf(recommendation.intent)}”`);
-    const { rank, rank_without: without } = recommendation;
-    if (known(without)) clauses.push(without === rank ? `without this intent the rank stays ${rank}` : `without this intent the rank is ${whole(without)} instead of ${rank}`);
-  }
-  return clauses.join(" · ");
+// Below this part of all that moves the score, an intent explains nothing.
+const leastPart = 0.05;
+
+const partSize = (parts, value) => Math.abs(value) / (parts.reduce((sum, one) => sum + Math.abs(one.value), 0) || 1);
+
+function resemblanceText({ like, shared }) {
+  if (!like) return null;
+  return `${shared?.length ? `${shared.join(", ")}: like` : "Like"} ${labelOf(like)}, which they had.`;
 }
 
-function recommendationCard(recommendation, titles) {
+function ownReason(recommendation, parts) {
+  const largest = Math.max(...parts.map(({ value }) => value));
+  const again = recommendation.repeat > 0 && recommendation.repeat === largest ? "Taken before, and often taken again." : null;
+  return [again, resemblanceText(recommendation)].filter(Boolean);
+}
+
+function intentReason({ intent, rank, rank_without: without }, parts) {
+  const part = parts.find((one) => one.intent !== null && one.intent === intent);
+  if (!part || partSize(parts, part.value) < leastPart) return "Not explained by the intents.";
+  const name = `“${nameOf(intent)}”`;
+  if (!known(without)) return `Fits ${name}.`;
+  return without === rank ? `Fits ${name}; without it the rank would stay ${rank}.` : `Fits ${name}; without it the rank would be ${whole(without)} instead of ${rank}.`;
+}
+
+function scoreDetails(recommendation, parts) {
+  const { title, item, score } = recommendation;
+  return el("details", {}, el("summary", {}, "How the score adds up", el("span", { class: "unseen" }, ` for ${labelOf(recommendation)}`)),
+    stackedScore(parts), el("ul", { class: "parts" }, ...parts.filter(({ value }) => Math.abs(value) >= 0.005).map(partLine),
+      el("li", { class: "total" }, el("span", {}, "score"), el("span", { class: "number" }, fixed(score, 2)))),
+    known(title) ? el("p", { class: "hint" }, `Item ${item}`) : null);
+}
+
+function recommendationCard(recommendation) {
   const parts = scoreParts(recommendation);
   const name = labelOf(recommendation);
-  const id = known(recommendation.title) ? `${recommendation.item} · ` : "";
   return el("li", { class: "card recommendation" },
     el("div", { class: "rec-top" }, el("span", { class: "rank", "aria-label": `Rank ${recommendation.rank}` }, String(recommendation.rank)),
-      el("div", {}, el("h3", { class: "two-lines", dir: "auto", title: name }, name), el("p", { class: "tag cut" }, `${id}score ${fixed(recommendation.score, 2)}`))),
-    stackedScore(parts), el("ul", { class: "parts" }, ...parts.map(partLine)),
-    el("p", { class: "why", dir: "auto" }, whySentence(recommendation, titles)));
+      el("h3", { class: "two-lines", dir: "auto", title: name }, name)),
+    ...ownReason(recommendation, parts).map((text) => el("p", { class: "why", dir: "auto" }, text)),
+    el("p", { class: "why muted", dir: "auto" }, intentReason(recommendation, parts)), scoreDetails(recommendation, parts));
+}
+
+// What an intent rests on is the same for all cards, so it is said once.
+function evidenceLine(journey) {
+  const shown = new Map();
+  for (const { intent, because, because_titles: titles } of journey.recommendations) {
+    if (known(intent) && because?.length) shown.set(intent, because.map((item, place) => labelOf({ item, title: titles?.[place] })));
+  }
+  const sentences = [...shown].map(([intent, items]) => `“${nameOf(intent)}” rests most on ${listed(items)}.`);
+  return sentences.length ? el("p", { class: "intro", dir: "auto" }, sentences.join(" ")) : null;
+}
+
+function journeyParts(journey) {
+  return [
+    el("div", { class: "journey-top" }, historyCard(journey), el("div", { class: "card wants" }, ...nowPart(journey), ...sharesPart(journey))),
+    heading("Recommended next"), evidenceLine(journey),
+    el("ol", { class: "recommendations" }, ...journey.recommendations.map(recommendationCard)),
+  ].filter(Boolean);
 }
 
 function showJourney(journey) {
-  const titles = new Map(journey.events.map((event) => [event.item, labelOf(event)]));
+  const mine = [...journey.intents, ...(journey.shares ?? []), ...journey.events].map(({ intent }) => intent);
   byId("journey-user").value = String(journey.user);
   byId("journey").dataset.user = journey.user;
-  byId("journey").replaceChildren(
-    el("div", { class: "journey-top" }, historyCard(journey), mixCard(journey)),
-    heading("Recommended next"),
-    el("ol", { class: "recommendations" }, ...journey.recommendations.map((one) => recommendationCard(one, titles))));
+  byId("journey").replaceChildren(...withColours(mine, () => journeyParts(journey)));
 }
 
 function createJourneys() {

@@ -21,6 +21,30 @@ function groupedDots() {
   return dots;
 }
 
+// A long text in lines of whole words.
+function wrapped(text, most) {
+  const lines = [];
+  for (const word of text.split(" ")) {
+    const last = lines.length - 1;
+    if (last >= 0 && lines[last].length + word.length < most) lines[last] += ` ${word}`;
+    else lines.push(word);
+  }
+  return lines;
+}
+
+// Lines by intent: the parts of its name that no other name has, else the whole name; the number where even that is not its own.
+function distinctLabels(intents) {
+  const partsOf = (intent) => intent.name.split(" · ");
+  const count = (texts) => texts.reduce((counts, text) => counts.set(text, (counts.get(text) ?? 0) + 1), new Map());
+  const [names, parts] = [count(intents.map((intent) => intent.name)), count(intents.flatMap((intent) => [...new Set(partsOf(intent))]))];
+  return new Map(intents.map((intent) => {
+    const alone = partsOf(intent).filter((part) => parts.get(part) === 1).slice(0, 2);
+    const shown = alone.length ? alone : [...partsOf(intent), ...(names.get(intent.name) > 1 ? [`(${intent.intent})`] : [])];
+    const lines = shown.flatMap((part) => wrapped(part, 22));
+    return [intent.intent, lines.length <= 4 && lines.every((line) => line.length <= 30) ? lines : [`Intent ${intent.intent}`]];
+  }));
+}
+
 function createMap(canvas, tip) {
   const context = canvas.getContext("2d");
   const dots = groupedDots();
@@ -29,26 +53,27 @@ function createMap(canvas, tip) {
   const pointers = new Map();
   const margin = 28;
   const maxZoom = 30;
-  const view = { width: 0, height: 0, side: 1, zoom: 1, left: 0, top: 0 };
+  const lineHeight = 14;
+  const labels = distinctLabels(centres);
+  const view = { width: 0, height: 0, wide: 1, high: 1, zoom: 1, left: 0, top: 0 };
   let theme = null;
   let chosen = null;
   let travelled = 0;
   let waiting = false;
 
-  const toX = (x) => view.left + x * view.side * view.zoom;
-  const toY = (y) => view.top + y * view.side * view.zoom;
+  const toX = (x) => view.left + x * view.wide * view.zoom;
+  const toY = (y) => view.top + y * view.high * view.zoom;
   const inView = (x, y, slack) => x > -slack && y > -slack && x < view.width + slack && y < view.height + slack;
-  const centreRadius = (intent) => (3 + 5 * Math.sqrt(intent.share / largestShare)) * Math.sqrt(Math.min(1, view.side / 640)) * Math.min(1.6, view.zoom ** 0.25);
+  const centreRadius = (intent) => (3 + 5 * Math.sqrt(intent.share / largestShare)) * Math.sqrt(Math.min(1, Math.min(view.wide, view.high) / 640)) * Math.min(1.6, view.zoom ** 0.25);
 
   function readTheme() {
     const style = getComputedStyle(document.documentElement);
     const read = (name) => style.getPropertyValue(name).trim();
-    const [lightness, chroma] = [Number(read("--tint-l")), read("--tint-c")];
-    const colour = (number) => `oklch(${lightness + shade(number)} ${chroma} ${hue(number)})`;
-    const numbers = [...intentOf.keys(), ...dots.runs.map((run) => run.intent)];
-    theme = { ink: read("--ink"), surface: read("--surface"), grey: read("--grey-dot"), faint: read("--faint-ring"), font: getComputedStyle(document.body).fontFamily,
-      colours: new Map(numbers.map((number) => [number, colour(number)])) };
+    theme = { ink: read("--ink"), surface: read("--surface"), grey: read("--grey-dot"), faint: read("--faint-ring"), other: read("--other"), accent: read("--accent"),
+      font: getComputedStyle(document.body).fontFamily, colours: Array.from({ length: nColours }, (_, slot) => read(`--c${slot}`)) };
   }
+
+  const colourOf = (number) => theme.colours[slotOf(number)] ?? (number === chosen ? theme.accent : theme.other);
 
   function traceDots(run, radius) {
     for (let index = run.start; index < run.end; index += 1) {
@@ -69,7 +94,7 @@ function createMap(canvas, tip) {
   }
 
   function dotRadius() {
-    const density = view.side / Math.sqrt(Math.max(dots.owner.length, 1));
+    const density = Math.sqrt((view.wide * view.high) / Math.max(dots.owner.length, 1));
     return Math.max(1.1, Math.min(2.6, 0.36 * density)) * Math.min(2.4, Math.sqrt(view.zoom));
   }
 
@@ -78,7 +103,7 @@ function createMap(canvas, tip) {
     if (!inView(x, y, radius + 4)) return;
     context.beginPath();
     context.arc(x, y, radius, 0, 2 * Math.PI);
-    context.fillStyle = faint ? theme.grey : theme.colours.get(intent.intent);
+    context.fillStyle = faint ? theme.grey : colourOf(intent.intent);
     context.fill();
     context.lineWidth = 3;
     context.strokeStyle = theme.surface;
@@ -88,46 +113,67 @@ function createMap(canvas, tip) {
     context.stroke();
   }
 
-  function labelBox(intent) {
-    const text = intent.name.length > 24 ? `${[...intent.name].slice(0, 23).join("")}…` : intent.name;
-    const half = context.measureText(text).width / 2 + 4;
-    const x = Math.min(view.width - half, Math.max(half, toX(intent.x)));
-    const base = toY(intent.y) - centreRadius(intent) - 7;
-    return { text, x, base, left: x - half, right: x + half, top: base - 13, bottom: base + 5 };
+  // Where a label may stand, the best place first: above its centre, below, right, left.
+  function labelBoxes(intent) {
+    const lines = labels.get(intent.intent);
+    const [half, high] = [Math.max(...lines.map((line) => context.measureText(line).width)) / 2 + 4, lines.length * lineHeight + 4];
+    const [x, y, gap] = [toX(intent.x), toY(intent.y), centreRadius(intent) + 3];
+    return [[x, y - gap - high], [x, y + gap], [x + gap + half, y - high / 2], [x - gap - half, y - high / 2]]
+      .map(([middle, top]) => ({ lines, middle, left: middle - half, right: middle + half, top, bottom: top + high }));
   }
 
   const overlap = (a, b) => a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;
+  const fits = (box) => box.left >= 2 && box.top >= 2 && box.right <= view.width - 2 && box.bottom <= view.height - 2;
 
-  // Largest first; a label that would cover another is shown only after zooming in.
+  function centreBox(intent) {
+    const [x, y, radius] = [toX(intent.x), toY(intent.y), centreRadius(intent) + 1];
+    return { left: x - radius, right: x + radius, top: y - radius, bottom: y + radius };
+  }
+
+  // Boxes of the labels that are drawn, the largest intent first: each whole, and over no other label, centre or button.
+  function placeLabels() {
+    const shown = (chosen === null ? centres : [intentOf.get(chosen)]).filter((intent) => inView(toX(intent.x), toY(intent.y), 0));
+    const most = Math.round((view.width / 65) * view.zoom);
+    const taken = [{ left: view.width - 190, right: view.width, top: 0, bottom: 56 }];
+    const placed = [];
+    for (const intent of shown) {
+      if (placed.length >= most) break;
+      const others = shown.filter((other) => other !== intent && slotOf(other.intent) !== undefined).map(centreBox);
+      const box = labelBoxes(intent).find((one) => fits(one) && ![...taken, ...others].some((other) => overlap(one, other)));
+      if (!box) continue;
+      taken.push(box);
+      placed.push({ ...box, intent: intent.intent });
+    }
+    return placed;
+  }
+
   function drawLabels() {
     context.font = `600 12px ${theme.font}`;
     context.textAlign = "center";
+    context.textBaseline = "top";
     context.lineWidth = 4;
     context.lineJoin = "round";
     context.strokeStyle = theme.surface;
     context.fillStyle = theme.ink;
-    const most = Math.round((view.width / 65) * view.zoom);
-    const placed = [];
-    for (const intent of chosen === null ? centres : [intentOf.get(chosen)]) {
-      if (placed.length >= most) break;
-      if (!inView(toX(intent.x), toY(intent.y), 0)) continue;
-      const box = labelBox(intent);
-      if (placed.some((other) => overlap(box, other))) continue;
-      placed.push(box);
-      context.strokeText(box.text, box.x, box.base);
-      context.fillText(box.text, box.x, box.base);
+    const placed = placeLabels();
+    canvas.dataset.labels = JSON.stringify(placed);
+    for (const { lines, middle, top } of placed) {
+      lines.forEach((line, place) => context.strokeText(line, middle, top + 3 + place * lineHeight));
+      lines.forEach((line, place) => context.fillText(line, middle, top + 3 + place * lineHeight));
     }
   }
 
   function drawAll(radius) {
-    dots.runs.forEach((run) => fillDots([run], theme.colours.get(run.intent), radius, 0.72));
+    const coloured = (run) => slotOf(run.intent) !== undefined;
+    fillDots(dots.runs.filter((run) => !coloured(run)), theme.other, radius, 0.45);
+    dots.runs.filter(coloured).forEach((run) => fillDots([run], colourOf(run.intent), radius, 0.8));
     for (let index = centres.length - 1; index >= 0; index -= 1) drawCentre(centres[index], false);
   }
 
   function drawChosen(radius) {
     fillDots(dots.runs.filter((run) => run.intent !== chosen), theme.grey, radius, 0.8);
     centres.forEach((intent) => drawCentre(intent, true));
-    fillDots(dots.runs.filter((run) => run.intent === chosen), theme.colours.get(chosen), radius * 1.3, 0.95);
+    fillDots(dots.runs.filter((run) => run.intent === chosen), colourOf(chosen), radius * 1.3, 0.95);
     drawCentre(intentOf.get(chosen), false);
   }
 
@@ -148,9 +194,8 @@ function createMap(canvas, tip) {
 
   function reset() {
     view.zoom = 1;
-    view.side = Math.max(1, Math.min(view.width, view.height) - 2 * margin);
-    view.left = (view.width - view.side) / 2;
-    view.top = (view.height - view.side) / 2;
+    // Directions mean nothing on the map, so it fills its card.
+    Object.assign(view, { wide: Math.max(1, view.width - 2 * margin), high: Math.max(1, view.height - 2 * margin), left: margin, top: margin });
     redraw();
   }
 
@@ -166,9 +211,9 @@ function createMap(canvas, tip) {
 
   // The middle of the window stays on the map, so it never shows an empty area.
   function move(left, top) {
-    const extent = view.side * view.zoom;
-    view.left = Math.min(view.width / 2, Math.max(view.width / 2 - extent, left));
-    view.top = Math.min(view.height / 2, Math.max(view.height / 2 - extent, top));
+    const between = (size, extent, place) => Math.min(size / 2, Math.max(size / 2 - extent * view.zoom, place));
+    view.left = between(view.width, view.wide, left);
+    view.top = between(view.height, view.high, top);
     redraw();
   }
 
@@ -300,5 +345,6 @@ function createMap(canvas, tip) {
 function showMapTexts() {
   const [shown, all] = [report.map.n, report.model.n_users];
   if (shown < all) byId("map-sample").textContent = `Shown are ${whole(shown)} of the ${whole(all)} users.`;
+  byId("map-colours").textContent = bySize.length > nColours ? `The ${nColours} largest have a colour, the others are grey.` : "Each has its colour.";
   byId("largest-list").append(...bySize.slice(0, 14).map((intent) => el("li", {}, intentLink(intent.intent, percent(intent.share)))));
 }

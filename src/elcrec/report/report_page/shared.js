@@ -31,13 +31,30 @@ function percent(value) {
 }
 
 const nameOf = (number) => intentOf.get(number)?.name || `Intent ${number}`;
-const labelOf = (thing) => String(known(thing.title) ? thing.title : thing.item);
+// A number alone reads as a figure: an item without a title says what it is, and a title of digits stands in quotes.
+function labelOf(thing) {
+  const text = String(known(thing.title) ? thing.title : thing.item);
+  if (!/^\d+$/.test(text)) return text;
+  return known(thing.title) ? `“${text}”` : `Item ${text}`;
+}
+const listed = (names) => (names.length < 2 ? names.join("") : `${names.slice(0, -1).join(", ")} and ${names[names.length - 1]}`);
 const roundPercent = (value) => `${Math.round(value * 100)}%`;
 
-// The golden angle keeps hues of any number of intents apart; three shades separate near hues further.
-const hue = (number) => (number * 137.508) % 360;
-const shade = (number) => ((number % 3) - 1) * 0.075;
-const tint = (number) => ({ "--hue": hue(number).toFixed(1), "--shade": shade(number) });
+// The largest intents have a colour each, of the eight that everybody can tell apart; the others are grey.
+const nColours = 8;
+const paint = (slot) => ({ "--own": slot === undefined ? "var(--other)" : `var(--c${slot})` });
+const slotOf = (number) => (rankOf.get(number) <= nColours ? rankOf.get(number) - 1 : undefined);
+let ownSlots = new Map();
+const tint = (number) => paint(slotOf(number) ?? ownSlots.get(number));
+
+// What shows a few intents lends those without a colour the colours that are left, in the order given.
+function withColours(numbers, build) {
+  const distinct = [...new Set(numbers)];
+  const taken = new Set(distinct.map(slotOf));
+  const free = Array.from({ length: nColours }, (_, slot) => slot).filter((slot) => !taken.has(slot));
+  ownSlots = new Map(distinct.filter((number) => slotOf(number) === undefined).map((number, place) => [number, free[place]]));
+  try { return build(); } finally { ownSlots = new Map(); }
+}
 const swatch = (number) => el("span", { class: "swatch tinted", "aria-hidden": "true", ...tint(number) });
 const cut = (text, attributes = {}) => el("span", { class: "cut", dir: "auto", title: text, ...attributes }, text);
 

@@ -1,9 +1,9 @@
 /* The table of intents: search, order, more rows. */
 
-const topItems = (intent) => intent.items.slice(0, 3).map(labelOf).join(", ");
+const topItems = (intent) => intent.items.slice(0, 3).map(labelOf).join(" · ");
 
 function nameCell(intent) {
-  const link = el("a", { class: "cut", dir: "auto", title: intent.name, href: `#intent-${intent.intent}` }, intent.name);
+  const link = el("a", { class: "two-lines", dir: "auto", title: intent.name, href: `#intent-${intent.intent}` }, intent.name);
   return el("span", { class: "name-cell" }, swatch(intent.intent), link, el("span", { class: "tag" }, `#${intent.intent}`));
 }
 
@@ -17,7 +17,7 @@ const columns = [
   { key: "name", label: "Intent", text: true, value: (intent) => intent.name.toLowerCase(), cell: nameCell },
   { key: "users", label: "Users", numeric: true, value: (intent) => intent.users, cell: (intent) => whole(intent.users) },
   { key: "share", label: "Share", value: (intent) => intent.share, cell: shareCell },
-  { key: "items", label: "Typical items", text: true, value: (intent) => topItems(intent).toLowerCase(), cell: (intent) => el("div", { class: "cut", dir: "auto", title: topItems(intent) }, topItems(intent)) },
+  { key: "items", label: "Typical items", text: true, value: (intent) => topItems(intent).toLowerCase(), cell: (intent) => el("div", { class: "two-lines", dir: "auto", title: topItems(intent) }, topItems(intent)) },
   { key: "cosine", label: "Cosine", numeric: true, value: (intent) => intent.cosine, cell: (intent) => fixed(intent.cosine, 2) },
   { key: "margin", label: "Margin", numeric: true, value: (intent) => intent.margin, cell: (intent) => fixed(intent.margin, 3) },
   { key: "flags", label: "Flags", value: (intent) => intent.flags.length, cell: (intent) => intent.flags.map((flag) => el("span", { class: "flag" }, flag)) },
@@ -97,6 +97,7 @@ function createTable() {
   body.addEventListener("click", (event) => {
     if (!event.target.closest("a")) location.hash = `intent-${event.target.closest("tr").dataset.intent}`;
   });
+  byId("intent-exact").addEventListener("change", (event) => byId("intent-table").classList.toggle("exact", event.target.checked));
   markSorted();
   refresh();
 }
