@@ -22,6 +22,7 @@ from elcrec.data.joining import ID
 from elcrec.data.splits import newest_of_basket
 from elcrec.data.vocabulary import Indices
 from elcrec.inference.policy import ResolvedPolicy
+from elcrec.inference.resemblance import Resemblance
 from elcrec.inference.scoring import top_items
 from elcrec.inference.topn import TopN
 
@@ -32,7 +33,8 @@ class Recommendations(NamedTuple):
     Attributes:
         items: Item ids, best first.
         scores: As in :meth:`elcrec.ELCRec.recommend`, of each.
-        reasons: With ``explain`` the columns of :meth:`elcrec.ELCRec.recommend` that say why, of each; else None.
+        reasons: With ``explain`` the columns of :meth:`elcrec.ELCRec.recommend` that say why, of each, with ``like``
+            and ``shared``, see :class:`elcrec.inference.resemblance.Resembled`; else None.
         fallback: Where they are from, if not from a history: ``popular`` items or typical ones of ``intents``.
     """
 
@@ -206,7 +208,16 @@ class Lookup:
             return lists
         reasons = pl.DataFrame(self.topn.explainer.reasons(users, item_QK, score_QK, parts, policy)).to_dicts()
         ends = np.cumsum([len(one.items) for one in lists]).tolist()
-        return [one._replace(reasons=reasons[end - len(one.items) : end]) for one, end in zip(lists, ends, strict=True)]
+        return [
+            one._replace(reasons=self._with_resemblance(one.items, reasons[end - len(one.items) : end], history))
+            for one, end, history in zip(lists, ends, histories, strict=True)
+        ]
+
+    def _with_resemblance(
+        self, items: Sequence[Any], reasons: list[dict[str, Any]], history: Indices
+    ) -> list[dict[str, Any]]:
+        likes = Resemblance(self.fitted).of_list(items, self.item_ids(history))
+        return [reason | {"like": one.item, "shared": one.shared} for reason, one in zip(reasons, likes, strict=True)]
 
     def batch(
         self,

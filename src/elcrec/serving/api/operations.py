@@ -12,6 +12,8 @@ from elcrec.serving.api.schemas.fields import ErrorResponse
 from elcrec.serving.api.schemas.model import ServerStatus
 from elcrec.serving.page import api_page, explore_page
 
+PREPARING = "the intents are being described; recommendations without reasons are answered already"
+
 
 @get("/healthz", responses=ERROR_RESPONSES, summary="Liveness")
 async def healthz(request: HttpRequest) -> ServerStatus:
@@ -21,9 +23,9 @@ async def healthz(request: HttpRequest) -> ServerStatus:
 
 @get("/readyz", summary="Readiness")
 async def readyz(request: HttpRequest) -> Response[ServerStatus | ErrorResponse]:
-    """Whether the model is loaded and the store can be written (read-only: read)."""
+    """Whether the model is loaded, its intents are described, and the store can be written (read-only: read)."""
     engine = engine_of(request)
-    fault = await engine.store_health.fault()
+    fault = PREPARING if engine.snapshot.preparing else await engine.store_health.fault()
     if fault is not None:
         return Response(ErrorResponse(fault), status_code=503)
     return Response(ServerStatus("ready", engine.snapshot.lookup.version))

@@ -167,6 +167,7 @@ def items_of(found: Recommendations, snapshot: Snapshot) -> list[RecommendedItem
         for one, row in zip(items, found.reasons, strict=True):
             parts = [ScorePart(**part) for part in row["parts"]]
             name = None if row["intent"] is None else names[row["intent"]]
-            because = [titles.get(item) for item in row["because"]]
-            one.reason = Reason(**{**row, "parts": parts, "intent_name": name, "because_titles": because})
+            because, like = [titles.get(item) for item in row["because"]], titles.get(row["like"])
+            named = {"intent_name": name, "because_titles": because, "like_title": like}
+            one.reason = Reason(**{**row, "parts": parts, **named})
     return items

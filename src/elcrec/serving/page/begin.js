@@ -19,6 +19,7 @@ function showModel(model) {
   byId("recipe").textContent = `Recipe ${model.recipe} · model ${model.version}`;
   const pictures = model.pictures ? " Pictures come from the addresses that the catalogue names." : "";
   byId("made").textContent = `Served by elcrec ${model.elcrec}. This page sends requests to its own server only.${pictures}`;
+  report.health = { n_intents: model.n_intents };
   canWrite = !model.read_only;
   mostHistory = model.max_history;
   mostListed = model.max_k;
@@ -28,17 +29,19 @@ function showModel(model) {
 function showExamples(examples) {
   byId("examples").hidden = !examples.length;
   byId("example-list").replaceChildren(...examples.map(({ user_id: user, intent }) =>
-    el("li", {}, el("a", { class: "person cut", href: `#user-${encoded(user)}`, title: nameOf(intent), "aria-label": `User ${user}` }, String(user)))));
+    el("li", {}, el("a", { class: "person cut", href: `#user-${encoded(user)}`, title: nameOf(intent), "aria-label": `User ${user}`, "data-user": user }, String(user)))));
 }
 
 async function begin() {
   showBones();
+  const slow = setTimeout(() => { byId("list-note").textContent = "The server has just started and is describing the intents …"; }, 3000);
   try {
     showModel(await ask("GET", "/v1/model"));
     await loadIntents();
     const { examples } = await ask("GET", "/v1/examples");
     showExamples(examples);
     content();
+    clearTimeout(slow);
     if (!location.hash.startsWith("#user-")) become(examples[0]?.user_id ?? null, [], true);
     follow();
     document.body.dataset.ready = "yes";
@@ -49,6 +52,7 @@ async function begin() {
       showMap();
     }).observe(byId("intents"));
   } catch (error) {
+    clearTimeout(slow);
     byId("screen").hidden = true;
     complain(error);
   }

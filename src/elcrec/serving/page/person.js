@@ -60,6 +60,7 @@ function become(user, items, example = false) {
   person.user = user;
   person.items = items;
   person.example = example;
+  taken.of = null;
   showPerson();
 }
 
@@ -100,12 +101,19 @@ function nameOfPerson() {
   return `${person.example ? "Example: user" : "User"} ${person.user}`;
 }
 
+function listHeading() {
+  if (!somebody()) return "Recommended next";
+  return person.user === null ? "Recommended after these items" : `Recommended for user ${person.user}`;
+}
+
 function showPerson() {
   for (const found of ["user-found", "item-found"]) byId(found).replaceChildren();
-  for (const id of ["person-clear", "wants", "steering", "list", "list-note"]) byId(id).hidden = !somebody();
+  for (const id of ["person-clear", "wants", "steering", "list", "list-note", "list-more"]) byId(id).hidden = !somebody();
   byId("nobody").hidden = somebody();
   byId("person-name").textContent = nameOfPerson();
+  byId("next-heading").textContent = listHeading();
   byId("person").dataset.user = person.user ?? "";
+  for (const link of byId("example-list").querySelectorAll("a")) link.toggleAttribute("aria-current", link.dataset.user === String(person.user));
   byId("person-items").replaceChildren(...(person.user === null ? person.items.map(itemChip) : []));
   byId("history").hidden = person.user === null;
   if (!somebody()) return;
@@ -117,15 +125,15 @@ function showPerson() {
   showList();
 }
 
+function mixLine(line, intent) {
+  line.append(el("div", { class: "steer-line" }, line.querySelector(".track"), steerButtons(intent)));
+}
+
 function showMix(mix) {
   const events = mix.timeline.map((one) => ({ ...thing(one), time: day(one.timestamp) }));
   const journey = { events, intents: mix.intents, total: events.length ? events[events.length - 1].position : 0 };
-  const mixed = mixCard(journey);
-  mixed.querySelectorAll("li").forEach((line, place) => line.querySelector(".line").append(steerButtons(mix.intents[place].intent)));
-  mixed.querySelectorAll("li").forEach((line, place) => { if (mix.intents[place].weight < 0.01) line.querySelector(".number").textContent = "< 1%"; });
-  byId("mix").replaceChildren(mixed.querySelector(".bars"));
-  const told = historyCard(journey);
+  const [now, told] = withColours([...mix.intents, ...events].map(({ intent }) => intent), () => [nowPart(journey).slice(1), historyCard(journey, true)]);
+  byId("mix").replaceChildren(...now);
+  byId("mix").querySelectorAll(".bars li").forEach((line, place) => mixLine(line, mix.intents[place].intent));
   byId("history").replaceChildren(...told.children);
-  const timeline = byId("history").querySelector(".timeline");
-  timeline.scrollTop = timeline.scrollHeight;  // the newest events lead to the list
 }

@@ -1,27 +1,19 @@
-/* Why an item is recommended: one sentence, and the exact parts of the score behind it. */
+/* Why an item is recommended: a sentence or two, and the exact parts of the score behind them. */
 
-// Below this part of all that moves the score, an intent explains nothing.
-const EXPLAINS = 0.05;
+const boosted = () => listed(steering.toward.map((intent) => `“${nameOf(intent)}”`));
 
-function portion(parts, value) {
-  const all = parts.reduce((sum, one) => sum + Math.abs(one.value), 0);
-  return all > 0 ? value / all : 0;
-}
-
-function becauseOf(row, titles) {
-  const known_ = row.because_titles ?? [];
-  return (row.because ?? []).slice(0, 2).map((item, place) => known_[place] ?? titles.get(item) ?? String(item));
-}
-
-function sentence(row, parts, titles) {
+// What is the item's own: the reasons of a list differ from card to card.
+function ownSentence(row, parts) {
   const largest = Math.max(...parts.map(({ value }) => value));
-  const because = becauseOf(row, titles);
   if (row.repeat > 0 && row.repeat === largest) return "Taken before, and often taken again.";
-  if (row.steering > 0 && row.steering === largest) return `Because you boosted ${steering.toward.map((intent) => `“${nameOf(intent)}”`).join(" and ")}.`;
-  const part = parts.find(({ intent }) => intent !== null && intent === row.intent);
-  if (!part || portion(parts, part.value) < EXPLAINS) return "Not explained by the intents.";
-  const fits = `“${nameOf(row.intent)}”`;
-  return because.length ? `Because of ${because.join(" and ")}: fits ${fits}.` : `Fits ${fits}.`;
+  if (row.steering > 0 && row.steering === largest && steering.toward.length) return `Because you boosted ${boosted()}.`;
+  return resemblanceText({ like: known(row.like) ? { item: row.like, title: row.like_title } : null, shared: row.shared });
+}
+
+function evidence({ intent, because, because_titles: titles }) {
+  if (!known(intent) || !because?.length) return null;
+  const items = because.map((item, place) => labelOf({ item, title: titles?.[place] }));
+  return el("p", { class: "hint", dir: "auto" }, `“${nameOf(intent)}” rests most on ${listed(items)}.`);
 }
 
 function withoutIntent({ intent, rank, rank_without: without }) {
@@ -33,7 +25,8 @@ function withoutIntent({ intent, rank, rank_without: without }) {
 function exactParts(row, parts) {
   const total = el("li", { class: "total" }, el("span", {}, "score"), el("span", { class: "number" }, fixed(row.score, 2)));
   return el("details", { class: "exact" }, el("summary", {}, "How the score adds up", el("span", { class: "unseen" }, ` for ${labelOf(row)}`)),
-    stackedScore(parts), el("ul", { class: "parts" }, ...parts.map(partLine), total), withoutIntent(row),
+    stackedScore(parts), el("ul", { class: "parts" }, ...parts.filter(({ value }) => Math.abs(value) >= 0.005).map(partLine), total),
+    evidence(row), withoutIntent(row),
     known(row.title) ? el("p", { class: "hint" }, `Item ${row.item}`) : null);
 }
 
@@ -45,12 +38,19 @@ function picture(row) {
   return image;
 }
 
-function steeredCard(row, titles, marks) {
+function reasonLines(row, parts) {
+  if (!parts.length) return [];
+  const own = ownSentence(row, parts);
+  return [own ? el("p", { class: "why", dir: "auto" }, own) : null,
+    el("p", { class: "why muted", dir: "auto" }, intentReason({ ...row, rank_without: null }, parts))].filter(Boolean);
+}
+
+function steeredCard(row, marks) {
   const name = labelOf(row);
   const parts = scoreParts(row);
   return el("li", { class: "card recommendation" },
     el("div", { class: "rec-top" }, el("span", { class: "rank", "aria-label": `Rank ${row.rank}` }, String(row.rank)), picture(row),
-      el("div", {}, el("h3", { class: "two-lines", dir: "auto", title: name }, name), el("p", { class: "marks" }, ...marks))),
-    parts.length ? el("p", { class: "why", dir: "auto" }, sentence(row, parts, titles)) : null,
+      el("div", {}, el("h3", { class: "two-lines", dir: "auto", title: name }, name), marks.length ? el("p", { class: "marks" }, ...marks) : null,
+        ...reasonLines(row, parts))),
     el("div", { class: "rec-foot" }, parts.length ? exactParts(row, parts) : null));
 }

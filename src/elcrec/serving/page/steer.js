@@ -3,6 +3,7 @@
 const steering = { toward: [], without: [] };
 const listAsked = newest();
 const LIST = 12;
+const PHONE_LIST = 5;  // as in explore.css: the rest follows on demand
 // What becomes of items that the history holds already.
 const seen = { both: { exclude_seen: false }, new: { exclude_seen: true }, again: { only_seen: true } };
 const LOOKED_AT = 200;
@@ -20,10 +21,18 @@ function subject() {
 
 const steered = () => steering.toward.length + steering.without.length + Number(byId("diversify").value) > 0;
 
-async function historyItems() {
+// Asked once a person: the answers of steering do not change it.
+const taken = { of: null, items: null };
+
+function historyItems() {
   if (person.user === null) return new Set(person.items.map((item) => item.item));
+  if (taken.of !== person.user) Object.assign(taken, { of: person.user, items: askHistory(person.user) });
+  return taken.items;
+}
+
+async function askHistory(user) {
   try {
-    return new Set((await ask("GET", `/v1/users/${encoded(person.user)}/history?limit=1000`)).events.map((event) => event.item_id));
+    return new Set((await ask("GET", `/v1/users/${encoded(user)}/history?limit=1000`)).events.map((event) => event.item_id));
   } catch { return new Set(); }  // nothing is known of this user: the list says so
 }
 
@@ -51,10 +60,9 @@ function noteOf(list, before) {
 function showList() {
   byId("list").classList.add("waiting");
   byId("list").setAttribute("aria-busy", "true");
-  listAsked(fetchRecommendations, ([list, plain, taken]) => {
+  listAsked(fetchRecommendations, ([list, plain, had]) => {
     const before = new Map(plain.items.map((item) => [item.item_id, item.rank]));
-    const titles = new Map(person.items.map((item) => [item.item, labelOf(item)]));
-    byId("list").replaceChildren(...list.items.map((row) => card({ ...row, again: taken.has(row.item_id) }, before, titles)));
+    byId("list").replaceChildren(...list.items.map((row) => card({ ...row, again: had.has(row.item_id) }, before)));
     byId("list").classList.remove("waiting");
     byId("list").setAttribute("aria-busy", "false");
     byId("list-note").textContent = noteOf(list, before);
@@ -69,12 +77,12 @@ function movement(rank, was) {
   return el("span", { class: was > rank ? "moved up" : "moved" }, `${was > rank ? "↑ up" : "↓ down"} from rank ${was}`);
 }
 
-function card(row, before, titles) {
+function card(row, before) {
   const item = thing(row);
-  const more = el("button", { type: "button", class: "add", "aria-label": `Add to the history: ${labelOf(item)}` }, "Add to the history");
+  const more = el("button", { type: "button", class: "add", "aria-label": `Add to history: ${labelOf(item)}` }, "Add to history");
   more.addEventListener("click", () => add(item));
   const again = row.again ? el("span", { class: "again" }, "again") : null;
-  const shown = steeredCard({ ...item, ...(row.reason ?? {}) }, titles, [again, movement(row.rank, before.get(row.item_id))].filter(Boolean));
+  const shown = steeredCard({ ...item, ...(row.reason ?? {}) }, [again, movement(row.rank, before.get(row.item_id))].filter(Boolean));
   shown.querySelector(".rec-foot").append(more);
   return shown;
 }
@@ -113,7 +121,7 @@ function steeredChip(list, intent, word) {
 }
 
 function showDial(dial, words) {
-  const word = inWords(words, Number(byId(dial).value));
+  const word = byId(dial).disabled ? "off" : inWords(words, Number(byId(dial).value));
   byId(`${dial}-shown`).textContent = word;
   byId(dial).setAttribute("aria-valuetext", word);
 }
@@ -122,9 +130,10 @@ function showSteering() {
   byId("steered").replaceChildren(
     ...steering.toward.map((intent) => steeredChip(steering.toward, intent, "Boost")),
     ...steering.without.map((intent) => steeredChip(steering.without, intent, "Less of")));
+  byId("strength").disabled = !steering.toward.length;
+  byId("strength").title = steering.toward.length ? "" : "Boost an intent first";
   showDial("strength", STRENGTHS);
   showDial("diversify", DIVERSITIES);
-  byId("strength").disabled = !steering.toward.length;
   markButtons();
   if (somebody()) showList();
 }
@@ -144,5 +153,6 @@ function createSteering() {
   found.onmousedown = (event) => event.preventDefault();  // the focus stays, so that the list does
   finder.onkeydown = (event) => { if (event.key === "Escape") { field.focus(); found.hidden = true; } };
   for (const dial of ["seen", "strength", "diversify"]) byId(dial).oninput = showSteering;
+  byId("list-more").onclick = () => { byId("next").classList.add("whole"); byId("list").children[PHONE_LIST]?.querySelector("summary, button")?.focus(); };
   showSteering();
 }

@@ -88,7 +88,23 @@ class ScorePart(Struct):
 
 
 class Reason(Struct):
-    """Why an item is recommended; see ``ELCRec.recommend``."""
+    """Why an item is recommended; see ``ELCRec.recommend``.
+
+    Attributes:
+        intent: The intent that moves the score most; null where none does.
+        intent_name: Its name.
+        intent_share: Its part of the score.
+        because: Items of the history that the intent rests on most.
+        because_titles: Their titles.
+        rank_without: The rank without that intent.
+        parts: Each intent's part of the score; with the next three it adds up to the score.
+        residual: What intents do not explain.
+        steering: What the boosted intents add.
+        repeat: What it adds that the item was taken before.
+        like: An item of the history that it resembles; null where there is none.
+        like_title: Its title.
+        shared: Attributes that both have.
+    """
 
     intent: int | None
     intent_name: str | None
@@ -100,6 +116,9 @@ class Reason(Struct):
     residual: float
     steering: float
     repeat: float
+    like: str | int | None
+    like_title: str | None
+    shared: list[str]
 
 
 class RecommendedItem(Struct):
