@@ -125,15 +125,26 @@ function showPerson() {
   showList();
 }
 
-function mixLine(line, intent) {
+const FEW = 3;
+
+function mixLine({ intent, weight }) {
+  const line = intentLine(intent, weight < plainWeight ? "< 1%" : roundPercent(weight), weight);
   line.append(el("div", { class: "steer-line" }, line.querySelector(".track"), steerButtons(intent)));
+  return line;
+}
+
+function mixParts({ intents }) {
+  if (!intents.length) return [];
+  const even = areEven(intents);
+  const shown = even ? intents.slice(0, FEW) : near(intents);
+  const sentence = even ? "No intent stands out: all are about equally near. These are the nearest." : shown.length === 1 ? "No other intent comes near." : null;
+  return [sentence && el("p", { class: "hint" }, sentence), el("ul", { class: "bars" }, ...shown.map(mixLine))].filter(Boolean);
 }
 
 function showMix(mix) {
   const events = mix.timeline.map((one) => ({ ...thing(one), time: day(one.timestamp) }));
   const journey = { events, intents: mix.intents, total: events.length ? events[events.length - 1].position : 0 };
-  const [now, told] = withColours([...mix.intents, ...events].map(({ intent }) => intent), () => [nowPart(journey).slice(1), historyCard(journey, true)]);
+  const [now, told] = withColours([...mix.intents, ...events].map(({ intent }) => intent), () => [mixParts(journey), historyCard(journey, true)]);
   byId("mix").replaceChildren(...now);
-  byId("mix").querySelectorAll(".bars li").forEach((line, place) => mixLine(line, mix.intents[place].intent));
   byId("history").replaceChildren(...told.children);
 }

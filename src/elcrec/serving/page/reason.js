@@ -2,11 +2,16 @@
 
 const boosted = () => listed(steering.toward.map((intent) => `“${nameOf(intent)}”`));
 
+// A list that is steered says so where it moved a score.
+function intentLineOf(row, parts) {
+  const moved = steering.toward.length && row.steering > 0 && partSize(parts, row.steering) >= leastPart;
+  return moved ? `Fits ${boosted()}, which you boosted.` : intentReason({ ...row, rank_without: null }, parts);
+}
+
 // What is the item's own: the reasons of a list differ from card to card.
 function ownSentence(row, parts) {
   const largest = Math.max(...parts.map(({ value }) => value));
   if (row.repeat > 0 && row.repeat === largest) return "Taken before, and often taken again.";
-  if (row.steering > 0 && row.steering === largest && steering.toward.length) return `Because you boosted ${boosted()}.`;
   return resemblanceText({ like: known(row.like) ? { item: row.like, title: row.like_title } : null, shared: row.shared });
 }
 
@@ -42,7 +47,7 @@ function reasonLines(row, parts) {
   if (!parts.length) return [];
   const own = ownSentence(row, parts);
   return [own ? el("p", { class: "why", dir: "auto" }, own) : null,
-    el("p", { class: "why muted", dir: "auto" }, intentReason({ ...row, rank_without: null }, parts))].filter(Boolean);
+    el("p", { class: "why muted", dir: "auto" }, intentLineOf(row, parts))].filter(Boolean);
 }
 
 function steeredCard(row, marks) {

@@ -115,7 +115,7 @@ function markButtons() {
 }
 
 function steeredChip(list, intent, word) {
-  const button = el("button", { type: "button", "aria-label": `Stop steering ${nameOf(intent)}` }, swatch(intent), cut(`${word} ${nameOf(intent)}`), "×");
+  const button = el("button", { type: "button" }, swatch(intent), cut(`${word} ${nameOf(intent)}`), el("span", { "aria-hidden": "true" }, "×"), el("span", { class: "unseen" }, ": stop"));
   button.addEventListener("click", () => toggle(list, intent));
   return el("li", {}, button);
 }
