@@ -45,23 +45,97 @@ def in_first_screen(page: Any, selector: str) -> bool:
     return bool(box and 0 <= box["y"] < page.viewport_size["height"] - 40)
 
 
+def ready(opened: Opened, fragment: str = "") -> Any:
+    """The page, once the list and the intents of the user are there."""
+    page = opened.go(f"/{fragment}")
+    page.wait_for_selector("body[data-ready]")
+    page.wait_for_selector("#list .why")
+    page.wait_for_selector("#mix .bars a")
+    return page
+
+
 @pytest.mark.parametrize(("size", "theme"), VIEWS)
 def test_it_opens_with_an_example_and_their_list(browser: Any, served: Served, size: str, theme: str) -> None:
     opened = opened_as(browser, served.url, size, theme)
-    page = opened.go("/")
-    page.wait_for_selector("#list .why")
-    page.wait_for_selector("#mix .bars")
+    page = ready(opened)
     [first, *_] = served.get("/v1/examples")["examples"]
     assert page.inner_text("#person-name") == f"Example: user {first['user_id']}"
+    assert page.inner_text("#next-heading") == f"Recommended for user {first['user_id']}"
+    assert page.get_attribute("#example-list a >> nth=0", "aria-current") is not None
     assert in_first_screen(page, "#list h3")
     if size == "desktop":
         assert in_first_screen(page, "#history .chip")
         assert in_first_screen(page, "#mix .bars a")
+        assert page.locator("#list > li:visible").count() == 12
     else:
         assert page.locator("#list").bounding_box()["y"] < page.locator("#person").bounding_box()["y"]
+        assert page.locator("#list > li:visible").count() == 5
+        page.click("#list-more")
+        assert page.locator("#list > li:visible").count() == 12
+        assert page.evaluate("document.activeElement.closest('#list > li:nth-child(6)') !== null")
     assert faults(opened) == []
     assert all(asked.startswith((served.url, "data:")) for asked in opened.requests)
     pictured(opened, f"explore-{size}-{theme}")
+    opened.context.close()
+
+
+@pytest.mark.parametrize(("size", "theme"), VIEWS)
+def test_all_states_are_seen_without_a_fault(browser: Any, served: Served, size: str, theme: str) -> None:
+    opened = opened_as(browser, served.url, size, theme)
+    page = ready(opened)
+    if size == "phone":
+        page.click("#steering > summary")
+
+    def sound(state: str) -> None:
+        pictured(opened, f"explore-{state}-{size}-{theme}")
+        assert faults(opened) == [], state
+
+    page.click("#steer-search")
+    page.wait_for_selector("#steer-found:visible")
+    sound("search")
+    page.click("#steer-found [data-steer='boost'] >> nth=1")
+    page.click("#steer-found [data-steer='less'] >> nth=2")
+    page.keyboard.press("Escape")
+    page.wait_for_selector("#list:not(.waiting) .moved")
+    page.click("#list .exact summary >> nth=0")
+    sound("steered")
+    page.click("#person-clear")
+    page.wait_for_selector("#nobody:visible")
+    sound("nobody")
+    page.fill("#item-search", "tent")
+    page.wait_for_selector("#item-found button")
+    sound("items")
+    page.press("#item-search", "Enter")
+    page.wait_for_selector("#person-items .chip")
+    page.wait_for_selector("#list:not(.waiting) .why")
+    sound("history")
+    page.evaluate("location.hash = '#intent-1'")
+    page.wait_for_selector("#intent-page[data-intent='1']")
+    page.wait_for_selector("#map-wait", state="hidden")
+    sound("intent")
+    page.evaluate("location.hash = '#user-unknown'")
+    page.wait_for_selector("#problem:visible")
+    opened.complaints.clear()  # the browser notes the 404
+    sound("unknown")
+    opened.context.close()
+
+
+def test_bones_stand_where_answers_will(browser: Any, served: Served) -> None:
+    opened = opened_as(browser, served.url, "phone", "dark")
+    waiting: list[Any] = []
+    opened.page.route("**/v1/intents?*", waiting.append)
+    page = opened.go("/")
+    page.wait_for_selector("#list .bone")
+    page.wait_for_selector("#mix .bone", state="attached")
+    assert page.get_attribute("#list", "aria-busy") == "true"
+    page.wait_for_function("() => document.querySelector('#list-note').textContent.includes('describing the intents')")
+    assert faults(opened) == []
+    for route in waiting:
+        route.continue_()
+    page.wait_for_selector("#list .why")
+    assert page.locator(".bone:visible").count() == 0
+    assert page.get_attribute("#list", "aria-busy") == "false"
+    assert page.inner_text("#list-note") == ""
     opened.context.close()
 
 
@@ -117,54 +191,85 @@ def test_the_map_fills_its_card(browser: Any, served: Served) -> None:
         opened.context.close()
 
 
-def sentence(page: Any, **reason: Any) -> str:
-    """The sentence of a card whose answer is replaced."""
-    told = {"intent": 0, "intent_name": "Night", "because": ["a"], "because_titles": ["Casablanca"]}
-    told |= {"rank_without": 9}
-    told |= {"intent_share": 0.9}
-    told |= {"parts": [{"intent": 0, "part": 0.9}], "residual": 0.1, "steering": 0.0, "repeat": 0.0}
-    row = {"item_id": "x", "title": "X", "score": 1.0, "rank": 1, "reason": {**told, **reason}}
+def lines(page: Any, **reason: Any) -> list[str]:
+    """The sentences of a card whose answer is replaced."""
+    parts = {"parts": [{"intent": 0, "part": 0.9}], "residual": 0.1, "steering": 0.0, "repeat": 0.0}
+    why = {"intent": 0, "intent_name": "Night", "intent_share": 0.9, "because": ["a"], "because_titles": ["Casablanca"]}
+    like = {"like": "b", "like_title": "Gilda", "shared": ["film noir"], "rank_without": 9}
+    row = {"item_id": "x", "title": "X", "score": 1.0, "rank": 1, "reason": {**why, **parts, **like, **reason}}
     answer = {"user_id": None, "items": [row], "fallback": None, "model": "m"}
     page.route("**/v1/recommend", lambda route: route.fulfill(json=answer))
     page.reload()
     page.wait_for_selector("#list .why")
-    return str(page.inner_text("#list .why"))
+    return [str(text) for text in page.locator("#list .why").all_inner_texts()]
 
 
-def test_a_reason_is_a_sentence_and_never_a_wrong_share(browser: Any, served: Served) -> None:
+def test_a_reason_is_plain_and_its_exact_parts_are_one_click_away(browser: Any, served: Served) -> None:
     opened = opened_as(browser, served.url, "desktop", "light")
     page = opened.go("/")
     name = served.get("/v1/intents/0")["name"]
-    assert sentence(page) == f"Because of Casablanca: fits “{name}”."
-    assert sentence(page, because=[], because_titles=[]) == f"Fits “{name}”."
-    over = sentence(page, intent_share=1.07, parts=[{"intent": 0, "part": 1.07}], residual=-0.07)
-    assert "%" not in over
+    fits = f"Fits “{name}”."
+    assert lines(page) == ["film noir: like Gilda, which they had.", fits]
+    assert page.locator("#list .parts").is_hidden()
+    page.click("#list .exact summary")
+    exact = page.inner_text("#list .exact")
+    assert f"“{name}” rests most on Casablanca." in exact
+    assert f"Without “{name}” it would be at rank 9 instead of 1." in exact
+    assert "everything else\n0.10" in exact
+    assert lines(page, shared=[]) == ["Like Gilda, which they had.", fits]
+    assert lines(page, like=None, like_title=None, shared=[]) == [fits]
+    over = lines(page, intent_share=1.07, parts=[{"intent": 0, "part": 1.07}], residual=-0.07)
+    assert not any("%" in line for line in over)
     nothing = {"intent_share": 0.0, "parts": [{"intent": 0, "part": 0.001}], "residual": 1.0}
-    assert sentence(page, **nothing) == "Not explained by the intents."
-    assert sentence(page, intent=None, intent_share=None, parts=[], residual=1.0) == "Not explained by the intents."
-    assert sentence(page, repeat=0.95, residual=0.0).startswith("Taken before")
+    assert lines(page, **nothing)[1] == "Not explained by the intents."
+    assert lines(page, intent=None, intent_share=None, parts=[], residual=1.0)[1] == "Not explained by the intents."
+    assert lines(page, repeat=0.95, residual=0.0)[0] == "Taken before, and often taken again."
     opened.context.close()
 
 
-def test_pictures_of_the_catalogue_are_shown_and_only_those_of_the_web(browser: Any, tmp_path: Path) -> None:
+def test_a_steered_card_says_where_it_was_and_what_moved_it(browser: Any, served: Served) -> None:
+    opened = opened_as(browser, served.url, "desktop", "light")
+    page = ready(opened)
+    before = [text.strip() for text in page.locator("#list h3").all_inner_texts()]
+    page.click("#steer-search")
+    boosted = page.locator("#steer-found [data-steer='boost']").nth(4)
+    intent = int(boosted.get_attribute("data-intent"))
+    boosted.click()
+    page.keyboard.press("Escape")
+    page.wait_for_selector("#list:not(.waiting) .moved")
+    name = served.get(f"/v1/intents/{intent}")["name"]
+    assert page.locator(f"#list .why:has-text('Fits “{name}”, which you boosted.')").count() > 0
+    for rank, card in enumerate(page.locator("#list > li").all(), start=1):
+        title, [moved] = card.locator("h3").inner_text().strip(), card.locator(".moved").all_inner_texts()
+        if title in before:
+            was = before.index(title) + 1
+            assert moved == "same place as before" if was == rank else moved.endswith(f"from rank {was}")
+        else:
+            assert moved.startswith("↑ ")
+            assert int(moved.split()[-1]) > len(before)
+    page.click("#list .exact summary >> nth=0")
+    assert "Without" not in page.inner_text("#list"), "a steered card compares with one list only"
+    opened.context.close()
+
+
+def test_pictures_of_the_catalogue_are_shown(browser: Any, tmp_path: Path) -> None:
     log = shop_log()
     items = log["item_id"].unique(maintain_order=True).sort().to_frame()
-    address = [f"{ELSEWHERE}{place}.png" if place % 2 else "javascript:alert(1)" for place in range(len(items))]
-    settings = {**SMALL, "item_features": False}
+    address = [f"{ELSEWHERE}{place}.png" for place in range(len(items))]
     catalogue = items.with_columns(title=pl.col("item_id").cast(pl.String), image_url=pl.Series(address))
-    model = ELCRec(seed=1, **settings).fit(log, tmp_path / "run", progress=False, items=catalogue)
-    assert not any(ELSEWHERE in name for name in model.intent_names)
+    ELCRec(seed=1, **{**SMALL, "item_features": False}).fit(log, tmp_path / "run", progress=False, items=catalogue)
     with Served(tmp_path / "run") as server:
-        answer = server.post("/v1/recommend", {"user_id": model.users.ids[0], "k": 20})
-        shown = [row.get("image_url") for row in answer["items"]]
-        assert any(shown)
-        assert all(one is None or one.startswith(ELSEWHERE) for one in shown)
         opened = opened_as(browser, server.url, "desktop", "light")
         opened.page.route(f"{ELSEWHERE}**", lambda route: route.fulfill(body=PIXEL, content_type="image/png"))
-        page = opened.go("/")
-        page.wait_for_selector("#list .why")
+        page = ready(opened)
         picture = page.locator("#list img.picture").first
-        assert picture.get_attribute("alt", timeout=5000).startswith("Picture of ")
+        assert picture.get_attribute("alt").startswith("Picture of ")
         page.wait_for_function("() => document.querySelector('#list img.picture')?.naturalWidth === 1")
         assert faults(opened) == []
+        assert all(asked.startswith((server.url, "data:", ELSEWHERE)) for asked in opened.requests)
+        opened.page.unroute(f"{ELSEWHERE}**")
+        opened.page.route(f"{ELSEWHERE}**", lambda route: route.abort())
+        page.click("#example-list a >> nth=1")
+        page.wait_for_selector("#list:not(.waiting) .why")
+        page.wait_for_selector("#list img.picture", state="detached")
         opened.context.close()

@@ -111,7 +111,7 @@ class TimelineEvent(Struct):
         intent: The nearest intent of the history up to this event.
         name: Its name.
         weight: Its weight then, 0 to 1.
-        pull: How far the event moved the history toward that intent; null where it cannot be told.
+        pull: How far the event moved the history toward that intent; null for old events.
     """
 
     position: int
