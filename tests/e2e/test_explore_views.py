@@ -123,7 +123,7 @@ def test_all_states_are_seen_without_a_fault(browser: Any, served: Served, size:
 def test_bones_stand_where_answers_will(browser: Any, served: Served) -> None:
     opened = opened_as(browser, served.url, "phone", "dark")
     waiting: list[Any] = []
-    opened.page.route("**/v1/intents?*", waiting.append)
+    opened.page.route("**/v1/intents?*", lambda route: waiting.append(route))
     page = opened.go("/")
     page.wait_for_selector("#list .bone")
     page.wait_for_selector("#mix .bone", state="attached")
