@@ -26,7 +26,7 @@ function createSearches() {
     if (!text) return itemFound.replaceChildren();
     items(() => ask("GET", `/v1/items?limit=8&q=${encoded(text)}`), (answer) =>
       foundList(itemFound, answer.items.map(thing), (item) =>
-        choice(labelOf(item), plural(item.events, "event", "events"), () => add(item))));
+        choice(labelOf(item), plural(item.events, "event", "events"), () => addFound(item))));
   });
   for (const [field, found] of [["user-search", userFound], ["item-search", itemFound], ["steer-search", byId("steer-found")]]) createKeys(byId(field), found);
   byId("person-clear").addEventListener("click", () => { become(null, []); history.replaceState(null, "", "#who"); byId("user-search").focus(); });
@@ -80,6 +80,12 @@ async function add(item) {
   person.items = [...before, item];
   if (location.hash.startsWith("#user-")) history.replaceState(null, "", "#who");
   showPerson();
+}
+
+// Items that are looked for do not belong to an example: they begin a history of their own.
+function addFound(item) {
+  if (person.example) become(null, [item]);
+  else add(item);
 }
 
 function remove(place) {
