@@ -22,6 +22,7 @@ from elcrec.data.vocabulary import natural_order
 from elcrec.data.written_columns import as_meant
 from elcrec.errors import DataError
 
+IMAGE = "image_url"
 TITLES = ("title", "name", "item_name", "item_title", "product_title", "product_name", "movie_title", "book_title")
 LEAST_SHARE = 0.05
 """A catalogue of other items: it describes less of a model's items, and less of its own rows is about them."""
@@ -37,7 +38,7 @@ class Catalogue:
     Attributes:
         frame: ``item_id`` (integers or strings, as they came; text from delimited files and JSON objects),
             ``title`` (text or null) and ``attributes`` (list of distinct texts in the order they came,
-            perhaps empty).
+            perhaps empty); ``image_url`` (text or null) where there is such a column.
         features: What a model can learn from, row by row the same items: see :mod:`elcrec.data.feature_columns`.
     """
 
@@ -50,7 +51,8 @@ class Catalogue:
     @classmethod
     def from_table(cls, table: pl.DataFrame) -> Catalogue:
         """What :meth:`table` gave."""
-        return cls(table.select("item_id", "title", "attributes"), described.features_in(table))
+        image = [IMAGE] if IMAGE in table.columns else []
+        return cls(table.select("item_id", "title", "attributes", *image), described.features_in(table))
 
     def table(self) -> pl.DataFrame:
         """Both frames in one; names of features begin with ``feature:``."""
@@ -63,6 +65,7 @@ class Catalogue:
         Columns are the item, perhaps a title, and attributes: every other column of text, categories or lists
         of text or numbers. ``a|b`` is two attributes. Numbers (prices), truth values, dates and vectors (lists of
         fractions, all of one length) are no attributes: they are features that a model learns from.
+        ``image_url``, the address of a picture, is neither: pages show it.
 
         Args:
             source: Path of a CSV, TSV, Parquet or JSON Lines file, or of a JSON object from item to attribute,
@@ -140,6 +143,13 @@ class Catalogue:
         untitled = self.frame["title"].null_count() == len(self)
         return most_specific(self.features) if untitled else None
 
+    def pictures(self) -> dict[Any, str]:
+        """Address of a picture by item, from the column ``image_url``; only addresses that begin with http(s)://."""
+        if IMAGE not in self.frame.columns:
+            return {}
+        of_web = pl.col(IMAGE).str.contains(r"(?i)^https?://[^\s/]")
+        return dict(self.frame.select("item_id", IMAGE).filter(of_web).iter_rows())
+
     def pairs(self) -> pl.DataFrame:
         """``item_id``, ``attribute``: one row each attribute of each item."""
         return self.frame.select("item_id", attribute="attributes").explode("attribute").drop_nulls("attribute")
@@ -174,17 +184,19 @@ def _tidy(raw: pl.DataFrame, item_column: str | None, title_column: str | None, 
     item = described.id_column(raw.columns, "item_id", item_column)
     title = _title_column(raw, item) if title_column is None else _named_title(raw, title_column)
     titles = _titles(raw, title)
-    rest = [as_meant(column) for column in raw.get_columns() if column.name not in (item, title)]
+    image = _image_column(raw, item, title)
+    rest = [as_meant(column) for column in raw.get_columns() if column.name not in (item, title, image)]
     used = [column for column in rest if describes(column, untyped) and not is_vector(column)]
     features = feature_columns(rest, untyped, titles)
-    if title is None and not used + features:
+    if title is None and image is None and not used + features:
         raise DataError(
             f"nothing describes the items: the data has {shown(raw.columns)}; "
             f"add a title, or a column of text or of lists of attributes"
         )
     ids = described.ids_in(raw[item], "item_id", untyped)
     attributes = merged([as_lists(one) for one in used], raw.height)
-    return Catalogue(pl.DataFrame([ids, titles.alias("title"), attributes]), pl.DataFrame(features))
+    images = [as_text(raw[IMAGE]).alias(IMAGE)] if image else []
+    return Catalogue(pl.DataFrame([ids, titles.alias("title"), attributes, *images]), pl.DataFrame(features))
 
 
 def _titles(raw: pl.DataFrame, title: str | None) -> pl.Series:
@@ -198,6 +210,11 @@ def _title_column(raw: pl.DataFrame, item: str) -> str | None:
     by_name = {plain(column).lower(): column for column in raw.columns}
     found = [by_name[name] for name in TITLES if name in by_name]
     return next((column for column in found if column != item and is_text(raw[column])), None)
+
+
+def _image_column(raw: pl.DataFrame, item: str, title: str | None) -> str | None:
+    """The column with addresses of pictures; None where there is none."""
+    return IMAGE if IMAGE in raw.columns and IMAGE not in (item, title) and is_text(raw[IMAGE]) else None
 
 
 def _named_title(raw: pl.DataFrame, title_column: str) -> str:

@@ -23,6 +23,7 @@ from elcrec.data.splits import newest_of_basket
 from elcrec.data.titles import folded
 from elcrec.data.vocabulary import Indices
 from elcrec.inference.policy import ResolvedPolicy, at_least_one
+from elcrec.inference.resemblance import Resemblance
 from elcrec.inference.scoring import top_items
 from elcrec.inference.topn import TopN
 
@@ -33,7 +34,8 @@ class Recommendations(NamedTuple):
     Attributes:
         items: Item ids, best first.
         scores: As in :meth:`elcrec.ELCRec.recommend`, of each.
-        reasons: With ``explain`` the columns of :meth:`elcrec.ELCRec.recommend` that say why, of each; else None.
+        reasons: With ``explain`` the columns of :meth:`elcrec.ELCRec.recommend` that say why, of each, with ``like``
+            and ``shared``, see :class:`elcrec.inference.resemblance.Resembled`; else None.
         fallback: Where they are from, if not from a history: ``popular`` items or typical ones of ``intents``.
     """
 
@@ -207,7 +209,16 @@ class Lookup:
             return lists
         reasons = pl.DataFrame(self.topn.explainer.reasons(users, item_QK, score_QK, parts, policy)).to_dicts()
         ends = np.cumsum([len(one.items) for one in lists]).tolist()
-        return [one._replace(reasons=reasons[end - len(one.items) : end]) for one, end in zip(lists, ends, strict=True)]
+        return [
+            one._replace(reasons=self._with_resemblance(one.items, reasons[end - len(one.items) : end], history))
+            for one, end, history in zip(lists, ends, histories, strict=True)
+        ]
+
+    def _with_resemblance(
+        self, items: Sequence[Any], reasons: list[dict[str, Any]], history: Indices
+    ) -> list[dict[str, Any]]:
+        likes = Resemblance(self.fitted).of_list(items, self.item_ids(history))
+        return [reason | {"like": one.item, "shared": one.shared} for reason, one in zip(reasons, likes, strict=True)]
 
     def batch(
         self,
@@ -283,6 +294,11 @@ class Lookup:
         return [self._ids[number] for number in numbers.tolist()]
 
     # ------------------------------------------------------------------ finding items and users
+
+    @cached_property
+    def pictures(self) -> dict[Any, str]:
+        """Address of a picture by item id, where the catalogue has some."""
+        return {} if self.fitted.catalogue is None else self.fitted.catalogue.pictures()
 
     @cached_property
     def titles(self) -> dict[Any, str]:

@@ -14,9 +14,9 @@ import polars as pl
 from elcrec.data.times import dated
 from elcrec.evaluation.metrics import SELECTION_METRIC, SHOWN_METRICS, measured_parts
 from elcrec.evaluation.verdict import findings
+from elcrec.inference.resemblance import Resemblance, Resembled
 from elcrec.intents.user_map import Points
 from elcrec.progress import step
-from elcrec.report.resemblance import Resemblance, Resembled
 from elcrec.runs.records import EpochRecord
 from elcrec.runs.run_files import package_version
 

@@ -13,12 +13,12 @@ from litestar.config.cors import CORSConfig
 from litestar.datastructures import State
 from litestar.exceptions import HTTPException
 from litestar.openapi.config import OpenAPIConfig
-from litestar.openapi.plugins import JsonRenderPlugin
 
 from elcrec.errors import ElcrecError, RunError, SettingsError, StoreError
 from elcrec.runs.run_files import package_version
 from elcrec.serving.admission import Overloaded
 from elcrec.serving.api import errors, events, intents, items, model, operations, recommend, users
+from elcrec.serving.api.descriptions import DescribedJson
 from elcrec.serving.engine import Engine
 from elcrec.serving.metrics import Metrics
 from elcrec.serving.middleware.hosts import Hosts
@@ -41,6 +41,7 @@ V1 = (
     users.history_intents,
     users.delete_user,
     users.find_users,
+    users.example_users,
     intents.intents,
     intents.one_intent,
     intents.map_of_users,
@@ -50,7 +51,7 @@ V1 = (
     model.model_card,
     model.reload_run,
 )
-OPERATIONS = (operations.healthz, operations.readyz, operations.metrics, operations.page)
+OPERATIONS = (operations.healthz, operations.readyz, operations.metrics, operations.page, operations.docs)
 ERROR_HANDLERS = {
     HTTPException: errors.on_http,
     StoreError: errors.on_store_error,
@@ -120,7 +121,8 @@ def _openapi() -> OpenAPIConfig:
         version=package_version(),
         description="Recommendations with learned intents.",
         path="/openapi",
-        render_plugins=[JsonRenderPlugin(path="/openapi.json")],
+        use_handler_docstrings=True,
+        render_plugins=[DescribedJson(path="/openapi.json")],
     )
 
 

@@ -164,6 +164,11 @@ class Snapshot:
         """:meth:`prepare`, while recommendations are made already."""
         self._prepared = asyncio.wrap_future(self.background.submit(self.prepare))
 
+    @property
+    def preparing(self) -> bool:
+        """Whether the intents are still being described."""
+        return self._prepared is not None and not self._prepared.done()
+
     async def wait_until_prepared(self) -> None:
         """Wait for the descriptions of intents."""
         if self._prepared is not None:

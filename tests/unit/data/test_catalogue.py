@@ -394,3 +394,29 @@ def test_a_catalogue_of_other_items_is_refused(described: int, rows: int, refuse
             catalogue.describing(ids)
     else:
         assert len(catalogue.describing(ids)) == described
+
+
+def test_the_address_of_a_picture_describes_nothing_and_stays() -> None:
+    address = ["https://a.example/1.png", None, "javascript:alert(1)", "HTTP://a.example/4.png", "https:///5.png"]
+    ids = [1, 2, 3, 4, 5]
+    read = items(item_id=ids, kind=["x", "y", "x", "y", "x"], image_url=address)
+    assert read.features.columns == ["kind"]
+    assert set(read.pairs()["attribute"]) == {"x", "y"}
+    assert read.titles() == {}
+    shown = {1: "https://a.example/1.png", 4: "HTTP://a.example/4.png"}
+    assert read.pictures() == shown
+    assert Catalogue.from_table(read.table()).pictures() == shown
+    assert read.matched(pl.Series([4, 3])).pictures() == {4: shown[4]}
+    older = items(item_id=[1, 9], kind=["x", "z"])
+    assert read.over(older).pictures() == {"1": shown[1], "4": shown[4]}
+    assert older.over(read).pictures() == {"4": shown[4]}, "the newer description of item 1 names no picture"
+    assert older.pictures() == {}
+
+
+def test_pictures_alone_are_a_description_and_a_chosen_title_is_no_picture() -> None:
+    address = ["https://a.example/1.png", "https://a.example/2.png"]
+    assert items(item_id=[1, 2], image_url=address).pictures() == {1: address[0], 2: address[1]}
+    frame = pl.DataFrame({"item_id": [1, 2], "image_url": address})
+    chosen = Catalogue.read(frame, title_column="image_url")
+    assert chosen.titles() == {1: address[0], 2: address[1]}
+    assert chosen.pictures() == {}

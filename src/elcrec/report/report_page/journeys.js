@@ -16,21 +16,24 @@ function eventChip(event) {
   return el("li", { class: "chip cut", dir: "auto", title: `${labelOf(event)}\n${detail}` }, labelOf(event));
 }
 
-function stretch({ intent, events }) {
+function stretch({ intent, events }, newestFirst) {
   const [first, last] = [events[0], events[events.length - 1]].map(({ time }) => (known(time) ? time.slice(0, 10) : time));
   const when = first === last ? first : `${first} – ${last}`;
   const link = el("a", { class: "cut", dir: "auto", href: `#intent-${intent}` }, nameOf(intent));
   return el("li", { class: "run tinted", ...tint(intent) },
     el("div", { class: "run-head" }, link, known(first) ? el("span", { class: "when" }, when) : null),
-    el("ol", { class: "chips" }, ...events.map(eventChip)));
+    el("ol", { class: "chips" }, ...(newestFirst ? [...events].reverse() : events).map(eventChip)));
 }
 
-function historyCard(journey) {
+function historyCard(journey, newestFirst = false) {
+  const order = newestFirst ? "newest first" : "oldest first";
+  const runs = stretches(journey.events);
   const strip = journey.events.map((event) => el("span", { class: "tinted", ...tint(event.intent) }));
-  const timeline = el("ol", { class: "timeline", tabindex: "0", "aria-label": "Events, oldest first" }, ...stretches(journey.events).map(stretch));
+  const timeline = el("ol", { class: "timeline", tabindex: "0", "aria-label": `Events, ${order}` },
+    ...(newestFirst ? [...runs].reverse() : runs).map((run) => stretch(run, newestFirst)));
   const shown = journey.events.length, all = journey.total ?? shown;
   const counted = all > shown ? `the newest ${shown} of ${plural(all, "event", "events")}` : plural(shown, "event", "events");
-  return el("div", { class: "card" }, el("h3", {}, `History, ${counted}, oldest first`),
+  return el("div", { class: "card" }, el("h3", {}, `History, ${counted}, ${order}`),
     el("div", { class: "strip", "aria-hidden": "true" }, ...strip), timeline);
 }
 
@@ -48,11 +51,14 @@ function mixCard(journey) {
 const plainWeight = 0.01;
 
 // Weights of a hundredth say nothing, nor do weights that are all alike.
+const areEven = ([top]) => top.weight < 1.5 / report.health.n_intents;
+const near = (intents) => intents.filter(({ weight }, place) => place === 0 || weight >= plainWeight);
+
 function nowPart(journey) {
   const top = journey.intents[0];
   if (!top) return [];
-  const even = top.weight < 1.5 / report.health.n_intents;
-  const shown = even ? [] : journey.intents.filter(({ weight }, place) => place === 0 || weight >= plainWeight);
+  const even = areEven(journey.intents);
+  const shown = even ? [] : near(journey.intents);
   const sentence = even ? `No intent stands out: all are about equally near. The nearest is “${nameOf(top.intent)}”.`
     : shown.length === 1 ? "No other intent comes near." : null;
   return [...mixCard({ ...journey, intents: shown }).children, sentence && el("p", { class: "hint", dir: "auto" }, sentence)].filter(Boolean);

@@ -32,6 +32,7 @@ async def model_card(request: HttpRequest) -> ModelCard:
         max_k=options.max_k,
         max_history=options.max_history,
         metrics={part: model.metrics[part] for part in ("valid", "test") if part in model.metrics},
+        pictures=bool(snapshot.lookup.pictures),
     )
 
 

@@ -10,7 +10,9 @@ from elcrec.serving.api.errors import ERROR_RESPONSES
 from elcrec.serving.api.parameters import HttpRequest, engine_of
 from elcrec.serving.api.schemas.fields import ErrorResponse
 from elcrec.serving.api.schemas.model import ServerStatus
-from elcrec.serving.page import explore_page
+from elcrec.serving.page import api_page, explore_page
+
+PREPARING = "the intents are being described; recommendations without reasons are answered already"
 
 
 @get("/healthz", responses=ERROR_RESPONSES, summary="Liveness")
@@ -21,9 +23,9 @@ async def healthz(request: HttpRequest) -> ServerStatus:
 
 @get("/readyz", summary="Readiness")
 async def readyz(request: HttpRequest) -> Response[ServerStatus | ErrorResponse]:
-    """Whether the model is loaded and the store can be written (read-only: read)."""
+    """Whether the model is loaded, its intents are described, and the store can be written (read-only: read)."""
     engine = engine_of(request)
-    fault = await engine.store_health.fault()
+    fault = PREPARING if engine.snapshot.preparing else await engine.store_health.fault()
     if fault is not None:
         return Response(ErrorResponse(fault), status_code=503)
     return Response(ServerStatus("ready", engine.snapshot.lookup.version))
@@ -38,6 +40,12 @@ async def metrics(request: HttpRequest) -> Response[str]:
 
 
 @get("/", include_in_schema=False, media_type=MediaType.HTML, sync_to_thread=False)
-def page() -> str:
-    """The page that explores the model."""
-    return explore_page()
+def page(request: HttpRequest) -> str:
+    """The page that explores the model; it may load pictures where the catalogue names some."""
+    return explore_page(bool(engine_of(request).snapshot.lookup.pictures))
+
+
+@get("/docs", include_in_schema=False, media_type=MediaType.HTML, sync_to_thread=False)
+def docs() -> str:
+    """The API's documentation, drawn from ``/openapi/openapi.json``."""
+    return api_page()

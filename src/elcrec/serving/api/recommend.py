@@ -156,14 +156,18 @@ async def respond(engine: Engine, request: RecommendRequest) -> RecommendRespons
 
 def items_of(found: Recommendations, snapshot: Snapshot) -> list[RecommendedItem]:
     """Recommendations with titles and reasons."""
-    titles = snapshot.lookup.titles
+    titles, pictures = snapshot.lookup.titles, snapshot.lookup.pictures
     ranked = enumerate(zip(found.items, found.scores, strict=True), start=1)
-    items = [RecommendedItem(item, score, rank, titles.get(item, UNSET)) for rank, (item, score) in ranked]
+    items = [
+        RecommendedItem(item, score, rank, titles.get(item, UNSET), pictures.get(item, UNSET))
+        for rank, (item, score) in ranked
+    ]
     if found.reasons is not None:
         names = snapshot.model.intent_names
         for one, row in zip(items, found.reasons, strict=True):
             parts = [ScorePart(**part) for part in row["parts"]]
             name = None if row["intent"] is None else names[row["intent"]]
-            because = [titles.get(item) for item in row["because"]]
-            one.reason = Reason(**{**row, "parts": parts, "intent_name": name, "because_titles": because})
+            because, like = [titles.get(item) for item in row["because"]], titles.get(row["like"])
+            named = {"intent_name": name, "because_titles": because, "like_title": like}
+            one.reason = Reason(**{**row, "parts": parts, **named})
     return items

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import polars as pl
 from litestar import delete, get, post
@@ -15,6 +15,8 @@ from elcrec.serving.api.errors import ERROR_RESPONSES, ApiError
 from elcrec.serving.api.parameters import HttpRequest, Limit, SearchText, engine_of, id_in_path, refuse_if_read_only
 from elcrec.serving.api.schemas.users import (
     DeletedUser,
+    ExampleUser,
+    ExampleUsers,
     FoundUsers,
     HistoryIntentsRequest,
     IntentMix,
@@ -27,9 +29,17 @@ from elcrec.serving.engine import Engine
 from elcrec.serving.histories import UserHistory, user_history
 from elcrec.serving.snapshot import Snapshot
 
+if TYPE_CHECKING:
+    from elcrec.recommender import ELCRec
+
 Most = Annotated[int, Parameter(ge=1, le=1000, description="The newest so many events.")]
 MIX = 5
 MOST_TIMELINE_EVENTS = 100
+EXAMPLES = 6
+EXAMPLE_EVENTS = (5, 60)
+LOOKED_AT = 1000
+TYPICAL_WEIGHT = 0.6
+"""Of the first intent of an example: clear, and not all."""
 
 
 async def known_history(engine: Engine, snapshot: Snapshot, user: str) -> UserHistory:
@@ -152,3 +162,31 @@ async def find_users(request: HttpRequest, q: SearchText = "", limit: Limit = 10
         return [*known, *(user for user in engine.store.users(q, limit) if user not in names)][:limit]
 
     return FoundUsers(await snapshot.run_in_background(look_up))
+
+
+@get("/examples", responses=ERROR_RESPONSES, summary="Example users")
+async def example_users(request: HttpRequest) -> ExampleUsers:
+    """Users of the log to look at first, each of another intent, the largest first."""
+    engine = engine_of(request)
+    found = await engine.snapshot.once(examples_of)
+
+    def remembered() -> list[ExampleUser]:
+        gone = engine.store.forgotten([str(one.user_id) for one in found])
+        return [one for one, forgotten in zip(found, gone, strict=True) if not forgotten]
+
+    return ExampleUsers((await engine.snapshot.run_in_background(remembered))[:EXAMPLES])
+
+
+def examples_of(model: ELCRec) -> list[ExampleUser]:
+    """Of users drawn evenly from the log: for each of the largest intents, one who has others, too.
+
+    Users with a history that is neither short nor long come first.
+    """
+    counts = model.log.frame.group_by("user_id").len("events").sort("user_id")
+    fitting = counts.filter(pl.col("events").is_between(*EXAMPLE_EVENTS))
+    users = (counts if fitting.is_empty() else fitting)["user_id"]
+    mixes = model.user_intents(users.gather_every(max(1, len(users) // LOOKED_AT)).to_list(), top=1)
+    ranked = mixes.with_columns(size=pl.len().over("intent"), distance=(pl.col("weight") - TYPICAL_WEIGHT).abs())
+    best = ranked.sort("size", "distance", "user_id", descending=[True, False, False])
+    rows = best.unique("intent", keep="first", maintain_order=True).head(2 * EXAMPLES)
+    return [ExampleUser(user, intent) for user, intent in rows.select("user_id", "intent").iter_rows()]

@@ -17,7 +17,7 @@ from elcrec.serving.middleware.keys import Keys, header
 LOG = logging.getLogger("elcrec.serve")
 HEALTH = ("healthz", "readyz")
 """Probes of orchestrators: no rate limit."""
-PUBLIC = ("", *HEALTH, "openapi/openapi.json")
+PUBLIC = ("", *HEALTH, "docs", "openapi/openapi.json")
 """Needs no key: nothing of the model or of users. All other paths do, whatever the routing makes of them."""
 MOST_CLIENTS = 10_000
 NO_KEY = (401, "send a valid API key: header 'Authorization: Bearer KEY'")

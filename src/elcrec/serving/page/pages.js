@@ -76,7 +76,7 @@ async function loadIntents() {
   });
   bySize = lines.map((line) => intentOf.get(line.intent));
   createIntents(lines);
-  createSteering(lines);
+  createSteering();
 }
 
 let map = null;
@@ -87,9 +87,9 @@ function closeIntentPage() {
 }
 
 async function showMap() {
-  try { report.map = await ask("GET", "/v1/map"); } catch { return; } // the list has the same intents
+  try { report.map = await ask("GET", "/v1/map"); } catch { byId("map-card").hidden = true; return; } // the list has the same intents
   for (const { intent, x, y } of report.map.places) Object.assign(intentOf.get(intent), { x, y });
-  byId("map-card").hidden = false;
+  byId("map-wait").hidden = true;
   map = createMap(byId("map"), byId("map-tip"));
   if (!byId("intent-page").hidden) map.choose(Number(byId("intent-page").dataset.intent));
 }

@@ -1,6 +1,7 @@
 /* The history shown: that of a user, or one built here by choosing items. */
 
 const person = { user: null, items: [] };
+const somebody = () => person.user !== null || person.items.length > 0;
 const mixAsked = newest();
 
 function foundList(list, rows, build) {
@@ -25,10 +26,10 @@ function createSearches() {
     if (!text) return itemFound.replaceChildren();
     items(() => ask("GET", `/v1/items?limit=8&q=${encoded(text)}`), (answer) =>
       foundList(itemFound, answer.items.map(thing), (item) =>
-        choice(labelOf(item), plural(item.events, "event", "events"), () => add(item))));
+        choice(labelOf(item), plural(item.events, "event", "events"), () => addFound(item))));
   });
-  for (const [field, found] of [["user-search", userFound], ["item-search", itemFound]]) createKeys(byId(field), found);
-  byId("person-clear").addEventListener("click", () => { become(null, []); open(""); byId("user-search").focus(); });
+  for (const [field, found] of [["user-search", userFound], ["item-search", itemFound], ["steer-search", byId("steer-found")]]) createKeys(byId(field), found);
+  byId("person-clear").addEventListener("click", () => { become(null, []); history.replaceState(null, "", "#who"); byId("user-search").focus(); });
 }
 
 // Arrow keys move from the field through the results; Enter in the field takes the first.
@@ -55,9 +56,11 @@ function createKeys(field, found) {
 
 const open = (fragment) => { if (location.hash.slice(1) === fragment) follow(); else location.hash = fragment; };
 
-function become(user, items) {
+function become(user, items, example = false) {
   person.user = user;
   person.items = items;
+  person.example = example;
+  taken.of = null;
   showPerson();
 }
 
@@ -79,6 +82,12 @@ async function add(item) {
   showPerson();
 }
 
+// Items that are looked for do not belong to an example: they begin a history of their own.
+function addFound(item) {
+  if (person.example) become(null, [item]);
+  else add(item);
+}
+
 function remove(place) {
   person.user = null;
   person.items = person.items.filter((_, at) => at !== place);
@@ -92,13 +101,28 @@ function itemChip(item, place) {
   return el("li", { class: "chip" }, cut(labelOf(item)), off);
 }
 
+function nameOfPerson() {
+  if (!somebody()) return "Nobody yet";
+  if (person.user === null) return "New history";
+  return `${person.example ? "Example: user" : "User"} ${person.user}`;
+}
+
+function listHeading() {
+  if (!somebody()) return "Recommended next";
+  return person.user === null ? "Recommended after these items" : `Recommended for user ${person.user}`;
+}
+
 function showPerson() {
-  const nobody = person.user === null && person.items.length === 0;
-  for (const id of ["person", "wants", "next"]) byId(id).hidden = nobody;
-  if (nobody) return;
-  byId("person-name").textContent = person.user === null ? "New history" : `User ${person.user}`;
+  for (const found of ["user-found", "item-found"]) byId(found).replaceChildren();
+  for (const id of ["person-clear", "wants", "steering", "list", "list-note", "list-more"]) byId(id).hidden = !somebody();
+  byId("nobody").hidden = somebody();
+  byId("person-name").textContent = nameOfPerson();
+  byId("next-heading").textContent = listHeading();
   byId("person").dataset.user = person.user ?? "";
+  for (const link of byId("example-list").querySelectorAll("a")) link.toggleAttribute("aria-current", link.dataset.user === String(person.user));
   byId("person-items").replaceChildren(...(person.user === null ? person.items.map(itemChip) : []));
+  byId("history").hidden = person.user === null;
+  if (!somebody()) return;
   const history_ = person.items.map((item) => item.item);
   const question = person.user === null
     ? () => ask("POST", "/v1/intents/of-history", { history: history_ })
@@ -107,10 +131,26 @@ function showPerson() {
   showList();
 }
 
+const FEW = 3;
+
+function mixLine({ intent, weight }) {
+  const line = intentLine(intent, weight < plainWeight ? "< 1%" : roundPercent(weight), weight);
+  line.append(el("div", { class: "steer-line" }, line.querySelector(".track"), steerButtons(intent)));
+  return line;
+}
+
+function mixParts({ intents }) {
+  if (!intents.length) return [];
+  const even = areEven(intents);
+  const shown = even ? intents.slice(0, FEW) : near(intents);
+  const sentence = even ? "No intent stands out: all are about equally near. These are the nearest." : shown.length === 1 ? "No other intent comes near." : null;
+  return [sentence && el("p", { class: "hint" }, sentence), el("ul", { class: "bars" }, ...shown.map(mixLine))].filter(Boolean);
+}
+
 function showMix(mix) {
   const events = mix.timeline.map((one) => ({ ...thing(one), time: day(one.timestamp) }));
   const journey = { events, intents: mix.intents, total: events.length ? events[events.length - 1].position : 0 };
-  const card = mixCard(journey);
-  card.querySelectorAll("li").forEach((line, place) => line.querySelector(".line").append(steerButtons(mix.intents[place].intent)));
-  byId("wants-cards").replaceChildren(historyCard(journey), card);
+  const [now, told] = withColours([...mix.intents, ...events].map(({ intent }) => intent), () => [mixParts(journey), historyCard(journey, true)]);
+  byId("mix").replaceChildren(...now);
+  byId("history").replaceChildren(...told.children);
 }

@@ -3,56 +3,87 @@
 const steering = { toward: [], without: [] };
 const listAsked = newest();
 const LIST = 12;
+const PHONE_LIST = 5;  // as in explore.css: the rest follows on demand
 // What becomes of items that the history holds already.
 const seen = { both: { exclude_seen: false }, new: { exclude_seen: true }, again: { only_seen: true } };
 const LOOKED_AT = 200;
 const lookedAt = () => Math.min(LOOKED_AT, mostListed);
+const STRENGTHS = ["none", "light", "medium", "strong", "full"];
+const DIVERSITIES = ["none", "a little", "medium", "much", "most"];
+const inWords = (words, part) => (part <= 0 ? words[0] : part >= 1 ? words[4] : words[1 + Math.min(2, Math.floor(part * 3))]);
+const chosenSeen = () => byId("seen").querySelector("input:checked").value;
+const choose = (group, value) => { byId(group).querySelector(`input[value="${value}"]`).checked = true; };
 
 function subject() {
   const who = person.user === null ? { history: person.items.map((item) => item.item) } : { user_id: person.user };
-  return { ...who, ...seen[byId("seen").value], unknown_items: "skip" };
+  return { ...who, ...seen[chosenSeen()], unknown_items: "skip" };
 }
 
 const steered = () => steering.toward.length + steering.without.length + Number(byId("diversify").value) > 0;
+
+// Asked once a person: the answers of steering do not change it.
+const taken = { of: null, items: null };
+
+function historyItems() {
+  if (person.user === null) return new Set(person.items.map((item) => item.item));
+  if (taken.of !== person.user) Object.assign(taken, { of: person.user, items: askHistory(person.user) });
+  return taken.items;
+}
+
+async function askHistory(user) {
+  try {
+    return new Set((await ask("GET", `/v1/users/${encoded(user)}/history?limit=1000`)).events.map((event) => event.item_id));
+  } catch { return new Set(); }  // nothing is known of this user: the list says so
+}
 
 async function fetchRecommendations() {
   const dials = { strength: Number(byId("strength").value), diversify: Number(byId("diversify").value),
     intents: steering.toward, exclude_intents: steering.without };
   const list = ask("POST", "/v1/recommend", { ...subject(), k: Math.min(LIST, mostListed), explain: true, ...(steered() ? dials : {}) });
   const plain = steered() ? ask("POST", "/v1/recommend", { ...subject(), k: lookedAt() }) : list;
-  return Promise.all([list, plain]);
+  return Promise.all([list, plain, historyItems()]);
+}
+
+function showBones() {
+  const bone = () => el("li", { class: "card recommendation", "aria-hidden": "true" }, el("span", { class: "bone" }), el("span", { class: "bone" }));
+  byId("list").replaceChildren(...Array.from({ length: 6 }, bone));
+  byId("list-note").textContent = "Loading …";
+}
+
+function noteOf(list, before) {
+  if (list.fallback) return `No history: these are ${list.fallback === "popular" ? "the most popular items" : "items typical of the chosen intents"}.`;
+  if (!list.items.length) return "No item remains.";
+  if (!steered()) return "";
+  return `Steered. ${plural(list.items.filter((row) => before.get(row.item_id) !== row.rank).length, "item", "items")} moved.`;
 }
 
 function showList() {
   byId("list").classList.add("waiting");
-  listAsked(fetchRecommendations, ([list, plain]) => {
+  byId("list").setAttribute("aria-busy", "true");
+  listAsked(fetchRecommendations, ([list, plain, had]) => {
     const before = new Map(plain.items.map((item) => [item.item_id, item.rank]));
-    const titles = new Map(person.items.map((item) => [item.item, labelOf(item)]));
-    byId("list").replaceChildren(...list.items.map((row) => card(row, before, titles)));
+    byId("list").replaceChildren(...list.items.map((row) => card({ ...row, again: had.has(row.item_id) }, before)));
     byId("list").classList.remove("waiting");
-    byId("list-note").textContent = list.fallback
-      ? `No history: these are ${list.fallback === "popular" ? "the most popular items" : "items typical of the chosen intents"}.`
-      : !list.items.length ? "No item remains."
-      : steered() ? `Steered. ${plural(list.items.filter((row) => before.get(row.item_id) !== row.rank).length, "item", "items")} moved.` : "";
+    byId("list").setAttribute("aria-busy", "false");
+    byId("list-note").textContent = noteOf(list, before);
   });
 }
 
+// Once a list is steered, a card compares with the list before it and with nothing else.
 function movement(rank, was) {
   if (!steered()) return null;
-  if (was === rank) return el("span", { class: "moved" }, "same place");
-  if (was === undefined) return el("span", { class: "moved up" }, `↑ from beyond ${lookedAt()}`);
-  return el("span", { class: was > rank ? "moved up" : "moved" }, `${was > rank ? "↑" : "↓"} from ${was}`);
+  if (was === rank) return el("span", { class: "moved" }, "same place as before");
+  if (was === undefined) return el("span", { class: "moved up" }, `↑ from below rank ${lookedAt()}`);
+  return el("span", { class: was > rank ? "moved up" : "moved" }, `${was > rank ? "↑ up" : "↓ down"} from rank ${was}`);
 }
 
-function card(row, before, titles) {
+function card(row, before) {
   const item = thing(row);
-  const shown = recommendationCard({ ...item, ...(row.reason ?? {}) }, titles);
-  const moved = movement(row.rank, before.get(row.item_id));
-  if (moved) shown.querySelector(".rec-top").append(moved);
-  const more = el("button", { type: "button", class: "add", "aria-label": `Add ${labelOf(item)} to the history` }, "Add to the history");
+  const more = el("button", { type: "button", class: "add", "aria-label": `Add to history: ${labelOf(item)}` }, "Add to history");
   more.addEventListener("click", () => add(item));
-  shown.append(more);
-  if (!row.reason) shown.querySelector(".why").remove();
+  const again = row.again ? el("span", { class: "again" }, "again") : null;
+  const shown = steeredCard({ ...item, ...(row.reason ?? {}) }, [again, movement(row.rank, before.get(row.item_id))].filter(Boolean));
+  shown.querySelector(".rec-foot").append(more);
   return shown;
 }
 
@@ -71,40 +102,57 @@ function steerButtons(intent) {
     button.addEventListener("click", () => toggle(list, intent));
     return button;
   };
-  const buttons = el("span", { class: "steer-buttons" }, make("More", steering.toward, "More of"), make("Without", steering.without, "Without"));
+  const buttons = el("span", { class: "steer-buttons" }, make("Boost", steering.toward, "Boost"), make("Less", steering.without, "Less of"));
   setTimeout(markButtons);
   return buttons;
 }
 
 function markButtons() {
   for (const button of document.querySelectorAll("button[data-steer]")) {
-    const list = button.dataset.steer === "more" ? steering.toward : steering.without;
+    const list = button.dataset.steer === "boost" ? steering.toward : steering.without;
     button.setAttribute("aria-pressed", String(list.includes(Number(button.dataset.intent))));
   }
 }
 
-function steeredChip(list, intent, sign) {
-  const button = el("button", { type: "button", "aria-label": `Stop steering ${nameOf(intent)}` }, swatch(intent), cut(`${sign} ${nameOf(intent)}`), "×");
+function steeredChip(list, intent, word) {
+  const button = el("button", { type: "button" }, swatch(intent), cut(`${word} ${nameOf(intent)}`), el("span", { "aria-hidden": "true" }, "×"), el("span", { class: "unseen" }, ": stop"));
   button.addEventListener("click", () => toggle(list, intent));
   return el("li", {}, button);
 }
 
-function showSteering() {
-  byId("steered").replaceChildren(
-    ...steering.toward.map((intent) => steeredChip(steering.toward, intent, "more")),
-    ...steering.without.map((intent) => steeredChip(steering.without, intent, "without")));
-  for (const dial of ["strength", "diversify"]) byId(`${dial}-shown`).textContent = roundPercent(Number(byId(dial).value));
-  markButtons();
-  if (!byId("next").hidden) showList();
+function showDial(dial, words) {
+  const word = byId(dial).disabled ? "off" : inWords(words, Number(byId(dial).value));
+  byId(`${dial}-shown`).textContent = word;
+  byId(dial).setAttribute("aria-valuetext", word);
 }
 
-function createSteering(intents) {
-  const select = byId("steer-intent");
-  select.replaceChildren(el("option", { value: "" }, "Choose …"), ...intents.map((one) => el("option", { value: one.intent }, `${one.name} (${one.intent})`)));
-  select.onchange = () => {
-    if (select.value !== "" && !steering.toward.includes(Number(select.value))) toggle(steering.toward, Number(select.value));
-    select.value = "";
-  };
+function showSteering() {
+  byId("steered").replaceChildren(
+    ...steering.toward.map((intent) => steeredChip(steering.toward, intent, "Boost")),
+    ...steering.without.map((intent) => steeredChip(steering.without, intent, "Less of")));
+  byId("strength").disabled = !steering.toward.length;
+  byId("strength").title = steering.toward.length ? "" : "Boost an intent first";
+  showDial("strength", STRENGTHS);
+  showDial("diversify", DIVERSITIES);
+  markButtons();
+  if (somebody()) showList();
+}
+
+function showFoundIntents() {
+  const words = byId("steer-search").value.toLowerCase().split(/\s+/).filter(Boolean);
+  const found = bySize.filter((one) => words.every((word) => intentText(one).includes(word)));
+  foundList(byId("steer-found"), found, (one) => el("div", { class: "line" }, swatch(one.intent), cut(one.name), steerButtons(one.intent)));
+  byId("steer-found").hidden = false;
+}
+
+function createSteering() {
+  const [field, found] = [byId("steer-search"), byId("steer-found")];
+  const finder = field.parentElement;
+  field.onfocus = field.oninput = showFoundIntents;
+  finder.onfocusout = (event) => { found.hidden = !finder.contains(event.relatedTarget); };
+  found.onmousedown = (event) => event.preventDefault();  // the focus stays, so that the list does
+  finder.onkeydown = (event) => { if (event.key === "Escape") { field.focus(); found.hidden = true; } };
   for (const dial of ["seen", "strength", "diversify"]) byId(dial).oninput = showSteering;
+  byId("list-more").onclick = () => { byId("next").classList.add("whole"); byId("list").children[PHONE_LIST]?.querySelector("summary, button")?.focus(); };
   showSteering();
 }

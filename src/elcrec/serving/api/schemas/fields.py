@@ -26,7 +26,11 @@ UnknownUser = Literal["popular", "intents", "error"]
 
 
 class ErrorResponse(Struct):
-    """Why a request was refused."""
+    """Why a request was refused.
+
+    Attributes:
+        error: A sentence.
+    """
 
     error: str
 

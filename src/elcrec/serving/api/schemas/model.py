@@ -10,7 +10,14 @@ from elcrec.serving.api.schemas.fields import UnknownUser
 
 
 class TypicalItem(Struct):
-    """An item over-represented among the users of an intent: its lift."""
+    """An item over-represented among the users of an intent.
+
+    Attributes:
+        item_id: The item.
+        title: Its title; null without one.
+        lift: How many times more frequent it is than among all users.
+        users: Users of the intent who have it.
+    """
 
     item_id: str | int
     title: str | None
@@ -19,7 +26,13 @@ class TypicalItem(Struct):
 
 
 class TypicalAttribute(Struct):
-    """An attribute over-represented among the items of an intent's users: its lift."""
+    """An attribute over-represented among the items of an intent's users.
+
+    Attributes:
+        attribute: The attribute.
+        lift: How many times more frequent it is than among all users.
+        users: Users of the intent who have it.
+    """
 
     attribute: str
     lift: float
@@ -27,7 +40,22 @@ class TypicalAttribute(Struct):
 
 
 class Intent(Struct):
-    """Description of an intent; see ``ELCRec.intents``."""
+    """Description of an intent; see ``ELCRec.intents``.
+
+    Attributes:
+        intent: Its number.
+        name: Its name.
+        given: Whether the name was given by a person.
+        users: Users whose nearest intent it is.
+        share: Part of all users, 0 to 1.
+        cosine: Mean cosine of its users to its centre; null without users.
+        margin: Mean of that cosine minus the one to the next intent; null without users or next intent.
+        flags: What is wrong with it: dead, duplicate, dominant.
+        nearest: Other intents, the most similar first.
+        trend: Part of all events in each period; null without times.
+        items: Typical items.
+        attributes: Typical attributes.
+    """
 
     intent: int
     name: str
@@ -44,7 +72,13 @@ class Intent(Struct):
 
 
 class IntentsResponse(Struct):
-    """All intents, the largest first."""
+    """All intents, the largest first.
+
+    Attributes:
+        n_intents: Number of intents.
+        trend_periods: Names of the periods of the trends; null without times.
+        intents: The intents.
+    """
 
     n_intents: int
     trend_periods: list[str] | None
@@ -52,7 +86,13 @@ class IntentsResponse(Struct):
 
 
 class IntentPlace(Struct):
-    """Median place of an intent's users, 0 to 1."""
+    """Median place of an intent's users, 0 to 1.
+
+    Attributes:
+        intent: The intent.
+        x: From the left.
+        y: From the top.
+    """
 
     intent: int
     x: float
@@ -78,13 +118,24 @@ class UserMap(Struct):
 
 
 class IntentName(Struct, forbid_unknown_fields=True):
-    """A name for an intent; empty: the automatic one."""
+    """A name for an intent; empty: the automatic one.
+
+    Attributes:
+        name: The name.
+    """
 
     name: Annotated[str, Meta(max_length=200)]
 
 
 class SimilarItem(Struct):
-    """An item similar to another, by the cosine of their vectors."""
+    """An item similar to another, by the cosine of their vectors.
+
+    Attributes:
+        item_id: The item.
+        title: Its title; null without one.
+        score: The cosine, -1 to 1.
+        rank: From 1.
+    """
 
     item_id: str | int
     title: str | None
@@ -93,7 +144,13 @@ class SimilarItem(Struct):
 
 
 class SimilarItems(Struct):
-    """Items similar to an item."""
+    """Items similar to an item.
+
+    Attributes:
+        item_id: The item of the request.
+        title: Its title; null without one.
+        items: Most similar first.
+    """
 
     item_id: str | int
     title: str | None
@@ -101,7 +158,13 @@ class SimilarItems(Struct):
 
 
 class FoundItem(Struct):
-    """An item and its events in the log."""
+    """An item found.
+
+    Attributes:
+        item_id: The item.
+        title: Its title; null without one.
+        events: Number of its events in the log.
+    """
 
     item_id: str | int
     title: str | None
@@ -109,13 +172,36 @@ class FoundItem(Struct):
 
 
 class FoundItems(Struct):
-    """Items found, most popular first."""
+    """Items found, most popular first.
+
+    Attributes:
+        items: The items.
+    """
 
     items: list[FoundItem]
 
 
 class ModelCard(Struct):
-    """The model that is served."""
+    """The model that is served.
+
+    Attributes:
+        version: Tells this model from others.
+        recipe: How it was trained.
+        elcrec: Version of elcrec that serves it.
+        loaded: When, in seconds since 1970.
+        n_users: Users of the log.
+        n_items: Items that can be recommended.
+        n_events: Events of the log.
+        n_intents: Number of intents.
+        max_seq_len: Newest events that are read of a history.
+        exclude_seen: Whether lists leave out items of the history by default.
+        unknown_user: Fallback for users without a history.
+        read_only: Whether events, names and deletions are refused.
+        max_k: Most recommendations of one request.
+        max_history: Most items in the history of a request.
+        metrics: Metrics of the parts of the log it was evaluated on.
+        pictures: Whether the item file names pictures.
+    """
 
     version: str
     recipe: str
@@ -132,17 +218,28 @@ class ModelCard(Struct):
     max_k: int
     max_history: int
     metrics: dict[str, Any]
+    pictures: bool
 
 
 class ServerStatus(Struct):
-    """Status of the server."""
+    """Status of the server.
+
+    Attributes:
+        status: ``ok`` or ``ready``.
+        model: Version of the model.
+    """
 
     status: str
     model: str
 
 
 class ReloadResponse(Struct):
-    """The model served from now on, and whether it changed."""
+    """The model served from now on.
+
+    Attributes:
+        model: Version of the model.
+        changed: Whether it is another than before.
+    """
 
     model: str
     changed: bool

@@ -24,8 +24,8 @@ class RecommendRequest(Struct, forbid_unknown_fields=True, kw_only=True):
     """A request for recommendations: for whom, and by which ranking policy.
 
     Attributes:
-        user_id: A known user; or
-        history: item ids of any user, oldest first.
+        user_id: A known user. Send this or ``history``.
+        history: Item ids of any user, oldest first.
         k: Recommendations wanted.
         exclude_seen: Leave out items of the history; default: as the model was trained.
         only_seen: Recommend only items of the history (buy again).
@@ -75,20 +75,45 @@ POLICY_FIELDS = [field.name for field in fields(RankingPolicy) if field.name in 
 
 
 class RecommendBatchRequest(Struct, forbid_unknown_fields=True):
-    """Several requests at once."""
+    """Several requests at once.
+
+    Attributes:
+        requests: The requests.
+    """
 
     requests: list[RecommendRequest]
 
 
 class ScorePart(Struct):
-    """An intent's part of a score."""
+    """An intent's part of a score.
+
+    Attributes:
+        intent: The intent.
+        part: What it adds to the score.
+    """
 
     intent: int
     part: float
 
 
 class Reason(Struct):
-    """Why an item is recommended; see ``ELCRec.recommend``."""
+    """Why an item is recommended; see ``ELCRec.recommend``.
+
+    Attributes:
+        intent: Of the user's nearest intents the one with the largest part of the score; null: no part is positive.
+        intent_name: Its name.
+        intent_share: That part over the score; null where the score is not positive.
+        because: Items of the history that the intent rests on most.
+        because_titles: Their titles.
+        rank_without: The rank without that intent; null with ``diversify``.
+        parts: Each intent's part of the score; with the next three it adds up to the score.
+        residual: What intents do not explain.
+        steering: What the boosted intents add.
+        repeat: What it adds that the item was taken before.
+        like: An item of the history that it resembles; null where there is none.
+        like_title: Its title.
+        shared: Attributes that both have.
+    """
 
     intent: int | None
     intent_name: str | None
@@ -100,15 +125,28 @@ class Reason(Struct):
     residual: float
     steering: float
     repeat: float
+    like: str | int | None
+    like_title: str | None
+    shared: list[str]
 
 
 class RecommendedItem(Struct):
-    """One recommendation."""
+    """One recommendation.
+
+    Attributes:
+        item_id: The item.
+        score: Lists are sorted by it; comparable within a list only.
+        rank: From 1.
+        title: Its title; left out without one.
+        image_url: Address of its picture; left out without one.
+        reason: Why; only with ``explain``.
+    """
 
     item_id: str | int
     score: float
     rank: int
     title: str | UnsetType = UNSET
+    image_url: str | UnsetType = UNSET
     reason: Reason | UnsetType = UNSET
 
 
@@ -129,13 +167,22 @@ class RecommendResponse(Struct):
 
 
 class RecommendBatchResult(Struct):
-    """Recommendations, or the error (one of them)."""
+    """Recommendations, or the error (one of them).
+
+    Attributes:
+        answer: The recommendations.
+        error: What is wrong with this request.
+    """
 
     answer: RecommendResponse | None = None
     error: str | None = None
 
 
 class RecommendBatchResponse(Struct):
-    """A result for each request, in their order."""
+    """A result for each request, in their order.
+
+    Attributes:
+        results: One a request.
+    """
 
     results: list[RecommendBatchResult]

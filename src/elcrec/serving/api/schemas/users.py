@@ -57,7 +57,13 @@ class EventsResponse(Struct):
 
 
 class PastEvent(Struct):
-    """An event of a history; ``timestamp`` is in seconds since 1970, or a number as in the log."""
+    """An event of a history.
+
+    Attributes:
+        item_id: The item.
+        title: Its title; null without one.
+        timestamp: Seconds since 1970, or a number as in the log; null where no time is known.
+    """
 
     item_id: str | int
     title: str | None
@@ -65,7 +71,13 @@ class PastEvent(Struct):
 
 
 class UserHistoryResponse(Struct):
-    """A user's newest events, oldest of them first."""
+    """A user's newest events, oldest of them first.
+
+    Attributes:
+        user_id: The user.
+        events: The newest events.
+        total: Number of events of the whole history.
+    """
 
     user_id: str | int
     events: list[PastEvent]
@@ -73,7 +85,14 @@ class UserHistoryResponse(Struct):
 
 
 class IntentWeight(Struct):
-    """Weight of an intent in a history."""
+    """Weight of an intent in a history.
+
+    Attributes:
+        intent: Number of the intent.
+        name: Its name.
+        weight: Its part of all intents, 0 to 1.
+        similarity: Cosine between the history and the centre of the intent.
+    """
 
     intent: int
     name: str
@@ -82,7 +101,18 @@ class IntentWeight(Struct):
 
 
 class TimelineEvent(Struct):
-    """An event, and the intent of the history up to it."""
+    """An event, and the intent of the history up to it.
+
+    Attributes:
+        position: Place in the history, from 1.
+        item_id: The item.
+        title: Its title; null without one.
+        timestamp: Seconds since 1970, or a number as in the log; null where no time is known.
+        intent: The nearest intent of the history up to this event.
+        name: Its name.
+        weight: Its weight then, 0 to 1.
+        pull: How far the event moved the history toward that intent; null for old events.
+    """
 
     position: int
     item_id: str | int
@@ -95,7 +125,13 @@ class TimelineEvent(Struct):
 
 
 class IntentMix(Struct):
-    """The intents of a history, strongest first, and how they developed."""
+    """The intents of a history, strongest first, and how they developed.
+
+    Attributes:
+        user_id: The user; null for a history of the request.
+        intents: The strongest intents.
+        timeline: The newest events, oldest of them first.
+    """
 
     user_id: str | int | None
     intents: list[IntentWeight]
@@ -103,7 +139,11 @@ class IntentMix(Struct):
 
 
 class HistoryIntentsRequest(Struct, forbid_unknown_fields=True):
-    """Item ids of any user, oldest first."""
+    """A history of any user.
+
+    Attributes:
+        history: Item ids, oldest first.
+    """
 
     history: Annotated[list[Id], Meta(min_length=1)]
 
@@ -113,14 +153,46 @@ class HistoryIntentsRequest(Struct, forbid_unknown_fields=True):
 
 
 class DeletedUser(Struct):
-    """A user was deleted: the number of stored events removed, and whether the log has a history."""
+    """A user was deleted.
+
+    Attributes:
+        user_id: The user.
+        events: Number of stored events that were removed.
+        in_log: Whether the log has a history, which is never used again.
+    """
 
     user_id: str
     events: int
     in_log: bool
 
 
+class ExampleUser(Struct):
+    """A user to look at first, and their first intent.
+
+    Attributes:
+        user_id: The user.
+        intent: The intent with the largest weight.
+    """
+
+    user_id: str | int
+    intent: int
+
+
+class ExampleUsers(Struct):
+    """Users to look at first, of different intents, the largest first.
+
+    Attributes:
+        examples: The users.
+    """
+
+    examples: list[ExampleUser]
+
+
 class FoundUsers(Struct):
-    """Ids of users."""
+    """Ids of users.
+
+    Attributes:
+        users: Those of the log first.
+    """
 
     users: list[str | int]

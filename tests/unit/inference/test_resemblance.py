@@ -5,7 +5,7 @@ import torch
 
 from cli_runner import SMALL
 from elcrec import ELCRec
-from elcrec.report.resemblance import Resemblance, Resembled
+from elcrec.inference.resemblance import Resemblance, Resembled
 
 VECTORS = {"a": (1.0, 0.0), "b": (0.9, 0.1), "c": (0.0, 1.0), "d": (-1.0, 0.0), "x": (1.0, 0.1), "y": (1.0, 0.2)}
 KINDS = {"a": ["calm", "blue"], "b": ["blue"], "c": None, "d": [], "x": ["blue", "calm"], "y": ["red"]}
