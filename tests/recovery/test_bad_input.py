@@ -67,7 +67,7 @@ def refused_training(data: Path, out: Path, *more: object) -> str:
         ("ones.txt", "1 4\n2 5\n3 4\n", "two training items"),
         ("twos.txt", "1 4 5\n2 5 6\n3 4 6\n", "three or more"),
         ("threes.txt", "1 4 5 6\n2 5 6 4\n3 4 6 5\n", "--set split=global_time"),
-        ("semicolons.csv", "customer no;article no\nu1;i1\nu1;i2\n", "--set user_column="),
+        ("semicolons.csv", "Kunde;Artikel\nu1;i1\nu1;i2\n", "--set user_column="),
         ("two.csv", "user_id,item_id\nu1;i1\nu1;i2\n", "the lines below by ';'"),
         ("values.csv", "7;12;1700000000\n7;13;1700000060\n", "--columns user_id,item_id,timestamp"),
         ("negative.txt", "1 2 3 4\n2 -3 4 5\n", "line 2"),
