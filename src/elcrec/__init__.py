@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from elcrec.threads import wait_without_spinning
+from elcrec.process.threads import wait_without_spinning
 
 if TYPE_CHECKING:
     from elcrec.config import Settings as Settings

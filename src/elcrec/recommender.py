@@ -35,11 +35,11 @@ from elcrec.intents.intents import Intents
 from elcrec.intents.user_map import Points
 from elcrec.model.devices import resolve_device
 from elcrec.model.network import ELCRecNetwork
+from elcrec.process.threads import use_threads
 from elcrec.runs.published import read_published
 from elcrec.runs.records import EpochRecord, RunMetrics
 from elcrec.runs.run import Run, read_run, results_of
 from elcrec.runs.run_folder import RunFolder
-from elcrec.threads import use_threads
 from elcrec.training.add_items import POPULARITY, add_items
 from elcrec.training.distributed import own_device
 from elcrec.training.fit import Start, fit

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from cli_runner import QUICK, contents, run_cli, shop_csv
-from elcrec.progress import ProgressBar
+from elcrec.process.progress import ProgressBar
 from elcrec.training.report import TerminalReporter
 
 SETS = [part for name, value in {**QUICK, "n_layers": 1}.items() for part in ("--set", f"{name}={value}")]

@@ -1,4 +1,4 @@
-"""Messages below the command line name no flags: :mod:`elcrec.wording` says options in the caller's words."""
+"""Messages below the command line name no flags: :mod:`elcrec.process.wording` says options in the caller's words."""
 
 import ast
 import re
@@ -8,7 +8,7 @@ import pytest
 from source import Module, modules
 
 FLAG = re.compile(r"(?<![\w-])--[a-z]")
-FOR_THE_SHELL = ("cli", "serving", "experiments", "wording", "data.named")
+FOR_THE_SHELL = ("cli", "serving", "experiments", "process.wording", "data.named")
 """Only commands call these, or they tell what to type; ``wording`` is where flags are written."""
 SETTINGS = "config"
 """Descriptions of settings name options, for ``--help`` and the reference; ``--set`` is read there."""

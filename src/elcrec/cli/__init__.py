@@ -34,8 +34,8 @@ from elcrec.cli import (
 )
 from elcrec.cli.output import begin, first_process, say, what_is_kept
 from elcrec.errors import AccuracyWarning, DataWarning, ElcrecError, RunWarning, out_of_memory
-from elcrec.progress import show_steps
-from elcrec.wording import on_command_line
+from elcrec.process.progress import show_steps
+from elcrec.process.wording import on_command_line
 
 INTERRUPTED = 130
 VERBS = {

@@ -21,7 +21,7 @@ from elcrec.cli.parameters import (
     table_file,
 )
 from elcrec.errors import SettingsError
-from elcrec.progress import step
+from elcrec.process.progress import step
 
 commands = typer.Typer()
 verbs = typer.Typer(help="Fetch public data sets; check, describe, prepare or generate logs.", no_args_is_help=True)

@@ -131,7 +131,7 @@ def progress_bar(what: str, total: int) -> Iterator[Callable[[int, str], None]]:
     Yields:
         A function that takes how many are done, and a text to show after them.
     """
-    from elcrec.progress import ProgressBar
+    from elcrec.process.progress import ProgressBar
 
     with ProgressBar(what, total, console(stderr=True)) as bar:
         yield bar.update

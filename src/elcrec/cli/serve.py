@@ -11,7 +11,7 @@ import typer
 from elcrec.cli.output import print_json, say, without_index
 from elcrec.cli.parameters import Device, Json, Run, default_store
 from elcrec.errors import SettingsError
-from elcrec.progress import show_steps
+from elcrec.process.progress import show_steps
 
 commands = typer.Typer()
 NEEDED = ("litestar", "msgspec", "uvicorn", "redis")

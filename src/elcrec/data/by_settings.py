@@ -16,7 +16,7 @@ from elcrec.data.kinds import with_kinds
 from elcrec.data.layout import Kinds, Layout
 from elcrec.data.reader import understand
 from elcrec.errors import SettingsError
-from elcrec.progress import step
+from elcrec.process.progress import step
 
 READING = "reading the log"
 EXPORTED = tuple(("user_id", "item_id", *time, *kind, ID) for time in (("timestamp",), ()) for kind in (("event",), ()))

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from elcrec.errors import DataError
-from elcrec.wording import setting
+from elcrec.process.wording import setting
 
 # They name items where no id column is present; next to one they describe the item.
 NAMES_OF_ITEMS = (

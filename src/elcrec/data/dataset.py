@@ -30,7 +30,7 @@ from elcrec.data.user_table import UserTable
 from elcrec.data.visitor_features import encoded_rows
 from elcrec.data.vocabulary import Vocabulary
 from elcrec.errors import DataError, DataWarning, SettingsError
-from elcrec.wording import argument, setting
+from elcrec.process.wording import argument, setting
 
 
 @dataclass(frozen=True)

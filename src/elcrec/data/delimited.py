@@ -27,7 +27,7 @@ from elcrec.data.encodings import (
 from elcrec.data.opening import Piece
 from elcrec.data.raw import RawTable, ReadOptions, reading
 from elcrec.errors import DataError
-from elcrec.wording import argument
+from elcrec.process.wording import argument
 
 _DAY = re.compile(r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}")
 _CLOCK = re.compile(r"\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?([+-]\d{2}:?\d{2}|Z)?")

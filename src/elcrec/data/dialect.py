@@ -11,7 +11,7 @@ from elcrec.data.columns import is_usual, plain, roles_in, shown
 from elcrec.data.id_columns import MISSING
 from elcrec.data.times import FIRST_SECONDS
 from elcrec.errors import DataError
-from elcrec.wording import argument, setting
+from elcrec.process.wording import argument, setting
 
 BLANKS = " "
 SEPARATORS = ("::", "\t", ";", "|", ",", "\x01", BLANKS)

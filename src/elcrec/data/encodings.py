@@ -13,7 +13,7 @@ import polars as pl
 from elcrec.data.opening import HEAD, Piece
 from elcrec.data.raw import ReadOptions
 from elcrec.errors import DataError
-from elcrec.wording import argument, setting
+from elcrec.process.wording import argument, setting
 
 _MARKS = {
     codecs.BOM_UTF8: "utf-8-sig",

@@ -19,7 +19,7 @@ from elcrec.data.opening import Piece, pieces
 from elcrec.data.raw import Format, RawTable, ReadOptions, reading
 from elcrec.data.text_format import is_text_format, read_text
 from elcrec.errors import DataError
-from elcrec.wording import argument, setting
+from elcrec.process.wording import argument, setting
 
 ENDINGS: dict[str, Format] = {
     ".csv": "csv",

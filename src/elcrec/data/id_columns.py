@@ -10,7 +10,7 @@ import polars as pl
 
 from elcrec.data.ids import BLANKS, MOST_ID_CHARACTERS, nameable
 from elcrec.errors import DataError
-from elcrec.wording import setting
+from elcrec.process.wording import setting
 
 # What programs write where they know nothing.
 _SPELT = ("none", "null", "nan", "nil", "undefined")

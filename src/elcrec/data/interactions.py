@@ -57,8 +57,7 @@ class Interactions:
         """For notebooks: the size of the log and its period."""
         rows = {name: f"{count:,}" for name, count in self._counts().items()}
         if "timestamp" in self.frame.columns and len(self):
-            times = self.frame["timestamp"]
-            rows |= {"first": str(times.min()), "last": str(times.max())}
+            rows |= dict(zip(("first", "last"), _ends(self.frame["timestamp"]), strict=True))
         return table("Interactions", rows)
 
     def _counts(self) -> dict[str, int]:

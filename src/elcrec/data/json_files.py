@@ -15,7 +15,7 @@ import polars as pl
 from elcrec.data.columns import roles_in
 from elcrec.data.encodings import text_lines
 from elcrec.errors import DataError
-from elcrec.wording import argument, setting
+from elcrec.process.wording import argument, setting
 
 _LOOKED_AT = 1000
 _BLOCK, _HEAD = 1 << 24, 1 << 16

@@ -9,7 +9,7 @@ import polars as pl
 from elcrec.data.id_columns import ReadContext
 from elcrec.data.layout import Layout
 from elcrec.errors import DataError
-from elcrec.wording import setting
+from elcrec.process.wording import setting
 
 MOST_KINDS = 50
 _SHOWN = 8

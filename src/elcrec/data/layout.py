@@ -7,7 +7,7 @@ from typing import Literal
 
 from elcrec.data.raw import ReadOptions
 from elcrec.errors import DataError
-from elcrec.wording import argument
+from elcrec.process.wording import argument
 
 Missing = Literal["refuse", "drop", "keep"]
 Lists = Literal["refuse", "keep"]

@@ -11,7 +11,7 @@ from elcrec.data.columns import candidates, canonical, list_columns, looks_like_
 from elcrec.data.layout import Layout
 from elcrec.data.raw import RawTable
 from elcrec.errors import DataError
-from elcrec.wording import setting
+from elcrec.process.wording import setting
 
 
 def lifted(part: RawTable, layout: Layout) -> RawTable:

@@ -12,7 +12,7 @@ import polars as pl
 from elcrec.data.opening import Piece
 from elcrec.data.pandas_tables import from_pandas, is_pandas
 from elcrec.errors import DataError, decoding
-from elcrec.wording import argument
+from elcrec.process.wording import argument
 
 Format = Literal["text", "csv", "tsv", "parquet", "jsonl", "json", "arrow"]
 

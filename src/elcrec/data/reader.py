@@ -28,7 +28,7 @@ from elcrec.data.nested import exploded, fields_within, lifted
 from elcrec.data.raw import RawTable, as_frame
 from elcrec.data.time_columns import holds_dates, holds_times, is_clock, joined_clock, quick_times, validate_times
 from elcrec.errors import DataError
-from elcrec.wording import setting, worded
+from elcrec.process.wording import setting, worded
 
 _LOOKED_AT = 100
 

@@ -16,7 +16,7 @@ from elcrec.data.interactions import Interactions
 from elcrec.data.kinds import Worth
 from elcrec.data.vocabulary import Vocabulary
 from elcrec.errors import DataError, SettingsError
-from elcrec.wording import setting
+from elcrec.process.wording import setting
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from elcrec.data.opening import Piece
 from elcrec.data.raw import RawTable, ReadOptions
 from elcrec.data.times import FIRST_SECONDS, LAST_MILLISECONDS
 from elcrec.errors import DataError
-from elcrec.wording import argument
+from elcrec.process.wording import argument
 
 _HIGHEST_RATING = 10
 

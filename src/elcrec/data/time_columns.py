@@ -11,7 +11,7 @@ from elcrec.data.id_columns import ReadContext
 from elcrec.data.time_text import iso_times, parse_times
 from elcrec.data.times import FIRST_SECONDS, PER_SECOND, Unit, unit_of_number
 from elcrec.errors import DataError
-from elcrec.wording import setting
+from elcrec.process.wording import setting
 
 _COMPACT = {8: "%Y%m%d", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
 _CLOCK = re.compile(r"\d{1,2}:\d\d(:\d\d([.,]\d+)?)?( ?[aApP][mM])?")

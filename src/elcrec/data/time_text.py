@@ -9,7 +9,7 @@ from typing import Literal
 import polars as pl
 
 from elcrec.errors import DataError
-from elcrec.wording import setting
+from elcrec.process.wording import setting
 
 _ZONE = r"(?P<zone>Z|UTC|GMT|[+-]\d\d(?::?\d\d)?)?"
 _CLOCK = (

@@ -14,7 +14,7 @@ import polars as pl
 from elcrec.data.files import ROWS_AT_ONCE
 from elcrec.data.ids import BLANKS, as_list, id_text
 from elcrec.errors import DataError, UnknownIdError
-from elcrec.wording import argument
+from elcrec.process.wording import argument
 
 Indices = npt.NDArray[np.int64]
 SHOWN_IDS = 3

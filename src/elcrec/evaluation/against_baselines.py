@@ -15,7 +15,7 @@ from elcrec.evaluation.ranks import ranks_of_ways
 from elcrec.evaluation.repeats import WORTH_SAYING, repeat_share
 from elcrec.evaluation.verdict import best_baseline, verdict_of
 from elcrec.fitted import FittedModel
-from elcrec.wording import worded
+from elcrec.process.wording import worded
 
 MODEL = "model"
 """Name of the model among baselines."""

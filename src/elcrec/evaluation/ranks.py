@@ -14,7 +14,7 @@ from elcrec.evaluation.metrics import CoverageMetrics
 from elcrec.inference.scoring import NOT_NUMBERS, UNRANKED, Scorer, exclude, top_items
 from elcrec.model.encoding import EncodedHistories
 from elcrec.model.network import ELCRecNetwork
-from elcrec.progress import step
+from elcrec.process.progress import step
 
 
 def target_ranks(

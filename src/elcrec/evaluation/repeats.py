@@ -8,7 +8,7 @@ from elcrec.config import Settings
 from elcrec.data.histories import HistoryBatch
 from elcrec.data.splits import Split
 from elcrec.evaluation.metrics import SELECTION_METRIC, RankingMetrics
-from elcrec.wording import setting, worded
+from elcrec.process.wording import setting, worded
 
 ROWS_AT_ONCE = 1024
 WORTH_SAYING = 0.01

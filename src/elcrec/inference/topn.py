@@ -28,7 +28,7 @@ from elcrec.intents.assignment import IntentAssigner
 from elcrec.intents.attribution import Attribution, attribute, intent_weights
 from elcrec.intents.calibration import calibrate, n_candidates
 from elcrec.model.encoding import EncodedHistories
-from elcrec.progress import step
+from elcrec.process.progress import step
 
 _NOTHING = (torch.zeros(0, 1, dtype=torch.int64), torch.zeros(0, 1))
 USERS_AT_ONCE = 2048

@@ -12,10 +12,10 @@ from elcrec.data.batches import TokenBatch
 from elcrec.errors import RunError, SettingsError
 from elcrec.model.encoder import FEED_TOKENS
 from elcrec.model.network import ELCRecNetwork
-from elcrec.progress import step
+from elcrec.process.progress import step
+from elcrec.process.wording import setting
 from elcrec.recommender import ELCRec
 from elcrec.storage import make_folder, publish_folder, write_frame, write_json, write_tensors
-from elcrec.wording import setting
 
 
 class UserEncoder(nn.Module):

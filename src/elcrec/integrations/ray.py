@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from elcrec.errors import ElcrecError, RunError, SettingsError
-from elcrec.wording import argument
+from elcrec.process.wording import argument
 
 ROWS_A_BATCH = 2048
 

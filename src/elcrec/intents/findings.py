@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from elcrec.wording import setting, worded
+from elcrec.process.wording import setting, worded
 
 STRUCTURE = (
     (0.25, "no clear structure"),

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from elcrec.progress import step
+from elcrec.process.progress import step
 
 ROWS = 65536
 

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from elcrec.progress import step
+from elcrec.process.progress import step
 
 LANDMARKS = 800
 NEIGHBOURS = 3

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from elcrec.errors import SettingsError
-from elcrec.wording import argument
+from elcrec.process.wording import argument
 
 
 def resolve_device(device: str) -> torch.device:

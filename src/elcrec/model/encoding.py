@@ -11,7 +11,7 @@ from torch import Tensor
 from elcrec.data.batches import Padding, TokenBatch, lay_out
 from elcrec.data.histories import HistoryBatch
 from elcrec.model.network import ELCRecNetwork
-from elcrec.progress import step
+from elcrec.process.progress import step
 
 LEAST_ROWS = 4
 """Fewer rows than this are filled up: matrix products of very few rows are rounded otherwise, and the

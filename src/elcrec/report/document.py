@@ -16,7 +16,7 @@ from elcrec.evaluation.metrics import SELECTION_METRIC, SHOWN_METRICS, measured_
 from elcrec.evaluation.verdict import findings
 from elcrec.inference.resemblance import Resemblance, Resembled
 from elcrec.intents.user_map import Points
-from elcrec.progress import step
+from elcrec.process.progress import step
 from elcrec.runs.records import EpochRecord
 from elcrec.runs.run_files import package_version
 

@@ -23,6 +23,7 @@ from elcrec.data.user_table import UserTable
 from elcrec.data.vocabulary import Vocabulary
 from elcrec.errors import RunError, RunWarning, SettingsError
 from elcrec.intents.matching import NamedIntents
+from elcrec.process.wording import argument, worded
 from elcrec.runs.generation import (
     FILES,
     INDEX,
@@ -52,7 +53,6 @@ from elcrec.runs.run_files import (
     write_names,
 )
 from elcrec.storage import make_folder, read_json, read_parquet, read_tensors, write_json, write_tensors, write_text
-from elcrec.wording import argument, worded
 
 START = ("config.json", "interactions.parquet", "vocabulary.parquet", "items.parquet", FEATURES, USERS, USER_FEATURES)
 EARLIER = "earlier.safetensors"

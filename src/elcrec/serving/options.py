@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from elcrec.threads import available_cores, given_threads
+from elcrec.process.threads import available_cores, given_threads
 
 
 @dataclass(frozen=True)

@@ -24,9 +24,9 @@ from elcrec.intents.intents import Intents
 from elcrec.model.encoding import user_vectors
 from elcrec.model.item_table import ItemTable
 from elcrec.model.network import ELCRecNetwork
+from elcrec.process.wording import argument, setting
 from elcrec.runs.run import Run
 from elcrec.training.warm_start import REPEATS, TABLE
-from elcrec.wording import argument, setting
 
 ALPHAS = (1.0, 10.0, 100.0)
 HELD_OUT = 5

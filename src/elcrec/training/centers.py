@@ -14,7 +14,7 @@ from elcrec.losses.clustering import nearest_cluster_loss
 from elcrec.model.encoding import behaviour_embeddings
 from elcrec.model.intents import IntentCenters
 from elcrec.model.network import ELCRecNetwork
-from elcrec.progress import step
+from elcrec.process.progress import step
 
 SAMPLE_PER_INTENT = 256
 EM_SAMPLE_PER_INTENT = 4096

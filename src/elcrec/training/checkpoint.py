@@ -13,10 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from elcrec.errors import RunError, decoding
+from elcrec.process.wording import argument
 from elcrec.runs.records import EpochRecord
 from elcrec.storage import read_tensors, write_tensors
 from elcrec.training.optimizer import Optimizer
-from elcrec.wording import argument
 
 
 @dataclass

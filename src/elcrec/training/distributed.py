@@ -17,7 +17,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 from elcrec.errors import RunError
-from elcrec.wording import argument
+from elcrec.process.wording import argument
 
 Found = TypeVar("Found")
 

@@ -26,6 +26,7 @@ from elcrec.intents.assignment import IntentAssigner
 from elcrec.intents.intents import Intents
 from elcrec.intents.matching import NamedIntents
 from elcrec.model.network import ELCRecNetwork
+from elcrec.process.wording import argument
 from elcrec.runs.records import ChoiceRecord, RunMetrics
 from elcrec.runs.run import Run, read_run, results_of
 from elcrec.runs.run_files import TrainingInput
@@ -36,7 +37,6 @@ from elcrec.training.distributed import Team, joined
 from elcrec.training.loop import Reporter, seeded, train
 from elcrec.training.repeat_fit import fit_linear_part
 from elcrec.training.report import SilentReporter, TerminalReporter
-from elcrec.wording import argument
 
 
 @dataclass(frozen=True)

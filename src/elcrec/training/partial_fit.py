@@ -21,6 +21,7 @@ from elcrec.errors import DataWarning, SettingsError
 from elcrec.fitted import FittedModel
 from elcrec.intents.assignment import IntentAssigner
 from elcrec.intents.intents import Intents
+from elcrec.process.wording import worded
 from elcrec.runs.records import Increment, RunMetrics
 from elcrec.runs.run import Run, results_of
 from elcrec.training.checkpoint import Progress
@@ -28,7 +29,6 @@ from elcrec.training.fit import report_baselines, reporter_of, warn_of_repeats
 from elcrec.training.increment import step_share, train_on
 from elcrec.training.loop import Reporter, seeded
 from elcrec.training.warm_start import extend_vocabulary
-from elcrec.wording import worded
 
 
 # reason: those of ELCRec.partial_fit

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from elcrec.config import Settings
 from elcrec.evaluation.verdict import best_baseline
-from elcrec.progress import ProgressBar
+from elcrec.process.progress import ProgressBar
 from elcrec.runs.records import ChoiceRecord, EpochRecord, RunMetrics
 from elcrec.training.checkpoint import Progress
 

@@ -17,7 +17,7 @@ from elcrec.data.check import check_log
 from elcrec.data.columns import ALIASES
 from elcrec.data.layout import Layout
 from elcrec.errors import DataError
-from elcrec.wording import on_command_line
+from elcrec.process.wording import on_command_line
 
 Content = str | bytes | dict[str, str] | pl.DataFrame
 AB = [("u", "a"), ("u", "b")]

@@ -12,7 +12,7 @@ from elcrec.evaluation.baselines import BASELINES, OF_EVENTS, OF_PAIRS, OF_SEEN_
 from elcrec.evaluation.baselines.training_part import Scorer, TrainingPart
 from elcrec.evaluation.metrics import Figures, RankingMetrics, metrics_of, shown_metrics
 from elcrec.evaluation.ranks import ranks_of_blocks
-from elcrec.progress import step
+from elcrec.process.progress import step
 
 SCORES_AT_ONCE = 2**24
 MOST_ROWS = 1024

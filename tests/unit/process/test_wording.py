@@ -6,7 +6,7 @@ import pytest
 
 from cli_runner import run_cli
 from elcrec import DataError, ELCRec, Interactions, RunError
-from elcrec.wording import argument, on_command_line, setting, worded
+from elcrec.process.wording import argument, on_command_line, setting, worded
 
 
 def options() -> tuple[str, ...]:

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 from rich.console import Console
 
-from elcrec import progress
-from elcrec.progress import ProgressBar, show_steps, step
+from elcrec.process import progress
+from elcrec.process.progress import ProgressBar, show_steps, step
 
 
 def terminal(width: int = 80) -> Console:

@@ -11,10 +11,10 @@ import pytest
 import torch
 
 from elcrec import ELCRec
-from elcrec import threads as threads_module
 from elcrec.errors import SettingsError
+from elcrec.process import threads as threads_module
+from elcrec.process.threads import available_cores, cpu_quota, use_threads
 from elcrec.serving.options import Options
-from elcrec.threads import available_cores, cpu_quota, use_threads
 
 V2, V1 = "0::{}\n", "5:memory:/other\n4:cpu,cpuacct:{}\n"
 
