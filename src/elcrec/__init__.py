@@ -7,9 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from elcrec.threads import wait_without_spinning
+
 if TYPE_CHECKING:
     from elcrec.config import Settings as Settings
     from elcrec.data.interactions import Interactions as Interactions
+    from elcrec.data.pandas_tables import to_pandas as to_pandas
     from elcrec.errors import DataError as DataError
     from elcrec.errors import ElcrecError as ElcrecError
     from elcrec.errors import RunError as RunError
@@ -26,8 +29,15 @@ _ROOMS = {
     "RunError": "elcrec.errors",
     "SettingsError": "elcrec.errors",
     "UnknownIdError": "elcrec.errors",
+    "to_pandas": "elcrec.data.pandas_tables",
 }
 __all__ = sorted(_ROOMS)
+
+wait_without_spinning()
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]
 
 
 def __getattr__(name: str) -> Any:

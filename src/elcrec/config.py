@@ -18,6 +18,8 @@ from pydantic import (
     Field,
     TypeAdapter,
     ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
     field_validator,
     model_validator,
 )
@@ -25,10 +27,22 @@ from pydantic import (
 from elcrec.errors import SettingsError
 from elcrec.losses.registry import NEXT_ITEM_LOSSES
 
+
+def _loss(value: Any, shipped: ValidatorFunctionWrapHandler) -> Any:
+    """The name of a loss: of the package, or registered since."""
+    if isinstance(value, str) and value in NEXT_ITEM_LOSSES:
+        return value
+    try:
+        return shipped(value)
+    except ValidationError:
+        names = ", ".join(NEXT_ITEM_LOSSES)
+        raise ValueError(f"use one of {names}; register a loss of your own first (docs/extending.md)") from None
+
+
 if TYPE_CHECKING:
     NextItemLossName = str
 else:  # the registry's names, so that each is written once
-    NextItemLossName = Literal[tuple(NEXT_ITEM_LOSSES)]
+    NextItemLossName = Annotated[Literal[tuple(NEXT_ITEM_LOSSES)], WrapValidator(_loss)]
 
 
 def _fitting(value: Any) -> Any:
@@ -51,6 +65,11 @@ def _weights(value: Any) -> Any:
     if not all(name.strip() for name, _, _ in pairs):
         raise ValueError("write it as KIND:WEIGHT,KIND:WEIGHT, for example purchase:1,view:0.1")
     return {name.strip(): weight for name, _, weight in pairs}
+
+
+def _automatic_as_zero(value: Any) -> Any:
+    """A number, for which ``auto`` stands for 0."""
+    return 0 if value == "auto" else value
 
 
 Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
@@ -338,6 +357,14 @@ class Settings(BaseModel):
         "bfloat16 the encoder too",
     )
 
+    threads: Annotated[int, BeforeValidator(_automatic_as_zero)] = Field(
+        0,
+        ge=0,
+        le=1024,
+        description="Threads of PyTorch; 0 or auto: as many as this process has cores, by affinity and the CPU quota "
+        "of its container, and no more than OMP_NUM_THREADS",
+    )
+
     # Use
     exclude_seen: bool = Field(
         True, description="Exclude seen items: items in a user's history are not ranked for that user"
@@ -551,7 +578,8 @@ def parse_override(text: str) -> tuple[str, str]:
     """``key=value`` of ``--set`` as a pair; the value is converted by :class:`Settings`."""
     key, equals, value = text.partition("=")
     if not equals or not key.strip():
-        raise SettingsError(f"--set {text!r}: write it as key=value, for example --set epochs=15")
+        name = key.strip() if key.strip() in Settings.model_fields else "epochs"
+        raise SettingsError(f"--set {text!r}: write it as key=value, without a space: --set {name}=VALUE")
     if key.strip() not in Settings.model_fields:
         raise SettingsError(_unknown(key.strip()))
     return key.strip(), value.strip()

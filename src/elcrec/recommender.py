@@ -11,14 +11,18 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from elcrec.config import Settings, resolve
-from elcrec.data.catalogue import Catalogue
+from elcrec.config import Settings, recipe_names, resolve
+from elcrec.data import notebook
+from elcrec.data.accepted import Id, UserFeatures
+from elcrec.data.catalogue import Catalogue, ItemSource
 from elcrec.data.clock import Clock
-from elcrec.data.interactions import Interactions
+from elcrec.data.interactions import Interactions, LogSource
 from elcrec.data.splits import Split
+from elcrec.data.user_table import UserSource
 from elcrec.data.vocabulary import Indices, Vocabulary
 from elcrec.errors import RunError
 from elcrec.evaluation.evaluator import Evaluator
+from elcrec.evaluation.metrics import Metrics, measured_parts
 from elcrec.fitted import FittedModel
 from elcrec.inference.index import ItemSearch
 from elcrec.inference.lookup import Lookup, Recommendations
@@ -32,14 +36,19 @@ from elcrec.intents.user_map import Points
 from elcrec.model.devices import resolve_device
 from elcrec.model.network import ELCRecNetwork
 from elcrec.runs.published import read_published
-from elcrec.runs.records import EpochRecord
+from elcrec.runs.records import EpochRecord, RunMetrics
 from elcrec.runs.run import Run, read_run, results_of
 from elcrec.runs.run_folder import RunFolder
+from elcrec.threads import use_threads
 from elcrec.training.add_items import POPULARITY, add_items
 from elcrec.training.distributed import own_device
 from elcrec.training.fit import Start, fit
 from elcrec.training.loop import Reporter
 from elcrec.training.partial_fit import partial_fit
+
+SHOWN_INTENTS = 8
+SHOWN_METRICS = ("hit_rate@10", "ndcg@10", "mrr@10")
+"""Intents and metrics that a notebook shows of a model."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +99,8 @@ class ELCRec:
         overrides = settings if seed is None else {**settings, "seed": seed}
         self.recipe = str(recipe)
         self._settings = resolve(recipe, overrides)
+        self._given: dict[str, Any] = {"recipe": recipe, "seed": seed, "device": device, **settings}
+        use_threads(self._settings.threads)
         self.device = own_device(resolve_device(device))
         self._components: _Components | None = None
 
@@ -100,18 +111,16 @@ class ELCRec:
         Raises:
             RunError: The run is missing, damaged, unfinished or from a newer version.
         """
-        model = cls(device=device)
-        model._adopt(read_run(RunFolder(Path(path)), model.device))
-        return model
+        return cls._of_run(read_run(RunFolder(Path(path)), own_device(resolve_device(device))), device)
 
     @classmethod
     def from_published(
         cls,
         weights: str | Path,
-        data: Any,
+        data: LogSource,
         device: str = "auto",
         format: str | None = None,
-        items: Any = None,
+        items: ItemSource | None = None,
         **settings: Any,
     ) -> ELCRec:
         """A model with weights published with ELCRec.
@@ -128,10 +137,9 @@ class ELCRec:
             RunError: The file does not hold published weights.
             DataError: The log has other items.
         """
-        model = cls(device=device)
-        run = read_published(Path(weights), data, model.device, format, items, settings)
-        model._adopt(replace(run, metrics={**run.metrics, **results_of(run.intents)}))
-        return model
+        where = own_device(resolve_device(device))
+        run = read_published(Path(weights), data, where, format, items, settings)
+        return cls._of_run(replace(run, metrics={**run.metrics, **results_of(run.intents)}), device)
 
     @classmethod
     def from_fitted(cls, fitted: FittedModel, recipe: str = "default") -> ELCRec:
@@ -141,9 +149,69 @@ class ELCRec:
             fitted: Settings, network and data.
             recipe: Name of the recipe that the settings come from.
         """
-        model = cls(device=str(fitted.device))
-        model._adopt(Run(recipe, Intents(IntentAssigner(fitted))))
+        return cls._of_run(Run(recipe, Intents(IntentAssigner(fitted))), str(fitted.device))
+
+    @classmethod
+    def _of_run(cls, run: Run, device: str) -> ELCRec:
+        """A model of a run: its parameters are all settings of the run but the threads, which are this machine's."""
+        model = cls(device=device)
+        kept = run.fitted.settings.model_dump(exclude={"threads"})
+        recipe = run.recipe if run.recipe in recipe_names() else "default"  # a file may be gone
+        model._given = {"recipe": recipe, "device": device, **kept}
+        model._adopt(run)
         return model
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """The arguments that make a model like this one, unfitted: ``ELCRec(**model.get_params())``.
+
+        ``sklearn.base.clone`` uses them.
+
+        Args:
+            deep: Has no effect; scikit-learn passes it.
+
+        Returns:
+            Arguments of the constructor: those that were given; of a loaded model, its settings.
+        """
+        return dict(self._given)
+
+    def set_params(self, **params: Any) -> Self:
+        """Change arguments of the constructor, before :meth:`fit`.
+
+        Args:
+            params: Arguments of the constructor; the others are kept.
+
+        Returns:
+            The model itself. It stays as it was where an error is raised.
+
+        Raises:
+            SettingsError: A setting is unknown or impossible.
+            RunError: The model is fitted: its settings do not change.
+        """
+        if self._components is not None:
+            raise RunError("a fitted model keeps its settings: make a new one, ELCRec(**{**model.get_params(), ...})")
+        changed = type(self)(**{**self._given, **params})
+        self.recipe, self.device = changed.recipe, changed.device
+        self._settings, self._given = changed._settings, changed._given
+        return self
+
+    def __repr__(self) -> str:
+        settings = self.settings
+        if self._components is None:
+            return f"ELCRec(recipe={self.recipe!r}, seed={settings.seed}, not fitted)"
+        size = f"{len(self.users):,} users, {len(self.items):,} items, {self.assigner.n_intents:,} intents"
+        return f"ELCRec(recipe={self.recipe!r}, seed={settings.seed}, {size})"
+
+    def _repr_html_(self) -> str:
+        """For notebooks: what the model was fitted to, its test metrics, and its largest intents."""
+        rows: dict[str, object] = {"recipe": self.recipe, "seed": self.settings.seed}
+        if self._components is None:
+            return notebook.table("ELCRec", {**rows, "state": "not fitted"})
+        sizes = {"users": len(self.users), "items": len(self.items), "intents": self.assigner.n_intents}
+        rows |= {name: f"{size:,}" for name, size in sizes.items()}
+        test: Mapping[str, Any] = measured_parts(self.metrics).get("test", {})
+        rows |= {f"test {name}": f"{test[name]:.4f}" for name in SHOWN_METRICS if name in test}
+        largest = self.intents(1).head(SHOWN_INTENTS).select("name", "share").iter_rows()
+        return notebook.table("ELCRec", rows) + notebook.bars("Largest intents, by their share of users", largest)
 
     def _adopt(self, run: Run) -> None:
         """Replace the model by that of a run."""
@@ -161,15 +229,15 @@ class ELCRec:
     # reason: public signature
     def fit(
         self,
-        data: Any,
+        data: LogSource,
         out: str | Path | None = None,
         resume: bool = False,
         overwrite: bool = False,
         progress: bool | Reporter = True,
         format: str | None = None,
-        items: Any = None,
+        items: ItemSource | None = None,
         names_from: str | Path | ELCRec | None = None,
-        users: Any = None,
+        users: UserSource | None = None,
     ) -> Self:
         """Train on a log.
 
@@ -199,6 +267,7 @@ class ELCRec:
             DataError: The log cannot be used.
             RunError: ``out`` holds another run, is being written by another process, or cannot be written.
         """
+        use_threads(self.settings.threads)  # another model may have set its own since
         start = Start(
             self.recipe,
             self.settings,
@@ -226,12 +295,12 @@ class ELCRec:
 
     def partial_fit(
         self,
-        data: Any,
+        data: LogSource,
         epochs: int = 3,
         progress: bool | Reporter = True,
         format: str | None = None,
-        items: Any = None,
-        users: Any = None,
+        items: ItemSource | None = None,
+        users: UserSource | None = None,
     ) -> Self:
         """Train on new events (incremental training) instead of from scratch.
 
@@ -269,7 +338,7 @@ class ELCRec:
         self._adopt(partial_fit(self._parts.run, data, epochs, progress, format, items, users))
         return self
 
-    def add_items(self, items: Any, popularity: float = POPULARITY) -> Self:
+    def add_items(self, items: ItemSource, popularity: float = POPULARITY) -> Self:
         """Add items without events, placed by their features: they can be recommended at once.
 
         A vector is the part of the item's features and, by ridge regression over the known items, what items with such
@@ -305,9 +374,9 @@ class ELCRec:
         return [] if self._components is None else self._components.run.history
 
     @property
-    def metrics(self) -> dict[str, Any]:
+    def metrics(self) -> RunMetrics:
         """Results of the last fit: ``valid``, ``test``, ``best_epoch``, ``train_seconds``, ...; empty before it."""
-        return {} if self._components is None else dict(self._components.run.metrics)
+        return {} if self._components is None else self._components.run.metrics.copy()
 
     @property
     def fitted(self) -> FittedModel:
@@ -362,7 +431,7 @@ class ELCRec:
         """Item metadata: titles, categories, brands; None without metadata."""
         return self.fitted.catalogue
 
-    def describe_items(self, items: Any) -> None:
+    def describe_items(self, items: ItemSource) -> None:
         """Attach item metadata, for names and reports; see :meth:`fit`. :meth:`save` writes it into the run.
 
         Raises:
@@ -391,7 +460,7 @@ class ELCRec:
     # reason: public signature
     def recommend(
         self,
-        users: Iterable[Any] | None = None,
+        users: Iterable[Id] | None = None,
         k: int = 10,
         exclude_seen: bool | None = None,
         unknown: str = "raise",
@@ -402,6 +471,10 @@ class ELCRec:
         exclude_intents: Sequence[int] = (),
         strength: float = STRENGTH,
         diversify: float = 0.0,
+        allow: Sequence[Id] | None = None,
+        deny: Sequence[Id] = (),
+        attributes: Sequence[str] = (),
+        all_attributes: Sequence[str] = (),
         approximate: bool = False,
         titles: bool = True,
     ) -> pl.DataFrame:
@@ -411,7 +484,7 @@ class ELCRec:
             users: User ids, of their own type or as text; default: all users.
             k: Number of items per user; fewer where the catalogue has no more.
             exclude_seen: Leave out items that are in the history; default: as in the settings.
-            unknown: ``raise`` on an unknown user, or ``skip`` them.
+            unknown: ``raise`` on an unknown user, or item of ``allow`` and ``deny``, or ``skip`` them.
             only_seen: Recommend only items that are in the history (buy again).
             explain: Add an explanation to each item; see Returns.
             intents: Steer toward these intents: the score becomes ``(1 - strength) * score + strength * log(lift)``,
@@ -422,6 +495,11 @@ class ELCRec:
             diversify: Calibrated re-ranking, 0 to 1: 0 ranks by score alone, 1 by the mix of the user's intents alone.
                 The k items are chosen from the 100 or 2 k best, see :func:`elcrec.intents.calibration.calibrate`.
                 ``rank`` is then the place after re-ranking.
+            allow: Ids of items: recommend only these; default: all.
+            deny: Ids of items: recommend none of these.
+            attributes: Recommend only items with at least one of these attributes of the item metadata: a value, or
+                ``COLUMN=VALUE``.
+            all_attributes: Recommend only items with every one of these attributes.
             approximate: Use approximate nearest-neighbour search, for large catalogues; see
                 :class:`elcrec.inference.index.ItemSearch`. It cannot be combined with explanations, steering or
                 re-ranking. Scores are exact, but a few items may be missed.
@@ -440,6 +518,11 @@ class ELCRec:
             Score = sum of parts + residual + steering + repeat.
             With ``titles`` at the end ``title`` and, with ``explain``, ``because_titles`` (a list like ``because``); a
             title is null where it is not known, and the columns are missing where none is.
+
+        Raises:
+            DataError: ``users`` is no list.
+            SettingsError: An option is out of range, or an intent or attribute does not exist.
+            UnknownIdError: A user or an item does not exist, unless ``unknown`` is ``skip``.
         """
         policy = RankingPolicy(
             k=k,
@@ -450,8 +533,13 @@ class ELCRec:
             exclude_intents=exclude_intents,
             strength=strength,
             diversify=diversify,
+            allow=allow,
+            deny=deny,
+            attributes=attributes,
+            all_attributes=all_attributes,
             approximate=approximate,
             titles=titles,
+            unknown=unknown,
         )
         return self.topn.recommend(self.fitted.dataset.of_users(users, unknown), policy)
 
@@ -470,7 +558,7 @@ class ELCRec:
     # reason: public signature
     def recommend_from_history(
         self,
-        histories: Sequence[Sequence[Any]],
+        histories: Iterable[Iterable[Id]],
         k: int = 10,
         exclude_seen: bool | None = None,
         unknown: str = "raise",
@@ -481,8 +569,12 @@ class ELCRec:
         exclude_intents: Sequence[int] = (),
         strength: float = STRENGTH,
         diversify: float = 0.0,
+        allow: Sequence[Id] | None = None,
+        deny: Sequence[Id] = (),
+        attributes: Sequence[str] = (),
+        all_attributes: Sequence[str] = (),
         approximate: bool = False,
-        user_features: Any = None,
+        user_features: UserFeatures | None = None,
         titles: bool = True,
     ) -> pl.DataFrame:
         """Recommend the top k items to new users, from their histories; the model is not trained.
@@ -498,6 +590,10 @@ class ELCRec:
             exclude_intents: See :meth:`recommend`.
             strength: See :meth:`recommend`.
             diversify: See :meth:`recommend`.
+            allow: See :meth:`recommend`.
+            deny: See :meth:`recommend`.
+            attributes: See :meth:`recommend`.
+            all_attributes: See :meth:`recommend`.
             approximate: See :meth:`recommend`.
             user_features: What is known about the users: ``{column: value}`` for each history, or a table with a row
                 for each; columns are those of ``users`` in :meth:`fit`. Values that the model does not know count as
@@ -516,8 +612,13 @@ class ELCRec:
             exclude_intents=exclude_intents,
             strength=strength,
             diversify=diversify,
+            allow=allow,
+            deny=deny,
+            attributes=attributes,
+            all_attributes=all_attributes,
             approximate=approximate,
             titles=titles,
+            unknown=unknown,
         )
         return self.topn.recommend(self.fitted.dataset.of_items(histories, unknown, user_features), policy)
 
@@ -560,7 +661,7 @@ class ELCRec:
     # reason: public signature
     def slate(
         self,
-        users: Iterable[Any] | None = None,
+        users: Iterable[Id] | None = None,
         rows: int = 3,
         k: int = 10,
         exclude_seen: bool | None = None,
@@ -589,7 +690,7 @@ class ELCRec:
         return self._with_titles(self.topn.slate(histories, rows, policy), titles)
 
     def similar_items(
-        self, items: Iterable[Any], k: int = 10, unknown: str = "raise", *, titles: bool = True
+        self, items: Iterable[Id], k: int = 10, unknown: str = "raise", *, titles: bool = True
     ) -> pl.DataFrame:
         """Similar items: those whose vectors have the highest cosine similarity.
 
@@ -643,14 +744,15 @@ class ELCRec:
     # reason: public signature
     def evaluate(
         self,
-        data: Any = None,
+        data: LogSource | None = None,
         split: str = "test",
         format: str | None = None,
         unknown: str = "raise",
         ranks: str | Path | None = None,
         most: int | None = None,
         baselines: bool = False,
-    ) -> dict[str, Any]:
+        exclude_seen: bool | None = None,
+    ) -> Metrics:
         """Rank the full catalogue for every user's held-out item.
 
         Args:
@@ -658,9 +760,10 @@ class ELCRec:
             split: ``valid`` or ``test``.
             format: Format of a data file.
             unknown: What to do with items the model does not know: ``raise``, or ``skip`` their events.
-            ranks: Also write each user's rank to this Parquet file: ``user_id``, ``item_id``, ``rank``.
+            ranks: Also write ``user_id``, ``item_id`` and ``rank`` of each user to this file: .parquet, .csv or .jsonl.
             most: Maximum number of users; of more users, a sample drawn by the seed.
             baselines: Evaluate the baselines too; they count in the training part of the log.
+            exclude_seen: Do not rank items of the history; None: as in the settings.
 
         Returns:
             ``hit_rate@k``, ``ndcg@k``, ``mrr@k`` and ``coverage@k`` (share of the catalogue that any user is
@@ -668,15 +771,16 @@ class ELCRec:
             are not ranked); ``repeats`` (share of users whose held-out item is in the history already); ``n_users``,
             ``n_items``, ``split``; on request ``baselines``, see :class:`elcrec.evaluation.metrics.BaselineMetrics`.
         """
-        return dict(self._parts.evaluator.evaluate(data, split, format, unknown, ranks, most, baselines))
+        evaluator = self._parts.evaluator.that_excludes(exclude_seen)
+        return evaluator.evaluate(data, split, format, unknown, ranks, most, baselines)
 
     def ranks(
-        self, data: Any = None, split: str = "test", format: str | None = None, unknown: str = "raise"
+        self, data: LogSource | None = None, split: str = "test", format: str | None = None, unknown: str = "raise"
     ) -> pl.DataFrame:
         """Rank of each user's held-out item: ``user_id``, ``item_id``, ``rank`` (from 1; null: not ranked)."""
         return self._parts.evaluator.ranks(data, split, format, unknown)
 
-    def measured(self, split: str = "test", histories: Split | None = None) -> tuple[dict[str, Any], pl.DataFrame]:
+    def measured(self, split: str = "test", histories: Split | None = None) -> tuple[Metrics, pl.DataFrame]:
         """Metrics over all users of the training log, and the ranks they are computed from, in one pass.
 
         Args:
@@ -687,7 +791,7 @@ class ELCRec:
             The results of ``evaluate`` and ``ranks``.
         """
         found = self._parts.evaluator.measured(split, histories)
-        return dict(found.metrics), found.ranks
+        return found.metrics, found.ranks
 
     # ------------------------------------------------------------------ intents
 
@@ -710,7 +814,7 @@ class ELCRec:
         """
         return self._with_titles(self._parts.run.intents.table(k), titles)
 
-    def user_intents(self, users: Iterable[Any] | None = None, unknown: str = "raise", top: int = 1) -> pl.DataFrame:
+    def user_intents(self, users: Iterable[Id] | None = None, unknown: str = "raise", top: int = 1) -> pl.DataFrame:
         """The intents of each user's full history, nearest first.
 
         Args:
@@ -725,7 +829,7 @@ class ELCRec:
         """
         return self._parts.run.intents.of_users(users, unknown, top)
 
-    def history_intents(self, histories: Sequence[Sequence[Any]], unknown: str = "raise", top: int = 1) -> pl.DataFrame:
+    def history_intents(self, histories: Iterable[Iterable[Id]], unknown: str = "raise", top: int = 1) -> pl.DataFrame:
         """The intents of any histories, as :meth:`user_intents`; each is a list of item ids or titles, oldest first.
 
         Returns:
@@ -734,7 +838,7 @@ class ELCRec:
         return self._parts.run.intents.of(self.fitted.dataset.of_items(histories, unknown), top)
 
     def intent_timeline(
-        self, user: Any = None, history: Sequence[Any] | None = None, *, titles: bool = True
+        self, user: Id | None = None, history: Iterable[Id] | None = None, *, titles: bool = True
     ) -> pl.DataFrame:
         """How the intent of a history changed as it grew.
 
@@ -815,7 +919,7 @@ class ELCRec:
         """
         return self._parts.run.intents.match(other._parts.run.intents)
 
-    def intent_quality(self, catalogue: Any = None, split: str = "test") -> dict[str, Any]:
+    def intent_quality(self, catalogue: ItemSource | None = None, split: str = "test") -> dict[str, Any]:
         """Measure cluster quality: see :func:`elcrec.intents.intent_quality.intent_quality`.
 
         The intent is that of the history before each user's held-out item. The same measures are given for k-means and
@@ -838,7 +942,8 @@ class ELCRec:
         next item is each user's validation item.
 
         Args:
-            candidates: Numbers to try; default: powers of 2 up to a tenth of the users.
+            candidates: Numbers to try; default: powers of 2 up to a tenth of the users, others around the one that
+                these suggest, and the model's own.
         """
         return diagnostics.suggest_n_intents(self.assigner, candidates)
 
@@ -856,7 +961,7 @@ class ELCRec:
 
         Args:
             intents: Numbers of intents.
-            out: Also write the users to this Parquet file.
+            out: Also write the users to this file: .parquet, .csv or .jsonl.
             min_weight: Minimum weight of the intent for a user, 0 to 1.
             top: Include users who have the intent among their ``top`` nearest intents.
 
@@ -884,15 +989,15 @@ class ELCRec:
         return self.lookup.learnt_events
 
     @property
-    def titles(self) -> dict[Any, str]:
+    def titles(self) -> dict[Id, str]:
         """Title by item id, of items that have one."""
         return self.lookup.titles
 
-    def item_numbers(self, ids: Iterable[Any]) -> Indices:
+    def item_numbers(self, ids: Iterable[Id]) -> Indices:
         """Indices of items by the text form of their ids: int64 [n], -1 for unknown ones."""
         return self.topn.item_numbers(ids)
 
-    def items_known(self, ids: Sequence[Any]) -> Indices:
+    def items_known(self, ids: Sequence[Id]) -> Indices:
         """The same, of items that must be known.
 
         Raises:
@@ -900,15 +1005,15 @@ class ELCRec:
         """
         return self.topn.items_known(ids)
 
-    def item_ids(self, numbers: Indices) -> list[Any]:
+    def item_ids(self, numbers: Indices) -> list[Id]:
         """Ids of item indices."""
         return self.lookup.item_ids(numbers)
 
-    def history_of(self, user: Any) -> Indices | None:
+    def history_of(self, user: Id) -> Indices | None:
         """A user's items in the training log, oldest first: int64 [n]; None for an unknown user."""
         return self.lookup.history_of(user)
 
-    def times_of(self, user: Any) -> npt.NDArray[np.int64 | np.float64] | None:
+    def times_of(self, user: Id) -> npt.NDArray[np.int64 | np.float64] | None:
         """Times of those events, in the log's own unit (dates and moments as whole numbers of it): [n].
 
         None for an unknown user, or where the log has no times.
@@ -947,11 +1052,15 @@ class ELCRec:
         return self.lookup.most_popular(policy)
 
     def pick_typical(self, intents: Sequence[int], policy: ResolvedPolicy) -> Recommendations:
-        """The allowed items most typical of intents; scores are lifts."""
+        """The allowed items most typical of intents; scores are lifts.
+
+        Raises:
+            SettingsError: There is no such intent, or none is named.
+        """
         return self.lookup.most_typical(intents, policy)
 
     def pick_likely(self, intents: Sequence[int], policy: ResolvedPolicy) -> Recommendations:
-        """The allowed items of :meth:`recommend_to_new_user`."""
+        """The allowed items of :meth:`recommend_to_new_user`, which raises the same."""
         return self.lookup.most_likely(intents, policy)
 
     def find_items(self, text: str, k: int = 10) -> pl.DataFrame:
@@ -964,6 +1073,6 @@ class ELCRec:
         """
         return self.lookup.find_items(text, k)
 
-    def find_users(self, text: str, k: int = 10) -> list[Any]:
+    def find_users(self, text: str, k: int = 10) -> list[Id]:
         """Users of the log whose id begins with a text, in natural order."""
         return self.lookup.find_users(text, k)

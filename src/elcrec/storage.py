@@ -18,9 +18,13 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from elcrec.errors import RunError, decoding
+from elcrec.errors import RunError, SettingsError, decoding
 
 _NUMBER = itertools.count()
+TABLE_FORMATS = {"": "parquet", ".parquet": "parquet", ".pq": "parquet", ".csv": "csv"} | dict.fromkeys(
+    (".jsonl", ".ndjson"), "jsonl"
+)
+"""Formats of tables by the ending of their file's name."""
 _CANNOT_SYNC = {errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EBADF, errno.EACCES, errno.EPERM}
 
 
@@ -112,6 +116,26 @@ def write_frame(path: Path, frame: pl.DataFrame) -> None:
     write_atomically(path, frame.write_parquet)
 
 
+def table_format(path: Path) -> str:
+    """The format of a table by its file's ending: ``parquet`` (also without an ending), ``csv`` or ``jsonl``.
+
+    Raises:
+        SettingsError: It is another ending.
+    """
+    if path.suffix.lower() not in TABLE_FORMATS:
+        raise SettingsError(f"{path}: name a table .parquet, .csv or .jsonl")
+    return TABLE_FORMATS[path.suffix.lower()]
+
+
+def write_table(path: Path, frame: pl.DataFrame) -> None:
+    """A table for people and other programs, atomically, in the format of its ending; see :func:`write_frames`.
+
+    Raises:
+        SettingsError: Its ending is none of a table.
+    """
+    write_frames(path, [frame])
+
+
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], state: Any = None) -> None:
     """Safetensors, atomically, with any JSON document in the header."""
     whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
@@ -172,14 +196,18 @@ def _reason(error: BaseException) -> str:
 
 
 def write_frames(path: Path, frames: Iterable[pl.DataFrame]) -> int:
-    """Parquet from frames that need not fit into memory together, atomically.
+    """A table from frames that need not fit into memory together, atomically, in the format of its ending.
+
+    CSV has no lists: they are JSON in it.
 
     Returns:
         Rows written.
 
     Raises:
+        SettingsError: The ending is none of a table.
         RunError: The disk is full or the folder cannot be written; what was at ``path`` is untouched.
     """
+    format = table_format(path)
     folder = path.with_name(f".{path.name}.{os.getpid()}.parts")
     parts: list[Path] = []
     rows = 0
@@ -187,11 +215,37 @@ def write_frames(path: Path, frames: Iterable[pl.DataFrame]) -> int:
         folder.mkdir()
         for frame in frames:
             parts.append(folder / f"{len(parts)}.parquet")
-            frame.write_parquet(parts[-1])
+            (_without_lists(frame) if format == "csv" else frame).write_parquet(parts[-1])
             rows += len(frame)
-        write_atomically(path, lambda beside: pl.scan_parquet(parts, glob=False).sink_parquet(beside))
+        write_atomically(path, lambda beside: _sink(pl.scan_parquet(parts, glob=False), beside, format))
     except OSError as error:
         raise RunError(f"cannot write {path}: {_reason(error)}; what was there is kept") from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     return rows
+
+
+def _sink(table: pl.LazyFrame, path: Path, format: str) -> None:
+    """Write a table as it is computed."""
+    sinks: dict[str, Callable[[Path], object]] = {
+        "parquet": table.sink_parquet,
+        "csv": table.sink_csv,
+        "jsonl": table.sink_ndjson,
+    }
+    sinks[format](path)
+
+
+def _without_lists(frame: pl.DataFrame) -> pl.DataFrame:
+    """The same with JSON in the place of lists."""
+    lists = [name for name, kind in frame.schema.items() if isinstance(kind, pl.List)]
+    as_json = [
+        pl.Series(
+            name,
+            [
+                None if one is None else json.dumps(one, ensure_ascii=False, default=str)
+                for one in frame[name].to_list()
+            ],
+        )
+        for name in lists
+    ]
+    return frame.with_columns(*(column.cast(pl.String) for column in as_json))

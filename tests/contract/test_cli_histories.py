@@ -69,12 +69,12 @@ def test_a_file_of_something_else_is_refused(run: Path, tmp_path: Path, content:
 
 
 def test_a_table_is_not_written_under_the_name_of_another_format(run: Path, tmp_path: Path) -> None:
-    out = tmp_path / "lists.csv"
+    out = tmp_path / "lists.xls"
     for verb in (
         ("recommend", run, "--all", "--out", out),
         ("recommend", run, "--user", "u,1", "--out", out),
         ("audience", run, "--intent", 0, "--out", out),
         ("evaluate", run, "--data", run / "interactions.parquet", "--ranks", out),
     ):
-        assert "name it .parquet" in run_cli(*verb).complaint()
+        assert ".parquet, .csv or .jsonl" in run_cli(*verb).complaint()
     assert not out.exists()

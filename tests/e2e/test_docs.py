@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 import typer
@@ -16,6 +17,7 @@ from doc_blocks import PAGES, ROOT, SHORT, blocks, commands, prepare, run_page
 from elcrec import config, recommender
 from elcrec.cli import app
 from elcrec.data import interactions
+from elcrec.losses.registry import NEXT_ITEM_LOSSES
 
 LANGUAGES = {"bash", "python", "toml", "text"}
 SERVING = ROOT / "docs" / "serving.md"  # test_serving_docs.py runs it and reads the answers
@@ -78,7 +80,8 @@ def test_the_blocks_of_a_page_run(page: Path, prepared: Path, tmp_path: Path, mo
     folder = tmp_path / "page"
     shutil.copytree(prepared, folder)
     monkeypatch.chdir(folder)
-    run_page(page, folder)
+    with patch.dict(NEXT_ITEM_LOSSES):  # a page may register a loss
+        run_page(page, folder)
 
 
 @pytest.mark.parametrize("module", [recommender, interactions, config], ids=lambda module: module.__name__)

@@ -8,7 +8,7 @@ from source import PACKAGE, Module, modules
 
 # From the lowest layer to the highest; folders of one line do not import each other. The longest name counts.
 LAYERS = (
-    ("errors",),
+    ("errors", "progress", "threads", "wording"),
     ("losses.registry", "storage"),  # the registry is a plain table, which settings read
     ("config",),
     ("data",),

@@ -16,7 +16,7 @@ import torch
 from safetensors.torch import save_file
 
 from elcrec import storage
-from elcrec.errors import RunError
+from elcrec.errors import RunError, SettingsError
 from elcrec.runs.state_dict import read_weights
 from elcrec.storage import (
     make_folder,
@@ -26,6 +26,7 @@ from elcrec.storage import (
     write_atomically,
     write_frame,
     write_json,
+    write_table,
     write_tensors,
     write_text,
 )
@@ -379,3 +380,24 @@ def test_json_is_readable_by_people(tmp_path: Path) -> None:
     assert text.endswith("}\n")
     assert json.loads(text) == {"b": [1]}
     assert len(text.splitlines()) > 3
+
+
+@pytest.mark.parametrize("ending", ["", ".parquet", ".pq", ".csv", ".CSV", ".jsonl", ".ndjson"])
+def test_a_table_is_written_by_its_ending(tmp_path: Path, ending: str) -> None:
+    path = tmp_path / f"table{ending}"
+    table = FRAME.with_columns(because=pl.Series([[3, 4], None]), when=pl.datetime(2025, 1, 2, 3))
+    write_table(path, table)
+    assert os.listdir(tmp_path) == [path.name]
+    read = {"csv": pl.read_csv, "jsonl": pl.read_ndjson, "ndjson": pl.read_ndjson}.get(
+        ending.lower().lstrip("."), pl.read_parquet
+    )(path)
+    assert read.columns == table.columns
+    assert read["item_id"].to_list() == [1, 2]
+    assert read["because"].to_list() == (["[3, 4]", None] if ending.lower() == ".csv" else [[3, 4], None])
+    assert str(read["when"][0]).startswith("2025-01-02")
+
+
+def test_a_table_of_another_ending_is_refused_and_nothing_is_written(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"\.parquet, \.csv or \.jsonl"):
+        write_table(tmp_path / "table.xls", FRAME)
+    assert os.listdir(tmp_path) == []

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from elcrec.cli.output import print_json, say
-from elcrec.cli.parameters import Device, Json, Run, parquet_file
+from elcrec.cli.parameters import Device, Json, Run, table_file
 
 commands = typer.Typer()
 
@@ -19,7 +19,7 @@ commands = typer.Typer()
 def audience(
     run: Run,
     intent: Annotated[list[int], typer.Option(metavar="N", help="Number of an intent; repeatable.")],
-    out: Annotated[Path, typer.Option(help="Parquet file to write.")],
+    out: Annotated[Path, typer.Option(help="File to write: .parquet, .csv or .jsonl.")],
     min_weight: Annotated[
         float, typer.Option(min=0, max=1, help="Minimum weight of the intent for a user, 0 to 1.")
     ] = 0.0,
@@ -29,10 +29,10 @@ def audience(
     device: Device = "auto",
     as_json: Json = False,
 ) -> None:
-    """Export the users of an intent (an audience) to a Parquet file."""
+    """Export the users of an intent (an audience) to a file."""
     from elcrec.recommender import ELCRec
 
-    parquet_file(out, "--out")
+    table_file(out, "--out")
     found = ELCRec.load(run, device).audience(intent, out, min_weight, top)
     say(f"{len(found):,} users written to {out}")
     if as_json:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from elcrec.cli.output import print_json, print_rows, say
-from elcrec.cli.parameters import Device, Json
+from elcrec.cli.output import again, keeps, print_json, print_rows, say
+from elcrec.cli.parameters import Device, Json, refuse_unused
 
 if TYPE_CHECKING:
     from elcrec.experiments.plan import PlannedRun
@@ -20,7 +20,7 @@ commands = typer.Typer()
 @commands.command(
     epilog="Examples:\n\n  elcrec benchmark benchmarks/suites/baselines.toml\n\n"
     "  elcrec benchmark my-suite.toml --out results --dry-run\n\n"
-    "  elcrec benchmark my-suite.toml --only toys --tables"
+    "  elcrec benchmark my-suite.toml --only toys\n\n  elcrec benchmark my-suite.toml --tables --plots"
 )
 def benchmark(
     suite: Annotated[Path, typer.Argument(help="Experiment suite: a TOML file, see docs/benchmark.md.")],
@@ -45,14 +45,20 @@ def benchmark(
     from elcrec.experiments.suite import read_suite
     from elcrec.experiments.suite_runner import failure, run_suite
 
-    experiments = read_suite(suite)
+    if tables:
+        refuse_unused("--tables runs nothing", only=only, dry_run=dry_run, device=device != "auto")
+    if dry_run:
+        refuse_unused("--dry-run runs and writes nothing", plots=plots, device=device != "auto")
     if plots:
         require_matplotlib()
+    experiments = read_suite(suite)
     folder = out / experiments.name
     runs = [] if tables else planned_runs(experiments, suite.parent, only)
     if dry_run:
         _show_plan(experiments, runs, folder, as_json)
         return
+    if not tables:
+        keeps(lambda: f"finished runs are kept in {folder}, unfinished trainings in {work}: go on with  {again()}")
     failed = {} if tables else run_suite(experiments, runs, folder, work / experiments.name, say, device=device)
     if failed and len(failed) == len(runs):
         raise failure(failed, len(runs))

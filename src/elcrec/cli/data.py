@@ -8,8 +8,20 @@ from typing import Annotated
 import typer
 
 from elcrec.cli.output import console, number, print_json, print_rows, progress_bar, say
-from elcrec.cli.parameters import Columns, Data, Events, Format, Json, Sets, overrides_of, source_of
+from elcrec.cli.parameters import (
+    Columns,
+    Data,
+    Events,
+    Format,
+    Json,
+    Sets,
+    file_to_write,
+    overrides_of,
+    source_of,
+    table_file,
+)
 from elcrec.errors import SettingsError
+from elcrec.progress import step
 
 commands = typer.Typer()
 verbs = typer.Typer(help="Fetch public data sets; check, describe, prepare or generate logs.", no_args_is_help=True)
@@ -88,8 +100,8 @@ def data_check(
     from elcrec.data.by_settings import layout
     from elcrec.data.check import check_log
 
-    reading = layout(format, resolve("default", overrides_of(sets, columns, events=events)))
-    with console(stderr=True).status(f"reading {source_of(log)}"):
+    reading = layout(format, resolve("default", overrides_of(sets, columns=columns, events=events)))
+    with step(f"reading {source_of(log)}"):
         document = check_log(source_of(log), reading)
     if as_json:
         print_json(document)
@@ -112,7 +124,7 @@ def data_describe(
     from elcrec.data.kind_columns import with_shares
     from elcrec.data.named import NAMED
 
-    source, s = source_of(data), resolve("default", overrides_of(sets, columns, events=events))
+    source, s = source_of(data), resolve("default", overrides_of(sets, columns=columns, events=events))
     summary = filtered(read_with_kinds(source, format, s), s).summary()
     if str(source) in NAMED:
         summary = {**summary, "url": NAMED[str(source)].url, "note": NAMED[str(source)].note}
@@ -149,9 +161,10 @@ def data_prepare(
 
     if out.suffix != ".parquet":
         raise SettingsError(f"--out {out}: a prepared log is a Parquet file; name it {out.with_suffix('.parquet')}")
-    s = resolve("default", overrides_of(sets, columns, events=events))
+    file_to_write(out, "--out")
+    s = resolve("default", overrides_of(sets, columns=columns, events=events))
     source = source_of(data)
-    with console(stderr=True).status(f"reading, checking and sorting {source}"):
+    with step(f"reading, checking and sorting {source}"):
         log = filtered(read_with_kinds(source, format, s), s)
         log.write(out)
     users = len(log.lengths())
@@ -179,7 +192,10 @@ def data_generate(
     seed: Annotated[int, typer.Option(min=0, help="Random seed; the same seed writes the same file.")] = 1,
     metadata: Annotated[
         Path | None,
-        typer.Option(help="Also write the items with their planted intents to this Parquet file, for 'train --items'."),
+        typer.Option(
+            help="Also write the items with their planted intents to this file (.parquet, .csv or .jsonl), for "
+            "'train --items'."
+        ),
     ] = None,
     kinds: Annotated[
         bool,
@@ -194,17 +210,21 @@ def data_generate(
     """Generate a synthetic log of any size: planted intents that drift, Zipf-distributed items, rows in time order."""
     from elcrec.data.company import Company, write_company
     from elcrec.data.groceries import Groceries
-    from elcrec.storage import write_frame
+    from elcrec.storage import write_table
 
     if baskets and kinds:
         raise SettingsError("choose one of --kinds and --baskets")
+    if out.suffix != ".parquet":
+        raise SettingsError(f"--out {out}: a generated log is a Parquet file; name it {out.with_suffix('.parquet')}")
+    file_to_write(out, "--out")
+    table_file(metadata, "--metadata")
     sizes = (users, items, interactions, intents, difficulty, seed)
     company = Groceries(*sizes) if baskets else Company(*sizes, kinds)
     with progress_bar("interactions", interactions) as update:
         write_company(company, out, lambda done: update(done, ""))
     say(f"{interactions:,} interactions of {users:,} users with {items:,} items written to {out}")
     if metadata is not None:
-        write_frame(metadata, company.catalogue())
+        write_table(metadata, company.catalogue())
         say(f"items written to {metadata}")
     if as_json:
         print_json({"out": str(out), "rows": interactions, "metadata": None if metadata is None else str(metadata)})

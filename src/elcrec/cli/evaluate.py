@@ -10,7 +10,6 @@ import typer
 from elcrec.cli.output import print_json, say, say_metrics
 from elcrec.cli.parameters import (
     Columns,
-    DataOption,
     Device,
     Events,
     Format,
@@ -18,21 +17,35 @@ from elcrec.cli.parameters import (
     Run,
     Sets,
     Unknown,
+    excludes_seen,
     overrides_of,
-    parquet_file,
+    refuse_unused,
     source_of,
+    table_file,
 )
 
 commands = typer.Typer()
 
 
-@commands.command(epilog="Example:\n\n  elcrec evaluate runs/beauty --data Beauty.txt --split test --json")
+@commands.command(
+    epilog="Examples:\n\n  elcrec evaluate runs/beauty\n\n"
+    "  elcrec evaluate runs/beauty --data Beauty.txt --split test --json"
+)
+# reason: options of a verb
 def evaluate(
     run: Run,
-    data: DataOption,
+    data: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--data",
+            help="Interaction log, in any format that 'train' reads; repeatable for several files. Default: the log "
+            "that the run holds.",
+        ),
+    ] = None,
     split: Annotated[str, typer.Option(help="Held-out part: valid or test.")] = "test",
     ranks: Annotated[
-        Path | None, typer.Option(help="Also write the rank of each user's held-out item to this Parquet file.")
+        Path | None,
+        typer.Option(help="Also write the rank of each user's held-out item to this file: .parquet, .csv or .jsonl."),
     ] = None,
     baselines: Annotated[
         bool | None,
@@ -42,6 +55,13 @@ def evaluate(
             show_default=False,
         ),
     ] = None,
+    include_seen: Annotated[
+        bool, typer.Option("--include-seen", help="Rank items of the history too, whatever the run was trained to do.")
+    ] = False,
+    exclude_seen: Annotated[
+        bool,
+        typer.Option("--exclude-seen", help="Do not rank items of the history, whatever the run was trained to do."),
+    ] = False,
     unknown: Unknown = "raise",
     device: Device = "auto",
     sets: Sets = None,
@@ -55,13 +75,17 @@ def evaluate(
     from elcrec.evaluation.repeats import repeat_warning
     from elcrec.recommender import ELCRec
 
-    ranks = parquet_file(ranks, "--ranks")
-    model, source = ELCRec.load(run, device), source_of(data)
-    given = overrides_of(sets, columns, events=events)
+    table_file(ranks, "--ranks")
+    seen = excludes_seen(include_seen, exclude_seen)
+    if not data:
+        unused = {"set": sets, "columns": columns, "events": events, "format": format, "unknown": unknown != "raise"}
+        refuse_unused("it says how --data is read, and --data is missing", **unused)
+    given = overrides_of(sets, columns=columns, events=events)
+    model, source = ELCRec.load(run, device), source_of(data) if data else None
     log = read_otherwise(source, format, model.settings, given) if given else source
     compared = model.settings.baselines and not as_json if baselines is None else baselines
-    metrics = model.evaluate(log, split, format, unknown, ranks, baselines=compared)
-    if note := repeat_warning(metrics["repeats"], model.settings.exclude_seen):
+    metrics = model.evaluate(log, split, format, unknown, ranks, baselines=compared, exclude_seen=seen)
+    if note := repeat_warning(metrics["repeats"], model.settings.exclude_seen if seen is None else seen):
         say(f"warning: {note}")
     if ranks is not None:
         say(f"ranks written to {ranks}")

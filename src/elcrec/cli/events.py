@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from elcrec.cli.output import print_json, say
-from elcrec.cli.parameters import Json, Run, default_store
+from elcrec.cli.parameters import Json, Run, default_store, table_file
 from elcrec.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ commands = typer.Typer()
 )
 def events(
     run: Run,
-    out: Annotated[Path, typer.Option("--out", help="File to write: .parquet or .csv.")],
+    out: Annotated[Path, typer.Option("--out", help="File to write: .parquet, .csv or .jsonl.")],
     store: Annotated[
         str | None, typer.Option(metavar="URL", help="Event store of 'elcrec serve'. Default: RUN.events.sqlite.")
     ] = None,
@@ -32,25 +32,24 @@ def events(
     """Export the events that a server has stored, as a log for the next training."""
     from elcrec.recommender import ELCRec
     from elcrec.serving.events_file import events_kept_at
-    from elcrec.storage import write_atomically
+    from elcrec.storage import table_format, write_table
 
-    if out.suffix not in (".parquet", ".csv"):
-        raise SettingsError(f"--out {out}: name it .parquet or .csv")
+    table_file(out, "--out")
     place = store or default_store(run)
     if "://" not in place and not Path(place).exists():
         raise SettingsError(f"there is no event store at {place}: name the store of the server with --store")
     model = ELCRec.load(run, "cpu")
     exported = events_kept_at(place, model)
-    if out.suffix == ".csv" and "timestamp" in model.log.frame and model.clock.unit == "ns":
-        raise SettingsError(f"--out {out}: CSV cannot hold the nanoseconds of this log; name it .parquet")
-    write_atomically(out, exported.rows.write_parquet if out.suffix == ".parquet" else exported.rows.write_csv)
+    if table_format(out) != "parquet" and "timestamp" in model.log.frame and model.clock.unit == "ns":
+        raise SettingsError(f"--out {out}: text cannot hold the nanoseconds of this log; name it .parquet")
+    write_table(out, exported.rows)
     _show(exported, run, out, as_json)
 
 
 def _show(exported: Exported, run: Path, out: Path, as_json: bool) -> None:
     rows, left_out = len(exported.rows), exported.left_out
     if left_out:
-        say(f"{left_out:,} events were left out: the log cannot hold their ids or times, or reads no such kind")
+        say(f"{left_out:,} events were left out, which the log cannot hold; the first is {exported.first_left_out}")
     if as_json:
         print_json({"out": str(out), "rows": rows, **({"left_out": left_out} if left_out else {})})
     else:

@@ -16,6 +16,8 @@ FORMS = "write a JSON array of item ids (or an array of such arrays), or one ite
 MOST_PARTS = 20
 """A title has fewer commas than this."""
 
+ID_FORMS = "write a JSON array of item ids, or one item id per line"
+
 
 def histories_of(texts: Sequence[str], path: Path | None, titles: ItemTitles) -> list[list[Any]]:
     """Histories of ``--history`` (ids or titles between commas), then those of ``--history-file``.
@@ -85,6 +87,19 @@ def read_histories(path: Path) -> list[list[Any]]:
         if (fault := _fault(history)) is not None:
             raise DataError(f"{path}, history {number}{fault}: {FORMS}")
     return histories
+
+
+def read_ids(path: Path) -> list[Any]:
+    """Item ids of a file, perhaps none: a JSON array, or one id per line.
+
+    Raises:
+        DataError: The file cannot be read, or holds something else.
+    """
+    with decoding(lambda reason: DataError(f"cannot read {path} ({reason}): {ID_FORMS}")):
+        ids = _parsed(path.read_text(encoding="utf-8-sig").strip())
+    if ids and (fault := _fault(ids)) is not None:
+        raise DataError(f"{path}{fault}: {ID_FORMS}")
+    return ids
 
 
 def _parsed(text: str) -> list[Any]:

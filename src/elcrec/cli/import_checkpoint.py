@@ -46,8 +46,11 @@ def import_checkpoint(
 ) -> None:
     """Import published ELCRec weights, and write them as a run folder."""
     from elcrec.recommender import ELCRec
+    from elcrec.runs.run_folder import RunFolder
+    from elcrec.training.fit import refuse_to_replace
 
-    overrides = overrides_of(sets, columns, events=events)
+    refuse_to_replace(RunFolder(out), overwrite)
+    overrides = overrides_of(sets, columns=columns, events=events)
     model = ELCRec.from_published(file, source_of(data), device, format, items, **overrides)
     model.save(out, overwrite)
     if as_json:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from elcrec.cli.output import console, print_json, print_measures, print_rows, say
-from elcrec.cli.parameters import Device, IdsOnly, Items, Json, Run
+from elcrec.cli.parameters import Device, IdsOnly, Items, Json, Run, refuse_unused
 from elcrec.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from elcrec.recommender import ELCRec
 
 commands = typer.Typer()
+TOP, ROWS = 5, 20
 
 
 @commands.command(
@@ -26,8 +27,8 @@ commands = typer.Typer()
 )
 def intents(
     run: Run,
-    k: Annotated[int, typer.Option("-k", "--top", min=1, help="Number of typical items per intent.")] = 5,
-    rows: Annotated[int, typer.Option(min=1, help="Number of intents to show; --json prints all.")] = 20,
+    k: Annotated[int, typer.Option("-k", "--top", min=1, help="Number of typical items per intent.")] = TOP,
+    rows: Annotated[int, typer.Option(min=1, help="Number of intents to show; --json prints all.")] = ROWS,
     items: Items = None,
     quality: Annotated[
         bool, typer.Option("--quality", help="Measure cluster quality, compared with k-means and random intents.")
@@ -43,21 +44,35 @@ def intents(
     as_json: Json = False,
 ) -> None:
     """Show the learned intents: their size, their name and their typical items."""
+    from elcrec.intents.findings import quality_findings, stability_findings, suggestion_findings
     from elcrec.recommender import ELCRec
 
     if sum([quality, against is not None, suggest]) > 1:
         raise SettingsError("choose one of --quality, --against RUN and --suggest-k")
+    if quality or against is not None or suggest:
+        shown = {"top": k != TOP, "rows": rows != ROWS, "ids_only": ids_only}
+        refuse_unused("--quality, --against and --suggest-k show no intents", **shown)
+    if against is not None or suggest:
+        refuse_unused("--against and --suggest-k read no metadata", items=items)
+    if as_json:
+        refuse_unused("--json prints all intents", rows=rows != ROWS)
     model = ELCRec.load(run, device)
     if items is not None:
         model.describe_items(items)
         for sentence in model.fitted.dataset.said_catalogue():
             say(sentence)
     if suggest:
-        print_rows(model.suggest_n_intents(), as_json)
+        tried = model.suggest_n_intents()
+        print_rows(tried, as_json)
+        _conclude(suggestion_findings(tried, model.settings.n_intents), as_json)
     elif quality:
-        print_measures(model.intent_quality(), as_json)
+        measures = model.intent_quality()
+        print_measures(measures, as_json, "clusters")
+        _conclude(quality_findings(measures), as_json)
     elif against is not None:
-        print_measures(model.intent_stability(ELCRec.load(against, device)), as_json)
+        measures = model.intent_stability(ELCRec.load(against, device))
+        print_measures(measures, as_json)
+        _conclude(stability_findings(measures), as_json)
     else:
         _show(model, model.intents(k, titles=not ids_only), rows, as_json)
 
@@ -71,3 +86,9 @@ def _show(model: ELCRec, table: pl.DataFrame, rows: int, as_json: bool) -> None:
         print_json({"n_intents": model.settings.n_intents, **health, **rest})
     else:
         console().print(intent_panel(health, table, model.settings.n_intents, rows))
+
+
+def _conclude(sentences: list[str], as_json: bool) -> None:
+    """What figures say, below them; where a JSON document is printed, on standard error."""
+    for sentence in sentences:
+        typer.echo(sentence, err=as_json)

@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Callable, Iterator
+import shlex
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import typer
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import polars as pl
     from rich.console import Console
 
@@ -33,7 +36,47 @@ def say(text: str) -> None:
     typer.echo(text, err=True)
 
 
-def say_metrics(metrics: dict[str, Any]) -> None:
+_GIVEN: list[str] = []
+_KEPT: list[Callable[[], str | None]] = []
+
+
+def begin(arguments: Sequence[str]) -> None:
+    """A command begins: so far it would leave nothing where it is interrupted."""
+    _GIVEN[:] = arguments
+    _KEPT.clear()
+
+
+def keeps(kept: Callable[[], str | None]) -> None:
+    """From now on the command may leave something where it is interrupted.
+
+    Args:
+        kept: Says what is kept then, and the command to go on with; None: nothing yet.
+    """
+    _KEPT[:] = [kept]
+
+
+def what_is_kept() -> str:
+    """What an interrupted command has left."""
+    return next((text for kept in _KEPT if (text := kept())), "nothing was written")
+
+
+def again(*more: str, without: Sequence[str] = ()) -> str:
+    """The command that was given, to be given again.
+
+    Args:
+        more: Options to add, unless they were given.
+        without: Flags to leave out.
+    """
+    given = [part for part in _GIVEN if part not in without]
+    return shlex.join(["elcrec", *given, *(part for part in more if part not in given)])
+
+
+def without_index(run: Path) -> str:
+    """What approximate search does in a run without an index."""
+    return f"{run} has no index: one is built now and not kept; 'elcrec index {run}' builds it once"
+
+
+def say_metrics(metrics: Mapping[str, Any]) -> None:
     """Print a table of the metrics: a row for each part of the split that was evaluated, and below it the baselines.
 
     What they mean follows in sentences, on standard error.
@@ -79,7 +122,7 @@ def _say_table(title: str, rows: list[Row]) -> None:
 
 @contextmanager
 def progress_bar(what: str, total: int) -> Iterator[Callable[[int, str], None]]:
-    """A progress bar on standard error.
+    """A progress bar on standard error, and a line a minute where there is no terminal.
 
     Args:
         what: What is counted.
@@ -88,18 +131,10 @@ def progress_bar(what: str, total: int) -> Iterator[Callable[[int, str], None]]:
     Yields:
         A function that takes how many are done, and a text to show after them.
     """
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from elcrec.progress import ProgressBar
 
-    columns = (
-        TextColumn("[bold]{task.description}"),
-        BarColumn(bar_width=24),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[text]}"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console(stderr=True), transient=True) as bar:
-        task = bar.add_task(what, total=total, text="")
-        yield lambda done, text: bar.update(task, completed=done, text=text)
+    with ProgressBar(what, total, console(stderr=True)) as bar:
+        yield bar.update
 
 
 def print_json(document: Any) -> None:
@@ -116,8 +151,8 @@ def _finite(document: Any) -> Any:
     return None if isinstance(document, float) and not math.isfinite(document) else document
 
 
-def print_measures(measures: dict[str, Any], as_json: bool) -> None:
-    """Print single values on one line, then a table of the measures that several methods have."""
+def print_measures(measures: dict[str, Any], as_json: bool, label: str = "") -> None:
+    """Print single values on one line, then a table of the measures that several methods have, under ``label``."""
     import polars as pl
 
     if as_json:
@@ -125,7 +160,7 @@ def print_measures(measures: dict[str, Any], as_json: bool) -> None:
         return
     plain = {name: value for name, value in measures.items() if not isinstance(value, dict)}
     typer.echo("  ".join(f"{name} {number(value)}" for name, value in plain.items() if value is not None))
-    rows = [{"": name, **values} for name, values in measures.items() if isinstance(values, dict)]
+    rows = [{label: name, **values} for name, values in measures.items() if isinstance(values, dict)]
     if rows:
         print_rows(pl.DataFrame(rows), as_json)
 

@@ -56,6 +56,9 @@ Sets = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Change a setting; repeatable. 'elcrec settings' lists them."),
 ]
+Epochs = Annotated[int | None, typer.Option("--epochs", metavar="N", help="The same as --set epochs=N.")]
+BatchSize = Annotated[int | None, typer.Option("--batch-size", metavar="N", help="The same as --set batch_size=N.")]
+NIntents = Annotated[int | None, typer.Option("--n-intents", metavar="N", help="The same as --set n_intents=N.")]
 Histories = Annotated[
     list[str] | None,
     typer.Option(
@@ -111,15 +114,59 @@ Ray = Annotated[
 ]
 
 
-def parquet_file(out: Path | None, option: str) -> Path | None:
-    """The path of a table to write.
+def table_file(out: Path | None, option: str) -> Path | None:
+    """The path of a table to write: Parquet, CSV or JSON Lines, by its ending.
 
     Raises:
-        SettingsError: Its ending is that of another format than Parquet.
+        SettingsError: It has another ending, or cannot be written.
     """
-    if out is not None and out.suffix.lower() not in ("", ".parquet", ".pq"):
-        raise SettingsError(f"{option} {out}: tables are written as Parquet; name it .parquet")
+    from elcrec.storage import table_format
+
+    if out is not None:
+        table_format(out)
+        file_to_write(out, option)
     return out
+
+
+def file_to_write(out: Path, option: str) -> Path:
+    """The path of a file to write, which is checked before any work.
+
+    Raises:
+        SettingsError: It is a folder, or there is no folder for it, or none that this user may write.
+    """
+    if out.is_dir():
+        raise SettingsError(f"{option} {out}: cannot write there, it is a folder: name a file in it")
+    if not out.parent.is_dir():
+        raise SettingsError(
+            f"{option} {out}: cannot write there, {out.parent} is no folder: create it, or name another"
+        )
+    if not os.access(out.parent, os.W_OK):
+        raise SettingsError(f"{option} {out}: cannot write there, {out.parent} belongs to others: name another folder")
+    return out
+
+
+def refuse_unused(reason: str, **unused: object) -> None:
+    """Raise SettingsError for options that were given and would have no effect.
+
+    Args:
+        reason: What they need, or go without, as the end of a sentence.
+        unused: Options by the name of their parameter; those that are None, False or empty were not given.
+    """
+    given = [f"--{name.replace('_', '-')}" for name, value in unused.items() if value not in (None, False, [], ())]
+    if given:
+        raise SettingsError(f"{', '.join(given)} would have no effect: {reason}")
+
+
+def excludes_seen(include: bool, exclude: bool, only: bool = False) -> bool | None:
+    """Whether items of the history are left out; None: as the model was trained.
+
+    Raises:
+        SettingsError: Options contradict each other.
+    """
+    given = {"--include-seen": include, "--exclude-seen": exclude, "--only-seen": only}
+    if sum(given.values()) > 1:
+        raise SettingsError(f"choose one of {', '.join(name for name, value in given.items() if value)}")
+    return exclude if include or exclude else None
 
 
 def source_of(data: list[Path]) -> Path | list[Path]:
@@ -127,19 +174,23 @@ def source_of(data: list[Path]) -> Path | list[Path]:
     return data[0] if len(data) == 1 else data
 
 
-def overrides_of(
-    sets: list[str] | None, columns: str | None = None, seed: int | None = None, events: str | None = None
-) -> dict[str, Any]:
-    """The settings that ``--set``, ``--columns``, ``--seed`` and ``--events`` give.
+def overrides_of(sets: list[str] | None, **options: str | int | None) -> dict[str, Any]:
+    """The settings that ``--set`` gives, and those that have an option of their own.
+
+    Args:
+        sets: Of ``--set``.
+        options: By the name of the setting; None: not given.
 
     Raises:
-        SettingsError: A setting is unknown, or is not written as KEY=VALUE.
+        SettingsError: A setting is unknown, is not written as KEY=VALUE, or has an option that is given, too.
     """
     from elcrec.config import parse_override
 
     given: dict[str, Any] = dict(parse_override(text) for text in sets or [])
-    options = {"columns": columns, "seed": seed, "events": events}
-    return given | {name: value for name, value in options.items() if value is not None}
+    said = {name: value for name, value in options.items() if value is not None}
+    for name in sorted(given.keys() & said.keys()):
+        raise SettingsError(f"--{name.replace('_', '-')} and --set {name}= say the same: leave one of them out")
+    return given | said
 
 
 def default_store(run: Path) -> str:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from elcrec.cli.filters import AllAttributes, Allow, Attribute, Deny, Filters
 from elcrec.cli.histories import histories_of, user_features_of
-from elcrec.cli.output import console, print_json, print_rows, progress_bar, say
+from elcrec.cli.output import console, print_json, print_rows, progress_bar, say, without_index
 from elcrec.cli.parameters import (
     Device,
     Histories,
@@ -21,7 +22,9 @@ from elcrec.cli.parameters import (
     Run,
     Unknown,
     UserFeatures,
-    parquet_file,
+    excludes_seen,
+    refuse_unused,
+    table_file,
 )
 from elcrec.errors import SettingsError
 
@@ -42,7 +45,8 @@ commands = typer.Typer()
     "  elcrec recommend runs/shop --history-file basket.json\n\n"
     "  elcrec recommend runs/shop --all --out recommendations.parquet\n\n"
     "  elcrec recommend runs/shop --user 42 --explain\n\n"
-    "  elcrec recommend runs/shop --user 42 --intent 7 --strength 0.5 --exclude-intent 3"
+    "  elcrec recommend runs/shop --user 42 --intent 7 --strength 0.5 --exclude-intent 3\n\n"
+    "  elcrec recommend runs/shop --user 42 --deny sold-out.txt --attribute category=dairy"
 )
 # reason: options of a verb
 def recommend(
@@ -52,7 +56,9 @@ def recommend(
     history_file: HistoryFile = None,
     user_feature: UserFeatures = None,
     everybody: Annotated[bool, typer.Option("--all", help="Recommend to all known users; needs --out.")] = False,
-    out: Annotated[Path | None, typer.Option(help="Write the recommendations to this Parquet file.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Write the recommendations to this file: .parquet, .csv or .jsonl.")
+    ] = None,
     k: Annotated[int, typer.Option("-k", "--top", min=1, help="Number of recommendations per user (top-k).")] = 10,
     include_seen: Annotated[
         bool, typer.Option("--include-seen", help="Also recommend items that are in the history already.")
@@ -98,6 +104,10 @@ def recommend(
             "--approximate", help="Use approximate nearest-neighbour search (large catalogues); see 'elcrec index'."
         ),
     ] = False,
+    allow: Allow = None,
+    deny: Deny = None,
+    attribute: Attribute = None,
+    all_attributes: AllAttributes = None,
     unknown: Unknown = "raise",
     ids_only: IdsOnly = False,
     ray: Ray = None,
@@ -109,12 +119,15 @@ def recommend(
     _check_choice(bool(user), for_histories, everybody, ray)
     if user_feature and not for_histories:
         raise SettingsError("--user-feature tells about the user of --history: known users have their own features")
-    known, out = user_features_of(user_feature or []), parquet_file(out, "--out")
+    _refuse_unused(everybody, unknown, intent, strength, ray, device)
+    known = user_features_of(user_feature or [])
+    if ray is None:
+        table_file(out, "--out")
     from elcrec.inference.policy import STRENGTH, RankingPolicy
 
     policy = RankingPolicy(
         k=k,
-        exclude_seen=_exclude_seen(include_seen, exclude_seen, only_seen),
+        exclude_seen=excludes_seen(include_seen, exclude_seen, only_seen),
         only_seen=only_seen,
         explain=explain,
         intents=intent or [],
@@ -123,6 +136,8 @@ def recommend(
         diversify=diversify,
         approximate=approximate,
         titles=not ids_only,
+        unknown=unknown,
+        **Filters(allow, deny, attribute, all_attributes).fields(),
     )
     if everybody:
         _recommend_to_all(run, out, policy, ray, device, as_json)
@@ -130,6 +145,7 @@ def recommend(
     from elcrec.recommender import ELCRec
 
     model = ELCRec.load(run, device)
+    _say_whether_indexed(model, run, policy)
     titles = model.fitted.dataset.titles
     histories = histories_of(history or [], history_file, titles) if for_histories else None
     _show(model, _recommended(model, user, histories, unknown, policy, known), out, explain, as_json)
@@ -143,6 +159,25 @@ def _check_choice(for_users: bool, for_histories: bool, everybody: bool, ray: in
         )
     if ray is not None and not everybody:
         raise SettingsError("--ray distributes the recommendations to all users: use it with --all")
+
+
+# reason: the options that can be without effect
+def _refuse_unused(
+    everybody: bool, unknown: str, intent: list[int] | None, strength: float | None, ray: int | None, device: str
+) -> None:
+    """Raise SettingsError for options that would have no effect."""
+    if not intent:
+        refuse_unused("it weighs --intent, which is missing", strength=strength is not None)
+    if everybody:
+        refuse_unused("--all recommends to known users only", unknown=unknown != "raise")
+    if ray is not None:
+        refuse_unused("each worker of --ray chooses its device", device=device != "auto")
+
+
+def _say_whether_indexed(model: ELCRec, run: Path, policy: RankingPolicy) -> None:
+    """Say where approximate search has no index yet, unless the policy is refused."""
+    if policy.approximate and model.topn.index_path is None and model.topn.resolve(policy):
+        say(without_index(run))
 
 
 def _recommended(
@@ -172,15 +207,20 @@ def _recommend_to_all(
 ) -> None:
     """Write the recommendations to all known users."""
     if out is None:
-        raise SettingsError("--all needs --out FILE.parquet: the recommendations to all users are written there")
+        raise SettingsError("--all needs --out: a file (.parquet, .csv or .jsonl) for the recommendations to all users")
     if ray is not None:
         from elcrec.integrations.ray import recommend_on_ray
+        from elcrec.storage import table_format
 
+        if table_format(out) != "parquet":
+            raise SettingsError(f"--out {out}: --ray writes a folder of Parquet files; name it {out.with_suffix('')}")
         _show_written(recommend_on_ray(ray, run, out, **vars(policy)), out, as_json)
         return
     from elcrec.recommender import ELCRec
 
-    _show_written(_write_all(ELCRec.load(run, device), out, policy), out, as_json)
+    model = ELCRec.load(run, device)
+    _say_whether_indexed(model, run, policy)
+    _show_written(_write_all(model, out, policy), out, as_json)
 
 
 def _write_all(model: ELCRec, out: Path, policy: RankingPolicy) -> int:
@@ -211,9 +251,9 @@ def _show(model: ELCRec, found: pl.DataFrame, out: Path | None, explain: bool, a
     import polars as pl
 
     if out is not None:
-        from elcrec.storage import write_frame
+        from elcrec.storage import write_table
 
-        write_frame(out, found)
+        write_table(out, found)
         _show_written(len(found), out, as_json)
     elif explain and not as_json:
         from elcrec.cli.tables import explanation_table
@@ -232,10 +272,3 @@ def _show_written(rows: int, out: Path, as_json: bool) -> None:
     say(f"{rows:,} rows written to {out}")
     if as_json:
         print_json({"out": str(out), "rows": rows})
-
-
-def _exclude_seen(include: bool, exclude: bool, only: bool) -> bool | None:
-    """Whether items of the history are left out; None: as the model was trained."""
-    if sum([include, exclude, only]) > 1:
-        raise SettingsError("choose one of --include-seen, --exclude-seen and --only-seen")
-    return exclude if include or exclude else None

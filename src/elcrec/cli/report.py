@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from elcrec.cli.output import print_json, say
-from elcrec.cli.parameters import Device, Items, Json, Run
+from elcrec.cli.parameters import Device, Items, Json, Run, file_to_write
+from elcrec.errors import SettingsError
 
 commands = typer.Typer()
 
@@ -31,6 +32,9 @@ def report(
     from elcrec.report.page import render_report
     from elcrec.storage import write_text
 
+    if out.suffix.lower() not in ("", ".html", ".htm"):
+        raise SettingsError(f"--out {out}: a report is an HTML page; name it {out.with_suffix('.html')}")
+    file_to_write(out, "--out")
     model = ELCRec.load(run, device)
     if items is not None:
         model.describe_items(items)

@@ -8,9 +8,10 @@ from typing import Annotated
 
 import typer
 
-from elcrec.cli.output import print_json, say
+from elcrec.cli.output import print_json, say, without_index
 from elcrec.cli.parameters import Device, Json, Run, default_store
 from elcrec.errors import SettingsError
+from elcrec.progress import show_steps
 
 commands = typer.Typer()
 NEEDED = ("litestar", "msgspec", "uvicorn", "redis")
@@ -91,6 +92,7 @@ def serve(
         raise SettingsError(f"serving needs {', '.join(missing)}: pip install 'elcrec[serve]'")
     if unknown_user not in POLICIES:
         raise SettingsError(f"--unknown-user {unknown_user}: use {', '.join(POLICIES)}")
+    from elcrec.runs.run_folder import RunFolder
     from elcrec.serving.options import Options
     from elcrec.serving.server import serve as run_server
     from elcrec.serving.store import shown
@@ -121,9 +123,12 @@ def serve(
     )
 
     def listening(address: str) -> None:
+        if approximate and not RunFolder(run).item_search.exists():
+            say(without_index(run))
         if as_json:
             print_json({"url": address, "run": str(run), "store": shown(place)})
         else:
             say(f"serving {run} on {address} (event store: {shown(place)}); stop it with Ctrl-C")
 
+    show_steps(False)  # the server's log has lines of its own
     run_server(options, listening)

@@ -23,6 +23,8 @@ _UNITS = {
     "us": "in microseconds",
     "ns": "in nanoseconds",
 }
+LEAST_SHARE = 0.01
+"""An intent that gives less of a score does not explain it."""
 _FILE = ("format", "separator", "encoding", "compression")
 
 
@@ -96,26 +98,34 @@ def explanation_table(found: pl.DataFrame, names: list[str]) -> RenderableType:
 
 def _explanation(row: dict[str, Any], names: list[str]) -> str:
     parts = _by_repeat(row) + _by_intent(row, names)
-    return "; ".join(parts) if parts else "no intent raises this score"
+    return "; ".join(parts) if parts else "not explained by the intents: none raises this score"
 
 
 def _by_repeat(row: dict[str, Any]) -> list[str]:
     """What an item's own place in the history adds to its score."""
     if row["repeat"] <= 0 or row["score"] <= 0:
         return []
-    return [f"taken before, {row['repeat'] / row['score']:.0%} of the score"]
+    return [f"taken before, {_share(row['repeat'] / row['score'])} of the score"]
 
 
 def _by_intent(row: dict[str, Any], names: list[str]) -> list[str]:
     if row["intent"] is None:
         return []
-    share = "" if row["intent_share"] is None else f", {row['intent_share']:.0%} of the score"
+    share = row["intent_share"]
+    if share is not None and share < LEAST_SHARE:
+        return [] if _by_repeat(row) else ["hardly explained by the intents: none gives 1% of the score"]
+    share = "" if share is None else f", {_share(share)} of the score"
     parts = [f"intent {row['intent']} ({names[row['intent']]}){share}"]
     if row["because"]:
         parts.append(f"because of {', '.join(_named(row['because'], row.get('because_titles')))}")
     if row["rank_without"] is not None:
         parts.append(f"rank {row['rank_without']:,} without this intent")
     return parts
+
+
+def _share(share: float) -> str:
+    """More than the whole score, where other parts lower it."""
+    return "all" if share >= 1 else f"{share:.0%}"
 
 
 def _named(items: list[Any], titles: list[str | None] | None) -> list[str]:

@@ -7,15 +7,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from elcrec.cli.output import first_process, print_json, say, say_metrics
+from elcrec.cli.output import again, first_process, keeps, print_json, say, say_metrics
 from elcrec.cli.parameters import (
+    BatchSize,
     Columns,
     Data,
     Device,
+    Epochs,
     Events,
     Format,
     Items,
     Json,
+    NIntents,
     Out,
     Overwrite,
     Ray,
@@ -34,7 +37,7 @@ commands = typer.Typer()
 
 @commands.command(
     epilog="Examples:\n\n  elcrec train events.csv --out runs/shop\n\n"
-    "  elcrec train Beauty.txt --out runs/beauty --recipe paper --set epochs=100 --seed 7\n\n"
+    "  elcrec train Beauty.txt --out runs/beauty --recipe paper --epochs 100 --seed 7\n\n"
     "  elcrec train events.csv --items items.csv --users users.csv --out runs/shop\n\n"
     "  elcrec train events.csv --out runs/shop --resume\n\n"
     "  elcrec train today.csv --from runs/yesterday --out runs/today\n\n"
@@ -48,6 +51,9 @@ def train(
         typer.Option(help="Recipe, a set of settings: default, paper, another shipped name, or a .toml file."),
     ] = None,
     sets: Sets = None,
+    epochs: Epochs = None,
+    batch_size: BatchSize = None,
+    n_intents: NIntents = None,
     seed: Annotated[int | None, typer.Option(help="Random seed. Default: that of the recipe.")] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Resume an interrupted training after its last finished epoch.")
@@ -70,7 +76,8 @@ def train(
     as_json: Json = False,
 ) -> None:
     """Train a model on an interaction log and write a run folder."""
-    overrides = overrides_of(sets, columns, seed, events)
+    short = {"epochs": epochs, "batch_size": batch_size, "n_intents": n_intents}
+    overrides = overrides_of(sets, columns=columns, seed=seed, events=events, **short)
     read = {"format": format, "items": items, "users": users}
     if start is not None:
         given = {"--recipe": recipe, "--resume": resume or None, "--names-from": names_from, "--ray": ray}
@@ -126,10 +133,20 @@ def _trained(
             return model
         overrides = overridden(earlier, overrides)
     made_with = {"recipe": recipe or "default", "device": device, **overrides}
+    keeps(lambda: _kept(out))
     if ray is None:
         return ELCRec(**made_with).fit(out=out, **fit)
     _train_on_ray(ray, out, made_with, fit)
     return ELCRec.load(out, device)
+
+
+def _kept(out: Path) -> str | None:
+    """What an interrupted training has left, and how it goes on; None: nothing."""
+    from elcrec.runs.run_folder import RunFolder
+
+    if RunFolder(out).unfinished is None:
+        return None
+    return f"finished epochs are kept in {out}: go on with  {again('--resume', without=['--overwrite'])}"
 
 
 def _train_on_ray(workers: int, out: Path, made_with: dict[str, Any], fit: dict[str, Any]) -> None:

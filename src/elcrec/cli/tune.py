@@ -7,15 +7,27 @@ from typing import Annotated
 
 import typer
 
-from elcrec.cli.output import print_json, print_rows, say
-from elcrec.cli.parameters import Columns, Data, Device, Events, Json, Sets, overrides_of, source_of
+from elcrec.cli.output import again, keeps, print_json, print_rows, say
+from elcrec.cli.parameters import (
+    BatchSize,
+    Columns,
+    Data,
+    Device,
+    Epochs,
+    Events,
+    Json,
+    NIntents,
+    Sets,
+    overrides_of,
+    source_of,
+)
 
 commands = typer.Typer()
 
 
 @commands.command(
     epilog="Examples:\n\n  elcrec tune events.csv --out tuned --trials 30\n\n"
-    "  elcrec tune events.csv --out tuned --space space.toml --set epochs=20\n\n"
+    "  elcrec tune events.csv --out tuned --space space.toml --epochs 20\n\n"
     "  elcrec train events.csv --recipe tuned/best.toml --out runs/shop\n\n"
     "A search space is a TOML file with a table for each setting: low and high (and log = true), or choices."
 )
@@ -33,6 +45,9 @@ def tune(
         ),
     ] = None,
     sets: Sets = None,
+    epochs: Epochs = None,
+    batch_size: BatchSize = None,
+    n_intents: NIntents = None,
     columns: Columns = None,
     events: Events = None,
     seed: Annotated[int, typer.Option(help="Random seed of the search and of every training.")] = 1,
@@ -43,8 +58,10 @@ def tune(
     from elcrec.experiments.tuning import tune as search
     from elcrec.experiments.tuning_space import read_space
 
-    overrides = overrides_of(sets, columns, events=events)
+    short = {"epochs": epochs, "batch_size": batch_size, "n_intents": n_intents}
+    overrides = overrides_of(sets, columns=columns, events=events, **short)
     searched = None if space is None else read_space(space)
+    keeps(lambda: _kept(out))
     found = search(source_of(data), out, recipe, trials, searched, overrides, seed, device, say)
     if as_json:
         document = {"recipe": str(found.recipe), "valid_ndcg@20": found.value, "settings": found.settings}
@@ -52,3 +69,13 @@ def tune(
     else:
         print_rows(found.trials, as_json)
         say(f"best recipe written to {found.recipe}; try  elcrec train DATA --recipe {found.recipe} --out RUN")
+
+
+def _kept(out: Path) -> str | None:
+    """What an interrupted search has left, and how it goes on; None: nothing."""
+    from elcrec.experiments.tuning import BEST_FILE, STUDY_FILE
+
+    if not (out / STUDY_FILE).exists():
+        return None
+    best = ", and the best recipe so far" if (out / BEST_FILE).exists() else ""
+    return f"finished trials are kept in {out}{best}: go on with  {again()}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,9 @@ from elcrec.data.kinds import with_kinds
 from elcrec.data.layout import Kinds, Layout
 from elcrec.data.reader import understand
 from elcrec.errors import SettingsError
+from elcrec.progress import step
 
+READING = "reading the log"
 EXPORTED = tuple(("user_id", "item_id", *time, *kind, ID) for time in (("timestamp",), ()) for kind in (("event",), ()))
 """The columns of a server's events, written for the next training: with times and kinds where they are known."""
 OF_READING = (
@@ -36,14 +39,16 @@ def read_log(data: Any, format: str | None, settings: Settings) -> Interactions:
     """A log by what the settings say; see :meth:`Interactions.read`."""
     if isinstance(data, Interactions):
         return with_kinds(data, settings)
-    return Interactions.understood(understand(data, layout(format, settings)))
+    with step(READING):
+        return Interactions.understood(understand(data, layout(format, settings)))
 
 
 def read_with_kinds(data: Any, format: str | None, settings: Settings) -> Interactions:
     """A log by what the settings say, with its kinds of events where it has some."""
     asked = layout(format, settings)
     kinds: Kinds = "need" if settings.uses_kinds else "keep"
-    return Interactions.understood(understand(data, replace(asked, kinds=kinds)))
+    with step(READING):
+        return Interactions.understood(understand(data, replace(asked, kinds=kinds)))
 
 
 def read_otherwise(data: Any, format: str | None, settings: Settings, given: dict[str, Any]) -> Interactions:
@@ -84,7 +89,8 @@ def _header(data: Any) -> tuple[str, ...]:
         if path.suffix == ".parquet":
             return tuple(pl.read_parquet_schema(path))
         with path.open(encoding="utf-8") as lines:
-            return tuple(lines.readline(1000).rstrip("\n").split(","))
+            line = lines.readline(1000).rstrip("\n")
+            return tuple(json.loads(line) if line.startswith("{") else line.split(","))
     except (OSError, ValueError, TypeError, pl.exceptions.PolarsError, pl.exceptions.PanicException):
         return ()
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import polars as pl
 
 from elcrec.data import described
+from elcrec.data.accepted import Table
 from elcrec.data.attribute_columns import as_lists, as_text, describes, is_text, merged
 from elcrec.data.catalogue_json import read_json_object
 from elcrec.data.columns import plain, shown
@@ -25,6 +26,9 @@ IMAGE = "image_url"
 TITLES = ("title", "name", "item_name", "item_title", "product_title", "product_name", "movie_title", "book_title")
 LEAST_SHARE = 0.05
 """A catalogue of other items: it describes less of a model's items, and less of its own rows is about them."""
+
+ItemSource: TypeAlias = "str | Path | Table | Catalogue"
+"""See :meth:`Catalogue.read`."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +59,7 @@ class Catalogue:
         return described.with_features(self.frame, self.features)
 
     @classmethod
-    def read(cls, source: Any, item_column: str | None = None, title_column: str | None = None) -> Catalogue:
+    def read(cls, source: ItemSource, item_column: str | None = None, title_column: str | None = None) -> Catalogue:
         """Read descriptions from a file or a frame.
 
         Columns are the item, perhaps a title, and attributes: every other column of text, categories or lists

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 
 from elcrec.errors import DataError
+from elcrec.wording import setting
 
 # They name items where no id column is present; next to one they describe the item.
 NAMES_OF_ITEMS = (
@@ -174,14 +175,14 @@ def _refuse_same(role: str, found: str, there: Sequence[str]) -> None:
     same = [name for name in there if canonical(name) == canonical(found)]
     if len(same) > 1 and role != "event":
         option = f"{role.removesuffix('_id')}_column"
-        raise DataError(f"{shown(same)} are one name twice: say which is the {role} with --set {option}=NAME")
+        raise DataError(f"{shown(same)} are one name twice: say which is the {role} with {setting(option, 'NAME')}")
 
 
 def missing_column(role: str, there: Sequence[str], inner: Sequence[str] = ()) -> DataError:
     """The error for a role without a column."""
     option = f"{role.removesuffix('_id')}_column"
     name = next(iter(candidates(role, inner)), "NAME")
-    return DataError(f"no {role} column: the data has {shown(there)}; name it with {option} (--set {option}={name})")
+    return DataError(f"no {role} column: the data has {shown(there)}; name it with {setting(option, name)}")
 
 
 def _note_choice(role: str, found: Sequence[str], notes: list[str]) -> None:
@@ -191,7 +192,7 @@ def _note_choice(role: str, found: Sequence[str], notes: list[str]) -> None:
         others = [name for name in others if not is_name_of_items(name)]
     if role in ("user_id", "item_id") and others:
         option = f"{role.removesuffix('_id')}_column"
-        notes.append(f"{role} is read from {found[0]!r}; {shown(others)} could be meant too: --set {option}=NAME")
+        notes.append(f"{role} is read from {found[0]!r}; {shown(others)} could be meant too: {setting(option, 'NAME')}")
 
 
 def _refuse_lists(there: Sequence[str], chosen: dict[str, str]) -> None:

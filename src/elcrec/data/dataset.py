@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import chain
@@ -21,6 +21,7 @@ from elcrec.data.event_codes import event_codes
 from elcrec.data.feature_agreement import without_agreement
 from elcrec.data.features import Features, FeatureSpace
 from elcrec.data.histories import HistoryBatch
+from elcrec.data.ids import as_list
 from elcrec.data.interactions import Interactions
 from elcrec.data.kinds import check_kinds, worth_of
 from elcrec.data.splits import Split, make_split
@@ -28,6 +29,7 @@ from elcrec.data.titles import ItemTitles
 from elcrec.data.user_table import UserTable, encoded_rows
 from elcrec.data.vocabulary import Vocabulary
 from elcrec.errors import DataError, DataWarning, SettingsError
+from elcrec.wording import argument
 
 
 @dataclass(frozen=True)
@@ -123,7 +125,7 @@ class Dataset:
         if left_out:
             warnings.warn(
                 f"nothing is learned from {shown(left_out)} of the items: what users take one after another is no "
-                f"more alike there than other items",
+                f"more alike there than other items (item_features=false: learn from no column)",
                 DataWarning,
                 stacklevel=4,
             )
@@ -158,7 +160,7 @@ class Dataset:
             DataError: There are more rows, or fewer; or a column is none of the training.
         """
         if self.user_features is None:
-            raise SettingsError("this model has learned from no user features: train it with users (--users)")
+            raise SettingsError(f"this model has learned from no user features: train it with {argument('users')}")
         features = encoded_rows(given, self.user_features)
         if features.n_rows != count:
             raise DataError(f"user_features: give a row for each of the {count:,} histories, not {features.n_rows:,}")
@@ -167,12 +169,11 @@ class Dataset:
     def said_features(self) -> list[str]:
         """What is learned of items and users apart from events, in sentences; nothing without metadata."""
         said = self.said_catalogue()
-        if said and self.features is not None:
-            said[0] = f"{said[0]}; {self.features.said}"
+        if said:
+            said[0] = f"{said[0]}; {_learned(self.features)}"
         if self.user_table is not None:
-            space = self.user_features
-            learned = "nothing is learned from it" if space is None else space.said
-            said.append(f"{len(self.user_table):,} of {len(self.users):,} users are described; {learned}")
+            described = f"{len(self.user_table):,} of {len(self.users):,} users are described"
+            said.append(f"{described}; {_learned(self.user_features)}")
         return said
 
     def said_catalogue(self) -> list[str]:
@@ -235,7 +236,7 @@ class Dataset:
         return self.split.held_out(part)[1]
 
     def of_items(
-        self, histories: Sequence[Sequence[Any]], unknown: str = "raise", user_features: Any = None
+        self, histories: Iterable[Iterable[Any]], unknown: str = "raise", user_features: Any = None
     ) -> HistoryBatch:
         """Histories given as sequences of item ids or titles.
 
@@ -249,7 +250,7 @@ class Dataset:
             SettingsError: The model has learned from no user features.
             UnknownIdError: An item is not known and ``unknown`` is ``raise``, or several have a title.
         """
-        lists = [_as_list(history) for history in histories]
+        lists = [as_list("each history", history) for history in as_list("histories", histories)]
         index_N = self.titles.indices(list(chain.from_iterable(lists)), unknown)
         row_N = np.repeat(np.arange(len(lists)), [len(history) for history in lists])
         known_N = index_N > 0
@@ -275,7 +276,5 @@ def split_of(log: Interactions, items: Vocabulary, settings: Settings, device: t
     return split.learning_from(settings.train_share, settings.seed).to(device)
 
 
-def _as_list(history: Any) -> list[Any]:
-    if isinstance(history, str) or not isinstance(history, Iterable):
-        raise DataError(f"pass a list of histories, each a list of item ids: {history!r} is none")
-    return list(history)
+def _learned(space: FeatureSpace | None) -> str:
+    return "nothing is learned from it" if space is None else space.said

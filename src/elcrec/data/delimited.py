@@ -27,6 +27,7 @@ from elcrec.data.encodings import (
 from elcrec.data.opening import Piece
 from elcrec.data.raw import RawTable, ReadOptions, reading
 from elcrec.errors import DataError
+from elcrec.wording import argument
 
 _DAY = re.compile(r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}")
 _CLOCK = re.compile(r"\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?([+-]\d{2}:?\d{2}|Z)?")
@@ -89,7 +90,7 @@ def _notes_on_head(name: str, dialect: Dialect, options: ReadOptions) -> list[st
     if dialect.comments:
         notes.append(f"{name}: {dialect.comments} lines that begin with # are left out")
     if options.columns is not None and dialect.header:
-        notes.append(f"{name}: its header is left out, --columns names the columns")
+        notes.append(f"{name}: its header is left out, {argument('columns')} names the columns")
     return notes
 
 

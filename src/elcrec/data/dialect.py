@@ -11,6 +11,7 @@ from elcrec.data.columns import is_usual, plain, roles_in, shown
 from elcrec.data.id_columns import MISSING
 from elcrec.data.times import FIRST_SECONDS
 from elcrec.errors import DataError
+from elcrec.wording import argument, setting
 
 BLANKS = " "
 SEPARATORS = ("::", "\t", ";", "|", ",", "\x01", BLANKS)
@@ -142,10 +143,23 @@ def _by_header(head: _Head, asked: Sequence[str]) -> Dialect:
         names = _uncommented(names)
     if not _is_header(names, [fields_of(row, separator) for row in rows[1:50]], asked):
         raise _no_header(head.name, head.first, names, asked)
+    _refuse_two_separators(head.name, rows[1:], separator, len(names))
     _refuse_twice(head.name, names, asked)
     if all(re.fullmatch("'.*'", one) for one in names):
         raise DataError(f"{head.name}: its fields are enclosed in single quotes: write double quotes, or none")
     return Dialect(separator, _distinct(names), True, end, head.comments, tuple(names))
+
+
+def _refuse_two_separators(name: str, rows: Sequence[str], separator: str, width: int) -> None:
+    """Raise DataError where no line below the header holds its separator, and all have as many columns by another."""
+    if not rows or any(len(fields_of(row, separator)) > 1 for row in rows):
+        return
+    for other in SEPARATORS:
+        if other != separator and all(len(fields_of(row, other)) == width for row in rows):
+            raise DataError(
+                f"{name}: its header is separated by {separator!r} and the lines below by {other!r}: write one of them "
+                f"in all lines"
+            )
 
 
 def _uncommented(fields: list[str]) -> list[str]:
@@ -155,7 +169,7 @@ def _uncommented(fields: list[str]) -> list[str]:
 
 def _no_header(name: str, first: int, names: Sequence[str], asked: Sequence[str]) -> DataError:
     lacking = f" ({shown(asked)} is not there)" if asked else ""
-    option = "--set user_column=NAME --set item_column=NAME"
+    option = f"{setting('user_column', 'NAME')}, {setting('item_column', 'NAME')}"
     perhaps = "" if any(map(_is_value, names)) else f"; if it is a header, say which are which: {option}"
     return DataError(
         f"{name}: line {first + 1} holds values and no names of columns{lacking}: name its {len(names)} columns, "
@@ -179,7 +193,7 @@ def _refuse_returns(name: str, number: int, line: str) -> None:
 
 
 def columns_for(fields: Sequence[str]) -> str:
-    """``--columns`` for fields like these: what looks like a time is one, and no fraction is an id."""
+    """``columns`` for fields like these: what looks like a time is one, and no fraction is an id."""
     names = ["_"] * len(fields)
     time = _place_of_time(fields)
     if len(fields) > 2 and time is not None:
@@ -187,7 +201,7 @@ def columns_for(fields: Sequence[str]) -> str:
     ids = [at for at, field in enumerate(fields) if names[at] == "_" and not _FRACTION.fullmatch(field.strip())]
     for name, at in zip(("user_id", "item_id"), ids if len(ids) > 1 else range(2), strict=False):
         names[at] = name
-    return f"--columns {','.join(names)}"
+    return argument("columns", ",".join(names))
 
 
 def _place_of_time(fields: Sequence[str]) -> int | None:
@@ -265,7 +279,7 @@ def _separator_by_width(head: _Head, rows: list[str], width: int) -> str:
     if not fitting:
         fields = fields_of(rows[0], _consistent(rows, head.usual) or ",")
         raise DataError(
-            f"{head.name}: line {head.first + 1} has {len(fields)} fields, --columns names {width}: "
+            f"{head.name}: line {head.first + 1} has {len(fields)} fields, {argument('columns')} names {width}: "
             f"name them all, '_' for one that is not read"
         )
     fitting = _fitting(rows, width) or fitting
@@ -284,9 +298,10 @@ def _one_of(name: str, fitting: list[str], usual: str | None) -> str:
     if usual in plain and {usual, *plain} & {",", ";"} != {",", ";"}:
         return usual or plain[0]
     if len(plain) > 1 and "\t" not in plain:
+        formats = f"{argument('format', 'csv')}, {argument('format', 'tsv')}"
         raise DataError(
-            f"{name}: {' and '.join(map(repr, plain))} give as many columns as --columns names: save it with another "
-            f"separator, or as .csv or .tsv (--format csv, --format tsv) for commas or tabs"
+            f"{name}: {' and '.join(map(repr, plain))} give as many columns as {argument('columns')} names: save it "
+            f"with another separator, or as .csv or .tsv ({formats}) for commas or tabs"
         )
     return "\t" if "\t" in plain else plain[0]
 
@@ -302,7 +317,8 @@ def _refuse_contradiction(name: str, names: Sequence[str], given: Sequence[str])
     for theirs, ours in zip(names, given, strict=True):
         roles = roles_in([theirs], ()), roles_in([ours], ())
         if all(roles) and not roles[0] & roles[1]:
-            raise DataError(f"{name}: its header names {theirs!r} where --columns names {ours!r}: leave --columns out")
+            option = argument("columns")
+            raise DataError(f"{name}: its header names {theirs!r} where {option} names {ours!r}: leave {option} out")
 
 
 def _is_value(text: str) -> bool:

@@ -13,6 +13,7 @@ import polars as pl
 from elcrec.data.opening import HEAD, Piece
 from elcrec.data.raw import ReadOptions
 from elcrec.errors import DataError
+from elcrec.wording import argument, setting
 
 _MARKS = {
     codecs.BOM_UTF8: "utf-8-sig",
@@ -86,7 +87,8 @@ def _decoded(piece: Piece, encoding: str) -> str:
     except UnicodeError as error:
         line = content[: getattr(error, "start", 0)].count(b"\n") + 1
         raise DataError(
-            f"cannot read {piece.name}, line {line}: not {encoding}; name its encoding with --set encoding=NAME"
+            f"cannot read {piece.name}, line {line}: not {encoding}; name its encoding with "
+            f"{setting('encoding', 'NAME')}"
         ) from error
 
 
@@ -102,7 +104,7 @@ def refuse_binary(piece: Piece, head: str) -> None:
     if odd is not None:
         raise DataError(
             f"cannot read {piece.name}: it holds the control character {odd[0]!r} and is no UTF-8; correct it, "
-            f"name its encoding with --set encoding=NAME, or its format with format= (--format)"
+            f"name its encoding with {setting('encoding', 'NAME')}, or its format with {argument('format')}"
         )
 
 

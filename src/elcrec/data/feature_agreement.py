@@ -1,7 +1,9 @@
 """Which columns of item metadata tell something about what users take next.
 
 A column that tells nothing is not free: a model fits its noise. In one that tells something, items that users take one
-after another are more alike than they would be if the same values belonged to other items.
+after another are more alike than they would be if the same values belonged to other items. Their likeness is compared
+as it is, which also sees what is popular, and above that of items of different pairs, which also sees columns whose
+popular items differ from each other.
 """
 
 from __future__ import annotations
@@ -9,9 +11,9 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 import torch
-from sklearn.preprocessing import normalize
 
 from elcrec.data.features import FeatureColumn, FeatureSpace
 from elcrec.data.splits import Split
@@ -19,7 +21,7 @@ from elcrec.data.vocabulary import Indices
 
 MOST_PAIRS, LEAST_PAIRS = 20_000, 1_000
 SHUFFLES = 20
-LEAST_Z = 2.0
+LEAST_Z = 3.0
 """How many standard deviations more alike, than with the values of other items, items of a telling column are."""
 
 
@@ -86,6 +88,8 @@ def _tells(column: FeatureColumn, sample: _Sample, random: np.random.Generator) 
     pair_Q2 = sample.pair_P2[known_X[sample.pair_P2].all(axis=1)]
     if len(pair_Q2) < LEAST_PAIRS:
         return True
+    from sklearn.preprocessing import normalize  # takes over a second to import
+
     # Of unit length, so that products are cosines; the features of a column are all sparse, or one vector.
     vectors = normalize(features.matrix(column.n_features) if column.n_features else features.vector_RP.numpy())
     known, other_X = np.flatnonzero(known_X), np.arange(sample.n_items)
@@ -93,10 +97,12 @@ def _tells(column: FeatureColumn, sample: _Sample, random: np.random.Generator) 
     for _ in range(SHUFFLES):
         other_X[known] = random.permutation(known)
         by_chance.append(_agreement(vectors, other_X[pair_Q2]))
-    return bool(_agreement(vectors, pair_Q2) - np.mean(by_chance) > LEAST_Z * np.std(by_chance))
+    above_2 = _agreement(vectors, pair_Q2) - np.mean(by_chance, axis=0)
+    return bool((above_2 > LEAST_Z * np.std(by_chance, axis=0)).any())
 
 
-def _agreement(vectors: Any, pair_Q2: Indices) -> float:
-    """Mean cosine of the two items of each pair."""
+def _agreement(vectors: Any, pair_Q2: Indices) -> npt.NDArray[np.float64]:
+    """Mean cosine of the two items of each pair, and what of it is above that of items of different pairs: [2]."""
     left, right = (vectors[pair_Q2[:, side]] for side in (0, 1))
-    return float((left * right).sum() / len(pair_Q2))
+    alike = (left * right).sum() / len(pair_Q2)
+    return np.array([alike, alike - left.mean(axis=0) @ right.mean(axis=0)])

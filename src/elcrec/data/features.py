@@ -11,10 +11,9 @@ from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 import polars as pl
+import scipy  # which loads scipy.sparse when it is first used
 import torch
 from pydantic import BaseModel, ConfigDict, Field
-from scipy import sparse
-from sklearn.feature_extraction.text import HashingVectorizer
 from torch import Tensor
 
 from elcrec.data.attribute_columns import TEXTS
@@ -96,10 +95,10 @@ class Features(NamedTuple):
         sum_R = weight_Z.new_zeros(self.n_rows).index_add_(0, row_Z, weight_Z)
         return Features(offset_R, self.feature_Z[kept_Z], weight_Z / sum_R[row_Z], self.vector_RP[:, :0])
 
-    def matrix(self, n_features: int) -> sparse.csr_array:
+    def matrix(self, n_features: int) -> scipy.sparse.csr_array:
         """The sparse features as a matrix in main memory, [rows, F]."""
         offset_R, feature_Z, weight_Z = (tensor.cpu().numpy() for tensor in self[:3])
-        return sparse.csr_array((weight_Z, feature_Z, offset_R), shape=(self.n_rows, n_features))
+        return scipy.sparse.csr_array((weight_Z, feature_Z, offset_R), shape=(self.n_rows, n_features))
 
     def to(self, device: torch.device) -> Features:
         """The same on a device."""
@@ -373,6 +372,8 @@ def _normalised(pairs: pl.DataFrame) -> pl.DataFrame:
 
 def _buckets(column: pl.Series, tokens: str) -> pl.DataFrame:
     """``row`` and ``bucket`` of every distinct word of every text; ``tokens``: see :class:`Words`."""
+    from sklearn.feature_extraction.text import HashingVectorizer  # takes over a second to import
+
     analyzer = words_and_bigrams if tokens == "bigrams" else "word"
     hashing = HashingVectorizer(
         n_features=WORD_BUCKETS, alternate_sign=False, norm=None, binary=True, analyzer=analyzer

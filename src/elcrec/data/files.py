@@ -19,6 +19,7 @@ from elcrec.data.opening import Piece, pieces
 from elcrec.data.raw import Format, RawTable, ReadOptions, reading
 from elcrec.data.text_format import is_text_format, read_text
 from elcrec.errors import DataError
+from elcrec.wording import argument, setting
 
 ENDINGS: dict[str, Format] = {
     ".csv": "csv",
@@ -158,7 +159,8 @@ def _is_json_lines(text: str) -> bool:
 def _refuse_positions(piece: Piece, options: ReadOptions) -> None:
     if options.columns is not None:
         raise DataError(
-            f"{piece.name} names its columns itself: use --set user_column=NAME and the like, not --columns"
+            f"{piece.name} names its columns itself: use {setting('user_column', 'NAME')} and the like, "
+            f"not {argument('columns')}"
         )
 
 

@@ -10,6 +10,7 @@ import polars as pl
 
 from elcrec.data.ids import BLANKS, MOST_ID_CHARACTERS, nameable
 from elcrec.errors import DataError
+from elcrec.wording import setting
 
 # What programs write where they know nothing.
 _SPELT = ("none", "null", "nan", "nil", "undefined")
@@ -199,7 +200,8 @@ def refuse_several(column: pl.Series, context: ReadContext, kept: bool) -> None:
     if row is not None:
         raise DataError(
             f"{context.name}, {context.line_of(row)}: {column.name} holds lists, such as {column[row][:40]!r}: write "
-            f"one event a row, or JSON Lines with lists; if these are ids all the same, --set lists=keep takes them"
+            f"one event a row, or JSON Lines with lists; if these are ids all the same, "
+            f"{setting('lists', 'keep')} takes them"
         )
 
 

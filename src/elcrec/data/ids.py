@@ -5,7 +5,10 @@ requested.
 """
 
 import re
+from collections.abc import Iterable
 from typing import Any
+
+from elcrec.errors import DataError
 
 MOST_ID_CHARACTERS = 1000
 # White space, and what has no width: it can neither be seen nor typed.
@@ -46,3 +49,18 @@ def nameable(text: str) -> str | None:
     if found := _SURROGATES.search(text):
         return f"holds half of a surrogate pair, U+{ord(found[0]):04X}"
     return None
+
+
+def as_list(name: str, given: Any) -> list[Any]:
+    """What a caller gives as a list, an array or a column.
+
+    Args:
+        name: What it is called, for the message.
+        given: Their argument.
+
+    Raises:
+        DataError: It is a single text or number.
+    """
+    if isinstance(given, str | bytes) or not isinstance(given, Iterable):
+        raise DataError(f"{name}: pass a list, [{given!r}], not {given!r} alone")
+    return list(given)

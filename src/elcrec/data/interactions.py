@@ -6,17 +6,24 @@ import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import polars as pl
 
 from elcrec.data import joining
+from elcrec.data.accepted import Table
 from elcrec.data.files import ROWS_AT_ONCE
+from elcrec.data.ids import as_list
 from elcrec.data.layout import Kinds, Layout, Lists, Missing
+from elcrec.data.notebook import table
 from elcrec.data.reader import Understood, understand
+from elcrec.data.times import dated, unit_of
 from elcrec.data.vocabulary import Vocabulary
 from elcrec.errors import DataError, DataWarning
 from elcrec.storage import write_atomically
+
+LogSource: TypeAlias = "str | Path | Sequence[str | Path] | Table | Interactions"
+"""See :meth:`Interactions.read`."""
 
 
 @dataclass(frozen=True)
@@ -42,11 +49,27 @@ class Interactions:
     def __len__(self) -> int:
         return self.frame.height
 
+    def __repr__(self) -> str:
+        shape = ", ".join(f"{count:,} {name}" for name, count in self._counts().items())
+        return f"Interactions({shape})"
+
+    def _repr_html_(self) -> str:
+        """For notebooks: the size of the log and its period."""
+        rows = {name: f"{count:,}" for name, count in self._counts().items()}
+        if "timestamp" in self.frame.columns and len(self):
+            times = self.frame["timestamp"]
+            rows |= {"first": str(times.min()), "last": str(times.max())}
+        return table("Interactions", rows)
+
+    def _counts(self) -> dict[str, int]:
+        ids = {name: self.frame[f"{name}_id"].n_unique() for name in ("user", "item")}
+        return {"events": len(self), "users": ids["user"], "items": ids["item"]}
+
     # reason: public signature
     @classmethod
     def read(
         cls,
-        source: Any,
+        source: LogSource,
         format: str | None = None,
         user_column: str | None = None,
         item_column: str | None = None,
@@ -94,7 +117,9 @@ class Interactions:
         named = (user_column, item_column, timestamp_column)
         asked = Layout(format, columns, *named, time_format, missing, lists, encoding, event_ids)
         chosen: Kinds = "need" if kinds or events else "count"
-        asked = replace(asked, event_column=event_column, weight_column=weight_column, events=tuple(events))
+        asked = replace(
+            asked, event_column=event_column, weight_column=weight_column, events=tuple(as_list("events", events))
+        )
         return cls.understood(understand(source, replace(asked, kinds=chosen)))
 
     @classmethod
@@ -199,23 +224,23 @@ class Interactions:
 
         Returns:
             ``rows``, ``users``, ``items``, ``density`` (rows over users x items), ``first`` and ``last``
-            time (text) or None, ``repeats`` (share of rows whose user had the item before) and the
-            lengths of histories: ``length_min``, ``length_median``, ``length_mean``, ``length_max``; where kinds of
-            events are kept, ``kinds`` (events of each).
+            time (text; a moment, UTC, where numbers count moments) or None, ``repeats`` (share of rows whose user had
+            the item before) and the lengths of histories: ``length_min``, ``length_median``, ``length_mean``,
+            ``length_max``; where kinds of events are kept, ``kinds`` (events of each).
         """
         frame = self.frame
         lengths = self.lengths()
         users, items = len(lengths), frame["item_id"].n_unique()
         distinct = sum(block.select("user_id", "item_id").unique().height for block in self._blocks(lengths))
-        times = frame["timestamp"] if "timestamp" in frame.columns else None
+        first, last = _ends(frame["timestamp"]) if "timestamp" in frame.columns else (None, None)
         kinds = self.kinds()
         return {
             "rows": frame.height,
             "users": users,
             "items": items,
             "density": frame.height / (users * items),
-            "first": None if times is None else str(times.min()),
-            "last": None if times is None else str(times.max()),
+            "first": first,
+            "last": last,
             "repeats": 1 - distinct / frame.height,
             "length_min": int(lengths.min()),  # type: ignore[arg-type]
             "length_median": float(lengths.median()),  # type: ignore[arg-type]
@@ -223,6 +248,11 @@ class Interactions:
             "length_max": int(lengths.max()),  # type: ignore[arg-type]
             **({} if kinds is None else {"kinds": kinds}),
         }
+
+
+def _ends(times: pl.Series) -> list[str]:
+    ends = pl.Series([times.min(), times.max()], dtype=times.dtype)
+    return [str(end) for end in dated(ends, unit_of(times))]
 
 
 def _at_least(frame: pl.DataFrame, column: str, count: int) -> pl.DataFrame:

@@ -123,11 +123,13 @@ def ids_of_one_type(ours: pl.Series, theirs: pl.Series) -> tuple[pl.Series, pl.S
 
 
 def _other_type(ours: pl.Series, theirs: pl.Series) -> DataError:
-    odd = theirs.filter(theirs.cast(pl.Int64, strict=False).is_null()) if theirs.dtype == pl.String else theirs
-    example = f", such as {odd[0]!r}" if len(odd) else ""
-    return DataError(
-        f"{ours.name} is {ours.dtype} in the log and {theirs.dtype} in the new events{example}: make them alike"
-    )
+    kinds = f"{ours.name} is {ours.dtype} in the log and {theirs.dtype} in the new events: make them alike"
+    if theirs.dtype != pl.String:
+        return DataError(kinds)
+    numbers = [theirs.cast(kind, strict=False).cast(pl.String) == theirs for kind in (pl.Int64, pl.UInt64)]
+    odd = theirs.filter(~(numbers[0] | numbers[1]).fill_null(False))
+    example = "" if odd.is_empty() else f", such as {odd[0][:40]!r}"
+    return DataError(f"{kinds}, or leave out the {len(odd):,} of {len(theirs):,} that are no integers{example}")
 
 
 def _as_integers(ids: pl.Series) -> pl.Series | None:
@@ -153,6 +155,14 @@ def is_id(text: str, kind: pl.DataType, words: bool = False) -> bool:
         return False
     lowest, highest = (0, 2**64 - 1) if kind == pl.UInt64 else (LOWEST, HIGHEST)
     return lowest <= int(text) <= highest
+
+
+def id_fault(text: str, kind: pl.DataType, words: bool = False) -> str | None:
+    """Say why a log's column of a type cannot hold an id, see :func:`is_id`; None for one that it can."""
+    if is_id(text, kind, words):
+        return None
+    wanted = "integers of 64 bits" if kind.is_integer() else "text that train would take"
+    return f"{text[:40]!r}: the log's ids are {wanted}"
 
 
 def _ends(numbers: pl.Series) -> tuple[Time, Time]:

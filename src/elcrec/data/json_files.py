@@ -15,6 +15,7 @@ import polars as pl
 from elcrec.data.columns import roles_in
 from elcrec.data.encodings import text_lines
 from elcrec.errors import DataError
+from elcrec.wording import argument, setting
 
 _LOOKED_AT = 1000
 _BLOCK, _HEAD = 1 << 24, 1 << 16
@@ -112,7 +113,8 @@ def _refuse_line(name: str, source: Path | io.BytesIO) -> None:
             document = json.loads(line, parse_constant=_no_constant)
         except UnicodeDecodeError as error:
             raise DataError(
-                f"cannot read {name}, line {number}: it is not UTF-8: name its encoding with --set encoding=NAME"
+                f"cannot read {name}, line {number}: it is not UTF-8: name its encoding with "
+                f"{setting('encoding', 'NAME')}"
             ) from error
         except (ValueError, RecursionError) as error:
             if _is_python(line):
@@ -281,7 +283,7 @@ def _rows_of_array(name: str, rows: Any, columns: tuple[str, ...] | None) -> lis
 def _rows_of_arrays(name: str, rows: list[list[Any]], columns: tuple[str, ...] | None) -> list[dict[str, Any]]:
     """Rows whose values are named by position."""
     if columns is None:
-        raise DataError(f"{name} holds rows without names: name them, --columns user_id,item_id,...")
+        raise DataError(f"{name} holds rows without names: name them, {argument('columns', 'user_id,item_id,...')}")
     for number, row in enumerate(rows, start=1):
         if len(row) != len(columns):
             raise DataError(f"{name}, event {number}: {len(row)} values instead of {len(columns)}")

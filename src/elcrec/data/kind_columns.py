@@ -9,6 +9,7 @@ import polars as pl
 from elcrec.data.id_columns import ReadContext
 from elcrec.data.layout import Layout
 from elcrec.errors import DataError
+from elcrec.wording import setting
 
 MOST_KINDS = 50
 _SHOWN = 8
@@ -61,7 +62,9 @@ def choose_kinds(
     event = columns.pop("event", None)
     if event is None or kinds is None:
         if layout.kinds == "need":
-            raise DataError(f"{context.name} tells no kinds of events: name their column with --set event_column=NAME")
+            raise DataError(
+                f"{context.name} tells no kinds of events: name their column with {setting('event_column', 'NAME')}"
+            )
         return
     if layout.kinds == "count":
         return

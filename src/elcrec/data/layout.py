@@ -7,6 +7,7 @@ from typing import Literal
 
 from elcrec.data.raw import ReadOptions
 from elcrec.errors import DataError
+from elcrec.wording import argument
 
 Missing = Literal["refuse", "drop", "keep"]
 Lists = Literal["refuse", "keep"]
@@ -72,5 +73,7 @@ class Layout:
             names = tuple(name.strip() for name in self.columns.split(","))
             read = [name for name in names if name not in ("_", "")]
             if len(set(read)) < len(read) or not read:
-                raise DataError(f"--columns {self.columns}: name each column once, '_' for one that is not read")
+                raise DataError(
+                    f"{argument('columns', self.columns)}: name each column once, '_' for one that is not read"
+                )
         return ReadOptions(self.format, names, self.encoding, tuple(filter(None, self.by_role.values())))

@@ -5,20 +5,20 @@ from __future__ import annotations
 import warnings
 
 import numpy as np
+import scipy  # which loads scipy.sparse when it is first used
 import torch
-from scipy import sparse
 from torch import Tensor
 
 from elcrec.data.splits import Split
 
 
-def followers(split: Split, n_items: int, gap: int = 1) -> sparse.csr_array:
+def followers(split: Split, n_items: int, gap: int = 1) -> scipy.sparse.csr_array:
     """How often item v came ``gap`` places after item u in the training part: [V + 1, V + 1], row u, column v."""
     item_N, user_N = split.item_N.cpu().numpy(), split.user_N.cpu().numpy()
     learnt_N = split.before(split.train_end_U).cpu().numpy()
     same = (user_N[:-gap] == user_N[gap:]) & learnt_N[gap:]
     ends = (item_N[:-gap][same], item_N[gap:][same])
-    return sparse.coo_array((np.ones(same.sum()), ends), shape=(n_items + 1, n_items + 1)).tocsr()
+    return scipy.sparse.coo_array((np.ones(same.sum()), ends), shape=(n_items + 1, n_items + 1)).tocsr()
 
 
 def neighbour_matrix(split: Split, n_rows: int) -> Tensor:
@@ -35,7 +35,7 @@ def neighbour_matrix(split: Split, n_rows: int) -> Tensor:
     """
     forward = followers(split, n_rows - 1)
     pairs = (forward + forward.T).tocsr()
-    scale = sparse.diags_array(1 / np.sqrt(np.maximum(pairs.sum(axis=1), 1)))
+    scale = scipy.sparse.diags_array(1 / np.sqrt(np.maximum(pairs.sum(axis=1), 1)))
     near = (scale @ pairs @ scale).tocsr()
     near.sort_indices()
     parts = (torch.from_numpy(near.indptr), torch.from_numpy(near.indices), torch.from_numpy(near.data).float())

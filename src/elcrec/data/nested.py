@@ -11,6 +11,7 @@ from elcrec.data.columns import candidates, canonical, list_columns, looks_like_
 from elcrec.data.layout import Layout
 from elcrec.data.raw import RawTable
 from elcrec.errors import DataError
+from elcrec.wording import setting
 
 
 def lifted(part: RawTable, layout: Layout) -> RawTable:
@@ -141,7 +142,7 @@ def _order_of(frame: pl.LazyFrame, unread: list[str], layout: Layout) -> str:
     if layout.timestamp_column is not None or candidates("timestamp", frame.collect_schema().names()):
         return ""
     times = [name for name in sorted(unread) if looks_like_time(name)]
-    perhaps = f"; {shown(times)} may hold their times: --set timestamp_column=NAME" if times else ""
+    perhaps = f"; {shown(times)} may hold their times: {setting('timestamp_column', 'NAME')}" if times else ""
     return f", taken as oldest first{perhaps}"
 
 

@@ -10,7 +10,9 @@ from typing import Any, Literal, get_args
 import polars as pl
 
 from elcrec.data.opening import Piece
+from elcrec.data.pandas_tables import from_pandas, is_pandas
 from elcrec.errors import DataError, decoding
+from elcrec.wording import argument
 
 Format = Literal["text", "csv", "tsv", "parquet", "jsonl", "json", "arrow"]
 
@@ -78,6 +80,8 @@ def as_frame(table: Any, role: str, values: str) -> pl.DataFrame:
         DataError: It is no table.
     """
     try:
+        if is_pandas(table):
+            return from_pandas(table)
         return table.collect() if isinstance(table, pl.LazyFrame) else pl.DataFrame(table)
     except Exception as error:
         reason = next(iter(str(error).splitlines()), type(error).__name__)
@@ -94,7 +98,7 @@ def reading(file: Piece | RawTable, format: str | None = None) -> Iterator[None]
     def refusal(reason: str) -> DataError:
         return DataError(
             f"cannot read {file.name} as {format or 'its ending and content suggest'} ({reason}): "
-            f"correct the file, or name its format ({', '.join(get_args(Format))}) with format= (--format)"
+            f"correct the file, or name its format ({', '.join(get_args(Format))}) with {argument('format')}"
         )
 
     with decoding(refusal):

@@ -28,6 +28,7 @@ from elcrec.data.nested import exploded, fields_within, lifted
 from elcrec.data.raw import RawTable, as_frame
 from elcrec.data.time_columns import holds_dates, holds_times, is_clock, joined_clock, quick_times, validate_times
 from elcrec.errors import DataError
+from elcrec.wording import setting, worded
 
 _LOOKED_AT = 100
 
@@ -211,10 +212,10 @@ def _missing(column: pl.Series, role: str, mask: pl.Series, context: ReadContext
     said = [repr(word) for word in words if isinstance(word, str) and word.strip()]
     shown_words = f" ({', '.join(said)})" if said else ""
     is_id = role in ("user_id", "item_id")
-    or_keep = "; --set missing=keep takes such words as ids" if said and is_id else ""
+    or_keep = f"; {setting('missing', 'keep')} takes such words as ids" if said and is_id else ""
     return DataError(
         f"{int(mask.sum()):,} rows have no {role}{shown_words}, the first is {context.where(mask)} of {context.name}: "
-        f"give them one, or leave such rows out with --set missing=drop{or_keep}"
+        f"give them one, or leave such rows out with {setting('missing', 'drop')}{or_keep}"
     )
 
 
@@ -280,7 +281,7 @@ def _refuse_guessed(column: pl.Series, context: ReadContext) -> None:
     if odd.any():
         raise DataError(
             f"cannot read {context.name}, {context.where(odd)}: {column.name} is not UTF-8: name the encoding of "
-            f"the file with --set encoding=NAME (cp1252, latin-1, ...)"
+            f"the file with {setting('encoding', 'NAME')} (cp1252, latin-1, ...)"
         )
     context.note(f"{context.name} is not UTF-8 in columns that are not read")
 
@@ -288,9 +289,10 @@ def _refuse_guessed(column: pl.Series, context: ReadContext) -> None:
 def _note_kinds(kinds: dict[str, int] | None, names: dict[str, str], context: ReadContext) -> None:
     if kinds is None or len(kinds) < 2:
         return
+    some = worded("--events KIND,KIND", "events=['KIND', 'KIND']")
     context.note(
-        f"{names['event']!r} holds kinds of events, {with_shares(kinds)}: all count the same; choose with --events "
-        f"KIND,KIND, or weigh them with --set event_weights=KIND:WEIGHT,KIND:WEIGHT"
+        f"{names['event']!r} holds kinds of events, {with_shares(kinds)}: all count the same; choose with {some}, or "
+        f"weigh them with {setting('event_weights', 'KIND:WEIGHT,KIND:WEIGHT')}"
     )
 
 
@@ -309,7 +311,9 @@ def _note_file_order(parts: Sequence[RawTable], names: dict[str, str], context: 
     times = _perhaps_times(parts[0], names)
     order = "rows are taken in file order, as if oldest came first"
     if times:
-        context.note(f"no time column is known, {order}; {shown(times)} may hold times: --set timestamp_column=NAME")
+        context.note(
+            f"no time column is known, {order}; {shown(times)} may hold times: {setting('timestamp_column', 'NAME')}"
+        )
     elif len(parts) > 1:
         context.note(f"no time column is known: files are taken in order of their names, and {order}")
     else:
@@ -331,7 +335,7 @@ def _note_clocks(parts: Sequence[RawTable], names: dict[str, str], times: pl.Ser
         context.note(
             f"{names['timestamp']!r} tells days, so that events of one day have no order but the file's; "
             f"{shown(clocks)} may hold the time of day: put both in one column, or name one that has both, "
-            f"--set timestamp_column=NAME"
+            f"{setting('timestamp_column', 'NAME')}"
         )
 
 

@@ -16,6 +16,7 @@ from elcrec.data.interactions import Interactions
 from elcrec.data.kinds import Worth
 from elcrec.data.vocabulary import Vocabulary
 from elcrec.errors import DataError, SettingsError
+from elcrec.wording import setting
 
 
 @dataclass(frozen=True)
@@ -193,7 +194,19 @@ class Split:
                 "no history has two training baskets, events of different times: set ties=file to learn the order of "
                 "the events within them"
             )
-        return "no history has two training items: a next-item model needs sequences"
+        none = "no history has two training items"
+        longest = int((self.end_U - self.start_U).max()) if self.n_users else 0
+        if longest < 2:
+            return (
+                f"{none}: each user has a single event, and a next-item model learns from sequences; if users are in "
+                f"another column, name it ({setting('user_column', 'NAME')})"
+            )
+        return (
+            f"{none}: the longest history has {longest:,} items, and those that are held out are not learned from "
+            f"(split=leave_one_out: the last two of each user, who needs four or more; leave_one_basket_out: the last "
+            f"two baskets): give longer histories, or hold out by time, with {setting('split', 'global_time')} and a "
+            f"small holdout_share"
+        )
 
     @property
     def last_target_U(self) -> Tensor:

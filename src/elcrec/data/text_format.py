@@ -12,6 +12,7 @@ from elcrec.data.opening import Piece
 from elcrec.data.raw import RawTable, ReadOptions
 from elcrec.data.times import FIRST_SECONDS, LAST_MILLISECONDS
 from elcrec.errors import DataError
+from elcrec.wording import argument
 
 _HIGHEST_RATING = 10
 
@@ -28,7 +29,8 @@ def is_text_format(name: str, lines: Sequence[str]) -> bool:
     if len({len(row) for row in rows}) == 1 and _look_like_events(rows):
         raise DataError(
             f"{name} has no header, and its lines of {len(rows[0])} numbers look like events: name its columns, for "
-            f"example {columns_for(rows[0])}; if each line is a user and all their items, use --format text"
+            f"example {columns_for(rows[0])}; if each line is a user and all their items, use "
+            f"{argument('format', 'text')}"
         )
     return True
 
@@ -50,7 +52,10 @@ def _look_like_events(rows: list[list[str]]) -> bool:
 def read_text(piece: Piece, options: ReadOptions) -> RawTable:
     """``user item item ...`` a line, positive integers, chronological; items exploded to rows in file order."""
     if options.columns is not None:
-        raise DataError(f"{piece.name} is read as 'user item item ...' lines: leave --columns out, or --format")
+        raise DataError(
+            f"{piece.name} is read as 'user item item ...' lines: leave {argument('columns')} out, "
+            f"or {argument('format')}"
+        )
     text = text_of(piece, options)
     refuse_mixed_line_ends(text.piece)
     lines = (
@@ -74,7 +79,7 @@ def read_text(piece: Piece, options: ReadOptions) -> RawTable:
 
 def _check_lines(name: str, lines: pl.DataFrame) -> None:
     line = pl.col("line")
-    columns = "; name the columns of a file without a header with --columns user_id,item_id,..."
+    columns = f"; name the columns of a file without a header with {argument('columns', 'user_id,item_id,...')}"
     for wrong, reason in (
         (~line.str.contains(r"^[0-9 ]+$"), f"ids of the text format are positive integers{columns}"),
         (line.str.contains(r"(^| )0+( |$)"), "id 0 is reserved for padding; ids start at 1"),

@@ -11,6 +11,7 @@ from elcrec.data.id_columns import ReadContext
 from elcrec.data.time_text import iso_times, parse_times
 from elcrec.data.times import FIRST_SECONDS, PER_SECOND, Unit, unit_of_number
 from elcrec.errors import DataError
+from elcrec.wording import setting
 
 _COMPACT = {8: "%Y%m%d", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
 _CLOCK = re.compile(r"\d{1,2}:\d\d(:\d\d([.,]\d+)?)?( ?[aApP][mM])?")
@@ -204,7 +205,7 @@ def _refuse_day_first(column: pl.Series, context: ReadContext) -> None:
     if any(text.str.contains(rf"^{order}(19|20)[0-9][0-9]$").all() for order in (day + month, month + day)):
         raise DataError(
             f"{context.name}, {context.line_of(0)}: the timestamp {column[0]} looks like a day, a month and a year: "
-            f"name how they are written with --set time_format=%d%m%Y (or %m%d%Y)"
+            f"name how they are written with {setting('time_format', '%d%m%Y')} (or %m%d%Y)"
         )
 
 

@@ -9,6 +9,7 @@ from typing import Literal
 import polars as pl
 
 from elcrec.errors import DataError
+from elcrec.wording import setting
 
 _ZONE = r"(?P<zone>Z|UTC|GMT|[+-]\d\d(?::?\d\d)?)?"
 _CLOCK = (
@@ -32,7 +33,6 @@ _SHAPES = {
 # Rust's \d takes the digits of all scripts, which no cast to numbers takes.
 _SHAPES = {shape: pattern.replace(r"\d", "[0-9]") for shape, pattern in _SHAPES.items()}
 _TWO_DIGITS = r"\d{1,2}[-/.]\d{1,2}[-/.]\d{2}(?!\d)"
-ADVICE = "name how they are written with --set time_format=%m/%d/%Y (or %d/%m/%Y %H:%M:%S, ...)"
 # Python's %f is a fraction of any length, Polars' a number of nanoseconds; Polars takes any name of a zone for %Z.
 _DIRECTIVES = {".%f": "%.f", "%f": "%6f", "%Z": "UTC"}
 _OF_CLOCKS = ("%H", "%I", "%T", "%R", "%r", "%X", "%c", "%s", "%M", "%+", "%k", "%l")
@@ -137,8 +137,8 @@ def _by_format(column: pl.Series, time_format: str, where: Where, name: str) -> 
     if times.has_nulls():
         row = int(times.is_null().arg_true()[0])
         raise DataError(
-            f"{name}, {where(row)}: the timestamp {column[row]!r} is not written as {time_format!r}: correct --set "
-            f"time_format=..., made of %Y %m %d %H %M %S and the like"
+            f"{name}, {where(row)}: the timestamp {column[row]!r} is not written as {time_format!r}: correct "
+            f"{setting('time_format', '...')}, made of %Y %m %d %H %M %S and the like"
         )
     return times
 
@@ -172,11 +172,13 @@ def _day_or_month(column: pl.Series, parts: pl.DataFrame, where: Where, name: st
         row = int((one != two).arg_true()[0])
         raise DataError(
             f"{name}, {where(row)}: the timestamp {column[row]!r} is ambiguous, day or month may come first, and no "
-            f"other row tells which: {ADVICE}"
+            f"other row tells which: {_advice()}"
         )
     if not day_first and not month_first:
         row = int(((two if month_first else one) > 12).arg_true()[0])
-        raise DataError(f"{name}, {where(row)}: in some timestamps the day comes first, in others the month: {ADVICE}")
+        raise DataError(
+            f"{name}, {where(row)}: in some timestamps the day comes first, in others the month: {_advice()}"
+        )
     day, month = (one, two) if day_first else (two, one)
     return _built(column, parts.with_columns(day=day, month=month), where, name)
 
@@ -235,9 +237,14 @@ def _refuse_mixed_zones(column: pl.Series, zone: pl.Series, where: Where, name: 
 
 def _unread(column: pl.Series, wrong: pl.Series, where: Where, name: str) -> DataError:
     row = int(wrong.arg_true()[0])
-    advice = ADVICE.replace("%Y", "%y") if re.match(_TWO_DIGITS, column[row]) else ADVICE
+    advice = _advice("y" if re.match(_TWO_DIGITS, column[row]) else "Y")
     beside = "" if row == 0 else f" (the first is {column[0]!r})"
     return DataError(
         f"{name}, {where(row)}: cannot read timestamps such as {column[row]!r}{beside}: use numbers or ISO 8601 text, "
         f"all of one form, or {advice}"
     )
+
+
+def _advice(year: str = "Y") -> str:
+    """How to name the format of times, for messages; ``year``: the directive of a year."""
+    return f"name how they are written with {setting('time_format', f'%m/%d/%{year}')} (or %d/%m/%{year} %H:%M:%S, ...)"

@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 
 from elcrec.data.catalogue import Catalogue
+from elcrec.data.ids import as_list
 from elcrec.data.vocabulary import Indices, Vocabulary, check_unknown
 from elcrec.errors import UnknownIdError
 
@@ -91,7 +92,7 @@ class ItemTitles:
         if not self.by_id:
             return self.items.indices(given, unknown)
         check_unknown(unknown)
-        values = given if isinstance(given, pl.Series | str) else list(given)
+        values = given if isinstance(given, pl.Series) else as_list("items", given)
         index = self.items.indices(values, "skip")
         missing = np.flatnonzero(index < 0)
         for place in missing.tolist():

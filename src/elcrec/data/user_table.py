@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import polars as pl
 
 from elcrec.data import described
+from elcrec.data.accepted import Table
 from elcrec.data.columns import shown
 from elcrec.data.feature_columns import NUMBER, VECTOR, feature_columns
 from elcrec.data.features import Features, FeatureSpace
@@ -19,6 +20,9 @@ from elcrec.data.raw import as_frame
 from elcrec.data.vocabulary import Vocabulary
 from elcrec.data.written_columns import as_meant
 from elcrec.errors import DataError
+
+UserSource: TypeAlias = "str | Path | Table | UserTable"
+"""See :meth:`UserTable.read`."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +50,7 @@ class UserTable:
         return described.with_features(self.ids.to_frame(), self.features)
 
     @classmethod
-    def read(cls, source: Any) -> UserTable:
+    def read(cls, source: UserSource) -> UserTable:
         """Read what is known about users from a file or a frame.
 
         Columns are the user, by one of the usual names, and what is known; the kinds of columns are those of item

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -12,10 +12,12 @@ import numpy.typing as npt
 import polars as pl
 
 from elcrec.data.files import ROWS_AT_ONCE
-from elcrec.data.ids import BLANKS, id_text
+from elcrec.data.ids import BLANKS, as_list, id_text
 from elcrec.errors import DataError, UnknownIdError
+from elcrec.wording import argument
 
 Indices = npt.NDArray[np.int64]
+SHOWN_IDS = 3
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,24 @@ class Vocabulary:
         found = self.by_text.get(str(asked))
         return self.by_text.get(id_text(asked), -1) if found is None else found
 
+    def found(self, asked: Iterable[Any]) -> Indices:
+        """Indices of a few ids by their text form: int64 [n], -1 for unknown ones."""
+        return np.array([self.find(one) for one in asked], dtype=np.int64)
+
+    def known(self, asked: Sequence[Any]) -> Indices:
+        """The same, of ids that must be known.
+
+        Raises:
+            UnknownIdError: Some are not.
+        """
+        index = self.found(asked)
+        missing = [one for one, number in zip(asked, index.tolist(), strict=True) if number < 0]
+        if missing:
+            said = ", ".join(repr(str(one)[:40]) for one in missing[:SHOWN_IDS])
+            more = f" and {len(missing) - SHOWN_IDS} more" if len(missing) > SHOWN_IDS else ""
+            raise UnknownIdError(f"unknown {self.kind} {said}{more}: the model knows {len(self):,} {self.kind}s")
+        return index
+
     def indices(self, ids: pl.Series | Iterable[Any], unknown: str = "raise") -> Indices:
         """Indices of ids.
 
@@ -71,9 +91,9 @@ class Vocabulary:
             UnknownIdError: An id is not known and ``unknown`` is ``raise``.
         """
         check_unknown(unknown)
-        if isinstance(ids, str):
-            raise DataError(f"pass a list of {self.kind} ids, [{ids!r}], not one text")
-        asked = ids if isinstance(ids, pl.Series) and not ids.dtype.is_float() else text_series(ids)
+        if not isinstance(ids, pl.Series):
+            ids = as_list(f"{self.kind}s", ids)
+        asked = text_series(ids) if not isinstance(ids, pl.Series) or ids.dtype.is_float() else ids
         index = self._looked_up(asked)
         if asked.dtype == pl.String and (index < 0).any():
             odd = index < 0
@@ -101,7 +121,7 @@ class Vocabulary:
         raise UnknownIdError(
             f"unknown {self.kind} {shown}{f' and {more} more' if more > 0 else ''}: "
             f"the model knows {len(self):,} {self.kind}s, for example {self.ids[0]!r}; "
-            f"use unknown='skip' (--unknown skip) to leave such ids out"
+            f"use {argument('unknown', 'skip')} to leave such ids out"
         )
 
     def ids_of(self, indices: Indices | Iterable[int]) -> pl.Series:

@@ -15,6 +15,7 @@ from elcrec.evaluation.ranks import ranks_of_ways
 from elcrec.evaluation.repeats import WORTH_SAYING, repeat_share
 from elcrec.evaluation.verdict import best_baseline, verdict_of
 from elcrec.fitted import FittedModel
+from elcrec.wording import worded
 
 MODEL = "model"
 """Name of the model among baselines."""
@@ -72,6 +73,6 @@ def baseline_warning(results: Results) -> str | None:
 
     parts = ", ".join(figures(part) for part in ("valid", "test") if part in results and part in baselines)
     return (
-        f"the baseline {best} is better than the model ({SELECTION_METRIC}: {parts}): train for more epochs (--set "
-        "epochs=), or search for settings that fit the log (elcrec tune)"
+        f"the baseline {best} is better than the model ({SELECTION_METRIC}: {parts}): train for more epochs "
+        f"({worded('--set epochs=', 'epochs=')}), or search for settings that fit the log (elcrec tune)"
     )

@@ -21,7 +21,7 @@ from elcrec.evaluation.ranks import target_ranks
 from elcrec.evaluation.repeats import repeat_share
 from elcrec.fitted import FittedModel
 from elcrec.inference.scoring import UNRANKED
-from elcrec.storage import write_frame
+from elcrec.storage import table_format, write_table
 
 
 class Evaluator:
@@ -30,6 +30,13 @@ class Evaluator:
     def __init__(self, fitted: FittedModel) -> None:
         """Of a model."""
         self.fitted = fitted
+
+    def that_excludes(self, seen: bool | None) -> Evaluator:
+        """The same, which ranks items of the history or does not; None: as in the settings."""
+        if seen is None:
+            return self
+        settings = self.fitted.settings.model_copy(update={"exclude_seen": seen})
+        return Evaluator(replace(self.fitted, settings=settings))
 
     # reason: public signature
     def evaluate(
@@ -43,10 +50,12 @@ class Evaluator:
         baselines: bool = False,
     ) -> Metrics:
         """See :meth:`elcrec.ELCRec.evaluate`."""
+        if ranks is not None:
+            table_format(Path(ranks))  # refused before the work
         log, histories = self._read(data, format, unknown)
         found = self._evaluation(histories, self._users(log), split, most)
         if ranks is not None:
-            write_frame(Path(ranks), found.ranks)
+            write_table(Path(ranks), found.ranks)
         if not baselines:
             return found.metrics
         compared = against_baselines(self.fitted, log, histories, {split: found.ranks["rank"]}, most)

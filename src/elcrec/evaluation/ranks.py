@@ -14,6 +14,7 @@ from elcrec.evaluation.metrics import CoverageMetrics
 from elcrec.inference.scoring import NOT_NUMBERS, UNRANKED, Scorer, exclude, top_items
 from elcrec.model.encoding import EncodedHistories
 from elcrec.model.network import ELCRecNetwork
+from elcrec.progress import step
 
 
 def target_ranks(
@@ -59,7 +60,14 @@ def ranks_of_ways(network: ELCRecNetwork, histories: HistoryBatch, ways: tuple[b
 
 def scores_of(network: ELCRecNetwork, histories: HistoryBatch, exclude_seen: bool) -> Iterator[tuple[Tensor, Tensor]]:
     """Scores of all items for histories, block by block: see :meth:`elcrec.inference.scoring.Scorer.blocks`."""
-    return Scorer.of(network).contiguous().blocks(EncodedHistories.of(network, histories), exclude_seen)
+    with step("ranking held-out items", len(histories)) as done:
+        ranked = 0
+        for at_B, score_BV in (
+            Scorer.of(network).contiguous().blocks(EncodedHistories.of(network, histories), exclude_seen)
+        ):
+            yield at_B, score_BV
+            ranked += len(at_B)
+            done(ranked)
 
 
 def ranks_of_blocks(

@@ -8,6 +8,7 @@ from elcrec.config import Settings
 from elcrec.data.histories import HistoryBatch
 from elcrec.data.splits import Split
 from elcrec.evaluation.metrics import SELECTION_METRIC, RankingMetrics
+from elcrec.wording import setting, worded
 
 ROWS_AT_ONCE = 1024
 WORTH_SAYING = 0.01
@@ -50,6 +51,6 @@ def repeat_warning(share: float, exclude_seen: bool) -> str | None:
         return None
     return (
         f"{share:.1%} of the held-out items are in their user's history already, and exclude_seen=true does not rank "
-        "those: they cannot be found; where users take items again, use --set exclude_seen=false "
-        "(recommend: --include-seen)"
+        "those: they cannot be found; where users take items again, use "
+        f"{setting('exclude_seen', False)}{worded(' (recommend: --include-seen)', '')}"
     )

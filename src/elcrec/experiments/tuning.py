@@ -97,6 +97,7 @@ def tune(
     fixed["seed"] = seed
     base = resolve(recipe, fixed)
     resolve_device(device)
+    _refuse_others(out)
     log = read_log(data, None, base)
     prepare(log, base, parts=("valid",))
     make_folder(out)
@@ -104,12 +105,16 @@ def tune(
         _claim(out, log, recipe, space, fixed)
         study = _opened(out / TRIALS_FILE, seed)
         _begin_with_recipe(study, base, space)
-        _search(study, _Training(log, recipe, base, space, device, say), n_trials, say)
-        best = {name: study.best_params[name] for name in space}
-        remark = f"Found by elcrec tune: validation {SELECTION_METRIC} {study.best_value:.4f} with this seed"
-        expected = validate(overridden(base.model_dump(), best))
-        _write_recipe(out / BEST_FILE, recipe, [*fixed, *best], expected, remark)
-        return TuningResult(best, study.best_value, _table(study.trials), out / BEST_FILE)
+
+        def keep() -> dict[str, Any]:
+            best = {name: study.best_params[name] for name in space}
+            remark = f"Found by elcrec tune: validation {SELECTION_METRIC} {study.best_value:.4f} with this seed"
+            expected = validate(overridden(base.model_dump(), best))
+            _write_recipe(out / BEST_FILE, recipe, [*fixed, *best], expected, remark)
+            return best
+
+        _search(study, _Training(log, recipe, base, space, device, say), n_trials, keep, say)
+        return TuningResult(keep(), study.best_value, _table(study.trials), out / BEST_FILE)
 
 
 def _require_optuna() -> None:
@@ -149,8 +154,10 @@ class _Training:
         return float(max(record["valid"][SELECTION_METRIC] for record in model.history))
 
 
-def _search(study: Any, train: _Training, n_trials: int, say: Callable[[str], None]) -> None:
-    """Execute the trials that are missing.
+def _search(
+    study: Any, train: _Training, n_trials: int, keep: Callable[[], object], say: Callable[[str], None]
+) -> None:
+    """Execute the trials that are missing, and keep the best recipe after each.
 
     Raises:
         SettingsError: No trial was completed.
@@ -162,6 +169,8 @@ def _search(study: Any, train: _Training, n_trials: int, say: Callable[[str], No
     while done < n_trials and failed < FAILED_IN_A_ROW:
         reason = _tried(study, train)
         done, failed = (done + 1, 0) if reason is None else (done, failed + 1)
+        if study.trials[-1].state == TrialState.COMPLETE and study.best_trial.number == study.trials[-1].number:
+            keep()
         _report(study, f"trial {done} of {n_trials}" if reason is None else "failed trial, not counted", reason, say)
     if failed == FAILED_IN_A_ROW:
         say(f"the search stops: {failed} trials in a row failed; the last reason: {reason}")
@@ -238,11 +247,16 @@ class _Pruning(SilentReporter):
         self.trial = trial
         self.say = say
 
+    def begin(self, settings: Settings, n_steps: int, progress: Progress) -> None:
+        self.epochs = settings.epochs
+
     def epoch(self, record: EpochRecord, progress: Progress) -> None:
         from optuna import TrialPruned
 
         self.trial.report(progress.best_value, record["epoch"])
-        self.say(f"  epoch {record['epoch']}: valid {SELECTION_METRIC} {record['valid'][SELECTION_METRIC]:.4f}")
+        self.say(
+            f"  epoch {record['epoch']}/{self.epochs}: valid {SELECTION_METRIC} {record['valid'][SELECTION_METRIC]:.4f}"
+        )
         if self.trial.should_prune():
             raise TrialPruned
 
@@ -252,6 +266,14 @@ def _suggest(trial: Any, name: str, where: Range) -> Any:
         return trial.suggest_categorical(name, where.choices)
     suggest = trial.suggest_int if is_whole(name) else trial.suggest_float
     return suggest(name, where.low, where.high, log=where.log)
+
+
+def _refuse_others(out: Path) -> None:
+    """Raise RunError for a folder that holds files and no search."""
+    if out.is_dir() and not (out / STUDY_FILE).exists():
+        others = sorted(one.name for one in out.iterdir() if not one.name.startswith("."))
+        if others:
+            raise RunError(f"{out} holds other files ({', '.join(others[:3])}) and no search: choose another --out")
 
 
 def _claim(out: Path, log: Interactions, recipe: str, space: Space, fixed: dict[str, Any]) -> None:

@@ -262,8 +262,7 @@ class Lookup:
 
     def most_typical(self, intents: Sequence[int], policy: ResolvedPolicy) -> Recommendations:
         """The items most typical of intents, of those allowed; scores are lifts."""
-        assigner = self.topn.assigner
-        return self._by_scores(assigner.item_intents.lift(list(dict.fromkeys(assigner.checked(intents)))), policy)
+        return self._by_scores(self.topn.assigner.item_intents.lift(self.topn.chosen(intents)), policy)
 
     def most_likely(self, intents: Sequence[int], policy: ResolvedPolicy) -> Recommendations:
         """The allowed items that a user who chose these intents is most likely to take, see ``NewUserRanking``."""

@@ -10,10 +10,13 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from elcrec.data.ids import as_list
+from elcrec.data.vocabulary import check_unknown
 from elcrec.errors import SettingsError
 from elcrec.inference.scoring import ScoreAdjustment
 
 STRENGTH = 0.8
+LISTS = ("intents", "exclude_intents", "allow", "deny", "attributes", "all_attributes")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,10 +34,11 @@ class RankingPolicy:
         diversify: Calibrated re-ranking: 0 by score alone, 1 by the mix of the user's intents alone.
         allow: Only these items; None: all.
         deny: None of these items.
-        attributes: Only items with at least one of these.
+        attributes: Only items with at least one of these, each a value or ``COLUMN=VALUE``.
         all_attributes: Only items with every one of these.
         approximate: Use the approximate index instead of scoring all items.
         titles: Show the titles of the items, where the model knows some.
+        unknown: What to do with unknown items in ``allow`` and ``deny``: ``raise``, or ``skip`` them.
     """
 
     k: int = 10
@@ -51,14 +55,21 @@ class RankingPolicy:
     all_attributes: Sequence[str] = ()
     approximate: bool = False
     titles: bool = True
+    unknown: str = "raise"
 
     def __post_init__(self) -> None:
         """Check what needs no model.
 
         Raises:
             SettingsError: ``k`` is no whole number from 1, or ``strength`` or ``diversify`` is not within 0 and 1.
+            DataError: One thing stands where a list is needed, or ``unknown`` is neither ``raise`` nor ``skip``.
         """
         at_least_one("k", self.k)
+        check_unknown(self.unknown)
+        for name in LISTS:
+            given = getattr(self, name)
+            if given is not None:
+                object.__setattr__(self, name, as_list(name, given))
         for name in ("strength", "diversify"):
             dial = getattr(self, name)
             if not isinstance(dial, Real) or not 0 <= float(dial) <= 1:

@@ -17,8 +17,9 @@ from torch import Tensor
 
 from elcrec.data.histories import HistoryBatch
 from elcrec.data.vocabulary import Indices
-from elcrec.errors import SettingsError, UnknownIdError
+from elcrec.errors import SettingsError
 from elcrec.inference.explanation import Explainer
+from elcrec.inference.filters import ItemFilters
 from elcrec.inference.index import ItemSearch, look_up, recall
 from elcrec.inference.new_users import NewUserRanking
 from elcrec.inference.policy import RankingPolicy, ResolvedPolicy, at_least_one
@@ -27,10 +28,10 @@ from elcrec.intents.assignment import IntentAssigner
 from elcrec.intents.attribution import Attribution, attribute, intent_weights
 from elcrec.intents.calibration import calibrate, n_candidates
 from elcrec.model.encoding import EncodedHistories
+from elcrec.progress import step
 
 _NOTHING = (torch.zeros(0, 1, dtype=torch.int64), torch.zeros(0, 1))
 USERS_AT_ONCE = 2048
-SHOWN_IDS = 3
 QUALITY_USERS = 1024
 FITTED_TO = 256
 
@@ -271,7 +272,7 @@ class TopN:
 
     def _adjustment(self, policy: RankingPolicy, toward: list[int]) -> ScoreAdjustment | None:
         """What counts on top of the scores; None where nothing does."""
-        barred_V = self._barred(policy) if policy.filters_items else None
+        barred_V = self.filters.barred(policy).to(self.fitted.device) if policy.filters_items else None
         if not (toward or barred_V is not None or policy.only_seen):
             return None
         steering = self._steering(toward, policy.strength) if toward else ScoreAdjustment()
@@ -285,39 +286,14 @@ class TopN:
     def _steering(self, intents: list[int], strength: float) -> ScoreAdjustment:
         return ScoreAdjustment(strength, self.assigner.item_intents.lift(intents).log().to(self.fitted.device))
 
-    def _barred(self, policy: RankingPolicy) -> Tensor:
-        """Items that may not be recommended: bool [V + 1]."""
-        # An item has to be in each of these.
-        allowed = [] if policy.allow is None else [self.items_known(policy.allow)]
-        allowed += [np.concatenate(self._with_attributes(policy.attributes))] if policy.attributes else []
-        allowed += self._with_attributes(policy.all_attributes)
-        barred_V = torch.zeros(len(self.fitted.items) + 1, dtype=torch.bool)
-        for index in allowed:
-            outside_V = torch.ones_like(barred_V)
-            outside_V[torch.from_numpy(index)] = False
-            barred_V |= outside_V
-        barred_V[torch.from_numpy(self.items_known(policy.deny))] = True
-        return barred_V.to(self.fitted.device)
-
-    def _with_attributes(self, attributes: Sequence[str]) -> list[Indices]:
-        """The items of each attribute."""
-        known = self._items_by_attribute
-        for name in attributes:
-            if name not in known:
-                raise SettingsError(f"no item has the attribute {name[:80]!r}")
-        return [known[name] for name in attributes]
-
     @cached_property
-    def _items_by_attribute(self) -> dict[str, Indices]:
-        if self.fitted.catalogue is None:
-            return {}
-        pairs = self.fitted.catalogue.pairs()
-        numbered = pairs.with_columns(index=pl.Series(self.fitted.items.indices(pairs["item_id"])))
-        return {name: np.array(index) for name, index in numbered.group_by("attribute").agg("index").iter_rows()}
+    def filters(self) -> ItemFilters:
+        """Which items may be recommended."""
+        return ItemFilters(self.fitted)
 
     def item_numbers(self, ids: Iterable[Any]) -> Indices:
         """Indices of items by the text form of their ids: int64 [n], -1 for unknown ones."""
-        return np.array([self.fitted.items.find(item) for item in ids], dtype=np.int64)
+        return self.fitted.items.found(ids)
 
     def items_known(self, ids: Sequence[Any]) -> Indices:
         """The same, of items that must be known.
@@ -325,13 +301,7 @@ class TopN:
         Raises:
             UnknownIdError: Some are not.
         """
-        numbers = self.item_numbers(ids)
-        missing = [item for item, number in zip(ids, numbers.tolist(), strict=True) if number < 0]
-        if missing:
-            shown = ", ".join(repr(str(item)[:40]) for item in missing[:SHOWN_IDS])
-            more = f" and {len(missing) - SHOWN_IDS} more" if len(missing) > SHOWN_IDS else ""
-            raise UnknownIdError(f"unknown item {shown}{more}: the model knows {len(self.fitted.items):,} items")
-        return numbers
+        return self.fitted.items.known(ids)
 
     # ------------------------------------------------------------------ approximate search
 
@@ -344,7 +314,8 @@ class TopN:
 
     def make_item_search(self) -> ItemSearch:
         """An index of the items' vectors, fitted to some users drawn by the seed."""
-        return ItemSearch.build(self.fitted.network.items_VD, self.encoded(self._sample(FITTED_TO)).vector_QD)
+        with step("building the index"):
+            return ItemSearch.build(self.fitted.network.items_VD, self.encoded(self._sample(FITTED_TO)).vector_QD)
 
     def search_quality(self, k: int) -> dict[str, float]:
         """See :meth:`elcrec.ELCRec.search_quality`."""

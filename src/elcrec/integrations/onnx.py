@@ -12,8 +12,10 @@ from elcrec.data.batches import TokenBatch
 from elcrec.errors import RunError, SettingsError
 from elcrec.model.encoder import FEED_TOKENS
 from elcrec.model.network import ELCRecNetwork
+from elcrec.progress import step
 from elcrec.recommender import ELCRec
 from elcrec.storage import make_folder, publish_folder, write_frame, write_json, write_tensors
+from elcrec.wording import setting
 
 
 class UserEncoder(nn.Module):
@@ -71,9 +73,9 @@ def export_onnx(model: ELCRec, out: str | Path) -> None:
     except ImportError as error:
         raise SettingsError("the export needs ONNX: pip install 'elcrec[onnx]'") from error
     out, settings = Path(out), model.settings
-    _refuse_what_is_not_exported(model)
     if out.exists():
         raise RunError(f"{out} is there already: choose a new folder")
+    _refuse_what_is_not_exported(model)
     beside = out.with_name(f".{out.name}.tmp")
     shutil.rmtree(beside, ignore_errors=True)
     make_folder(beside)
@@ -82,7 +84,7 @@ def export_onnx(model: ELCRec, out: str | Path) -> None:
         encoder = UserEncoder(network, settings.max_seq_len, settings.padding).eval()
         most_rows = FEED_TOKENS // settings.max_seq_len  # the encoder splits more, and the graph need not
         example = torch.ones(2, settings.max_seq_len, dtype=torch.int64)
-        with torch.no_grad():
+        with torch.no_grad(), step("making the graph"):
             program = torch.onnx.export(
                 encoder,
                 (example,),
@@ -118,15 +120,15 @@ def _refuse_what_is_not_exported(model: ELCRec) -> None:
     if settings.repeats != "none" and not settings.exclude_seen:
         raise SettingsError(
             "this model adds repeat scores to items of the history, which the export does not hold: train it with "
-            "--set repeats=none, or with --set exclude_seen=true"
+            f"{setting('repeats', 'none')}, or with {setting('exclude_seen', True)}"
         )
     if settings.event_inputs != "none":
         raise SettingsError(
             f"this model reads event_inputs={settings.event_inputs} of each event, which the export does not take: "
-            "train it with --set event_inputs=none"
+            f"train it with {setting('event_inputs', 'none')}"
         )
     if model.fitted.dataset.user_features is not None:
         raise SettingsError(
             "this model has learned from user features, which the export does not take: train it with "
-            "--set user_features=false"
+            f"{setting('user_features', False)}"
         )

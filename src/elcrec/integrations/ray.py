@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from elcrec.errors import ElcrecError, RunError, SettingsError
+from elcrec.wording import argument
 
 ROWS_A_BATCH = 2048
 
@@ -93,7 +94,7 @@ def _error_of_worker(error: Exception) -> ElcrecError:
             if isinstance(cause, ElcrecError) and "another process" not in str(cause):
                 return cause
             cause = getattr(cause, "cause", None) or cause.__cause__
-    return RunError("a worker has stopped: see its messages above, then resume with --resume")
+    return RunError(f"a worker has stopped: see its messages above, then go on with {argument('resume', True)}")
 
 
 class _Scorer:

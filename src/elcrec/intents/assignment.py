@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from elcrec.data.histories import HistoryBatch
+from elcrec.data.ids import as_list
 from elcrec.errors import SettingsError
 from elcrec.fitted import FittedModel
 from elcrec.intents.attribution import intent_weights
@@ -107,7 +108,7 @@ class IntentAssigner:
         Raises:
             SettingsError: There is no such intent.
         """
-        numbers = list(intents)
+        numbers = as_list("intents", intents)
         for number in numbers:
             if not isinstance(number, int | np.integer) or not 0 <= number < self.n_intents:
                 raise SettingsError(f"intent {number!r}: the model's intents are 0 to {self.n_intents - 1}")

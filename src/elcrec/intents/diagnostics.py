@@ -85,4 +85,5 @@ def suggest_n_intents(assigner: IntentAssigner, candidates: Sequence[int] | None
         len(fitted.items),
         candidates,
         fitted.settings.seed,
+        also=fitted.settings.n_intents,
     )

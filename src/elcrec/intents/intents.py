@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from elcrec.intents.matching import NamedIntents, match_centers
 from elcrec.intents.naming import name_intents
 from elcrec.intents.trend import Periods, make_periods, trends
 from elcrec.intents.user_map import Points, user_map
-from elcrec.storage import write_frame
+from elcrec.storage import write_table
 
 NEAREST = 3
 TREND_EVENTS = 20_000
@@ -70,7 +70,7 @@ class Intents:
             ]
         )
 
-    def timeline(self, user: Any = None, history: Sequence[Any] | None = None) -> pl.DataFrame:
+    def timeline(self, user: Any = None, history: Iterable[Any] | None = None) -> pl.DataFrame:
         """See :meth:`elcrec.ELCRec.intent_timeline`.
 
         Raises:
@@ -123,7 +123,7 @@ class Intents:
             .select("user_id", "intent", "intent_name", "weight", "similarity", "events")
         )
         if out is not None:
-            write_frame(Path(out), frame)
+            write_table(Path(out), frame)
         return frame
 
     def user_map(self) -> Points:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import polars as pl
+import scipy  # which loads scipy.sparse when it is first used
 import torch
-from scipy.sparse import csr_matrix
 from torch import Tensor
 
 from elcrec.data.vocabulary import Vocabulary
@@ -35,7 +35,7 @@ class ItemIntents:
         counts = users_by_item(intent_of_user, events)
         cells = (items.indices(counts["item_id"]), counts["intent"].to_numpy())
         values = counts["users"].cast(pl.Float32).to_numpy()
-        self.users_VK = csr_matrix((values, cells), shape=(len(items) + 1, n_intents))
+        self.users_VK = scipy.sparse.csr_matrix((values, cells), shape=(len(items) + 1, n_intents))
         sizes = np.bincount(intent_of_user["intent"].to_numpy(), minlength=n_intents)
         self.share_K = (sizes / max(1, sizes.sum())).astype(np.float32)
 

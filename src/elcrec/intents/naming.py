@@ -28,6 +28,13 @@ GENERAL_SHARE = 0.1
 GENERAL_RATIO = 1.75
 # Which kinds are preferred at like scores: labels are made to be read, and a phrase says more than its words.
 PREFERENCE = {"attribute": 4.0, "phrase": 2.0, "word": 1.0}
+# Labels with numbers, unknown abbreviations or unclosed brackets are named only where hardly anything else is.
+HARD_TO_READ = 0.25
+CONSONANTS = "bcdfghjklmnpqrstvwxz"
+UNREADABLE = rf"\d|\b[{CONSONANTS}]{{2,}}\b|\b[{CONSONANTS.upper()}][{CONSONANTS}]+\b"
+OPEN_BRACKET = r"\s*[(\[][^)\]]*$"
+IN_BRACKETS = r"^(?:\(.*\)|\[.*\])$"
+LEAST_LETTERS = 4  # of a text whose capitals are looked at: shorter ones are often acronyms
 # A third term must be about as telling as the first.
 THIRD_SHARE = 0.5
 
@@ -38,10 +45,14 @@ STOP_WORDS = sorted(
     the their this to und up von with without your y
     new set pack pk assorted edition all misc miscellaneous other others unknown unused various general none null n/a
     na nan not available default
+    how i me my no nor so than that these they those too us was we what when where who why will you
+    chapter episode no part season series vol volume ii iii iv vi vii viii ix
     """.split()  # noqa: SIM905
 )
 UNITS = "oz|fl|floz|lbs?|kg|g|gr|gm|mg|ml|cl|l|lt|ltr|gal|gl|qt|pt|ct|count|pcs?|pk|pack|cm|mm|m|in|inch|ft|yd|sq|x"
 NUMBERS = rf"^(?:[\d\s.,:/×*()&#+%-]|\b(?:{UNITS})\b|\d(?:{UNITS})\b)*$"
+PIECE = r"[^:;,.!?()\[\]/|]+"
+LONE_MARK = r"\s[^\p{L}\p{N}\s]+\s"
 WORD = r"[\p{L}\p{N}][\p{L}\p{N}'’&-]*"
 
 
@@ -51,6 +62,7 @@ class Term:
 
     text: str
     score: float
+    attribute: bool = False
 
 
 def name_intents(
@@ -63,7 +75,9 @@ def name_intents(
     """A short, distinct name for each intent from the attributes and titles of what its users took.
 
     Terms are ranked by :func:`class_tf_idf` among those that the intent's users take clearly more often than
-    others; attributes are preferred to words of titles. Where there are none, the most typical items are named.
+    others. Attributes are preferred to phrases of titles; single words of titles are named only where items have
+    no attributes. An attribute that is alone is followed by an item. Where there are no terms, items are named:
+    those whose titles are ranked likewise, then the most typical ones.
     Renumbering the intents renumbers the names, and does nothing else to them.
 
     Args:
@@ -80,10 +94,11 @@ def name_intents(
     taken = users_by_item(intent_of_user, events)
     known = _described(catalogue, taken["item_id"].unique())
     terms = {} if known is None else _ranked(taken, known)
-    items = _item_labels(typical, {} if known is None else known.titles())
+    titles = {} if known is None else _titles(known)
+    items = _item_labels(taken, typical, titles)
     used = set(intent_of_user["intent"].unique().to_list())
     variants = {
-        intent: _variants(terms.get(intent, []), items.get(intent, []), intent)
+        intent: _variants(terms.get(intent, []), items.get(intent, []), intent, bool(titles))
         for intent in range(n_intents)
         if intent in used
     }
@@ -130,25 +145,37 @@ def _ranked(taken: pl.DataFrame, catalogue: Catalogue) -> dict[int, list[Term]]:
         .with_row_index("term")
     )
     links = described.join(vocabulary, on=["kind", "key"]).select("item_id", "term")
-    users = pl.col("users").cast(pl.Int64).sum()
-    counts = taken.join(links, on="item_id").group_by("intent", "term").agg(count=users)
-    purchases = taken.select(users).item()
-    count, total, size = pl.col("count"), pl.col("total"), pl.col("size")
-    needed = pl.when(total < GENERAL_SHARE * purchases).then(MIN_RATIO).otherwise(GENERAL_RATIO)
+    readable = pl.when(pl.col("text").str.contains(UNREADABLE)).then(HARD_TO_READ).otherwise(1.0)
     ranked = (
-        class_tf_idf(counts)
-        .join(taken.group_by("intent").agg(size=users), on="intent")
-        .filter(count * (purchases - size) >= needed * (total - count) * size)
+        _distinctive(taken, taken.join(links, on="item_id"))
         .join(vocabulary, on="term")
-        .with_columns(score=pl.col("score") * pl.col("kind").replace_strict(PREFERENCE))
+        .with_columns(score=pl.col("score") * pl.col("kind").replace_strict(PREFERENCE) * readable)
         .sort(["score", "key", "kind"], descending=[True, False, False])
         .group_by("intent", maintain_order=True)
         .head(CANDIDATES)
     )
     terms: dict[int, list[Term]] = defaultdict(list)
-    for intent, text, score in ranked.select("intent", "text", "score").iter_rows():
-        terms[intent].append(Term(text, score))
+    for intent, text, score, kind in ranked.select("intent", "text", "score", "kind").iter_rows():
+        terms[intent].append(Term(text, score, kind == "attribute"))
     return terms
+
+
+def _distinctive(taken: pl.DataFrame, uses: pl.DataFrame) -> pl.DataFrame:
+    """:func:`class_tf_idf` of the terms that an intent's users take clearly more often than others.
+
+    Args:
+        taken: ``intent``, ``item_id``, ``users``.
+        uses: ``intent``, ``term``, ``users``: of each use of a term.
+    """
+    users = pl.col("users").cast(pl.Int64).sum()
+    purchases = taken.select(users).item()
+    count, total, size = pl.col("count"), pl.col("total"), pl.col("size")
+    needed = pl.when(total < GENERAL_SHARE * purchases).then(MIN_RATIO).otherwise(GENERAL_RATIO)
+    return (
+        class_tf_idf(uses.group_by("intent", "term").agg(count=users))
+        .join(taken.group_by("intent").agg(size=users), on="intent")
+        .filter(count * (purchases - size) >= needed * (total - count) * size)
+    )
 
 
 def _terms(catalogue: Catalogue) -> pl.DataFrame:
@@ -156,15 +183,22 @@ def _terms(catalogue: Catalogue) -> pl.DataFrame:
     text = pl.col("text")
     labels = catalogue.pairs().select("item_id", text=pl.col("attribute").str.replace_all(r"\s+", " "))
     attributes = labels.filter(text.str.len_chars() <= MAX_TERM)
-    telling = attributes.filter(_telling(text))
-    titles = catalogue.frame.select("item_id", text="title").drop_nulls()
+    telling = _calm(attributes.filter(_telling(text)))
+    titles = _calm(catalogue.frame.select("item_id", text="title").drop_nulls())
     if telling.is_empty() and titles.is_empty():
         telling = attributes  # numbers, then: better than nothing
-    words = titles.with_columns(text.str.extract_all(WORD)).explode("text").drop_nulls()
-    following = pl.when(_telling(text) & _telling(text.shift(-1))).then(text + " " + text.shift(-1)).over("item_id")
+    # A phrase does not go on past a mark: "Star Wars: Episode IV" holds no "Wars Episode".
+    pieces = (
+        titles.with_columns(text.str.replace_all(LONE_MARK, ".").str.extract_all(PIECE))
+        .explode("text")
+        .drop_nulls()
+        .with_row_index("piece")
+    )
+    words = pieces.with_columns(text.str.extract_all(WORD)).explode("text").drop_nulls()
+    following = pl.when(_telling(text) & _telling(text.shift(-1))).then(text + " " + text.shift(-1)).over("piece")
     kinds = {
         "attribute": telling,
-        "word": words.filter(_telling(text)),
+        "word": words.select("item_id", "text").filter(_telling(text) & telling.is_empty()),
         "phrase": words.select("item_id", text=following).drop_nulls(),
     }
     return (
@@ -175,17 +209,43 @@ def _terms(catalogue: Catalogue) -> pl.DataFrame:
 
 
 def _telling(text: pl.Expr) -> pl.Expr:
-    """Whether a text is more than one letter, a number, an amount or a stop word."""
+    """Whether a text is more than one letter, a number, an amount, a remark in brackets or a stop word."""
     key = text.str.to_lowercase()
-    return (text.str.len_chars() > 1) & ~key.is_in(STOP_WORDS) & ~key.str.contains(NUMBERS)
+    dull = key.is_in(STOP_WORDS) | key.str.contains(NUMBERS) | key.str.contains(IN_BRACKETS)
+    return (text.str.len_chars() > 1) & ~dull
 
 
-def _item_labels(typical: pl.DataFrame, titles: dict[Any, str]) -> dict[int, list[str]]:
-    """Titles, or ids, of each intent's typical items, highest lift first."""
+def _calm(texts: pl.DataFrame) -> pl.DataFrame:
+    """Texts without an unclosed bracket; in sentence case where most of them are written in capitals."""
+    text = pl.col("text").str.replace(OPEN_BRACKET, "")
+    capitals = (text == text.str.to_uppercase()) & (text != text.str.to_lowercase())
+    cased = texts.unique("text").filter(text.str.count_matches(r"\p{L}") >= LEAST_LETTERS)
+    if (cased.select(capitals.mean()).item() or 0) > 0.5:
+        text = text.str.head(1) + text.str.slice(1).str.to_lowercase()
+    return texts.with_columns(text=text).filter(pl.col("text") != "")
+
+
+def _titles(catalogue: Catalogue) -> dict[Any, str]:
+    """Titles by item."""
+    titles = catalogue.titles()
+    ids = pl.DataFrame(
+        {"item": range(len(titles)), "text": list(titles.values())}, {"item": pl.Int64, "text": pl.String}
+    )
+    calm = dict(_calm(ids).iter_rows())
+    return {item: calm[number] for number, item in enumerate(titles) if number in calm}
+
+
+def _item_labels(taken: pl.DataFrame, typical: pl.DataFrame, titles: dict[Any, str]) -> dict[int, list[str]]:
+    """Items of each intent: distinctive ones by their titles, then typical ones by title or id, highest lift first."""
+    titled = taken.filter(pl.col("item_id").is_in(list(titles))) if titles else taken.clear()
+    ranked = _distinctive(taken, titled.rename({"item_id": "term"})).sort(["score", "term"], descending=[True, False])
     labels: dict[int, list[str]] = defaultdict(list)
-    rows = typical.sort("lift", descending=True, maintain_order=True).select("intent", "item_id")
-    for intent, item in rows.iter_rows():
-        labels[intent].append(_shortened(titles.get(item, str(item)), MAX_ITEM))
+    best = ranked.group_by("intent", maintain_order=True).head(MAX_TERMS).select("intent", "term")
+    by_lift = typical.sort("lift", descending=True, maintain_order=True).select("intent", "item_id")
+    for intent, item in [*best.iter_rows(), *by_lift.iter_rows()]:
+        label = _shortened(titles.get(item, str(item)), MAX_ITEM)
+        if label not in labels[intent]:
+            labels[intent].append(label)
     return labels
 
 
@@ -194,9 +254,11 @@ def _shortened(text: str, length: int) -> str:
     return text if len(text) <= length else text[: length - 1].rstrip(" ,;:-–(") + "…"
 
 
-def _variants(terms: Sequence[Term], items: Sequence[str], intent: int) -> list[str]:
+def _variants(terms: Sequence[Term], items: Sequence[str], intent: int, titled: bool) -> list[str]:
     """Ever more particular names of an intent: the plain one, with a further term, with an item, with its number."""
     plain = _fitting(terms) or _fitting([Term(text, 1.0) for text in items])
+    if titled and len(plain) == 1 and terms and terms[0].attribute:
+        plain = _fitting([terms[0], *(Term(text, 0.0) for text in items)])
     number = f"intent {intent}"
     if not plain:
         return [number]

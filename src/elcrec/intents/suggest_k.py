@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
+import scipy  # which loads scipy.sparse when it is first used
 import torch
-from scipy.sparse import csr_matrix
 from torch import Tensor
 
 from elcrec.data.histories import HistoryBatch
@@ -29,6 +29,7 @@ def suggest_k(
     n_items: int,
     candidates: Sequence[int] | None,
     seed: int,
+    also: int | None = None,
 ) -> pl.DataFrame:
     """How well intents alone tell the next item, for several numbers of them.
 
@@ -40,8 +41,10 @@ def suggest_k(
         behaviour_QD: [Q, D], embeddings of histories.
         histories: Those before the items that followed, in main memory.
         n_items: V.
-        candidates: Numbers to try; default: powers of 2 from 2 to a tenth of the histories, at most 1024.
+        candidates: Numbers to try; default: powers of 2 from 2 to a tenth of the histories, at most 1024, then
+            three numbers on each side of the one that these suggest.
         seed: Of k-means (one start each).
+        also: A number that is tried by default, too, where there are as many histories.
 
     Returns:
         ``n_intents``, ``gain`` (mean log likelihood above that of popularity, in nats), ``effective`` (of the
@@ -52,23 +55,39 @@ def suggest_k(
         SettingsError: A number that cannot be.
     """
     log = _Events.of(histories, n_items)
-    rows, gains = [], {}
-    for n_clusters in _numbers_to_try(candidates, len(histories)):
-        cluster_Q = spherical_kmeans(behaviour_QD, n_clusters, seed, restarts=1).numpy().copy()
-        gains[n_clusters] = log.gain(cluster_Q, n_clusters)
-        users_K = torch.bincount(torch.from_numpy(cluster_Q), minlength=n_clusters)
-        rows.append((n_clusters, float(gains[n_clusters].mean()), effective_intents(users_K)))
-    frame = pl.DataFrame(rows, schema=["n_intents", "gain", "effective"], orient="row")
+    rows: list[tuple[int, float, float]] = []
+    gains: dict[int, Floats] = {}
+
+    def try_numbers(numbers: Iterable[int]) -> None:
+        for n_clusters in sorted(set(numbers) - gains.keys()):
+            cluster_Q = spherical_kmeans(behaviour_QD, n_clusters, seed, restarts=1).numpy().copy()
+            gains[n_clusters] = log.gain(cluster_Q, n_clusters)
+            users_K = torch.bincount(torch.from_numpy(cluster_Q), minlength=n_clusters)
+            rows.append((n_clusters, float(gains[n_clusters].mean()), effective_intents(users_K)))
+
+    try_numbers(_numbers_to_try(candidates, len(histories)))
+    if candidates is None:
+        try_numbers(number for number in _around(_smallest_as_good(gains)) if number <= _most(len(histories)))
+        try_numbers([also] if also is not None and 2 <= also <= len(histories) else [])
+    frame = pl.DataFrame(rows, schema=["n_intents", "gain", "effective"], orient="row").sort("n_intents")
     return frame.with_columns(suggested=pl.col("n_intents") == _smallest_as_good(gains))
 
 
-def _numbers_to_try(candidates: Sequence[int] | None, n_histories: int) -> list[int]:
+def _most(n_histories: int) -> int:
+    return min(MOST_TRIED, max(2, n_histories // 10))
+
+
+def _numbers_to_try(candidates: Sequence[int] | None, n_histories: int) -> Sequence[int]:
     if candidates is None:
-        most = min(MOST_TRIED, max(2, n_histories // 10))
-        candidates = [2**power for power in range(1, most.bit_length())]
+        candidates = [2**power for power in range(1, _most(n_histories).bit_length())]
     if not candidates or min(candidates) < 2 or max(candidates) > n_histories:
         raise SettingsError(f"numbers of intents to try: from 2 to the number of histories, {n_histories:,}")
-    return sorted(set(candidates))
+    return candidates
+
+
+def _around(number: int) -> set[int]:
+    """Three numbers on each side of one, as far as its half and its double."""
+    return {max(2, round(number * 2 ** (step / 4))) for step in (-3, -2, -1, 1, 2, 3)}
 
 
 def _smallest_as_good(gains: dict[int, Floats]) -> int:
@@ -111,7 +130,7 @@ class _Events:
     def gain(self, cluster_Q: Indices, n_clusters: int) -> Floats:
         """Log likelihood of each next item by its history's cluster, above that of popularity: [Q], by the best s."""
         shape = (n_clusters, len(self.popularity_V))
-        counts = csr_matrix((np.ones(len(self.item_E)), (cluster_Q[self.row_E], self.item_E)), shape=shape)
+        counts = scipy.sparse.csr_matrix((np.ones(len(self.item_E)), (cluster_Q[self.row_E], self.item_E)), shape=shape)
         seen_Q = np.asarray(counts[cluster_Q, self.next_Q]).ravel()
         size_Q = np.asarray(counts.sum(axis=1)).ravel()[cluster_Q]
         prior_Q = self.popularity_V[self.next_Q]

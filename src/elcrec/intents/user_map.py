@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from elcrec.progress import step
+
 LANDMARKS = 800
 NEIGHBOURS = 3
 PERPLEXITY = 30
@@ -32,7 +34,8 @@ def user_map(behaviour_UD: Tensor, seed: int) -> Points:
     unit_UD = F.normalize(behaviour_UD, dim=-1)
     generator = np.random.default_rng(seed)
     landmarks = np.sort(generator.permutation(len(unit_UD))[:LANDMARKS])
-    placed_L2 = _placed(unit_UD[torch.from_numpy(landmarks)].numpy(), seed)
+    with step("placing users on the map"):
+        placed_L2 = _placed(unit_UD[torch.from_numpy(landmarks)].numpy(), seed)
     spread = 0.5 * np.median(_nearest_distance(placed_L2)) if len(placed_L2) > 1 else 0.0
     landmark_LD = unit_UD[torch.from_numpy(landmarks)]
     parts = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from elcrec.errors import SettingsError
+from elcrec.wording import argument
 
 
 def resolve_device(device: str) -> torch.device:
@@ -20,5 +21,6 @@ def resolve_device(device: str) -> torch.device:
     if not device.startswith("cuda"):
         raise SettingsError(f"device={device!r}: use auto, cpu or cuda")
     if not torch.cuda.is_available():
-        raise SettingsError("device=cuda: PyTorch sees no GPU here; use --device cpu or install a CUDA build")
+        cpu = argument("device", "cpu")
+        raise SettingsError(f"device=cuda: PyTorch sees no GPU here; use {cpu} or install a CUDA build")
     return torch.device(device)

@@ -11,6 +11,7 @@ from torch import Tensor
 from elcrec.data.batches import Padding, TokenBatch, lay_out
 from elcrec.data.histories import HistoryBatch
 from elcrec.model.network import ELCRecNetwork
+from elcrec.progress import step
 
 LEAST_ROWS = 4
 """Fewer rows than this are filled up: matrix products of very few rows are rounded otherwise, and the
@@ -79,16 +80,19 @@ def _encode(
     """One vector a history, float [Q, D]; ``encode`` gives those of a batch, in its caller's row order."""
     if not len(histories):
         return network.items_VD.new_zeros(0, network.items_VD.shape[1])
-    encoded, places, max_seq_len = [], [], network.max_seq_len
-    for at_B, some in histories.shortest_first(rows):
-        item_BW, length_B = some.items(limit=max_seq_len)
-        event_BW = some.events_of_items(limit=max_seq_len)
-        missing = max(0, LEAST_ROWS - len(at_B))
-        item_BW = torch.cat([item_BW, item_BW[:1].expand(missing, -1)])
-        event_BW = None if event_BW is None else torch.cat([event_BW, event_BW[:1].expand(missing, -1)])
-        length_B = torch.cat([length_B, length_B.new_ones(missing)])
-        encoded.append(encode(lay_out(item_BW, length_B, max_seq_len, padding, event_BW=event_BW))[: len(at_B)])
-        places.append(at_B)
+    encoded, places, max_seq_len, n_encoded = [], [], network.max_seq_len, 0
+    with step("encoding histories", len(histories)) as done:
+        for at_B, some in histories.shortest_first(rows):
+            done(n_encoded)
+            item_BW, length_B = some.items(limit=max_seq_len)
+            event_BW = some.events_of_items(limit=max_seq_len)
+            missing = max(0, LEAST_ROWS - len(at_B))
+            item_BW = torch.cat([item_BW, item_BW[:1].expand(missing, -1)])
+            event_BW = None if event_BW is None else torch.cat([event_BW, event_BW[:1].expand(missing, -1)])
+            length_B = torch.cat([length_B, length_B.new_ones(missing)])
+            encoded.append(encode(lay_out(item_BW, length_B, max_seq_len, padding, event_BW=event_BW))[: len(at_B)])
+            places.append(at_B)
+            n_encoded += len(at_B)
     sorted_QD = torch.cat(encoded).float()
     vector_QD = torch.empty_like(sorted_QD)
     vector_QD[torch.cat(places)] = sorted_QD

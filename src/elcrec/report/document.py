@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import datetime
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from elcrec.evaluation.metrics import SELECTION_METRIC, SHOWN_METRICS, measured_
 from elcrec.evaluation.verdict import findings
 from elcrec.inference.resemblance import Resemblance, Resembled
 from elcrec.intents.user_map import Points
+from elcrec.progress import step
 from elcrec.runs.records import EpochRecord
 from elcrec.runs.run_files import package_version
 
@@ -78,6 +79,7 @@ def _model(model: ELCRec) -> dict[str, Any]:
         "n_users": summary["users"],
         "n_items": len(model.items),
         "n_events": summary["rows"],
+        "features": model.fitted.dataset.said_features(),
         **_days(model.log.frame),
         "best_epoch": model.metrics.get("best_epoch"),
         "epochs": model.metrics.get("epochs"),
@@ -91,13 +93,14 @@ def _model(model: ELCRec) -> dict[str, Any]:
         "baselines": _baselines(model.metrics.get("baselines", {})),
         **{name: _by_part(model, name) for name in ("ceiling", "repeats")},
         "verdicts": model.metrics.get("baselines", {}).get("verdicts", {}),
-        "findings": {part: findings(model.metrics, part) for part in measured_parts(model.metrics)},  # type: ignore[arg-type]
+        "findings": {part: findings(model.metrics, part) for part in measured_parts(model.metrics)},
     }
 
 
 def _by_part(model: ELCRec, name: str) -> dict[str, float]:
     """A value of each part of the log that was evaluated."""
-    return {part: model.metrics[part][name] for part in ("valid", "test") if name in model.metrics.get(part, {})}
+    parts: Mapping[str, Mapping[str, Any]] = measured_parts(model.metrics)
+    return {part: metrics[name] for part, metrics in parts.items() if name in metrics}
 
 
 def _days(log: pl.DataFrame) -> dict[str, str | None]:
@@ -109,7 +112,7 @@ def _days(log: pl.DataFrame) -> dict[str, str | None]:
     return {"first": ends[0], "last": ends[1]}
 
 
-def _baselines(found: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
+def _baselines(found: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
     """By part of the log the baselines, the best first: ``name`` and the shown metrics."""
     return {
         part: [
@@ -216,23 +219,25 @@ def _journeys(model: ELCRec, users: list[Any]) -> list[dict[str, Any]]:
     for row in recommended.iter_rows(named=True):
         by_user[row.pop("user_id")].append(row)
     resemblance = Resemblance(model.fitted)
-    journeys = []
-    for user in users:
-        timeline = model.intent_timeline(user)
-        listed = by_user[user]
-        likes = resemblance.of_list([row["item_id"] for row in listed], timeline["item_id"])
-        journeys.append(
-            {
-                "user": _exact(user),
-                "total": timeline.height,
-                "intents": mixes[(user,)].select("intent", "weight").to_dicts(),
-                "shares": _shares(timeline["intent"]),
-                "events": [_event(row, titles) for row in _dated_rows(timeline.tail(LONGEST_JOURNEY))],
-                "recommendations": [
-                    _recommendation(row, like, titles) for row, like in zip(listed, likes, strict=True)
-                ],
-            }
-        )
+    journeys: list[dict[str, Any]] = []
+    with step("example users", len(users)) as done:
+        for user in users:
+            done(len(journeys))
+            timeline = model.intent_timeline(user)
+            listed = by_user[user]
+            likes = resemblance.of_list([row["item_id"] for row in listed], timeline["item_id"])
+            journeys.append(
+                {
+                    "user": _exact(user),
+                    "total": timeline.height,
+                    "intents": mixes[(user,)].select("intent", "weight").to_dicts(),
+                    "shares": _shares(timeline["intent"]),
+                    "events": [_event(row, titles) for row in _dated_rows(timeline.tail(LONGEST_JOURNEY))],
+                    "recommendations": [
+                        _recommendation(row, like, titles) for row, like in zip(listed, likes, strict=True)
+                    ],
+                }
+            )
     return journeys
 
 

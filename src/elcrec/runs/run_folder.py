@@ -52,6 +52,7 @@ from elcrec.runs.run_files import (
     write_names,
 )
 from elcrec.storage import make_folder, read_json, read_parquet, read_tensors, write_json, write_tensors, write_text
+from elcrec.wording import argument, worded
 
 START = ("config.json", "interactions.parquet", "vocabulary.parquet", "items.parquet", FEATURES, USERS, USER_FEATURES)
 EARLIER = "earlier.safetensors"
@@ -139,7 +140,7 @@ class RunFolder:
     def refuse_others(self) -> None:
         """Raise RunError where no run can be written, because something else is here."""
         if self.path.exists() and not self.path.is_dir():
-            raise RunError(f"{self.path} is a file: choose another --out")
+            raise RunError(f"{self.path} is a file: choose another {argument('out')}")
         others = [] if self.started or not self.path.exists() else [path.name for path in self.path.glob("[!.]*")]
         if others:
             raise RunError(f"{self.path} holds other files ({others[0]}, ...): choose an empty or new folder")
@@ -244,7 +245,8 @@ class RunFolder:
         manifest = manifest_of(self.path)
         if manifest is None:
             raise RunError(
-                f"{self.path} was begun by an older elcrec, or lost its {MANIFEST}: start from scratch (--overwrite)"
+                f"{self.path} was begun by an older elcrec, or lost its {MANIFEST}: start from scratch "
+                f"({argument('overwrite', True)})"
             )
         begun = {name: entry for name, entry in manifest.files.items() if name in (*START, EARLIER)}
         check(self.path, Manifest(manifest.written, begun))
@@ -252,7 +254,10 @@ class RunFolder:
     def refuse_unfinished(self) -> None:
         """Raise RunError where there are no weights yet."""
         if not self.model.exists() and self.started:
-            raise RunError(f"{self.path} is not finished: continue with elcrec train DATA --out {self.path} --resume")
+            again = worded(
+                f"elcrec train DATA --out {self.path} --resume", f"fit(log, {str(self.path)!r}, resume=True)"
+            )
+            raise RunError(f"{self.path} is not finished: continue with {again}")
 
     @property
     def _readable(self) -> bool:
@@ -274,7 +279,8 @@ class RunFolder:
             RunError: No run here, damaged, or from a newer version.
         """
         if not self.path.is_dir():
-            raise RunError(f"no run folder at {self.path}: make one with elcrec train DATA --out {self.path}")
+            make = worded(f"elcrec train DATA --out {self.path}", f"ELCRec().fit(log, {str(self.path)!r})")
+            raise RunError(f"no run folder at {self.path}: make one with {make}")
         if not self.started:
             raise RunError(f"{self.path} is not a run folder: it has no config.json")
         document = read_json(self.place("config.json"))

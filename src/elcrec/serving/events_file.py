@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, NamedTuple
 import polars as pl
 
 from elcrec.data.clock import Clock, Time
-from elcrec.data.joining import ID, is_id
+from elcrec.data.joining import ID, id_fault
 from elcrec.errors import DataError, SettingsError, StoreError, decoding
 from elcrec.serving.histories import has_read_kind, in_log_time
 from elcrec.serving.store import Event, in_order, open_store, shown
 
 if TYPE_CHECKING:
+    from elcrec.config import Settings
     from elcrec.recommender import ELCRec
 
 
@@ -27,10 +28,12 @@ class Exported(NamedTuple):
             time.
         left_out: Number of events whose ids or times the log cannot hold, or of kinds that are not read; a server
             refuses such events.
+        first_left_out: Which event the first of these is, and why; None where there is none.
     """
 
     rows: pl.DataFrame
     left_out: int
+    first_left_out: str | None = None
 
 
 def events_kept_at(place: str, model: ELCRec) -> Exported:
@@ -71,11 +74,15 @@ def events_as_log(model: ELCRec, events: Iterable[Event]) -> Exported:
     """
     log, settings, every = model.log.frame.schema, model.settings, in_order(list(events))
     words = settings.missing == "keep"
-    valid = [event for event in every if _has_valid_ids(event, log, words) and has_read_kind(event, settings)]
-    placed = in_log_time(model.lookup.clock, valid)
+    clock = model.lookup.clock
+    faults = [_fault(event, log, words, settings, clock) for event in every]
+    placed = in_log_time(clock, [event for event, fault in zip(every, faults, strict=True) if fault is None])
+    odd = [f"event {event.event_id} ({fault})" for event, fault in zip(every, faults, strict=True) if fault]
+    if not placed and odd:
+        raise DataError(f"none of the {len(odd):,} events in the store fits the log: the first is {odd[0]}")
     if not placed:
         raise DataError("the store holds no events: nothing is new")
-    return Exported(_rows(model, placed), len(every) - len(placed))
+    return Exported(_rows(model, placed), len(odd), odd[0] if odd else None)
 
 
 def _rows(model: ELCRec, placed: list[tuple[Event, Time]]) -> pl.DataFrame:
@@ -90,9 +97,22 @@ def _rows(model: ELCRec, placed: list[tuple[Event, Time]]) -> pl.DataFrame:
     return pl.DataFrame(columns)
 
 
-def _has_valid_ids(event: Event, log: pl.Schema, words: bool) -> bool:
-    """Whether the log can hold the ids of an event; ``words``: words that stand for a missing value are ids, too."""
-    return all(is_id(getattr(event, name), log[name], words) for name in ("user_id", "item_id"))
+def _fault(event: Event, log: pl.Schema, words: bool, settings: Settings, clock: Clock) -> str | None:
+    """Why the log cannot hold an event; None where it can.
+
+    Args:
+        event: The event.
+        log: Types of the log's columns.
+        words: Words that stand for a missing value are ids, too.
+        settings: Say which kinds of events are read.
+        clock: Of the log.
+    """
+    for name in ("user_id", "item_id"):
+        if (fault := id_fault(getattr(event, name), log[name], words)) is not None:
+            return f"{name} {fault}"
+    if not has_read_kind(event, settings):
+        return f"kind {event.event!r}: the log reads no such kind"
+    return None if clock.time_of(event.time) is not None else "its time is none that the log can hold"
 
 
 def _ids(name: str, ids: list[str], dtype: pl.DataType) -> pl.Series:

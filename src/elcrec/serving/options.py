@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
+
+from elcrec.threads import available_cores, given_threads
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,4 @@ class Options:
     @property
     def threads(self) -> int:
         """Threads of a matrix product: half the cores, shared by the workers; the other half serves HTTP."""
-        given = os.environ.get("OMP_NUM_THREADS", "")
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        return int(given) if given.isdecimal() and int(given) > 0 else max(1, cores // 2 // self.workers)
+        return given_threads() or max(1, available_cores() // 2 // self.workers)

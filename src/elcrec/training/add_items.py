@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import polars as pl
+import scipy  # which loads scipy.sparse when it is first used
 import torch
-from scipy import sparse
-from sklearn.linear_model import Ridge
 from torch import Tensor
 
 from elcrec.data.catalogue import Catalogue
@@ -27,6 +26,7 @@ from elcrec.model.item_table import ItemTable
 from elcrec.model.network import ELCRecNetwork
 from elcrec.runs.run import Run
 from elcrec.training.warm_start import REPEATS, TABLE
+from elcrec.wording import argument
 
 ALPHAS = (1.0, 10.0, 100.0)
 HELD_OUT = 5
@@ -45,7 +45,7 @@ def add_items(run: Run, items: Any, popularity: float) -> Run:
     """
     fitted = run.fitted
     if fitted.dataset.features is None:
-        raise SettingsError("this model has learned from no item features: train it with items (--items)")
+        raise SettingsError(f"this model has learned from no item features: train it with {argument('items')}")
     if not 0 <= popularity <= 1:
         raise SettingsError(f"popularity={popularity}: use 0 (new items are shown least) to 1 (shown most)")
     described = Catalogue.read(items, title_column=run.fitted.settings.title_column)
@@ -112,7 +112,7 @@ def vectors_of_new(table: ItemTable, features: Features, n_known: int) -> Tensor
         [X, D].
     """
     if table.of_features is None:
-        raise SettingsError("this model has learned from no item features: train it with items (--items)")
+        raise SettingsError(f"this model has learned from no item features: train it with {argument('items')}")
     part_RD = table.of_features.parts(features)
     matrix = _matrix(features, len(table.of_features.weight))
     rest_VD = (table.weight.detach()[1 : n_known + 1] - part_RD[1 : n_known + 1]).cpu().numpy()
@@ -121,15 +121,19 @@ def vectors_of_new(table: ItemTable, features: Features, n_known: int) -> Tensor
     return part_RD[n_known + 1 :] + torch.from_numpy(rest_XD).to(part_RD)
 
 
-def _matrix(features: Features, n_features: int) -> sparse.csr_array:
+def _matrix(features: Features, n_features: int) -> scipy.sparse.csr_array:
     known, vector_RP = features.matrix(n_features), features.vector_RP.cpu().numpy()
-    return sparse.hstack([known, sparse.csr_array(vector_RP)], format="csr") if vector_RP.shape[1] else known
+    return (
+        scipy.sparse.hstack([known, scipy.sparse.csr_array(vector_RP)], format="csr") if vector_RP.shape[1] else known
+    )
 
 
 def _regressed(
-    known_NF: sparse.csr_array, rest_ND: npt.NDArray[np.float32], new_XF: sparse.csr_array
+    known_NF: scipy.sparse.csr_array, rest_ND: npt.NDArray[np.float32], new_XF: scipy.sparse.csr_array
 ) -> npt.NDArray[np.float32]:
     """Ridge regression of what known items have on their features: its values for new ones."""
+    from sklearn.linear_model import Ridge  # takes over a second to import
+
     held = np.arange(len(rest_ND)) % HELD_OUT == 0
 
     def error(alpha: float) -> float:

@@ -14,6 +14,7 @@ from elcrec.losses.clustering import nearest_cluster_loss
 from elcrec.model.encoding import behaviour_embeddings
 from elcrec.model.intents import IntentCenters
 from elcrec.model.network import ELCRecNetwork
+from elcrec.progress import step
 
 SAMPLE_PER_INTENT = 256
 EM_SAMPLE_PER_INTENT = 4096
@@ -53,7 +54,7 @@ def start_centers(network: ELCRecNetwork, split: Split, settings: Settings) -> N
     # The released program starts k-means from random rows; a trained encoder has clusters worth finding.
     init = "random" if settings.warmup_epochs == 0 else "k-means++"
     kmeans = KMeans(n_clusters, init=init, n_init=5, max_iter=20, random_state=settings.seed)
-    with threadpool_limits(1):  # the order in which threads add up would change the last digits
+    with step("k-means"), threadpool_limits(1):  # the order in which threads add up would change the last digits
         kmeans.fit(points.astype("float32"))
     centroids = torch.from_numpy(kmeans.cluster_centers_).to(network.centers.weight)
     network.centers.weight[:n_clusters] = centroids
@@ -81,17 +82,19 @@ def refine_centers(network: ELCRecNetwork, split: Split, settings: Settings) -> 
     centers = network.centers
     optimizer = torch.optim.Adam([centers.weight], lr=settings.learning_rate)
     row_M = torch.arange(len(behaviour_MD), device=behaviour_MD.device)
-    for number in range(REFINE_PASSES):
-        if number < REVIVE_PASSES:
-            _revive(centers, behaviour_MD, generator)
-        users_K = torch.zeros(settings.n_intents, device=behaviour_MD.device)
-        for row_B in shuffled(row_M, settings.batch_size, generator):
-            users_K += torch.bincount(centers.assign(behaviour_MD[row_B]), minlength=users_K.numel())
-            loss = nearest_cluster_loss(behaviour_MD[row_B], centers.weight, users_K, REFINE_BALANCE)
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            centers.normalise()
+    with step("refining intents", REFINE_PASSES) as done:
+        for number in range(REFINE_PASSES):
+            done(number)
+            if number < REVIVE_PASSES:
+                _revive(centers, behaviour_MD, generator)
+            users_K = torch.zeros(settings.n_intents, device=behaviour_MD.device)
+            for row_B in shuffled(row_M, settings.batch_size, generator):
+                users_K += torch.bincount(centers.assign(behaviour_MD[row_B]), minlength=users_K.numel())
+                loss = nearest_cluster_loss(behaviour_MD[row_B], centers.weight, users_K, REFINE_BALANCE)
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+                centers.normalise()
 
 
 @torch.no_grad()

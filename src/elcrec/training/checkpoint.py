@@ -16,6 +16,7 @@ from elcrec.errors import RunError, decoding
 from elcrec.runs.records import EpochRecord
 from elcrec.storage import read_tensors, write_tensors
 from elcrec.training.optimizer import Optimizer
+from elcrec.wording import argument
 
 
 @dataclass
@@ -59,10 +60,14 @@ def read_checkpoint(path: Path) -> Checkpoint:
         RunError: The file is damaged.
     """
     tensors, state = read_tensors(path)
-    with decoding(lambda reason: RunError(f"{path} is damaged ({reason}): start from scratch with --overwrite")):
+    with decoding(
+        lambda reason: RunError(f"{path} is damaged ({reason}): start from scratch with {argument('overwrite', True)}")
+    ):
         whole = state["sha256"] == _hash(tensors, state["progress"])
     if not whole:
-        raise RunError(f"{path} is damaged: it is not what was written; start from scratch with --overwrite")
+        raise RunError(
+            f"{path} is damaged: it is not what was written; start from scratch with {argument('overwrite', True)}"
+        )
     return path, tensors, state["progress"]
 
 
@@ -86,7 +91,9 @@ def load_checkpoint(
         return best, Progress(**state)
     except (RuntimeError, TypeError, ValueError, KeyError) as error:
         reason = str(error).splitlines()[0]
-        raise RunError(f"{path} does not fit this run ({reason}): start from scratch with --overwrite") from error
+        raise RunError(
+            f"{path} does not fit this run ({reason}): start from scratch with {argument('overwrite', True)}"
+        ) from error
 
 
 def _under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -17,6 +17,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 from elcrec.errors import RunError
+from elcrec.wording import argument
 
 Found = TypeVar("Found")
 
@@ -127,7 +128,7 @@ def joined(device: torch.device) -> Iterator[Team]:
         if not _lost_another(error):
             raise
         reason = "another process of this training has stopped"
-        raise RunError(f"{reason}: see what it said, then start all again with --resume") from error
+        raise RunError(f"{reason}: see what it said, then start all again with {argument('resume', True)}") from error
     finally:
         if ours:
             dist.destroy_process_group()

@@ -36,6 +36,7 @@ from elcrec.training.distributed import Team, joined
 from elcrec.training.loop import Reporter, seeded, train
 from elcrec.training.repeat_fit import fit_linear_part
 from elcrec.training.report import SilentReporter, TerminalReporter
+from elcrec.wording import argument
 
 
 @dataclass(frozen=True)
@@ -160,7 +161,7 @@ class _Training:
             return Catalogue.read(start.items, title_column=title_column)
         if title_column is not None and not start.resume:
             raise SettingsError(
-                f"title_column={title_column} names a column of item metadata: add them (items, --items)"
+                f"title_column={title_column} names a column of item metadata: add them ({argument('items')})"
             )
         return None
 
@@ -245,7 +246,7 @@ class _Training:
             return (folder.training if folder.finished else folder), False, recipe
         if not self.start.resume:
             held = f"{folder.path} holds {_held_by(folder)}"
-            raise RunError(f"{held}: choose another --out, or replace it with --overwrite")
+            raise RunError(f"{held}: {_other_place()}")
         unfinished = folder.unfinished
         recipe = self._check_same(unfinished or folder, mark)
         if unfinished is not None and unfinished.finished:  # only the switch was missing
@@ -257,10 +258,12 @@ class _Training:
         """The recipe of a folder; raise unless ``fit`` may go on there."""
         document = folder.config()
         if document.get("data") != mark:
-            raise RunError(f"{folder.path} was started with other data: resume with the same file, or use --overwrite")
+            again = argument("overwrite", True)
+            raise RunError(f"{folder.path} was started with other data: resume with the same file, or use {again}")
         theirs, ours = document["settings"].model_dump(), self.start.settings.model_dump()
         chosen = set(theirs["auto"]) & set(ours["auto"])
-        names = [name for name in ours if name not in chosen and ours[name] != theirs[name]]
+        free = {*chosen, "threads"}  # a training may go on on another machine
+        names = [name for name in ours if name not in free and ours[name] != theirs[name]]
         changed = [f"{name} {theirs[name]!r} -> {ours[name]!r}" for name in names]
         if changed:
             raise RunError(f"{folder.path} has other settings ({', '.join(changed)}): resume without them")
@@ -275,13 +278,13 @@ class _Training:
             RunError: They are others.
         """
         kept, items, users = work.earlier(), work.catalogue(), work.user_table()
-        again = "go on without, or start from scratch with --overwrite"
+        again = f"go on without, or start from scratch with {argument('overwrite', True)}"
         if self.start.items is not None and not _same(items, given.catalogue):
-            raise RunError(f"{work.path} began with other items, or none (items, --items): {again}")
+            raise RunError(f"{work.path} began with other items, or none ({argument('items')}): {again}")
         if self.start.users is not None and not _same(users, given.user_table):
-            raise RunError(f"{work.path} began with other users, or none (users, --users): {again}")
+            raise RunError(f"{work.path} began with other users, or none ({argument('users')}): {again}")
         if self.start.names_from is not None and not (earlier and earlier.equals(kept)):
-            raise RunError(f"{work.path} began with other names, or none (names_from, --names-from): {again}")
+            raise RunError(f"{work.path} began with other names, or none ({argument('names_from')}): {again}")
         return _Begun(items, work.features(), users, work.user_features(), kept)
 
 
@@ -290,9 +293,14 @@ def _same(kept: Catalogue | UserTable | None, given: Catalogue | UserTable | Non
     return kept is not None and given is not None and kept.table().equals(given.table())
 
 
+def _other_place() -> str:
+    """What to do where ``out`` holds something already, for messages."""
+    return f"choose another {argument('out')}, or replace it with {argument('overwrite', True)}"
+
+
 def _held_by(folder: RunFolder) -> str:
     """What a folder that was begun holds, for messages."""
-    left = " (go on with --resume)"
+    left = f" (go on with {argument('resume', True)})"
     state = "a finished run" if folder.finished else f"an unfinished training{left}"
     return state + (f" and an unfinished training that is to replace it{left}" if folder.training.started else "")
 
@@ -304,7 +312,7 @@ def refuse_to_replace(out: RunFolder, overwrite: bool) -> None:
         RunError: It holds a run that is not to be replaced, or other files.
     """
     if out.started and not overwrite:
-        raise RunError(f"{out.path} holds a run: choose another --out, or replace it with --overwrite")
+        raise RunError(f"{out.path} holds a run: {_other_place()}")
     out.refuse_others()
 
 

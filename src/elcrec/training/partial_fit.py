@@ -28,6 +28,7 @@ from elcrec.training.fit import report_baselines, reporter_of, warn_of_repeats
 from elcrec.training.increment import step_share, train_on
 from elcrec.training.loop import Reporter, seeded
 from elcrec.training.warm_start import extend_vocabulary
+from elcrec.wording import argument, worded
 
 
 # reason: those of ELCRec.partial_fit
@@ -53,7 +54,8 @@ def partial_fit(
     if epochs < 1:
         raise SettingsError(f"epochs={epochs}: use 1 or more")
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        raise SettingsError("incremental training (partial_fit, --from) runs in one process: start it without torchrun")
+        verb = worded("--from", "partial_fit")
+        raise SettingsError(f"incremental training ({verb}) runs in one process: start it without torchrun")
     newer = read_new(data, format, settings)
     described, known_users = _known_now(fitted, items, users, newer)
     if (note := unknown_kinds(fitted.dataset.whole_log, newer, settings)) is not None:
@@ -108,7 +110,8 @@ def _known_users(fitted: FittedModel, users: Any) -> UserTable:
     """What is known about users now over what the model knew."""
     given, space = UserTable.read(users), fitted.dataset.user_features
     if space is None:
-        raise SettingsError("this model has learned from no user features: train it from scratch with users (--users)")
+        given_users = argument("users")
+        raise SettingsError(f"this model has learned from no user features: train it from scratch with {given_users}")
     if (note := space.missing_note(given.features, "user")) is not None:
         warnings.warn(note, DataWarning, stacklevel=5)
     return given.over(fitted.dataset.user_table)

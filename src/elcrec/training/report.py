@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-from rich.progress import Progress as Bar
 
 from elcrec.config import Settings
 from elcrec.evaluation.verdict import best_baseline
+from elcrec.progress import ProgressBar
 from elcrec.runs.records import ChoiceRecord, EpochRecord, RunMetrics
 from elcrec.training.checkpoint import Progress
 
@@ -34,22 +33,15 @@ class SilentReporter:
 
 
 class TerminalReporter:
-    """A progress bar on standard error with losses, effective intents and time left; a line for each epoch."""
+    """A progress bar on standard error with time left, best metric and loss; a line for each epoch."""
 
     def __init__(self, console: Console | None = None, every: int = 1) -> None:
         """Report to a console (default: standard error), with a line for every ``every``-th epoch."""
         self.every = every
         self._warned = False
         self.console = console or Console(stderr=True, highlight=False)
-        self._bar = Bar(
-            TextColumn("[bold]{task.description}"),
-            BarColumn(bar_width=24),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[now]}{task.fields[best]}"),
-            TimeRemainingColumn(),
-            console=self.console,
-            transient=True,
-        )
+        self._bar: ProgressBar | None = None
+        self._loss = self._best = ""
 
     def log(self, summary: dict[str, Any]) -> None:
         """A line with the statistics of the log."""
@@ -73,30 +65,29 @@ class TerminalReporter:
         if done:
             self.console.print(f"resuming after epoch {done} (best epoch so far: {progress.best_epoch})")
         self._settings, self._n_steps = settings, n_steps
-        self._bar.start()
-        self._task = self._bar.add_task(
-            "training", total=settings.epochs * n_steps, completed=done * n_steps, now="", best=_best(progress)
-        )
+        self._best = _best(progress)
+        self._bar = ProgressBar("training", settings.epochs * n_steps, self.console, done * n_steps)
+        self._bar.__enter__()
 
     def step(self, losses: dict[str, float] | None, effective: float | None) -> None:
         """Advance the bar; now and then show the losses."""
-        self._bar.advance(self._task)
         if losses is not None:
-            self._bar.update(self._task, now=f"{_losses(losses)} · {effective:.0f} effective intents")
+            self._loss = f"loss {losses['total']:.3f}"
+        if self._bar is not None:
+            self._bar.update(self._bar.done + 1, " · ".join(part for part in (self._best, self._loss) if part))
 
     def epoch(self, record: EpochRecord, progress: Progress) -> None:
-        """A line with losses, validation ndcg@20, intents and seconds."""
-        self._bar.update(self._task, best=_best(progress))
+        """A line with what fits 80 columns (validation ndcg@20, seconds), then losses and intents."""
+        self._best = _best(progress)
         if record["epoch"] % self.every:
             return
         intents, best = record["intents"], progress.best_epoch == record["epoch"]
         seconds = sum(record["seconds"].values())
         self.console.print(
-            f"epoch {record['epoch']:>3}/{self._settings.epochs}  {_losses(record['losses'])}  "
-            f"valid ndcg@20 {record['valid']['ndcg@20']:.4f} "
+            f"epoch {record['epoch']:>3}/{self._settings.epochs}  valid ndcg@20 {record['valid']['ndcg@20']:.4f} "
             + ("[green]best[/]" if best else f"[dim](best {progress.best_value:.4f}, epoch {progress.best_epoch})[/]")
-            + f"  intents {intents['used']} used, {intents['effective']:.0f} effective, largest "
-            f"{intents['largest_share']:.1%}  {seconds:.1f} s",
+            + f"  {seconds:.1f} s  {_losses(record['losses'])}  intents {intents['used']} used, "
+            f"{intents['effective']:.0f} effective, largest {intents['largest_share']:.1%}",
             soft_wrap=True,
         )
         warning = intents.get("warning")
@@ -106,7 +97,8 @@ class TerminalReporter:
 
     def end(self) -> None:
         """Close the bar."""
-        self._bar.stop()
+        if self._bar is not None:
+            self._bar.__exit__(None, None, None)
 
     def baselines(self, metrics: RunMetrics) -> None:
         """A line with the best baseline on validation and the model, and one for each baseline that is left out."""
@@ -132,7 +124,7 @@ def _by_reason(choices: dict[str, ChoiceRecord]) -> dict[str, list[str]]:
 
 
 def _best(progress: Progress) -> str:
-    return f" · best ndcg@20 {progress.best_value:.4f} (epoch {progress.best_epoch})" if progress.best_epoch else ""
+    return f"best ndcg@20 {progress.best_value:.4f}" if progress.best_epoch else ""
 
 
 def _losses(losses: dict[str, float]) -> str:

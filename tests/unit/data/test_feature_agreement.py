@@ -44,10 +44,38 @@ def test_planted_columns_stay_and_those_of_other_items_go(seed: int) -> None:
     assert space is not None
     kept = {column.name for column in space.columns}
     assert {"shelf", "price", "title", "picture"} <= kept
-    # By chance one shuffled column in forty stays.
+    # By chance a shuffled column stays now and then.
     assert len(kept - {"shelf", "price", "title", "picture"}) <= 1
     assert set(space.left_out) == {"other_shelf", "other_price", "other_picture"} - kept
     assert all(repr(name) in dataset.with_features(Settings()).said_features()[0] for name in space.left_out)
+
+
+def test_where_all_columns_are_left_out_a_model_learns_from_events_alone() -> None:
+    items = metadata(1).select("item_id", "other_shelf")
+    dataset = Dataset.of(LOG, Settings(), torch.device("cpu"), Catalogue.read(items))
+    with pytest.warns(DataWarning, match="'other_shelf' of the items: .* \\(item_features=false: learn from no column"):
+        dataset = dataset.with_features(Settings())
+    assert dataset.features is None
+    assert dataset.said_features()[0] == "120 of 120 items are described; nothing is learned from it"
+
+
+def test_a_column_stays_whose_popular_items_differ() -> None:
+    """Users return to a value, but most items share another one: those of other events would be even more alike."""
+    random = np.random.default_rng(1)
+    value_of = ["common"] * 80 + [f"value {at % 4}" for at in range(20)]
+    rows = []
+    for user in range(200):
+        liked = 80 + user % 4
+        for time in range(12):
+            item = liked + 4 * random.integers(5) if random.random() < 0.4 else random.integers(60, 100)
+            rows.append((user, int(item), time))
+    log = Interactions.read(pl.DataFrame(rows, schema=["user_id", "item_id", "timestamp"], orient="row"))
+    items = pl.DataFrame({"item_id": range(100), "value": value_of, "other": pl.Series(value_of).shuffle(3)})
+    dataset = Dataset.of(log, Settings(), torch.device("cpu"), Catalogue.read(items))
+    with pytest.warns(DataWarning, match="nothing is learned from 'other'"):
+        space = dataset.with_features(Settings()).features
+    assert space is not None
+    assert space.left_out == ("other",)
 
 
 def test_held_out_events_decide_nothing() -> None:

@@ -372,6 +372,13 @@ def test_summary_without_times_has_none_and_is_json() -> None:
     assert json.loads(json.dumps(summary)) == summary
 
 
+@pytest.mark.parametrize(("per_second", "last"), [(1, "2014-05-13 16:53:20"), (1000, "2014-05-13 16:53:20")])
+def test_numbers_that_count_moments_are_summarised_as_moments(per_second: int, last: str) -> None:
+    times = [1_300_000_000 * per_second, 1_400_000_000 * per_second]
+    log = Interactions.read(pl.DataFrame({"user": [1, 1], "item": [1, 2], "timestamp": times}))
+    assert log.summary()["last"] == last
+
+
 @pytest.mark.parametrize(("name", "separator"), [("log.csv", ","), ("log.tsv", "\t"), ("log.inter", "\t")])
 def test_a_header_alone_is_refused(tmp_path: Path, name: str, separator: str) -> None:
     assert "no rows" in refusal(file(tmp_path, name, separator.join(NAMES) + "\n"))

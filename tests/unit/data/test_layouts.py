@@ -17,6 +17,7 @@ from elcrec.data.check import check_log
 from elcrec.data.columns import ALIASES
 from elcrec.data.layout import Layout
 from elcrec.errors import DataError
+from elcrec.wording import on_command_line
 
 Content = str | bytes | dict[str, str] | pl.DataFrame
 AB = [("u", "a"), ("u", "b")]
@@ -165,6 +166,8 @@ DELIMITED = [
     refuse("pipe.txt", "u,a|b\nu,c|d\n", "--format csv", columns="user_id,item_id"),
     read("header.csv", "kunde,artikel\n1,5\n1,6\n", [("1", "5"), ("1", "6")], "header", columns="user_id,item_id"),
     refuse("header.csv", "item_id,user_id\na,u\n", "--columns names 'user_id'", columns="user_id,item_id"),
+    refuse("two.csv", "user_id,item_id\nu;a\nu;b\n", "header is separated by ',' and the lines below by ';'"),
+    refuse("two.txt", "user_id;item_id\nu,a\nu,b\n", "header is separated by ';' and the lines below by ','"),
     refuse("encoding.csv", f"{IDS}u,a\n", "unknown encoding", encoding="klingon"),
     refuse("encoding.csv", f"{IDS}u,a\n", "unknown encoding", encoding="idna"),
     refuse("one-column.csv", f"{IDS}u,a\n", "two roles", user_column="user_id", item_column="user_id"),
@@ -298,13 +301,14 @@ def test_a_layout_is_read_right_or_refused(case: Case, tmp_path: Path) -> None:
     path = tmp_path / case.name
     write(path, case.content)
     if case.events is None:
-        with pytest.raises(DataError) as caught:
+        with on_command_line(), pytest.raises(DataError) as caught:
             check_log(path, case.layout)
         message = str(caught.value)
         assert re.search(case.pattern, message), message
         assert len(message) < 500
         return
-    document = check_log(path, case.layout)
+    with on_command_line():
+        document = check_log(path, case.layout)
     assert [(str(one["user_id"]), str(one["item_id"])) for one in document["sample"]] == case.events
     assert re.search(case.pattern, str(document["warnings"]))
 

@@ -171,8 +171,10 @@ def test_nobody_to_ask_is_refused(name: str) -> None:
 
 
 def test_nothing_to_learn_is_refused() -> None:
-    with pytest.raises(DataError, match="no history has two training items"):
+    with pytest.raises(DataError, match=r"two training items: the longest history has 3 items.*global_t"):
         split_of(histories_of([1, 3, 1])).learners()
+    with pytest.raises(DataError, match=r"two training items: each user has a single event.*user_column"):
+        split_of(histories_of([1, 1])).learners()
 
 
 def test_an_unknown_part_is_refused() -> None:

@@ -1,5 +1,6 @@
 """Single questions answered fast: the same lists as tables give, whoever else is asked about."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +94,19 @@ def test_popular_items_come_by_number_of_events(model: ELCRec) -> None:
     assert popular.scores == counts["count"].head(5).to_list()
     typical = model.pick_typical([2], model.plan(5)).items
     assert typical == model.recommend_for_intent([2], 5)["item_id"].to_list()
+
+
+def test_no_intent_is_no_choice(model: ELCRec) -> None:
+    plan = model.plan(5)
+    questions: list[Callable[[list[int]], Any]] = [
+        lambda intents: model.pick_typical(intents, plan),
+        lambda intents: model.pick_likely(intents, plan),
+        model.recommend_to_new_user,
+    ]
+    for ask in questions:
+        with pytest.raises(SettingsError, match="intents: name one or more"):
+            ask([])
+    assert model.recommend_for_intent([]).is_empty()
 
 
 def test_what_does_not_exist_is_named(model: ELCRec) -> None:

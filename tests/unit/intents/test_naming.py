@@ -81,10 +81,10 @@ def test_taking_a_thing_again_counts_once() -> None:
     assert names(users, events, known, 2)[0] == "cake · bread"
 
 
-def test_attributes_are_preferred_to_words() -> None:
-    titles, kinds = ["red pot", "pot", "red tent", "tent"], ["Coffee", "Coffee", "Camping", "Camping"]
+def test_an_attribute_that_is_alone_is_followed_by_an_item_not_by_a_word() -> None:
+    titles, kinds = ["pot", "red pot", "red tent", "tent"], ["Coffee", "Coffee", "Camping", "Camping"]
     known = catalogue(item_id=range(4), title=titles, kind=kinds)
-    assert names_of([[0, 1], [2, 3]], known) == ["Coffee · pot", "Camping · tent"]
+    assert names_of([[0, 1], [2, 3]], known) == ["Coffee · pot", "Camping · red tent"]
 
 
 def test_phrases_are_named_where_their_words_go_together() -> None:
@@ -210,3 +210,41 @@ def test_renumbering_intents_renumbers_names(seed: int) -> None:
     renumbered = [(user, number[intent]) for user, intent in users]
     found, again = names(users, events, known, 6), names(renumbered, events, known, 6)
     assert [again[number[intent]] for intent in range(6)] == found
+
+
+def test_texts_in_capitals_are_shown_in_sentence_case() -> None:
+    known = catalogue(
+        item_id=range(4),
+        kind=["SOFT DRINKS", "SOFT DRINKS", *["CANDY BARS (SINGLES)(INCL"] * 2],
+    )
+    assert names_of([[0, 1], [2, 3]], known) == ["Soft drinks", "Candy bars (singles)"]
+
+
+def test_acronyms_among_other_texts_stay() -> None:
+    known = catalogue(item_id=range(6), kind=["IMAX", "IMAX", "Horror", "Horror", "Western", "Western"])
+    assert names_of([[0, 1], [2, 3], [4, 5]], known) == ["IMAX", "Horror", "Western"]
+
+
+@pytest.mark.parametrize("hard", ["SFT DRNK", "FRZN PIZZA", "CANS 12/18 LARGE", "Sft Drnk"])
+def test_labels_that_are_easy_to_read_come_first(hard: str) -> None:
+    easy = "COLA DRINKS" if hard.isupper() else "Cola drinks"
+    kinds = [[hard, easy], [hard, easy], [hard], ["POTS"], ["POTS"]]
+    named = names_of([[0, 1, 2], [3, 4]], catalogue(item_id=range(5), kind=kinds))[0]
+    assert parts(named)[0] == "Cola drinks"
+
+
+@pytest.mark.parametrize("mark", [":", " -", ",", " &", " ("])
+def test_phrases_end_at_marks(mark: str) -> None:
+    titles = [f"star wars{mark} dark hope", f"star wars{mark} dark side", "night train", "night train"]
+    assert "wars dark" not in " · ".join(names_of([[0, 1], [2, 3]], catalogue(item_id=range(4), title=titles)))
+
+
+def test_parts_of_series_are_not_named() -> None:
+    titles = ["Alien Part II", "Jaws Part II", "Alpha", "Omega"]
+    found = names_of([[0, 1], [2, 3]], catalogue(item_id=range(4), title=titles))
+    assert found[0] == "Alien Part II · Jaws Part II"
+
+
+def test_remarks_in_brackets_are_not_named() -> None:
+    known = catalogue(item_id=range(4), kind=[["(no genres listed)", "tea"]] * 2 + [["pot"]] * 2)
+    assert names_of([[0, 1], [2, 3]], known) == ["tea", "pot"]

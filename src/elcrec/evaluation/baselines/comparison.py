@@ -12,6 +12,7 @@ from elcrec.evaluation.baselines import BASELINES, OF_EVENTS, OF_PAIRS, OF_SEEN_
 from elcrec.evaluation.baselines.training_part import Scorer, TrainingPart
 from elcrec.evaluation.metrics import Figures, RankingMetrics, metrics_of, shown_metrics
 from elcrec.evaluation.ranks import ranks_of_blocks
+from elcrec.progress import step
 
 SCORES_AT_ONCE = 2**24
 MOST_ROWS = 1024
@@ -66,7 +67,9 @@ class Baselines:
                 left_out[name] = reason
                 continue
             suitable = tuple(way for way in ways if not (way and name in OF_SEEN_ITEMS))
-            for way, rank_X in ranks_of_blocks(self._blocks(name, histories), histories, suitable).items():
+            with step(f"baseline {name}"):
+                of_ways = ranks_of_blocks(self._blocks(name, histories), histories, suitable)
+            for way, rank_X in of_ways.items():
                 found[way][name], ranks[way][name] = shown(metrics_of(histories, rank_X)), rank_X
         return Compared(found, ranks, left_out)
 

@@ -7,8 +7,8 @@ chain; both need no training and are hard to beat on sparse data.
 from __future__ import annotations
 
 import numpy as np
+import scipy  # which loads scipy.sparse when it is first used
 import torch
-from scipy import sparse
 
 from elcrec.data.histories import HistoryBatch
 from elcrec.evaluation.baselines.training_part import Events, Floats, Ints, Scorer, TrainingPart, dense
@@ -34,7 +34,9 @@ def item_knn(training: TrainingPart) -> Scorer:
     near_VV = later + earlier.T
     if training.split.newest_N is not None:
         near_VV = near_VV + baskets.together()
-    similar_VV = sparse.diags_array(_root(baskets.item_BV)) @ near_VV @ sparse.diags_array(_root(baskets.target_BV))
+    similar_VV = (
+        scipy.sparse.diags_array(_root(baskets.item_BV)) @ near_VV @ scipy.sparse.diags_array(_root(baskets.target_BV))
+    )
     return _scorer(similar_VV.tocsr(), NEWEST)
 
 
@@ -49,7 +51,7 @@ def markov(training: TrainingPart) -> Scorer:
     return lambda histories: scorer(histories) + tie_V
 
 
-def _root(held_BV: sparse.csr_array) -> Floats:
+def _root(held_BV: scipy.sparse.csr_array) -> Floats:
     """One over the square root of the number of baskets that hold an item, plus one: float64 [V + 1]."""
     scale_V: Floats = 1 / np.sqrt(held_BV.sum(axis=0) + 1)
     return scale_V
@@ -73,30 +75,32 @@ class _Baskets:
         self.item_BV = self._ones(basket_X, item_X)
         self.target_BV = self.item_BV if target_X.all() else self._ones(basket_X[target_X], item_X[target_X])
 
-    def _ones(self, basket_X: Ints, item_X: Ints) -> sparse.csr_array:
-        found = sparse.coo_array((np.ones(len(item_X)), (basket_X, item_X)), shape=self._shape).tocsr()
+    def _ones(self, basket_X: Ints, item_X: Ints) -> scipy.sparse.csr_array:
+        found = scipy.sparse.coo_array((np.ones(len(item_X)), (basket_X, item_X)), shape=self._shape).tocsr()
         found.data[:] = 1
         return found
 
-    def followers(self, gap: int) -> sparse.csr_array:
+    def followers(self, gap: int) -> scipy.sparse.csr_array:
         """How often target v was in the ``gap``-th basket after one with item u: [V + 1, V + 1], row u, column v."""
         return self._pairs(self.item_BV, self.target_BV, gap)
 
-    def leaders(self, gap: int) -> sparse.csr_array:
+    def leaders(self, gap: int) -> scipy.sparse.csr_array:
         """How often target v was in the ``gap``-th basket before one with item u: row v, column u."""
         return self._pairs(self.target_BV, self.item_BV, gap)
 
-    def _pairs(self, before_BV: sparse.csr_array, after_BV: sparse.csr_array, gap: int) -> sparse.csr_array:
+    def _pairs(
+        self, before_BV: scipy.sparse.csr_array, after_BV: scipy.sparse.csr_array, gap: int
+    ) -> scipy.sparse.csr_array:
         first_X = np.flatnonzero(self._user_B[:-gap] == self._user_B[gap:])
         return (before_BV[first_X].T @ after_BV[first_X + gap]).tocsr()
 
-    def together(self) -> sparse.csr_array:
+    def together(self) -> scipy.sparse.csr_array:
         """How often target v was in one basket with another item u: row u, column v."""
         pairs = (self.item_BV.T @ self.target_BV).tocsr()
-        return pairs - sparse.diags_array(pairs.diagonal()).tocsr()
+        return pairs - scipy.sparse.diags_array(pairs.diagonal()).tocsr()
 
 
-def _scorer(similar_VV: sparse.csr_array, newest: int) -> Scorer:
+def _scorer(similar_VV: scipy.sparse.csr_array, newest: int) -> Scorer:
     """Similarity to the items of the newest baskets."""
 
     def score(histories: HistoryBatch) -> torch.Tensor:

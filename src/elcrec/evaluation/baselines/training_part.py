@@ -10,8 +10,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 import polars as pl
+import scipy  # which loads scipy.sparse when it is first used
 import torch
-from scipy import sparse
 from torch import Tensor
 
 from elcrec.data.histories import HistoryBatch
@@ -136,12 +136,12 @@ class Events(NamedTuple):
         newest_X = self.age_X < n
         return Events(self.row_X[newest_X], self.item_X[newest_X], self.age_X[newest_X], self.baskets_B)
 
-    def matrix(self, weight_X: Floats, n_items: int) -> sparse.csr_array:
+    def matrix(self, weight_X: Floats, n_items: int) -> scipy.sparse.csr_array:
         """Sums of weights by history and item: sparse float64 [B, V + 1]."""
         shape = (len(self.baskets_B), n_items + 1)
-        return sparse.coo_array((weight_X, (self.row_X, self.item_X)), shape=shape).tocsr()
+        return scipy.sparse.coo_array((weight_X, (self.row_X, self.item_X)), shape=shape).tocsr()
 
 
-def dense(score_BV: sparse.csr_array) -> Tensor:
+def dense(score_BV: scipy.sparse.csr_array) -> Tensor:
     """Scores as a tensor, float32."""
     return torch.from_numpy(score_BV.astype(np.float32).toarray())

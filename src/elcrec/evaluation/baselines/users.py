@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
+import scipy  # which loads scipy.sparse when it is first used
 import torch
-from scipy import sparse
 from torch import Tensor
 
 from elcrec.data.histories import HistoryBatch
@@ -48,7 +48,7 @@ def up_cf(training: TrainingPart) -> Scorer:
     return _UpCf(training)
 
 
-def frequencies(events: Events, n_items: int) -> sparse.csr_array:
+def frequencies(events: Events, n_items: int) -> scipy.sparse.csr_array:
     """The vectors u of :func:`tifu_knn`: sparse float64 [B, V + 1]."""
     once = events.once_a_basket()
     n_X = once.baskets_B[once.row_X]
@@ -65,7 +65,7 @@ def frequencies(events: Events, n_items: int) -> sparse.csr_array:
     return once.matrix(of_basket_X * GROUP_DECAY ** (groups_X - 1 - group_X) / groups_X, n_items)
 
 
-def window_shares(events: Events, n_items: int) -> sparse.csr_array:
+def window_shares(events: Events, n_items: int) -> scipy.sparse.csr_array:
     """The popularity p of :func:`up_cf`: sparse float64 [B, V + 1]."""
     once = events.once_a_basket()
     weight_X = (once.age_X < WINDOW) / np.minimum(once.baskets_B, WINDOW)[once.row_X]
@@ -95,7 +95,7 @@ class _TifuKnn:
             return dense(OWN_SHARE * own_BV)
         near_BU = 2 * dense(own_BV @ self._vector_VU) - self._norm_U
         rows, users, _ = nearest(near_BU, self._training.user_of(histories), self._k)
-        mean_BU = sparse.coo_array((np.full(len(rows), 1 / self._k), (rows, users)), shape=near_BU.shape).tocsr()
+        mean_BU = scipy.sparse.coo_array((np.full(len(rows), 1 / self._k), (rows, users)), shape=near_BU.shape).tocsr()
         return dense(OWN_SHARE * own_BV + (1 - OWN_SHARE) * (mean_BU @ self._vector_UV))
 
 
@@ -118,10 +118,10 @@ class _UpCf:
         scale_B = torch.from_numpy(held_BV.sum(axis=1)).float() ** -ASYMMETRY
         near_BU = dense(held_BV @ self._held_VU) * self._scale_U * scale_B[:, None]
         rows, users, weights = nearest(near_BU, self._training.user_of(histories), self._k)
-        similar_BU = sparse.coo_array((weights**LOCALITY, (rows, users)), shape=near_BU.shape).tocsr()
+        similar_BU = scipy.sparse.coo_array((weights**LOCALITY, (rows, users)), shape=near_BU.shape).tocsr()
         return dense(own_BV + similar_BU @ self._share_UV)
 
-    def _held(self, events: Events) -> sparse.csr_array:
+    def _held(self, events: Events) -> scipy.sparse.csr_array:
         """Ones for the items of each history: sparse float64 [B, V + 1]."""
         found = events.matrix(np.ones(len(events.item_X)), self._training.n_items)
         found.data[:] = 1

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from elcrec.data.clock import Time
-from elcrec.data.joining import is_id
+from elcrec.data.joining import id_fault
 from elcrec.data.kind_columns import refuse_unknown
 from elcrec.errors import DataError
 from elcrec.serving.api.schemas.users import NewEvent
@@ -56,9 +56,8 @@ def users_without_time(model: ELCRec, events: Sequence[NewEvent]) -> list[str]:
 
 def _id(name: str, given: str | int, kind: pl.DataType, words: bool) -> str:
     text = str(given)
-    if not is_id(text, kind, words):
-        wanted = "integers of 64 bits" if kind.is_integer() else "text that train would take"
-        raise DataError(f"{name} {text[:40]!r}: the log's ids are {wanted}, and this event is to be added to it")
+    if (fault := id_fault(text, kind, words)) is not None:
+        raise DataError(f"{name} {fault}, and this event is to be added to it: no event of the request is stored")
     return text
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
@@ -80,6 +81,7 @@ class LimitedConnection(HttpToolsProtocol):
             return
         super().on_headers_complete()
         self._reading = self.cycle
+        self._reading.transport = _ClosedByConnection(self.transport, self._close)
 
     def on_body(self, body: bytes) -> None:
         """Part of a body; that of a refused request is dropped: it does not belong to the request before."""
@@ -190,9 +192,34 @@ class LimitedConnection(HttpToolsProtocol):
         if self.transport.is_closing():
             return
         self.transport.write(response)
-        # Closed while data is in flight, the connection would be reset before the client reads the response.
+        self._close_late()
+
+    def _close(self) -> None:
+        """Close after a response that promised it."""
+        if self._in_body and not self.transport.is_closing():  # refused before all of its body was read
+            self._refused = True
+            self.flow.resume_reading()
+            self._close_late()
+        else:
+            self.transport.close()
+
+    def _close_late(self) -> None:
+        """Closed while data is in flight, the connection would be reset before the client reads the response."""
         self.transport.write_eof()
         self.loop.call_later(LINGER, self.transport.close)
+
+
+class _ClosedByConnection(asyncio.Transport):
+    """The transport that a response is written to; the connection decides when to close it."""
+
+    def __init__(self, transport: asyncio.Transport, close: Callable[[], None]) -> None:
+        super().__init__()
+        self._close = close
+        self.write, self.is_closing = transport.write, transport.is_closing  # type: ignore[method-assign]
+        self.get_extra_info = transport.get_extra_info  # type: ignore[method-assign]
+
+    def close(self) -> None:
+        self._close()
 
 
 def limited_connections(options: Options) -> type[LimitedConnection]:
