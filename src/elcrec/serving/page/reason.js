@@ -37,7 +37,7 @@ function exactParts(row, parts) {
 
 // Addresses are checked by the server, too: only web addresses are pictures.
 function picture(row) {
-  if (!/^https?:\/\//.test(row.image_url ?? "")) return null;
+  if (!/^https?:\/\//i.test(row.image_url ?? "")) return null;
   const image = el("img", { class: "picture", src: row.image_url, alt: `Picture of ${labelOf(row)}`, loading: "lazy", decoding: "async", referrerpolicy: "no-referrer" });
   image.addEventListener("error", () => image.remove());
   return image;
