@@ -53,16 +53,17 @@ def benchmark(
         require_matplotlib()
     experiments = read_suite(suite)
     folder = out / experiments.name
-    runs = [] if tables else planned_runs(experiments, suite.parent, only)
+    if tables:
+        _write_tables(experiments, folder, plots, as_json)
+        return
+    runs = planned_runs(experiments, suite.parent, only)
     if dry_run:
         _show_plan(experiments, runs, folder, as_json)
         return
-    if not tables:
-        keeps(lambda: f"finished runs are kept in {folder}, unfinished trainings in {work}: go on with  {again()}")
-    failed = {} if tables else run_suite(experiments, runs, folder, work / experiments.name, say, device=device)
-    if failed and len(failed) == len(runs):
-        raise failure(failed, len(runs))
-    _write_tables(experiments, folder, plots, as_json)
+    keeps(lambda: f"finished runs are kept in {folder}, unfinished trainings in {work}: go on with  {again()}")
+    failed = run_suite(experiments, runs, folder, work / experiments.name, say, device=device)
+    if len(failed) < len(runs):
+        _write_tables(experiments, folder, plots, as_json)
     if failed:
         raise failure(failed, len(runs))
 

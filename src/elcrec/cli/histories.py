@@ -19,29 +19,29 @@ MOST_PARTS = 20
 ID_FORMS = "write a JSON array of item ids, or one item id per line"
 
 
-def histories_of(texts: Sequence[str], path: Path | None, titles: ItemTitles) -> list[list[Any]]:
+def histories_of(texts: Sequence[str] | None, path: Path | None, titles: ItemTitles) -> list[list[Any]]:
     """Histories of ``--history`` (ids or titles between commas), then those of ``--history-file``.
 
     Args:
-        texts: Of ``--history``.
-        path: Of ``--history-file``.
+        texts: Of ``--history``; None: not given.
+        path: Of ``--history-file``; None: not given.
         titles: Of the model; they distinguish a comma within a title from one between two items.
 
     Raises:
         DataError: The file cannot be read, or holds something else.
     """
-    given: list[list[Any]] = [split_history(text, titles) for text in texts]
+    given: list[list[Any]] = [split_history(text, titles) for text in texts or ()]
     return given if path is None else [*given, *read_histories(path)]
 
 
-def user_features_of(texts: list[str]) -> dict[str, Any] | None:
+def user_features_of(texts: Sequence[str] | None) -> dict[str, Any] | None:
     """What ``--user-feature`` tells about the user: a value for each name, several as a list; None: nothing.
 
     Raises:
         SettingsError: One is not written as NAME=VALUE.
     """
     given: dict[str, list[str]] = {}
-    for text in texts:
+    for text in texts or ():
         name, sign, value = (part.strip() for part in text.partition("="))
         if not (name and sign and value):
             raise SettingsError(f"--user-feature {text}: write it as NAME=VALUE, for example country=DE")

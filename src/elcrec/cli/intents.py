@@ -47,15 +47,8 @@ def intents(
     from elcrec.intents.findings import quality_findings, stability_findings, suggestion_findings
     from elcrec.recommender import ELCRec
 
-    if sum([quality, against is not None, suggest]) > 1:
-        raise SettingsError("choose one of --quality, --against RUN and --suggest-k")
-    if quality or against is not None or suggest:
-        shown = {"top": k != TOP, "rows": rows != ROWS, "ids_only": ids_only}
-        refuse_unused("--quality, --against and --suggest-k show no intents", **shown)
-    if against is not None or suggest:
-        refuse_unused("--against and --suggest-k read no metadata", items=items)
-    if as_json:
-        refuse_unused("--json prints all intents", rows=rows != ROWS)
+    chosen = [quality, against is not None, suggest]
+    _refuse_unused(chosen, items, k != TOP, rows != ROWS, ids_only, as_json)
     model = ELCRec.load(run, device)
     if items is not None:
         model.describe_items(items)
@@ -75,6 +68,21 @@ def intents(
         _conclude(stability_findings(measures), as_json)
     else:
         _show(model, model.intents(k, titles=not ids_only), rows, as_json)
+
+
+# reason: the options that can be without effect
+def _refuse_unused(
+    chosen: list[bool], items: Path | None, top: bool, rows: bool, ids_only: bool, as_json: bool
+) -> None:
+    """Raise SettingsError for options that would have no effect."""
+    if sum(chosen) > 1:
+        raise SettingsError("choose one of --quality, --against RUN and --suggest-k")
+    if any(chosen):
+        refuse_unused("--quality, --against and --suggest-k show no intents", top=top, rows=rows, ids_only=ids_only)
+    if any(chosen[1:]):
+        refuse_unused("--against and --suggest-k read no metadata", items=items)
+    if as_json:
+        refuse_unused("--json prints all intents", rows=rows)
 
 
 def _show(model: ELCRec, table: pl.DataFrame, rows: int, as_json: bool) -> None:

@@ -120,7 +120,7 @@ def recommend(
     if user_feature and not for_histories:
         raise SettingsError("--user-feature tells about the user of --history: known users have their own features")
     _refuse_unused(everybody, unknown, intent, strength, ray, device)
-    known = user_features_of(user_feature or [])
+    known = user_features_of(user_feature)
     if ray is None:
         table_file(out, "--out")
     from elcrec.inference.policy import STRENGTH, RankingPolicy
@@ -147,7 +147,7 @@ def recommend(
     model = ELCRec.load(run, device)
     _say_whether_indexed(model, run, policy)
     titles = model.fitted.dataset.titles
-    histories = histories_of(history or [], history_file, titles) if for_histories else None
+    histories = histories_of(history, history_file, titles) if for_histories else None
     _show(model, _recommended(model, user, histories, unknown, policy, known), out, explain, as_json)
 
 

@@ -185,8 +185,8 @@ def _tidy(raw: pl.DataFrame, item_column: str | None, title_column: str | None, 
     title = _title_column(raw, item) if title_column is None else _named_title(raw, title_column)
     titles = _titles(raw, title)
     image = _image_column(raw, item, title)
-    rest = [as_meant(column) for column in raw.get_columns() if column.name not in (item, title, image)]
-    used = [column for column in rest if describes(column, untyped) and not is_vector(column)]
+    rest = [as_meant(raw[name]) for name in raw.columns if name not in (item, title, image)]
+    used = _used(rest, untyped)
     features = feature_columns(rest, untyped, titles)
     if title is None and image is None and not used + features:
         raise DataError(
@@ -197,6 +197,11 @@ def _tidy(raw: pl.DataFrame, item_column: str | None, title_column: str | None, 
     attributes = merged([as_lists(one) for one in used], raw.height)
     images = [as_text(raw[IMAGE]).alias(IMAGE)] if image else []
     return Catalogue(pl.DataFrame([ids, titles.alias("title"), attributes, *images]), pl.DataFrame(features))
+
+
+def _used(columns: list[pl.Series], untyped: bool) -> list[pl.Series]:
+    """The columns whose values are attributes."""
+    return [column for column in columns if describes(column, untyped) and not is_vector(column)]
 
 
 def _titles(raw: pl.DataFrame, title: str | None) -> pl.Series:

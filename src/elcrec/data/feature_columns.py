@@ -64,10 +64,7 @@ def vectors_in(column: pl.Series, size: int) -> tuple[np.ndarray[Any, Any], np.n
 def _feature(column: pl.Series, untyped: bool) -> pl.Series | None:
     """A column as what its kind of values is; None where there is nothing to learn from it."""
     if is_vector(column):
-        vectors = column.cast(VECTOR)
-        place_X, _ = vectors_in(vectors, int(vectors.list.len().max()))  # type: ignore[arg-type]
-        held = np.isin(np.arange(len(vectors)), place_X)
-        return vectors if held.all() else vectors.zip_with(pl.Series(held), _nothing(vectors, VECTOR))
+        return _vectors(column.cast(VECTOR))
     if untyped and is_text(column) and not describes(column, untyped):
         text = as_text(column).alias(column.name)
         if (codes := _codes(text)) is not None:
@@ -78,6 +75,13 @@ def _feature(column: pl.Series, untyped: bool) -> pl.Series | None:
     if _is_moment(column.dtype) or column.dtype.is_numeric():
         return _number(column)
     return _of_text(column) if describes(column, untyped) else None
+
+
+def _vectors(column: pl.Series) -> pl.Series:
+    """The vectors that are as long as the longest one, without gaps."""
+    place_X, _ = vectors_in(column, int(column.list.len().max()))  # type: ignore[arg-type]
+    held = np.isin(np.arange(len(column)), place_X)
+    return column if held.all() else column.zip_with(pl.Series(held), _nothing(column, VECTOR))
 
 
 def _of_text(column: pl.Series) -> pl.Series:

@@ -73,11 +73,16 @@ def _to_pandas(column: pl.Series) -> Any:
     if column.dtype == pl.Boolean and column.has_nulls():
         return pd.array(column.to_list(), dtype="boolean")
     if isinstance(column.dtype, pl.Datetime):
-        zone = column.dtype.time_zone
-        moments = pd.Series(
-            column.dt.convert_time_zone("UTC").dt.replace_time_zone(None).to_numpy() if zone else column.to_numpy()
-        )
-        return moments.dt.tz_localize("UTC").dt.tz_convert(zone) if zone else moments
+        return _moments(column, column.dtype.time_zone)
     if column.dtype.is_numeric() or column.dtype == pl.Boolean:
         return column.to_numpy()
     return column.to_list()
+
+
+def _moments(column: pl.Series, zone: str | None) -> pd.Series[Any]:
+    import pandas as pd
+
+    if zone is None:
+        return pd.Series(column.to_numpy())
+    moments = pd.Series(column.dt.convert_time_zone("UTC").dt.replace_time_zone(None).to_numpy())
+    return moments.dt.tz_localize("UTC").dt.tz_convert(zone)

@@ -47,12 +47,15 @@ def _columns(given: Any) -> tuple[dict[str, list[Any]], int]:
     if not isinstance(given, Sequence) or isinstance(given, str | bytes):
         frame = as_frame(given, "user_features", "values")
         return {column.name: column.to_list() for column in frame.get_columns()}, frame.height
-    odd = [row for row in given if not isinstance(row, Mapping)]
-    if odd:
-        raise DataError(f"user_features: give a mapping from column to value for each history, not {odd[0]!r}")
-    rows = [{str(name): value for name, value in row.items()} for row in given]
+    rows = [_by_name(row) for row in given]
     names = dict.fromkeys(name for row in rows for name in row)
     return {name: [row.get(name) for row in rows] for name in names}, len(rows)
+
+
+def _by_name(row: Any) -> dict[str, Any]:
+    if not isinstance(row, Mapping):
+        raise DataError(f"user_features: give a mapping from column to value for each history, not {row!r}")
+    return {str(name): value for name, value in row.items()}
 
 
 def _read(column: FeatureColumn, values: list[Any]) -> pl.Series:

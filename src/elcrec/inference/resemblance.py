@@ -53,8 +53,7 @@ class Resemblance:
         named: set[Any] = set()
         found = []
         for item, cosine_H in zip(items, cosine_KH, strict=True):
-            order = cosine_H.argsort(descending=True, stable=True).tolist()
-            nearest = [had[at] for at in order if cosine_H[at] > 0 and had[at] != item][:NEAREST]
+            nearest = _nearest(item, had, cosine_H)
             like = next((one for one in nearest if one not in named), nearest[0] if nearest else None)
             named.add(like)
             theirs = attributes.get(like, [])
@@ -72,3 +71,9 @@ class Resemblance:
         wanted = pl.Series(items, dtype=frame["item_id"].dtype)
         some = frame.filter(pl.col("item_id").is_in(wanted.implode())).select("item_id", "attributes")
         return {item: attributes or [] for item, attributes in some.iter_rows()}
+
+
+def _nearest(item: Any, had: list[Any], cosine_H: torch.Tensor) -> list[Any]:
+    """The nearest other items of a history that point the same way."""
+    order = cosine_H.argsort(descending=True, stable=True).tolist()
+    return [had[at] for at in order if cosine_H[at] > 0 and had[at] != item][:NEAREST]

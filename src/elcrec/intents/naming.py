@@ -256,15 +256,20 @@ def _shortened(text: str, length: int) -> str:
 
 def _variants(terms: Sequence[Term], items: Sequence[str], intent: int, titled: bool) -> list[str]:
     """Ever more particular names of an intent: the plain one, with a further term, with an item, with its number."""
-    plain = _fitting(terms) or _fitting([Term(text, 1.0) for text in items])
-    if titled and len(plain) == 1 and terms and terms[0].attribute:
-        plain = _fitting([terms[0], *(Term(text, 0.0) for text in items)])
+    plain = _plain(terms, items, titled)
     number = f"intent {intent}"
     if not plain:
         return [number]
     more = [term.text for term in terms if not _repeats(term.text, plain)]
     more += [item for item in items if item not in plain]
     return [SEPARATOR.join(plain), *(_extended(plain, text) for text in (*more, number))]
+
+
+def _plain(terms: Sequence[Term], items: Sequence[str], titled: bool) -> list[str]:
+    """Terms, or items where there are none; an attribute that is alone is followed by an item that has a title."""
+    plain = _fitting(terms) or _fitting([Term(text, 1.0) for text in items])
+    alone = len(plain) == 1 and bool(terms) and terms[0].attribute
+    return _fitting([terms[0], *(Term(text, 0.0) for text in items)]) if titled and alone else plain
 
 
 def _fitting(terms: Sequence[Term]) -> list[str]:

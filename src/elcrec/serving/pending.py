@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from elcrec.data.features import Features
 from elcrec.data.vocabulary import Indices
 from elcrec.errors import UnknownIdError
 from elcrec.serving.histories import RankedHistory, ranked_history
-from elcrec.serving.store import Store
+from elcrec.serving.store import Store, UserRecord
 
 if TYPE_CHECKING:
     from elcrec.inference.lookup import Recommendations
@@ -69,20 +70,16 @@ def _histories(batch: list[PendingRequest], store: Store) -> list[Any]:
     try:
         records = iter(store.read(users) if users else [])
     except Exception as error:
-        return [
-            error if pending.history is None else RankedHistory(pending.history, features=pending.features)
-            for pending in batch
-        ]
-    found = (
-        ranked_history(pending.snapshot.lookup, pending.user or "", next(records))
-        if pending.history is None
-        else RankedHistory(pending.history)
-        for pending in batch
-    )
-    return [
-        history if pending.features is None else history._replace(features=pending.features)
-        for pending, history in zip(batch, found, strict=True)
-    ]
+        return [error if pending.history is None else _history(pending, iter(())) for pending in batch]
+    return [_history(pending, records) for pending in batch]
+
+
+def _history(pending: PendingRequest, records: Iterator[UserRecord]) -> RankedHistory:
+    """What was sent, or the next record."""
+    if pending.history is not None:
+        return RankedHistory(pending.history, features=pending.features)
+    found = ranked_history(pending.snapshot.lookup, pending.user or "", next(records))
+    return found if pending.features is None else found._replace(features=pending.features)
 
 
 def _without_history(pending: PendingRequest) -> Recommendations | Exception:
