@@ -62,8 +62,10 @@ def test_reasons_are_those_of_the_tables(model: ELCRec) -> None:
     users = model.users.ids.to_list()[:5]
     table = model.recommend(users, k=4, explain=True, titles=False)
     lists = model.pick([model.history_of(user) for user in users], model.plan(4, explain=True))
-    rows = [reason for one in lists for reason in one.reasons]
-    assert rows == table.drop("user_id", "item_id", "score", "rank").to_dicts()
+    reasons = [reason for one in lists for reason in one.reasons]
+    rows = table.drop("user_id", "item_id", "score", "rank").to_dicts()
+    assert [{name: reason[name] for name in rows[0]} for reason in reasons] == rows
+    assert set().union(*reasons) == {*rows[0], "like", "shared"}
 
 
 def test_only_allowed_items_are_listed(model: ELCRec) -> None:
