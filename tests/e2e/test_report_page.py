@@ -681,7 +681,7 @@ def test_weights_that_say_nothing_are_not_shown(show: Any) -> None:
 def test_the_first_tile_has_a_yardstick(show: Any) -> None:
     document = make_document()
     page = show(document).go()
-    assert "of people’s next item is in their ten" in page.inner_text("#figures .accuracy")
+    assert "of people’s next items are among their ten" in page.inner_text("#figures .accuracy")
     assert "hit_rate@10, test" in page.inner_text("#figures .accuracy")
     lines = [text.split("\n") for text in page.locator("#figures .accuracy .bars li").all_inner_texts()]
     assert [line[0] for line in lines] == [
@@ -693,7 +693,7 @@ def test_the_first_tile_has_a_yardstick(show: Any) -> None:
     assert [line[-1] for line in lines] == ["11.2%", "9.0%", "3.4%", "< 0.1%"]
     document["model"]["of_baskets"] = True
     page = show(document).go()
-    assert "next basket has an item of their ten" in page.inner_text("#figures .accuracy")
+    assert "next baskets hold one of their ten items" in page.inner_text("#figures .accuracy")
     assert page.locator("#figures .accuracy .bars li").count() == 3, "chance is of single items"
 
 

@@ -35,7 +35,7 @@ function accuracyTile() {
   if (!part) return null;
   const lines = yardsticks(part);
   const most = Math.max(...lines.map(({ value }) => value), 1e-9);
-  const said = report.model.of_baskets ? "of people’s next basket has an item of their ten" : "of people’s next item is in their ten";
+  const said = report.model.of_baskets ? "of people’s next baskets hold one of their ten items" : "of people’s next items are among their ten";
   const verdict = verdictText(part);
   return el("li", { class: "accuracy" },
     el("div", {}, el("span", { class: "value" }, tenths(lines[0].value)), el("span", { class: "said" }, said),
