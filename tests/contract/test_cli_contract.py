@@ -188,6 +188,18 @@ def test_more_items_asked_than_there_are_gives_all_unseen_ones(run: Path, log: p
     assert {row["item_id"] for row in rows} == set(log["item_id"]) - bought
 
 
+def test_who_has_had_all_that_is_allowed_is_named(run: Path, log: pl.DataFrame, tmp_path: Path) -> None:
+    bought = log.filter(pl.col("user_id") == "shopper-00001")["item_id"].unique().to_list()
+    allowed = tmp_path / "allowed.json"
+    allowed.write_text(json.dumps(bought))
+    given = ["recommend", run, "--user", "shopper-00001", "--user", "shopper-00003", "--allow", allowed]
+    done = run_cli(*given, "--exclude-seen", "--json")
+    assert {row["user_id"] for row in done.document()} <= {"shopper-00003"}
+    assert "nothing to recommend for user shopper-00001" in done.err
+    assert "--include-seen" in done.err
+    assert "nothing to recommend" not in run_cli(*given, "--include-seen").err
+
+
 def test_similar_leaves_the_item_itself_out(run: Path) -> None:
     rows = run_cli("similar", run, "--item", "tent pegs", "--item", "webcam", "-k", 5, "--json").document()
     assert [row["target_item_id"] for row in rows] == ["tent pegs"] * 5 + ["webcam"] * 5

@@ -148,7 +148,9 @@ def recommend(
     _say_whether_indexed(model, run, policy)
     titles = model.fitted.dataset.titles
     histories = histories_of(history, history_file, titles) if for_histories else None
-    _show(model, _recommended(model, user, histories, unknown, policy, known), out, explain, as_json)
+    found = _recommended(model, user, histories, unknown, policy, known)
+    _say_who_gets_nothing(found, user, unknown)
+    _show(model, found, out, explain, as_json)
 
 
 def _check_choice(for_users: bool, for_histories: bool, everybody: bool, ray: int | None) -> None:
@@ -202,6 +204,22 @@ def _recommended(
         say(f"warning: the model knows no {name} {known[name]!r}: it counts as unknown")  # type: ignore[index]
     found = model.topn.recommend(dataset.of_items(histories, unknown, features), policy)
     return found.select(pl.lit(None).alias("user_id"), pl.all())
+
+
+def _say_who_gets_nothing(found: pl.DataFrame, users: list[str] | None, unknown: str) -> None:
+    """Name the known users without recommendations; of histories, say only where none has any."""
+    import polars as pl
+
+    if unknown == "skip":  # those that were left out have none
+        return
+    got = set(found["user_id"].cast(pl.String))
+    without = [user for user in dict.fromkeys(users or []) if user not in got]
+    if without or found.is_empty():
+        whom = f"user {', '.join(without)}" if without else "this history"
+        say(
+            f"nothing to recommend for {whom}: all items that may be listed are in the history (--include-seen lists "
+            "them, too), or are filtered out"
+        )
 
 
 def _recommend_to_all(

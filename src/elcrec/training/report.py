@@ -93,7 +93,10 @@ class TerminalReporter:
         warning = intents.get("warning")
         if warning and not self._warned:
             self._warned = True
-            self.console.print(f"[bold red]warning:[/] {warning} (the recipe default avoids this)", soft_wrap=True)
+            self.console.print(
+                f"[bold red]warning:[/] {warning} (a smaller n_intents, or the recipe default, may avoid this)",
+                soft_wrap=True,
+            )
 
     def end(self) -> None:
         """Close the bar."""
