@@ -64,8 +64,8 @@ function showHeader() {
   byId("learnt-from").textContent =
     `${plural(report.health.n_intents, "intent", "intents")} learned from ${plural(model.n_events, "event", "events")} of ` +
     `${plural(model.n_users, "user", "users")} with ${plural(model.n_items, "item", "items")}${dates}.`;
-  byId("features").textContent = model.features.map((said) => `${said[0].toUpperCase()}${said.slice(1)}.`).join(" ");
-  byId("features").hidden = model.features.length === 0;
+  byId("features").textContent = (model.features ?? []).map((said) => `${said[0].toUpperCase()}${said.slice(1)}.`).join(" ");
+  byId("features").hidden = !model.features?.length;
   const origin = known(model.imported_from) ? `weights imported from ${model.imported_from}` : `seed ${model.seed}`;
   const best = known(model.best_epoch) && known(model.epochs) ? ` · best epoch ${model.best_epoch} of ${model.epochs}` : "";
   byId("recipe").textContent = `Recipe ${model.recipe} · ${origin}${best}`;
