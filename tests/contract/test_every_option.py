@@ -135,6 +135,10 @@ EFFECTS: dict[str, dict[str, str]] = {
         "--exclude-intent": "--exclude-intent 0 --exclude-intent 1 --exclude-intent 2",
         "--strength": "RUN --user USER --intent 1 <> RUN --user USER --intent 1 --strength 0.1",
         "--diversify": "--diversify 0.9",
+        "--allow": "--allow HISTORY",
+        "--deny": "RUN --user USER -k 500 <> RUN --user USER -k 500 --deny HISTORY",
+        "--attribute": "--attribute kind=kind-1",
+        "--all-attributes": "--all-attributes kind-1",
         "--approximate": "RUN --user USER --exclude-seen <> RUN --user USER --exclude-seen --approximate",
         "--unknown": "RUN --history ITEM,nothing <> RUN --history ITEM,nothing --unknown skip",
         "--ids-only": "--ids-only",
@@ -256,7 +260,7 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     log, run, frame = shop_csv(folder, 60), folder / "run", shop_log(60)
     items, users = frame["item_id"].unique(maintain_order=True), frame["user_id"].unique(maintain_order=True)
     catalogue = pl.DataFrame({"item_id": items}).with_columns(
-        title=pl.format("The {}", "item_id"), kind=pl.format("kind {}", pl.int_range(pl.len()) % 3)
+        title=pl.format("The {}", "item_id"), kind=pl.format("kind-{}", pl.int_range(pl.len()) % 3)
     )
     tables = {
         "catalogue.csv": catalogue,

@@ -314,7 +314,7 @@ def test_a_model_without_features_adds_no_items() -> None:
     with pytest.raises(SettingsError, match="learned from no item features"):
         trained().add_items(newcomers())
     described = trained(shelves(), item_features=False)
-    with pytest.raises(SettingsError, match="train it with item_features=true, and items with a column that tells"):
+    with pytest.raises(SettingsError, match="train it with item_features=True, and items with a column that tells"):
         described.add_items(newcomers())
 
 

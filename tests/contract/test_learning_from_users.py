@@ -248,7 +248,7 @@ def test_a_model_that_learned_nothing_of_its_users_says_so(users: pl.DataFrame, 
         lambda: model.recommend_from_history([known_user()[2]], user_features=[{}]),
         lambda: model.partial_fit(shop_log(), users=people(), progress=False),
     ):
-        with pytest.raises(SettingsError, match="no user features: train it with user_features=true, and users with"):
+        with pytest.raises(SettingsError, match="no user features: train it with user_features=True, and users with"):
             ask()
 
 
@@ -343,5 +343,5 @@ def test_the_export_refuses_them(model: ELCRec, tmp_path: Path) -> None:
     pytest.importorskip("onnxscript", reason="needs the extra 'onnx'")
     from elcrec.integrations.onnx import export_onnx
 
-    with pytest.raises(SettingsError, match="user_features=false"):
+    with pytest.raises(SettingsError, match="user_features=False"):
         export_onnx(model, tmp_path / "onnx")

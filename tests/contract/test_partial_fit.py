@@ -346,7 +346,7 @@ def test_nanoseconds_are_not_cut(tmp_path: Path) -> None:
     when = 1_700_000_000_123_456_789
     kept_in(tmp_path / "run.events.sqlite", Event("1", "new", "webcam", when))
     assert (
-        "CSV cannot hold the nanoseconds"
+        "text cannot hold the nanoseconds"
         in run_cli("events", tmp_path / "run", "--out", tmp_path / "new.csv").complaint()
     )
     run_cli("events", tmp_path / "run", "--out", tmp_path / "new.parquet", "--json").document()

@@ -50,4 +50,4 @@ def test_all_that_is_not_exported_is_said_at_once(tmp_path: Path) -> None:
     untrained(log, event_inputs="gap", exclude_seen=False, repeats="fitted").save(tmp_path / "run")
     done = run_cli("export", tmp_path / "run", "--format", "onnx", "--out", tmp_path / "onnx")
     assert "adds repeat scores to items of the history, reads event_inputs=gap" in done.complaint()
-    assert "--set repeats=none (or exclude_seen=true), --set event_inputs=none" in done.complaint()
+    assert "--set repeats=none or --set exclude_seen=true, --set event_inputs=none" in done.complaint()
