@@ -86,7 +86,10 @@ def sticking_out(page: Page) -> list[str]:
           const wide = document.documentElement.clientWidth;
           if (document.documentElement.scrollWidth <= wide) return [];
           const beyond = (node) => node.getBoundingClientRect().right > wide + 1;
-          const out = [...document.querySelectorAll("body *")].filter(beyond).slice(0, 5);
+          const scrolls = (node) => node && node !== document.body
+            && (getComputedStyle(node).overflowX !== "visible" || scrolls(node.parentElement));
+          const out = [...document.querySelectorAll("body *")]
+            .filter((node) => beyond(node) && !scrolls(node.parentElement)).slice(0, 5);
           return ["the page scrolls sideways", ...out.map((node) => node.outerHTML.slice(0, 120))];
         }"""
     )
