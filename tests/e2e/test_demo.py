@@ -167,12 +167,16 @@ def test_real_shop_is_shown_by_titles_next_to_baselines(name: str, tmp_path: Pat
     assert {"elcrec", "popularity"} <= set(demo.metrics)
     assert demo.model.metrics["n_users"] == 40
     assert json.dumps(demo.document())
-    screen = Console(width=120, file=io.StringIO())
+    screen = Console(width=240, file=io.StringIO())
     show_real_demo(demo, screen, tmp_path / "demo")
     shown = screen.file.getvalue()  # type: ignore[attr-defined]
     for expected in ("popularity", "The largest intents", "Example users", f"user {demo.model.users.ids[0]}"):
         assert expected in shown
     assert "<html" in (tmp_path / "demo" / "report.html").read_text(encoding="utf-8")
+    tries = re.findall(r"^  elcrec (.+)$", shown, re.MULTILINE)
+    assert [words.split()[0] for words in tries] == ["intents", "recommend", "similar"]
+    for words in tries:
+        assert run_cli(*words.split()).code == 0, words
 
 
 def test_real_shop_without_its_package_names_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

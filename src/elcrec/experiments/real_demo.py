@@ -104,7 +104,7 @@ def show_real_demo(demo: RealDemo, console: Console, out: str | Path | None) -> 
             f"\nThe run folder is [bold]{out}[/]. Open [bold]{RunFolder(Path(out)).report}[/] in a browser, and try\n"
             f"  elcrec intents {out}\n"
             f"  elcrec recommend {out} --user {user} --explain\n"
-            f"  elcrec similar {out} {item}\n"
+            f"  elcrec similar {out} --item {item}\n"
             "Then train on your own log: elcrec train events.csv --items items.csv --out runs/mine",
             highlight=False,
         )
