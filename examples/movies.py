@@ -43,20 +43,18 @@ def main() -> None:
     given = parser.parse_args()
     model = trained(given.out, given.users, given.epochs)
 
-    def titled(found: pl.DataFrame) -> pl.DataFrame:
-        return found.with_columns(title=pl.col("item_id").replace_strict(model.titles, default=None))
-
     films = ["Toy Story", "Aladdin", "The Lion King"]
-    ids = [model.find_items(film, k=1)["item_id"][0] for film in films if model.find_items(film, k=1).height]
-    recommended = titled(model.recommend_from_history([ids], k=8, explain=True))
+    found = [model.find_items(film, k=1)["item_id"].to_list() for film in films]
+    ids = [item for items in found for item in items]
+    recommended = model.recommend_from_history([ids], k=8, explain=True)
     show(f"After {', '.join(films)}", recommended.select("rank", "title", "score", "intent"))
-    show(f"Like {films[0]}", titled(model.similar_items(ids[:1], k=5)).select("rank", "title"))
+    show(f"Like {films[0]}", model.similar_items(ids[:1], k=5).select("rank", "title"))
     largest = model.intents(4).sort("users", descending=True).head(8)
-    items = pl.col("items").list.eval(pl.element().replace_strict(model.titles, default=None)).list.join(", ")
-    show("The largest intents", largest.select("intent", "name", "users", items))
+    titles = pl.col("item_titles").list.join(", ")
+    show("The largest intents", largest.select("intent", "name", "users", titles))
     steered = int(largest["intent"][0])
-    found = titled(model.recommend_from_history([ids], k=8, intents=[steered]))
-    show(f"The same, steered to intent {steered} ({largest['name'][0]})", found.select("rank", "title", "score"))
+    again = model.recommend_from_history([ids], k=8, intents=[steered])
+    show(f"The same, steered to intent {steered} ({largest['name'][0]})", again.select("rank", "title", "score"))
 
 
 if __name__ == "__main__":
