@@ -104,7 +104,13 @@ def _say_usage(error: Exception) -> None:
     """Print a mistake in the options as one line; help that was shown has nothing to add."""
     message = error.format_message() if hasattr(error, "format_message") else str(error)
     if message.strip():
-        say(f"elcrec: {message} ({_setting_meant(error) or 'see elcrec --help'})")
+        say(f"elcrec: {message} ({_setting_meant(error) or f'see {_verb_of(error)} --help'})")
+
+
+def _verb_of(error: Exception) -> str:
+    """The command line up to the verb that a mistake was made in."""
+    context = getattr(error, "ctx", None)
+    return "elcrec" if context is None else context.command_path
 
 
 def _setting_meant(error: Exception) -> str:

@@ -16,7 +16,7 @@ commands = typer.Typer()
 def find(
     run: Run,
     text: Annotated[str, typer.Argument(help="Part of an item's id or title; case does not matter.")],
-    k: Annotated[int, typer.Option("-k", "--top", min=1, help="Number of items to show.")] = 10,
+    k: Annotated[int, typer.Option("-k", "--k", "--top", min=1, help="Number of items to show.")] = 10,
     as_json: Json = False,
 ) -> None:
     """Find items by a part of their id or title; the ids are what the other commands take."""

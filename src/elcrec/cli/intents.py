@@ -22,13 +22,18 @@ TOP, ROWS = 5, 20
 
 @commands.command(
     epilog="Examples:\n\n  elcrec intents runs/shop --json\n\n"
+    "  elcrec intents runs/shop --intent 7 -k 10\n\n"
     "  elcrec intents runs/shop --quality --items items.csv\n\n"
     "  elcrec intents runs/shop --against runs/other-seed\n\n  elcrec intents runs/shop --suggest-k"
 )
 def intents(
     run: Run,
-    k: Annotated[int, typer.Option("-k", "--top", min=1, help="Number of typical items per intent.")] = TOP,
+    k: Annotated[int, typer.Option("-k", "--k", "--top", min=1, help="Number of typical items per intent.")] = TOP,
     rows: Annotated[int, typer.Option(min=1, help="Number of intents to show; --json prints all.")] = ROWS,
+    intent: Annotated[
+        list[int] | None,
+        typer.Option("--intent", metavar="N", help="Show this intent with the lift of its items; repeatable."),
+    ] = None,
     items: Items = None,
     quality: Annotated[
         bool, typer.Option("--quality", help="Measure cluster quality, compared with k-means and random intents.")
@@ -48,7 +53,7 @@ def intents(
     from elcrec.recommender import ELCRec
 
     chosen = [quality, against is not None, suggest]
-    _refuse_unused(chosen, items, k != TOP, rows != ROWS, ids_only, as_json)
+    _refuse_unused(chosen, items, k != TOP, rows != ROWS, ids_only, as_json, intent)
     model = ELCRec.load(run, device)
     if items is not None:
         model.describe_items(items)
@@ -67,20 +72,30 @@ def intents(
         print_measures(measures, as_json)
         _conclude(stability_findings(measures), as_json)
     else:
-        _show(model, model.intents(k, titles=not ids_only), rows, as_json)
+        table = model.intents(k, titles=not ids_only)
+        _show(model, table, rows, as_json) if intent is None else _show_one_by_one(table, intent, as_json)
 
 
 # reason: the options that can be without effect
 def _refuse_unused(
-    chosen: list[bool], items: Path | None, top: bool, rows: bool, ids_only: bool, as_json: bool
+    chosen: list[bool],
+    items: Path | None,
+    top: bool,
+    rows: bool,
+    ids_only: bool,
+    as_json: bool,
+    intent: list[int] | None,
 ) -> None:
     """Raise SettingsError for options that would have no effect."""
     if sum(chosen) > 1:
         raise SettingsError("choose one of --quality, --against RUN and --suggest-k")
     if any(chosen):
-        refuse_unused("--quality, --against and --suggest-k show no intents", top=top, rows=rows, ids_only=ids_only)
+        unused = {"top": top, "rows": rows, "ids_only": ids_only, "intent": intent}
+        refuse_unused("--quality, --against and --suggest-k show no intents", **unused)
     if any(chosen[1:]):
         refuse_unused("--against and --suggest-k read no metadata", items=items)
+    if intent is not None:
+        refuse_unused("--intent shows the intents that it names", rows=rows)
     if as_json:
         refuse_unused("--json prints all intents", rows=rows)
 
@@ -94,6 +109,20 @@ def _show(model: ELCRec, table: pl.DataFrame, rows: int, as_json: bool) -> None:
         print_json({"n_intents": model.settings.n_intents, **health, **rest})
     else:
         console().print(intent_panel(health, table, model.settings.n_intents, rows))
+
+
+def _show_one_by_one(table: pl.DataFrame, chosen: list[int], as_json: bool) -> None:
+    from elcrec.cli.tables import intent_page
+
+    by_number = {row["intent"]: row for row in table.iter_rows(named=True)}
+    unknown = [number for number in chosen if number not in by_number]
+    if unknown:
+        raise SettingsError(f"--intent {unknown[0]}: the model has intents 0 to {len(by_number) - 1}")
+    if as_json:
+        print_json({"intents": [by_number[number] for number in chosen]})
+        return
+    for place, number in enumerate(chosen):
+        console().print(*([""] if place else []), intent_page(by_number[number]), sep="\n")
 
 
 def _conclude(sentences: list[str], as_json: bool) -> None:

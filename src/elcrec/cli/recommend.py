@@ -59,7 +59,9 @@ def recommend(
     out: Annotated[
         Path | None, typer.Option(help="Write the recommendations to this file: .parquet, .csv or .jsonl.")
     ] = None,
-    k: Annotated[int, typer.Option("-k", "--top", min=1, help="Number of recommendations per user (top-k).")] = 10,
+    k: Annotated[
+        int, typer.Option("-k", "--k", "--top", min=1, help="Number of recommendations per user (top-k).")
+    ] = 10,
     include_seen: Annotated[
         bool, typer.Option("--include-seen", help="Also recommend items that are in the history already.")
     ] = False,

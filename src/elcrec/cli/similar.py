@@ -19,7 +19,7 @@ commands = typer.Typer()
 def similar(
     run: Run,
     item: Annotated[list[str], typer.Option(help="Id or whole title of an item; repeatable.")],
-    k: Annotated[int, typer.Option("-k", "--top", min=1, help="Number of similar items per item.")] = 10,
+    k: Annotated[int, typer.Option("-k", "--k", "--top", min=1, help="Number of similar items per item.")] = 10,
     unknown: Unknown = "raise",
     ids_only: IdsOnly = False,
     device: Device = "auto",

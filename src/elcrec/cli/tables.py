@@ -48,7 +48,7 @@ def intent_panel(health: IntentHealth, intents: pl.DataFrame, n_intents: int, ro
     table = Table(box=None, header_style="bold", pad_edge=False)
     for name, justify in (("intent", "right"), ("users", "right"), ("share", "right"), ("", "left")):
         table.add_column(name, justify=justify)  # type: ignore[arg-type]
-    table.add_column("name", overflow="ellipsis", no_wrap=True, ratio=2)
+    table.add_column("name", ratio=2)
     table.add_column("typical items (by lift)", overflow="ellipsis", no_wrap=True, ratio=3)
     table.expand = True
     used = intents.filter(pl.col("users") > 0)
@@ -64,6 +64,35 @@ def intent_panel(health: IntentHealth, intents: pl.DataFrame, n_intents: int, ro
         if more > 0
         else Group(line, table)
     )
+
+
+def intent_page(intent: dict[str, Any]) -> RenderableType:
+    """One intent: its name and size, then its typical items and attributes, each with its lift.
+
+    Args:
+        intent: A row of :meth:`elcrec.ELCRec.intents`.
+    """
+    size = f"users: {intent['users']:,}, {intent['share']:.1%} of all"
+    head = Text.assemble((f"intent {intent['intent']}: {intent['name']}", "bold"), f"\n{size}")
+    if intent["nearest"]:
+        head.append(f"; nearest intents: {', '.join(map(str, intent['nearest']))}", style="dim")
+    if intent["flags"]:
+        head.append(f"; {', '.join(intent['flags'])}", style="bold red")
+    named = zip(intent["items"], intent.get("item_titles") or [None] * len(intent["items"]), strict=True)
+    parts: list[RenderableType] = [head]
+    for column, names, prefix in (
+        ("typical items", [title or item for item, title in named], ""),
+        ("attributes", intent["attributes"], "attribute_"),
+    ):
+        lifts, users = intent[f"{prefix}lifts"], intent[f"{prefix or 'item_'}users"]
+        table = Table(box=None, header_style="bold", pad_edge=False)
+        table.add_column(column)
+        for name in ("lift", "users"):
+            table.add_column(name, justify="right")
+        for name, lift, n_users in zip(names, lifts, users, strict=True):
+            table.add_row(escape(str(name)), f"{lift:.1f}", f"{n_users:,}")
+        parts += [Text(), table] if names else []
+    return Group(*parts)
 
 
 def explanation_table(found: pl.DataFrame, names: list[str]) -> RenderableType:

@@ -7,7 +7,7 @@ from typing import Literal
 
 from elcrec.data.raw import ReadOptions
 from elcrec.errors import DataError
-from elcrec.process.wording import argument
+from elcrec.process.wording import argument, setting
 
 Missing = Literal["refuse", "drop", "keep"]
 Lists = Literal["refuse", "keep"]
@@ -66,12 +66,17 @@ class Layout:
         """What reading a file needs to know.
 
         Raises:
-            DataError: ``columns`` names nothing, or something twice.
+            DataError: ``columns`` names nothing, something twice, or what a column holds (``user=Customer``).
         """
         names = None
         if self.columns is not None:
             names = tuple(name.strip() for name in self.columns.split(","))
             read = [name for name in names if name not in ("_", "")]
+            if any("=" in name for name in read):
+                raise DataError(
+                    f"{argument('columns', self.columns)}: this names all columns of a file by position; to say what "
+                    f"one column holds, use {setting('user_column', 'NAME')}, item_column, timestamp_column, ..."
+                )
             if len(set(read)) < len(read) or not read:
                 raise DataError(
                     f"{argument('columns', self.columns)}: name each column once, '_' for one that is not read"

@@ -13,9 +13,8 @@ from elcrec.evaluation.baselines.training_part import TrainingPart
 from elcrec.evaluation.metrics import SELECTION_METRIC, BaselineMetrics, OtherWay, Results, metrics_of
 from elcrec.evaluation.ranks import ranks_of_ways
 from elcrec.evaluation.repeats import WORTH_SAYING, repeat_share
-from elcrec.evaluation.verdict import best_baseline, verdict_of
+from elcrec.evaluation.verdict import best_baseline, remedy, verdict_of
 from elcrec.fitted import FittedModel
-from elcrec.process.wording import worded
 
 MODEL = "model"
 """Name of the model among baselines."""
@@ -72,7 +71,4 @@ def baseline_warning(results: Results) -> str | None:
         return f"{part} {theirs:.4f} against {ours:.4f}"
 
     parts = ", ".join(figures(part) for part in ("valid", "test") if part in results and part in baselines)
-    return (
-        f"the baseline {best} is better than the model ({SELECTION_METRIC}: {parts}): train for more epochs "
-        f"({worded('--set epochs=', 'epochs=')}), or search for settings that fit the log (elcrec tune)"
-    )
+    return f"the baseline {best} is better than the model ({SELECTION_METRIC}: {parts}): {remedy(results)}"

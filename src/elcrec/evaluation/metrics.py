@@ -166,13 +166,25 @@ class Metrics(RankingMetrics, CoverageMetrics, RecallMetrics, NextToBaselines):
 
 
 class Results(TypedDict, total=False):
-    """Metrics of the held-out items of a log, as far as it has such items, and its sizes."""
+    """Metrics of the held-out items of a log, as far as it has such items, and its sizes.
+
+    Attributes:
+        valid: Of the validation items.
+        test: Of the test items.
+        n_users: Of the log.
+        n_items: Of the catalogue.
+        baselines: What baselines reach on the same items.
+        best_epoch: Of the training: the one whose weights were kept, from 1.
+        epochs: Of the training: number of epochs.
+    """
 
     valid: Metrics
     test: Metrics
     n_users: int
     n_items: int
     baselines: BaselineMetrics
+    best_epoch: int
+    epochs: int
 
 
 def measured_parts(results: Results) -> dict[str, Metrics]:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from elcrec.evaluation.baselines import OF_SEEN_ITEMS
 from elcrec.evaluation.metrics import SELECTION_METRIC, Figures, Metrics, Results, Verdict, measured_parts
 from elcrec.evaluation.significance import gains, paired_difference
+from elcrec.process.wording import worded
 
 SIGNIFICANT = 0.05
 TASKS = "see which task is yours (docs/tasks.md)"
@@ -72,7 +73,7 @@ def findings(results: Results, part: str | None = None) -> list[str]:
             f"their users had them before, and seen items are not ranked"
         )
     if (verdict := baselines.get("verdicts", {}).get(part)) is not None:
-        said.append(sentence(verdict))
+        said.append(sentence(verdict, remedy(results)))
     other: dict[str, Figures] = baselines.get("other_way", {}).get(part, {})  # type: ignore[assignment]
     return [f"{part}: {one}" for one in (*said, *_again(other, metrics[SELECTION_METRIC]))]
 
@@ -86,13 +87,25 @@ def _again(other: dict[str, Figures], ours: float) -> list[str]:
     return [f"with seen items ranked, {again} reaches {figure}: {TASKS}"]
 
 
-def sentence(verdict: Verdict) -> str:
-    """A verdict in words."""
+def remedy(results: Results) -> str:
+    """What may make a model better than a baseline; more epochs only where the last one was the best."""
+    best, done = results.get("best_epoch"), results.get("epochs")
+    more = f"train for more epochs ({worded('--epochs', 'epochs=')}), or " if best is not None and best == done else ""
+    return f"{more}search for settings that fit the log (elcrec tune)"
+
+
+def sentence(verdict: Verdict, remedy: str) -> str:
+    """A verdict in words.
+
+    Args:
+        verdict: The model and the best baseline, compared.
+        remedy: What to try where the model is not better.
+    """
     name, sure = verdict["baseline"], _probability(verdict["p"])
     figures = f"{verdict['metric']} {verdict['model']:.4f} against {verdict['best']:.4f}"
     if verdict["mean"] <= 0:
-        remedy = TASKS if name in OF_SEEN_ITEMS else "train for more epochs, or search for settings (elcrec tune)"
-        return f"not better than {name}, the best baseline ({figures}, {sure}): {remedy}"
+        advice = TASKS if name in OF_SEEN_ITEMS else remedy
+        return f"not better than {name}, the best baseline ({figures}, {sure}): {advice}"
     times = "better than" if verdict["ratio"] is None else f"{verdict['ratio']:.2f} times"
     significant = "significant" if verdict["significant"] else "not significant"
     return f"{times} {name}, the best baseline ({figures}), {significant} ({sure})"

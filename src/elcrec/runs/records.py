@@ -61,8 +61,6 @@ class RunMetrics(Results, total=False):
 
     Attributes:
         intents: Health of the intents, by full histories.
-        best_epoch: The one whose weights were kept, from 1.
-        epochs: Number of epochs trained.
         train_seconds: Of all epochs.
         imported_from: Name of the file of published weights.
         learnt_on: The latest incremental training.
@@ -71,8 +69,6 @@ class RunMetrics(Results, total=False):
     """
 
     intents: IntentHealth
-    best_epoch: int
-    epochs: int
     train_seconds: float
     imported_from: str
     learnt_on: Increment

@@ -166,6 +166,7 @@ DELIMITED = [
     refuse("pipe.txt", "u,a|b\nu,c|d\n", "--format csv", columns="user_id,item_id"),
     read("header.csv", "kunde,artikel\n1,5\n1,6\n", [("1", "5"), ("1", "6")], "header", columns="user_id,item_id"),
     refuse("header.csv", "item_id,user_id\na,u\n", "--columns names 'user_id'", columns="user_id,item_id"),
+    refuse("header.csv", f"{IDS}u,a\n", "--set user_column=NAME", columns="user=user_id,item=item_id"),
     refuse("two.csv", "user_id,item_id\nu;a\nu;b\n", "header is separated by ',' and the lines below by ';'"),
     refuse("two.txt", "user_id;item_id\nu,a\nu,b\n", "header is separated by ';' and the lines below by ','"),
     refuse("encoding.csv", f"{IDS}u,a\n", "unknown encoding", encoding="klingon"),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from elcrec.evaluation.significance import gains
-from elcrec.evaluation.verdict import findings, sentence, verdict_of
+from elcrec.evaluation.verdict import findings, remedy, sentence, verdict_of
 
 MANY = 400
 
@@ -33,23 +33,34 @@ def test_a_verdict_has_the_figures_of_both() -> None:
 def test_a_better_model_is_called_so_with_its_significance() -> None:
     found = verdict(0.6, 0.3)
     assert found["significant"]
-    assert sentence(found).startswith(f"{found['ratio']:.2f} times item-knn, the best baseline (ndcg@20 0.")
-    assert sentence(found).endswith("significant (p < 0.001)")
+    assert sentence(found, "").startswith(f"{found['ratio']:.2f} times item-knn, the best baseline (ndcg@20 0.")
+    assert sentence(found, "").endswith("significant (p < 0.001)")
     unsure = verdict_of("item-knn", np.array([1.0, 2.0, np.nan]), np.array([1.0, 3.0, np.nan]), np.arange(3))
-    assert "not significant (p = " in sentence(unsure)
-    assert sentence(verdict(0.5, 0.0)).startswith("better than item-knn")
+    assert "not significant (p = " in sentence(unsure, "")
+    assert sentence(verdict(0.5, 0.0), "").startswith("better than item-knn")
 
 
 @pytest.mark.parametrize(
-    ("baseline", "remedy"),
-    [("buy-again", "see which task is yours (docs/tasks.md)"), ("item-knn", "elcrec tune"), ("popularity", "epochs")],
+    ("baseline", "advice"),
+    [
+        ("buy-again", "see which task is yours (docs/tasks.md)"),
+        ("item-knn", "elcrec tune"),
+        ("popularity", "elcrec tune"),
+    ],
 )
-def test_a_model_that_is_not_better_gets_a_remedy(baseline: str, remedy: str) -> None:
+def test_a_model_that_is_not_better_gets_a_remedy(baseline: str, advice: str) -> None:
     for ours, theirs in ((0.3, 0.6), (0.0, 0.0)):
-        said = sentence(verdict(ours, theirs, baseline))
+        said = sentence(verdict(ours, theirs, baseline), remedy({}))
         assert said.startswith(f"not better than {baseline}, the best baseline (ndcg@20 ")
-        assert remedy in said
+        assert advice in said
         assert "\n" not in said
+
+
+def test_more_epochs_are_advised_where_the_last_one_was_the_best() -> None:
+    assert "more epochs" in remedy({"best_epoch": 12, "epochs": 12})
+    for overfits in ({"best_epoch": 3, "epochs": 12}, {}):
+        assert "more epochs" not in remedy(overfits)  # type: ignore[arg-type]
+        assert "elcrec tune" in remedy(overfits)  # type: ignore[arg-type]
 
 
 def results(**more: Any) -> Any:
