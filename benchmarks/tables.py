@@ -59,6 +59,9 @@ INTRO = {
     "benchmarks/item_features.py DATA ITEMS`",
     "item-features-epoch": "An epoch of `default` with and without item metadata, in turns on one thread: medians "
     "of pairs, each the least of a training's epochs. `python benchmarks/feature_epoch.py DATA ITEMS`",
+    "busy": "An epoch alone and next to a process that computes without a pause, in turns, each in a process of its "
+    "own: least / median / most seconds ([threads](performance.md#threads)). Beauty-quarter: every fourth user of "
+    "Beauty, `awk 'NR % 4 == 1'`. `python benchmarks/busy.py LOG`",
     "user-features": "[What is known about users](user-features.md), with against without. planted: a generated shop "
     "in which the user's country decides between editions of items; small trainings. Unknown: the model with user "
     "features where it knows nothing of any user. Mean ± standard deviation over the seeds. "
@@ -219,6 +222,7 @@ TABLES = {
     "planted": tables_learning.planted,
     "shops": tables_learning.shops,
     "item-features": tables_learning.item_features,
+    "busy": tables_speed.busy,
     "item-features-epoch": tables_speed.feature_epochs,
     "user-features": tables_learning.user_features,
     "cold-items": tables_learning.cold_items,

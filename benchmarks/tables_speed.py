@@ -37,6 +37,17 @@ def feature_epochs(documents: list[dict[str, Any]]) -> list[str]:
     return markdown(["data", "pairs", "with features", "without", "ratio (least to most)", "machine"], rows)
 
 
+def busy(documents: list[dict[str, Any]]) -> list[str]:
+    """A row a data set: an epoch alone, next to a busy process and with one thread."""
+    rows = []
+    for one in documents:
+        times = [one["epoch_seconds"][name] for name in ("alone", "beside", "one_thread")]
+        shown = [" / ".join(f"{seconds(values):.1f}" for seconds in (min, statistics.median, max)) for values in times]
+        rows.append([one["dataset"], one["recipe"], *shown, f"{one['beside_over_alone']:.2f}", where(one)])
+    header = ["data", "recipe", "alone", "next to a busy process", "one thread, alone", "ratio of medians", "machine"]
+    return markdown(header, rows)
+
+
 def phases(documents: list[dict[str, Any]]) -> list[str]:
     lines = []
     for document in documents:
