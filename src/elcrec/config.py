@@ -177,6 +177,13 @@ class Settings(BaseModel):
     embedding_dim: int = Field(
         128, ge=1, le=65_536, description="Embedding dimension of items, positions and intent centres"
     )
+    n_encoders: int = Field(
+        1,
+        ge=1,
+        le=16,
+        description="Number of encoders that learn side by side (an ensemble): each has its own part of an item's "
+        "vector, embedding_dim wide, and scores are the mean of theirs",
+    )
     n_layers: int = Field(2, ge=1, le=64, description="Number of transformer layers")
     n_heads: int = Field(2, ge=1, description="Number of attention heads; it must divide embedding_dim")
     filter_width: int = Field(
@@ -395,6 +402,12 @@ class Settings(BaseModel):
         return self
 
     @model_validator(mode="after")
+    def _several_encoders_skip_padding(self) -> Settings:
+        if self.n_encoders > 1 and self.padding != "skip":
+            raise ValueError(f"n_encoders={self.n_encoders} needs padding=skip")
+        return self
+
+    @model_validator(mode="after")
     def _kinds_agree(self) -> Settings:
         named = [*self.event_weights, *filter(None, [self.target_event])]
         others = [kind for kind in named if self.events and kind not in self.events]
@@ -411,6 +424,11 @@ class Settings(BaseModel):
         if self.input_kinds and not self.reads_kinds:
             raise ValueError("input_kinds needs event_inputs=kind or event_inputs=both")
         return self
+
+    @property
+    def width(self) -> int:
+        """Length of an item's vector, of all encoders: D."""
+        return self.n_encoders * self.embedding_dim
 
     @property
     def uses_kinds(self) -> bool:

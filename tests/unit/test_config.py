@@ -63,10 +63,10 @@ def mistake(recipe: str | Path = "default", **overrides: Any) -> str:
 
 
 def test_the_shipped_recipes_are_these() -> None:
-    assert recipe_names() == sorted(["default", "large", "paper", *PAPER, *BASELINES])
+    assert recipe_names() == sorted(["default", "ensemble", "large", "paper", *PAPER, *BASELINES])
 
 
-@pytest.mark.parametrize("recipe", ["default", "large", "paper", *PAPER, *BASELINES])
+@pytest.mark.parametrize("recipe", ["default", "ensemble", "large", "paper", *PAPER, *BASELINES])
 def test_every_shipped_recipe_resolves(recipe: str) -> None:
     settings = resolve(recipe)
     for name, value in read_recipe(recipe).items():

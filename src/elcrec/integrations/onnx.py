@@ -104,7 +104,7 @@ def export_onnx(model: ELCRec, out: str | Path) -> None:
             {
                 "max_seq_len": settings.max_seq_len,
                 "most_rows": most_rows,
-                "embedding_dim": settings.embedding_dim,
+                "embedding_dim": settings.width,
                 "n_items": len(model.items),
                 "exclude_seen": settings.exclude_seen,
             },

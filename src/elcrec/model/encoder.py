@@ -10,6 +10,7 @@ Shape suffixes: T tokens of the batch, B sequences, D width, H heads, R rows and
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Protocol
 
 import torch
@@ -45,7 +46,7 @@ class SequenceEncoder(nn.Module):
     # reason: plain sizes, so that model/ knows no settings
     def __init__(
         self,
-        n_item_rows: int,
+        n_item_rows: int | None,
         max_seq_len: int,
         embedding_dim: int,
         n_layers: int,
@@ -59,7 +60,8 @@ class SequenceEncoder(nn.Module):
         """Build with fresh weights.
 
         Args:
-            n_item_rows: Rows of the item table: padding row 0, the items, and what the recipe adds.
+            n_item_rows: Rows of the item table: padding row 0, the items, and what the recipe adds; None: it has no
+                table of its own and is always given one (in an :class:`EncoderEnsemble`).
             max_seq_len: Number of positions, L.
             embedding_dim: Width, D.
             n_layers: Transformer layers.
@@ -73,7 +75,10 @@ class SequenceEncoder(nn.Module):
         """
         super().__init__()
         self.events = events
-        self.item_embedding = ItemTable(n_item_rows, embedding_dim, train_row_0, of_features)
+        self.item_embedding = (
+            None if n_item_rows is None else ItemTable(n_item_rows, embedding_dim, train_row_0, of_features)
+        )
+        self.padding_idx = None if train_row_0 else 0
         self.position_embedding = nn.Embedding(max_seq_len, embedding_dim)
         self.norm = nn.LayerNorm(embedding_dim, eps=NORM_EPS)
         self.dropout = Dropout(dropout)
@@ -84,7 +89,13 @@ class SequenceEncoder(nn.Module):
 
     @property
     def item_table(self) -> ItemTable:
-        """See :class:`Encoder`."""
+        """See :class:`Encoder`.
+
+        Raises:
+            ValueError: It has none of its own.
+        """
+        if self.item_embedding is None:
+            raise ValueError("this encoder has no item table of its own")
         return self.item_embedding
 
     def forward(self, batch: TokenBatch, newest_only: bool = False, table: Tensor | None = None) -> Tensor:
@@ -100,7 +111,7 @@ class SequenceEncoder(nn.Module):
             padding ``encode`` what the released program has there, with ``skip`` nothing of use.
         """
         table = self.item_table.vectors() if table is None else table
-        x_TD: Tensor = F.embedding(batch.item_T, table, self.item_embedding.padding_idx)
+        x_TD: Tensor = F.embedding(batch.item_T, table, self.padding_idx)
         x_TD = x_TD + self.position_embedding(batch.position_T)
         if self.events is not None:
             x_TD = self.events(torch.zeros_like(batch.item_T) if batch.event_T is None else batch.event_T, x_TD)
@@ -110,6 +121,45 @@ class SequenceEncoder(nn.Module):
             kept_B = batch.last_B if newest_only and number == len(self.layers) else None
             x_TD = layer(x_TD, batch, masks, kept_B)
         return x_TD
+
+
+class EncoderEnsemble(nn.Module):
+    """Encoders side by side, each with its own part of the items' vectors; a score is the mean of theirs.
+
+    What averaging the scores of N models gives, in one: they learn on the same batches, each by its own loss, and share
+    nothing. Hidden vectors are the members' next to each other, divided by N, so that their product with the items'
+    vectors is the mean of the members' scores.
+
+    Attributes:
+        members: N encoders of width D / N, without item tables of their own.
+    """
+
+    def __init__(self, item_table: ItemTable, members: Sequence[SequenceEncoder]) -> None:
+        """The weights of the table are drawn again, as those of a :class:`SequenceEncoder`'s.
+
+        Args:
+            item_table: Of width D.
+            members: The encoders.
+        """
+        super().__init__()
+        self.item_embedding = item_table
+        _initialise(item_table)
+        self.members = nn.ModuleList(members)
+
+    @property
+    def item_table(self) -> ItemTable:
+        """See :class:`Encoder`."""
+        return self.item_embedding
+
+    def forward(self, batch: TokenBatch, newest_only: bool = False, table: Tensor | None = None) -> Tensor:
+        """See :meth:`SequenceEncoder.forward`."""
+        table = self.item_table.vectors() if table is None else table
+        parts = table.chunk(len(self.members), dim=1)
+        hidden = [
+            member(batch, newest_only, part_VD.contiguous())
+            for member, part_VD in zip(self.members, parts, strict=True)
+        ]
+        return torch.cat(hidden, dim=1) / len(hidden)
 
 
 class CausalConvolution(nn.Module):

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from elcrec.config import Settings
 from elcrec.data.batches import TokenBatch
 from elcrec.data.features import FeatureSpace
-from elcrec.model.encoder import Encoder, SequenceEncoder, pool
+from elcrec.model.encoder import Encoder, EncoderEnsemble, SequenceEncoder, pool
 from elcrec.model.events import EventEmbedding
 from elcrec.model.features import FeatureEmbedding
 from elcrec.model.intents import IntentCenters
@@ -41,31 +41,20 @@ class ELCRecNetwork(nn.Module):
         super().__init__()
         self.n_items = n_items
         self.max_seq_len, self.padding, self.recency = settings.max_seq_len, settings.padding, settings.recency
-        events = None
-        if settings.event_inputs != "none":
-            events = EventEmbedding(len(settings.input_kinds), settings.reads_gaps, settings.embedding_dim)
-        of_features = None
-        if features is not None:
-            of_features = FeatureEmbedding(features, settings.embedding_dim, settings.item_updates == "touched")
-        self.encoder: Encoder = SequenceEncoder(
-            n_item_rows=n_items + (2 if settings.padding == "encode" else 1),
-            max_seq_len=settings.max_seq_len,
-            embedding_dim=settings.embedding_dim,
-            n_layers=settings.n_layers,
-            n_heads=settings.n_heads,
-            dropout=settings.dropout,
-            train_row_0=settings.padding == "skip",
-            filter_width=settings.filter_width,
-            events=events,
-            of_features=of_features,
-        )
-        self.centers = IntentCenters(settings.n_intents, settings.embedding_dim)
+        self.n_encoders, rows = settings.n_encoders, n_items + (2 if settings.padding == "encode" else 1)
+        self.encoder: Encoder
+        if self.n_encoders == 1:
+            self.encoder = _encoder(settings, rows, features)
+        else:
+            table = ItemTable(rows, settings.width, of_features=_of_features(settings, features))
+            self.encoder = EncoderEnsemble(table, [_encoder(settings) for _ in range(self.n_encoders)])
+        self.centers = IntentCenters(settings.n_intents, settings.width)
         self.repeats: RepeatScore | None = None
         if settings.repeats != "none":
-            self.repeats = RepeatScore(self.item_table.num_embeddings, settings.embedding_dim)
+            self.repeats = RepeatScore(self.item_table.num_embeddings, settings.width)
         self.of_users: FeatureEmbedding | None = None
         if user_features is not None:  # at first nothing is added
-            self.of_users = FeatureEmbedding(user_features, settings.embedding_dim, spread=0.0)
+            self.of_users = FeatureEmbedding(user_features, settings.width, spread=0.0)
 
     @property
     def item_table(self) -> ItemTable:
@@ -90,3 +79,28 @@ class ELCRecNetwork(nn.Module):
     def pooled(self, hidden_TD: Tensor, batch: TokenBatch) -> Tensor:
         """Behaviour embeddings from hidden vectors, with this model's recency: [B, D]."""
         return pool(hidden_TD, batch, self.recency)
+
+
+def _encoder(settings: Settings, n_rows: int | None = None, features: FeatureSpace | None = None) -> SequenceEncoder:
+    """One encoder, with an item table of ``n_rows`` rows; None: without one, in an ensemble."""
+    events = None
+    if settings.event_inputs != "none":
+        events = EventEmbedding(len(settings.input_kinds), settings.reads_gaps, settings.embedding_dim)
+    return SequenceEncoder(
+        n_item_rows=n_rows,
+        max_seq_len=settings.max_seq_len,
+        embedding_dim=settings.embedding_dim,
+        n_layers=settings.n_layers,
+        n_heads=settings.n_heads,
+        dropout=settings.dropout,
+        train_row_0=settings.padding == "skip",
+        filter_width=settings.filter_width,
+        events=events,
+        of_features=_of_features(settings, features),
+    )
+
+
+def _of_features(settings: Settings, features: FeatureSpace | None) -> FeatureEmbedding | None:
+    if features is None:
+        return None
+    return FeatureEmbedding(features, settings.width, settings.item_updates == "touched")

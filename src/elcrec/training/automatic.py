@@ -32,6 +32,8 @@ FEWEST_WINDOWS = 15_360
 """What an epoch of the default reads at least: 60 steps of 256 windows."""
 FEW_WINDOWS = {"batch_size": 64, "epochs": 5}
 """Settings of a log with long histories of few users, which more passes overfit."""
+ENSEMBLE_EPOCHS = 10
+"""Epochs of several encoders, each of which takes longer: a model of two takes half as long again as one of one."""
 USERS_AN_INTENT = 64
 FEWEST_INTENTS, MOST_INTENTS = 8, 256
 
@@ -149,6 +151,8 @@ def _n_intents(shape: LogShape, settings: Settings) -> ChoiceRecord:
 def _size(name: str) -> Callable[[LogShape, Settings], ChoiceRecord]:
     def choose(shape: LogShape, settings: Settings) -> ChoiceRecord:
         default = getattr(settings, name)
+        if name == "epochs" and settings.n_encoders > 1:
+            default = min(default, ENSEMBLE_EPOCHS)
         if not _has_windows(shape, settings):
             return _choice(default, "the default, which suits short histories")
         if shape.tied >= BASKETS_FROM:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -132,6 +132,24 @@ class Assigned(NamedTuple):
         return self if part is None else Assigned(*(one_B[: len(part.place_B)] for one_B in self))
 
 
+def of_each_encoder(n_encoders: int, hidden_ND: Tensor, *vectors: Tensor) -> Iterator[tuple[Tensor, ...]]:
+    """What each encoder scores with: its own hidden vectors, and its part of others.
+
+    Args:
+        n_encoders: E.
+        hidden_ND: [N, D], of all of them; see :class:`elcrec.model.encoder.EncoderEnsemble`.
+        vectors: [rows, D] each.
+
+    Yields:
+        [N, D / E] and, of each of the others, [rows, D / E].
+    """
+    if n_encoders == 1:
+        yield hidden_ND, *vectors
+        return
+    for own_ND, *parts in zip(*(one.chunk(n_encoders, dim=1) for one in (hidden_ND, *vectors)), strict=True):
+        yield n_encoders * own_ND, *(part.contiguous() for part in parts)
+
+
 class Objective:
     """``next_item + instance_weight * instance + intent_weight * intent + cluster_weight * cluster``.
 
@@ -256,8 +274,11 @@ class Objective:
             extra,
             None if row_N is None else row_N / row_N.mean(),
         )
-        loss: Tensor = self._next_item_loss(prediction)
-        return loss
+        losses = [
+            self._next_item_loss(replace(prediction, hidden_ND=own_ND, table=own_table))
+            for own_ND, own_table in of_each_encoder(network.n_encoders, hidden_ND, table)
+        ]
+        return torch.stack(losses).mean()
 
     def feature_loss(self, network: ELCRecNetwork, hidden_TD: Tensor, targets: Targets, passed: float) -> Tensor:
         """How well the features of the items that come next are predicted; 0 without features, or with vectors alone.
@@ -280,8 +301,14 @@ class Objective:
         predicted_FD = embedding.predicted()
         mean_NHD = embedding.means(shares, predicted_FD).view(*weight_NH.shape, -1)
         target_ND = (weight_NH[:, :, None] * mean_NHD).sum(dim=1)
-        products = self._products(hidden_TD)
-        return feature_loss(hidden_TD[at_N], predicted_FD, target_ND, weight_NH.sum(dim=1), products)
+        products, share_N = self._products(hidden_TD), weight_NH.sum(dim=1)
+        losses = [
+            feature_loss(own_ND, own_FD, own_target_ND, share_N, products)
+            for own_ND, own_FD, own_target_ND in of_each_encoder(
+                network.n_encoders, hidden_TD[at_N], predicted_FD, target_ND
+            )
+        ]
+        return torch.stack(losses).mean()
 
     def _products(self, like: Tensor) -> torch.dtype:
         """What large matrices are multiplied in."""
