@@ -79,20 +79,23 @@ def intent_page(intent: dict[str, Any]) -> RenderableType:
     if intent["flags"]:
         head.append(f"; {', '.join(intent['flags'])}", style="bold red")
     named = zip(intent["items"], intent.get("item_titles") or [None] * len(intent["items"]), strict=True)
-    parts: list[RenderableType] = [head]
-    for column, names, prefix in (
-        ("typical items", [title or item for item, title in named], ""),
-        ("attributes", intent["attributes"], "attribute_"),
-    ):
-        lifts, users = intent[f"{prefix}lifts"], intent[f"{prefix or 'item_'}users"]
-        table = Table(box=None, header_style="bold", pad_edge=False)
-        table.add_column(column)
-        for name in ("lift", "users"):
-            table.add_column(name, justify="right")
-        for name, lift, n_users in zip(names, lifts, users, strict=True):
-            table.add_row(escape(str(name)), f"{lift:.1f}", f"{n_users:,}")
-        parts += [Text(), table] if names else []
-    return Group(*parts)
+    items = [title or item for item, title in named]
+    return Group(
+        head,
+        *_with_lifts("typical items", items, intent["lifts"], intent["item_users"]),
+        *_with_lifts("attributes", intent["attributes"], intent["attribute_lifts"], intent["attribute_users"]),
+    )
+
+
+def _with_lifts(heading: str, names: list[Any], lifts: list[float], users: list[int]) -> list[RenderableType]:
+    """A table below an empty line; nothing where there are no names."""
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    table.add_column(heading)
+    for column in ("lift", "users"):
+        table.add_column(column, justify="right")
+    for name, lift, n_users in zip(names, lifts, users, strict=True):
+        table.add_row(escape(str(name)), f"{lift:.1f}", f"{n_users:,}")
+    return [Text(), table] if names else []
 
 
 def explanation_table(found: pl.DataFrame, names: list[str]) -> RenderableType:

@@ -16,7 +16,9 @@ onnxruntime = pytest.importorskip("onnxruntime", reason="needs the extra 'onnx'"
 pytest.importorskip("onnxscript", reason="needs the extra 'onnx'")
 
 
-@pytest.mark.parametrize(("recipe", "more"), [("default", {}), ("paper", {"max_seq_len": 12}), ("default", {"n_encoders": 2})])
+@pytest.mark.parametrize(
+    ("recipe", "more"), [("default", {}), ("paper", {"max_seq_len": 12}), ("default", {"n_encoders": 2})]
+)
 def test_the_graph_encodes_and_ranks_like_the_model(tmp_path: Path, recipe: str, more: dict[str, int]) -> None:
     model = ELCRec(recipe, seed=1, **{**SMALL, "n_layers": 2, **more}).fit(shop_log(), progress=False)
     model.save(tmp_path / "run")
