@@ -189,11 +189,7 @@ def items_of(found: Recommendations, snapshot: Snapshot, served: Snapshot) -> li
         RecommendedItem(item, score, rank, titles.get(item, UNSET), pictures.get(item, UNSET))
         for rank, (item, score) in ranked
     ]
-    for other in served.both:
-        if other is not snapshot:
-            foreign = set(unknown_to(other.lookup, found.items))
-            for one in items:
-                one.only_here = one.item_id in foreign or UNSET
+    _mark_unknown(items, [other for other in served.both if other is not snapshot])
     if found.reasons is not None:
         names = snapshot.model.intent_names
         for one, row in zip(items, found.reasons, strict=True):
@@ -203,3 +199,11 @@ def items_of(found: Recommendations, snapshot: Snapshot, served: Snapshot) -> li
             named = {"intent_name": name, "because_titles": because, "like_title": like}
             one.reason = Reason(**{**row, "parts": parts, **named})
     return items
+
+
+def _mark_unknown(items: list[RecommendedItem], others: list[Snapshot]) -> None:
+    """Mark the items that another run of the server does not know."""
+    for other in others:
+        unknown = set(unknown_to(other.lookup, [one.item_id for one in items]))
+        for one in items:
+            one.only_here = one.item_id in unknown or UNSET

@@ -74,19 +74,19 @@ function skippedLine({ skipped }, name, had) {
 }
 
 // What stands for the steered intents in the second run; an intent without a counterpart steers nothing there.
-function steeredLine(side) {
-  const chosen = [...steering.toward, ...steering.without];
-  if (side === here || !chosen.length) return null;
-  const pairs = chosen.map((intent) => {
+function steeredLines(side) {
+  if (side === here) return [];
+  return [...steering.toward, ...steering.without].map((intent) => {
     const other = counterpartOf.get(intent);
-    return known(other) ? `“${nameOf(there.key(other))}” for “${nameOf(intent)}”` : `nothing for “${nameOf(intent)}”`;
+    const sentence = known(other) ? `In this run “${nameOf(there.key(other))}” is most like “${nameOf(intent)}”, and stands for it.`
+      : `This run has no intent like “${nameOf(intent)}”: nothing stands for it.`;
+    return el("p", { class: "note", dir: "auto" }, sentence);
   });
-  return el("p", { class: "note", dir: "auto" }, `Steered by the most similar intent of this run: ${listed(pairs)}.`);
 }
 
 function aboutRun(side, list, before, had) {
   const note = noteOf(list, before);
-  const lines = [skippedLine(list, side.run.name, had), note && el("p", { class: "note" }, note), steeredLine(side)].filter(Boolean);
+  const lines = [skippedLine(list, side.run.name, had), note && el("p", { class: "note" }, note), ...steeredLines(side)].filter(Boolean);
   return [...accuracyLines(side.run, side === here || there.run.same_log), ...lines];
 }
 
