@@ -114,8 +114,8 @@ def test_the_model_card_names_both_runs(served: Served, changed: Served, models:
     assert (card["name"], second["name"]) == ("shop", "other")
     assert (second["version"], second["recipe"], second["n_intents"]) == (other.version, other.recipe, 5)
     assert second["metrics"]["valid"] == other.metrics["valid"]
-    assert second["same_log"] is True
-    assert changed.get("/v1/model")["against"]["same_log"] is False
+    assert second["comparable"] is True
+    assert changed.get("/v1/model")["against"]["comparable"] is False
 
 
 def test_items_that_one_run_does_not_know_are_said(changed: Served, models: dict[str, ELCRec]) -> None:

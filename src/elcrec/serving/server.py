@@ -20,12 +20,12 @@ import uvicorn
 from elcrec.errors import ElcrecError, SettingsError
 from elcrec.serving import sighup
 from elcrec.serving.app import make_app
-from elcrec.serving.comparison import refuse_the_same
 from elcrec.serving.logs import log_as_json
 from elcrec.serving.middleware.connections import limited_connections
 from elcrec.serving.middleware.hosts import check_names, proxy_networks
 from elcrec.serving.middleware.keys import Keys
 from elcrec.serving.options import Options
+from elcrec.serving.second_run import refuse_the_same
 from elcrec.serving.snapshot import Snapshot
 from elcrec.serving.store import open_store
 

@@ -20,8 +20,8 @@ from elcrec.errors import RunError
 from elcrec.inference.policy import RankingPolicy
 from elcrec.intents.intents import CARRY_COSINE
 from elcrec.runs.run_folder import RunFolder
-from elcrec.serving.comparison import refuse_unlike
 from elcrec.serving.options import Options
+from elcrec.serving.second_run import measured_alike, refuse_unlike
 
 if TYPE_CHECKING:
     from elcrec.inference.policy import ResolvedPolicy
@@ -186,13 +186,13 @@ class Snapshot:
         return {row["other_intent"]: (row["intent"], row["cosine"]) for row in rows.to_dicts()}
 
     @cached_property
-    def has_log_of_second(self) -> bool:
-        """Whether ``against`` learned from the same log."""
-        return self.against is not None and self.model.log.frame.equals(self.against.model.log.frame)
+    def is_measured_alike(self) -> bool:
+        """Whether metrics of ``against`` are comparable: they are of the same held-out items, ranked among the same."""
+        return self.against is not None and measured_alike(self.model, self.against.model)
 
     def prepare(self) -> None:
         """Compute what requests about intents need, before the first of them."""
-        _ = self.intents, self.counterparts, self.has_log_of_second
+        _ = self.intents, self.counterparts, self.is_measured_alike
         self._resolve(RankingPolicy(intents=[0]))
         if self.against is not None:
             self.against.prepare()

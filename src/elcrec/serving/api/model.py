@@ -10,7 +10,7 @@ from elcrec.errors import RunError, SettingsError
 from elcrec.serving.api.errors import ERROR_RESPONSES, ApiError
 from elcrec.serving.api.parameters import HttpRequest, engine_of
 from elcrec.serving.api.schemas.model import ModelCard, ReloadResponse, SecondRun
-from elcrec.serving.comparison import names_of
+from elcrec.serving.second_run import names_of
 from elcrec.serving.snapshot import Snapshot
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def _second_run(snapshot: Snapshot, name: str, served: Snapshot) -> SecondRun:
         n_events=len(model.log),
         n_intents=model.settings.n_intents,
         metrics=_metrics(model),
-        same_log=served.has_log_of_second,
+        comparable=served.is_measured_alike,
     )
 
 

@@ -9,8 +9,8 @@ from litestar.params import Parameter
 
 from elcrec.data.ids import MOST_ID_CHARACTERS, id_text
 from elcrec.serving.api.errors import ApiError
-from elcrec.serving.comparison import NO_SECOND_RUN
 from elcrec.serving.engine import Engine
+from elcrec.serving.second_run import NO_SECOND_RUN
 from elcrec.serving.snapshot import Snapshot
 
 HttpRequest = Request[Any, Any, Any]

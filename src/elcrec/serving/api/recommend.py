@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import ChainMap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -25,11 +24,11 @@ from elcrec.serving.api.schemas.recommend import (
     RecommendResponse,
     ScorePart,
 )
-from elcrec.serving.comparison import NO_SECOND_RUN
 from elcrec.serving.engine import BATCH_SIZE, SLOW_BATCH_SIZE, Engine
 from elcrec.serving.histories import RankedHistory, TransferredHistory, transferred_history, unknown_to
 from elcrec.serving.options import Options
 from elcrec.serving.pending import PendingRequest
+from elcrec.serving.second_run import NO_SECOND_RUN
 from elcrec.serving.snapshot import Snapshot
 
 if TYPE_CHECKING:
@@ -137,7 +136,7 @@ async def respond(engine: Engine, request: RecommendRequest) -> RecommendRespons
     """
     served, snapshot = engine.snapshot, answering(engine, request.against)
     policy, features = request.policy(), None
-    history, skipped = await _history(engine, request, snapshot)
+    history, skipped = await _history(engine, request, snapshot, served)
     if (told := request.user_features) is not None:
         dataset = snapshot.model.fitted.dataset
         features = await snapshot.run_in_background(lambda: dataset.user_features_in([told], 1))
@@ -158,23 +157,24 @@ async def respond(engine: Engine, request: RecommendRequest) -> RecommendRespons
 
 
 async def _history(
-    engine: Engine, request: RecommendRequest, snapshot: Snapshot
+    engine: Engine, request: RecommendRequest, snapshot: Snapshot, served: Snapshot
 ) -> tuple[RankedHistory | None, list[str | int]]:
-    """The history of a request, and what the model does not know of it; None for a user whom the model itself knows.
+    """The history that comes with a request, and its items that the model does not know; None: that of the user.
 
     Users and their events are those of the served run: the second one is given what that knows.
     """
     if request.history is not None:
-        topn = snapshot.topn
-        items = (topn.item_numbers if request.unknown_items == "skip" else topn.items_known)(request.history)
+        if request.unknown_items == "error":
+            return RankedHistory(snapshot.topn.items_known(request.history)), []
+        items = snapshot.topn.item_numbers(request.history)
         return RankedHistory(items[items > 0]), unknown_to(snapshot.lookup, request.history)
     if not request.against:
         return None, []
-    user, lookup = str(request.user_id), engine.snapshot.lookup
+    user = str(request.user_id)
 
     def look_up() -> TransferredHistory:
         [record] = engine.store.read([user])
-        return transferred_history(lookup, user, record, snapshot.lookup)
+        return transferred_history(served.lookup, user, record, snapshot.lookup)
 
     # Not in the background: recommendations do not wait for the descriptions of intents.
     found = await asyncio.to_thread(look_up)
@@ -183,7 +183,9 @@ async def _history(
 
 def items_of(found: Recommendations, snapshot: Snapshot, served: Snapshot) -> list[RecommendedItem]:
     """Recommendations with titles and reasons; what the served run calls an item goes first."""
-    titles, pictures = ChainMap(served.lookup.titles, snapshot.lookup.titles), served.lookup.pictures
+    titles, pictures = served.lookup.titles, served.lookup.pictures
+    if snapshot is not served:
+        titles = {**snapshot.lookup.titles, **titles}
     ranked = enumerate(zip(found.items, found.scores, strict=True), start=1)
     items = [
         RecommendedItem(item, score, rank, titles.get(item, UNSET), pictures.get(item, UNSET))

@@ -56,12 +56,12 @@ function inCommon(one, other) {
   return both.every((row) => ranks.get(row.item_id) === row.rank) ? "Both lists are the same." : "Both lists have the same items, in another order.";
 }
 
-function accuracyLines({ metrics }, sameLog) {
+function accuracyLines({ metrics }, comparable) {
   const valid = metrics.valid;
   if (!known(valid?.["hit_rate@10"])) return [el("p", {}, "Not evaluated on validation.")];
   return [el("p", {}, `${percent(valid["hit_rate@10"])} of ${plural(valid.n_users, "user", "users")} find their next item in the first 10`),
     el("p", { class: "muted" }, `Validation: hit_rate@10 ${short(valid["hit_rate@10"])} · ndcg@10 ${short(valid["ndcg@10"])}`),
-    sameLog ? null : el("p", { class: "error-line" }, "Its log is another: figures of the two are not comparable.")].filter(Boolean);
+    comparable ? null : el("p", { class: "error-line" }, "Measured on other data or in another way: figures of the two are not comparable.")].filter(Boolean);
 }
 
 const MOST_NAMED = 3;
@@ -86,8 +86,9 @@ function steeredLines(side) {
 
 function aboutRun(side, list, before, had) {
   const note = noteOf(list, before);
-  const lines = [skippedLine(list, side.run.name, had), note && el("p", { class: "note" }, note), ...steeredLines(side)].filter(Boolean);
-  return [...accuracyLines(side.run, side === here || there.run.same_log), ...lines];
+  const replaced = list.model === side.run.version ? null : el("p", { class: "error-line" }, "The server has loaded another model: load this page again.");
+  const lines = [replaced, skippedLine(list, side.run.name, had), note && el("p", { class: "note" }, note), ...steeredLines(side)].filter(Boolean);
+  return [...accuracyLines(side.run, side === here || there.run.comparable), ...lines];
 }
 
 function showSides(shown, answers, had) {
@@ -121,6 +122,7 @@ async function compare() {
       complain(error);
     }
   }
+  if (!comparing()) choose("shown-run", "here");
   showComparison();
   showList();
 }

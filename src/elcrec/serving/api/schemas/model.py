@@ -207,7 +207,8 @@ class SecondRun(Struct):
         n_events: Events of its log.
         n_intents: Number of its intents.
         metrics: Metrics of the parts of its log it was evaluated on.
-        same_log: Whether both runs learned from the same log; otherwise their metrics are not comparable.
+        comparable: Whether the metrics of both runs are comparable: their logs are the same, and the settings that say
+            what is held out and ranked.
     """
 
     name: str
@@ -218,7 +219,7 @@ class SecondRun(Struct):
     n_events: int
     n_intents: int
     metrics: dict[str, Any]
-    same_log: bool
+    comparable: bool
 
 
 class ModelCard(Struct):

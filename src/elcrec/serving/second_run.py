@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 NO_SECOND_RUN = "against: this server has one run only; start it with --against RUN2 to compare two"
 ID_TYPES: dict[pl.DataType, str] = {pl.String(): "text", pl.Int64(): "integers"}
 
+MEASURED_BY = ("split", "holdout_share", "target_event", "exclude_seen")
+"""Settings that say which items are held out, and among which they are ranked."""
+
 
 def names_of(*runs: Path) -> list[str]:
     """What people call folders: the shortest ends of their paths that differ."""
@@ -58,6 +61,12 @@ def refuse_unlike(model: ELCRec, other: ELCRec, against: Path) -> None:
     items = model.items.ids.to_list()
     if len(unknown_to(other.lookup, items)) == len(items):
         raise _unlike(against, "the two have no item in common")
+
+
+def measured_alike(model: ELCRec, other: ELCRec) -> bool:
+    """Whether metrics of two models are comparable: the same log, held out and ranked in the same way."""
+    ours, theirs = (one.settings.model_dump(include=set(MEASURED_BY)) for one in (model, other))
+    return ours == theirs and model.log.frame.equals(other.log.frame)
 
 
 def _times(model: ELCRec) -> str:

@@ -10,8 +10,8 @@ import pytest
 from cli_runner import baskets_log, shop_log, untrained
 from elcrec import ELCRec, Interactions
 from elcrec.errors import RunError, SettingsError
-from elcrec.serving.comparison import names_of, refuse_the_same, refuse_unlike
 from elcrec.serving.histories import ranked_history, transferred_history
+from elcrec.serving.second_run import measured_alike, names_of, refuse_the_same, refuse_unlike
 from elcrec.serving.store import Event, UserRecord
 
 WHERE = Path("runs/b")
@@ -140,3 +140,12 @@ def test_kinds_that_another_model_does_not_read_are_left_out() -> None:
     found = transferred_history(model.lookup, user, UserRecord(False, ()), other.lookup)
     bought = log.filter(user_id=user, event="purchase")["item_id"].to_list()
     assert other.lookup.item_ids(found.history.items) == bought
+
+
+def test_metrics_are_comparable_where_the_same_is_measured() -> None:
+    log = shop_log(30)
+    model = of(log)
+    assert measured_alike(model, of(log, n_layers=1, seed=7, learning_rate=0.1))
+    assert not measured_alike(model, of(log.head(100)))
+    for changed in ({"exclude_seen": not model.settings.exclude_seen}, {"split": "global_time"}):
+        assert not measured_alike(model, of(log, **changed))
