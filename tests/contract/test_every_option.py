@@ -239,7 +239,7 @@ AT_ONCE = {
         for name in ("epochs", "batch-size", "n-intents", "seed", "json")
     ),
     *(("benchmark", option) for option in ("--out", "--work", "--json")),
-    *(("serve", option) for option in ("--host", "--read-only", "--approximate")),
+    *(("serve", option) for option in ("--host", "--read-only", "--approximate", "--against")),
 }
 """Options that one training, one suite or one server shows together."""
 
@@ -412,11 +412,13 @@ def test_options_of_a_server_arrive(places: dict[str, str], monkeypatch: pytest.
     taken: list[Options] = []
     monkeypatch.setattr("elcrec.serving.server.serve", lambda options, listening: taken.append(options))
     run_cli("serve", places["RUN"])
-    run_cli("serve", places["RUN"], "--host", "localhost", "--read-only", "--approximate")
+    run_cli("serve", places["RUN"], "--host", "localhost", "--read-only", "--approximate", "--against", places["COPY"])
     plain, chosen = (Options(**vars(options)) for options in taken)
     assert (plain.host, plain.read_only, plain.approximate) == ("127.0.0.1", False, False)
     assert (chosen.host, chosen.read_only, chosen.approximate) == ("localhost", True, True)
+    assert (plain.against, chosen.against) == (None, Path(places["COPY"]))
     snapshots = [Snapshot.load(options) for options in (plain, chosen)]
+    assert [len(snapshot.both) for snapshot in snapshots] == [1, 2]
     policy = RankingPolicy(k=1, exclude_seen=True)
     assert [asyncio.run(snapshot.resolve(policy)).approximate for snapshot in snapshots] == [False, True]
 

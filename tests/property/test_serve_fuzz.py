@@ -30,7 +30,8 @@ SETTINGS = settings(
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     run: Path = tmp_path_factory.mktemp("fuzz") / "shop"
     shop_run(run)
-    with Served(run) as server:
+    shop_run(run.parent / "other", seed=2)
+    with Served(run, "--against", run.parent / "other") as server:
         yield server
 
 
@@ -62,7 +63,9 @@ def test_no_request_breaks_the_server(served: Served, mode: Any) -> None:
 
 GOOD: dict[str, Any] = {
     "/v1/recommend": {"user_id": "a", "k": 3, "strength": 0.5, "intents": [1], "deny": ["tent pegs"]},
-    "/v1/recommend/batch": {"requests": [{"history": ["tent pegs"], "explain": True, "diversify": 0.3}]},
+    "/v1/recommend/batch": {
+        "requests": [{"history": ["tent pegs"], "explain": True, "diversify": 0.3, "against": True}]
+    },
     "/v1/events": {
         "events": [
             {"user_id": "a", "item_id": "tent pegs", "event_id": "e", "timestamp": "2020-01-01", "event": "view"}

@@ -22,6 +22,7 @@ POLICIES = ("popular", "intents", "error")
     epilog="Examples:\n\n  elcrec serve runs/shop\n\n"
     "  elcrec serve runs/shop --host 0.0.0.0 --port 80 --api-key-file keys.txt --workers 4\n\n"
     "  elcrec serve runs/shop --store redis://cache:6379/0\n\n"
+    "  elcrec serve runs/shop --against runs/other\n\n"
     "Then open http://127.0.0.1:8000 for the web page, and /openapi/openapi.json for the API schema."
 )
 # reason: options of a verb
@@ -76,6 +77,10 @@ def serve(
         float,
         typer.Option(min=0, help="Rate limit: requests per second for each API key or client address; 0: no limit."),
     ] = 0,
+    against: Annotated[
+        Path | None,
+        typer.Option(metavar="RUN2", help="A second run: the web page shows its recommendations next to those of RUN."),
+    ] = None,
     approximate: Annotated[
         bool,
         typer.Option(
@@ -120,15 +125,19 @@ def serve(
         rate=rate,
         device=device,
         approximate=approximate,
+        against=against,
     )
 
     def listening(address: str) -> None:
-        if approximate and not RunFolder(run).item_search.exists():
-            say(without_index(run))
+        for one in options.runs:
+            if approximate and not RunFolder(one).item_search.exists():
+                say(without_index(one))
         if as_json:
-            print_json({"url": address, "run": str(run), "store": shown(place)})
+            second = None if against is None else str(against)
+            print_json({"url": address, "run": str(run), "store": shown(place), "against": second})
         else:
-            say(f"serving {run} on {address} (event store: {shown(place)}); stop it with Ctrl-C")
+            compared = "" if against is None else f", compared with {against},"
+            say(f"serving {run}{compared} on {address} (event store: {shown(place)}); stop it with Ctrl-C")
 
     show_steps(False)  # the server's log has lines of its own
     run_server(options, listening)

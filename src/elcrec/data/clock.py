@@ -102,6 +102,10 @@ class Clock:
         per = NANOSECONDS[self.unit]
         return nanoseconds // per if self.whole else nanoseconds / per
 
+    def kept_of(self, time: Time) -> Time:
+        """The kept time of a log time: the inverse of :meth:`time_of`."""
+        return time if self.kind == "numbers" else round(time * NANOSECONDS[self.unit])
+
     def shown(self, time: Time) -> Time:
         """A log time as answers show it: seconds since 1970 for dates and moments, numbers as they are."""
         if self.numbers:

@@ -30,7 +30,7 @@ class Engine:
 
     Attributes:
         options: How the server is run.
-        snapshot: The model that is served; replaced whole by :meth:`reload`.
+        snapshot: The model that is served, and with it the one it is compared with; replaced whole by :meth:`reload`.
         store: The event store.
         work: Work of requests that wait; ``slow_work`` that of slow ones.
         store_health: Whether the store works.
@@ -95,21 +95,23 @@ class Engine:
     # ------------------------------------------------------------------ another model
 
     async def reload(self) -> bool:
-        """Load the run again if its files changed; a damaged run is refused and the old model stays.
+        """Load the run, and the second one, again if files of either changed; where one is damaged, both models stay.
 
         Returns:
-            Whether another model is served now.
+            Whether another model is served now, or compared with.
 
         Raises:
-            RunError: The run is damaged, or does not fit the store.
+            RunError: A run is damaged, does not fit the store, or cannot be compared with the other.
         """
         async with self._reloading:
-            changed = stamp_of(self.options.run).model != self.snapshot.stamp.model
+            stamps = [stamp_of(run).model for run in self.options.runs]
+            changed = stamps != [one.stamp.model for one in self.snapshot.both]
             if changed:
                 fresh = await asyncio.to_thread(_load_and_prepare, self.options, self.snapshot.background, self.store)
                 self.snapshot = fresh  # requests that hold the old one are answered by it
-            if stamp_of(self.snapshot.run).names != self.snapshot.stamp.names:
-                await self.snapshot.run_in_background(self.snapshot.read_names)
+            for one in self.snapshot.both:
+                if stamp_of(one.run).names != one.stamp.names:
+                    await one.run_in_background(one.read_names)
             return changed
 
 
@@ -123,5 +125,5 @@ def _load_and_prepare(options: Options, background: ThreadPoolExecutor, store: S
     except (SettingsError, StoreError) as error:
         raise RunError(str(error)) from error
     except Exception as error:
-        raise RunError(f"{options.run} is damaged: {error}") from error
+        raise RunError(f"{' or '.join(map(str, options.runs))} is damaged: {error}") from error
     return snapshot

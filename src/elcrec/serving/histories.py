@@ -50,6 +50,18 @@ class RankedHistory(NamedTuple):
     features: Features | None = None
 
 
+class TransferredHistory(NamedTuple):
+    """A history that one model knows, as another reads it.
+
+    Attributes:
+        history: What the other model reads.
+        unknown: Ids of the items that it does not know, each once, oldest first.
+    """
+
+    history: RankedHistory
+    unknown: list[Any]
+
+
 class _Merged(NamedTuple):
     """The events of a history: of the log, and new ones.
 
@@ -91,6 +103,38 @@ def ranked_history(lookup: Lookup, user: str, record: UserRecord) -> RankedHisto
     items, times, places, kinds = _merged(lookup, user, record)
     features = None if record.forgotten else lookup.features_of(user)
     return RankedHistory(items, lookup.baskets_of(times), lookup.codes_of(user, places, times, kinds), features)
+
+
+def transferred_history(lookup: Lookup, user: str, record: UserRecord, other: Lookup) -> TransferredHistory:
+    """The items of :func:`user_history` as another model reads them; its own log adds nothing to them.
+
+    The events are given to it as a store would hold them: in its own unit of time, with their kinds.
+    """
+    merged = _merged(lookup, user, record)
+    items, in_log = lookup.item_ids(merged.items), lookup.kinds_of(user)
+    kinds = [
+        kind if place < 0 or in_log is None else in_log[place]
+        for place, kind in zip(merged.places.tolist(), merged.kinds, strict=True)
+    ]
+    times: Sequence[Time] = range(len(items))  # to a log without times the order is all there is
+    if has_times(other):
+        times = [lookup.clock.kept_of(time) for time in merged.times if time is not None]
+    known = zip(items, times, kinds, strict=True)
+    events = tuple(Event("", user, str(item), time, kind) for item, time, kind in known)
+    found = ranked_history(other, user, UserRecord(True, events))
+    features = None if record.forgotten else other.features_of(user)
+    return TransferredHistory(found._replace(features=features), unknown_to(other, items))
+
+
+def unknown_to(lookup: Lookup, items: Sequence[Any]) -> list[Any]:
+    """The ids that a model does not know, each once, in their order."""
+    numbers = lookup.topn.item_numbers(items).tolist()
+    return list(dict.fromkeys(item for item, number in zip(items, numbers, strict=True) if number <= 0))
+
+
+def has_times(lookup: Lookup) -> bool:
+    """Whether the log of a model has times."""
+    return "timestamp" in lookup.fitted.log.frame.columns
 
 
 def _merged(lookup: Lookup, user: str, record: UserRecord) -> _Merged:

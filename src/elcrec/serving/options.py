@@ -35,6 +35,8 @@ class Options:
         rate: Requests a second and client; 0: no limit.
         device: auto, cpu or cuda.
         approximate: Search an approximate index of the items where the policy is plain.
+        against: The folder of a second run, whose recommendations are shown next to those of ``run``; None: there is
+            none.
     """
 
     run: Path
@@ -58,6 +60,12 @@ class Options:
     rate: float = 0.0
     device: str = "cpu"
     approximate: bool = False
+    against: Path | None = None
+
+    @property
+    def runs(self) -> list[Path]:
+        """The run, and the second one, if there is one."""
+        return [self.run] if self.against is None else [self.run, self.against]
 
     @property
     def threads(self) -> int:

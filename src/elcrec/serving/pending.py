@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from elcrec.data.features import Features
-from elcrec.data.vocabulary import Indices
 from elcrec.errors import UnknownIdError
 from elcrec.serving.histories import RankedHistory, ranked_history
 from elcrec.serving.store import Store, UserRecord
@@ -25,7 +24,7 @@ class PendingRequest(NamedTuple):
         policy: How to rank, as requested.
         resolved: The same in the model's terms; one object for equal policies.
         user: Id of the user, as text; None for a request with a history.
-        history: int64 [n], item indices; None for a request with a user.
+        history: The history; None: that of the user.
         unknown_user: The fallback without a history: ``popular``, ``intents`` or ``error``.
         features: What the request tells of the user, a row; None: what the model knows of a known user.
     """
@@ -34,7 +33,7 @@ class PendingRequest(NamedTuple):
     policy: RankingPolicy
     resolved: ResolvedPolicy
     user: str | None
-    history: Indices | None
+    history: RankedHistory | None
     unknown_user: str
     features: Features | None = None
 
@@ -75,10 +74,10 @@ def _histories(batch: list[PendingRequest], store: Store) -> list[Any]:
 
 
 def _history(pending: PendingRequest, records: Iterator[UserRecord]) -> RankedHistory:
-    """What was sent, or the next record."""
-    if pending.history is not None:
-        return RankedHistory(pending.history, features=pending.features)
-    found = ranked_history(pending.snapshot.lookup, pending.user or "", next(records))
+    """What came with the request, or the next record."""
+    found = pending.history
+    if found is None:
+        found = ranked_history(pending.snapshot.lookup, pending.user or "", next(records))
     return found if pending.features is None else found._replace(features=pending.features)
 
 

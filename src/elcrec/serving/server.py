@@ -25,6 +25,7 @@ from elcrec.serving.middleware.connections import limited_connections
 from elcrec.serving.middleware.hosts import check_names, proxy_networks
 from elcrec.serving.middleware.keys import Keys
 from elcrec.serving.options import Options
+from elcrec.serving.second_run import refuse_the_same
 from elcrec.serving.snapshot import Snapshot
 from elcrec.serving.store import open_store
 
@@ -49,6 +50,7 @@ def serve(options: Options, listening: Callable[[str], None]) -> None:
     log_as_json()
     sighup.block()
     Keys(options.api_key_file)
+    refuse_the_same(options.run, options.against)
     proxy_networks(options.trust_proxies)
     check_names(options.allow_hosts, options.cors)
     bound = _bind(options)
@@ -110,7 +112,8 @@ def _serve_here(
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
     loaded()
-    LOG.info("serving", extra={"fields": {"run": str(options.run), "model": version}})
+    against = {} if options.against is None else {"against": str(options.against)}
+    LOG.info("serving", extra={"fields": {"run": str(options.run), "model": version, **against}})
     uvicorn.Server(config).run(sockets=[bound])
 
 

@@ -13,12 +13,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
+import polars as pl
 import torch
 
 from elcrec.errors import RunError
 from elcrec.inference.policy import RankingPolicy
+from elcrec.intents.intents import CARRY_COSINE
 from elcrec.runs.run_folder import RunFolder
 from elcrec.serving.options import Options
+from elcrec.serving.second_run import measured_alike, refuse_unlike
 
 if TYPE_CHECKING:
     from elcrec.inference.policy import ResolvedPolicy
@@ -65,6 +68,7 @@ class Snapshot:
         stamp: State of the folder then.
         loaded: When, seconds since 1970.
         background: The thread for work that may take long; recommendations do not wait for it.
+        against: The second model, which is compared with this one; loaded and replaced together with it.
     """
 
     def __init__(
@@ -88,18 +92,31 @@ class Snapshot:
         self._once: dict[Callable[[ELCRec], Any], asyncio.Future[Any]] = {}
         self._prepared: asyncio.Future[None] | None = None
         self.background = background or ThreadPoolExecutor(max_workers=1, thread_name_prefix="elcrec-background")
+        self.against: Snapshot | None = None
 
     @classmethod
     def load(cls, options: Options, background: ThreadPoolExecutor | None = None) -> Snapshot:
-        """Read the run and see that it recommends; ``background`` is the thread of the model before.
+        """Read the run, and the second where there is one, and see that they recommend.
+
+        Args:
+            options: How the server is run.
+            background: The thread of the model before.
 
         Raises:
-            RunError: It is missing or damaged.
+            RunError: One is missing or damaged, or the second cannot be compared with the first.
         """
+        torch.set_num_threads(options.threads)
+        snapshot = cls._of(options.run, options, background)
+        if options.against is not None:
+            snapshot.against = cls._of(options.against, options, snapshot.background)
+            refuse_unlike(snapshot.model, snapshot.against.model, options.against)
+        return snapshot
+
+    @classmethod
+    def _of(cls, folder: Path, options: Options, background: ThreadPoolExecutor | None) -> Snapshot:
         from elcrec.recommender import ELCRec
 
-        torch.set_num_threads(options.threads)
-        run = options.run.resolve()  # a link that is turned meanwhile must not mix two runs
+        run = folder.resolve()  # a link that is turned meanwhile must not mix two runs
         stamp = stamp_of(run)
         snapshot = cls(ELCRec.load(run, options.device), run, stamp, options.approximate, background)
         lookup = snapshot.lookup
@@ -107,9 +124,14 @@ class Snapshot:
         resolved = snapshot._resolve(RankingPolicy(k=1))
         first = lookup.history_of(snapshot.model.users.ids[0])
         if first is None or not lookup.most_popular(resolved).items:
-            raise RunError(f"{options.run} is damaged: it recommends nothing")
+            raise RunError(f"{folder} is damaged: it recommends nothing")
         lookup.recommend([first], resolved)
         return snapshot
+
+    @property
+    def both(self) -> list[Snapshot]:
+        """This one, and the one it is compared with, if there is one."""
+        return [self] if self.against is None else [self, self.against]
 
     # ------------------------------------------------------------------ policies
 
@@ -155,10 +177,25 @@ class Snapshot:
         """The rows of ``ELCRec.intents``; names may have changed since."""
         return self.model.intents(MOST_ITEMS).to_dicts()
 
+    @cached_property
+    def counterparts(self) -> dict[int, tuple[int, float]]:
+        """For intents of ``against`` the same one here, where there is one, and their cosine; one to one."""
+        if self.against is None:
+            return {}
+        rows = self.model.match_intents(self.against.model).filter(pl.col("cosine") >= CARRY_COSINE)
+        return {row["other_intent"]: (row["intent"], row["cosine"]) for row in rows.to_dicts()}
+
+    @cached_property
+    def is_measured_alike(self) -> bool:
+        """Whether metrics of ``against`` are comparable: they are of the same held-out items, ranked among the same."""
+        return self.against is not None and measured_alike(self.model, self.against.model)
+
     def prepare(self) -> None:
         """Compute what requests about intents need, before the first of them."""
-        _ = self.intents
+        _ = self.intents, self.counterparts, self.is_measured_alike
         self._resolve(RankingPolicy(intents=[0]))
+        if self.against is not None:
+            self.against.prepare()
 
     def prepare_in_background(self) -> None:
         """:meth:`prepare`, while recommendations are made already."""

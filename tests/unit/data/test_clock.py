@@ -43,6 +43,15 @@ def test_whatever_tells_a_moment_it_is_one_time_of_the_log(name: str, told: floa
 
 
 @pytest.mark.parametrize("name", CLOCKS)
+def test_a_time_of_the_log_is_kept_and_found_again(name: str) -> None:
+    clock, time = CLOCKS[name]
+    for one in (time, time + 1, -time):
+        assert clock.time_of(clock.kept_of(one)) == one
+    steps = Clock.of(pl.Series([1.5, 7.0]))
+    assert [steps.time_of(steps.kept_of(one)) for one in (0.5, 7.0)] == [0.5, 7.0]
+
+
+@pytest.mark.parametrize("name", CLOCKS)
 def test_now_is_now_in_the_unit_of_the_log(name: str) -> None:
     clock, _ = CLOCKS[name]
     assert (

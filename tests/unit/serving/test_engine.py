@@ -14,6 +14,7 @@ from elcrec.inference.lookup import Recommendations
 from elcrec.inference.policy import RankingPolicy
 from elcrec.runs.run_folder import RunFolder
 from elcrec.serving.engine import Engine
+from elcrec.serving.histories import RankedHistory
 from elcrec.serving.metrics import Metrics
 from elcrec.serving.options import Options
 from elcrec.serving.pending import PendingRequest, recommend_batch
@@ -62,7 +63,7 @@ def test_a_store_that_fails_concerns_only_who_needs_it(live: Path, monkeypatch: 
         monkeypatch.setattr(engine.store, "read", fail)
         with_history, of_user = recommend_batch(
             [
-                PendingRequest(snapshot, policy, resolved, None, item, "popular"),
+                PendingRequest(snapshot, policy, resolved, None, RankedHistory(item), "popular"),
                 PendingRequest(snapshot, policy, resolved, "a", None, "popular"),
             ],
             engine.store,

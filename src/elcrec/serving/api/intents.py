@@ -8,8 +8,9 @@ from litestar import get, patch
 
 from elcrec.errors import RunError
 from elcrec.serving.api.errors import ERROR_RESPONSES, ApiError
-from elcrec.serving.api.parameters import HttpRequest, Limit, engine_of, refuse_if_read_only
+from elcrec.serving.api.parameters import Against, HttpRequest, Limit, answering, engine_of, refuse_if_read_only
 from elcrec.serving.api.schemas.model import (
+    Counterpart,
     Intent,
     IntentName,
     IntentsResponse,
@@ -25,10 +26,15 @@ ITEMS = 12
 
 
 @get("/intents", responses=ERROR_RESPONSES, summary="All intents")
-async def intents(request: HttpRequest, items: Limit = 5) -> IntentsResponse:
+async def intents(request: HttpRequest, items: Limit = 5, against: Against = False) -> IntentsResponse:
     """Descriptions of all intents, the largest first."""
-    snapshot = engine_of(request).snapshot
+    engine = engine_of(request)
+    snapshot, served = answering(engine, against), engine.snapshot
     found = await snapshot.run_in_background(lambda: intents_of(snapshot, items))
+    if against:
+        for one in found:
+            if one.intent in served.counterparts:
+                one.counterpart = Counterpart(*served.counterparts[one.intent])
     return IntentsResponse(len(found), snapshot.model.trend_periods, found)
 
 

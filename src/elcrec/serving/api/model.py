@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from litestar import get, post
 
 from elcrec.errors import RunError, SettingsError
 from elcrec.serving.api.errors import ERROR_RESPONSES, ApiError
 from elcrec.serving.api.parameters import HttpRequest, engine_of
-from elcrec.serving.api.schemas.model import ModelCard, ReloadResponse
+from elcrec.serving.api.schemas.model import ModelCard, ReloadResponse, SecondRun
+from elcrec.serving.second_run import names_of
+from elcrec.serving.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from elcrec.recommender import ELCRec
 
 
 @get("/model", responses=ERROR_RESPONSES, summary="Model card")
@@ -16,6 +23,7 @@ async def model_card(request: HttpRequest) -> ModelCard:
     engine = engine_of(request)
     snapshot, options = engine.snapshot, engine.options
     model = snapshot.model
+    names = names_of(*options.runs)
     return ModelCard(
         version=snapshot.lookup.version,
         recipe=model.recipe,
@@ -31,14 +39,35 @@ async def model_card(request: HttpRequest) -> ModelCard:
         read_only=options.read_only,
         max_k=options.max_k,
         max_history=options.max_history,
-        metrics={part: model.metrics[part] for part in ("valid", "test") if part in model.metrics},
+        metrics=_metrics(model),
         pictures=bool(snapshot.lookup.pictures),
+        name=names[0],
+        against=None if snapshot.against is None else _second_run(snapshot.against, names[1], snapshot),
     )
+
+
+def _second_run(snapshot: Snapshot, name: str, served: Snapshot) -> SecondRun:
+    model = snapshot.model
+    return SecondRun(
+        name=name,
+        version=snapshot.lookup.version,
+        recipe=model.recipe,
+        n_users=len(model.users),
+        n_items=len(model.items),
+        n_events=len(model.log),
+        n_intents=model.settings.n_intents,
+        metrics=_metrics(model),
+        comparable=served.is_measured_alike,
+    )
+
+
+def _metrics(model: ELCRec) -> dict[str, Any]:
+    return {part: model.metrics[part] for part in ("valid", "test") if part in model.metrics}
 
 
 @post("/reload", status_code=200, responses=ERROR_RESPONSES, summary="Load the run again")
 async def reload_run(request: HttpRequest) -> ReloadResponse:
-    """Load the run that the server was started with, if its files changed; a damaged run is refused."""
+    """Load the runs that the server was started with, if files of one changed; a damaged run is refused."""
     engine = engine_of(request)
     if engine.options.api_key_file is None:
         raise ApiError(403, "reloading over HTTP needs a server with --api-key-file; or send it SIGHUP")
@@ -51,4 +80,5 @@ async def reload_run(request: HttpRequest) -> ReloadResponse:
         raise ApiError(409, f"{error}; the model from before goes on") from error
     if changed or other_keys:
         engine.tell_others()
-    return ReloadResponse(engine.snapshot.lookup.version, changed)
+    model, *second = (one.lookup.version for one in engine.snapshot.both)
+    return ReloadResponse(model, changed, second[0] if second else None)

@@ -13,7 +13,7 @@ from msgspec import UNSET
 from elcrec.errors import ElcrecError, StoreError
 from elcrec.serving.admission import SLOW, cost, is_slow
 from elcrec.serving.api.errors import ERROR_RESPONSES, ApiError
-from elcrec.serving.api.parameters import HttpRequest, engine_of
+from elcrec.serving.api.parameters import HttpRequest, answering, engine_of
 from elcrec.serving.api.schemas.recommend import (
     Reason,
     RecommendBatchRequest,
@@ -25,8 +25,10 @@ from elcrec.serving.api.schemas.recommend import (
     ScorePart,
 )
 from elcrec.serving.engine import BATCH_SIZE, SLOW_BATCH_SIZE, Engine
+from elcrec.serving.histories import RankedHistory, TransferredHistory, transferred_history, unknown_to
 from elcrec.serving.options import Options
 from elcrec.serving.pending import PendingRequest
+from elcrec.serving.second_run import NO_SECOND_RUN
 from elcrec.serving.snapshot import Snapshot
 
 if TYPE_CHECKING:
@@ -80,6 +82,8 @@ def fault_of(request: RecommendRequest, options: Options) -> str | None:
         return "say for whom: user_id, or history (one of them)"
     if request.k > options.max_k:
         return f"k={request.k}: this server recommends at most {options.max_k} items (--max-k)"
+    if request.against and options.against is None:
+        return NO_SECOND_RUN
     for name in LIST_FIELDS:
         given, most = getattr(request, name), options.max_history
         if given is not None and len(given) > most:
@@ -95,9 +99,9 @@ def admitted(engine: Engine, requests: Sequence[RecommendRequest]) -> Iterator[N
         ApiError: They cost more than this server spends on one HTTP request.
         Overloaded: Too much work waits already.
     """
-    length = engine.snapshot.lookup.fitted.settings.max_seq_len
     costs = {False: 0, True: 0}
     for request in requests:
+        length = answering(engine, request.against).lookup.fitted.settings.max_seq_len
         costs[is_slow(request.explain, request.diversify)] += cost_of(request, length)
     refuse_if_too_costly(sum(costs.values()), engine.options.max_work)
     with engine.work.holding(costs[False]), engine.slow_work.holding(costs[True]):
@@ -130,12 +134,9 @@ async def respond(engine: Engine, request: RecommendRequest) -> RecommendRespons
     Raises:
         ElcrecError: The request names what does not exist.
     """
-    snapshot, history = engine.snapshot, None
-    if request.history is not None:
-        topn = snapshot.topn
-        items = (topn.item_numbers if request.unknown_items == "skip" else topn.items_known)(request.history)
-        history = items[items > 0]
+    served, snapshot = engine.snapshot, answering(engine, request.against)
     policy, features = request.policy(), None
+    history, skipped = await _history(engine, request, snapshot, served)
     if (told := request.user_features) is not None:
         dataset = snapshot.model.fitted.dataset
         features = await snapshot.run_in_background(lambda: dataset.user_features_in([told], 1))
@@ -150,18 +151,47 @@ async def respond(engine: Engine, request: RecommendRequest) -> RecommendRespons
     )
     found = await engine.recommend(pending)
     if request.explain:
-        await snapshot.wait_until_prepared()
-    return RecommendResponse(request.user_id, items_of(found, snapshot), found.fallback, snapshot.lookup.version)
+        await served.wait_until_prepared()
+    items = items_of(found, snapshot, served)
+    return RecommendResponse(request.user_id, items, found.fallback, snapshot.lookup.version, skipped or UNSET)
 
 
-def items_of(found: Recommendations, snapshot: Snapshot) -> list[RecommendedItem]:
-    """Recommendations with titles and reasons."""
-    titles, pictures = snapshot.lookup.titles, snapshot.lookup.pictures
+async def _history(
+    engine: Engine, request: RecommendRequest, snapshot: Snapshot, served: Snapshot
+) -> tuple[RankedHistory | None, list[str | int]]:
+    """The history that comes with a request, and its items that the model does not know; None: that of the user.
+
+    Users and their events are those of the served run: the second one is given what that knows.
+    """
+    if request.history is not None:
+        if request.unknown_items == "error":
+            return RankedHistory(snapshot.topn.items_known(request.history)), []
+        items = snapshot.topn.item_numbers(request.history)
+        return RankedHistory(items[items > 0]), unknown_to(snapshot.lookup, request.history)
+    if not request.against:
+        return None, []
+    user = str(request.user_id)
+
+    def look_up() -> TransferredHistory:
+        [record] = engine.store.read([user])
+        return transferred_history(served.lookup, user, record, snapshot.lookup)
+
+    # Not in the background: recommendations do not wait for the descriptions of intents.
+    found = await asyncio.to_thread(look_up)
+    return found.history, found.unknown
+
+
+def items_of(found: Recommendations, snapshot: Snapshot, served: Snapshot) -> list[RecommendedItem]:
+    """Recommendations with titles and reasons; what the served run calls an item goes first."""
+    titles, pictures = served.lookup.titles, served.lookup.pictures
+    if snapshot is not served:
+        titles = {**snapshot.lookup.titles, **titles}
     ranked = enumerate(zip(found.items, found.scores, strict=True), start=1)
     items = [
         RecommendedItem(item, score, rank, titles.get(item, UNSET), pictures.get(item, UNSET))
         for rank, (item, score) in ranked
     ]
+    _mark_unknown(items, [other for other in served.both if other is not snapshot])
     if found.reasons is not None:
         names = snapshot.model.intent_names
         for one, row in zip(items, found.reasons, strict=True):
@@ -171,3 +201,11 @@ def items_of(found: Recommendations, snapshot: Snapshot) -> list[RecommendedItem
             named = {"intent_name": name, "because_titles": because, "like_title": like}
             one.reason = Reason(**{**row, "parts": parts, **named})
     return items
+
+
+def _mark_unknown(items: list[RecommendedItem], others: list[Snapshot]) -> None:
+    """Mark the items that another run of the server does not know."""
+    for other in others:
+        unknown = set(unknown_to(other.lookup, [one.item_id for one in items]))
+        for one in items:
+            one.only_here = one.item_id in unknown or UNSET

@@ -8,7 +8,7 @@ from importlib import resources
 from elcrec.report.page import page_part
 
 SHARED = ("shared", "map", "intent", "journeys")
-OWN = ("live", "person", "reason", "steer", "pages", "begin")
+OWN = ("live", "person", "reason", "steer", "compare", "pages", "begin")
 PICTURES = "data: https: http:"
 """Where pictures may come from if the catalogue names some. A picture runs nothing."""
 

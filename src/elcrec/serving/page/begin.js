@@ -24,6 +24,7 @@ function showModel(model) {
   mostHistory = model.max_history;
   mostListed = model.max_k;
   choose("seen", model.exclude_seen ? "new" : "both");
+  createComparison(model);
 }
 
 function showExamples(examples) {

@@ -114,7 +114,9 @@ function listHeading() {
 
 function showPerson() {
   for (const found of ["user-found", "item-found"]) byId(found).replaceChildren();
-  for (const id of ["person-clear", "wants", "steering", "list", "list-note", "list-more"]) byId(id).hidden = !somebody();
+  for (const id of ["person-clear", "wants", "steering", "lists", "list-note", "list-more"]) byId(id).hidden = !somebody();
+  byId("compare-switch").hidden = !somebody() || !there.run;
+  byId("shown-run").hidden = !somebody() || !comparing();
   byId("nobody").hidden = somebody();
   byId("person-name").textContent = nameOfPerson();
   byId("next-heading").textContent = listHeading();

@@ -1,11 +1,9 @@
 /* Why an item is recommended: a sentence or two, and the exact parts of the score behind them. */
 
-const boosted = () => listed(steering.toward.map((intent) => `“${nameOf(intent)}”`));
-
 // A list that is steered says so where it moved a score.
 function intentLineOf(row, parts) {
-  const moved = steering.toward.length && row.steering > 0 && partSize(parts, row.steering) >= leastPart;
-  return moved ? `Fits ${boosted()}, which you boosted.` : intentReason({ ...row, rank_without: null }, parts);
+  const moved = row.boosted.length && row.steering > 0 && partSize(parts, row.steering) >= leastPart;
+  return moved ? `Fits ${listed(row.boosted.map((intent) => `“${nameOf(intent)}”`))}, ${row.how}.` : intentReason({ ...row, rank_without: null }, parts);
 }
 
 // What is the item's own: the reasons of a list differ from card to card.

@@ -25,23 +25,25 @@ const steered = () => steering.toward.length + steering.without.length + Number(
 const taken = { of: null, items: null };
 
 function historyItems() {
-  if (person.user === null) return new Set(person.items.map((item) => item.item));
+  if (person.user === null) return new Map(person.items.map((item) => [item.item, item]));
   if (taken.of !== person.user) Object.assign(taken, { of: person.user, items: askHistory(person.user) });
   return taken.items;
 }
 
 async function askHistory(user) {
   try {
-    return new Set((await ask("GET", `/v1/users/${encoded(user)}/history?limit=1000`)).events.map((event) => event.item_id));
-  } catch { return new Set(); }  // nothing is known of this user: the list says so
+    return new Map((await ask("GET", `/v1/users/${encoded(user)}/history?limit=1000`)).events.map((event) => [event.item_id, thing(event)]));
+  } catch { return new Map(); }  // nothing is known of this user: the list says so
 }
 
-async function fetchRecommendations() {
+// The list of a run, and the list before it was steered.
+async function fetchRecommendations({ asks, own }) {
   const dials = { strength: Number(byId("strength").value), diversify: Number(byId("diversify").value),
-    intents: steering.toward, exclude_intents: steering.without };
-  const list = ask("POST", "/v1/recommend", { ...subject(), k: Math.min(LIST, mostListed), explain: true, ...(steered() ? dials : {}) });
-  const plain = steered() ? ask("POST", "/v1/recommend", { ...subject(), k: lookedAt() }) : list;
-  return Promise.all([list, plain, historyItems()]);
+    intents: own(steering.toward), exclude_intents: own(steering.without) };
+  const who = { ...subject(), ...asks };
+  const list = ask("POST", "/v1/recommend", { ...who, k: Math.min(LIST, mostListed), explain: true, ...(steered() ? dials : {}) });
+  const plain = steered() ? ask("POST", "/v1/recommend", { ...who, k: lookedAt() }) : list;
+  return Promise.all([list, plain]);
 }
 
 function showBones() {
@@ -58,14 +60,18 @@ function noteOf(list, before) {
 }
 
 function showList() {
-  byId("list").classList.add("waiting");
-  byId("list").setAttribute("aria-busy", "true");
-  listAsked(fetchRecommendations, ([list, plain, had]) => {
-    const before = new Map(plain.items.map((item) => [item.item_id, item.rank]));
-    byId("list").replaceChildren(...list.items.map((row) => card({ ...row, again: had.has(row.item_id) }, before)));
-    byId("list").classList.remove("waiting");
-    byId("list").setAttribute("aria-busy", "false");
-    byId("list-note").textContent = noteOf(list, before);
+  const shown = sides();
+  const lists = shown.map((side) => byId(side.list));
+  for (const list of lists) {
+    list.classList.add("waiting");
+    list.setAttribute("aria-busy", "true");
+  }
+  listAsked(() => Promise.all([Promise.all(shown.map(fetchRecommendations)), historyItems()]), ([answers, had]) => {
+    showSides(shown, answers, had);
+    for (const list of lists) {
+      list.classList.remove("waiting");
+      list.setAttribute("aria-busy", "false");
+    }
   });
 }
 
@@ -77,13 +83,14 @@ function movement(rank, was) {
   return el("span", { class: was > rank ? "moved up" : "moved" }, `${was > rank ? "↑ up" : "↓ down"} from rank ${was}`);
 }
 
-function card(row, before) {
+function card(row, side, before, ranks) {
   const item = thing(row);
   const more = el("button", { type: "button", class: "add", "aria-label": `Add to history: ${labelOf(item)}` }, "Add to history");
   more.addEventListener("click", () => add(item));
   const again = row.again ? el("span", { class: "again" }, "again") : null;
-  const shown = steeredCard({ ...item, ...(row.reason ?? {}) }, [again, movement(row.rank, before.get(row.item_id))].filter(Boolean));
-  shown.querySelector(".rec-foot").append(more);
+  const reason = { ...reasonOf(row, side), boosted: side.own(steering.toward).map(side.key), how: side.boosted };
+  const shown = steeredCard({ ...item, ...reason }, [standing(row, side, ranks), again, movement(row.rank, before.get(row.item_id))].filter(Boolean));
+  if (side === here || !row.only_here) shown.querySelector(".rec-foot").append(more);
   return shown;
 }
 
@@ -153,6 +160,6 @@ function createSteering() {
   found.onmousedown = (event) => event.preventDefault();  // the focus stays, so that the list does
   finder.onkeydown = (event) => { if (event.key === "Escape") { field.focus(); found.hidden = true; } };
   for (const dial of ["seen", "strength", "diversify"]) byId(dial).oninput = showSteering;
-  byId("list-more").onclick = () => { byId("next").classList.add("whole"); byId("list").children[PHONE_LIST]?.querySelector("summary, button")?.focus(); };
+  byId("list-more").onclick = () => { byId("next").classList.add("whole"); byId(sides().find(({ id }) => id === shownSide()).list).children[PHONE_LIST]?.querySelector("summary, button")?.focus(); };
   showSteering();
 }

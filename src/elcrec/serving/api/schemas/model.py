@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from elcrec.serving.api.schemas.fields import UnknownUser
 
@@ -39,6 +39,18 @@ class TypicalAttribute(Struct):
     users: int
 
 
+class Counterpart(Struct):
+    """The intent of the served run that is the same as one of the second run; see ``ELCRec.match_intents``.
+
+    Attributes:
+        intent: Its number.
+        cosine: Between the two, after a rotation that aligns the items of both runs: 0.5 to 1.
+    """
+
+    intent: int
+    cosine: float
+
+
 class Intent(Struct):
     """Description of an intent; see ``ELCRec.intents``.
 
@@ -55,6 +67,7 @@ class Intent(Struct):
         trend: Part of all events in each period; null without times.
         items: Typical items.
         attributes: Typical attributes.
+        counterpart: Only of intents of the second run that the served run has, too.
     """
 
     intent: int
@@ -69,6 +82,7 @@ class Intent(Struct):
     trend: list[float] | None
     items: list[TypicalItem]
     attributes: list[TypicalAttribute]
+    counterpart: Counterpart | UnsetType = UNSET
 
 
 class IntentsResponse(Struct):
@@ -181,6 +195,33 @@ class FoundItems(Struct):
     items: list[FoundItem]
 
 
+class SecondRun(Struct):
+    """The run that the served one is compared with.
+
+    Attributes:
+        name: The end of its folder's path.
+        version: Tells this model from others.
+        recipe: How it was trained.
+        n_users: Users of its log.
+        n_items: Items that it can recommend.
+        n_events: Events of its log.
+        n_intents: Number of its intents.
+        metrics: Metrics of the parts of its log it was evaluated on.
+        comparable: Whether the metrics of both runs are comparable: their logs are the same, and the settings that say
+            what is held out and ranked.
+    """
+
+    name: str
+    version: str
+    recipe: str
+    n_users: int
+    n_items: int
+    n_events: int
+    n_intents: int
+    metrics: dict[str, Any]
+    comparable: bool
+
+
 class ModelCard(Struct):
     """The model that is served.
 
@@ -201,6 +242,8 @@ class ModelCard(Struct):
         max_history: Most items in the history of a request.
         metrics: Metrics of the parts of the log it was evaluated on.
         pictures: Whether the item file names pictures.
+        name: The end of the run folder's path.
+        against: The second run, where the server was started with ``--against``; else null.
     """
 
     version: str
@@ -219,6 +262,8 @@ class ModelCard(Struct):
     max_history: int
     metrics: dict[str, Any]
     pictures: bool
+    name: str
+    against: SecondRun | None
 
 
 class ServerStatus(Struct):
@@ -238,8 +283,10 @@ class ReloadResponse(Struct):
 
     Attributes:
         model: Version of the model.
-        changed: Whether it is another than before.
+        changed: Whether it, or the second run, is another than before.
+        against: Version of the second run; null without one.
     """
 
     model: str
     changed: bool
+    against: str | None

@@ -42,6 +42,8 @@ class RecommendRequest(Struct, forbid_unknown_fields=True, kw_only=True):
         unknown_items: What to do with items in ``history`` that the model does not know.
         user_features: What is known of the user, by columns of the training's user file; it replaces all that the model
             knows of a known user.
+        against: The second run answers, from the same history; only where the server was started with ``--against``.
+            ``intents`` are its own then, see ``GET /v1/intents?against=true``.
     """
 
     user_id: Id | None = None
@@ -61,6 +63,7 @@ class RecommendRequest(Struct, forbid_unknown_fields=True, kw_only=True):
     unknown_user: UnknownUser | None = None
     unknown_items: Literal["error", "skip"] = "error"
     user_features: dict[TextId, FeatureValue] | None = None
+    against: bool = False
 
     def __post_init__(self) -> None:
         """Refuse ids that no log can hold."""
@@ -140,6 +143,7 @@ class RecommendedItem(Struct):
         title: Its title; left out without one.
         image_url: Address of its picture; left out without one.
         reason: Why; only with ``explain``.
+        only_here: True where the other run of the server does not know the item; left out otherwise.
     """
 
     item_id: str | int
@@ -148,6 +152,7 @@ class RecommendedItem(Struct):
     title: str | UnsetType = UNSET
     image_url: str | UnsetType = UNSET
     reason: Reason | UnsetType = UNSET
+    only_here: bool | UnsetType = UNSET
 
 
 class RecommendResponse(Struct):
@@ -158,12 +163,15 @@ class RecommendResponse(Struct):
         items: Best first.
         fallback: Null for recommendations from a history; else ``popular`` or ``intents``: there was no history.
         model: Version of the model.
+        skipped: Items of the history that the model does not know (of a history in the request, or with ``against``);
+            left out where it knows all.
     """
 
     user_id: str | int | None
     items: list[RecommendedItem]
     fallback: Literal["popular", "intents"] | None
     model: str
+    skipped: list[str | int] | UnsetType = UNSET
 
 
 class RecommendBatchResult(Struct):
