@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -17,53 +17,37 @@ from elcrec.data.accepted import Id, UserFeatures
 from elcrec.data.catalogue import Catalogue, ItemSource
 from elcrec.data.clock import Clock
 from elcrec.data.interactions import Interactions, LogSource
-from elcrec.data.splits import Split
-from elcrec.data.user_table import UserSource
 from elcrec.data.vocabulary import Indices, Vocabulary
 from elcrec.errors import RunError
-from elcrec.evaluation.evaluator import Evaluator
-from elcrec.evaluation.metrics import Metrics, measured_parts
-from elcrec.fitted import FittedModel
-from elcrec.inference.index import ItemSearch
-from elcrec.inference.lookup import Lookup, Recommendations
 from elcrec.inference.policy import STRENGTH, RankingPolicy, ResolvedPolicy
-from elcrec.inference.topn import TopN
-from elcrec.intents import diagnostics
-from elcrec.intents.assignment import IntentAssigner
-from elcrec.intents.intent_health import IntentHealth
-from elcrec.intents.intents import Intents
-from elcrec.intents.user_map import Points
-from elcrec.model.devices import resolve_device
-from elcrec.model.network import ELCRecNetwork
+from elcrec.process.lazy import LazyModule
 from elcrec.process.threads import use_threads
-from elcrec.runs.published import read_published
-from elcrec.runs.records import EpochRecord, RunMetrics
-from elcrec.runs.run import Run, read_run, results_of
-from elcrec.runs.run_folder import RunFolder
-from elcrec.training.add_items import POPULARITY, add_items
-from elcrec.training.distributed import own_device
-from elcrec.training.fit import Start, fit
-from elcrec.training.loop import Reporter
-from elcrec.training.partial_fit import partial_fit
+
+if TYPE_CHECKING:
+    from elcrec import components
+    from elcrec.data.splits import Split
+    from elcrec.data.user_table import UserSource
+    from elcrec.evaluation.metrics import Metrics
+    from elcrec.fitted import FittedModel
+    from elcrec.inference.index import ItemSearch
+    from elcrec.inference.lookup import Lookup, Recommendations
+    from elcrec.inference.topn import TopN
+    from elcrec.intents.assignment import IntentAssigner
+    from elcrec.intents.intent_health import IntentHealth
+    from elcrec.intents.intents import Intents
+    from elcrec.intents.user_map import Points
+    from elcrec.model.network import ELCRecNetwork
+    from elcrec.runs.records import EpochRecord, RunMetrics
+    from elcrec.runs.run import Run
+    from elcrec.training.loop import Reporter
+else:
+    components = LazyModule("elcrec.components")
 
 SHOWN_INTENTS = 8
 SHOWN_METRICS = ("hit_rate@10", "ndcg@10", "mrr@10")
 """Intents and metrics that a notebook shows of a model."""
-
-
-@dataclass(frozen=True)
-class _Components:
-    """A run and the components that work on it; replaced together."""
-
-    run: Run
-    topn: TopN
-    lookup: Lookup
-    evaluator: Evaluator
-
-    @classmethod
-    def of(cls, run: Run) -> _Components:
-        topn = TopN(run.intents.assigner, run.index_path)
-        return cls(run, topn, Lookup(topn), Evaluator(run.fitted))
+POPULARITY = 0.7
+"""How much new items are shown by default: a quantile, see :meth:`ELCRec.add_items`."""
 
 
 class ELCRec:
@@ -101,8 +85,8 @@ class ELCRec:
         self._settings = resolve(recipe, overrides)
         self._given: dict[str, Any] = {"recipe": recipe, "seed": seed, "device": device, **settings}
         use_threads(self._settings.threads)
-        self.device = own_device(resolve_device(device))
-        self._components: _Components | None = None
+        self.device = components.own_device(device)
+        self._components: components.Components | None = None
 
     @classmethod
     def load(cls, path: str | Path, device: str = "auto") -> ELCRec:
@@ -111,7 +95,7 @@ class ELCRec:
         Raises:
             RunError: The run is missing, damaged, unfinished or from a newer version.
         """
-        return cls._of_run(read_run(RunFolder(Path(path)), own_device(resolve_device(device))), device)
+        return cls._of_run(components.read_run(components.RunFolder(Path(path)), components.own_device(device)), device)
 
     @classmethod
     def from_published(
@@ -137,9 +121,9 @@ class ELCRec:
             RunError: The file does not hold published weights.
             DataError: The log has other items.
         """
-        where = own_device(resolve_device(device))
-        run = read_published(Path(weights), data, where, format, items, settings)
-        return cls._of_run(replace(run, metrics={**run.metrics, **results_of(run.intents)}), device)
+        where = components.own_device(device)
+        run = components.read_published(Path(weights), data, where, format, items, settings)
+        return cls._of_run(replace(run, metrics={**run.metrics, **components.results_of(run.intents)}), device)
 
     @classmethod
     def from_fitted(cls, fitted: FittedModel, recipe: str = "default") -> ELCRec:
@@ -149,7 +133,9 @@ class ELCRec:
             fitted: Settings, network and data.
             recipe: Name of the recipe that the settings come from.
         """
-        return cls._of_run(Run(recipe, Intents(IntentAssigner(fitted))), str(fitted.device))
+        return cls._of_run(
+            components.Run(recipe, components.Intents(components.IntentAssigner(fitted))), str(fitted.device)
+        )
 
     @classmethod
     def _of_run(cls, run: Run, device: str) -> ELCRec:
@@ -208,7 +194,7 @@ class ELCRec:
             return notebook.table("ELCRec", {**rows, "state": "not fitted"})
         sizes = {"users": len(self.users), "items": len(self.items), "intents": self.assigner.n_intents}
         rows |= {name: f"{size:,}" for name, size in sizes.items()}
-        test: Mapping[str, Any] = measured_parts(self.metrics).get("test", {})
+        test: Mapping[str, Any] = components.measured_parts(self.metrics).get("test", {})
         rows |= {f"test {name}": f"{test[name]:.4f}" for name in SHOWN_METRICS if name in test}
         largest = self.intents(1).head(SHOWN_INTENTS).select("name", "share").iter_rows()
         return notebook.table("ELCRec", rows) + notebook.bars("Largest intents, by their share of users", largest)
@@ -216,10 +202,10 @@ class ELCRec:
     def _adopt(self, run: Run) -> None:
         """Replace the model by that of a run."""
         self.recipe, self._settings = run.recipe, run.fitted.settings
-        self._components = _Components.of(run)
+        self._components = components.Components.of(run)
 
     @property
-    def _parts(self) -> _Components:
+    def _parts(self) -> components.Components:
         if self._components is None:
             raise RunError("this model is not fitted yet: call fit, or load a run")
         return self._components
@@ -268,7 +254,7 @@ class ELCRec:
             RunError: ``out`` holds another run, is being written by another process, or cannot be written.
         """
         use_threads(self.settings.threads)  # another model may have set its own since
-        start = Start(
+        start = components.Start(
             self.recipe,
             self.settings,
             self.device,
@@ -276,13 +262,13 @@ class ELCRec:
             format,
             items,
             self._intents_of(names_from),
-            None if out is None else RunFolder(Path(out)),
+            None if out is None else components.RunFolder(Path(out)),
             resume,
             overwrite,
             progress,
             users,
         )
-        self._adopt(fit(start))
+        self._adopt(components.fit(start))
         return self
 
     def _intents_of(self, model: str | Path | ELCRec | None) -> Intents | None:
@@ -291,7 +277,7 @@ class ELCRec:
             return None
         if isinstance(model, ELCRec):
             return model._parts.run.intents
-        return read_run(RunFolder(Path(model)), self.device).intents
+        return components.read_run(components.RunFolder(Path(model)), self.device).intents
 
     def partial_fit(
         self,
@@ -335,7 +321,7 @@ class ELCRec:
             SettingsError: ``epochs`` is below 1, several processes were started, or users are given to a model that
                 has learned from no user features.
         """
-        self._adopt(partial_fit(self._parts.run, data, epochs, progress, format, items, users))
+        self._adopt(components.partial_fit(self._parts.run, data, epochs, progress, format, items, users))
         return self
 
     def add_items(self, items: ItemSource, popularity: float = POPULARITY) -> Self:
@@ -358,7 +344,7 @@ class ELCRec:
             SettingsError: The model has learned from no item features, or ``popularity`` is out of range.
             DataError: No item is new, or none has a feature that the model knows.
         """
-        self._adopt(add_items(self._parts.run, items, popularity))
+        self._adopt(components.add_items(self._parts.run, items, popularity))
         return self
 
     # ------------------------------------------------------------------ state
@@ -450,10 +436,10 @@ class ELCRec:
             RunError: The folder holds another run or other files, is being written by another process, or cannot be
                 written.
         """
-        components = self._parts
-        run = components.run.save(Path(path), overwrite)
-        components.topn.index_path = run.index_path
-        self._components = replace(components, run=run)
+        parts = self._parts
+        run = parts.run.save(Path(path), overwrite)
+        parts.topn.index_path = run.index_path
+        self._components = replace(parts, run=run)
 
     # ------------------------------------------------------------------ recommendations
 
@@ -929,11 +915,11 @@ class ELCRec:
             catalogue: Item metadata, as for :meth:`elcrec.data.catalogue.Catalogue.read`; default: the model's.
             split: ``valid`` or ``test``.
         """
-        return diagnostics.quality(self.assigner, catalogue, split)
+        return components.diagnostics.quality(self.assigner, catalogue, split)
 
     def intent_stability(self, other: ELCRec) -> dict[str, Any]:
         """Measure how well the intents of two trainings agree: see :func:`elcrec.intents.intent_quality.stability`."""
-        return diagnostics.agreement(self._parts.run.intents, other._parts.run.intents)
+        return components.diagnostics.agreement(self._parts.run.intents, other._parts.run.intents)
 
     def suggest_n_intents(self, candidates: Sequence[int] | None = None) -> pl.DataFrame:
         """Suggest the number of intents that the data support: see :func:`elcrec.intents.suggest_k.suggest_k`.
@@ -945,7 +931,7 @@ class ELCRec:
             candidates: Numbers to try; default: powers of 2 up to a tenth of the users, others around the one that
                 these suggest, and the model's own.
         """
-        return diagnostics.suggest_n_intents(self.assigner, candidates)
+        return components.diagnostics.suggest_n_intents(self.assigner, candidates)
 
     def user_map(self) -> Points:
         """Every user's place on a plane, [U, 2], 0 to 1, in the order of :attr:`users`.

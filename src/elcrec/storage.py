@@ -11,14 +11,15 @@ import shutil
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 from safetensors import safe_open
-from safetensors.torch import save_file
-from torch import Tensor
 
 from elcrec.errors import RunError, SettingsError, decoding
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _NUMBER = itertools.count()
 TABLE_FORMATS = {"": "parquet", ".parquet": "parquet", ".pq": "parquet", ".csv": "csv"} | dict.fromkeys(
@@ -138,6 +139,8 @@ def write_table(path: Path, frame: pl.DataFrame) -> None:
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], state: Any = None) -> None:
     """Safetensors, atomically, with any JSON document in the header."""
+    from safetensors.torch import save_file  # loads PyTorch
+
     whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     metadata = {"format": "pt"} if state is None else {"format": "pt", "state": json.dumps(state)}
     write_atomically(path, lambda beside: save_file(whole, beside, metadata))

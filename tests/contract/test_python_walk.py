@@ -45,14 +45,22 @@ def test_dir_names_what_is_public() -> None:
     assert all(getattr(elcrec, name) is not None for name in dir(elcrec))
 
 
-def test_the_import_loads_nothing_that_is_not_needed_yet() -> None:
-    """What takes long to import, and what only a few need."""
-    heavy = ("sklearn", "pandas", "pyarrow", "scipy.sparse", "scipy.stats", "scipy.optimize", "matplotlib", "typer")
-    program = (
-        f"import sys; from elcrec import ELCRec, Interactions; print([one for one in {heavy} if one in sys.modules])"
-    )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert done.stdout == "[]\n"
+PUBLIC = f"from elcrec import {', '.join(elcrec.__all__)}"
+HELP = "from elcrec.cli import app; app(['--help'], standalone_mode=False)"
+
+
+@pytest.mark.parametrize(
+    ("program", "heavy"),
+    [
+        (PUBLIC, ("torch", "sklearn", "scipy", "rich", "pandas", "pyarrow", "matplotlib", "typer")),
+        (HELP, ("torch", "sklearn", "scipy", "polars", "numpy", "pydantic", "pandas", "matplotlib")),
+    ],
+    ids=["import", "help"],
+)
+def test_what_takes_long_to_import_is_loaded_when_it_is_needed(program: str, heavy: tuple[str, ...]) -> None:
+    loaded = f"import sys; print([one for one in {heavy} if one in sys.modules], file=sys.stderr)"
+    done = subprocess.run([sys.executable, "-c", f"{program}\n{loaded}"], capture_output=True, text=True, check=True)
+    assert done.stderr == "[]\n"
 
 
 def test_tables_of_pandas_are_taken_and_given(model: ELCRec) -> None:

@@ -20,6 +20,7 @@ LAYERS = (
     ("evaluation",),
     ("runs",),
     ("training",),
+    ("components",),
     ("recommender",),
     ("report",),
     ("experiments", "integrations"),

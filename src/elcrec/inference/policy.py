@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from numbers import Real
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from torch import Tensor
 
 from elcrec.data.ids import as_list
 from elcrec.data.vocabulary import check_unknown
 from elcrec.errors import SettingsError
-from elcrec.inference.scoring import ScoreAdjustment
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from elcrec.inference.scoring import ScoreAdjustment
 
 STRENGTH = 0.8
 LISTS = ("intents", "exclude_intents", "allow", "deny", "attributes", "all_attributes")

@@ -32,8 +32,6 @@ ALPHAS = (1.0, 10.0, 100.0)
 HELD_OUT = 5
 """One known item in so many is held out, to choose the strength of the ridge regression."""
 MEAN_USERS = 5_000
-POPULARITY = 0.7
-"""How much new items are shown by default: a quantile, see :meth:`elcrec.ELCRec.add_items`."""
 
 
 def add_items(run: Run, items: Any, popularity: float) -> Run:

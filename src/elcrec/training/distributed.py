@@ -17,6 +17,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 from elcrec.errors import RunError
+from elcrec.model.devices import resolve_device
 from elcrec.process.wording import argument
 
 Found = TypeVar("Found")
@@ -101,8 +102,13 @@ def launched() -> bool:
     return dist.get_world_size() > 1 if joined else int(os.environ.get("WORLD_SIZE", "1")) > 1
 
 
-def own_device(device: torch.device) -> torch.device:
-    """Of several GPUs of a machine, this process's."""
+def own_device(name: str) -> torch.device:
+    """The device of that name, see :func:`elcrec.model.devices.resolve_device`; of several GPUs, this process's.
+
+    Raises:
+        SettingsError: There is no such device.
+    """
+    device = resolve_device(name)
     if device.type == "cuda" and device.index is None and launched():
         # Ray shows each process only its own.
         return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")) % torch.cuda.device_count())

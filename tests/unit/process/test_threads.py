@@ -105,7 +105,7 @@ def test_a_number_from_the_environment_is_kept_and_the_setting_decides(monkeypat
 
 @pytest.mark.usefixtures("three_threads")
 def test_a_training_has_the_threads_of_its_own_model(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("elcrec.recommender.fit", lambda start: start)
+    monkeypatch.setattr("elcrec.components.fit", lambda start: start)
     monkeypatch.setattr(ELCRec, "_adopt", lambda model, run: None)
     first = ELCRec(threads=2)
     ELCRec(threads=1)
@@ -140,6 +140,9 @@ def policy_after(program: str, **environment: str) -> str | None:
 
 def test_threads_sleep_while_they_wait_unless_the_caller_chose() -> None:
     assert policy_after("import elcrec") == "PASSIVE"
+    assert (
+        policy_after("from elcrec import ELCRec; import sys; assert 'torch' not in sys.modules; ELCRec()") == "PASSIVE"
+    )
     assert policy_after("import elcrec", OMP_WAIT_POLICY="ACTIVE") == "ACTIVE"
     assert policy_after("import elcrec", GOMP_SPINCOUNT="100") is None
     assert policy_after("import sys; sys.modules['torch'] = sys; import elcrec") is None
