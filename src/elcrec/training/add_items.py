@@ -22,7 +22,7 @@ from elcrec.fitted import FittedModel
 from elcrec.intents.assignment import IntentAssigner
 from elcrec.intents.intents import Intents
 from elcrec.model.encoding import user_vectors
-from elcrec.model.item_table import ItemTable
+from elcrec.model.features import FeatureEmbedding
 from elcrec.model.network import ELCRecNetwork
 from elcrec.process.wording import argument, setting
 from elcrec.runs.run import Run
@@ -42,20 +42,20 @@ def add_items(run: Run, items: Any, popularity: float) -> Run:
         DataError: No item is new, or none has a feature that the model knows.
     """
     fitted = run.fitted
-    if fitted.dataset.features is None:
+    embedding = fitted.network.item_table.of_features
+    if embedding is None:
         remedy = argument("items")
         if fitted.catalogue is not None:
             remedy = f"{setting('item_features', True)}, and items with a column that tells what users take next"
         raise SettingsError(f"this model has learned from no item features: train it with {remedy}")
     if not 0 <= popularity <= 1:
         raise SettingsError(f"popularity={popularity}: use 0 (new items are shown least) to 1 (shown most)")
-    described = Catalogue.read(items, title_column=run.fitted.settings.title_column)
+    described = Catalogue.read(items, title_column=fitted.settings.title_column)
     fitted.dataset.warn_of_columns(described, stacklevel=3)
     dataset, features = _extended(fitted.dataset, described)
     mean_D = user_vectors(fitted.network, fitted.dataset.sample(MEAN_USERS, fitted.settings.seed)).mean(dim=0)
-    table_RD = fitted.network.item_table.weight.detach()[: len(fitted.items) + 1]
-    new_XD = vectors_of_new(fitted.network.item_table, features, len(fitted.items))
-    new_XD = _as_popular(new_XD, table_RD[1:], mean_D, popularity)
+    known_VD = fitted.network.item_table.weight.detach()[1 : len(fitted.items) + 1]
+    new_XD = _as_popular(vectors_of_new(known_VD, embedding, features), known_VD, mean_D, popularity)
     network = _with_rows(fitted, dataset, new_XD)
     intents = Intents(IntentAssigner(FittedModel(fitted.settings, network, dataset)), run.intents.given_names)
     metrics = run.metrics.copy()
@@ -98,25 +98,24 @@ def _joined(dataset: Dataset, new: Catalogue) -> Dataset:
     return replace(dataset, items=items, catalogue=new.over(dataset.catalogue).matched(items.ids))
 
 
-def vectors_of_new(table: ItemTable, features: Features, n_known: int) -> Tensor:
+def vectors_of_new(known_VD: Tensor, embedding: FeatureEmbedding, features: Features) -> Tensor:
     """Vectors of items without events: what features give, and what known items with these features have on top.
 
     A known item's vector is ``X G`` and a rest of its own. The rest is estimated from the features by ridge
     regression over the known items that have some, whose strength is chosen on a fifth of them.
 
     Args:
-        table: Of the trained model.
-        features: Of all items, the known ones first: rows 0 .. V + X.
-        n_known: V.
+        known_VD: [V, D], vectors of the known items.
+        embedding: Embeddings of item features, G, of the trained model.
+        features: Of padding and all items, the known ones first: rows 0 .. V + X.
 
     Returns:
         [X, D].
     """
-    if table.of_features is None:
-        raise SettingsError(f"this model has learned from no item features: train it with {argument('items')}")
-    part_RD = table.of_features.parts(features)
-    matrix = _matrix(features, len(table.of_features.weight))
-    rest_VD = (table.weight.detach()[1 : n_known + 1] - part_RD[1 : n_known + 1]).cpu().numpy()
+    n_known = len(known_VD)
+    part_RD = embedding.parts(features)
+    matrix = _matrix(features, len(embedding.weight))
+    rest_VD = (known_VD - part_RD[1 : n_known + 1]).cpu().numpy()
     at_N = np.flatnonzero(features.known()[1 : n_known + 1].cpu().numpy())
     rest_XD = _regressed(matrix[1 : n_known + 1][at_N], rest_VD[at_N], matrix[n_known + 1 :])
     return part_RD[n_known + 1 :] + torch.from_numpy(rest_XD).to(part_RD)
