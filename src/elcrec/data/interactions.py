@@ -153,9 +153,9 @@ class Interactions:
     def _changed_by(self, path: Path, format: str) -> str | None:
         """How a file of text that this log was written to would be read as another log; None: it is the same."""
         there = self.frame.columns
-        own = {f"{name}_column": name if name in there else None for name in ("event", "weight")}
         kinds: Kinds = "keep" if "event" in there else "count"
-        exactly = Layout(format, missing="keep", lists="keep", event_ids=True, kinds=kinds, **own)
+        weight = "weight" if "weight" in there else None
+        exactly = Layout(format, missing="keep", lists="keep", event_ids=True, kinds=kinds, weight_column=weight)
         try:
             again = Interactions.understood(understand(path, exactly), quiet=True).frame
         except DataError as error:

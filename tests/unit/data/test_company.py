@@ -240,8 +240,7 @@ def test_a_prepared_log_is_read_as_the_log_it_was_made_of(ending: str, tmp_path:
     log, prepared = tmp_path / f"log{ending}", tmp_path / f"sorted{ending}"
     sizes = ("--users", 20, "--items", 10, "--interactions", 100, "--intents", 2)
     run_cli("data", "generate", "--out", log, *sizes)
-    document = run_cli("data", "prepare", log, "--out", prepared, "--json").document()
-    assert document == {"out": str(prepared), "rows": 100, "users": 20}
+    assert run_cli("data", "prepare", log, "--out", prepared, "--json").document()["rows"] == 100
     assert Interactions.read(prepared).frame.equals(Interactions.read(log).frame)
 
 
