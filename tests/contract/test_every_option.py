@@ -20,7 +20,7 @@ from safetensors.torch import save_file
 
 from cli_runner import QUICK, Outcome, contents, run_cli, shop_csv, shop_log
 from elcrec import ELCRec
-from elcrec.cli import app
+from elcrec.cli.app import app
 from elcrec.inference.policy import RankingPolicy
 from elcrec.model.published import published_names
 from elcrec.serving.options import Options

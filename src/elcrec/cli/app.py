@@ -1,4 +1,4 @@
-"""The command line: one file for each verb, and what they share."""
+"""All verbs together, and what an error of one of them prints."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sys
 import warnings
 from collections.abc import Sequence
 from importlib import metadata
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 import typer
 
@@ -32,12 +32,12 @@ from elcrec.cli import (
     train,
     tune,
 )
-from elcrec.cli.output import begin, first_process, say, what_is_kept
+from elcrec.cli.interrupts import INTERRUPTED, begin, interrupted
+from elcrec.cli.output import first_process, say
 from elcrec.errors import AccuracyWarning, DataWarning, ElcrecError, RunWarning, out_of_memory
 from elcrec.process.progress import show_steps
 from elcrec.process.wording import on_command_line
 
-INTERRUPTED = 130
 VERBS = {
     "Start": (demo, data, settings),
     "Train and evaluate": (train, evaluate, tune, benchmark, add_items, import_checkpoint),
@@ -124,8 +124,8 @@ def _setting_meant(error: Exception) -> str:
     return f"it is a setting: --set {name}=VALUE" if name in Settings.model_fields else ""
 
 
-def main(arguments: Sequence[str] | None = None) -> NoReturn:
-    """Run the command line: exit code 0, 2 for the caller's mistakes with one line, 1 for errors of this package."""
+def run(arguments: Sequence[str] | None) -> int:
+    """The exit code of a command line: 0, or 2 for the caller's mistakes with one line; see :func:`elcrec.cli.main`."""
     begin(sys.argv[1:] if arguments is None else arguments)
     show_steps(first_process())
     for category in (AccuracyWarning, DataWarning, RunWarning):
@@ -143,7 +143,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         _say_usage(error)
         code = 2
     except (KeyboardInterrupt, typer.Abort):
-        say(f"elcrec: interrupted; {what_is_kept()}")
+        say(interrupted())
         code = INTERRUPTED
     except (MemoryError, RuntimeError) as error:
         if not out_of_memory(error):
@@ -154,4 +154,4 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         )
         code = 2
     show_steps(False)
-    sys.exit(code if isinstance(code, int) else 0)
+    return code if isinstance(code, int) else 0
