@@ -13,7 +13,7 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
-from elcrec.cli import app
+from elcrec.cli.app import app
 from elcrec.config import Settings, resolve
 from elcrec.losses.registry import NEXT_ITEM_LOSSES
 

@@ -17,7 +17,7 @@ import typer  # noqa: E402
 
 import elcrec  # noqa: E402
 from cli_runner import RUN_FILES  # noqa: E402
-from elcrec.cli import app  # noqa: E402
+from elcrec.cli.app import app  # noqa: E402
 from elcrec.config import Settings  # noqa: E402
 from served import Served, shop_run  # noqa: E402
 

@@ -220,7 +220,7 @@ def write_frames(path: Path, frames: Iterable[pl.DataFrame]) -> int:
             parts.append(folder / f"{len(parts)}.parquet")
             (_without_lists(frame) if format == "csv" else frame).write_parquet(parts[-1])
             rows += len(frame)
-        write_atomically(path, lambda beside: _sink(pl.scan_parquet(parts, glob=False), beside, format))
+        write_atomically(path, lambda beside: sink(pl.scan_parquet(parts, glob=False), beside, format))
     except OSError as error:
         raise RunError(f"cannot write {path}: {_reason(error)}; what was there is kept") from error
     finally:
@@ -228,10 +228,10 @@ def write_frames(path: Path, frames: Iterable[pl.DataFrame]) -> int:
     return rows
 
 
-def _sink(table: pl.LazyFrame, path: Path, format: str) -> None:
-    """Write a table as it is computed."""
+def sink(table: pl.LazyFrame, path: Path, format: str, rows_at_once: int | None = None) -> None:
+    """Write a table as it is computed, in a format of :func:`table_format`; Parquet in groups of so many rows."""
     sinks: dict[str, Callable[[Path], object]] = {
-        "parquet": table.sink_parquet,
+        "parquet": lambda path: table.sink_parquet(path, row_group_size=rows_at_once),
         "csv": table.sink_csv,
         "jsonl": table.sink_ndjson,
     }

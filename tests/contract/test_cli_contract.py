@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 
 from cli_runner import RUN_FILES, SMALL, SMALL_SETS, contents, run_cli, shop_csv
 from elcrec import ELCRec
-from elcrec.cli import app
+from elcrec.cli.app import app
 from elcrec.config import Settings
 from elcrec.data.synthetic import make_shop
 from elcrec.evaluation.baselines import BASELINES

@@ -20,7 +20,7 @@ from safetensors.torch import save_file
 
 from cli_runner import QUICK, Outcome, contents, run_cli, shop_csv, shop_log
 from elcrec import ELCRec
-from elcrec.cli import app
+from elcrec.cli.app import app
 from elcrec.inference.policy import RankingPolicy
 from elcrec.model.published import published_names
 from elcrec.serving.options import Options
@@ -83,10 +83,14 @@ EFFECTS: dict[str, dict[str, str]] = {
     "data check": READING,
     "data describe": READING,
     "data prepare": {
-        option: " <> ".join(f"{side} --out NEW.parquet" for side in row.split(" <> "))
-        for option, row in READING.items()
+        "--out": "LOG --out NEW.csv <> LOG --out NEW.jsonl",
+        **{
+            option: " <> ".join(f"{side} --out NEW.parquet" for side in row.split(" <> "))
+            for option, row in READING.items()
+        },
     },
     "data generate": {
+        "--out": f"{GENERATED} <> {GENERATED.replace('.parquet', '.csv')}",
         "--users": f"{GENERATED} <> {GENERATED.replace('--users 20', '--users 30')}",
         "--items": f"{GENERATED} <> {GENERATED.replace('--items 20', '--items 30')}",
         "--interactions": f"{GENERATED} <> {GENERATED.replace('--interactions 200', '--interactions 300')}",
@@ -200,8 +204,6 @@ REFUSED_OF_VERB = {
     ("evaluate", "--format"): ("--data LOG --format parquet", "parquet"),
     ("export", "--format"): ("--format nonsense", "nonsense"),
     ("data fetch", "--from"): ("toys --from x", "--from"),
-    ("data generate", "--out"): ("--out x.xls", "x.xls"),
-    ("data prepare", "--out"): ("--out x.xls", "x.xls"),
     ("demo", "--shop"): ("--shop nonsense", "nonsense"),
     ("demo", "--users"): ("--users -1", "-1"),
     ("demo", "--out"): ("--out LOG", "LOG"),

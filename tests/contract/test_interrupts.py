@@ -1,6 +1,9 @@
 """Ctrl-C: one line says what is kept, and the command to go on with."""
 
 import shlex
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -108,3 +111,25 @@ def test_a_search_goes_on_with_the_command_that_is_printed(
     assert outcome.code == 0
     assert "trial 2 of 2" in outcome.err
     assert "trial 1 of 2" not in outcome.err
+
+
+@pytest.mark.parametrize("module", ["elcrec.cli.add_items", "typer", "polars", "torch"])
+def test_an_import_is_interrupted_in_one_line(module: str, log: Path, tmp_path: Path) -> None:
+    # Ctrl-C comes when a module is being looked for, which all its importers wait for.
+    script = f"""
+import os, signal, sys
+class Finder:
+    def find_spec(self, name, *rest):
+        if name == {module!r}:
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Finder())
+from elcrec.cli import main
+main()
+"""
+    command = [sys.executable, "-c", script, "train", str(log), "--out", str(tmp_path / "run")]
+    # Where the tests run in the background of a shell, Ctrl-C is ignored, and that is inherited.
+    heeding: Any = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, **heeding)
+    assert (done.returncode, done.stdout) == (INTERRUPTED, "")
+    assert done.stderr == "elcrec: interrupted; nothing was written\n"
+    assert not any(tmp_path.iterdir())

@@ -15,7 +15,7 @@ import typer
 
 from doc_blocks import PAGES, ROOT, SHORT, blocks, commands, prepare, run_page
 from elcrec import config, recommender
-from elcrec.cli import app
+from elcrec.cli.app import app
 from elcrec.data import interactions
 from elcrec.losses.registry import NEXT_ITEM_LOSSES
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from elcrec.cli.output import again, keeps, print_json, print_rows, say
+from elcrec.cli.interrupts import again, keeps
+from elcrec.cli.output import print_json, print_rows, say
 from elcrec.cli.parameters import Device, Json, refuse_unused
 
 if TYPE_CHECKING:

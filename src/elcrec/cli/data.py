@@ -15,7 +15,6 @@ from elcrec.cli.parameters import (
     Format,
     Json,
     Sets,
-    file_to_write,
     overrides_of,
     source_of,
     table_file,
@@ -147,7 +146,11 @@ def data_describe(
 def data_prepare(
     data: Data,
     out: Annotated[
-        Path, typer.Option(metavar="FILE.parquet", help="Parquet file to write; an existing one is replaced.")
+        Path,
+        typer.Option(
+            metavar="FILE",
+            help="File to write: .parquet (read fastest), .csv or .jsonl; an existing one is replaced.",
+        ),
     ],
     columns: Columns = None,
     events: Events = None,
@@ -159,9 +162,7 @@ def data_prepare(
     from elcrec.config import resolve
     from elcrec.data.by_settings import filtered, read_with_kinds
 
-    if out.suffix != ".parquet":
-        raise SettingsError(f"--out {out}: a prepared log is a Parquet file; name it {out.with_suffix('.parquet')}")
-    file_to_write(out, "--out")
+    table_file(out, "--out")
     s = resolve("default", overrides_of(sets, columns=columns, events=events))
     source = source_of(data)
     with step(f"reading, checking and sorting {source}"):
@@ -181,7 +182,7 @@ def data_prepare(
     "  elcrec data generate --out groceries.parquet --users 300 --items 200 --interactions 20000 --intents 8 --baskets",
 )
 def data_generate(
-    out: Annotated[Path, typer.Option(help="Parquet file to write; an existing one is replaced.")],
+    out: Annotated[Path, typer.Option(help="File to write: .parquet, .csv or .jsonl; an existing one is replaced.")],
     users: Annotated[int, typer.Option(help="Number of users.")] = 5_000_000,
     items: Annotated[int, typer.Option(help="Number of items.")] = 1_000_000,
     interactions: Annotated[int, typer.Option(help="Number of interactions.")] = 100_000_000,
@@ -214,9 +215,7 @@ def data_generate(
 
     if baskets and kinds:
         raise SettingsError("choose one of --kinds and --baskets")
-    if out.suffix != ".parquet":
-        raise SettingsError(f"--out {out}: a generated log is a Parquet file; name it {out.with_suffix('.parquet')}")
-    file_to_write(out, "--out")
+    table_file(out, "--out")
     table_file(metadata, "--metadata")
     sizes = (users, items, interactions, intents, difficulty, seed)
     company = Groceries(*sizes) if baskets else Company(*sizes, kinds)

@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from elcrec.cli.output import again, console, keeps, print_json, say
+from elcrec.cli.interrupts import again, keeps
+from elcrec.cli.output import console, print_json, say
 from elcrec.cli.parameters import Device, Json
 from elcrec.errors import SettingsError
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
-import shlex
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -34,41 +33,6 @@ def first_process() -> bool:
 def say(text: str) -> None:
     """Print a message on standard error."""
     typer.echo(text, err=True)
-
-
-_GIVEN: list[str] = []
-_KEPT: list[Callable[[], str | None]] = []
-
-
-def begin(arguments: Sequence[str]) -> None:
-    """A command begins: so far it would leave nothing where it is interrupted."""
-    _GIVEN[:] = arguments
-    _KEPT.clear()
-
-
-def keeps(kept: Callable[[], str | None]) -> None:
-    """From now on the command may leave something where it is interrupted.
-
-    Args:
-        kept: Says what is kept then, and the command to go on with; None: nothing yet.
-    """
-    _KEPT[:] = [kept]
-
-
-def what_is_kept() -> str:
-    """What an interrupted command has left."""
-    return next((text for kept in _KEPT if (text := kept())), "nothing was written")
-
-
-def again(*more: str, without: Sequence[str] = ()) -> str:
-    """The command that was given, to be given again.
-
-    Args:
-        more: Options to add, unless they were given.
-        without: Flags to leave out.
-    """
-    given = [part for part in _GIVEN if part not in without]
-    return shlex.join(["elcrec", *given, *(part for part in more if part not in given)])
 
 
 def without_index(run: Path) -> str:

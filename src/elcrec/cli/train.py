@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from elcrec.cli.output import again, first_process, keeps, print_json, say, say_metrics
+from elcrec.cli.interrupts import again, keeps
+from elcrec.cli.output import first_process, print_json, say, say_metrics
 from elcrec.cli.parameters import (
     BatchSize,
     Columns,

@@ -25,7 +25,7 @@ from polars.io.plugins import register_io_source
 
 from elcrec.data.synthetic import Floats, Integers
 from elcrec.errors import DataError
-from elcrec.storage import write_atomically
+from elcrec.storage import sink, table_format, write_atomically
 
 ZIPF = 0.8
 """Exponent of popularity within an intent: the item of rank r is bought in proportion to ``r ** -ZIPF``."""
@@ -174,7 +174,7 @@ class Company:
 
 
 def write_company(company: Company, path: Path, progress: Callable[[int], object]) -> None:
-    """Write a company's log to Parquet, in row groups, whole or not at all; the same seed gives the same bytes.
+    """Write a company's log as a table, by its file's ending, whole or not at all; the same seed gives the same bytes.
 
     Args:
         company: The company.
@@ -182,8 +182,10 @@ def write_company(company: Company, path: Path, progress: Callable[[int], object
         progress: Receives the number of rows so far.
 
     Raises:
+        SettingsError: Its ending is none of a table.
         RunError: The disk is full or the folder cannot be written.
     """
+    format = table_format(path)
 
     def source(*_: object) -> Iterator[pl.DataFrame]:
         done = 0
@@ -194,9 +196,8 @@ def write_company(company: Company, path: Path, progress: Callable[[int], object
 
     def write(beside: Path) -> None:
         try:
-            register_io_source(source, schema=company.schema, is_pure=True).sink_parquet(
-                beside, row_group_size=ROWS_AT_ONCE
-            )
+            table = register_io_source(source, schema=company.schema, is_pure=True)
+            sink(table, beside, format, ROWS_AT_ONCE)
         except KeyboardInterrupt:
             # Polars raises its own; Python's is still to come, here, and not amid the clearing up.
             time.sleep(0)

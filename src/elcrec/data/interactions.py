@@ -20,7 +20,7 @@ from elcrec.data.reader import Understood, understand
 from elcrec.data.times import dated, unit_of
 from elcrec.data.vocabulary import Vocabulary
 from elcrec.errors import DataError, DataWarning
-from elcrec.storage import write_atomically
+from elcrec.storage import sink, table_format, write_atomically
 
 LogSource: TypeAlias = "str | Path | Sequence[str | Path] | Table | Interactions"
 """See :meth:`Interactions.read`."""
@@ -129,12 +129,41 @@ class Interactions:
         return cls(_in_order(log.columns))
 
     def write(self, path: str | Path) -> None:
-        """Write the log as a Parquet file, checked and in order: :meth:`read` has nothing left to do but read.
+        """Write the log, checked and in order, in the format of the file's ending; :meth:`read` gives the same log.
+
+        Parquet is read fastest: :meth:`read` has nothing left to do but read. CSV (``.csv``) and JSON Lines
+        (``.jsonl``) are text, and text does not hold every log: CSV has no ids such as ``12`` that are no numbers.
 
         Raises:
-            RunError: The disk is full or the folder cannot be written.
+            SettingsError: The ending is none of a table.
+            RunError: The disk is full, the folder cannot be written, or the text would be read as another log; what was
+                at ``path`` is untouched.
         """
-        write_atomically(Path(path), lambda beside: self.frame.write_parquet(beside))
+        path = Path(path)
+        format = table_format(path)
+
+        def write(beside: Path) -> None:
+            sink(self.frame.lazy(), beside, format)
+            changed = None if format == "parquet" else self._changed_by(beside, format)
+            if changed is not None:
+                raise DataError(f"{changed}; name it {path.with_suffix('.parquet')}")
+
+        write_atomically(path, write)
+
+    def _changed_by(self, path: Path, format: str) -> str | None:
+        """How a file of text that this log was written to would be read as another log; None: it is the same."""
+        there = self.frame.columns
+        kinds: Kinds = "keep" if "event" in there else "count"
+        weight = "weight" if "weight" in there else None
+        exactly = Layout(format, missing="keep", lists="keep", event_ids=True, kinds=kinds, weight_column=weight)
+        try:
+            again = Interactions.understood(understand(path, exactly), quiet=True).frame
+        except DataError as error:
+            return f"{format} cannot hold this log ({str(error).removeprefix(path.name + ', ')})"
+        changed = next(
+            (name for name in there if not _is_same(self.frame[name], again.get_column(name, default=None))), None
+        )
+        return changed and f"the values of {changed} would be others when they are read from {format}"
 
     def filtered(self, min_user_count: int = 1, min_item_count: int = 1, k_core: int = 1) -> Interactions:
         """The log without rare users and items.
@@ -247,6 +276,13 @@ class Interactions:
             "length_max": int(lengths.max()),  # type: ignore[arg-type]
             **({} if kinds is None else {"kinds": kinds}),
         }
+
+
+def _is_same(column: pl.Series, again: pl.Series | None) -> bool:
+    """Whether values that were written are read as they were; times may have come in another unit."""
+    if again is None or (column.dtype == pl.String) != (again.dtype == pl.String):
+        return False
+    return column.equals(again.cast(column.dtype, strict=False))
 
 
 def _ends(times: pl.Series) -> list[str]:

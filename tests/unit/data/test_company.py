@@ -15,6 +15,7 @@ from elcrec.data.catalogue import Catalogue
 from elcrec.data.company import ZIPF, Company, write_company
 from elcrec.data.interactions import Interactions
 from elcrec.errors import RunError
+from elcrec.storage import TABLE_FORMATS
 
 SIZES = {"n_users": 20_000, "n_items": 4_000, "n_interactions": 400_000, "n_intents": 8}
 
@@ -122,6 +123,17 @@ def test_the_same_seed_writes_the_same_bytes_and_another_does_not(tmp_path: Path
     assert written("a", 1) != written("c", 2)
 
 
+@pytest.mark.parametrize("kinds", [False, True])
+@pytest.mark.parametrize("ending", TABLE_FORMATS)
+def test_every_table_holds_the_same_log(ending: str, kinds: bool, tmp_path: Path) -> None:
+    company = Company(50, 40, 1_000, 4, kinds=kinds)
+    write_company(company, tmp_path / f"log{ending}", lambda done: None)
+    again, log = (
+        Interactions.read(one, kinds=kinds) for one in (tmp_path / f"log{ending}", pl.concat(company.events()))
+    )
+    assert again.frame.cast({"timestamp": log.frame["timestamp"].dtype}).equals(log.frame)
+
+
 def test_progress_is_told_and_ends_at_all_rows(tmp_path: Path) -> None:
     told: list[int] = []
     write_company(Company(500, 100, 12_345, 4), tmp_path / "log.parquet", told.append)
@@ -223,8 +235,18 @@ def test_a_prepared_log_trains_what_the_log_itself_trains(tmp_path: Path) -> Non
     assert metrics[0]["valid"] == metrics[1]["valid"]
 
 
-def test_a_prepared_log_is_named_as_what_it_is(tmp_path: Path) -> None:
-    run_cli("data", "generate", "--out", tmp_path / "log.parquet", "--users", 20, "--items", 10, "--interactions", 100)
+@pytest.mark.parametrize("ending", [".csv", ".jsonl"])
+def test_a_prepared_log_is_read_as_the_log_it_was_made_of(ending: str, tmp_path: Path) -> None:
+    log, prepared = tmp_path / f"log{ending}", tmp_path / f"sorted{ending}"
+    sizes = ("--users", 20, "--items", 10, "--interactions", 100, "--intents", 2)
+    run_cli("data", "generate", "--out", log, *sizes)
+    assert run_cli("data", "prepare", log, "--out", prepared, "--json").document()["rows"] == 100
+    assert Interactions.read(prepared).frame.equals(Interactions.read(log).frame)
+
+
+def test_a_log_that_csv_cannot_hold_is_not_prepared_as_csv(tmp_path: Path) -> None:
+    pl.DataFrame({"user_id": ["1", "2"], "item_id": ["3", "3"]}).write_parquet(tmp_path / "log.parquet")
     complaint = run_cli("data", "prepare", tmp_path / "log.parquet", "--out", tmp_path / "sorted.csv").complaint()
+    assert "user_id" in complaint
     assert "sorted.parquet" in complaint
     assert not (tmp_path / "sorted.csv").exists()

@@ -16,7 +16,8 @@ import pytest
 from elcrec.data.columns import ALIASES
 from elcrec.data.interactions import Interactions
 from elcrec.data.vocabulary import Vocabulary
-from elcrec.errors import DataError
+from elcrec.errors import DataError, RunError, SettingsError
+from elcrec.storage import TABLE_FORMATS
 
 ROWS = [("u10", "i7", 5), ("u2", "i9", 4), ("u10", "i1", 2), ("u1", "i7", 3), ("u2", "i10", 1), ("u10", "i2", 9)]
 LOG = [("u1", "i7", 3), ("u2", "i10", 1), ("u2", "i9", 4), ("u10", "i1", 2), ("u10", "i7", 5), ("u10", "i2", 9)]
@@ -171,6 +172,75 @@ def test_a_written_log_is_read_as_it_was(tmp_path: Path) -> None:
     log.write(tmp_path / "log.parquet")
     assert Interactions.read(tmp_path / "log.parquet").frame.equals(log.frame)
     assert log.frame["item_id"].to_list() == [3, 1, 2, 4]
+
+
+TIMES: dict[str, list[Any] | None] = {
+    "none": None,
+    "numbers": [5, 9, 1, 9],
+    "seconds": [1_700_000_005, 1_700_000_009, 1_700_000_001, 1_700_000_009],
+    "fractions": [1_700_000_005.25, 1_700_000_009.5, 1_700_000_001.125, 1_700_000_009.5],
+    "steps": [0.5, 0.75, 0.1, 1 / 3],
+    "days": [date(2024, 1, 5), date(2024, 1, 9), date(2024, 1, 1), date(2024, 1, 9)],
+    "moments": [datetime(2024, 1, 5, 7), datetime(2024, 1, 9, 7, 30, 1, 5), datetime(2024, 1, 1), datetime(2024, 1, 9)],
+    "zoned": [datetime(2024, 1, day, 7, tzinfo=UTC) for day in (5, 9, 1, 9)],
+}
+IDS: dict[str, list[Any]] = {
+    "numbers": [4, -3, 2, 1],
+    "words": ["milk, 1 l", 'a "b" c', "tea | cup", "o'er there"],
+    "lists": ["1,5", "A1 B2", "3|4", "[7]"],
+    "zeros": ["007", "12", "4", "3"],
+    "digits": ["17", "12", "4", "3"],
+    "missing": ["None", "NULL", "nan", "a"],
+    "points": ["1.0", "2.0", "3.0", "4.0"],
+}
+CANNOT_HOLD = {("digits", "csv"), ("points", "csv")}
+"""Ids that a format does not hold: the log is refused."""
+
+
+@pytest.mark.parametrize("ending", [".csv", ".jsonl", ".parquet"])
+@pytest.mark.parametrize(
+    ("ids", "times"), [*((ids, "moments") for ids in IDS), *(("words", times) for times in TIMES if times != "moments")]
+)
+def test_every_table_holds_the_same_log_or_refuses_it(ending: str, ids: str, times: str, tmp_path: Path) -> None:
+    columns = {"user_id": ["u10", "u2", "u10", "u2"], "item_id": IDS[ids], "event": ["view", "buy", "view", "buy"]}
+    given = {**columns, **({} if TIMES[times] is None else {"timestamp": TIMES[times]})}
+    as_they_are: dict[str, Any] = {"missing": "keep", "lists": "keep", "kinds": True}
+    log = Interactions.read(pl.DataFrame(given), **as_they_are)
+    path = tmp_path / f"log{ending}"
+    path.write_bytes(b"before")
+    if (ids, TABLE_FORMATS[ending]) in CANNOT_HOLD:
+        with pytest.raises(RunError, match=rf"item_id.*name it {path.with_suffix('.parquet')}"):
+            log.write(path)
+        assert path.read_bytes() == b"before"
+    else:
+        log.write(path)
+        again = Interactions.read(path, **as_they_are).frame
+        assert again.cast(dict(log.frame.schema)).equals(log.frame)
+        assert [again[name].dtype for name in columns] == [log.frame[name].dtype for name in columns]
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("ending", TABLE_FORMATS)
+def test_every_ending_of_a_table_is_read(ending: str, tmp_path: Path) -> None:
+    log = Interactions.read(frame_of(ROWS))
+    log.write(tmp_path / f"log{ending}")
+    assert Interactions.read(tmp_path / f"log{ending}").frame.equals(log.frame)
+
+
+def test_nanoseconds_are_not_cut_in_text(tmp_path: Path) -> None:
+    moment = pl.Series([1, 2]).cast(pl.Datetime("ns")).dt.offset_by("50y")
+    log = Interactions.read(pl.DataFrame({"user_id": ["a", "a"], "item_id": ["b", "c"], "timestamp": moment}))
+    for ending in (".csv", ".jsonl", ".parquet"):
+        log.write(tmp_path / f"log{ending}")
+        assert dict(enumerate(Interactions.read(tmp_path / f"log{ending}").frame["timestamp"].dt.epoch("ns"))) == dict(
+            enumerate(moment.dt.epoch("ns"))
+        )
+
+
+def test_a_log_is_written_only_as_a_table(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"name a table \.parquet, \.csv or \.jsonl"):
+        Interactions.read(frame_of(ROWS)).write(tmp_path / "log.xls")
+    assert not any(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("rows_at_once", [1, 2, 3, 7, 100])
