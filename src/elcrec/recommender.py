@@ -22,6 +22,7 @@ from elcrec.errors import RunError
 from elcrec.inference.policy import STRENGTH, RankingPolicy, ResolvedPolicy
 from elcrec.process.lazy import LazyModule
 from elcrec.process.threads import use_threads
+from elcrec.process.wording import counted
 
 if TYPE_CHECKING:
     from elcrec import components
@@ -184,7 +185,8 @@ class ELCRec:
         settings = self.settings
         if self._components is None:
             return f"ELCRec(recipe={self.recipe!r}, seed={settings.seed}, not fitted)"
-        size = f"{len(self.users):,} users, {len(self.items):,} items, {self.assigner.n_intents:,} intents"
+        sizes = {"user": len(self.users), "item": len(self.items), "intent": self.assigner.n_intents}
+        size = ", ".join(counted(number, thing) for thing, number in sizes.items())
         return f"ELCRec(recipe={self.recipe!r}, seed={settings.seed}, {size})"
 
     def _repr_html_(self) -> str:

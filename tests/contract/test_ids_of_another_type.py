@@ -47,7 +47,7 @@ def test_one_that_is_stored_already_is_left_out_and_named(run: Path, tmp_path: P
     assert "the first is event order-2 (user_id 'u7': the log's ids are integers of 64 bits)" in outcome.err
     run_cli("train", new, "--from", run, "--out", tmp_path / "next", "--set", "epochs=1", "--json").document()
     nothing = run_cli("events", run, "--store", stored(tmp_path / "odd.sqlite", odd), "--out", new)
-    assert "none of the 1 events in the store fits the log: the first is event order-2" in nothing.complaint()
+    assert "nothing in the store fits the log (1 event): the first is event order-2" in nothing.complaint()
 
 
 def test_new_events_of_a_file_name_what_does_not_fit(run: Path) -> None:

@@ -89,7 +89,7 @@ def test_no_news_changes_nothing_and_says_so(run: Path, tmp_path: Path) -> None:
 def test_the_command_line_says_what_was_new(run: Path, tmp_path: Path) -> None:
     pl.concat([timed().head(3), news()["one new user"]], how="vertical_relaxed").write_csv(tmp_path / "new.csv")
     told = run_cli("train", tmp_path / "new.csv", "--from", run, "--out", tmp_path / "next")
-    assert "3 new events, 1 new users, 0 new items (3 events were in the log already)" in told.err
+    assert "3 new events, 1 new user, 0 new items (3 events were in the log already)" in told.err
 
 
 def test_the_step_is_as_large_as_the_news() -> None:

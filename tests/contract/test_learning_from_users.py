@@ -131,7 +131,7 @@ def test_rows_of_user_features_stay_with_their_histories(model: ELCRec) -> None:
     ("given", "reason"),
     [
         ([{"contry": "DE"}], "no 'contry': the model has learned from 'country', 'age', "),
-        ([{}, {}], "give a row for each of the 1 histories, not 2"),
+        ([{}, {}], "give a row for each history, 1 in all, not 2"),
         (["DE"], "a mapping from column to value for each history, not 'DE'"),
         (7, "cannot use a int as user_features"),
     ],

@@ -372,7 +372,7 @@ def test_damaged_and_foreign_results(tmp_path: Path, quick: None) -> None:
     (tmp_path / "count" / "ranks" / "other.parquet").write_bytes(b"")
     outcome = count(tmp_path, '"shop-300-1.csv"', "", "--json")
     assert [line["row"] for line in outcome.document()] == ["popularity"]
-    assert "1 results in" in outcome.err
+    assert "1 result in" in outcome.err
     (tmp_path / "count" / "other.json").write_text("{")
     assert "other.json" in count(tmp_path, '"shop-300-1.csv"').complaint()
 
@@ -396,7 +396,7 @@ def test_a_row_with_other_settings_is_not_a_seed_more(tmp_path: Path, quick: Non
     row = '[[rows]]\nrecipe = "markov"\nname = "m"\nset = {{ min_item_count = {} }}\n'
     count(tmp_path, '"shop-300-1.csv"', row.format(5))
     outcome = count(tmp_path, '"shop-300-1.csv"', row.format(15), "--json")
-    assert "left out of the tables: 1 results of other settings" in outcome.err
+    assert "left out of the tables: 1 result of other settings" in outcome.err
     assert [line["seeds"] for line in outcome.document()] == [[0], [0]]
     # What the suite has now is shown, whichever of its runs were asked for.
     for option in (("--tables",), ("--only", "popularity")):
@@ -414,7 +414,7 @@ def test_tables_say_when_a_row_has_changed_since(tmp_path: Path, quick: None) ->
     count(tmp_path, '"shop-300-1.csv"', row.format(5))
     outcome = count(tmp_path, '"shop-300-1.csv"', row.format(15), "--tables")
     assert outcome.code == 0
-    assert "1 results of other settings than the suite has now" in outcome.err
+    assert "1 result of other settings than the suite has now" in outcome.err
     assert "has now" not in count(tmp_path, '"shop-300-1.csv"', row.format(5), "--tables").err
     # A suite of another version is shown as far as it can be.
     outcome = count(tmp_path, '"shop-300-1.csv"', row.format(5).replace("min_item_count", "mini"), "--tables")

@@ -9,6 +9,7 @@ import typer
 
 from elcrec.cli.output import print_json, say
 from elcrec.cli.parameters import Device, Json, Run, table_file
+from elcrec.process.wording import counted
 
 commands = typer.Typer()
 
@@ -34,6 +35,6 @@ def audience(
 
     table_file(out, "--out")
     found = ELCRec.load(run, device).audience(intent, out, min_weight, top)
-    say(f"{len(found):,} users written to {out}")
+    say(f"{counted(len(found), 'user')} written to {out}")
     if as_json:
         print_json({"out": str(out), "users": len(found)})

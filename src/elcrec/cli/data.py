@@ -21,6 +21,7 @@ from elcrec.cli.parameters import (
 )
 from elcrec.errors import SettingsError
 from elcrec.process.progress import step
+from elcrec.process.wording import counted
 
 commands = typer.Typer()
 verbs = typer.Typer(help="Fetch public data sets; check, describe, prepare or generate logs.", no_args_is_help=True)
@@ -169,7 +170,8 @@ def data_prepare(
         log = filtered(read_with_kinds(source, format, s), s)
         log.write(out)
     users = len(log.lengths())
-    say(f"{len(log):,} interactions of {users:,} users written to {out}; try  elcrec train {out} --out RUN")
+    size = f"{counted(len(log), 'interaction')} of {counted(users, 'user')}"
+    say(f"{size} written to {out}; try  elcrec train {out} --out RUN")
     if as_json:
         print_json({"out": str(out), "rows": len(log), "users": users})
 
@@ -221,7 +223,8 @@ def data_generate(
     company = Groceries(*sizes) if baskets else Company(*sizes, kinds)
     with progress_bar("interactions", interactions) as update:
         write_company(company, out, lambda done: update(done, ""))
-    say(f"{interactions:,} interactions of {users:,} users with {items:,} items written to {out}")
+    size = f"{counted(interactions, 'interaction')} of {counted(users, 'user')} with {counted(items, 'item')}"
+    say(f"{size} written to {out}")
     if metadata is not None:
         write_table(metadata, company.catalogue())
         say(f"items written to {metadata}")

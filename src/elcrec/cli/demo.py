@@ -11,6 +11,7 @@ from elcrec.cli.interrupts import again, keeps
 from elcrec.cli.output import console, print_json, say
 from elcrec.cli.parameters import Device, Json
 from elcrec.errors import SettingsError
+from elcrec.process.wording import counted
 
 commands = typer.Typer()
 PLANTED_USERS, DIFFICULTY = 5000, 0.2
@@ -58,7 +59,7 @@ def demo(
     from elcrec.experiments.demo import run_demo, show_demo
 
     n_users = PLANTED_USERS if users is None else users
-    say(f"training on a synthetic shop: {n_users:,} customers with planted intents")
+    say(f"training on a synthetic shop: {counted(n_users, 'customer')} with planted intents")
     chosen = DIFFICULTY if difficulty is None else difficulty
     result = run_demo(out, n_users, chosen, seed, device, progress=TerminalReporter(every=10))
     if as_json:

@@ -10,6 +10,7 @@ import typer
 from elcrec.cli.output import print_json, say
 from elcrec.cli.parameters import Json, Run, default_store, table_file
 from elcrec.errors import SettingsError
+from elcrec.process.wording import counted
 
 if TYPE_CHECKING:
     from elcrec.serving.events_file import Exported
@@ -49,8 +50,9 @@ def events(
 def _show(exported: Exported, run: Path, out: Path, as_json: bool) -> None:
     rows, left_out = len(exported.rows), exported.left_out
     if left_out:
-        say(f"{left_out:,} events were left out, which the log cannot hold; the first is {exported.first_left_out}")
+        left = counted(left_out, "event", "was", "were")
+        say(f"{left} left out, which the log cannot hold; the first is {exported.first_left_out}")
     if as_json:
         print_json({"out": str(out), "rows": rows, **({"left_out": left_out} if left_out else {})})
     else:
-        say(f"{rows:,} events written to {out}; try  elcrec train {out} --from {run} --out runs/next")
+        say(f"{counted(rows, 'event')} written to {out}; try  elcrec train {out} --from {run} --out runs/next")

@@ -27,6 +27,7 @@ from elcrec.cli.parameters import (
     table_file,
 )
 from elcrec.errors import SettingsError
+from elcrec.process.wording import counted
 
 if TYPE_CHECKING:
     import polars as pl
@@ -260,7 +261,7 @@ def _write_all(model: ELCRec, out: Path, policy: RankingPolicy) -> int:
                 update(users, _throughput(rows, started))
 
         rows = write_frames(out, blocks())
-    say(f"{n_users:,} users, {_throughput(rows, started)}")
+    say(f"{counted(n_users, 'user')}, {_throughput(rows, started)}")
     return rows
 
 
@@ -291,6 +292,6 @@ def _show(model: ELCRec, found: pl.DataFrame, out: Path | None, explain: bool, a
 
 
 def _show_written(rows: int, out: Path, as_json: bool) -> None:
-    say(f"{rows:,} rows written to {out}")
+    say(f"{counted(rows, 'row')} written to {out}")
     if as_json:
         print_json({"out": str(out), "rows": rows})

@@ -14,6 +14,7 @@ from rich.text import Text
 from elcrec.cli.output import print_rows, say
 from elcrec.data.kind_columns import with_shares
 from elcrec.intents.intent_health import IntentHealth
+from elcrec.process.wording import counted
 
 _UNITS = {
     "number": "numbers of unknown unit",
@@ -41,7 +42,7 @@ def intent_panel(health: IntentHealth, intents: pl.DataFrame, n_intents: int, ro
         f"[bold]{health['used']} of {n_intents} intents in use[/], {health['effective']:.1f} effective; "
         f"the largest has {health['largest_share']:.1%} of the users\n"
         f"[dim]users to their centre: mean cosine {health['cosine']:.2f}, margin to the next centre "
-        f"{health['margin']:.2f}; {health['duplicates']} duplicate intents[/]"
+        f"{health['margin']:.2f}; {counted(health['duplicates'], 'duplicate intent')}[/]"
     )
     if health["warning"]:
         line.append(f"\nWarning: {health['warning']}.", style="bold red")
@@ -60,7 +61,7 @@ def intent_panel(health: IntentHealth, intents: pl.DataFrame, n_intents: int, ro
         table.add_row(str(row["intent"]), *size, escape(row["name"]), items)
     more = len(used) - rows
     return (
-        Group(line, table, Text(f"{more} more intents: --rows {len(used)} shows all", style="dim"))
+        Group(line, table, Text(f"{counted(more, 'more intent')}: --rows {len(used)} shows all", style="dim"))
         if more > 0
         else Group(line, table)
     )
@@ -170,7 +171,7 @@ def show_check(document: dict[str, Any]) -> None:
     """Print how a log was read; warnings come last."""
     _line("file", _file(document))
     _line("columns", ", ".join(f"{role} is {name!r}" for role, name in document["columns"].items() if name))
-    _line("size", "{n_events:,} events, {n_users:,} users, {n_items:,} items".format(**document))
+    _line("size", ", ".join(counted(document[f"n_{thing}s"], thing) for thing in ("event", "user", "item")))
     _line("repeats", f"{document['repeats']:.1%} of the events repeat an earlier item of their user")
     _line("time", _time(document["time"], document["ties"]))
     if document["kinds"]:

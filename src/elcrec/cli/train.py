@@ -29,6 +29,7 @@ from elcrec.cli.parameters import (
     source_of,
 )
 from elcrec.errors import SettingsError
+from elcrec.process.wording import counted
 
 if TYPE_CHECKING:
     from elcrec.recommender import ELCRec
@@ -166,9 +167,9 @@ def _show(model: ELCRec, out: Path, incremental: bool, as_json: bool) -> None:
         print_json({"run": str(out), **model.metrics})
         return
     if incremental and (new := model.metrics.get("learnt_on")):
-        say(
-            f"{new['new_events']:,} new events, {new['new_users']:,} new users, {new['new_items']:,} new items "
-            f"({new['known_events']:,} events were in the log already); step size of the increment: {new['step']:.0%}"
-        )
+        given = {"new event": new["new_events"], "new user": new["new_users"], "new item": new["new_items"]}
+        size = ", ".join(counted(number, thing) for thing, number in given.items())
+        known = counted(new["known_events"], "event", "was", "were")
+        say(f"{size} ({known} in the log already); step size of the increment: {new['step']:.0%}")
     say_metrics(model.metrics)
     say(f"run written to {out}; try  elcrec recommend {out} --user {model.users.ids[0]}  or  elcrec intents {out}")

@@ -11,6 +11,7 @@ from elcrec.data.interactions import Interactions
 from elcrec.data.layout import Layout
 from elcrec.data.reader import understand
 from elcrec.data.times import PER_SECOND, Unit, unit_of
+from elcrec.process.wording import counted
 
 SHOWN = 20
 _ROLES = ("user_id", "item_id", "timestamp", "event", "weight")
@@ -128,7 +129,7 @@ def _odd(log: Interactions, time: dict[str, Any] | None, ties: float | None, dup
             "without an order (ties=file: in file order)"
         )
     if duplicates:
-        found.append(f"{duplicates:,} rows equal an earlier row: each counts as an event")
+        found.append(f"{counted(duplicates, 'row', 'equals', 'equal')} an earlier row: each counts as an event")
     return [*found, *_odd_times(log, time)]
 
 

@@ -179,7 +179,7 @@ class Dataset:
         """
         features = encoded_rows(given, self.needed_user_features())
         if features.n_rows != count:
-            raise DataError(f"user_features: give a row for each of the {count:,} histories, not {features.n_rows:,}")
+            raise DataError(f"user_features: give a row for each history, {count:,} in all, not {features.n_rows:,}")
         return features.to(self.split.item_N.device)
 
     def said_features(self) -> list[str]:

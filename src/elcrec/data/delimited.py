@@ -27,7 +27,7 @@ from elcrec.data.encodings import (
 from elcrec.data.opening import Piece
 from elcrec.data.raw import RawTable, ReadOptions, reading
 from elcrec.errors import DataError
-from elcrec.process.wording import argument
+from elcrec.process.wording import argument, counted
 
 _DAY = re.compile(r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}")
 _CLOCK = re.compile(r"\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?([+-]\d{2}:?\d{2}|Z)?")
@@ -215,8 +215,8 @@ def _short_lines(piece: Piece, dialect: Dialect) -> list[str]:
     if not count:
         return []
     return [
-        f"{piece.name}: {count:,} lines have fewer fields than columns (the first: line {first}), and what is missing "
-        f"is taken as empty: were lines cut in two?"
+        f"{piece.name}: {counted(count, 'line', 'has', 'have')} fewer fields than columns (the first: line {first}), "
+        "and what is missing is taken as empty: were lines cut in two?"
     ]
 
 

@@ -10,6 +10,7 @@ from elcrec.data.feature_columns import as_kind
 from elcrec.data.id_columns import ReadContext, validate_ids
 from elcrec.data.ids import BLANKS
 from elcrec.errors import DataError
+from elcrec.process.wording import counted
 
 PREFIX = "feature:"
 """How the names of columns of features begin in a table that is kept."""
@@ -66,7 +67,7 @@ def ids_in(column: pl.Series, role: str, untyped: bool) -> pl.Series:
         column = column.str.strip_chars(BLANKS)
         missing += int(column.is_in(NOTHING).sum())
     if missing:
-        raise DataError(f"{missing:,} rows have no {role}: remove them or give them an id")
+        raise DataError(f"{counted(missing, 'row', 'has', 'have')} no {role}: remove such rows or give them an id")
     ids = validate_ids(column, untyped, ReadContext(f"the {kind} data", lambda row: f"row {row + 1}"))
     ids = ids.cast(column.dtype) if column.dtype == pl.String else ids
     repeated = ids.filter(ids.is_duplicated())

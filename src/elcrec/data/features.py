@@ -20,6 +20,7 @@ from elcrec.data.attribute_columns import TEXTS
 from elcrec.data.columns import shown
 from elcrec.data.feature_columns import NUMBER, TEXT, VECTOR, as_kind, vectors_in
 from elcrec.data.words import UNSPACED, words_and_bigrams
+from elcrec.process.wording import counted
 
 LEAST_ITEMS = 3
 """A feature of fewer items, or users, says nothing of others."""
@@ -126,7 +127,7 @@ class Categories(_Column):
     """A feature for each value of several items, weighed by its inverse document frequency."""
 
     kind: Literal["categories"] = "categories"
-    unit: ClassVar[str] = "values"
+    unit: ClassVar[str] = "value"
     values: tuple[str, ...]
     weights: tuple[float, ...]
 
@@ -154,7 +155,7 @@ class Numbers(_Column):
     """A feature for each range between quantiles."""
 
     kind: Literal["numbers"] = "numbers"
-    unit: ClassVar[str] = "ranges"
+    unit: ClassVar[str] = "range"
     edges: tuple[float, ...]
 
     @property
@@ -186,7 +187,7 @@ class Words(_Column):
     """
 
     kind: Literal["words"] = "words"
-    unit: ClassVar[str] = "words"
+    unit: ClassVar[str] = "word"
     tokens: Literal["words", "bigrams"] = "words"
     buckets: tuple[int, ...]
     weights: tuple[float, ...]
@@ -220,7 +221,7 @@ class Vectors(_Column):
     """Vectors that the caller brings, centred and scaled to a mean length of 1."""
 
     kind: Literal["vectors"] = "vectors"
-    unit: ClassVar[str] = "dimensions"
+    unit: ClassVar[str] = "dimension"
     mean: tuple[float, ...]
     scale: float
 
@@ -265,7 +266,7 @@ class FeatureSpace(BaseModel):
     left_out: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        return ", ".join(f"{column.name} ({column.size} {column.unit})" for column in self.columns)
+        return ", ".join(f"{column.name} ({counted(column.size, column.unit)})" for column in self.columns)
 
     @property
     def said(self) -> str:

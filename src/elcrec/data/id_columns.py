@@ -10,7 +10,7 @@ import polars as pl
 
 from elcrec.data.ids import BLANKS, MOST_ID_CHARACTERS, nameable
 from elcrec.errors import DataError
-from elcrec.process.wording import setting
+from elcrec.process.wording import counted, setting
 
 # What programs write where they know nothing.
 _SPELT = ("none", "null", "nan", "nil", "undefined")
@@ -145,9 +145,8 @@ def _stripped(column: pl.Series, context: ReadContext) -> pl.Series:
     blank = stripped.str.len_bytes() != column.str.len_bytes()
     if not blank.any():
         return column
-    context.note(
-        f"{column.name}: blanks around {int(blank.sum()):,} ids are taken away (the first: {context.where(blank)})"
-    )
+    ids = counted(int(blank.sum()), "id")
+    context.note(f"{column.name}: blanks around {ids} are taken away (the first: {context.where(blank)})")
     return stripped
 
 

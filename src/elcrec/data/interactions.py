@@ -20,6 +20,7 @@ from elcrec.data.reader import Understood, understand
 from elcrec.data.times import dated, unit_of
 from elcrec.data.vocabulary import Vocabulary
 from elcrec.errors import DataError, DataWarning
+from elcrec.process.wording import counted
 from elcrec.storage import sink, table_format, write_atomically
 
 LogSource: TypeAlias = "str | Path | Sequence[str | Path] | Table | Interactions"
@@ -50,19 +51,19 @@ class Interactions:
         return self.frame.height
 
     def __repr__(self) -> str:
-        shape = ", ".join(f"{count:,} {name}" for name, count in self._counts().items())
+        shape = ", ".join(counted(number, thing) for thing, number in self._counts().items())
         return f"Interactions({shape})"
 
     def _repr_html_(self) -> str:
         """For notebooks: the size of the log and its period."""
-        rows = {name: f"{count:,}" for name, count in self._counts().items()}
+        rows = {f"{thing}s": f"{number:,}" for thing, number in self._counts().items()}
         if "timestamp" in self.frame.columns and len(self):
             rows |= dict(zip(("first", "last"), _ends(self.frame["timestamp"]), strict=True))
         return table("Interactions", rows)
 
     def _counts(self) -> dict[str, int]:
         ids = {name: self.frame[f"{name}_id"].n_unique() for name in ("user", "item")}
-        return {"events": len(self), "users": ids["user"], "items": ids["item"]}
+        return {"event": len(self), **ids}
 
     # reason: public signature
     @classmethod

@@ -9,7 +9,7 @@ import polars as pl
 from elcrec.data.id_columns import ReadContext
 from elcrec.data.layout import Layout
 from elcrec.errors import DataError
-from elcrec.process.wording import setting
+from elcrec.process.wording import counted, setting
 
 MOST_KINDS = 50
 _SHOWN = 8
@@ -77,7 +77,7 @@ def choose_kinds(
     if not set(layout.events) & set(kinds):
         raise DataError(f"{context.name} has no event of {', '.join(layout.events)}: it has {with_shares(kinds)}")
     if n_without := columns["event"].null_count():
-        context.note(f"{n_without:,} rows without a kind of event are left out")
+        context.note(f"{counted(n_without, 'row', 'has', 'have')} no kind of event: left out")
     context.keep(columns, columns["event"].is_in(layout.events).fill_null(False))
 
 

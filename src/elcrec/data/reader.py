@@ -28,7 +28,7 @@ from elcrec.data.nested import exploded, fields_within, lifted
 from elcrec.data.raw import RawTable, as_frame
 from elcrec.data.time_columns import holds_dates, holds_times, is_clock, joined_clock, quick_times, validate_times
 from elcrec.errors import DataError
-from elcrec.process.wording import setting, worded
+from elcrec.process.wording import counted, setting, worded
 
 _LOOKED_AT = 100
 
@@ -213,8 +213,9 @@ def _missing(column: pl.Series, role: str, mask: pl.Series, context: ReadContext
     shown_words = f" ({', '.join(said)})" if said else ""
     is_id = role in ("user_id", "item_id")
     or_keep = f"; {setting('missing', 'keep')} takes such words as ids" if said and is_id else ""
+    rows = counted(int(mask.sum()), "row", "has", "have")
     return DataError(
-        f"{int(mask.sum()):,} rows have no {role}{shown_words}, the first is {context.where(mask)} of {context.name}: "
+        f"{rows} no {role}{shown_words}, the first is {context.where(mask)} of {context.name}: "
         f"give them one, or leave such rows out with {setting('missing', 'drop')}{or_keep}"
     )
 
@@ -223,7 +224,7 @@ def _drop_rows(columns: dict[str, pl.Series], lacking: dict[str, pl.Series], con
     """Leave out the rows of any mask; line numbers stay those of the file."""
     whole = ~pl.select(pl.any_horizontal(*lacking.values())).to_series()
     counts = ", ".join(f"{int(mask.sum()):,} without {role}" for role, mask in lacking.items())
-    context.note(f"{int((~whole).sum()):,} rows are left out ({counts})")
+    context.note(f"{counted(int((~whole).sum()), 'row', 'is', 'are')} left out ({counts})")
     if not whole.any():
         raise DataError(f"{context.name}: no row has a user, an item and a time: nothing to train on")
     context.keep(columns, whole)

@@ -11,7 +11,7 @@ from elcrec.data.id_columns import ReadContext
 from elcrec.data.time_text import iso_times, parse_times
 from elcrec.data.times import FIRST_SECONDS, PER_SECOND, Unit, unit_of_number
 from elcrec.errors import DataError
-from elcrec.process.wording import setting
+from elcrec.process.wording import counted, setting
 
 _COMPACT = {8: "%Y%m%d", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
 _CLOCK = re.compile(r"\d{1,2}:\d\d(:\d\d([.,]\d+)?)?( ?[aApP][mM])?")
@@ -152,9 +152,8 @@ def _refuse_inexact(column: pl.Series, context: ReadContext) -> None:
     """Raise DataError for floats that no integer of 64 bits holds, and for those that were rounded."""
     infinite = column.is_infinite()
     if infinite.any():
-        raise DataError(
-            f"{context.name}: {int(infinite.sum()):,} rows have an infinite timestamp: correct or remove them"
-        )
+        rows = counted(int(infinite.sum()), "row", "has", "have")
+        raise DataError(f"{context.name}: {rows} an infinite timestamp: correct or remove such rows")
     coarse = column.abs() >= 2**24
     if column.dtype == pl.Float32 and coarse.any():
         raise DataError(
@@ -228,7 +227,8 @@ def _refuse_mixed_units(column: pl.Series, context: ReadContext) -> None:
     odd = size < FIRST_SECONDS if are_moments else column <= 0
     if odd.any():
         row, value = context.where(odd), column.filter(odd)[0]
-        context.note(f"{int(odd.sum()):,} timestamps are before 1973 (the first: {row}, {value}): are they times?")
+        before = counted(int(odd.sum()), "timestamp", "is", "are")
+        context.note(f"{before} before 1973 (the first: {row}, {value}): is the column one of times?")
 
 
 def _in(unit: Unit) -> str:

@@ -16,6 +16,7 @@ from elcrec.evaluation.baselines import BASELINES
 from elcrec.evaluation.metrics import SHOWN_METRICS
 from elcrec.experiments.plan import PlannedRun
 from elcrec.experiments.suite import changes
+from elcrec.process.wording import counted
 from elcrec.runs.run_files import package_version
 from elcrec.storage import read_json
 
@@ -137,9 +138,8 @@ class SavedResults:
             if not whole:
                 say(f"{path} is ignored: its ranks are missing")
         if unknown := sum("key" not in each for each in ignored):
-            say(
-                f"{folder}: {unknown} results have no key (made by elcrec 0.1) and are ignored: their runs are not done"
-            )
+            results = counted(unknown, "result", "has", "have")
+            say(f"{folder}: {results} no key (made by elcrec 0.1): ignored, as if not done")
         return cls(folder, documents, ignored)
 
     def of_suite(self, suite: str) -> list[Document]:

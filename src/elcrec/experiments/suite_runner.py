@@ -23,6 +23,7 @@ from elcrec.experiments.run import execute, take_over
 from elcrec.experiments.suite import Suite, row_names
 from elcrec.experiments.summary import Line, accuracy_table, effort_table, lines_of, markdown
 from elcrec.model.devices import resolve_device
+from elcrec.process.wording import counted
 from elcrec.storage import make_folder, write_text
 
 PAGES = ("summary.md", "summary.html")
@@ -167,15 +168,17 @@ def suite_lines(
     documents = read_results(folder)
     ours = [each for each in documents if each["suite"] == suite.name]
     if foreign := len(documents) - len(ours):
-        say(f"left out of the tables: {foreign} results in {folder} of another suite")
+        say(f"left out of the tables: {counted(foreign, 'result')} in {folder} of another suite")
     wanted = _planned(suite, say)
     kept, older = current(ours, wanted)
     if older:
-        say(f"left out of the tables: {len(older)} results of other settings or versions ({older[0]['name']}, ...)")
+        results = counted(len(older), "result")
+        say(f"left out of the tables: {results} of other settings or versions ({older[0]['name']}, ...)")
     if not kept:
         raise RunError(f"{folder} holds no results of {suite.name}: run the suite")
     if wanted and (stale := outdated(kept, wanted)):
-        say(f"in the tables: {len(stale)} results of other settings than the suite has now ({stale[0]}, ...): run it")
+        results = counted(len(stale), "result")
+        say(f"in the tables: {results} of other settings than the suite has now ({stale[0]}, ...): run it")
     place = {row: number for number, row in enumerate(row_names(suite))}
     kept.sort(key=lambda each: (each["dataset"], place.get(row_of(each), len(place)), each["seed"]))
     return lines_of(folder, kept, suite.against)

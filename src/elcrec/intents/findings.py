@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from elcrec.process.wording import setting, worded
+from elcrec.process.wording import counted, setting, worded
 
 STRUCTURE = (
     (0.25, "no clear structure"),
@@ -53,8 +53,8 @@ def stability_findings(measures: Mapping[str, Any]) -> list[str]:
     """What :meth:`elcrec.ELCRec.intent_stability` found."""
     ours, theirs = measures["learned"], measures["kmeans"]
     return [
-        f"The two runs agree on the intents of {measures['users']:,} users: {_grade(ours, RECOVERY)} (adjusted Rand "
-        f"index {ours:.2f}; below {RECOVERY[0][0]:g} is poor, from {RECOVERY[2][0]:g} excellent).",
+        f"The two runs agree on the intents of {counted(measures['users'], 'user')}: {_grade(ours, RECOVERY)} "
+        f"(adjusted Rand index {ours:.2f}; below {RECOVERY[0][0]:g} is poor, from {RECOVERY[2][0]:g} excellent).",
         f"They agree {_compared(ours, theirs)} two k-means of their embeddings ({theirs:.2f}).",
     ]
 

@@ -40,6 +40,19 @@ def argument(name: str, value: str | bool | None = None) -> str:
     return worded(flag if value is True else f"{flag} {value}", f"{name}={value!r}")
 
 
+def counted(number: int, thing: str, one: str = "", several: str = "") -> str:
+    """A number of things, and a verb that agrees with it: ``1 user``, ``1,200 histories``, ``1 row has``.
+
+    Args:
+        number: How many there are.
+        thing: One of them.
+        one: The verb of one thing.
+        several: That of several.
+    """
+    things = f"{thing.removesuffix('y')}ies" if thing.endswith("y") else f"{thing}s"
+    return f"{number:,} {thing if number == 1 else things} {one if number == 1 else several}".rstrip()
+
+
 def setting(name: str, value: str | bool | int) -> str:
     """A setting with what to give: ``missing='drop'`` or ``--set missing=drop``."""
     text = str(value).lower() if isinstance(value, bool) else str(value)

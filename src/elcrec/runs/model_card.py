@@ -15,6 +15,7 @@ from elcrec.evaluation.metrics import (
     shown_metrics,
 )
 from elcrec.evaluation.verdict import findings
+from elcrec.process.wording import counted
 from elcrec.runs.records import RunMetrics
 
 
@@ -30,12 +31,13 @@ def model_card(recipe: str, settings: Settings, data: dict[str, Any], metrics: R
     lines = [
         "# An elcrec model",
         "",
-        f"Next-item recommendation with {settings.n_intents} learned intents "
+        f"Next-item recommendation with {counted(settings.n_intents, 'learned intent')} "
         "(ELCRec, Liu et al., NeurIPS 2024). Load it with `elcrec.ELCRec.load(folder)`.",
         "",
         "## Data",
         "",
-        f"{data['rows']:,} interactions of {data['users']:,} users with {data['items']:,} items; "
+        f"{counted(data['rows'], 'interaction')} of {counted(data['users'], 'user')} with "
+        f"{counted(data['items'], 'item')}; "
         f"histories of {data['length_min']} to {data['length_max']} items, {data['length_mean']:.1f} on average.",
     ]
     if data["first"] is not None:
@@ -112,7 +114,7 @@ def _training(settings: Settings, metrics: RunMetrics) -> list[str]:
     if "best_epoch" in metrics:
         seconds = metrics["train_seconds"]
         lines.append(
-            f"Best of {metrics['epochs']} epochs by validation ndcg@20: epoch {metrics['best_epoch']}; "
+            f"Best of {counted(metrics['epochs'], 'epoch')} by validation ndcg@20: epoch {metrics['best_epoch']}; "
             f"{seconds:.0f} s of training; seed {settings.seed}."
         )
     if "intents" in metrics:

@@ -11,6 +11,7 @@ import polars as pl
 from elcrec.data.clock import Clock, Time
 from elcrec.data.joining import ID, id_fault
 from elcrec.errors import DataError, SettingsError, StoreError, decoding
+from elcrec.process.wording import counted
 from elcrec.serving.histories import has_read_kind, in_log_time
 from elcrec.serving.store import Event, in_order, open_store, shown
 
@@ -79,7 +80,7 @@ def events_as_log(model: ELCRec, events: Iterable[Event]) -> Exported:
     placed = in_log_time(clock, [event for event, fault in zip(every, faults, strict=True) if fault is None])
     odd = [f"event {event.event_id} ({fault})" for event, fault in zip(every, faults, strict=True) if fault]
     if not placed and odd:
-        raise DataError(f"none of the {len(odd):,} events in the store fits the log: the first is {odd[0]}")
+        raise DataError(f"nothing in the store fits the log ({counted(len(odd), 'event')}): the first is {odd[0]}")
     if not placed:
         raise DataError("the store holds no events: nothing is new")
     return Exported(_rows(model, placed), len(odd), odd[0] if odd else None)

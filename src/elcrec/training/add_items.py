@@ -68,7 +68,8 @@ def _extended(dataset: Dataset, described: Catalogue) -> tuple[Dataset, Features
     asked = described.frame["item_id"]
     new = described.only(pl.Series(dataset.items.indices(asked, unknown="skip") < 0))
     if not len(new):
-        raise DataError(f"all {len(asked):,} items are known already: give new ones (update known ones by training)")
+        which = "the one item is" if len(asked) == 1 else f"all {len(asked):,} items are"
+        raise DataError(f"{which} known already: give new ones (update known ones by training)")
     dataset = _joined(dataset, new)
     features = dataset.item_features()
     known_R = features.known()

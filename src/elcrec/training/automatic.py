@@ -14,6 +14,7 @@ from elcrec.evaluation.ranks import ranks_of_ways
 from elcrec.evaluation.repeats import better_way
 from elcrec.losses.registry import NEXT_ITEM_LOSSES
 from elcrec.model.network import ELCRecNetwork
+from elcrec.process.wording import counted
 from elcrec.runs.records import ChoiceRecord
 
 BASKETS_FROM = 0.5
@@ -145,7 +146,7 @@ def _n_intents(shape: LogShape, settings: Settings) -> ChoiceRecord:
     number = FEWEST_INTENTS
     while number < MOST_INTENTS and 2 * number * USERS_AN_INTENT <= shape.n_users * 2**0.5:
         number *= 2
-    return _choice(number, f"{shape.n_users:,} users")
+    return _choice(number, counted(shape.n_users, "user"))
 
 
 def _size(name: str) -> Callable[[LogShape, Settings], ChoiceRecord]:
@@ -158,8 +159,8 @@ def _size(name: str) -> Callable[[LogShape, Settings], ChoiceRecord]:
         if shape.tied >= BASKETS_FROM:
             return _choice(LONG_BASKETS[name], f"baskets, and a median history of {shape.median_length:g} events")
         if name in FEW_WINDOWS and shape.n_users * WINDOWS < FEWEST_WINDOWS:
-            reason = f"{shape.n_users:,} users with a median history of {shape.median_length:g} events: more overfits"
-            return _choice(FEW_WINDOWS[name], reason)
+            reason = f"{counted(shape.n_users, 'user')} with a median history of {shape.median_length:g} events"
+            return _choice(FEW_WINDOWS[name], f"{reason}: more overfits")
         return _choice(default, "the default")
 
     return choose

@@ -152,7 +152,8 @@ def _unchanged(run: Run, newer: Interactions, described: Catalogue | None, users
     """The same run, where the log holds all events already, with what is known about items and users now."""
     renewed = users is not run.fitted.dataset.user_table
     known = ", what is known about its users does" if renewed else ""
-    note = f"nothing new: all {len(newer):,} events are in the log already; the model does not change{known}"
+    events = "the one event is" if len(newer) == 1 else f"all {len(newer):,} events are"
+    note = f"nothing new: {events} in the log already; the model does not change{known}"
     warnings.warn(note, DataWarning, stacklevel=4)
     learnt_on: Increment = {"new_events": 0, "known_events": len(newer), "new_users": 0, "new_items": 0, "step": 0.0}
     run = replace(run, metrics={**run.metrics, "learnt_on": learnt_on})

@@ -9,6 +9,7 @@ from rich.console import Console
 from elcrec.config import Settings
 from elcrec.evaluation.verdict import best_baseline
 from elcrec.process.progress import ProgressBar
+from elcrec.process.wording import counted
 from elcrec.runs.records import ChoiceRecord, EpochRecord, RunMetrics
 from elcrec.training.checkpoint import Progress
 
@@ -46,8 +47,9 @@ class TerminalReporter:
     def log(self, summary: dict[str, Any]) -> None:
         """A line with the statistics of the log."""
         times = "" if summary["first"] is None else f" · {summary['first']} to {summary['last']}"
+        size = (("rows", "interaction"), ("users", "user"), ("items", "item"))
         self.console.print(
-            f"{summary['rows']:,} interactions · {summary['users']:,} users · {summary['items']:,} items · "
+            f"{' · '.join(counted(summary[name], thing) for name, thing in size)} · "
             f"density {summary['density']:.3%} · repeats {summary['repeats']:.1%} · history length "
             f"{summary['length_min']} to {summary['length_max']} (median {summary['length_median']:g}){times}",
             soft_wrap=True,
@@ -109,7 +111,7 @@ class TerminalReporter:
         best = best_baseline(found.get("valid", {}))
         if best is not None:
             self.console.print(
-                f"{len(found['valid'])} baselines  best by valid ndcg@20: {best} "
+                f"{counted(len(found['valid']), 'baseline')}  best by valid ndcg@20: {best} "
                 f"{found['valid'][best]['ndcg@20']:.4f}, the model {metrics['valid']['ndcg@20']:.4f}",
                 soft_wrap=True,
             )

@@ -303,7 +303,7 @@ def test_repeated_items_are_refused() -> None:
 
 @pytest.mark.parametrize("ids", [[1, None], [1.0, float("nan")], ["a", None], ["a", " "]])
 def test_missing_ids_are_refused(ids: list[Any]) -> None:
-    assert "1 rows have no item_id" in refusal(pl.DataFrame({"item_id": ids, "kind": ["x", "y"]}))
+    assert "1 row has no item_id" in refusal(pl.DataFrame({"item_id": ids, "kind": ["x", "y"]}))
 
 
 @pytest.mark.parametrize("ids", [[1.5, 2.0], [float("inf"), 1.0], [True, False], [[1], [2]]])

@@ -17,6 +17,7 @@ from elcrec.data.columns import ALIASES
 from elcrec.data.interactions import Interactions
 from elcrec.data.vocabulary import Vocabulary
 from elcrec.errors import DataError, RunError, SettingsError
+from elcrec.process.wording import counted
 from elcrec.storage import TABLE_FORMATS
 
 ROWS = [("u10", "i7", 5), ("u2", "i9", 4), ("u10", "i1", 2), ("u1", "i7", 3), ("u2", "i10", 1), ("u10", "i2", 9)]
@@ -490,19 +491,19 @@ def test_a_line_break_in_a_column_name_stays_out_of_the_message(tmp_path: Path) 
 def test_missing_ids_are_refused_with_their_number(tmp_path: Path, kind: str, column: str) -> None:
     frame = frame_of(ROWS).with_columns(pl.col(column).replace("i7", None).replace("u10", None))
     number = frame[column].null_count()
-    assert f"{number} rows have no {column}" in refusal(SOURCES[kind](frame, tmp_path))
+    assert f"{counted(number, 'row', 'has', 'have')} no {column}" in refusal(SOURCES[kind](frame, tmp_path))
 
 
 @pytest.mark.parametrize("kind", SOURCES)
 @pytest.mark.parametrize("blank", ["", "  ", "\t"])
 def test_blank_ids_are_refused(tmp_path: Path, kind: str, blank: str) -> None:
     frame = frame_of([("a", "x"), (blank, "y")])
-    assert "1 rows have no user_id" in refusal(SOURCES[kind](frame, tmp_path))
+    assert "1 row has no user_id" in refusal(SOURCES[kind](frame, tmp_path))
 
 
 def test_nan_ids_are_refused() -> None:
-    assert "1 rows have no user_id" in refusal(pd.DataFrame({"user_id": [1, np.nan], "item_id": [1, 2]}))
-    assert "1 rows have no item_id" in refusal(pl.DataFrame({"user_id": [1, 2], "item_id": [1.0, float("nan")]}))
+    assert "1 row has no user_id" in refusal(pd.DataFrame({"user_id": [1, np.nan], "item_id": [1, 2]}))
+    assert "1 row has no item_id" in refusal(pl.DataFrame({"user_id": [1, 2], "item_id": [1.0, float("nan")]}))
 
 
 @pytest.mark.parametrize("value", [1.5, float("inf"), -float("inf"), 1e20])
@@ -538,13 +539,13 @@ def test_times_that_cannot_be_read_are_refused_with_an_example(tmp_path: Path, t
 @pytest.mark.parametrize("kind", SOURCES)
 def test_missing_times_are_refused(tmp_path: Path, kind: str) -> None:
     frame = frame_of(ROWS).with_columns(pl.col("timestamp").replace(5, None))
-    assert "1 rows have no timestamp" in refusal(SOURCES[kind](frame, tmp_path))
+    assert "1 row has no timestamp" in refusal(SOURCES[kind](frame, tmp_path))
 
 
 def test_nan_and_nat_times_are_refused() -> None:
     for times in (np.array([1.0, np.nan]), pd.to_datetime(["2024-01-01", None])):
         frame = pd.DataFrame({"user_id": [1, 1], "item_id": [1, 2], "timestamp": times})
-        assert "1 rows have no timestamp" in refusal(frame)
+        assert "1 row has no timestamp" in refusal(frame)
 
 
 def test_times_of_a_strange_type_are_refused() -> None:

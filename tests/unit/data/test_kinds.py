@@ -111,7 +111,7 @@ def test_weights_that_are_no_numbers_are_refused_with_their_line(odd: str, tmp_p
 
 def test_a_missing_weight_is_no_id(tmp_path: Path) -> None:
     (tmp_path / "log.csv").write_text("user_id,item_id,timestamp,rating\nu,a,1,5\nu,b,2,nan\n")
-    with pytest.raises(DataError, match=r"1 rows have no weight .*missing='drop'$"):
+    with pytest.raises(DataError, match=r"1 row has no weight .*missing='drop'$"):
         read({"weight_column": "rating"}, tmp_path / "log.csv")
 
 
@@ -121,7 +121,7 @@ def test_rows_without_a_kind_and_kinds_that_differ_in_capitals_are_told() -> Non
         log = read({"events": "purchase"}, odd)
     said = [str(one.message) for one in warned]
     assert log.kinds() == {"purchase": 4}
-    assert "2 rows without a kind of event are left out" in said
+    assert "2 rows have no kind of event: left out" in said
     assert any("'purchase', 'Purchase'" in one for one in said)
     with pytest.warns(DataWarning, match="differ in capitals"):
         assert read({"event_weights": "purchase:1", "missing": "drop"}, odd).kinds()["Purchase"] == 1  # type: ignore[index]
@@ -133,7 +133,7 @@ def test_events_without_a_kind_are_refused_only_where_kinds_are_needed(blank: st
     for log in (read_with_kinds(some, None, Settings()), read_new(some, None, validate({"target_event": "purchase"}))):
         assert log.frame.filter(item_id="d", user_id="v")["event"].to_list() == [None]
         assert log.kinds() == {"purchase": 4, "view": 4, "cart": 1}
-    with pytest.raises(DataError, match=r"1 rows have no event.*missing='drop'$"):
+    with pytest.raises(DataError, match=r"1 row has no event.*missing='drop'$"):
         read({"target_event": "purchase"}, some)
 
 

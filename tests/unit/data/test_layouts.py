@@ -222,7 +222,7 @@ FIRST_LINES = [
     read("years.csv", times("12/13/10 8:26", "12/1/10 8:26"), time_format="%m/%d/%y %H:%M"),
     refuse("more.csv", "user_id,item_id,x\nu,a\nu,b,1,2\n", "line 3: more fields"),
     refuse("returns.csv", f"{IDS}u,a\ru,b\nu,c\n", "line 2: lines end in several ways"),
-    read("cut.csv", "user_id,item_id,text\nu,a,so\nu,b\n", warns="1 lines have fewer fields.*line 3"),
+    read("cut.csv", "user_id,item_id,text\nu,a,so\nu,b\n", warns="1 line has fewer fields.*line 3"),
     read("empty-last.csv", "user_id,item_id,text\nu,a,so\nu,b,\n\n", warns=r"^\['no time[^']*'\]$"),
     read("days.csv", "user_id,item_id,day,trans_time\nu,a,1,1631\nu,b,1,1632\n", warns="'trans_time' may hold",
          timestamp_column="day"),

@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from cli_runner import run_cli
 from elcrec import DataError, ELCRec, Interactions, RunError
-from elcrec.process.wording import argument, on_command_line, setting, worded
+from elcrec.process.wording import argument, counted, on_command_line, setting, worded
 
 
 def options() -> tuple[str, ...]:
@@ -18,6 +19,15 @@ def options() -> tuple[str, ...]:
         setting("exclude_seen", False),
         worded("elcrec train", "fit"),
     )
+
+
+def test_a_single_thing_has_no_plural() -> None:
+    assert [counted(number, "user") for number in (0, 1, 1200)] == ["0 users", "1 user", "1,200 users"]
+    assert [counted(number, "history", "is", "are") for number in (1, 2)] == ["1 history is", "2 histories are"]
+    with pytest.raises(DataError, match="^2 rows have no user_id"):
+        Interactions.read(pl.DataFrame({"user_id": [None, None, "u"], "item_id": ["a", "b", "c"]}))
+    log = Interactions.read(pl.DataFrame({"user_id": ["u"], "item_id": ["i"]}))
+    assert repr(log) == "Interactions(1 event, 1 user, 1 item)"
 
 
 def test_python_has_keywords_and_the_command_line_flags() -> None:
