@@ -24,7 +24,7 @@ def options() -> tuple[str, ...]:
 def test_a_single_thing_has_no_plural() -> None:
     assert [counted(number, "user") for number in (0, 1, 1200)] == ["0 users", "1 user", "1,200 users"]
     assert [counted(number, "history", "is", "are") for number in (1, 2)] == ["1 history is", "2 histories are"]
-    with pytest.raises(DataError, match="^2 rows have no user_id"):
+    with pytest.raises(DataError, match=r"^2 rows have no user_id"):
         Interactions.read(pl.DataFrame({"user_id": [None, None, "u"], "item_id": ["a", "b", "c"]}))
     log = Interactions.read(pl.DataFrame({"user_id": ["u"], "item_id": ["i"]}))
     assert repr(log) == "Interactions(1 event, 1 user, 1 item)"
