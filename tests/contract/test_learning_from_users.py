@@ -221,6 +221,32 @@ def test_incremental_training_knows_new_users_by_the_same_numbers(model: ELCRec)
         ELCRec.from_fitted(model.fitted).partial_fit(newer, epochs=1, users=described.drop("age"), progress=False)
 
 
+def test_users_without_events_are_kept_until_these_come(tmp_path: Path) -> None:
+    log = shop_log().with_columns(user_id=pl.col("user_id").rank("dense").cast(pl.Int64))
+    number = pl.int_range(900, dtype=pl.Int64)
+    told = pl.select(user_id=number, country=pl.when(number % 2 == 0).then(pl.lit("DE")).otherwise(pl.lit("FR")))
+    first = trained(told.filter(pl.col("user_id") < 500), log, epochs=1)
+    assert "300 of 300 users are described" in first.fitted.dataset.said_features()[0]
+    first.save(tmp_path / "first")
+    strange = pl.DataFrame({"user_id": ["nobody's"], "country": ["DE"]})
+
+    def events(user: int) -> pl.DataFrame:
+        later = log.head(4).with_columns(user_id=pl.lit(user, pl.Int64))
+        return later.with_columns(timestamp=pl.lit(log["timestamp"].max()) + pl.duration(days=1 + pl.int_range(4)))
+
+    newcomers = told.filter(pl.col("user_id").is_in([400, 899])).with_columns(pl.col("user_id").cast(pl.String))
+    users = pl.concat([newcomers, strange])
+    second = ELCRec.load(tmp_path / "first").partial_fit(events(400), epochs=1, users=users, progress=False)
+    second.save(tmp_path / "second")
+    kept = pl.read_parquet(tmp_path / "second" / "users.parquet")
+    assert sorted(kept["user_id"].to_list()) == [*range(500), 899]
+    third = ELCRec.load(tmp_path / "second").partial_fit(events(899), epochs=1, progress=False)
+    assert third.fitted.dataset.said_features()[0].startswith("302 of 302 users are described")
+    of_country = [third.lookup.features_of(user) for user in (899, 1)]
+    assert all(one is not None for one in of_country)
+    assert all(torch.equal(one, other) for one, other in zip(*of_country, strict=True))  # type: ignore[arg-type]
+
+
 def test_users_alone_can_be_renewed(model: ELCRec) -> None:
     user, _, _ = known_user()
     changed = people().filter(pl.col("user_id") == user).with_columns(country=pl.lit("nowhere"))

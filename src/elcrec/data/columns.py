@@ -53,7 +53,10 @@ ALIASES: dict[str, tuple[str, ...]] = {
         *("invoice_date", "purchase_date", "order_date", "transaction_date", "transaction_dt", "review_date"),
         *("event_date", "date_added", "action_time", "t_dat", "order_time", "purchase_time", "transaction_time"),
         *("click_time", "review_time", "checkin_time", "check_in_time"),
-        *("date", "time", "ts"),
+        *("interaction_timestamp", "interaction_time", "interaction_date", "order_datetime", "purchase_datetime"),
+        *("transaction_datetime", "bought_at", "sold_at", "watched_at", "visited_at", "read_at", "occurred_on"),
+        *("ordered_on", "purchased_on", "bought_on", "sold_on", "rated_on", "rating_date", "visit_date", "sale_date"),
+        *("date", "time", "ts", "when", "at"),
     ),
     "event": (
         *("event", "event_type", "event_name", "behavior", "behavior_type", "action", "action_type"),

@@ -113,8 +113,8 @@ class Dataset:
         dataset = replace(self, features=self._fitted_features() if settings.item_features else None)
         if users is None:
             return dataset
-        table = users.matched(self.users.ids)
-        return dataset.with_users(table, FeatureSpace.fit(table.features) if settings.user_features else None)
+        features = users.matched(self.users.ids).features
+        return dataset.with_users(users, FeatureSpace.fit(features) if settings.user_features else None)
 
     def _fitted_features(self) -> FeatureSpace | None:
         """Features of the items, without columns that tell nothing; None where none is left."""
@@ -138,7 +138,7 @@ class Dataset:
         Raises:
             DataError: The table knows nothing about any of them.
         """
-        table = None if table is None else table.matched(self.users.ids)
+        table = None if table is None else table.known_to(self.users.ids)
         dataset = replace(self, user_table=table, user_features=space)
         return replace(dataset, split=replace(self.split, user_features=dataset.user_features_of(self.users)))
 
@@ -188,7 +188,8 @@ class Dataset:
         if said:
             said[0] = f"{said[0]}; {_learned(self.features)}"
         if self.user_table is not None:
-            described = f"{len(self.user_table):,} of {len(self.users):,} users are described"
+            n_described = int((self.users.indices(self.user_table.ids, unknown="skip") >= 0).sum())
+            described = f"{n_described:,} of {len(self.users):,} users are described"
             said.append(f"{described}; {_learned(self.user_features)}")
         return said
 

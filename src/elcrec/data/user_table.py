@@ -86,6 +86,19 @@ class UserTable:
         """
         return UserTable.from_table(described.matched(self.table(), ids.alias("user_id")))
 
+    def known_to(self, ids: pl.Series) -> UserTable:
+        """What a model of given users keeps: these users in their order, then others, whose events may come later.
+
+        Args:
+            ids: Distinct ids; the table's become of their type, and those that cannot are left out.
+
+        Raises:
+            DataError: Nothing is known about any of the given users.
+        """
+        self.matched(ids)
+        others = self.ids.cast(ids.dtype, strict=False).drop_nulls().unique(maintain_order=True)
+        return self.matched(pl.concat([ids, others.filter(~others.is_in(ids.implode()))]))
+
     def encoded(self, space: FeatureSpace, users: Vocabulary) -> Features:
         """Features of the users of a log, in their order: [U] rows, empty for those who are not in the table."""
         number_I = users.indices(self.ids, unknown="skip")

@@ -284,7 +284,7 @@ class _Training:
         again = f"go on without, or start from scratch with {argument('overwrite', True)}"
         if self.start.items is not None and not _same(items, given.catalogue):
             raise RunError(f"{work.path} began with other items, or none ({argument('items')}): {again}")
-        if users is not None and not _same(known, users.matched(given.users.ids)):
+        if users is not None and not _same(known, users.known_to(given.users.ids)):
             raise RunError(f"{work.path} began with other users, or none ({argument('users')}): {again}")
         if self.start.names_from is not None and not (earlier and earlier.equals(kept)):
             raise RunError(f"{work.path} began with other names, or none ({argument('names_from')}): {again}")
