@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from rich.console import Console
+from rich.text import Text
 
 from elcrec.config import Settings
 from elcrec.evaluation.verdict import best_baseline
@@ -79,19 +80,22 @@ class TerminalReporter:
             self._bar.update(self._bar.done + 1, " · ".join(part for part in (self._best, self._loss) if part))
 
     def epoch(self, record: EpochRecord, progress: Progress) -> None:
-        """A line with what fits 80 columns (validation ndcg@20, seconds), then losses and intents."""
+        """A line with validation ndcg@20 and seconds, then losses and intents, as far as the terminal has room."""
         self._best = _best(progress)
         if record["epoch"] % self.every:
             return
         intents, best = record["intents"], progress.best_epoch == record["epoch"]
         seconds = sum(record["seconds"].values())
-        self.console.print(
+        line = Text.from_markup(
             f"epoch {record['epoch']:>3}/{self._settings.epochs}  valid ndcg@20 {record['valid']['ndcg@20']:.4f} "
             + ("[green]best[/]" if best else f"[dim](best {progress.best_value:.4f}, epoch {progress.best_epoch})[/]")
-            + f"  {seconds:.1f} s  {_losses(record['losses'])}  intents {intents['used']} used, "
-            f"{intents['effective']:.0f} effective, largest {intents['largest_share']:.1%}",
-            soft_wrap=True,
+            + f"  {seconds:.1f} s"
         )
+        for part in _losses_and_intents(record):
+            if self.console.is_terminal and line.cell_len + len(part) > self.console.width:
+                break
+            line.append(part)
+        self.console.print(line, soft_wrap=True)
         warning = intents.get("warning")
         if warning and not self._warned:
             self._warned = True
@@ -132,6 +136,10 @@ def _best(progress: Progress) -> str:
     return f"best ndcg@20 {progress.best_value:.4f}" if progress.best_epoch else ""
 
 
-def _losses(losses: dict[str, float]) -> str:
-    parts = " ".join(f"{name} {value:.3f}" for name, value in losses.items() if name != "total" and value != 0)
-    return f"loss {losses['total']:.3f} = {parts}"
+def _losses_and_intents(record: EpochRecord) -> list[str]:
+    """Parts of a line, the most important first."""
+    losses, intents = record["losses"], record["intents"]
+    parts = [f" {name} {value:.3f}" for name, value in losses.items() if name != "total" and value != 0]
+    parts[:1] = [f"  losses{part}" for part in parts[:1]]
+    sizes = f", {intents['effective']:.0f} effective, largest {intents['largest_share']:.1%}"
+    return [f"  loss {losses['total']:.3f}", f"  intents {intents['used']} used", sizes, *parts]
