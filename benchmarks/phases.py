@@ -78,18 +78,20 @@ def encoder_flops(settings: Settings, lengths: Tensor) -> float:
     """Forward pass over real tokens only: projections and feed-forward 12 D^2, attention over what came before."""
     width = settings.embedding_dim
     attention = 2 * (lengths * (lengths + 1)).sum().item() / 2 * width
-    return 2 * settings.n_layers * (12 * width**2 * lengths.sum().item() + attention)
+    return 2 * settings.n_encoders * settings.n_layers * (12 * width**2 * lengths.sum().item() + attention)
 
 
 def encoder_exponentials(settings: Settings, lengths: Tensor) -> float:
     """Forward pass: one for each number the feed-forward layer widens to, one for each pair that attends."""
     wide = 4 * settings.embedding_dim * lengths.sum().item()
-    return settings.n_layers * (wide + settings.n_heads * (lengths * (lengths + 1)).sum().item() / 2)
+    return (
+        settings.n_encoders * settings.n_layers * (wide + settings.n_heads * (lengths * (lengths + 1)).sum().item() / 2)
+    )
 
 
 def step_costs(settings: Settings, network: ELCRecNetwork, step: StepInput) -> dict[str, Cost]:
     """Of one training step."""
-    width, n_items, n_intents = settings.embedding_dim, network.n_items, settings.n_intents
+    width, n_items, n_intents = settings.width, network.n_items, settings.n_intents
     lengths = step.tokens.length_B.double()
     if settings.padding == "encode":
         lengths = torch.full_like(lengths, settings.max_seq_len)
@@ -155,17 +157,16 @@ def step_seconds(
     smoothing = 0.0
     if encoder.item_table.neighbours is not None:
         smoothing = 2 * best(lambda: encoder.item_table.vectors())
+    whole_step = best(whole)  # leaves the gradients that the optimiser reads
     seconds = {
         "encode": best(lambda: encoder(step.tokens, table=leaf_table)),
         "smooth the items": smoothing,
-        "next-item loss": best(
-            lambda: objective.next_item_loss(leaf_table, network.n_items, leaf_TD, step, 0.0).backward()
-        ),
+        "next-item loss": best(lambda: objective.next_item_loss(network, leaf_table, leaf_TD, step, 0.0).backward()),
         "contrasts": best(contrasts),
         "clustering": best(clustering),
-        "optimiser": best(optimizer.move),
+        "optimiser": best(optimizer.step),
     }
-    rest = best(whole) - sum(seconds.values())
+    rest = whole_step - sum(seconds.values())
     return {**seconds, "backward of the encoder": rest}
 
 
@@ -201,8 +202,8 @@ def ranking(settings: Settings, network: ELCRecNetwork, split: Split) -> tuple[C
     user_Q, target_Q = split.targets("valid")
     start_Q = split.start_U[user_Q]
     lengths = (target_Q - start_Q).clamp(max=settings.max_seq_len).double()
-    flops = encoder_flops(settings, lengths) + 2.0 * len(user_Q) * network.n_items * settings.embedding_dim
-    with network.item_table.propagated():
+    flops = encoder_flops(settings, lengths) + 2.0 * len(user_Q) * network.n_items * settings.width
+    with network.item_table.baked():
         seconds = best(lambda: target_ranks(network, HistoryBatch(split.item_N, start_Q, target_Q)), 2)
     cost = Cost(flops, 2 * 4.0 * len(user_Q) * network.n_items, exponentials=encoder_exponentials(settings, lengths))
     return cost, seconds

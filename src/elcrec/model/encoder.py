@@ -126,9 +126,10 @@ class SequenceEncoder(nn.Module):
 class EncoderEnsemble(nn.Module):
     """Encoders side by side, each with its own part of the items' vectors; a score is the mean of theirs.
 
-    What averaging the scores of N models gives, in one: each is trained by its own loss on the same batches, and
-    they share nothing. Hidden vectors are the members' next to each other, divided by N, so that their product with
-    the items' vectors is the mean of the members' scores.
+    What averaging the scores of N models gives, in one: each is trained by its own next-item loss on the same batches,
+    and they share no weights. Intent centres and repeat scores read the vectors of all. Hidden vectors are the
+    members' next to each other, divided by N, so that their product with the items' vectors is the mean of the
+    members' scores.
 
     Attributes:
         members: N encoders of width D / N, without item tables of their own.

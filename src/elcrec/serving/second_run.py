@@ -12,13 +12,11 @@ from elcrec.errors import RunError, SettingsError
 from elcrec.serving.histories import has_times, unknown_to
 
 if TYPE_CHECKING:
+    from elcrec.data.splits import Split
     from elcrec.recommender import ELCRec
 
 NO_SECOND_RUN = "against: this server has one run only; start it with --against RUN2 to compare two"
 ID_TYPES: dict[pl.DataType, str] = {pl.String(): "text", pl.Int64(): "integers"}
-
-MEASURED_BY = ("split", "holdout_share", "target_event", "exclude_seen")
-"""Settings that say which items are held out, and among which they are ranked."""
 
 
 def names_of(*runs: Path) -> list[str]:
@@ -27,7 +25,7 @@ def names_of(*runs: Path) -> list[str]:
     longest = max(map(len, parts))
     length = next((n for n in range(1, longest) if len({one[-n:] for one in parts}) == len(parts)), longest)
     # A name need not be UTF-8; answers are.
-    return ["/".join(one[-length:]).encode(errors="replace").decode() for one in parts]
+    return [str(Path(*one[-length:])).encode(errors="replace").decode() for one in parts]
 
 
 def refuse_the_same(run: Path, against: Path | None) -> None:
@@ -65,8 +63,18 @@ def refuse_unlike(model: ELCRec, other: ELCRec, against: Path) -> None:
 
 def measured_alike(model: ELCRec, other: ELCRec) -> bool:
     """Whether metrics of two models are comparable: the same log, held out and ranked in the same way."""
-    ours, theirs = (one.settings.model_dump(include=set(MEASURED_BY)) for one in (model, other))
-    return ours == theirs and model.log.frame.equals(other.log.frame)
+    if model.settings.exclude_seen != other.settings.exclude_seen or not model.log.frame.equals(other.log.frame):
+        return False
+    ours, theirs = model.fitted.split, other.fitted.split
+    return ours.baskets == theirs.baskets and _same_held_out(ours, theirs)
+
+
+def _same_held_out(ours: Split, theirs: Split) -> bool:
+    """Whether the same events of one log are held out."""
+    cuts = ((one.valid_U, one.test_U, one.judged_N if one.baskets else None) for one in (ours, theirs))
+    return all(
+        one is other if one is None or other is None else one.equal(other) for one, other in zip(*cuts, strict=True)
+    )
 
 
 def _times(model: ELCRec) -> str:

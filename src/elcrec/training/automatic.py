@@ -34,7 +34,7 @@ FEWEST_WINDOWS = 15_360
 FEW_WINDOWS = {"batch_size": 64, "epochs": 5}
 """Settings of a log with long histories of few users, which more passes overfit."""
 ENSEMBLE_EPOCHS = 10
-"""Epochs of several encoders, each of which takes longer: a model of two takes half as long again as one of one."""
+"""Most epochs of a model with several encoders, whose epochs take longer."""
 USERS_AN_INTENT = 64
 FEWEST_INTENTS, MOST_INTENTS = 8, 256
 
@@ -151,17 +151,17 @@ def _n_intents(shape: LogShape, settings: Settings) -> ChoiceRecord:
 
 def _size(name: str) -> Callable[[LogShape, Settings], ChoiceRecord]:
     def choose(shape: LogShape, settings: Settings) -> ChoiceRecord:
-        default = getattr(settings, name)
+        default, why = getattr(settings, name), "the default"
         if name == "epochs" and settings.n_encoders > 1:
-            default = min(default, ENSEMBLE_EPOCHS)
+            default, why = min(default, ENSEMBLE_EPOCHS), f"the default of {settings.n_encoders} encoders"
         if not _has_windows(shape, settings):
-            return _choice(default, "the default, which suits short histories")
+            return _choice(default, f"{why}, which suits short histories")
         if shape.tied >= BASKETS_FROM:
             return _choice(LONG_BASKETS[name], f"baskets, and a median history of {shape.median_length:g} events")
         if name in FEW_WINDOWS and shape.n_users * WINDOWS < FEWEST_WINDOWS:
             reason = f"{counted(shape.n_users, 'user')} with a median history of {shape.median_length:g} events"
             return _choice(FEW_WINDOWS[name], f"{reason}: more overfits")
-        return _choice(default, "the default")
+        return _choice(default, why)
 
     return choose
 

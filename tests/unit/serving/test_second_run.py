@@ -28,6 +28,7 @@ def of(log: pl.DataFrame, **settings: Any) -> ELCRec:
         (["runs/a", "runs/b/"], ["a", "b"]),
         (["today/shop", "./tomorrow/shop"], ["today/shop", "tomorrow/shop"]),
         (["runs/x/../a", "/runs/b"], ["a", "b"]),
+        (["/runs/shop", "/old/runs/shop"], ["/runs/shop", "old/runs/shop"]),
     ],
 )
 def test_a_name_is_as_long_as_it_takes(runs: list[str], names: list[str]) -> None:
@@ -149,3 +150,20 @@ def test_metrics_are_comparable_where_the_same_is_measured() -> None:
     assert not measured_alike(model, of(log.head(100)))
     for changed in ({"exclude_seen": not model.settings.exclude_seen}, {"split": "global_time"}):
         assert not measured_alike(model, of(log, **changed))
+
+
+@pytest.mark.filterwarnings("ignore::elcrec.errors.DataWarning")
+def test_metrics_are_not_comparable_where_other_events_are_held_out() -> None:
+    log = Interactions.read(
+        kinds_log().with_columns(quantity=pl.int_range(pl.len()) % 3), weight_column="quantity", kinds=True
+    )
+    weights = {"event_weights": {"purchase": 1.0, "view": 0.1}}
+    model = untrained(log, **weights)
+    assert measured_alike(model, untrained(log, target_event="purchase"))
+    assert measured_alike(model, untrained(log, event_weights={"purchase": 2.0, "view": 0.5}))
+    assert not measured_alike(model, untrained(log, event_weights={"purchase": 0.1, "view": 1.0}))
+    assert not measured_alike(model, untrained(log))
+    by_quantity = {"weight_column": "quantity", "min_weight": 2.0}
+    assert not measured_alike(untrained(log, **by_quantity), untrained(log))
+    baskets = Interactions.read(baskets_log())
+    assert not measured_alike(untrained(baskets), untrained(baskets, split="leave_one_basket_out"))

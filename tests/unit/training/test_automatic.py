@@ -58,6 +58,13 @@ def test_intents_follow_the_number_of_users(n_users: int, expected: int) -> None
     assert choose(resolve("default"), Interactions.read(rows))[0].n_intents == expected
 
 
+def test_several_encoders_get_fewer_epochs_and_the_reason_says_so() -> None:
+    settings, choices = choose(resolve("ensemble"), log(5, SINGLE))
+    assert (settings.epochs, Settings().epochs) == (10, 12)
+    assert choices["epochs"]["reason"] == "the default of 2 encoders, which suits short histories"
+    assert choices["batch_size"]["reason"] == "the default, which suits short histories"
+
+
 def test_long_baskets_get_other_sizes() -> None:
     weeks = [[3 * week, 3 * week + 1, 3 * week + 2] for week in range(20)]
     settings, choices = choose(resolve("default"), log(3, weeks))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 from litestar import get, post
@@ -24,6 +25,7 @@ async def model_card(request: HttpRequest) -> ModelCard:
     snapshot, options = engine.snapshot, engine.options
     model = snapshot.model
     names = names_of(*options.runs)
+    comparable = await asyncio.to_thread(lambda: snapshot.is_measured_alike)  # the first time it reads both logs
     return ModelCard(
         version=snapshot.lookup.version,
         recipe=model.recipe,
@@ -42,11 +44,11 @@ async def model_card(request: HttpRequest) -> ModelCard:
         metrics=_metrics(model),
         pictures=bool(snapshot.lookup.pictures),
         name=names[0],
-        against=None if snapshot.against is None else _second_run(snapshot.against, names[1], snapshot),
+        against=None if snapshot.against is None else _second_run(snapshot.against, names[1], comparable),
     )
 
 
-def _second_run(snapshot: Snapshot, name: str, served: Snapshot) -> SecondRun:
+def _second_run(snapshot: Snapshot, name: str, comparable: bool) -> SecondRun:
     model = snapshot.model
     return SecondRun(
         name=name,
@@ -57,7 +59,7 @@ def _second_run(snapshot: Snapshot, name: str, served: Snapshot) -> SecondRun:
         n_events=len(model.log),
         n_intents=model.settings.n_intents,
         metrics=_metrics(model),
-        comparable=served.is_measured_alike,
+        comparable=comparable,
     )
 
 

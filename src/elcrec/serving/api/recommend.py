@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import ChainMap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -183,9 +184,8 @@ async def _history(
 
 def items_of(found: Recommendations, snapshot: Snapshot, served: Snapshot) -> list[RecommendedItem]:
     """Recommendations with titles and reasons; what the served run calls an item goes first."""
-    titles, pictures = served.lookup.titles, served.lookup.pictures
-    if snapshot is not served:
-        titles = {**snapshot.lookup.titles, **titles}
+    pictures = served.lookup.pictures
+    titles = ChainMap(served.lookup.titles, snapshot.lookup.titles)
     ranked = enumerate(zip(found.items, found.scores, strict=True), start=1)
     items = [
         RecommendedItem(item, score, rank, titles.get(item, UNSET), pictures.get(item, UNSET))

@@ -207,8 +207,8 @@ class SecondRun(Struct):
         n_events: Events of its log.
         n_intents: Number of its intents.
         metrics: Metrics of the parts of its log it was evaluated on.
-        comparable: Whether the metrics of both runs are comparable: their logs are the same, and the settings that say
-            what is held out and ranked.
+        comparable: Whether the metrics of both runs are comparable: their logs are the same, and what is held out and
+            ranked.
     """
 
     name: str
