@@ -46,7 +46,7 @@ def test_dir_names_what_is_public() -> None:
 
 
 PUBLIC = f"from elcrec import {', '.join(elcrec.__all__)}"
-HELP = "from elcrec.cli import app; app(['--help'], standalone_mode=False)"
+HELP = "from elcrec.cli.app import app; app(['--help'], standalone_mode=False)"
 
 
 @pytest.mark.parametrize(

@@ -19,9 +19,8 @@ def test_from_csv_to_a_running_service(tmp_path: Path) -> None:
     while (at := printed.find("{", at)) >= 0:  # the page's answers lie among the tables of training
         document, at = decoder.raw_decode(printed, at)
         documents.append(document)
-    ready, before, stored, after, new, intents, reloaded, both_ready, compared = documents
-    assert ready["status"] == both_ready["status"] == "ready"
-    assert (both_ready["model"], compared["model"]) == (reloaded["model"], ready["model"])
+    ready, before, stored, after, new, intents, reloaded = documents
+    assert ready["status"] == "ready"
     assert len(before["items"]) == len(after["items"]) == len(new["items"]) == 5
     assert stored == {"stored": 1, "duplicates": []}
     assert [one["item_id"] for one in before["items"]] != [one["item_id"] for one in after["items"]]

@@ -15,7 +15,6 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-import elcrec.storage
 from cli_runner import SMALL, SMALL_SETS, contents, run_cli, seal, shop_csv
 from elcrec import ELCRec
 from elcrec.model.published import published_names
@@ -586,7 +585,7 @@ def test_full_disk_in_mid_training_loses_nothing(
         save_file(tensors, path, metadata)
 
     with monkeypatch.context() as patch:
-        patch.setattr(elcrec.storage, "save_file", full_at_the_second_checkpoint)
+        patch.setattr("safetensors.torch.save_file", full_at_the_second_checkpoint)
         complaint = run_cli("train", shop, "--out", run, *SMALL_SETS).complaint()
     assert "No space left" in complaint
     assert "kept" in complaint

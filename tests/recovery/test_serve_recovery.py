@@ -164,7 +164,7 @@ def test_a_new_run_is_taken_over_under_load_and_a_bad_one_is_not(
         for thread in threads:
             thread.start()
         wait_until(lambda: len(answers) > 20)
-        assert server.post("/v1/reload", None) == {"model": old.version, "changed": False}
+        assert server.post("/v1/reload", None) == {"model": old.version, "changed": False, "against": None}
         shutil.copytree(tmp_path / "new", tmp_path / "bad")
         weights = (tmp_path / "bad" / "model.safetensors").read_bytes()
         (tmp_path / "bad" / "model.safetensors").write_bytes(weights[: len(weights) // 2])
