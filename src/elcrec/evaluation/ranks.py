@@ -103,10 +103,14 @@ class TargetPlaces:
             at_B: int64 [B], which histories.
             rank_X: int64 [X], changed in place.
         """
-        for slot in range(int(self._count_Q[at_B].max())):
-            has_B = self._count_Q[at_B] > slot
-            place_B = (self._first_Q[at_B] + slot)[has_B]
-            rank_X[place_B] = rank_of(score_BV if bool(has_B.all()) else score_BV[has_B], self.item_X[place_B])
+        first_B, count_B = self._first_Q[at_B], self._count_Q[at_B]
+        if int(count_B.max()) == 1:
+            rank_X[first_B] = rank_of(score_BV, self.item_X[first_B])
+            return
+        # All items of a history at once: its scores stay in the cache meanwhile.
+        for score_V, first, count in zip(score_BV, first_B.tolist(), count_B.tolist(), strict=True):
+            own = slice(first, first + count)
+            rank_X[own] = rank_of(score_V.expand(count, -1), self.item_X[own])
 
 
 def ranks_by_scores(score_QV: Tensor, histories: HistoryBatch, exclude_seen: bool = True) -> Tensor:

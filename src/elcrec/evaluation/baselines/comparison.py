@@ -67,7 +67,7 @@ class Baselines:
                 left_out[name] = reason
                 continue
             suitable = tuple(way for way in ways if not (way and name in OF_SEEN_ITEMS))
-            with step(f"baseline {name}"):
+            with step(name):
                 of_ways = ranks_of_blocks(self._blocks(name, histories), histories, suitable)
             for way, rank_X in of_ways.items():
                 found[way][name], ranks[way][name] = shown(metrics_of(histories, rank_X)), rank_X
