@@ -25,6 +25,8 @@ from elcrec.storage import sink, table_format, write_atomically
 
 LogSource: TypeAlias = "str | Path | Sequence[str | Path] | Table | Interactions"
 """See :meth:`Interactions.read`."""
+_NAMES = {"csv": "CSV", "jsonl": "JSON Lines"}
+"""What people call the formats of text."""
 
 
 @dataclass(frozen=True)
@@ -160,11 +162,11 @@ class Interactions:
         try:
             again = Interactions.understood(understand(path, exactly), quiet=True).frame
         except DataError as error:
-            return f"{format} cannot hold this log ({str(error).removeprefix(path.name + ', ')})"
+            return f"{_NAMES[format]} cannot hold this log ({str(error).removeprefix(path.name + ', ')})"
         changed = next(
             (name for name in there if not _is_same(self.frame[name], again.get_column(name, default=None))), None
         )
-        return changed and f"the values of {changed} would be others when they are read from {format}"
+        return changed and f"the values of {changed} would be others when they are read from {_NAMES[format]}"
 
     def filtered(self, min_user_count: int = 1, min_item_count: int = 1, k_core: int = 1) -> Interactions:
         """The log without rare users and items.

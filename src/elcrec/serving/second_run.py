@@ -47,7 +47,8 @@ def refuse_unlike(model: ELCRec, other: ELCRec, against: Path) -> None:
         against: Its folder.
 
     Raises:
-        RunError: Their ids or times are of different types, or they have no item in common.
+        RunError: Their ids or times are of different types, the second alone has kinds of events, or they have no item
+            in common.
     """
     ours, theirs = model.log.frame.schema, other.log.frame.schema
     for name in ("user_id", "item_id"):
@@ -56,6 +57,8 @@ def refuse_unlike(model: ELCRec, other: ELCRec, against: Path) -> None:
             raise _unlike(against, f"its {name} are {its}, and those of the served run are {those}")
     if has_times(other.lookup) and _times(model) != _times(other):
         raise _unlike(against, f"its log has {_times(other)}, and that of the served run has {_times(model)}")
+    if "event" in theirs and "event" not in ours:
+        raise _unlike(against, "its log has kinds of events, and that of the served run has none")
     items = model.items.ids.to_list()
     if len(unknown_to(other.lookup, items)) == len(items):
         raise _unlike(against, "the two have no item in common")
@@ -66,7 +69,14 @@ def measured_alike(model: ELCRec, other: ELCRec) -> bool:
     if model.settings.exclude_seen != other.settings.exclude_seen or not model.log.frame.equals(other.log.frame):
         return False
     ours, theirs = model.fitted.split, other.fitted.split
-    return ours.baskets == theirs.baskets and _same_held_out(ours, theirs)
+    return ours.baskets == theirs.baskets and _same_held_out(ours, theirs) and _sample(model) == _sample(other)
+
+
+def _sample(model: ELCRec) -> tuple[int, int] | None:
+    """What the sample of users depends on whose held-out events are predicted; None where all users are evaluated."""
+    settings, split = model.settings, model.fitted.split
+    n_users = max(int((at_U >= 0).sum()) for at_U in (split.valid_U, split.test_U))
+    return (settings.judged_users, settings.seed) if n_users > settings.judged_users else None
 
 
 def _same_held_out(ours: Split, theirs: Split) -> bool:

@@ -69,6 +69,14 @@ def test_runs_of_other_ids_times_or_items_are_not_compared() -> None:
         refuse_unlike(of(log.drop("timestamp")), shop, WHERE)
 
 
+def test_a_run_of_kinds_is_not_compared_with_one_that_has_none() -> None:
+    log = kinds_log()
+    of_kinds, of_none = of(log, target_event="purchase"), of(log.drop("event"))
+    refuse_unlike(of_kinds, of_none, WHERE)
+    with pytest.raises(RunError, match="has kinds of events, and that of the served run has none"):
+        refuse_unlike(of_none, of_kinds, WHERE)
+
+
 def kinds_log() -> pl.DataFrame:
     random = np.random.default_rng(3)
     n = 30 * 12
@@ -148,6 +156,10 @@ def test_metrics_are_comparable_where_the_same_is_measured() -> None:
     model = of(log)
     assert measured_alike(model, of(log, n_layers=1, seed=7, learning_rate=0.1))
     assert not measured_alike(model, of(log.head(100)))
+    sample = of(log, judged_users=20, seed=7)
+    assert measured_alike(sample, of(log, judged_users=20, seed=7, n_layers=1))
+    assert not measured_alike(sample, of(log, judged_users=20, seed=8)), "of other users"
+    assert not measured_alike(sample, model)
     for changed in ({"exclude_seen": not model.settings.exclude_seen}, {"split": "global_time"}):
         assert not measured_alike(model, of(log, **changed))
 
