@@ -67,6 +67,11 @@ class Opened:
         self.page.goto(self.address + fragment)
         return self.page
 
+    def pictured(self, name: str) -> None:
+        """Leave a picture of the whole page, if asked for."""
+        if folder := os.environ.get("ELCREC_SCREENSHOTS"):
+            self.page.screenshot(path=Path(folder) / f"{name}.png", full_page=True)
+
 
 def opened_as(browser: Browser, address: str, size: str, theme: str) -> Opened:
     """A page at one of the sizes, in one of the themes."""

@@ -1,27 +1,19 @@
 """The explore page with a second run: two lists of the same user or history, next to each other."""
 
-import os
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
 
-from browser_views import VIEWS, Opened, faults, launched, opened_as
+from browser_views import VIEWS, Opened, faults, opened_as
 from cli_runner import SMALL, shop_log
 from elcrec import ELCRec
 from served import Served, shop_run
 
 GONE, NEW = "tent pegs", "sun sail"
 LIST = 12
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with launched() as started:
-        yield started
 
 
 @pytest.fixture(scope="module")
@@ -33,12 +25,6 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     ELCRec(seed=2, **{**SMALL, "n_intents": 5, "baselines": False}).fit(log, runs / "later", progress=False)
     with Served(runs / "shop", "--against", runs / "later") as server:
         yield server
-
-
-def pictured(opened: Opened, name: str) -> None:
-    """Leave a picture of the whole page, if asked for."""
-    if folder := os.environ.get("ELCREC_SCREENSHOTS"):
-        opened.page.screenshot(path=Path(folder) / f"{name}.png", full_page=True)
 
 
 def ready(opened: Opened, fragment: str = "") -> Any:
@@ -74,7 +60,7 @@ def test_two_lists_stand_next_to_each_other(browser: Any, served: Served, size: 
     page.click("#compare-switch")
     compared(page)
     assert faults(opened) == []
-    pictured(opened, f"compared-{size}-{theme}")
+    opened.pictured(f"compared-{size}-{theme}")
     here, there = page.locator("#here"), page.locator("#there")
     if size == "desktop":
         assert page.is_hidden("#shown-run")

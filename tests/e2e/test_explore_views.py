@@ -1,7 +1,6 @@
 """The server's pages as they are first seen: in both sizes and themes, with pictures, and the API's documentation."""
 
 import base64
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,7 +8,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from browser_views import VIEWS, Opened, faults, launched, opened_as, settle
+from browser_views import VIEWS, Opened, faults, opened_as, settle
 from cli_runner import SMALL, shop_log
 from elcrec import ELCRec
 from served import Served, shop_run
@@ -21,23 +20,11 @@ ELSEWHERE = "https://pictures.example/"
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with launched() as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     run = tmp_path_factory.mktemp("views") / "shop"
     shop_run(run)
     with Served(run) as server:
         yield server
-
-
-def pictured(opened: Opened, name: str) -> None:
-    """Leave a picture of the whole page, if asked for."""
-    if folder := os.environ.get("ELCREC_SCREENSHOTS"):
-        opened.page.screenshot(path=Path(folder) / f"{name}.png", full_page=True)
 
 
 def in_first_screen(page: Any, selector: str) -> bool:
@@ -75,7 +62,7 @@ def test_it_opens_with_an_example_and_their_list(browser: Any, served: Served, s
         assert page.evaluate("document.activeElement.closest('#list > li:nth-child(6)') !== null")
     assert faults(opened) == []
     assert all(asked.startswith((served.url, "data:")) for asked in opened.requests)
-    pictured(opened, f"explore-{size}-{theme}")
+    opened.pictured(f"explore-{size}-{theme}")
     opened.context.close()
 
 
@@ -87,7 +74,7 @@ def test_all_states_are_seen_without_a_fault(browser: Any, served: Served, size:
         page.click("#steering > summary")
 
     def sound(state: str) -> None:
-        pictured(opened, f"explore-{state}-{size}-{theme}")
+        opened.pictured(f"explore-{state}-{size}-{theme}")
         assert faults(opened) == [], state
 
     page.click("#steer-search")
@@ -154,7 +141,7 @@ def test_the_api_is_documented_without_the_internet(browser: Any, served: Served
     assert all(page.locator(f"[id='{target[1:]}']").count() == 1 for target in set(targets))
     assert faults(opened) == []
     assert all(asked.startswith((served.url, "data:")) for asked in opened.requests)
-    pictured(opened, f"docs-{size}-{theme}")
+    opened.pictured(f"docs-{size}-{theme}")
     opened.context.close()
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from browser_views import AXE, NO_AXE, SIZES, VIEWS, Browser, Opened, Page, faults, launched, opened_as, settle
+from browser_views import AXE, NO_AXE, SIZES, VIEWS, Browser, Opened, Page, faults, opened_as, settle
 from cli_runner import SMALL, shop_log
 from elcrec import ELCRec
 from elcrec.report.document import report_document
@@ -183,12 +183,6 @@ def make_document(n: int = 64, users: int = 5_000, seed: int = 7) -> dict[str, A
         },
         "journeys": [journey(rng, f"u{number}", n) for number in range(12)] + [journey(rng, "Zoë <b>& '9' 💄", n)],
     }
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with launched() as started:
-        yield started
 
 
 @pytest.fixture

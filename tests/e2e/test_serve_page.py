@@ -1,30 +1,18 @@
 """The server's page in a real browser: look somebody up, build a history, steer, look at intents."""
 
 import json
-import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from browser_views import SIZES, Browser, Opened, Page
 from cli_runner import QUICK, baskets_log
 from elcrec import ELCRec
 from served import Served, shop_run
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-if os.environ.get("CI"):
-    from playwright.sync_api import Browser, Page, sync_playwright
-else:
-    pytest.importorskip("playwright", reason="the page is tested in a browser: pip install playwright")
-    from playwright.sync_api import Browser, Page, sync_playwright
-
-    if CHROMIUM is None:
-        pytest.skip("the page is tested in a browser: no chromium on the PATH", allow_module_level=True)
-
 DESKTOP = {"width": 1280, "height": 900}
-PHONE = {"width": 390, "height": 844}
 KEY = "a-key-for-the-page"
 
 
@@ -46,32 +34,9 @@ def served(run: Path) -> Iterator[Served]:
         yield server
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield started
-        started.close()
-
-
-class Opened:
-    """A page, and everything it complained about or asked others for."""
-
-    def __init__(self, browser: Browser, url: str, fragment: str = "", **context: Any) -> None:
-        self.context = browser.new_context(**{"viewport": DESKTOP, **context})
-        self.page: Page = self.context.new_page()
-        self.page.set_default_timeout(120_000)
-        self.complaints: list[str] = []
-        self.page.on(
-            "console", lambda message: self.complaints.append(message.text) if message.type == "error" else None
-        )
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.on("request", lambda asked: None if asked.url.startswith(url) else self.complaints.append(asked.url))
-        self.page.goto(f"{url}/{fragment}")
-
-    def ready(self) -> Page:
-        self.page.wait_for_selector("body[data-ready]")
-        return self.page
+def ready(opened: Opened) -> Page:
+    opened.page.wait_for_selector("body[data-ready]")
+    return opened.page
 
 
 @pytest.fixture
@@ -79,12 +44,14 @@ def show(browser: Browser, served: Served) -> Iterator[Any]:
     opened: list[Opened] = []
 
     def go(fragment: str = "", **context: Any) -> Page:
-        opened.append(Opened(browser, served.url, fragment, **context))
-        return opened[-1].ready()
+        opened.append(Opened(browser, served.url, **{"viewport": DESKTOP, **context}))
+        opened[-1].go(f"/{fragment}")
+        return ready(opened[-1])
 
     yield go
     for one in opened:
         assert one.complaints == []
+        assert all(asked.startswith((served.url, "data:")) for asked in one.requests)
         one.context.close()
 
 
@@ -183,8 +150,9 @@ def test_steering_moves_the_list_at_once(show: Any, model: ELCRec) -> None:
 def test_new_again_or_both_of_a_log_with_repeats(browser: Browser, tmp_path: Path) -> None:
     model = ELCRec(seed=1, **QUICK).fit(baskets_log(), tmp_path / "run", progress=False)
     with Served(tmp_path / "run") as served:
-        opened = Opened(browser, served.url, "#user-u3")
-        page = opened.ready()
+        opened = Opened(browser, served.url)
+        opened.go("/#user-u3")
+        page = ready(opened)
 
         def listed(**how: Any) -> None:
             expected = model.recommend(["u3"], k=12, **how)["item_id"].to_list()
@@ -258,7 +226,7 @@ def test_the_keyboard_is_enough(show: Any, model: ELCRec) -> None:
     page.wait_for_selector("#steered button")
 
 
-@pytest.mark.parametrize(("context", "scheme"), [({}, "light"), ({}, "dark"), ({"viewport": PHONE}, "dark")])
+@pytest.mark.parametrize(("context", "scheme"), [({}, "light"), ({}, "dark"), ({"viewport": SIZES["phone"]}, "dark")])
 def test_nothing_sticks_out_and_everything_has_a_name(show: Any, model: ELCRec, context: Any, scheme: str) -> None:
     page = show(f"#user-{model.users.ids[5]}", color_scheme=scheme, **context)
     page.wait_for_selector("#list .recommendation")
@@ -271,15 +239,12 @@ def test_nothing_sticks_out_and_everything_has_a_name(show: Any, model: ELCRec, 
             && !(node.ariaLabel || node.labels?.length || node.textContent.trim())).map((node) => node.outerHTML)"""
     )
     assert nameless == []
-    if os.environ.get("ELCREC_SCREENSHOTS"):
-        page.screenshot(
-            path=f"{os.environ['ELCREC_SCREENSHOTS']}/{scheme}-{page.viewport_size['width']}.png", full_page=True
-        )
 
 
 def test_somebody_unknown_and_a_dead_server_are_said(browser: Browser, served: Served) -> None:
-    opened = Opened(browser, served.url, "#user-nobody%20<b>")
-    page = opened.ready()
+    opened = Opened(browser, served.url)
+    opened.go("/#user-nobody%20<b>")
+    page = ready(opened)
     page.wait_for_selector("#problem:visible")
     assert "nothing is known of user 'nobody <b>'" in page.inner_text("#problem")
     page.wait_for_function("() => document.querySelector('#list-note').textContent.includes('most popular')")
@@ -293,10 +258,11 @@ def test_a_guarded_server_asks_for_its_key(browser: Browser, run: Path, tmp_path
     (tmp_path / "keys.txt").write_text(KEY)
     with Served(run, "--api-key-file", tmp_path / "keys.txt", "--read-only") as server:
         opened = Opened(browser, server.url)
+        opened.go("/")
         opened.page.wait_for_selector("#key-form:visible")
         opened.page.fill("#key", KEY)
         opened.page.press("#key", "Enter")
-        page = opened.ready()
+        page = ready(opened)
         assert page.is_hidden("#key-form")
         page.locator("#intent-list a").first.click()
         page.wait_for_selector("#intent-name")
