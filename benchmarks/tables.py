@@ -62,6 +62,9 @@ INTRO = {
     "busy": "An epoch alone and next to a process that computes without a pause, in turns, each in a process of its "
     "own: least / median / most seconds ([threads](performance.md#threads)). Beauty-quarter: every fourth user of "
     "Beauty, `awk 'NR % 4 == 1'`. `python benchmarks/busy.py LOG`",
+    "first-list": "From two CSV files (of groceries three) to the first list with titles, each command in a process of "
+    "its own: `elcrec train`, of it the epochs, and `elcrec recommend`. All purchases of the groceries. "
+    "`python benchmarks/first_list.py DATA`",
     "user-features": "[What is known about users](user-features.md), with against without. planted: a generated shop "
     "in which the user's country decides between editions of items; small trainings. Unknown: the model with user "
     "features where it knows nothing of any user. Mean ± standard deviation over the seeds. "
@@ -223,6 +226,7 @@ TABLES = {
     "shops": tables_learning.shops,
     "item-features": tables_learning.item_features,
     "busy": tables_speed.busy,
+    "first-list": tables_speed.first_list,
     "item-features-epoch": tables_speed.feature_epochs,
     "user-features": tables_learning.user_features,
     "cold-items": tables_learning.cold_items,

@@ -48,6 +48,24 @@ def busy(documents: list[dict[str, Any]]) -> list[str]:
     return markdown(header, rows)
 
 
+def first_list(documents: list[dict[str, Any]]) -> list[str]:
+    """A row a data set: from the files to a list."""
+    rows = [
+        [
+            one["dataset"],
+            f"{one['events']:,}",
+            *(f"{one[name]:.0f} s" for name in ("train_seconds", "of_them_epochs", "recommend_seconds")),
+            f"{(one['train_seconds'] + one['recommend_seconds']) / 60:.1f} min",
+            f"{one['test_ndcg@20']:.4f}",
+            where(one),
+        ]
+        for one in documents
+    ]
+    return markdown(
+        ["data", "events", "train", "of it epochs", "recommend", "together", "test ndcg@20", "machine"], rows
+    )
+
+
 def phases(documents: list[dict[str, Any]]) -> list[str]:
     lines = []
     for document in documents:
