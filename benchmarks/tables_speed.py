@@ -49,7 +49,7 @@ def busy(documents: list[dict[str, Any]]) -> list[str]:
 
 
 def first_list(documents: list[dict[str, Any]]) -> list[str]:
-    """A row a data set: from the files to a list."""
+    """One row per data set: from the files to a list."""
     rows = [
         [
             one["dataset"],

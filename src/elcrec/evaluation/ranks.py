@@ -16,6 +16,11 @@ from elcrec.model.encoding import EncodedHistories
 from elcrec.model.network import ELCRecNetwork
 from elcrec.process.progress import step
 
+ONE_BY_ONE_FROM = 2**16
+"""Comparisons of a history, its targets times the items, above which a loop over histories is faster on a CPU."""
+MOST_AT_ONCE = 128
+"""Targets of a history that are ranked at once; each has a row of comparisons in memory."""
+
 
 def target_ranks(
     network: ELCRecNetwork,
@@ -103,14 +108,24 @@ class TargetPlaces:
             at_B: int64 [B], which histories.
             rank_X: int64 [X], changed in place.
         """
-        first_B, count_B = self._first_Q[at_B], self._count_Q[at_B]
-        if int(count_B.max()) == 1:
-            rank_X[first_B] = rank_of(score_BV, self.item_X[first_B])
-            return
-        # All items of a history at once: its scores stay in the cache meanwhile.
-        for score_V, first, count in zip(score_BV, first_B.tolist(), count_B.tolist(), strict=True):
-            own = slice(first, first + count)
-            rank_X[own] = rank_of(score_V.expand(count, -1), self.item_X[own])
+        n_compared = int(self._count_Q[at_B].sum()) * score_BV.shape[1]
+        one_by_one = score_BV.device.type == "cpu" and n_compared > ONE_BY_ONE_FROM * len(at_B)
+        (self._rank_one_by_one if one_by_one else self._rank_together)(score_BV, at_B, rank_X)
+
+    def _rank_together(self, score_BV: Tensor, at_B: Tensor, rank_X: Tensor) -> None:
+        """The first targets of all these histories, then the second ones, and so on."""
+        for slot in range(int(self._count_Q[at_B].max())):
+            has_B = self._count_Q[at_B] > slot
+            place_B = (self._first_Q[at_B] + slot)[has_B]
+            rank_X[place_B] = rank_of(score_BV if bool(has_B.all()) else score_BV[has_B], self.item_X[place_B])
+
+    def _rank_one_by_one(self, score_BV: Tensor, at_B: Tensor, rank_X: Tensor) -> None:
+        """All targets of a history, whose scores stay in the cache meanwhile, then those of the next."""
+        end_B = self._first_Q[at_B] + self._count_Q[at_B]
+        for score_V, first, end in zip(score_BV, self._first_Q[at_B].tolist(), end_B.tolist(), strict=True):
+            for start in range(first, end, MOST_AT_ONCE):
+                own = slice(start, min(start + MOST_AT_ONCE, end))
+                rank_X[own] = rank_of(score_V.expand(own.stop - start, -1), self.item_X[own])
 
 
 def ranks_by_scores(score_QV: Tensor, histories: HistoryBatch, exclude_seen: bool = True) -> Tensor:

@@ -47,8 +47,8 @@ def refuse_unlike(model: ELCRec, other: ELCRec, against: Path) -> None:
         against: Its folder.
 
     Raises:
-        RunError: Their ids or times are of different types, the second alone has kinds of events, or they have no item
-            in common.
+        RunError: Their ids or times are of different types, the second reads kinds of events that the log of the first
+            lacks, or they have no item in common.
     """
     ours, theirs = model.log.frame.schema, other.log.frame.schema
     for name in ("user_id", "item_id"):
@@ -57,8 +57,8 @@ def refuse_unlike(model: ELCRec, other: ELCRec, against: Path) -> None:
             raise _unlike(against, f"its {name} are {its}, and those of the served run are {those}")
     if has_times(other.lookup) and _times(model) != _times(other):
         raise _unlike(against, f"its log has {_times(other)}, and that of the served run has {_times(model)}")
-    if "event" in theirs and "event" not in ours:
-        raise _unlike(against, "its log has kinds of events, and that of the served run has none")
+    if "event" not in ours and (other.settings.reads_kinds or other.settings.events):
+        raise _unlike(against, "it reads kinds of events, and the log of the served run has none; serve it instead")
     items = model.items.ids.to_list()
     if len(unknown_to(other.lookup, items)) == len(items):
         raise _unlike(against, "the two have no item in common")
@@ -73,7 +73,7 @@ def measured_alike(model: ELCRec, other: ELCRec) -> bool:
 
 
 def _sample(model: ELCRec) -> tuple[int, int] | None:
-    """What the sample of users depends on whose held-out events are predicted; None where all users are evaluated."""
+    """What determines the sample of users who are evaluated; None where all are."""
     settings, split = model.settings, model.fitted.split
     n_users = max(int((at_U >= 0).sum()) for at_U in (split.valid_U, split.test_U))
     return (settings.judged_users, settings.seed) if n_users > settings.judged_users else None

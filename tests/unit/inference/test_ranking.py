@@ -9,7 +9,8 @@ from elcrec.config import resolve
 from elcrec.data.batches import TokenBatch, lay_out
 from elcrec.data.histories import HistoryBatch
 from elcrec.errors import RunError
-from elcrec.evaluation.ranks import rank_of, ranks_by_scores, scores_of, target_ranks
+from elcrec.evaluation import ranks
+from elcrec.evaluation.ranks import TargetPlaces, rank_of, ranks_by_scores, scores_of, target_ranks
 from elcrec.inference import scoring
 from elcrec.inference.scoring import UNRANKED, top_items
 from elcrec.model import encoding
@@ -178,6 +179,25 @@ def test_scores_from_elsewhere_are_ranked_by_the_same_rules(exclude_seen: bool) 
     scores = table[items[target - 1]] @ table.T
     expected, _ = target_ranks(LastItemNetwork(table), HistoryBatch(items, start, target), exclude_seen)
     assert torch.equal(ranks_by_scores(scores, HistoryBatch(items, start, target), exclude_seen), expected)
+
+
+@pytest.mark.parametrize("one_by_one_from", [0, 10**9])
+def test_each_item_of_a_basket_is_ranked_by_the_same_rules(
+    one_by_one_from: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ranks, "ONE_BY_ONE_FROM", one_by_one_from)
+    monkeypatch.setattr(ranks, "MOST_AT_ONCE", 2)
+    items, start, last = a_log(30, 15, seed=4)
+    histories = HistoryBatch(items, start, start + 1 + (last - start) // 3, until_Q=last + 1)
+    score_QV = torch.randint(-2, 3, (30, 16), generator=torch.Generator().manual_seed(5)).double()
+    score_QV[:, 0] = -INF
+    targets = TargetPlaces(histories)
+    found = torch.zeros_like(targets.item_X)
+    for place in torch.randperm(30, generator=torch.Generator().manual_seed(6)).split(7):
+        targets.rank(score_QV[place], place, found)
+    pairs = zip(targets.row_X.tolist(), targets.item_X.tolist(), strict=True)
+    assert found.tolist() == [naive_rank(score_QV[row, 1:].numpy(), item) for row, item in pairs]
+    assert {1, 2, 3, 4} <= set(torch.bincount(targets.row_X).tolist())
 
 
 def test_seen_items_older_than_the_window_are_excluded_too() -> None:

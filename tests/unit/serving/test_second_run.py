@@ -69,12 +69,15 @@ def test_runs_of_other_ids_times_or_items_are_not_compared() -> None:
         refuse_unlike(of(log.drop("timestamp")), shop, WHERE)
 
 
-def test_a_run_of_kinds_is_not_compared_with_one_that_has_none() -> None:
+def test_a_run_that_reads_kinds_is_not_compared_with_one_that_has_none() -> None:
     log = kinds_log()
-    of_kinds, of_none = of(log, target_event="purchase"), of(log.drop("event"))
-    refuse_unlike(of_kinds, of_none, WHERE)
-    with pytest.raises(RunError, match="has kinds of events, and that of the served run has none"):
-        refuse_unlike(of_none, of_kinds, WHERE)
+    of_none = of(log.drop("event"))
+    for settings in ({"event_inputs": "kind", "target_event": "purchase"}, {"events": ["purchase", "view"]}):
+        of_kinds = of(log, **settings)
+        refuse_unlike(of_kinds, of_none, WHERE)
+        with pytest.raises(RunError, match="it reads kinds of events, and the log of the served run has none"):
+            refuse_unlike(of_none, of_kinds, WHERE)
+    refuse_unlike(of_none, of(log, target_event="purchase"), WHERE)  # which reads no kind of a history
 
 
 def kinds_log() -> pl.DataFrame:

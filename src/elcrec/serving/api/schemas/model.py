@@ -208,7 +208,7 @@ class SecondRun(Struct):
         n_intents: Number of its intents.
         metrics: Metrics of the parts of its log it was evaluated on.
         comparable: Whether the metrics of both runs are comparable: their logs are the same, and what is held out and
-            ranked.
+            ranked, and the users who are evaluated.
     """
 
     name: str
