@@ -4,6 +4,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
@@ -38,3 +39,12 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
 
     with RedisServer(tmp_path) as server:
         yield server.url
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """A browser without a window; of one module, since its event loop would be in the way of other tests."""
+    from browser_views import launched
+
+    with launched() as started:
+        yield started
