@@ -21,6 +21,7 @@ MODEL = "model"
 """Name of the model among baselines."""
 
 
+@step("baselines")  # one bar for all of them: a log file gets a line a minute
 def against_baselines(
     fitted: FittedModel, log: Interactions, split: Split, parts: Mapping[str, pl.Series], most: int | None = None
 ) -> BaselineMetrics:
@@ -39,23 +40,22 @@ def against_baselines(
     settings, baselines = fitted.settings, Baselines(TrainingPart.of(log, split, len(fitted.items)))
     found: BaselineMetrics = {}
     other: OtherWay = {"exclude_seen": not settings.exclude_seen}
-    with step("baselines"):  # one bar for all: a log file gets a line a minute
-        for part, ranks in parts.items():
-            _, histories = split.held_out(part, most, settings.seed)
-            repeats = repeat_share(histories) >= WORTH_SAYING
-            own, another = settings.exclude_seen, not settings.exclude_seen
-            compared = baselines.compare(histories, (own, another) if repeats else (own,))
-            found[part] = compared.metrics[own]  # type: ignore[literal-required]
-            if (best := best_baseline(compared.metrics[own])) is not None:
-                theirs_X = compared.ranks[own][best].double().numpy()
-                ours_X, row_X = ranks.cast(pl.Float64).fill_null(float("nan")).to_numpy(), histories.targets[0]
-                found.setdefault("verdicts", {})[part] = verdict_of(best, ours_X, theirs_X, row_X.cpu().numpy())
-            if repeats:
-                rank_X = ranks_of_ways(fitted.network, histories, (another,))[another]
-                model = {MODEL: shown(metrics_of(histories, rank_X))}
-                other[part] = {**model, **compared.metrics[another]}  # type: ignore[literal-required]
-            if compared.left_out:
-                found["left_out"] = {**found.get("left_out", {}), **compared.left_out}
+    for part, ranks in parts.items():
+        _, histories = split.held_out(part, most, settings.seed)
+        repeats = repeat_share(histories) >= WORTH_SAYING
+        own, another = settings.exclude_seen, not settings.exclude_seen
+        compared = baselines.compare(histories, (own, another) if repeats else (own,))
+        found[part] = compared.metrics[own]  # type: ignore[literal-required]
+        if (best := best_baseline(compared.metrics[own])) is not None:
+            theirs_X = compared.ranks[own][best].double().numpy()
+            ours_X, row_X = ranks.cast(pl.Float64).fill_null(float("nan")).to_numpy(), histories.targets[0]
+            found.setdefault("verdicts", {})[part] = verdict_of(best, ours_X, theirs_X, row_X.cpu().numpy())
+        if repeats:
+            rank_X = ranks_of_ways(fitted.network, histories, (another,))[another]
+            model = {MODEL: shown(metrics_of(histories, rank_X))}
+            other[part] = {**model, **compared.metrics[another]}  # type: ignore[literal-required]
+        if compared.left_out:
+            found["left_out"] = {**found.get("left_out", {}), **compared.left_out}
     if len(other) > 1:
         found["other_way"] = other
     return found
