@@ -283,6 +283,19 @@ def test_added_items_stay_through_incremental_training(model: ELCRec) -> None:
     assert set(after.items.ids) == {*model.items.ids, *new}
 
 
+def test_items_get_the_same_vectors_in_one_call_and_day_by_day(model: ELCRec) -> None:
+    items = (
+        newcomers(12)
+        .with_row_index("day")
+        .select("item_id", "title", "shelf", "price", "vector", day=pl.col("day") // 3)
+    )
+    at_once, daily = copied(model).add_items(items.drop("day")), copied(model)
+    for [_], some in items.group_by("day", maintain_order=True):
+        daily.add_items(some.drop("day"))
+    assert daily.items.ids.equals(at_once.items.ids)
+    torch.testing.assert_close(daily.network.items_VD, at_once.network.items_VD, rtol=1e-5, atol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("items", "popularity", "reason"),
     [

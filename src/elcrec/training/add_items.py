@@ -7,9 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
-import scipy  # which loads scipy.sparse when it is first used
 import torch
 from torch import Tensor
 
@@ -26,6 +24,7 @@ from elcrec.model.features import FeatureEmbedding
 from elcrec.model.network import ELCRecNetwork
 from elcrec.process.wording import argument, setting
 from elcrec.runs.run import Run
+from elcrec.training.ridge import Ridge
 from elcrec.training.warm_start import REPEATS, TABLE
 
 ALPHAS = (1.0, 10.0, 100.0)
@@ -55,12 +54,20 @@ def add_items(run: Run, items: Any, popularity: float) -> Run:
     dataset, features = _extended(fitted.dataset, described)
     mean_D = user_vectors(fitted.network, fitted.dataset.sample(MEAN_USERS, fitted.settings.seed)).mean(dim=0)
     known_VD = fitted.network.item_table.weight.detach()[1 : len(fitted.items) + 1]
-    new_XD = _as_popular(vectors_of_new(known_VD, embedding, features), known_VD, mean_D, popularity)
+    has_events_V = _have_events(fitted)
+    new_XD = vectors_of_new(known_VD, has_events_V, embedding, features.to(known_VD.device))
+    new_XD = _as_popular(new_XD, known_VD[has_events_V], mean_D, popularity)
     network = _with_rows(fitted, dataset, new_XD)
     intents = Intents(IntentAssigner(FittedModel(fitted.settings, network, dataset)), run.intents.given_names)
     metrics = run.metrics.copy()
     metrics["added_items"] = metrics.get("added_items", 0) + len(new_XD)
     return Run(run.recipe, intents, run.history, metrics)
+
+
+def _have_events(fitted: FittedModel) -> Tensor:
+    """Which of the model's items have events, bool [V]: all but those that were added to it before."""
+    count_V = torch.bincount(fitted.split.item_N, minlength=len(fitted.items) + 1)[1:]
+    return count_V > 0
 
 
 def _extended(dataset: Dataset, described: Catalogue) -> tuple[Dataset, Features]:
@@ -99,59 +106,48 @@ def _joined(dataset: Dataset, new: Catalogue) -> Dataset:
     return replace(dataset, items=items, catalogue=new.over(dataset.catalogue).matched(items.ids))
 
 
-def vectors_of_new(known_VD: Tensor, embedding: FeatureEmbedding, features: Features) -> Tensor:
+def vectors_of_new(known_VD: Tensor, has_events_V: Tensor, embedding: FeatureEmbedding, features: Features) -> Tensor:
     """Vectors of items without events: what features give, and what known items with these features have on top.
 
     A known item's vector is ``X G`` and a rest of its own. The rest is estimated from the features by ridge
-    regression over the known items that have some, whose strength is chosen on a fifth of them.
+    regression over the items that have events and features; its strength is chosen on a fifth of them.
 
     Args:
         known_VD: [V, D], vectors of the known items.
+        has_events_V: bool [V], which of them have events: vectors of the others are estimates themselves.
         embedding: Embeddings of item features, G, of the trained model.
         features: Of padding and all items, the known ones first: rows 0 .. V + X.
 
     Returns:
         [X, D].
     """
-    n_known = len(known_VD)
+    n_known, n_features = len(known_VD), len(embedding.weight)
     part_RD = embedding.parts(features)
-    matrix = _matrix(features, len(embedding.weight))
-    rest_VD = (known_VD - part_RD[1 : n_known + 1]).cpu().numpy()
-    at_N = np.flatnonzero(features.known()[1 : n_known + 1].cpu().numpy())
-    rest_XD = _regressed(matrix[1 : n_known + 1][at_N], rest_VD[at_N], matrix[n_known + 1 :])
-    return part_RD[n_known + 1 :] + torch.from_numpy(rest_XD).to(part_RD)
+    at_N = torch.nonzero(features.known()[1 : n_known + 1] & has_events_V).flatten()
+    rest_ND = (known_VD - part_RD[1 : n_known + 1])[at_N]
+    new = features.at(torch.arange(n_known + 1, features.n_rows, device=at_N.device))
+    return part_RD[n_known + 1 :] + _regressed(features.at(at_N + 1), n_features, rest_ND, new)
 
 
-def _matrix(features: Features, n_features: int) -> scipy.sparse.csr_array:
-    known, vector_RP = features.matrix(n_features), features.vector_RP.cpu().numpy()
-    return (
-        scipy.sparse.hstack([known, scipy.sparse.csr_array(vector_RP)], format="csr") if vector_RP.shape[1] else known
-    )
-
-
-def _regressed(
-    known_NF: scipy.sparse.csr_array, rest_ND: npt.NDArray[np.float32], new_XF: scipy.sparse.csr_array
-) -> npt.NDArray[np.float32]:
-    """Ridge regression of what known items have on their features: its values for new ones."""
-    from sklearn.linear_model import Ridge  # takes over a second to import
-
-    held = np.arange(len(rest_ND)) % HELD_OUT == 0
+def _regressed(known: Features, n_features: int, rest_ND: Tensor, new: Features) -> Tensor:
+    """What new items have by a regression of what known ones have on their features, [X, D]."""
+    if len(rest_ND) < 2 * HELD_OUT:
+        return rest_ND.mean(dim=0) if len(rest_ND) else rest_ND.new_zeros(1)
+    number_N = torch.arange(len(rest_ND), device=rest_ND.device)
+    held_N, used_N = number_N[::HELD_OUT], number_N[number_N % HELD_OUT > 0]
+    held, used = known.at(held_N), known.at(used_N)
 
     def error(alpha: float) -> float:
-        found = Ridge(alpha, solver="sparse_cg").fit(known_NF[~held], rest_ND[~held]).predict(known_NF[held])
-        return float(((found - rest_ND[held]) ** 2).mean())
+        found = Ridge.fit(used, n_features, rest_ND[used_N], alpha).predict(held)
+        return float((found - rest_ND[held_N]).square().mean())
 
-    if len(rest_ND) < 2 * HELD_OUT:
-        return np.tile(rest_ND.mean(axis=0), (new_XF.shape[0], 1)) if len(rest_ND) else np.zeros(1, dtype=np.float32)
-    best = Ridge(min(ALPHAS, key=error), solver="sparse_cg").fit(known_NF, rest_ND)
-    found: npt.NDArray[np.float32] = best.predict(new_XF).astype(np.float32)
-    return found
+    return Ridge.fit(known, n_features, rest_ND, min(ALPHAS, key=error)).predict(new)
 
 
 def _as_popular(new_XD: Tensor, known_VD: Tensor, mean_D: Tensor, popularity: float) -> Tensor:
     """New items moved along the mean user vector, by what lies between the known items' median and that quantile.
 
-    Their mean scores differ as their features say, and do not depend on what other items are new.
+    Their mean scores differ as their features say, and do not depend on what other items are new, or were before.
     """
     score_V = (known_VD @ mean_D).float().cpu().numpy()
     median, wanted = np.quantile(score_V, (0.5, popularity))
