@@ -257,7 +257,7 @@ class Settings(BaseModel):
         0.5, gt=0, le=1, description="Multi-step targets: weight of a target relative to the one before it"
     )
     feature_weight: float = Field(
-        0.3, ge=0, description="Loss weight of predicting the features of the next item (item_features)"
+        0.1, ge=0, description="Loss weight of predicting the features of the next item (item_features)"
     )
     n_negatives: int = Field(
         256,

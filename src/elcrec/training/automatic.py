@@ -33,6 +33,9 @@ FEWEST_WINDOWS = 15_360
 """What an epoch of the default reads at least: 60 steps of 256 windows."""
 FEW_WINDOWS = {"batch_size": 64, "epochs": 5}
 """Settings of a log with long histories of few users, which more passes overfit."""
+FEATURE_STEPS, FEWEST_EPOCHS = 1_060, 8
+"""Training from item features ends before it has made more steps, but makes so many epochs: on larger logs of short
+histories more passes overfit."""
 ENSEMBLE_EPOCHS = 10
 """Most epochs of a model with several encoders, whose epochs take longer."""
 USERS_AN_INTENT = 64
@@ -88,6 +91,27 @@ def choose(
     for name in names:
         choices[name] = _CHOOSERS[name](shape, settings)
     return settings.model_copy(update={name: choice["value"] for name, choice in choices.items()}), choices
+
+
+def epochs_with_features(settings: Settings, n_users: int) -> ChoiceRecord | None:
+    """How many epochs a model trains that learns from item features, where they are left to the log.
+
+    Measured with histories that one window holds, and with steps that move all items: others keep what they have.
+
+    Args:
+        settings: With the choices by :func:`choose`.
+        n_users: Of the log.
+
+    Returns:
+        The choice; None where that of :func:`choose` stays.
+    """
+    if "epochs" not in settings.auto or settings.windows > 1 or settings.item_updates != "all":
+        return None
+    steps = -(-min(n_users, settings.epoch_users) // settings.batch_size)
+    fewer = max(FEWEST_EPOCHS, FEATURE_STEPS // steps)
+    if fewer >= settings.epochs:
+        return None
+    return _choice(fewer, f"{counted(n_users, 'user')} and item features: more overfits")
 
 
 def choose_exclude_seen(network: ELCRecNetwork, split: Split, settings: Settings, both_ways: bool) -> ChoiceRecord:

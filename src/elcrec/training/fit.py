@@ -31,7 +31,7 @@ from elcrec.runs.records import ChoiceRecord, RunMetrics
 from elcrec.runs.run import Run, read_run, results_of
 from elcrec.runs.run_files import TrainingInput
 from elcrec.runs.run_folder import RunFolder
-from elcrec.training.automatic import choose, choose_exclude_seen, summary_with_ties
+from elcrec.training.automatic import choose, choose_exclude_seen, epochs_with_features, summary_with_ties
 from elcrec.training.checkpoint import Progress
 from elcrec.training.distributed import Team, joined
 from elcrec.training.loop import Reporter, seeded, train
@@ -143,6 +143,7 @@ class _Training:
             dataset = dataset.with_users(begun.users, begun.user_features)
         else:
             dataset = dataset.with_features(settings, users)
+        settings = self._choose_by_features(dataset)
         said = [*said_kinds(settings, summary.get("kinds")), *dataset.said_features()]
         self.reporter.log({**summary, "choices": self.choices, "worth": said})
         if work is not None and not resumes and self.team.is_main:
@@ -150,6 +151,16 @@ class _Training:
         state, network = self._train(work, dataset)
         self._choose_on_validation(network, dataset)
         return self._finish(work, Run(recipe, self._intents(network, dataset, earlier), state.history), state)
+
+    def _choose_by_features(self, dataset: Dataset) -> Settings:
+        """The settings; fewer epochs where the model learns from item features."""
+        settings = self.start.settings
+        choice = None if dataset.features is None else epochs_with_features(settings, len(dataset.users))
+        if choice is not None:
+            self.choices = {**self.choices, "epochs": choice}
+            settings = settings.model_copy(update={"epochs": choice["value"]})
+            self.start = replace(self.start, settings=settings)
+        return settings
 
     def _described(self) -> Catalogue | None:
         """The metadata that is given.

@@ -6,7 +6,7 @@ import pytest
 from elcrec.config import AUTOMATIC, Settings, resolve
 from elcrec.data.interactions import Interactions
 from elcrec.errors import SettingsError
-from elcrec.training.automatic import choose
+from elcrec.training.automatic import choose, epochs_with_features
 
 
 def log(n_users: int, baskets: list[list[int]]) -> Interactions:
@@ -41,6 +41,26 @@ def test_a_log_without_ties_and_repeats_keeps_every_default() -> None:
 def test_ties_and_repeats_decide(baskets: list[list[int]], expected: dict[str, str]) -> None:
     settings, _ = choose(resolve("default"), log(3, baskets))
     assert {name: getattr(settings, name) for name in expected} == expected
+
+
+@pytest.mark.parametrize(
+    ("n_users", "changed", "expected"),
+    [
+        (300, {}, None),
+        (22_363, {}, None),
+        (30_431, {}, 8),
+        (10**9, {}, 8),
+        (30_431, {"batch_size": 512}, None),
+        (30_431, {"epochs": 20}, None),
+        (30_431, {"windows": 5}, None),
+        (25_000, {}, 10),
+    ],
+)
+def test_item_features_leave_larger_logs_fewer_epochs(
+    n_users: int, changed: dict[str, int], expected: int | None
+) -> None:
+    choice = epochs_with_features(resolve("default", changed), n_users)
+    assert (choice and choice["value"]) == expected
 
 
 def test_a_loss_without_extra_scores_fits_them_afterwards() -> None:
