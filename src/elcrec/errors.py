@@ -75,5 +75,9 @@ class AccuracyWarning(UserWarning):
     """What may surprise the caller in the accuracy of a model: one line, with what helps."""
 
 
+class OptionWarning(UserWarning):
+    """An option that has no effect: one line, with the reason."""
+
+
 class RunWarning(UserWarning):
     """What could not be verified of a run folder: one line."""

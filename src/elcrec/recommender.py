@@ -19,7 +19,7 @@ from elcrec.data.clock import Clock
 from elcrec.data.interactions import Interactions, LogSource
 from elcrec.data.vocabulary import Indices, Vocabulary
 from elcrec.errors import RunError
-from elcrec.inference.policy import STRENGTH, RankingPolicy, ResolvedPolicy
+from elcrec.inference.policy import STRENGTH, RankingPolicy, ResolvedPolicy, steering_strength
 from elcrec.process.lazy import LazyModule
 from elcrec.process.threads import use_threads
 from elcrec.process.wording import counted
@@ -198,7 +198,7 @@ class ELCRec:
         rows |= {name: f"{size:,}" for name, size in sizes.items()}
         test: Mapping[str, Any] = components.measured_parts(self.metrics).get("test", {})
         rows |= {f"test {name}": f"{test[name]:.4f}" for name in SHOWN_METRICS if name in test}
-        largest = self.intents(1).head(SHOWN_INTENTS).select("name", "share").iter_rows()
+        largest = self._parts.run.intents.largest(SHOWN_INTENTS)
         return notebook.table("ELCRec", rows) + notebook.bars("Largest intents, by their share of users", largest)
 
     def _adopt(self, run: Run) -> None:
@@ -457,7 +457,7 @@ class ELCRec:
         explain: bool = False,
         intents: Sequence[int] = (),
         exclude_intents: Sequence[int] = (),
-        strength: float = STRENGTH,
+        strength: float | None = None,
         diversify: float = 0.0,
         allow: Sequence[Id] | None = None,
         deny: Sequence[Id] = (),
@@ -479,7 +479,7 @@ class ELCRec:
                 with the lift of :class:`elcrec.intents.item_intents.ItemIntents`. At .5 that is Bayes' rule for a user
                 known to have one of the intents. At 1 the user's history no longer counts.
             exclude_intents: Remove what these intents contribute to the scores.
-            strength: Weight of ``intents``, 0 to 1.
+            strength: Weight of ``intents``, 0 to 1; default: .8.
             diversify: Calibrated re-ranking, 0 to 1: 0 ranks by score alone, 1 by the mix of the user's intents alone.
                 The k items are chosen from the 100 or 2 k best, see :func:`elcrec.intents.calibration.calibrate`.
                 ``rank`` is then the place after re-ranking.
@@ -519,7 +519,7 @@ class ELCRec:
             explain=explain,
             intents=intents,
             exclude_intents=exclude_intents,
-            strength=strength,
+            strength=steering_strength(strength, intents),
             diversify=diversify,
             allow=allow,
             deny=deny,
@@ -555,7 +555,7 @@ class ELCRec:
         explain: bool = False,
         intents: Sequence[int] = (),
         exclude_intents: Sequence[int] = (),
-        strength: float = STRENGTH,
+        strength: float | None = None,
         diversify: float = 0.0,
         allow: Sequence[Id] | None = None,
         deny: Sequence[Id] = (),
@@ -598,7 +598,7 @@ class ELCRec:
             explain=explain,
             intents=intents,
             exclude_intents=exclude_intents,
-            strength=strength,
+            strength=steering_strength(strength, intents),
             diversify=diversify,
             allow=allow,
             deny=deny,

@@ -11,6 +11,7 @@ from polars.testing import assert_frame_equal
 
 from cli_runner import SMALL, run_cli, shop_csv, shop_log
 from elcrec import DataError, ELCRec, SettingsError
+from elcrec.errors import DataWarning
 from elcrec.report.document import report_document
 
 RECIPES = ("default", "paper")
@@ -319,6 +320,13 @@ def test_quality_stands_beside_k_means_and_chance(default: ELCRec) -> None:
     assert "attribute_ami" not in default.intent_quality()["learned"]
     with pytest.raises(DataError):
         default.intent_quality(pl.DataFrame({"item_id": ["nothing we know"], "shelf": ["x"]}))
+
+
+def test_logs_of_other_users_with_the_same_ids_are_not_compared_without_a_warning(default: ELCRec) -> None:
+    others = default.log.frame.with_columns(item_id=pl.col("item_id").shuffle(seed=1))
+    strangers = ELCRec(seed=1, **SMALL).fit(others, progress=False)
+    with pytest.warns(DataWarning, match="pairs of a user and an item in one log"):
+        default.intent_stability(strangers)
 
 
 def test_a_model_is_as_stable_as_can_be_against_itself(default: ELCRec) -> None:

@@ -52,6 +52,16 @@ def test_a_training_goes_on_with_the_command_that_is_printed(
     assert "resuming after epoch 1" in outcome.err
 
 
+def test_a_training_without_a_finished_epoch_is_said_to_start_again(
+    log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(TerminalReporter, "begin", interrupt)
+        said, kept = last_line("train", log, "--out", tmp_path / "run", *SETS).split(": start again with  elcrec ")
+    assert said == f"elcrec: interrupted; no epoch was finished, {tmp_path / 'run'} keeps settings and log"
+    assert run_cli(*shlex.split(kept)).code == 0
+
+
 def test_a_finished_run_that_was_to_be_replaced_stays(log: Path, run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = contents(run)
     with monkeypatch.context() as patch:

@@ -1,7 +1,9 @@
 """What programs that import elcrec rely on."""
 
 import errno
+import html
 import os
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ import torch
 import elcrec
 from cli_runner import SMALL, shop_csv, shop_log
 from elcrec import DataError, ELCRec, ElcrecError, Interactions, RunError, SettingsError, UnknownIdError
+from elcrec.errors import OptionWarning
 from elcrec.evaluation.metrics import ranking_metrics
 from elcrec.training.report import SilentReporter
 
@@ -133,6 +136,30 @@ def test_recommend_returns_documented_columns(model: ELCRec, log: pl.DataFrame) 
     assert lists["user_id"].to_list() == ["shopper-00002"] * 3 + ["shopper-00001"] * 3
     assert lists["rank"].to_list() == [1, 2, 3] * 2
     assert set(lists["item_id"]) <= set(log["item_id"])
+
+
+def test_an_option_that_has_no_effect_is_a_warning(model: ELCRec) -> None:
+    some = model.users.ids.head(2)
+    plain = model.recommend(some)
+    with pytest.warns(OptionWarning, match=r"strength=0\.5 has no effect: it weighs intents, and none is given"):
+        assert model.recommend(some, strength=0.5).equals(plain)
+    history = [plain["item_id"].to_list()]
+    with pytest.warns(OptionWarning, match="no effect"):
+        model.recommend_from_history(history, strength=1.0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert not model.recommend(some, strength=0.5, intents=[1]).equals(plain)
+
+
+def test_an_intent_is_not_wanted_and_excluded_at_once(model: ELCRec) -> None:
+    with pytest.raises(SettingsError, match="intents and exclude_intents both name 3: leave it out of one of them"):
+        model.recommend(model.users.ids.head(1), intents=[2, 3], exclude_intents=[3])
+
+
+def test_a_notebook_shows_the_largest_intents(model: ELCRec) -> None:
+    largest = model.intents(1).head(2)
+    assert model._parts.run.intents.largest(2) == list(largest.select("name", "share").iter_rows())
+    assert str(largest["name"][0]) in html.unescape(model._repr_html_())
 
 
 def test_all_users_at_once_get_what_they_get_one_by_one(model: ELCRec) -> None:

@@ -1,6 +1,7 @@
 """Titles in Python and on the command line: shown next to ids, and understood in place of them."""
 
 import io
+import json
 from pathlib import Path
 
 import polars as pl
@@ -96,6 +97,23 @@ def test_items_are_given_by_title(model: ELCRec, run: Path, items: pl.DataFrame)
     assert all(str(item) in complaint for item in ids[-2:])
 
 
+def test_items_are_allowed_and_denied_by_title(model: ELCRec, run: Path, items: pl.DataFrame, tmp_path: Path) -> None:
+    ids = items["item_id"].to_list()
+    titles = [title_of(items)[item] for item in ids[4:7]]
+    user = model.users.ids[0]
+    by_id, by_title = (
+        model.recommend([user], allow=some, deny=[some[0]], exclude_seen=False) for some in (ids[4:7], titles)
+    )
+    assert by_id.equals(by_title)
+    assert set(by_title["item_id"]) == set(ids[5:7])
+    with pytest.raises(UnknownIdError, match="neither an id nor a whole title"):
+        model.recommend([user], deny=["nothing of the kind"])
+    assert model.recommend([user], deny=["nothing of the kind"], unknown="skip").equals(model.recommend([user]))
+    (tmp_path / "allowed.json").write_text(json.dumps(titles))
+    listed = run_cli("recommend", run, "--user", user, "--allow", tmp_path / "allowed.json", "--include-seen", "--json")
+    assert {row["item_id"] for row in listed.document()} == set(ids[4:7])
+
+
 def test_find_lists_ids_and_titles(run: Path, items: pl.DataFrame) -> None:
     found = run_cli("find", run, "TWIN", "--json").document()
     assert {row["item_id"] for row in found} == set(items["item_id"].tail(2))
@@ -120,6 +138,28 @@ def test_the_command_line_shows_titles_or_ids_only(
     with_titles, without = (one["intents"] if name == "intents" else one for one in documents)
     assert all(key in row for row in with_titles)
     assert [{k: v for k, v in row.items() if "title" not in k} for row in with_titles] == without
+
+
+def test_an_explanation_says_what_steering_adds(model: ELCRec, run: Path, tmp_path: Path) -> None:
+    found = model.recommend([model.users.ids[0]], k=3, explain=True, intents=[1], strength=0.9, titles=False)
+    assert (found["steering"] > 0).any()
+    text = io.StringIO()
+    Console(file=text, width=200).print(explanation_table(found, model.intent_names))
+    assert "steered, " in text.getvalue()
+    asked = ("recommend", run, "--user", model.users.ids[0], "--explain", "-k", 3)
+    assert run_cli(*asked, "--out", tmp_path / "list.csv").code == 0
+    named = pl.read_csv(tmp_path / "list.csv")["intent_name"].to_list()
+    assert named == [row["intent_name"] for row in run_cli(*asked, "--json").document()]
+
+
+def test_unknown_ids_that_are_skipped_are_counted(model: ELCRec, run: Path) -> None:
+    user, item = model.users.ids[0], model.items.ids[3]
+    skipped = run_cli("recommend", run, "--user", "nobody", "--user", user, "--unknown", "skip")
+    assert "1 unknown user left out" in skipped.err
+    skipped = run_cli("recommend", run, "--history", f"{item},nothing,no thing", "--unknown", "skip")
+    assert "2 unknown items left out" in skipped.err
+    both = run_cli("recommend", run, "--user", user, "--history", item).complaint()
+    assert "--user and --history are given" in both
 
 
 def test_reasons_name_titles_and_quote_commas(model: ELCRec) -> None:

@@ -126,7 +126,7 @@ def recommend(
     known = user_features_of(user_feature)
     if ray is None:
         table_file(out, "--out")
-    from elcrec.inference.policy import STRENGTH, RankingPolicy
+    from elcrec.inference.policy import RankingPolicy, steering_strength
 
     policy = RankingPolicy(
         k=k,
@@ -135,7 +135,7 @@ def recommend(
         explain=explain,
         intents=intent or [],
         exclude_intents=exclude_intent or [],
-        strength=STRENGTH if strength is None else strength,
+        strength=steering_strength(strength, intent or []),
         diversify=diversify,
         approximate=approximate,
         titles=not ids_only,
@@ -152,15 +152,18 @@ def recommend(
     titles = model.fitted.dataset.titles
     histories = histories_of(history, history_file, titles) if for_histories else None
     found = _recommended(model, user, histories, unknown, policy, known)
-    _say_who_gets_nothing(found, user, unknown)
+    _say_what_is_missing(model, found, user, histories, unknown)
     _show(model, found, out, explain, as_json)
 
 
 def _check_choice(for_users: bool, for_histories: bool, everybody: bool, ray: int | None) -> None:
     """Raise SettingsError unless it is clear to whom the items are recommended."""
-    if [for_users, for_histories, everybody].count(True) != 1:
+    given = {"--user": for_users, "--history": for_histories, "--all": everybody}
+    named = [option for option, is_given in given.items() if is_given]
+    if len(named) != 1:
+        both = f": {' and '.join(named)} are given" if named else ""
         raise SettingsError(
-            "choose whom to recommend to, with one of: --user ID, --history ID,ID,... (or --history-file), --all"
+            f"choose whom to recommend to, with one of: --user ID, --history ID,ID,... (or --history-file), --all{both}"
         )
     if ray is not None and not everybody:
         raise SettingsError("--ray distributes the recommendations to all users: use it with --all")
@@ -209,12 +212,31 @@ def _recommended(
     return found.select(pl.lit(None).alias("user_id"), pl.all())
 
 
-def _say_who_gets_nothing(found: pl.DataFrame, users: list[str] | None, unknown: str) -> None:
+def _say_what_is_missing(
+    model: ELCRec, found: pl.DataFrame, users: list[str] | None, histories: list[list[str]] | None, unknown: str
+) -> None:
+    """Say for whom there is nothing, or, where unknown ids are skipped, how many are."""
+    if unknown == "skip":
+        _say_what_is_left_out(model, users, histories)
+    else:
+        _say_who_gets_nothing(found, users)
+
+
+def _say_what_is_left_out(model: ELCRec, users: list[str] | None, histories: list[list[str]] | None) -> None:
+    """Count the users, or items of histories, that are skipped because the model does not know them."""
+    if histories is None:
+        left, thing = (model.users.found(users or []) < model.users.first).sum(), "unknown user"
+    else:
+        items = [item for history in histories for item in history]
+        left, thing = (model.fitted.dataset.titles.indices(items, "skip") < model.items.first).sum(), "unknown item"
+    if left:
+        say(f"{counted(int(left), thing)} left out")
+
+
+def _say_who_gets_nothing(found: pl.DataFrame, users: list[str] | None) -> None:
     """Name the known users without recommendations; of histories, say only where none has any."""
     import polars as pl
 
-    if unknown == "skip":  # those that were left out have none
-        return
     got = set(found["user_id"].cast(pl.String))
     without = [user for user in dict.fromkeys(users or []) if user not in got]
     if without or found.is_empty():
@@ -256,12 +278,12 @@ def _write_all(model: ELCRec, out: Path, policy: RankingPolicy) -> int:
         def blocks() -> Iterator[pl.DataFrame]:
             rows, users = 0, 0
             for block in model.topn.recommend_in_blocks(model.fitted.dataset.of_users(), policy):
-                yield block
+                yield _with_intent_names(model, block)
                 rows, users = rows + len(block), users + block["user_id"].n_unique()
                 update(users, _throughput(rows, started))
 
         rows = write_frames(out, blocks())
-    say(f"{counted(n_users, 'user')}, {_throughput(rows, started)}")
+    say(f"recommended to {counted(n_users, 'user')}, at {_throughput(rows, started)}")
     return rows
 
 
@@ -271,12 +293,10 @@ def _throughput(rows: int, started: float) -> str:
 
 def _show(model: ELCRec, found: pl.DataFrame, out: Path | None, explain: bool, as_json: bool) -> None:
     """Print recommendations, or write them to a file; explanations come with the names of the intents."""
-    import polars as pl
-
     if out is not None:
         from elcrec.storage import write_table
 
-        write_table(out, found)
+        write_table(out, _with_intent_names(model, found))
         _show_written(len(found), out, as_json)
     elif explain and not as_json:
         from elcrec.cli.tables import explanation_table
@@ -285,10 +305,17 @@ def _show(model: ELCRec, found: pl.DataFrame, out: Path | None, explain: bool, a
         known = found if found["user_id"].null_count() < len(found) else found.drop("user_id")
         console().print(explanation_table(known, model.intent_names))
     else:
-        if explain:
-            named = pl.col("intent").replace_strict(dict(enumerate(model.intent_names)), return_dtype=pl.String)
-            found = found.with_columns(intent_name=named)
-        print_rows(found, as_json)
+        print_rows(_with_intent_names(model, found), as_json)
+
+
+def _with_intent_names(model: ELCRec, found: pl.DataFrame) -> pl.DataFrame:
+    """Explanations with the names of the intents as the last column; others as they are."""
+    import polars as pl
+
+    if "intent" not in found.columns:
+        return found
+    names = dict(enumerate(model.intent_names))
+    return found.with_columns(intent_name=pl.col("intent").replace_strict(names, return_dtype=pl.String))
 
 
 def _show_written(rows: int, out: Path, as_json: bool) -> None:

@@ -130,7 +130,7 @@ def explanation_table(found: pl.DataFrame, names: list[str]) -> RenderableType:
 
 
 def _explanation(row: dict[str, Any], names: list[str]) -> str:
-    parts = _by_repeat(row) + _by_intent(row, names)
+    parts = _by_repeat(row) + _by_steering(row) + _by_intent(row, names)
     return "; ".join(parts) if parts else "not explained by the intents: none raises this score"
 
 
@@ -139,6 +139,13 @@ def _by_repeat(row: dict[str, Any]) -> list[str]:
     if row["repeat"] <= 0 or row["score"] <= 0:
         return []
     return [f"taken before, {_share(row['repeat'] / row['score'])} of the score"]
+
+
+def _by_steering(row: dict[str, Any]) -> list[str]:
+    """What the steering toward intents adds to an item's score."""
+    if row["steering"] <= 0 or row["score"] <= 0:
+        return []
+    return [f"steered, {_share(row['steering'] / row['score'])} of the score"]
 
 
 def _by_intent(row: dict[str, Any], names: list[str]) -> list[str]:

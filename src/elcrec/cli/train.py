@@ -146,9 +146,12 @@ def _kept(out: Path) -> str | None:
     """What an interrupted training has left, and how it goes on; None: nothing."""
     from elcrec.runs.run_folder import RunFolder
 
-    if RunFolder(out).unfinished is None:
+    begun, command = RunFolder(out).unfinished, again("--resume", without=["--overwrite"])
+    if begun is None:
         return None
-    return f"finished epochs are kept in {out}: go on with  {again('--resume', without=['--overwrite'])}"
+    if not begun.checkpoint.exists():
+        return f"no epoch was finished, {out} keeps settings and log: start again with  {command}"
+    return f"finished epochs are kept in {out}: go on with  {command}"
 
 
 def _train_on_ray(workers: int, out: Path, made_with: dict[str, Any], fit: dict[str, Any]) -> None:

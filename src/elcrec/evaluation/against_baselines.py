@@ -73,4 +73,6 @@ def baseline_warning(results: Results) -> str | None:
         return f"{part} {theirs:.4f} against {ours:.4f}"
 
     parts = ", ".join(figures(part) for part in ("valid", "test") if part in results and part in baselines)
-    return f"the baseline {best} is better than the model ({SELECTION_METRIC}: {parts}): {remedy(results)}"
+    return (
+        f"the baseline {best} is better than the model on validation ({SELECTION_METRIC}: {parts}): {remedy(results)}"
+    )

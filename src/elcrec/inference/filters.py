@@ -31,7 +31,7 @@ class ItemFilters:
 
     def __init__(self, fitted: FittedModel) -> None:
         """Of a model and its item metadata."""
-        self.items, self.catalogue = fitted.items, fitted.catalogue
+        self.items, self.catalogue, self.titles = fitted.items, fitted.catalogue, fitted.dataset.titles
         self._by_column: dict[str, dict[str, Indices]] = {}
 
     def barred(self, policy: RankingPolicy) -> Tensor:
@@ -54,9 +54,10 @@ class ItemFilters:
         return barred_V
 
     def _listed(self, ids: Sequence[Any], unknown: str) -> Indices:
-        if unknown == "raise":
-            return self.items.known(ids)
+        """Items by their ids or whole titles."""
         index = self.items.found(ids)
+        unfound = np.flatnonzero(index < self.items.first)
+        index[unfound] = self.titles.indices([ids[place] for place in unfound.tolist()], unknown)
         return index[index >= self.items.first]
 
     def _with_attributes(self, attributes: Sequence[str]) -> list[Indices]:

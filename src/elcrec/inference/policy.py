@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from numbers import Real
@@ -11,7 +12,7 @@ import numpy as np
 
 from elcrec.data.ids import as_list
 from elcrec.data.vocabulary import check_unknown
-from elcrec.errors import SettingsError
+from elcrec.errors import OptionWarning, SettingsError
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -64,7 +65,8 @@ class RankingPolicy:
         """Check what needs no model.
 
         Raises:
-            SettingsError: ``k`` is no whole number from 1, or ``strength`` or ``diversify`` is not within 0 and 1.
+            SettingsError: ``k`` is no whole number from 1, ``strength`` or ``diversify`` is not within 0 and 1, or an
+                intent is in ``intents`` and in ``exclude_intents``.
             DataError: One thing stands where a list is needed, or ``unknown`` is neither ``raise`` nor ``skip``.
         """
         at_least_one("k", self.k)
@@ -77,6 +79,13 @@ class RankingPolicy:
             dial = getattr(self, name)
             if not isinstance(dial, Real) or not 0 <= float(dial) <= 1:
                 raise SettingsError(f"{name}={dial!r}: use a number from 0 to 1")
+        self._check_together()
+
+    def _check_together(self) -> None:
+        """Raise SettingsError for what contradicts itself."""
+        both = [intent for intent in self.intents if intent in self.exclude_intents]
+        if both:
+            raise SettingsError(f"intents and exclude_intents both name {both[0]}: leave it out of one of them")
         if self.only_seen and self.exclude_seen:
             raise SettingsError("exclude_seen and only_seen leave nothing to recommend: choose one of them")
 
@@ -115,6 +124,17 @@ class ResolvedPolicy:
     diversify: float
     approximate: bool = False
     titles: bool = True
+
+
+def steering_strength(strength: float | None, intents: Sequence[int]) -> float:
+    """The strength of the steering, by default :data:`STRENGTH`; warn where it is given and weighs nothing."""
+    if strength is None:
+        return STRENGTH
+    if len(as_list("intents", intents)) == 0:
+        warnings.warn(
+            f"strength={strength!r} has no effect: it weighs intents, and none is given", OptionWarning, stacklevel=3
+        )
+    return strength
 
 
 def at_least_one(name: str, number: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,12 +12,15 @@ from torch import Tensor
 
 from elcrec.data.catalogue import Catalogue
 from elcrec.data.histories import HistoryBatch
-from elcrec.errors import DataError
+from elcrec.errors import DataError, DataWarning
 from elcrec.fitted import FittedModel
 from elcrec.intents.assignment import IntentAssigner
 from elcrec.intents.intent_quality import intent_quality, stability
 from elcrec.intents.intents import Intents
 from elcrec.intents.suggest_k import suggest_k
+
+LEAST_COMMON = 0.05
+"""Logs of the same users have at least this share of the smaller one's pairs of a user and an item in common."""
 
 
 def quality(assigner: IntentAssigner, catalogue: Any, split: str) -> dict[str, Any]:
@@ -64,6 +68,7 @@ def agreement(ours: Intents, theirs: Intents) -> dict[str, Any]:
     both = our_users.clear() if our_users.schema != their_users.schema else our_users.join(their_users, on="user_id")
     if both.is_empty():
         raise DataError("the two models have no user in common: their intents cannot be compared")
+    _warn_of_other_logs(ours, theirs)
     ours_UD, theirs_UD = (
         one.assigner.behaviours(one.fitted.dataset.of_users(both["user_id"])).cpu() for one in (ours, theirs)
     )
@@ -73,6 +78,21 @@ def agreement(ours: Intents, theirs: Intents) -> dict[str, Any]:
         **stability(ours_UD, theirs_UD, *centers, ours.fitted.settings.seed),
         "matched_cosine": ours.match(theirs)["cosine"].mean(),
     }
+
+
+def _warn_of_other_logs(ours: Intents, theirs: Intents) -> None:
+    """Say where hardly a user has taken the same item in both logs: their ids may be the same by chance."""
+    pairs = [
+        one.fitted.log.frame.select(pl.col("user_id", "item_id").cast(pl.String)).unique() for one in (ours, theirs)
+    ]
+    n_common, fewer = len(pairs[0].join(pairs[1], on=["user_id", "item_id"], how="semi")), min(map(len, pairs))
+    if n_common < LEAST_COMMON * fewer:
+        warnings.warn(
+            f"of {fewer:,} pairs of a user and an item in one log, {n_common:,} are in the other: if the logs are "
+            f"of other users, whose ids are the same by chance, the agreement means nothing",
+            DataWarning,
+            stacklevel=4,
+        )
 
 
 def suggest_n_intents(assigner: IntentAssigner, candidates: Sequence[int] | None) -> pl.DataFrame:

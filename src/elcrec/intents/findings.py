@@ -53,9 +53,10 @@ def stability_findings(measures: Mapping[str, Any]) -> list[str]:
     """What :meth:`elcrec.ELCRec.intent_stability` found."""
     ours, theirs = measures["learned"], measures["kmeans"]
     return [
-        f"The two runs agree on the intents of {counted(measures['users'], 'user')}: {_grade(ours, RECOVERY)} "
-        f"(adjusted Rand index {ours:.2f}; below {RECOVERY[0][0]:g} is poor, from {RECOVERY[2][0]:g} excellent).",
-        f"They agree {_compared(ours, theirs)} two k-means of their embeddings ({theirs:.2f}).",
+        f"The agreement of the two runs on the intents of {counted(measures['users'], 'user')} is "
+        f"{_grade(ours, RECOVERY)} (adjusted Rand index {_rounded(ours)}; below {RECOVERY[0][0]:g} is poor, from "
+        f"{RECOVERY[2][0]:g} excellent).",
+        f"They agree {_compared(ours, theirs)} two k-means of their embeddings ({_rounded(theirs)}).",
     ]
 
 
@@ -75,6 +76,11 @@ def suggestion_findings(tried: pl.DataFrame, n_intents: int) -> list[str]:
 
 def _grade(value: float, grades: tuple[tuple[float, str], ...]) -> str:
     return next(name for limit, name in grades if value < limit)
+
+
+def _rounded(value: float) -> str:
+    """With two digits; what is nearly 0 has no sign."""
+    return f"{round(value, 2) + 0.0:.2f}"
 
 
 def _compared(ours: float, theirs: float) -> str:

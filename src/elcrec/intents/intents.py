@@ -137,7 +137,7 @@ class Intents:
         """See :meth:`elcrec.ELCRec.intents`."""
         if k < 1:
             raise SettingsError(f"k={k}: use a whole number, at least one")
-        size_K = torch.bincount(self.assigner.of_users.intent_Q, minlength=self.assigner.n_intents)
+        size_K = self._size_K
         typical = self._typical(k)
         flags = intent_flags(size_K, self.assigner.unit_centers)
         names, close, nearest_KX, trend_KP = self.names, self._closeness, self._nearest_intents, self._trend_KP
@@ -154,9 +154,24 @@ class Intents:
                 "trend": None if trend_KP is None else trend_KP[intent],
                 "flags": [name for name, flag_K in flags.items() if flag_K[intent]],
             }
-            for intent in sorted(range(self.assigner.n_intents), key=lambda number: (-int(size_K[number]), number))
+            for intent in self._largest_first
         ]
         return pl.DataFrame(rows, schema_overrides=self._table_schema)
+
+    def largest(self, count: int) -> list[tuple[str, float]]:
+        """Name and share of users of the largest intents, as :meth:`table` has them, without its other columns."""
+        names, size_K, n_users = self.names, self._size_K, len(self.fitted.users)
+        return [(names[intent], int(size_K[intent]) / n_users) for intent in self._largest_first[:count]]
+
+    @property
+    def _size_K(self) -> torch.Tensor:
+        """Users of each intent, int64 [K]."""
+        return torch.bincount(self.assigner.of_users.intent_Q, minlength=self.assigner.n_intents)
+
+    @property
+    def _largest_first(self) -> list[int]:
+        sizes = self._size_K.tolist()
+        return sorted(range(len(sizes)), key=lambda intent: (-sizes[intent], intent))
 
     @property
     def _table_schema(self) -> dict[str, Any]:

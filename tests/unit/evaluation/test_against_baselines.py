@@ -82,7 +82,8 @@ def test_the_best_on_validation_is_named_with_its_test_figure() -> None:
     assert best_baseline(results["baselines"]["valid"]) == "up-cf"
     note = baseline_warning(results)
     assert note is not None
-    assert "up-cf is better than the model (ndcg@20: valid 0.2000 against 0.1900, test 0.3000 against 0.1000)" in note
+    told = "(ndcg@20: valid 0.2000 against 0.1900, test 0.3000 against 0.1000)"
+    assert f"up-cf is better than the model on validation {told}" in note
     assert "\n" not in note
     results["valid"]["ndcg@20"] = 0.2
     assert baseline_warning(results) is None

@@ -34,7 +34,11 @@ def test_without_attributes_the_option_is_named() -> None:
 
 @pytest.mark.parametrize(("index", "grade"), [(0.1, "poor"), (0.65, "moderate"), (0.85, "good"), (1.0, "excellent")])
 def test_stability_is_graded(index: float, grade: str) -> None:
-    assert f": {grade} (" in stability_findings({"users": 9, "learned": index, "kmeans": 0.0})[0]
+    assert f" is {grade} (" in stability_findings({"users": 9, "learned": index, "kmeans": 0.0})[0]
+
+
+def test_what_is_nearly_nothing_has_no_sign() -> None:
+    assert "-0.00" not in " ".join(stability_findings({"users": 9, "learned": -0.001, "kmeans": -0.004}))
 
 
 def test_the_suggestion_says_what_to_do() -> None:
