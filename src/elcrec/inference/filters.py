@@ -19,6 +19,7 @@ from elcrec.data.vocabulary import Indices
 from elcrec.errors import SettingsError
 from elcrec.fitted import FittedModel
 from elcrec.inference.policy import RankingPolicy
+from elcrec.process.wording import argument
 
 SHOWN = 80
 """Characters of an attribute that a message shows."""
@@ -84,7 +85,7 @@ class ItemFilters:
         column, equals, value = str(attribute).partition("=")
         none = f"no item has the attribute {str(attribute)[:SHOWN]!r}"
         if not self._by_value and not self._columns:
-            raise SettingsError(f"{none}: the model knows no attributes of items")
+            raise SettingsError(f"{none}: the model knows no attributes of items ({argument('items')} in training)")
         if not equals:
             raise SettingsError(f"{none}{_nearest(column, self._by_value)}")
         if column not in self._columns:
