@@ -304,7 +304,24 @@ def test_run_that_is_not_there(tmp_path: Path) -> None:
 
 
 def test_run_that_is_a_file(shop: Path) -> None:
-    assert "no run folder" in run_cli("intents", shop).complaint()
+    for arguments in every_reader(shop):
+        assert (
+            run_cli(*arguments).complaint()
+            == f"{shop} is a file and no run folder: name the folder that training wrote"
+        )
+
+
+@pytest.mark.parametrize(
+    "verb", ["train", "evaluate", "data check", "intents", "serve", "report", "recommend --user 1"]
+)
+def test_paths_are_printed_as_they_were_given(verb: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("log.csv").write_text("one,1\ntwo,2\n")
+    out = ("--out", "run") if verb == "train" else ()
+    for given in ("log.csv", "nosuch"):
+        complaint = run_cli(*verb.split(), given, *out).complaint()
+        assert given in complaint
+        assert str(tmp_path) not in complaint
 
 
 def test_run_name_longer_than_the_system_allows(tmp_path: Path) -> None:

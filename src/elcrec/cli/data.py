@@ -96,11 +96,11 @@ def data_check(
 ) -> None:
     """Check how a log is read: its format, columns, times and first events, with warnings."""
     from elcrec.cli.tables import show_check
-    from elcrec.config import resolve
-    from elcrec.data.by_settings import layout
+    from elcrec.data.by_settings import layout, settings_of_log
     from elcrec.data.check import check_log
 
-    reading = layout(format, resolve("default", overrides_of(sets, columns=columns, events=events)))
+    given = overrides_of(sets, columns=columns, events=events)
+    reading = layout(format, settings_of_log(given, filters=False))
     with step(f"reading {source_of(log)}"):
         document = check_log(source_of(log), reading)
     if as_json:
@@ -119,12 +119,12 @@ def data_describe(
     as_json: Json = False,
 ) -> None:
     """Describe a log: its numbers of events, users and items, density, repeats and history lengths."""
-    from elcrec.config import resolve
-    from elcrec.data.by_settings import filtered, read_with_kinds
+    from elcrec.data.by_settings import filtered, read_with_kinds, settings_of_log
     from elcrec.data.kind_columns import with_shares
     from elcrec.data.named import NAMED
 
-    source, s = source_of(data), resolve("default", overrides_of(sets, columns=columns, events=events))
+    s = settings_of_log(overrides_of(sets, columns=columns, events=events), filters=True)
+    source = source_of(data)
     summary = filtered(read_with_kinds(source, format, s), s).summary()
     if str(source) in NAMED:
         summary = {**summary, "url": NAMED[str(source)].url, "note": NAMED[str(source)].note}
@@ -160,11 +160,10 @@ def data_prepare(
     as_json: Json = False,
 ) -> None:
     """Prepare a large log: check, filter and sort it once, so that later commands read it in seconds."""
-    from elcrec.config import resolve
-    from elcrec.data.by_settings import filtered, read_with_kinds
+    from elcrec.data.by_settings import filtered, read_with_kinds, settings_of_log
 
     table_file(out, "--out")
-    s = resolve("default", overrides_of(sets, columns=columns, events=events))
+    s = settings_of_log(overrides_of(sets, columns=columns, events=events), filters=True)
     source = source_of(data)
     with step(f"reading, checking and sorting {source}"):
         log = filtered(read_with_kinds(source, format, s), s)
@@ -222,11 +221,12 @@ def data_generate(
     sizes = (users, items, interactions, intents, difficulty, seed)
     company = Groceries(*sizes) if baskets else Company(*sizes, kinds)
     with progress_bar("interactions", interactions) as update:
-        write_company(company, out, lambda done: update(done, ""))
-    size = f"{counted(interactions, 'interaction')} of {counted(users, 'user')} with {counted(items, 'item')}"
+        written = write_company(company, out, lambda done: update(done, ""))
+    buyers, bought = counted(written.users, "user"), counted(written.items, "item")
+    size = f"{counted(written.rows, 'interaction')} of {buyers} with {bought}"
     say(f"{size} written to {out}")
     if metadata is not None:
         write_table(metadata, company.catalogue())
         say(f"items written to {metadata}")
     if as_json:
-        print_json({"out": str(out), "rows": interactions, "metadata": None if metadata is None else str(metadata)})
+        print_json({"out": str(out), "rows": written.rows, "metadata": None if metadata is None else str(metadata)})

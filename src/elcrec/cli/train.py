@@ -86,8 +86,7 @@ def train(
         _refuse_with_from([option for option, value in given.items() if value is not None], overrides)
         model = _trained_incrementally(start, out, overwrite, device, source_of(data), {**read, **overrides})
     else:
-        source = source_of([path.resolve() if path.exists() else path for path in data])
-        fit = {"data": source, **read, "names_from": names_from, "resume": resume, "overwrite": overwrite}
+        fit = {"data": source_of(data), **read, "names_from": names_from, "resume": resume, "overwrite": overwrite}
         model = _trained(out, recipe, overrides, device, fit, ray)
     if first_process():
         _show(model, out, start is not None, as_json)
@@ -158,6 +157,8 @@ def _train_on_ray(workers: int, out: Path, made_with: dict[str, Any], fit: dict[
     """Train on Ray; its workers run in folders of their own, so that all paths are absolute."""
     from elcrec.integrations.ray import train_on_ray
 
+    several = fit["data"] if isinstance(fit["data"], list) else [fit["data"]]
+    fit["data"] = source_of([path.resolve() if path.exists() else path for path in several])
     fit |= {name: fit[name] and fit[name].resolve() for name in ("items", "users", "names_from")}
     if made_with["recipe"].endswith(".toml"):
         made_with["recipe"] = str(Path(made_with["recipe"]).resolve())

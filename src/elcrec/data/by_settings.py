@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from elcrec.config import Settings, overridden, validate
+from elcrec.config import Settings, overridden, resolve, validate
 from elcrec.data.interactions import Interactions
 from elcrec.data.joining import ID
 from elcrec.data.kinds import with_kinds
@@ -27,6 +28,10 @@ OF_READING = (
     *("event_column", "weight_column", "events"),
 )
 """The settings that say how a log is read."""
+OF_KINDS = ("event_weights", "target_event", "event_inputs")
+"""The settings that need kinds of events in a log."""
+OF_FILTERS = ("min_user_count", "min_item_count", "k_core")
+"""The settings that say which users and items of a log are kept."""
 
 
 def layout(format: str | None, settings: Settings) -> Layout:
@@ -64,6 +69,26 @@ def read_otherwise(data: Any, format: str | None, settings: Settings, given: dic
             f"{', '.join(others)}"
         )
     return read_log(data, format, validate(overridden(settings.model_dump(), given)))
+
+
+def settings_of_log(given: Mapping[str, Any], filters: bool) -> Settings:
+    """Settings for reading a log without training on it.
+
+    Args:
+        given: Values by name.
+        filters: Whether rare users and items are left out, too.
+
+    Raises:
+        SettingsError: ``given`` names settings without effect on what is read, or a value is not allowed.
+    """
+    settings, used = resolve("default", given), (*OF_READING, *OF_KINDS, *(OF_FILTERS if filters else ()))
+    others = [f"{name}={value}" for name, value in given.items() if name not in used]
+    if others:
+        raise SettingsError(
+            f"{', '.join(others)} would have no effect: here the settings count that say how a log is read "
+            f"({', '.join(used)})"
+        )
+    return settings
 
 
 def read_new(data: Any, format: str | None, settings: Settings) -> Interactions:

@@ -16,7 +16,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -173,7 +173,15 @@ class Company:
         return bought_B
 
 
-def write_company(company: Company, path: Path, progress: Callable[[int], object]) -> None:
+class Written(NamedTuple):
+    """How many rows a log has, and how many different users and items."""
+
+    rows: int
+    users: int
+    items: int
+
+
+def write_company(company: Company, path: Path, progress: Callable[[int], object]) -> Written:
     """Write a company's log as a table, by its file's ending, whole or not at all; the same seed gives the same bytes.
 
     Args:
@@ -181,16 +189,24 @@ def write_company(company: Company, path: Path, progress: Callable[[int], object
         path: The file.
         progress: Receives the number of rows so far.
 
+    Returns:
+        What was written: users who buy nothing, and items that no user buys, are not in the log.
+
     Raises:
         SettingsError: Its ending is none of a table.
         RunError: The disk is full or the folder cannot be written.
     """
     format = table_format(path)
+    buys_U, bought_V = np.zeros(company.n_users + 1, bool), np.zeros(company.n_items + 1, bool)
+    done = 0
 
     def source(*_: object) -> Iterator[pl.DataFrame]:
+        nonlocal done
         done = 0
         for frame in company.events():
             yield frame
+            buys_U[frame["user_id"].to_numpy()] = True
+            bought_V[frame["item_id"].to_numpy()] = True
             done += frame.height
             progress(done)
 
@@ -204,6 +220,7 @@ def write_company(company: Company, path: Path, progress: Callable[[int], object
             raise
 
     write_atomically(path, write)
+    return Written(done, int(buys_U.sum()), int(bought_V.sum()))
 
 
 def _ranks(size_B: Integers, random: np.random.Generator) -> Integers:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -11,7 +12,7 @@ from elcrec.data.columns import is_usual, plain, roles_in, shown
 from elcrec.data.id_columns import MISSING
 from elcrec.data.times import FIRST_SECONDS
 from elcrec.errors import DataError
-from elcrec.process.wording import argument, setting
+from elcrec.process.wording import argument, counted, setting
 
 BLANKS = " "
 SEPARATORS = ("::", "\t", ";", "|", ",", "\x01", BLANKS)
@@ -21,6 +22,7 @@ _CELL = r'(?:"(?:[^"]|"")*"|[^",;|\t][^,;|\t]*|)'
 # The last field begins with a quote and goes on after the text.
 _OPEN = re.compile(rf'(?:{_CELL}[,;|\t][ ]*)*"(?:[^"]|"")*$')
 _MOST_LINES, _MOST_ROWS = 20, 200  # of a header, and looked at
+_NEARLY_ALL = 0.9
 _USUAL = {".tsv": "\t", ".inter": "\t", ".csv": ","}
 # What Excel writes and reads above a header.
 _SEP = re.compile(r'"?sep=(.)"?\r*$', re.I)
@@ -277,14 +279,42 @@ def _separator_by_width(head: _Head, rows: list[str], width: int) -> str:
     """The separator that gives so many fields: in all rows, if one does, and by the rules of quotes in most of them."""
     fitting = _fitting(rows[:1], width)
     if not fitting:
-        fields = fields_of(rows[0], _consistent(rows, head.usual) or ",")
-        raise DataError(
-            f"{head.name}: line {head.first + 1} has {len(fields)} fields, {argument('columns')} names {width}: "
-            f"name them all, '_' for one that is not read"
-        )
+        raise _other_width(head, rows[0], _consistent(rows, head.usual) or ",", width)
     fitting = _fitting(rows, width) or fitting
+    if fitting == [BLANKS]:
+        return _blanks_unless_visible(head, rows, width)
     strict = {one: sum(_keeps_quotes(row, one) for row in rows) for one in fitting}
     return _one_of(head.name, [one for one in fitting if strict[one] == max(strict.values())], head.usual)
+
+
+def _blanks_unless_visible(head: _Head, rows: list[str], width: int) -> str:
+    """Blanks, where no other separator divides the rows as well: the blanks may stand within ids.
+
+    Raises:
+        DataError: Another one does, and gives another number of fields.
+    """
+    widths = {one: fields for one in SEPARATORS[:-1] if (fields := _nearly_all_have(rows, one)) > 1}
+    if not widths:
+        return BLANKS
+    if width in widths.values():
+        return _one_of(head.name, [one for one in widths if widths[one] == width], head.usual)
+    separator = head.usual if head.usual in widths else next(iter(widths))
+    raise _other_width(head, rows[0], separator, width, "; if blanks separate its columns, write tabs for them")
+
+
+def _nearly_all_have(rows: list[str], separator: str) -> int:
+    """How many fields nearly all rows have by a separator; 0 where they do not agree."""
+    ((width, often),) = Counter(len(fields_of(row, separator)) for row in rows).most_common(1)
+    return width if often >= _NEARLY_ALL * len(rows) else 0
+
+
+def _other_width(head: _Head, row: str, separator: str, width: int, otherwise: str = "") -> DataError:
+    fields = len(fields_of(row, separator))
+    by = "" if fields == 1 else f" separated by {SEPARATOR_NAMES.get(separator, repr(separator))}"
+    return DataError(
+        f"{head.name}: line {head.first + 1} has {counted(fields, 'field')}{by}, {argument('columns')} names {width}: "
+        f"name them all, '_' for one that is not read{otherwise}"
+    )
 
 
 def _fitting(rows: list[str], width: int) -> list[str]:

@@ -16,6 +16,8 @@ from elcrec.process.wording import argument
 
 Format = Literal["text", "csv", "tsv", "parquet", "jsonl", "json", "arrow"]
 
+_NO_TABLE = "DataFrame constructor called with unsupported type"  # Polars' words
+
 
 @dataclass(frozen=True)
 class RawTable:
@@ -82,13 +84,26 @@ def as_frame(table: Any, role: str, values: str) -> pl.DataFrame:
     try:
         if is_pandas(table):
             return from_pandas(table)
+        if table is None:  # Polars makes an empty table of it
+            raise TypeError(_NO_TABLE)
         return table.collect() if isinstance(table, pl.LazyFrame) else pl.DataFrame(table)
     except Exception as error:
-        reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise DataError(
-            f"cannot use a {type(table).__name__} as {role} ({reason}): "
+            f"cannot use {_kind_of(table)} as {role}{_reason(error)}: "
             f"pass a file, or a pandas, Polars or Arrow table with {values} of one type per column"
         ) from error
+
+
+def _kind_of(value: Any) -> str:
+    """What a value is: ``None``, ``an int``, ``a DataFrame``."""
+    name = type(value).__name__
+    return "None" if value is None else f"{'an' if name[0] in 'aeiouAEIOU' else 'a'} {name}"
+
+
+def _reason(error: Exception) -> str:
+    """Why a table cannot be read, in brackets; nothing where a value is no table at all."""
+    first = next(iter(str(error).splitlines()), type(error).__name__)
+    return "" if first.startswith(_NO_TABLE) else f" ({first})"
 
 
 @contextmanager

@@ -28,7 +28,7 @@ from elcrec.data.nested import exploded, fields_within, lifted
 from elcrec.data.raw import RawTable, as_frame
 from elcrec.data.time_columns import holds_dates, holds_times, is_clock, joined_clock, quick_times, validate_times
 from elcrec.errors import DataError
-from elcrec.process.wording import counted, setting, worded
+from elcrec.process.wording import argument, counted, setting, worded
 
 _LOOKED_AT = 100
 
@@ -79,7 +79,7 @@ def understand(source: Any, layout: Layout) -> Understood:
     # One by one, so that no column is there twice for long.
     valid = {role: _validated(columns.pop(role), role, parts, layout, context) for role in list(columns)}
     _note_kinds(None if "event" in valid else kinds, names, context)
-    _note_order(parts, names, valid, context)
+    _note_order(parts, names, valid, layout, context)
     return Understood(list(valid.values()), names, parts[0] if is_file else None, context.notes, kinds)
 
 
@@ -298,27 +298,39 @@ def _note_kinds(kinds: dict[str, int] | None, names: dict[str, str], context: Re
 
 
 def _note_order(
-    parts: Sequence[RawTable], names: dict[str, str], columns: dict[str, pl.Series], context: ReadContext
+    parts: Sequence[RawTable],
+    names: dict[str, str],
+    columns: dict[str, pl.Series],
+    layout: Layout,
+    context: ReadContext,
 ) -> None:
     if "timestamp" in columns:
         _note_clocks(parts, names, columns["timestamp"], context)
     else:
-        _note_file_order(parts, names, context)
+        _note_file_order(parts, names, layout, context)
 
 
-def _note_file_order(parts: Sequence[RawTable], names: dict[str, str], context: ReadContext) -> None:
+def _note_file_order(parts: Sequence[RawTable], names: dict[str, str], layout: Layout, context: ReadContext) -> None:
     if parts[0].format == "text" or any("oldest first" in note for note in context.notes):
         return
     times = _perhaps_times(parts[0], names)
     order = "rows are taken in file order, as if oldest came first"
     if times:
-        context.note(
-            f"no time column is known, {order}; {shown(times)} may hold times: {setting('timestamp_column', 'NAME')}"
-        )
+        context.note(f"no time column is known, {order}; {_hint_of_times(parts[0], times, layout)}")
     elif len(parts) > 1:
         context.note(f"no time column is known: files are taken in order of their names, and {order}")
     else:
         context.note(f"no time column is known: {order}")
+
+
+def _hint_of_times(part: RawTable, times: list[str], layout: Layout) -> str:
+    """How to say which column holds times: by its place, where the columns are named by position."""
+    if layout.columns is None:
+        return f"{shown(times)} may hold times: {setting('timestamp_column', 'NAME')}"
+    there = part.frame.collect_schema().names()
+    places = " and ".join(str(there.index(name) + 1) for name in times)
+    one, it = ("column", "it") if len(times) == 1 else ("columns", "one")
+    return f"{one} {places} of {argument('columns')} may hold times: call {it} timestamp there"
 
 
 def _perhaps_times(part: RawTable, names: dict[str, str]) -> list[str]:

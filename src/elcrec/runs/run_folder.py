@@ -278,6 +278,8 @@ class RunFolder:
         Raises:
             RunError: No run here, damaged, or from a newer version.
         """
+        if self.path.is_file():
+            raise RunError(f"{self.path} is a file and no run folder: name the folder that training wrote")
         if not self.path.is_dir():
             make = worded(f"elcrec train DATA --out {self.path}", f"ELCRec().fit(log, {str(self.path)!r})")
             raise RunError(f"no run folder at {self.path}: make one with {make}")

@@ -116,7 +116,7 @@ class Snapshot:
     def _of(cls, folder: Path, options: Options, background: ThreadPoolExecutor | None) -> Snapshot:
         from elcrec.recommender import ELCRec
 
-        run = folder.resolve()  # a link that is turned meanwhile must not mix two runs
+        run = _unlinked(folder)  # a link that is turned meanwhile must not mix two runs
         stamp = stamp_of(run)
         snapshot = cls(ELCRec.load(run, options.device), run, stamp, options.approximate, background)
         lookup = snapshot.lookup
@@ -225,6 +225,12 @@ class Snapshot:
         """
         self.model.write_names(self.run, {intent: name})
         self.stamp = self.stamp._replace(names=stamp_of(self.run).names)
+
+
+def _unlinked(folder: Path) -> Path:
+    """A folder as it was given, or without the links that lead to it, where some do."""
+    real = folder.resolve()
+    return real if folder.exists() and real != folder.absolute() else folder
 
 
 def stamp_of(run: Path) -> Stamp:

@@ -13,6 +13,7 @@ import pytest
 from cli_runner import SMALL_SETS, run_cli
 from elcrec.data.catalogue import Catalogue
 from elcrec.data.company import ZIPF, Company, write_company
+from elcrec.data.groceries import Groceries
 from elcrec.data.interactions import Interactions
 from elcrec.errors import RunError
 from elcrec.storage import TABLE_FORMATS
@@ -132,6 +133,15 @@ def test_every_table_holds_the_same_log(ending: str, kinds: bool, tmp_path: Path
         Interactions.read(one, kinds=kinds) for one in (tmp_path / f"log{ending}", pl.concat(company.events()))
     )
     assert again.frame.cast({"timestamp": log.frame["timestamp"].dtype}).equals(log.frame)
+
+
+@pytest.mark.parametrize(
+    "company", [Company(400, 300, 900, 4), Company(30, 20, 90, 4, kinds=True), Groceries(60, 40, 300, 4)]
+)
+def test_what_is_said_of_a_log_is_what_was_written(company: Company, tmp_path: Path) -> None:
+    written = write_company(company, tmp_path / "log.csv", lambda done: None)
+    log = pl.read_csv(tmp_path / "log.csv")
+    assert written == (len(log), log["user_id"].n_unique(), log["item_id"].n_unique())
 
 
 def test_progress_is_told_and_ends_at_all_rows(tmp_path: Path) -> None:

@@ -109,6 +109,8 @@ TIMES = [
     read("steps.csv", times("250000000", "99000000")),
     refuse("keep.csv", times("2", "NULL"), "missing=drop", missing="keep"),
     read("other.csv", "user_id,item_id,zeit\nu,b,2024-01-02\nu,a,2024-01-01\n", BA, "'zeit' may hold times"),
+    read("unnamed.csv", "u,b,x,2024-01-02\nu,a,y,2024-01-01\n", BA, "column 4 of .*columns may hold times: call it",
+         columns="user_id,item_id,_,_"),
     read("hours.csv", "user_id,item_id,date,hour\nu,b,20240102,9\nu,a,20240102,8\n", BA, "'hour' may hold"),
     read("joined.csv", "user_id,item_id,date,time\nu,b,2024-01-02,09:00\nu,a,2024-01-02,08:00\n"),
     read("joined.parquet", frame(date=[datetime.date(2024, 1, 2)] * 2, time=["09:00", "08:00"])),
