@@ -1,6 +1,8 @@
 """Item features: what a model learns from metadata, what its run keeps, and what stays as it is without."""
 
 import shutil
+import warnings
+from datetime import time, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,9 @@ from elcrec import ELCRec, ElcrecError, Interactions, RunError, SettingsError
 from elcrec.config import Settings, resolve
 from elcrec.data.catalogue import Catalogue
 from elcrec.data.dataset import Dataset
+from elcrec.data.features import FeatureSpace
 from elcrec.data.synthetic import make_shop
+from elcrec.data.user_table import UserTable
 from elcrec.errors import DataWarning
 from elcrec.model.encoding import user_vectors
 from elcrec.model.network import ELCRecNetwork
@@ -355,6 +359,114 @@ def test_a_column_of_another_name_is_named_in_a_warning(model: ELCRec, tmp_path:
     done = run_cli("train", *files, "--from", tmp_path / "run", "--set", "epochs=1")
     assert done.code == 0, done.err
     assert "missing, or empty, in these items: 'vector', 'title'" in done.err
+
+
+def vectors_of(items: pl.DataFrame, *sizes: int) -> pl.Series:
+    """Vectors of these lengths, the last one of all other items."""
+    return pl.Series("vector", [[row + 0.25] * sizes[min(row, len(sizes) - 1)] for row in range(len(items))])
+
+
+@pytest.mark.parametrize("written", [False, True])
+def test_a_vector_of_another_length_is_named_and_no_number_is_an_attribute(written: bool, tmp_path: Path) -> None:
+    items = shelves().select("item_id", "shelf", "vector")
+    clipped = pl.int_range(pl.len()) == 2
+    items = items.with_columns(pl.when(clipped).then(pl.col("vector").list.head(7)).otherwise("vector"))
+    source: Any = items
+    if written:
+        text = pl.format("[{}]", pl.col("vector").cast(pl.List(pl.String)).list.join(", "))
+        source = tmp_path / "items.csv"
+        items.with_columns(vector=text).write_csv(source)
+    said = f"1 of {len(items)} vectors in 'vector' counts as missing: item {items['item_id'][2]!r} has 7 numbers"
+    with pytest.warns(DataWarning, match=f"{said}, and not 8"):
+        model = trained(source)
+    space, catalogue = model.fitted.dataset.features, model.catalogue
+    assert space is not None
+    assert [(column.name, column.size) for column in space.columns if column.kind == "vectors"] == [("vector", 8)]
+    assert catalogue is not None
+    assert set(catalogue.pairs()["attribute"]) <= set(items["shelf"])
+
+
+def test_vectors_of_another_length_than_the_models_are_named(model: ELCRec, tmp_path: Path) -> None:
+    longer = newcomers(5).with_columns(vectors_of(newcomers(5), 12))
+    none = "no vector in 'vector' counts: item 'new 0' has 12 numbers, and those of the training 8"
+    with pytest.warns(DataWarning, match=none):
+        added = copied(model).add_items(longer)
+    assert not added.fitted.dataset.item_features().vector_RP[-5:].any()
+    some = newcomers(5).with_columns(vectors_of(newcomers(5), 12, 12, 12, 8))
+    with pytest.warns(DataWarning, match="3 of 5 vectors in 'vector' count as missing: item 'new 0' has 12 numbers"):
+        added = copied(model).add_items(some)
+    assert added.fitted.dataset.item_features().vector_RP[-5:].any(dim=1).tolist() == [False, False, False, True, True]
+    model.save(tmp_path / "run")
+    shop_log().tail(1).with_columns(item_id=pl.lit("new 0")).write_csv(tmp_path / "newer.csv")
+    longer.write_parquet(tmp_path / "items.parquet")
+    files = (tmp_path / "newer.csv", "--items", tmp_path / "items.parquet", "--out", tmp_path / "next")
+    done = run_cli("train", *files, "--from", tmp_path / "run", "--set", "epochs=1")
+    assert done.code == 0, done.err
+    assert none in done.err
+
+
+def test_columns_that_the_training_did_not_have_are_named_and_its_own_are_not(model: ELCRec) -> None:
+    with pytest.warns(DataWarning, match="the training did not learn from 'brand': only a training from scratch"):
+        copied(model).add_items(newcomers().with_columns(brand=pl.lit("x")))
+    plain = [pl.format("sku {}", "item_id").alias("sku"), pl.lit("x").alias("stock")]
+    model = trained(shelves().with_columns(plain))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", DataWarning)
+        model.add_items(newcomers().with_columns(plain))
+
+
+def odd_columns(height: int) -> pl.DataFrame:
+    """Columns that give no feature, each for another reason."""
+    rows = range(height)
+    return pl.DataFrame(
+        {
+            "sku": [f"sku-{row}" for row in rows],
+            "stock": ["here"] * height,
+            "weight": [2.5] * height,
+            "rare": [f"pair {row // 2}" for row in rows],
+            "blank": pl.Series([None] * height, dtype=pl.String),
+            "box": [{"a": row} for row in rows],
+            "opens": [time(row % 24) for row in rows],
+            "lasts": [timedelta(days=row) for row in rows],
+            "flags": [[True, False]] * height,
+        }
+    )
+
+
+def test_columns_without_features_are_named_with_the_reason(tmp_path: Path) -> None:
+    items = pl.concat([shelves(), odd_columns(len(shelves()))], how="horizontal")
+    model = trained(items)
+    model.save(tmp_path / "run")
+    again = ELCRec.load(tmp_path / "run")
+    again.save(tmp_path / "again")
+    card = (tmp_path / "again" / "README.md").read_text(encoding="utf-8")
+    for said in (model.fitted.dataset.said_features()[0], again.fitted.dataset.said_features()[0], card):
+        for name in ("shelf", "price", "vector", "title"):
+            assert f"{name} (" in said.split("no features: ")[0]
+        assert "; no features: blank (no value), " in said
+        assert "and 1 more" in said  # nine are too many for a line
+    nothing = pl.concat([items.select("item_id"), items.select("sku", "box")], how="horizontal")
+    said = trained(nothing).fitted.dataset.said_features()[0]
+    assert said.endswith("nothing is learned from it; no features: box (of type struct), sku (all values differ)")
+
+
+@pytest.mark.parametrize("of", ["item", "user"])
+def test_every_reason_of_a_column_without_features_is_told(of: str) -> None:
+    frame = odd_columns(60).with_columns(pl.int_range(60).alias(f"{of}_id"))
+    found = (Catalogue if of == "item" else UserTable).read(frame)
+    space = FeatureSpace.of(found.features, found.featureless)
+    assert space.columns == ()
+    assert space.featureless == {
+        "blank": "no value",
+        "box": "of type struct",
+        "opens": "of type time",
+        "lasts": "of type duration",
+        "flags": "of type list of boolean",
+        "sku": "all values differ",
+        "stock": "one value",
+        "weight": "one value",
+        "rare": "values too rare",
+    }
 
 
 def test_ids_with_leading_zeros_are_no_whole_numbers(tmp_path: Path) -> None:

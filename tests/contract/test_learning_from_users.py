@@ -258,6 +258,21 @@ def test_users_alone_can_be_renewed(model: ELCRec) -> None:
     assert after.recommend([other], k=5).equals(model.recommend([other], k=5))
 
 
+def test_columns_and_vectors_of_no_use_are_named(model: ELCRec) -> None:
+    taste = pl.when(pl.int_range(pl.len()) == 1).then(pl.col("taste").list.head(5)).otherwise("taste")
+    users = people().with_columns(taste, badge=pl.format("badge {}", "user_id"))
+    with pytest.warns(DataWarning, match="1 of 280 vectors in 'taste' counts as missing: user .* has 5 numbers"):
+        learned = trained(users)
+    assert learned.fitted.dataset.said_features()[0].endswith("; no features: badge (all values differ)")
+    longer = pl.concat_list("taste", "taste").alias("taste")
+    later = people().head(3).with_columns(longer, colour=pl.lit("red"))
+    with pytest.warns(DataWarning) as warned:
+        ELCRec.from_fitted(model.fitted).partial_fit(shop_log(), users=later, progress=False)
+    said = [str(warning.message) for warning in warned]
+    assert any("no vector in 'taste' counts: user" in one for one in said)
+    assert any("the training did not learn from 'colour'" in one for one in said)
+
+
 def test_users_of_another_shop_are_refused_in_incremental_training(model: ELCRec) -> None:
     others = people().with_columns(user_id=pl.col("user_id") + "x")
     with pytest.raises(DataError, match="describes none of the model's users"):

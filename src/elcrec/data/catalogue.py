@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -14,7 +15,7 @@ from elcrec.data.accepted import Table
 from elcrec.data.attribute_columns import as_lists, as_text, describes, is_text, merged
 from elcrec.data.catalogue_json import read_json_object
 from elcrec.data.columns import plain, shown
-from elcrec.data.feature_columns import feature_columns, is_vector
+from elcrec.data.feature_columns import feature_columns, featureless, is_vector
 from elcrec.data.files import read_one
 from elcrec.data.raw import as_frame
 from elcrec.data.specific import most_specific
@@ -40,10 +41,12 @@ class Catalogue:
             ``title`` (text or null) and ``attributes`` (list of distinct texts in the order they came,
             perhaps empty); ``image_url`` (text or null) where there is such a column.
         features: What a model can learn from, row by row the same items: see :mod:`elcrec.data.feature_columns`.
+        featureless: Why nothing can be learned from further columns, by name; files of runs do not keep it.
     """
 
     frame: pl.DataFrame
     features: pl.DataFrame = field(default_factory=pl.DataFrame)
+    featureless: Mapping[str, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return self.frame.height
@@ -64,7 +67,7 @@ class Catalogue:
 
         Columns are the item, perhaps a title, and attributes: every other column of text, categories or lists
         of text or numbers. ``a|b`` is two attributes. Numbers (prices), truth values, dates and vectors (lists of
-        fractions, all of one length) are no attributes: they are features that a model learns from.
+        fractions, most of one length) are no attributes: they are features that a model learns from.
         ``image_url``, the address of a picture, is neither: pages show it.
 
         Args:
@@ -109,7 +112,7 @@ class Catalogue:
         Raises:
             DataError: None is described.
         """
-        return Catalogue.from_table(described.matched(self.table(), ids))
+        return replace(Catalogue.from_table(described.matched(self.table(), ids)), featureless=self.featureless)
 
     def describing(self, ids: pl.Series) -> Catalogue:
         """The same as :meth:`matched`, of a catalogue that is clearly of these items.
@@ -196,7 +199,8 @@ def _tidy(raw: pl.DataFrame, item_column: str | None, title_column: str | None, 
     ids = described.ids_in(raw[item], "item_id", untyped)
     attributes = merged([as_lists(one) for one in used], raw.height)
     images = [as_text(raw[IMAGE]).alias(IMAGE)] if image else []
-    return Catalogue(pl.DataFrame([ids, titles.alias("title"), attributes, *images]), pl.DataFrame(features))
+    frame = pl.DataFrame([ids, titles.alias("title"), attributes, *images])
+    return Catalogue(frame, pl.DataFrame(features), featureless(rest, features))
 
 
 def _used(columns: list[pl.Series], untyped: bool) -> list[pl.Series]:

@@ -81,11 +81,12 @@ def _column(name: str, values: list[Any], items: list[str]) -> pl.Series:
 
 
 def _vectors(name: str, values: list[Any]) -> pl.Series | None:
-    if not all(value is None or _is_of_numbers(value) for value in values):
+    """Lists of numbers, where most values are such; the others count as missing."""
+    lists = [value if _is_of_numbers(value) else None for value in values]
+    n_known, n_lists = (len(some) - some.count(None) for some in (values, lists))
+    if 2 * n_lists <= n_known or not any(type(one) is float for value in lists for one in value or ()):
         return None
-    if not any(type(one) is float for value in values for one in value or ()):
-        return None
-    vectors = pl.Series(name, values, dtype=pl.List(pl.Float64), strict=False)
+    vectors = pl.Series(name, lists, dtype=pl.List(pl.Float64), strict=False)
     return vectors if is_vector(vectors) else None
 
 

@@ -212,4 +212,9 @@ def _refuse_lists(there: Sequence[str], chosen: dict[str, str]) -> None:
 
 def shown(names: Sequence[str]) -> str:
     """Names, for messages."""
-    return ", ".join(repr(name) for name in names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
+    return listed([repr(name) for name in names])
+
+
+def listed(texts: Sequence[str]) -> str:
+    """The first eight texts, and how many more there are."""
+    return ", ".join(texts[:8]) + (f" and {len(texts) - 8} more" if len(texts) > 8 else "")

@@ -19,7 +19,7 @@ from elcrec.data.catalogue import Catalogue
 from elcrec.data.columns import shown
 from elcrec.data.event_codes import event_codes
 from elcrec.data.feature_agreement import without_agreement
-from elcrec.data.features import Features, FeatureSpace
+from elcrec.data.features import Features, FeatureSpace, said_featureless
 from elcrec.data.histories import HistoryBatch
 from elcrec.data.ids import as_list
 from elcrec.data.interactions import Interactions
@@ -91,10 +91,14 @@ class Dataset:
         return ItemTitles(self.items, self.catalogue)
 
     def warn_of_columns(self, items: Catalogue, stacklevel: int) -> None:
-        """Say where items, given after the training, lack columns that it learned from."""
-        note = None if self.features is None else self.features.missing_note(items.features)
-        if note is not None:
-            warnings.warn(note, DataWarning, stacklevel=stacklevel + 1)
+        """Say which columns and vectors of items, given after the training, are missing or of no use to the model."""
+        if self.features is not None:
+            _warn(self.features.notes_on_later(items.frame["item_id"], items.features), stacklevel + 1)
+
+    def warn_of_user_columns(self, users: UserTable, stacklevel: int) -> None:
+        """The same of users."""
+        if self.user_features is not None:
+            _warn(self.user_features.notes_on_later(users.ids, users.features, "user"), stacklevel + 1)
 
     def described(self, catalogue: Catalogue) -> Dataset:
         """The same log with other metadata."""
@@ -110,19 +114,25 @@ class Dataset:
         Raises:
             DataError: Nothing is known about any user of the log.
         """
-        dataset = replace(self, features=self._fitted_features() if settings.item_features else None)
+        dataset = self._with_item_features() if settings.item_features else replace(self, features=None)
         if users is None:
             return dataset
-        features = users.matched(self.users.ids).features
-        return dataset.with_users(users, FeatureSpace.fit(features) if settings.user_features else None)
+        if not settings.user_features:
+            return dataset.with_users(users, None)
+        known = users.matched(self.users.ids)
+        space = FeatureSpace.of(known.features, known.featureless)
+        _warn(space.notes_on_vectors(known.ids, known.features, "user"), stacklevel=3)
+        return dataset.with_users(replace(users, featureless=space.featureless), space.without(()))
 
-    def _fitted_features(self) -> FeatureSpace | None:
-        """Features of the items, without columns that tell nothing; None where none is left."""
-        space = None if self.catalogue is None else FeatureSpace.fit(self.catalogue.features)
-        if self.catalogue is None or space is None:
-            return None
-        row_I = self.items.indices(self.catalogue.frame["item_id"])
-        left_out = without_agreement(space, self.catalogue.features, row_I, self.split)
+    def _with_item_features(self) -> Dataset:
+        """The same with features of the items, without columns that tell nothing; with None where none is left."""
+        if self.catalogue is None:
+            return replace(self, features=None)
+        features, ids = self.catalogue.features, self.catalogue.frame["item_id"]
+        space = FeatureSpace.of(features, self.catalogue.featureless)
+        _warn(space.notes_on_vectors(ids, features), stacklevel=4)
+        catalogue = replace(self.catalogue, featureless=space.featureless)
+        left_out = without_agreement(space, features, self.items.indices(ids), self.split)
         if left_out:
             warnings.warn(
                 f"nothing is learned from {shown(left_out)} of the items: what users take one after another is no "
@@ -130,7 +140,7 @@ class Dataset:
                 DataWarning,
                 stacklevel=4,
             )
-        return space.without(left_out)
+        return replace(self, catalogue=catalogue, features=space.without(left_out))
 
     def with_users(self, table: UserTable | None, space: FeatureSpace | None) -> Dataset:
         """The same with what is known about its users, and how a model numbers their features.
@@ -186,11 +196,11 @@ class Dataset:
         """What is learned of items and users apart from events, in sentences; nothing without metadata."""
         said = self.said_catalogue()
         if said:
-            said[0] = f"{said[0]}; {_learned(self.features)}"
+            said[0] = f"{said[0]}; {_learned(self.features, self.catalogue)}"
         if self.user_table is not None:
             n_described = int((self.users.indices(self.user_table.ids, unknown="skip") >= 0).sum())
             described = f"{n_described:,} of {len(self.users):,} users are described"
-            said.append(f"{described}; {_learned(self.user_features)}")
+            said.append(f"{described}; {_learned(self.user_features, self.user_table)}")
         return said
 
     def said_catalogue(self) -> list[str]:
@@ -293,5 +303,12 @@ def split_of(log: Interactions, items: Vocabulary, settings: Settings, device: t
     return split.learning_from(settings.train_share, settings.seed).to(device)
 
 
-def _learned(space: FeatureSpace | None) -> str:
-    return "nothing is learned from it" if space is None else space.said
+def _learned(space: FeatureSpace | None, known: Catalogue | UserTable | None) -> str:
+    if space is not None:
+        return space.said
+    return f"nothing is learned from it{'' if known is None else said_featureless(known.featureless)}"
+
+
+def _warn(notes: list[str], stacklevel: int) -> None:
+    for note in notes:
+        warnings.warn(note, DataWarning, stacklevel=stacklevel + 1)

@@ -18,7 +18,7 @@ NUMBER, TEXT, VECTOR = pl.Float64(), pl.String(), pl.List(pl.Float32)
 TEXT_WORDS = 4
 """Texts of so many words on average, most of them distinct, are read word by word."""
 VECTOR_SIZE = 8
-"""Lists of so many fractions or more, all of one length, are vectors."""
+"""Lists of so many fractions or more, most of them of one length, are vectors."""
 CODES = ("id", "code", "category", "type", "brand", "genre")
 """A whole number in a column whose name ends like this is a category: it measures nothing."""
 
@@ -35,16 +35,47 @@ def feature_columns(columns: list[pl.Series], untyped: bool, titles: pl.Series |
     return [column for column in found if column is not None and column.null_count() < len(column)]
 
 
+def featureless(columns: list[pl.Series], features: list[pl.Series]) -> dict[str, str]:
+    """Why nothing can be learned from the columns that are none of the features: in words, by name."""
+    found = {column.name for column in features}
+    return {column.name: _without_values(column) for column in columns if column.name not in found}
+
+
+def _without_values(column: pl.Series) -> str:
+    read = describes(column, untyped=False) or column.dtype == pl.Boolean or _is_measure(column.dtype)
+    return "no value" if read or column.null_count() == len(column) else f"of type {_type_name(column.dtype)}"
+
+
+def _type_name(dtype: pl.DataType) -> str:
+    if isinstance(dtype, pl.List | pl.Array):
+        return f"list of {_type_name(dtype.inner)}"  # type: ignore[arg-type]
+    return str(dtype.base_type()).lower()
+
+
+def why_useless(column: pl.Series) -> str:
+    """Why the values of a column of features make no feature: in words."""
+    values = (column.explode() if column.dtype == TEXTS else column).drop_nulls()
+    if values.n_unique() <= 1:
+        return "no value" if values.is_empty() else "one value"
+    if column.dtype == NUMBER:
+        return "mostly one value"
+    return "all values differ" if values.n_unique() == len(values) else "values too rare"
+
+
 def is_vector(column: pl.Series) -> bool:
-    """Whether a column holds vectors: lists of numbers, not all whole, of one length; empty ones are none."""
+    """Whether a column holds vectors: lists of numbers, not all whole, and long ones; see :func:`vector_size`."""
     if not isinstance(column.dtype, pl.List | pl.Array) or not column.dtype.inner.is_float():
         return False
     lists = column.cast(pl.List(column.dtype.inner)).drop_nulls()
-    lists = lists.filter(lists.list.len() > 0)
-    sizes = lists.list.len().unique()
-    if len(sizes) != 1 or sizes[0] < VECTOR_SIZE:
+    if vector_size(lists) < VECTOR_SIZE:
         return False
     return not (_are_whole(lists.head(100)) and _are_whole(lists))  # the first ones tell, mostly
+
+
+def vector_size(column: pl.Series) -> int:
+    """The most frequent length of the lists in a column, of several the longest; empty ones do not count."""
+    sizes = column.list.len()
+    return int(sizes.filter(sizes > 0).mode().max() or 0)  # type: ignore[arg-type]
 
 
 def _are_whole(lists: pl.Series) -> bool:
@@ -72,16 +103,17 @@ def _feature(column: pl.Series, untyped: bool) -> pl.Series | None:
         column = _typed(text).alias(column.name)
     if column.dtype == pl.Boolean:
         return _categories(column.cast(pl.String).str.to_lowercase())
-    if _is_moment(column.dtype) or column.dtype.is_numeric():
+    if _is_measure(column.dtype):
         return _number(column)
     return _of_text(column) if describes(column, untyped) else None
 
 
 def _vectors(column: pl.Series) -> pl.Series:
-    """The vectors that are as long as the longest one, without gaps."""
-    place_X, _ = vectors_in(column, int(column.list.len().max()))  # type: ignore[arg-type]
-    held = np.isin(np.arange(len(column)), place_X)
-    return column if held.all() else column.zip_with(pl.Series(held), _nothing(column, VECTOR))
+    """The vectors without gaps, of any length: a model says which length it knows."""
+    frame = column.alias("vector").to_frame()
+    whole = pl.col("vector").list.eval(pl.element().is_finite().fill_null(False)).list.all()
+    held = whole & (pl.col("vector").list.len() > 0)
+    return frame.select(pl.when(held).then("vector").alias(column.name)).to_series()
 
 
 def _of_text(column: pl.Series) -> pl.Series:
@@ -92,6 +124,10 @@ def _of_text(column: pl.Series) -> pl.Series:
 
 def _is_moment(dtype: pl.DataType) -> bool:
     return isinstance(dtype, pl.Date | pl.Datetime)
+
+
+def _is_measure(dtype: pl.DataType) -> bool:
+    return _is_moment(dtype) or dtype.is_numeric()
 
 
 def _codes(text: pl.Series) -> pl.Series | None:

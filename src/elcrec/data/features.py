@@ -6,7 +6,8 @@ are encoded in the same numbers.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
@@ -17,9 +18,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
 from elcrec.data.attribute_columns import TEXTS
-from elcrec.data.columns import shown
-from elcrec.data.feature_columns import NUMBER, TEXT, VECTOR, as_kind, vectors_in
-from elcrec.data.words import UNSPACED, words_and_bigrams
+from elcrec.data.columns import listed, shown
+from elcrec.data.feature_columns import NUMBER, TEXT, VECTOR, as_kind, vector_size, vectors_in, why_useless
+from elcrec.data.words import WORDS_OF, Tokens
 from elcrec.process.wording import counted
 
 LEAST_ITEMS = 3
@@ -182,13 +183,12 @@ class Words(_Column):
     """A feature for each hashed word of several items, weighed by its inverse document frequency.
 
     Attributes:
-        tokens: What a word is: ``words`` between spaces, or with ``bigrams`` also pairs of characters in scripts
-            without spaces.
+        tokens: What a word is, see :data:`elcrec.data.words.WORDS_OF`; runs of before have another one.
     """
 
     kind: Literal["words"] = "words"
     unit: ClassVar[str] = "word"
-    tokens: Literal["words", "bigrams"] = "words"
+    tokens: Tokens = "words"
     buckets: tuple[int, ...]
     weights: tuple[float, ...]
 
@@ -200,7 +200,7 @@ class Words(_Column):
     @classmethod
     def fit(cls, column: pl.Series) -> Words:
         """On the texts of all items."""
-        tokens: Literal["words", "bigrams"] = "bigrams" if column.str.contains(f"[{UNSPACED}]").any() else "words"
+        tokens: Tokens = "marked"
         counts = (
             _buckets(column, tokens)
             .group_by("bucket")
@@ -233,7 +233,7 @@ class Vectors(_Column):
     @classmethod
     def fit(cls, column: pl.Series) -> Vectors:
         """On the vectors of all items."""
-        _, known = vectors_in(column, int(column.list.len().max() or 0))  # type: ignore[arg-type]
+        _, known = vectors_in(column, vector_size(column))
         mean = known.mean(axis=0, dtype=np.float64)
         parts = [known[begin : begin + VECTORS_AT_ONCE] for begin in range(0, len(known), VECTORS_AT_ONCE)]
         length = sum(float(np.linalg.norm(part - mean, axis=1).sum()) for part in parts) / len(known)
@@ -248,6 +248,19 @@ class Vectors(_Column):
             found[place_X[part]] = (vector_XP[part] - np.array(self.mean)) * self.scale
         return found
 
+    def odd_note(self, ids: pl.Series, column: pl.Series, kind: str) -> str | None:
+        """What to say of vectors of another length; None where there are none."""
+        known = pl.DataFrame({"id": ids, "size": column.list.len()}).drop_nulls("size")
+        odd = known.filter(pl.col("size") != self.size)
+        if odd.is_empty():
+            return None
+        example = f"{kind} {odd['id'][0]!r} has {counted(odd['size'][0], 'number')}"
+        if len(odd) == len(known):
+            return f"no vector in {self.name!r} counts: {example}, and those of the training {self.size:,}"
+        verb = "counts" if len(odd) == 1 else "count"
+        which = f"{len(odd):,} of {len(known):,} vectors in {self.name!r}"
+        return f"{which} {verb} as missing: {example}, and not {self.size:,}"
+
 
 _KINDS: dict[str, pl.DataType] = {"categories": TEXTS, "numbers": NUMBER, "words": TEXT, "vectors": VECTOR}
 FeatureColumn = Annotated[Categories | Numbers | Words | Vectors, Field(discriminator="kind")]
@@ -259,11 +272,13 @@ class FeatureSpace(BaseModel):
     Attributes:
         columns: The columns that have features.
         left_out: Names of columns that tell nothing, see :mod:`elcrec.data.feature_agreement`.
+        featureless: Why the other columns of the training have no features, by name.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     columns: tuple[FeatureColumn, ...]
     left_out: tuple[str, ...] = ()
+    featureless: dict[str, str] = Field(default_factory=dict)
 
     def __str__(self) -> str:
         return ", ".join(f"{column.name} ({counted(column.size, column.unit)})" for column in self.columns)
@@ -272,12 +287,12 @@ class FeatureSpace(BaseModel):
     def said(self) -> str:
         """What is learned from, and what is not."""
         left = f"; nothing is learned from {shown(self.left_out)}" if self.left_out else ""
-        return f"features: {self}{left}"
+        return f"features: {self}{left}{said_featureless(self.featureless)}"
 
     def without(self, names: tuple[str, ...]) -> FeatureSpace | None:
         """The same without some columns, in another numbering; None where none is left."""
         kept = tuple(column for column in self.columns if column.name not in names)
-        return FeatureSpace(columns=kept, left_out=names) if kept else None
+        return self.model_copy(update={"columns": kept, "left_out": names}) if kept else None
 
     @property
     def n_features(self) -> int:
@@ -297,30 +312,53 @@ class FeatureSpace(BaseModel):
 
     @classmethod
     def fit(cls, items: pl.DataFrame) -> FeatureSpace | None:
-        """On the features of items or users; None where there are none.
+        """The same as :meth:`of`; None where there are no features."""
+        return cls.of(items).without(())
+
+    @classmethod
+    def of(cls, items: pl.DataFrame, featureless: Mapping[str, str] = MappingProxyType({})) -> FeatureSpace:
+        """On the features of items or users; without columns where there are none.
 
         Args:
             items: A row for each item, or user, that the model learns from.
+            featureless: Why further columns have no features, by name.
         """
         kinds: dict[Any, Any] = {NUMBER: Numbers, TEXT: Words, VECTOR: Vectors}
         known = [column for column in items.get_columns() if column.null_count() < len(column)]
         fitted = [kinds.get(column.dtype, Categories).fit(column) for column in known]
         useful = [column for column in fitted if column.n_features > 1 or column.kind == "vectors"]
         useful.sort(key=lambda column: column.kind == "words")  # words last: see n_predicted
-        return cls(columns=tuple(useful)) if useful else None
+        others = set(items.columns).difference(column.name for column in useful)
+        useless = {column.name: why_useless(column) for column in items.get_columns() if column.name in others}
+        return cls(columns=tuple(useful), featureless={**featureless, **useless})
 
-    def missing_note(self, items: pl.DataFrame, kind: str = "item") -> str | None:
-        """What to say where items, or users, given after the training, lack columns of it; None where they have all."""
+    def notes_on_later(self, ids: pl.Series, features: pl.DataFrame, kind: str = "item") -> list[str]:
+        """What to say of items, or users, given after the training: columns and vectors that the model cannot use."""
+        note = self._note_on_columns(features.columns, kind)
+        return [*([] if note is None else [note]), *self.notes_on_vectors(ids, features, kind)]
+
+    def notes_on_vectors(self, ids: pl.Series, features: pl.DataFrame, kind: str = "item") -> list[str]:
+        """What to say of vectors of another length than those that are learned from."""
+        notes = [
+            column.odd_note(ids, features[column.name], kind)
+            for column in self.columns
+            if isinstance(column, Vectors) and features.schema.get(column.name) == VECTOR
+        ]
+        return [note for note in notes if note is not None]
+
+    def _note_on_columns(self, names: Sequence[str], kind: str) -> str | None:
+        """Which columns of the training are missing, and which were not there; None where all are the same."""
         known = [column.name for column in self.columns]
-        missing = [name for name in known if name not in items.columns]
-        if not missing:
-            return None
-        others = [name for name in items.columns if name not in known]
-        also = f"; the training did not learn from {shown(others)}" if others else ""
-        return (
-            f"columns of the training are missing, or empty, in these {kind}s: {shown(missing)}{also}: "
-            f"name columns as in the training, or the {kind}s have no features of them"
-        )
+        missing = [name for name in known if name not in names]
+        others = [name for name in names if name not in (*known, *self.left_out, *self.featureless)]
+        not_there = f"the training did not learn from {shown(others)}"
+        if missing:
+            return (
+                f"columns of the training are missing, or empty, in these {kind}s: {shown(missing)}"
+                f"{f'; {not_there}' if others else ''}: "
+                f"name columns as in the training, or the {kind}s have no features of them"
+            )
+        return f"{not_there}: only a training from scratch learns from what is there" if others else None
 
     def encode(self, items: pl.DataFrame, row_I: np.ndarray[Any, Any], n_rows: int) -> Features:
         """Features of items or users.
@@ -353,6 +391,11 @@ class FeatureSpace(BaseModel):
         )
 
 
+def said_featureless(columns: Mapping[str, str]) -> str:
+    """Columns without features, and why, as the end of a sentence; nothing without any."""
+    return f"; no features: {listed([f'{name} ({why})' for name, why in columns.items()])}" if columns else ""
+
+
 def _idf(count_F: Any, n_items: int) -> list[float]:
     """Inverse document frequencies, at least a little above 0: of a feature of all items, too."""
     idf: list[float] = np.log((n_items + 1) / count_F).tolist()
@@ -371,13 +414,12 @@ def _normalised(pairs: pl.DataFrame) -> pl.DataFrame:
     return pairs.with_columns(weight=pl.col("weight") / pl.len().over("row").sqrt().cast(pl.Float32))
 
 
-def _buckets(column: pl.Series, tokens: str) -> pl.DataFrame:
+def _buckets(column: pl.Series, tokens: Tokens) -> pl.DataFrame:
     """``row`` and ``bucket`` of every distinct word of every text; ``tokens``: see :class:`Words`."""
     from sklearn.feature_extraction.text import HashingVectorizer  # takes over a second to import
 
-    analyzer = words_and_bigrams if tokens == "bigrams" else "word"
     hashing = HashingVectorizer(
-        n_features=WORD_BUCKETS, alternate_sign=False, norm=None, binary=True, analyzer=analyzer
+        n_features=WORD_BUCKETS, alternate_sign=False, norm=None, binary=True, analyzer=WORDS_OF[tokens]
     )
     found = hashing.transform(column.fill_null("").to_list()).tocoo()
     return pl.DataFrame({"row": found.row.astype(np.uint32), "bucket": found.col.astype(np.int64)}).sort(

@@ -40,7 +40,7 @@ def _names(text: pl.Series) -> bool:
     if len(known) < LEAST_KNOWN * len(text) or known.n_unique() < 2:
         return False
     frame = known.to_frame("text").select(
-        letters=pl.col("text").str.count_matches(r"\p{L}"),
+        letters=pl.col("text").str.count_matches(r"[\p{L}\p{M}]"),
         size=pl.col("text").str.len_chars(),
         number=pl.col("text").str.contains(r"^[\d.]"),
         address=pl.col("text").str.contains(r"://|^www\.|^/|@"),

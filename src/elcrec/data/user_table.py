@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeAlias
 
@@ -11,7 +12,7 @@ import polars as pl
 from elcrec.data import described
 from elcrec.data.accepted import Table
 from elcrec.data.columns import shown
-from elcrec.data.feature_columns import feature_columns
+from elcrec.data.feature_columns import feature_columns, featureless
 from elcrec.data.features import Features, FeatureSpace
 from elcrec.data.files import read_one
 from elcrec.data.raw import as_frame
@@ -30,10 +31,12 @@ class UserTable:
     Attributes:
         ids: User ids.
         features: What a model can learn from, row by row the same users: see :mod:`elcrec.data.feature_columns`.
+        featureless: Why nothing can be learned from further columns, by name; files of runs do not keep it.
     """
 
     ids: pl.Series
     features: pl.DataFrame
+    featureless: Mapping[str, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -69,10 +72,12 @@ class UserTable:
         if raw.is_empty():
             raise DataError("the user data has no rows: give it one row a user")
         user = described.id_column(raw.columns, "user_id")
-        features = feature_columns([as_meant(column) for column in raw.get_columns() if column.name != user], untyped)
+        rest = [as_meant(column) for column in raw.get_columns() if column.name != user]
+        features = feature_columns(rest, untyped)
         if not features:
             raise DataError(f"nothing describes the users: the data has {shown(raw.columns)}; add a column with values")
-        return cls(described.ids_in(raw[user], "user_id", untyped), pl.DataFrame(features))
+        ids = described.ids_in(raw[user], "user_id", untyped)
+        return cls(ids, pl.DataFrame(features), featureless(rest, features))
 
     def over(self, older: UserTable | None) -> UserTable:
         """These users, and older ones that are not among them."""
@@ -84,7 +89,8 @@ class UserTable:
         Raises:
             DataError: Nothing is known about any of them.
         """
-        return UserTable.from_table(described.matched(self.table(), ids.alias("user_id")))
+        found = described.matched(self.table(), ids.alias("user_id"))
+        return replace(UserTable.from_table(found), featureless=self.featureless)
 
     def known_to(self, ids: pl.Series) -> UserTable:
         """What a model of given users keeps: these users in their order, then others, whose events may come later.

@@ -46,8 +46,11 @@ def _moments(text: pl.Series, known: pl.Series) -> pl.Series | None:
 
 
 def _vectors(text: pl.Series, known: pl.Series) -> pl.Series | None:
-    """``[0.1, 0.2]``, ``0.1|0.2`` and ``[0.1 0.2]`` as lists of fractions; None where these are no vectors."""
-    if not known.head(1).str.contains(_VECTOR).all() or not known.str.contains(_VECTOR).all():
+    """``[0.1, 0.2]``, ``0.1|0.2`` and ``[0.1 0.2]`` as lists of fractions; None where most values are no vectors.
+
+    The other values become lists of other lengths, or of gaps.
+    """
+    if 2 * int(known.str.contains(_VECTOR).sum()) <= len(known):
         return None
     numbers = pl.element().cast(pl.Float64, strict=False)
     inner = text.str.strip_chars("[] \t\r\n").str.replace_all(r"[,;|\s]+", " ")

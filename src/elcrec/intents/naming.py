@@ -11,6 +11,7 @@ from typing import Any
 import polars as pl
 
 from elcrec.data.catalogue import Catalogue
+from elcrec.data.words import all_words
 from elcrec.errors import DataError
 from elcrec.intents.intent_table import users_by_item
 
@@ -52,8 +53,8 @@ STOP_WORDS = sorted(
 UNITS = "oz|fl|floz|lbs?|kg|g|gr|gm|mg|ml|cl|l|lt|ltr|gal|gl|qt|pt|ct|count|pcs?|pk|pack|cm|mm|m|in|inch|ft|yd|sq|x"
 NUMBERS = rf"^(?:[\d\s.,:/×*()&#+%-]|\b(?:{UNITS})\b|\d(?:{UNITS})\b)*$"
 PIECE = r"[^:;,.!?()\[\]/|]+"
-LONE_MARK = r"\s[^\p{L}\p{N}\s]+\s"
-WORD = r"[\p{L}\p{N}][\p{L}\p{N}'’&-]*"
+LONE_MARK = r"\s[^\p{L}\p{M}\p{N}\s]+\s"
+WORD = r"[\p{L}\p{N}](?:\p{M}[\u200c\u200d]|[\p{L}\p{M}\p{N}'’&-])*"
 
 
 @dataclass(frozen=True)
@@ -216,8 +217,8 @@ def _telling(text: pl.Expr) -> pl.Expr:
 
 
 def _calm(texts: pl.DataFrame) -> pl.DataFrame:
-    """Texts without an unclosed bracket; in sentence case where most of them are written in capitals."""
-    text = pl.col("text").str.replace(OPEN_BRACKET, "")
+    """Texts without an unclosed bracket, composed; in sentence case where most of them are written in capitals."""
+    text = pl.col("text").str.normalize("NFC").str.replace(OPEN_BRACKET, "")
     capitals = (text == text.str.to_uppercase()) & (text != text.str.to_lowercase())
     cased = texts.unique("text").filter(text.str.count_matches(r"\p{L}") >= LEAST_LETTERS)
     if (cased.select(capitals.mean()).item() or 0) > 0.5:
@@ -305,7 +306,7 @@ def _alike(one: str, other: str) -> bool:
 
 
 def _stems(text: str) -> list[str]:
-    words = re.findall(r"\w+", text.lower()) or [text]
+    words = all_words(text) or [text]
     return [re.sub(r"(?<=[^\W\d]{2})(ies|es|s|y|e)$", "", word) for word in words]
 
 

@@ -108,10 +108,10 @@ def _described(fitted: FittedModel, items: Any, newer: Interactions) -> Catalogu
 
 def _known_users(fitted: FittedModel, users: Any, newer: Interactions) -> UserTable:
     """What is known now over what the model knew; it is about users of the model or of newer events."""
-    given, space = UserTable.read(users), fitted.dataset.needed_user_features()
+    given = UserTable.read(users)
+    fitted.dataset.needed_user_features()
     given.matched(_known_or_new(fitted.users, newer.frame["user_id"]))
-    if (note := space.missing_note(given.features, "user")) is not None:
-        warnings.warn(note, DataWarning, stacklevel=5)
+    fitted.dataset.warn_of_user_columns(given, stacklevel=5)
     return given.over(fitted.dataset.user_table)
 
 

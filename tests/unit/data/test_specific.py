@@ -22,6 +22,11 @@ def test_the_text_with_most_values_is_found() -> None:
     assert found(kind=KIND) == "kind"
 
 
+@pytest.mark.parametrize("name", ["மீன் குழம்பு", "किताबें", "আলু ভাজি"])
+def test_signs_on_letters_are_letters(name: str) -> None:
+    assert found(kind=[f"{name} {chr(97 + item % 5)}" for item in range(N)]) == "kind"
+
+
 @pytest.mark.parametrize(
     "column",
     [

@@ -1,5 +1,6 @@
 """Names of intents: the score by hand, what may be said, and that no two intents are called the same."""
 
+import unicodedata
 from collections.abc import Sequence
 from math import log
 from typing import Any
@@ -139,6 +140,24 @@ def test_a_single_intent_is_named_too() -> None:
 def test_a_term_of_one_item_is_not_named() -> None:
     known = catalogue(item_id=range(4), kind=[["tea", "sku-1"], ["tea", "sku-2"], ["pot", "sku-3"], ["pot", "sku-4"]])
     assert names_of([[0, 1], [2, 3]], known) == ["tea", "pot"]
+
+
+MARKED = [
+    ("बड़ी किताब", "छोटी टोपी"),
+    ("தமிழ் புத்தகம்", "சிறிய தொப்பி"),
+    ("বাংলা বই", "ছোট টুপি"),
+    ("crème brûlée", "Ẹ̀bá ọ̀gẹ̀dẹ̀"),
+]
+
+
+@pytest.mark.parametrize("titles", MARKED)
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_words_of_names_have_their_marks_in_every_spelling(titles: tuple[str, str], form: Any) -> None:
+    both = [unicodedata.normalize("NFC", title) for title in titles]
+    other = [unicodedata.normalize(form, title) for title in titles]
+    known = catalogue(item_id=[1, 2, 3, 4], title=[both[0], other[0], both[1], other[1]])
+    for name, title in zip(names_of([[1, 2], [3, 4]], known), both, strict=True):
+        assert parts(name)[0] == title
 
 
 def test_intents_of_the_same_terms_get_a_further_one() -> None:
