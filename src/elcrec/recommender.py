@@ -311,8 +311,9 @@ class ELCRec:
             epochs: Number of epochs, 1 or more.
             progress: See :meth:`fit`.
             format: Format of a data file.
-            items: Item metadata, see :meth:`fit`; added to the metadata of the run.
-            users: What is known about users, see :meth:`fit`; it counts over what the run knew about the same users.
+            items: Item metadata, see :meth:`fit`. It counts over what the run knows about the same items, as far as it
+                has columns; other items may be described, too, and are known when their events come.
+            users: What is known about users, see :meth:`fit`; it counts in the same way.
 
         Returns:
             The model itself; :meth:`save` writes it. It changes only when training is complete.
@@ -427,6 +428,7 @@ class ELCRec:
         """
         run = self._parts.run
         described = Catalogue.read(items, title_column=self.settings.title_column)
+        described.describing(run.fitted.items.ids)
         fitted = run.fitted.described(described)
         fitted.dataset.warn_of_columns(described, stacklevel=2)
         self._adopt(run.described(fitted))

@@ -212,7 +212,6 @@ def test_a_catalogue_of_another_shop_is_refused(model: ELCRec, run: Path, log: p
     for give in (
         lambda: model.describe_items(almost),
         lambda: ELCRec(**SMALL).fit(log, items=almost, progress=False),
-        lambda: ELCRec.load(run).partial_fit(log.head(5), items=almost, progress=False),
     ):
         with pytest.raises(DataError, match="describes only 1 of"):
             give()

@@ -48,6 +48,14 @@ def as_lists(column: pl.Series) -> pl.Series:
     return column.cast(TEXTS)
 
 
+def pairs(ids: pl.Series, columns: list[pl.Series]) -> pl.DataFrame:
+    """``item_id`` and ``attribute``: a row for each text of each item in columns of texts or lists of them."""
+    parts = [pl.DataFrame({"item_id": ids, "attribute": as_lists(column)}) for column in columns]
+    empty = pl.DataFrame(schema={"item_id": ids.dtype, "attribute": TEXTS})
+    text = pl.col("attribute").str.strip_chars()
+    return pl.concat([empty, *parts]).explode("attribute").with_columns(text).drop_nulls("attribute").unique()
+
+
 def merged(lists: list[pl.Series], height: int) -> pl.Series:
     """The lists of all columns as one a row: distinct, in order, without nothings."""
     if not lists:

@@ -12,10 +12,11 @@ import polars as pl
 
 from elcrec.data import described
 from elcrec.data.accepted import Table
-from elcrec.data.attribute_columns import as_lists, as_text, describes, is_text, merged
+from elcrec.data.attribute_columns import TEXTS, as_lists, as_text, describes, is_text, merged, pairs
 from elcrec.data.catalogue_json import read_json_object
 from elcrec.data.columns import plain, shown
-from elcrec.data.feature_columns import feature_columns, featureless, is_vector
+from elcrec.data.feature_columns import TEXT, feature_columns, featureless, is_vector
+from elcrec.data.features import FeatureSpace
 from elcrec.data.files import read_one
 from elcrec.data.raw import as_frame
 from elcrec.data.specific import most_specific
@@ -42,11 +43,14 @@ class Catalogue:
             perhaps empty); ``image_url`` (text or null) where there is such a column.
         features: What a model can learn from, row by row the same items: see :mod:`elcrec.data.feature_columns`.
         featureless: Why nothing can be learned from further columns, by name; files of runs do not keep it.
+        columns: Names of the columns of the file, those without any value too, and ``title`` where one holds titles;
+            none of what a run kept.
     """
 
     frame: pl.DataFrame
     features: pl.DataFrame = field(default_factory=pl.DataFrame)
     featureless: Mapping[str, str] = field(default_factory=dict)
+    columns: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return self.frame.height
@@ -92,13 +96,39 @@ class Catalogue:
 
     def only(self, kept: pl.Series) -> Catalogue:
         """Those of some rows, a mask."""
-        return Catalogue(self.frame.filter(kept), self.features.filter(kept) if self.features.width else self.features)
+        features = self.features.filter(kept) if self.features.width else self.features
+        return replace(self, frame=self.frame.filter(kept), features=features)
 
     def over(self, older: Catalogue | None) -> Catalogue:
-        """These descriptions, and older ones of items that have none here."""
+        """These descriptions, and of other items the older ones; see :func:`elcrec.data.described.over`.
+
+        Attributes that an item has from columns which are missing here stay.
+        """
         if older is None:
             return self
-        return Catalogue.from_table(described.over(self.table(), older.table()))
+        table = self.table().with_columns(self._attributes_over(older))
+        if "title" not in self.columns and self.frame["title"].null_count() == len(self):
+            table = table.drop("title")
+        return Catalogue.from_table(described.over(table, older.table(), self.columns))
+
+    def _attributes_over(self, older: Catalogue) -> pl.Series:
+        """Its attributes, and those of older descriptions but for what came from columns that are here again."""
+        asked, known = (one.frame.select(pl.col("item_id").cast(pl.String)) for one in (self, older))
+        older = older.only(known["item_id"].is_in(asked["item_id"].implode()))
+        here = {*self.columns, *self.features.columns}
+        told = [column for column in older.features.get_columns() if column.dtype in (TEXTS, TEXT)]
+        if told and here.issuperset(column.name for column in told):
+            return self.frame["attributes"]
+        ids, both = older.frame["item_id"], ["item_id", "attribute"]
+        again, others = (pairs(ids, [one for one in told if (one.name in here) == which]) for which in (True, False))
+        kept = older.pairs().join(again.join(others, on=both, how="anti"), on=both, how="anti", maintain_order="left")
+        lists = kept.group_by(pl.col("item_id").cast(pl.String), maintain_order=True).agg("attribute")
+        found = asked.join(lists, on="item_id", how="left", maintain_order="left")["attribute"]
+        return merged([self.frame["attributes"], found], len(self))
+
+    def notes_over(self, older: Catalogue | None, space: FeatureSpace | None) -> list[str]:
+        """What to say of them; see :func:`elcrec.data.described.notes_over`."""
+        return described.notes_over(self.table(), None if older is None else older.table(), self.columns, space)
 
     def matched(self, ids: pl.Series) -> Catalogue:
         """The descriptions of given items, under their ids.
@@ -120,14 +150,27 @@ class Catalogue:
         Raises:
             DataError: It describes almost none of them, and is mostly about others.
         """
-        found = self.matched(ids)
-        if len(found) < LEAST_SHARE * min(len(ids), len(self)):
+        note = self.few_note(ids)
+        if note is not None:
             raise DataError(
-                f"the item file describes only {len(found):,} of the model's {len(ids):,} items, and has "
-                f"{len(self):,}: it belongs to other items; give the file of this log, or rename its column of "
-                f"ids to item_id"
+                f"{note}: it belongs to other items; give the file of this log, or rename its column of ids to item_id"
             )
-        return found
+        return self.matched(ids)
+
+    def few_note(self, ids: pl.Series) -> str | None:
+        """What to say of a catalogue that describes almost none of these items, and is mostly about others.
+
+        Raises:
+            DataError: It describes none.
+        """
+        n_found = len(self.matched(ids))
+        if n_found >= LEAST_SHARE * min(len(ids), len(self)):
+            return None
+        return f"the item file describes only {n_found:,} of the model's {len(ids):,} items, and has {len(self):,}"
+
+    def known_to(self, ids: pl.Series) -> Catalogue:
+        """What a model of given items keeps; see :func:`elcrec.data.described.known_to`."""
+        return replace(Catalogue.from_table(described.known_to(self.table(), ids)), featureless=self.featureless)
 
     def titles(self) -> dict[Any, str]:
         """Title by item; items without one are left out."""
@@ -185,7 +228,7 @@ def _tidy(raw: pl.DataFrame, item_column: str | None, title_column: str | None, 
     if raw.is_empty():
         raise DataError("the item data has no rows: give it one row an item")
     item = described.id_column(raw.columns, "item_id", item_column)
-    title = _title_column(raw, item) if title_column is None else _named_title(raw, title_column)
+    title = _title_column(raw, item, title_column)
     titles = _titles(raw, title)
     image = _image_column(raw, item, title)
     rest = [as_meant(raw[name]) for name in raw.columns if name not in (item, title, image)]
@@ -200,7 +243,8 @@ def _tidy(raw: pl.DataFrame, item_column: str | None, title_column: str | None, 
     attributes = merged([as_lists(one) for one in used], raw.height)
     images = [as_text(raw[IMAGE]).alias(IMAGE)] if image else []
     frame = pl.DataFrame([ids, titles.alias("title"), attributes, *images])
-    return Catalogue(frame, pl.DataFrame(features), featureless(rest, features))
+    columns = tuple(raw.columns) if title is None else (*raw.columns, "title")
+    return Catalogue(frame, pl.DataFrame(features), featureless(rest, features), columns)
 
 
 def _used(columns: list[pl.Series], untyped: bool) -> list[pl.Series]:
@@ -214,8 +258,10 @@ def _titles(raw: pl.DataFrame, title: str | None) -> pl.Series:
     return as_text(raw[title]).alias(title)
 
 
-def _title_column(raw: pl.DataFrame, item: str) -> str | None:
-    """The column of text that names the items; None where there is none."""
+def _title_column(raw: pl.DataFrame, item: str, title_column: str | None) -> str | None:
+    """The column that names the items: the caller's choice, or one of text; None where there is none."""
+    if title_column is not None:
+        return _named_title(raw, title_column)
     by_name = {plain(column).lower(): column for column in raw.columns}
     found = [by_name[name] for name in TITLES if name in by_name]
     return next((column for column in found if column != item and is_text(raw[column])), None)

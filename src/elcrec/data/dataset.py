@@ -30,7 +30,7 @@ from elcrec.data.user_table import UserTable
 from elcrec.data.visitor_features import encoded_rows
 from elcrec.data.vocabulary import Vocabulary
 from elcrec.errors import DataError, DataWarning, SettingsError
-from elcrec.process.wording import argument, setting
+from elcrec.process.wording import argument, counted, setting
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Dataset:
         items: The items a model knows.
         users: The users of the log.
         split: The log as tensors, on the device of the model.
-        catalogue: What is known about the items; None without metadata.
+        whole_catalogue: What is known about items, those without events too; None without metadata.
         features: How the features of the items are numbered; None where a model learns from none.
         user_table: What is known about the users; None where nothing is.
         user_features: How the features of the users are numbered; None where a model learns from none.
@@ -54,7 +54,7 @@ class Dataset:
     items: Vocabulary
     users: Vocabulary
     split: Split
-    catalogue: Catalogue | None = None
+    whole_catalogue: Catalogue | None = None
     features: FeatureSpace | None = None
     user_table: UserTable | None = None
     user_features: FeatureSpace | None = None
@@ -75,15 +75,30 @@ class Dataset:
             whole_log: Before the filters.
             settings: Filters, split, share of users, seed.
             device: Where the tensors go.
-            catalogue: What is known about items.
+            catalogue: What is known about items, where it is given for the first time.
             items: The vocabulary; default: the items of the filtered log.
             log: The filtered log, where it is known already.
+
+        Raises:
+            DataError: The catalogue belongs to other items.
         """
         check_kinds(whole_log, settings)
         log = filtered(whole_log, settings) if log is None else log
         items = Vocabulary.of(log.frame["item_id"], first=1, kind="item") if items is None else items
         users, split = Vocabulary.of(log.frame["user_id"]), split_of(log, items, settings, device)
-        return cls(log, whole_log, items, users, split, None if catalogue is None else catalogue.describing(items.ids))
+        if catalogue is not None:
+            catalogue.describing(items.ids)
+        return cls(log, whole_log, items, users, split).described(catalogue)
+
+    @cached_property
+    def catalogue(self) -> Catalogue | None:
+        """What is known about the items of the model; None where nothing is."""
+        if self.whole_catalogue is None:
+            return None
+        known = self.whole_catalogue.frame["item_id"].is_in(self.items.ids.implode())
+        if not known.any():
+            return None
+        return self.whole_catalogue if known.all() else self.whole_catalogue.only(known)
 
     @cached_property
     def titles(self) -> ItemTitles:
@@ -91,18 +106,16 @@ class Dataset:
         return ItemTitles(self.items, self.catalogue)
 
     def warn_of_columns(self, items: Catalogue, stacklevel: int) -> None:
-        """Say which columns and vectors of items, given after the training, are missing or of no use to the model."""
-        if self.features is not None:
-            _warn(self.features.notes_on_later(items.frame["item_id"], items.features), stacklevel + 1)
+        """Say which columns and values of items, given after the training, are missing or of no use to the model."""
+        _warn(items.notes_over(self.whole_catalogue, self.features), stacklevel + 1)
 
     def warn_of_user_columns(self, users: UserTable, stacklevel: int) -> None:
         """The same of users."""
-        if self.user_features is not None:
-            _warn(self.user_features.notes_on_later(users.ids, users.features, "user"), stacklevel + 1)
+        _warn(users.notes_over(self.user_table, self.user_features), stacklevel + 1)
 
-    def described(self, catalogue: Catalogue) -> Dataset:
+    def described(self, catalogue: Catalogue | None) -> Dataset:
         """The same log with other metadata."""
-        return replace(self, catalogue=catalogue.describing(self.items.ids))
+        return replace(self, whole_catalogue=None if catalogue is None else catalogue.known_to(self.items.ids))
 
     def with_features(self, settings: Settings, users: UserTable | None = None) -> Dataset:
         """The same with features fitted on its metadata, where a model is to learn from it.
@@ -126,12 +139,12 @@ class Dataset:
 
     def _with_item_features(self) -> Dataset:
         """The same with features of the items, without columns that tell nothing; with None where none is left."""
-        if self.catalogue is None:
+        if self.catalogue is None or self.whole_catalogue is None:
             return replace(self, features=None)
         features, ids = self.catalogue.features, self.catalogue.frame["item_id"]
         space = FeatureSpace.of(features, self.catalogue.featureless)
         _warn(space.notes_on_vectors(ids, features), stacklevel=4)
-        catalogue = replace(self.catalogue, featureless=space.featureless)
+        whole = replace(self.whole_catalogue, featureless=space.featureless)
         left_out = without_agreement(space, features, self.items.indices(ids), self.split)
         if left_out:
             warnings.warn(
@@ -140,7 +153,7 @@ class Dataset:
                 DataWarning,
                 stacklevel=4,
             )
-        return replace(self, catalogue=catalogue, features=space.without(left_out))
+        return replace(self, whole_catalogue=whole, features=space.without(left_out))
 
     def with_users(self, table: UserTable | None, space: FeatureSpace | None) -> Dataset:
         """The same with what is known about its users, and how a model numbers their features.
@@ -205,8 +218,10 @@ class Dataset:
 
     def said_catalogue(self) -> list[str]:
         """How many items the metadata describes, and which column is shown as the title where none is called so."""
-        if self.catalogue is None:
+        if self.whole_catalogue is None:
             return []
+        if self.catalogue is None:
+            return [f"none of {counted(len(self.items), 'item')} is described"]
         said = [f"{len(self.catalogue):,} of {len(self.items):,} items are described"]
         text = self.catalogue.stands_for_title
         if text is not None:

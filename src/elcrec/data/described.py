@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator
+
 import polars as pl
 
 from elcrec.data.attribute_columns import NOTHING
 from elcrec.data.columns import candidates, is_name_of_items, shown
 from elcrec.data.feature_columns import as_kind
+from elcrec.data.features import FeatureSpace
 from elcrec.data.id_columns import ReadContext, validate_ids
 from elcrec.data.ids import BLANKS
 from elcrec.errors import DataError
@@ -79,24 +82,96 @@ def ids_in(column: pl.Series, role: str, untyped: bool) -> pl.Series:
     return ids
 
 
-def over(ours: pl.DataFrame, theirs: pl.DataFrame) -> pl.DataFrame:
-    """Newer rows, and older ones of ids that have none there; both have ids in their first column.
+def over(ours: pl.DataFrame, theirs: pl.DataFrame, given: Collection[str]) -> pl.DataFrame:
+    """Newer rows first, then older ones of ids that have no newer row; both tables have ids in their first column.
+
+    A newer row counts as far as it goes: an unknown value in a column that was given replaces the older value, and
+    columns that were not given keep theirs.
+
+    Args:
+        ours: Newer rows, see :func:`with_features`.
+        theirs: Older rows.
+        given: Names of the columns that the newer rows were read from; such a column without any value is not in
+            ``ours``.
+
+    Returns:
+        Ids are text.
 
     Raises:
         DataError: A column holds another kind of features now.
     """
     role = ours.columns[0]
-    ours, theirs = (one.with_columns(pl.col(role).cast(pl.String)) for one in (ours, theirs))
-    kept = theirs.join(ours, on=role, how="anti", maintain_order="left")
-    for column in (name for name in ours.columns if name.startswith(PREFIX)):
-        if column not in theirs.columns or ours[column].dtype == theirs[column].dtype:
-            continue
-        alike = as_kind(ours[column], theirs[column].dtype)
+    ours, theirs = (_by_text(one) for one in (ours, theirs))
+    for column, alike in _as_in(theirs, ours):
         ours = ours.with_columns(alike)
         if alike.null_count() == len(alike):
-            name, kind = column.removeprefix(PREFIX), role.removesuffix("_id")
+            name, kind = column.name.removeprefix(PREFIX), role.removesuffix("_id")
             raise DataError(f"{name!r} is of another kind than in the {kind}s of the model: write it alike")
-    return pl.concat([ours, kept], how="diagonal")
+    left = [name for name in theirs.columns if name not in ours.columns and name.removeprefix(PREFIX) not in given]
+    renewed = ours.join(theirs.select(role, *left), on=role, how="left", maintain_order="left")
+    return pl.concat([renewed, _others(theirs, ours)], how="diagonal")
+
+
+def notes_over(
+    ours: pl.DataFrame, theirs: pl.DataFrame | None, given: Collection[str], space: FeatureSpace | None
+) -> list[str]:
+    """What to say of newer rows, see :func:`over`.
+
+    Args:
+        ours: Newer rows.
+        theirs: Older rows; None: there are none.
+        given: Names of the columns that the newer rows were read from.
+        space: The features that a model knows; None: none.
+
+    Returns:
+        Sentences: which columns and vectors are missing or of no use, and which values are of another kind.
+    """
+    kind = ours.columns[0].removesuffix("_id")
+    told = [] if space is None else space.notes_on_later(ours.to_series(0), _features_told(ours, theirs, given), kind)
+    unlike = None if theirs is None else _unlike_note(ours, theirs)
+    return told if unlike is None else [*told, unlike]
+
+
+def _features_told(ours: pl.DataFrame, theirs: pl.DataFrame | None, given: Collection[str]) -> pl.DataFrame:
+    """The columns of features that newer rows have; where no id is new, with those that they keep of older ones."""
+    if theirs is None or not _others(_by_text(ours), _by_text(theirs)).is_empty():
+        return features_in(ours)
+    kept = features_in(over(ours, theirs, given).head(ours.height))
+    return pl.DataFrame([column for column in kept.get_columns() if column.null_count() < len(column)])
+
+
+def _unlike_note(ours: pl.DataFrame, theirs: pl.DataFrame) -> str | None:
+    """What to say of single values that are of another kind than the older ones of their column."""
+    role, said = ours.columns[0], []
+    kind = role.removesuffix("_id")
+    for column, alike in _as_in(theirs, ours):
+        lost = alike.is_null() & column.is_not_null()
+        if not lost.any() or alike.null_count() == len(alike):
+            continue
+        example = pl.DataFrame([ours[role], column]).filter(lost).row(0)
+        values = f"{int(lost.sum()):,} of {counted(len(column) - column.null_count(), 'value')}"
+        said.append(f"{values} of {column.name.removeprefix(PREFIX)!r} ({example[1]!r:.60} of {kind} {example[0]!r})")
+    if not said:
+        return None
+    unlike = f"some values are of another kind than in the {kind}s of the model, and count as unknown"
+    return f"{unlike}: {', '.join(said)}: write them alike"
+
+
+def _as_in(theirs: pl.DataFrame, ours: pl.DataFrame) -> Iterator[tuple[pl.Series, pl.Series]]:
+    """Newer columns of features that hold another kind than the older ones: as they are, and as of that kind."""
+    for name in (name for name in ours.columns if name.startswith(PREFIX) and name in theirs.columns):
+        if ours[name].dtype != theirs[name].dtype:
+            yield ours[name], as_kind(ours[name], theirs[name].dtype)
+
+
+def _by_text(table: pl.DataFrame) -> pl.DataFrame:
+    """The same with ids as text."""
+    return table.with_columns(pl.col(table.columns[0]).cast(pl.String))
+
+
+def _others(table: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
+    """The rows of ids that another table has not."""
+    return table.join(known, on=table.columns[0], how="anti", maintain_order="left")
 
 
 def matched(table: pl.DataFrame, ids: pl.Series) -> pl.DataFrame:
@@ -112,17 +187,37 @@ def matched(table: pl.DataFrame, ids: pl.Series) -> pl.DataFrame:
     Raises:
         DataError: None has one.
     """
-    role = table.columns[0]
-    kind = role.removesuffix("_id")
-    asked = pl.DataFrame({role: ids, "text": ids.cast(pl.String)})
-    known = table.select(pl.exclude(role), text=pl.col(role).cast(pl.String))
-    frame = asked.join(known, on="text", maintain_order="left").drop("text")
+    frame = _rows_of(table, ids)
     if frame.is_empty():
+        role = table.columns[0]
+        kind = role.removesuffix("_id")
         raise DataError(
             f"the {kind} file describes none of the model's {kind}s: it has ids like {_examples(table[role])}, "
             f"the model like {_examples(ids)}; use the ids of the log, and name their column {role}"
         )
     return frame
+
+
+def known_to(table: pl.DataFrame, ids: pl.Series) -> pl.DataFrame:
+    """What a model of given ids keeps of a table: their rows in their order, then those of all other ids.
+
+    An id without events may have some later, and is known then. The price is that a run is as large as the files it was
+    given, also where its log is small.
+
+    Args:
+        table: See :func:`with_features`.
+        ids: Distinct ids of a model; those of the table become of their type, and others that cannot are left out.
+    """
+    others = table.to_series(0).cast(ids.dtype, strict=False).drop_nulls().unique(maintain_order=True)
+    return _rows_of(table, pl.concat([ids, others.filter(~others.is_in(ids.implode())).alias(ids.name)]))
+
+
+def _rows_of(table: pl.DataFrame, ids: pl.Series) -> pl.DataFrame:
+    """The rows of given ids, compared by their text, under these and in their order."""
+    role = table.columns[0]
+    asked = pl.DataFrame({role: ids, "text": ids.cast(pl.String)})
+    known = table.select(pl.exclude(role), text=pl.col(role).cast(pl.String))
+    return asked.join(known, on="text", maintain_order="left").drop("text")
 
 
 def _examples(ids: pl.Series) -> str:

@@ -32,11 +32,13 @@ class UserTable:
         ids: User ids.
         features: What a model can learn from, row by row the same users: see :mod:`elcrec.data.feature_columns`.
         featureless: Why nothing can be learned from further columns, by name; files of runs do not keep it.
+        columns: Names of the columns of the file, those without any value too; none of what a run kept.
     """
 
     ids: pl.Series
     features: pl.DataFrame
     featureless: Mapping[str, str] = field(default_factory=dict)
+    columns: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -77,11 +79,17 @@ class UserTable:
         if not features:
             raise DataError(f"nothing describes the users: the data has {shown(raw.columns)}; add a column with values")
         ids = described.ids_in(raw[user], "user_id", untyped)
-        return cls(ids, pl.DataFrame(features), featureless(rest, features))
+        return cls(ids, pl.DataFrame(features), featureless(rest, features), tuple(raw.columns))
 
     def over(self, older: UserTable | None) -> UserTable:
-        """These users, and older ones that are not among them."""
-        return self if older is None else UserTable.from_table(described.over(self.table(), older.table()))
+        """What is known of these users, and of others what was known; see :func:`elcrec.data.described.over`."""
+        if older is None:
+            return self
+        return UserTable.from_table(described.over(self.table(), older.table(), self.columns))
+
+    def notes_over(self, older: UserTable | None, space: FeatureSpace | None) -> list[str]:
+        """What to say of them; see :func:`elcrec.data.described.notes_over`."""
+        return described.notes_over(self.table(), None if older is None else older.table(), self.columns, space)
 
     def matched(self, ids: pl.Series) -> UserTable:
         """What is known about given users, under these distinct ids; ids are compared by their text.
@@ -93,17 +101,14 @@ class UserTable:
         return replace(UserTable.from_table(found), featureless=self.featureless)
 
     def known_to(self, ids: pl.Series) -> UserTable:
-        """What a model of given users keeps: these users in their order, then others, whose events may come later.
-
-        Args:
-            ids: Distinct ids; the table's become of their type, and those that cannot are left out.
+        """What a model of given users keeps; see :func:`elcrec.data.described.known_to`.
 
         Raises:
             DataError: Nothing is known about any of the given users.
         """
         self.matched(ids)
-        others = self.ids.cast(ids.dtype, strict=False).drop_nulls().unique(maintain_order=True)
-        return self.matched(pl.concat([ids, others.filter(~others.is_in(ids.implode()))]))
+        found = described.known_to(self.table(), ids.alias("user_id"))
+        return replace(UserTable.from_table(found), featureless=self.featureless)
 
     def encoded(self, space: FeatureSpace, users: Vocabulary) -> Features:
         """Features of the users of a log, in their order: [U] rows, empty for those who are not in the table."""

@@ -146,8 +146,9 @@ def _read(folder: RunFolder, device: torch.device) -> Run:
     weights, whole, items = folder.weights(), folder.interactions(), folder.vocabulary()
     if document.get("n_items") != len(items):
         raise RunError(f"{folder.path} is damaged: config.json and vocabulary.parquet differ in their items")
-    dataset = Dataset.of(whole, settings, device, folder.catalogue(), items, folder.learnt_from(whole))
-    dataset = replace(dataset, features=folder.features()).with_users(folder.user_table(), folder.user_features())
+    dataset = Dataset.of(whole, settings, device, items=items, log=folder.learnt_from(whole))
+    dataset = replace(dataset, whole_catalogue=folder.catalogue(), features=folder.features())
+    dataset = dataset.with_users(folder.user_table(), folder.user_features())
     spaces = (dataset.features, dataset.user_features)
     network = network_of(weights, settings, len(items), str(folder.model), *spaces).to(device)
     intents = Intents(IntentAssigner(FittedModel(settings, network, dataset)), folder.names())

@@ -68,7 +68,7 @@ class TrainingInput:
         write_frame(folder / "interactions.parquet", known.whole_log.frame)
         index = pl.Series("item_index", range(items.first, items.first + len(items)), dtype=pl.Int64)
         write_frame(folder / "vocabulary.parquet", pl.DataFrame([index, items.ids.alias("item_id")]))
-        for name, described in (("items.parquet", known.catalogue), (USERS, known.user_table)):
+        for name, described in (("items.parquet", known.whole_catalogue), (USERS, known.user_table)):
             if described is not None:
                 write_frame(folder / name, described.table())
         for name, space in ((FEATURES, known.features), (USER_FEATURES, known.user_features)):

@@ -103,7 +103,7 @@ def _joined(dataset: Dataset, new: Catalogue) -> Dataset:
     if other.any():
         raise DataError(f"item {added.filter(other)[0]!r} is no whole number, as the items of the model are")
     items = Vocabulary(pl.concat([ids, fits.alias(ids.name)]), first=1, kind="item")
-    return replace(dataset, items=items, catalogue=new.over(dataset.catalogue).matched(items.ids))
+    return replace(dataset, items=items).described(new.over(dataset.whole_catalogue))
 
 
 def vectors_of_new(known_VD: Tensor, has_events_V: Tensor, embedding: FeatureEmbedding, features: Features) -> Tensor:

@@ -139,7 +139,7 @@ class _Training:
         if work is not None and resumes:  # all processes need the features
             given, named = dataset, earlier
             begun = self.team.broadcast_object(lambda: self._begun_with(work, given, users, named))
-            dataset, earlier = replace(dataset, catalogue=begun.items, features=begun.features), begun.names
+            dataset, earlier = replace(dataset, whole_catalogue=begun.items, features=begun.features), begun.names
             dataset = dataset.with_users(begun.users, begun.user_features)
         else:
             dataset = dataset.with_features(settings, users)
@@ -293,7 +293,8 @@ class _Training:
         """
         kept, items, known = work.earlier(), work.catalogue(), work.user_table()
         again = f"go on without, or start from scratch with {argument('overwrite', True)}"
-        if self.start.items is not None and not _same(items, given.catalogue):
+        both = (given.whole_catalogue, given.catalogue)  # runs of earlier versions kept items of the model alone
+        if self.start.items is not None and not any(_same(items, one) for one in both):
             raise RunError(f"{work.path} began with other items, or none ({argument('items')}): {again}")
         if users is not None and not _same(known, users.known_to(given.users.ids)):
             raise RunError(f"{work.path} began with other users, or none ({argument('users')}): {again}")

@@ -21,7 +21,7 @@ from elcrec.errors import DataWarning, SettingsError
 from elcrec.fitted import FittedModel
 from elcrec.intents.assignment import IntentAssigner
 from elcrec.intents.intents import Intents
-from elcrec.process.wording import worded
+from elcrec.process.wording import argument, worded
 from elcrec.runs.records import Increment, RunMetrics
 from elcrec.runs.run import Run, results_of
 from elcrec.training.checkpoint import Progress
@@ -65,8 +65,8 @@ def partial_fit(
     if added == 0:
         return _unchanged(run, newer, described, known_users)
     log = filtered(whole, settings)
-    dataset = Dataset.of(whole, settings, fitted.device, described, _all_items(log, fitted), log)
-    dataset = replace(dataset, features=fitted.dataset.features)
+    dataset = Dataset.of(whole, settings, fitted.device, items=_all_items(log, fitted), log=log)
+    dataset = replace(dataset.described(described), features=fitted.dataset.features)
     dataset = dataset.with_users(known_users, fitted.dataset.user_features)
     split = dataset.for_training()
     before_V = torch.from_numpy(fitted.items.indices(dataset.items.ids, unknown="skip")).to(fitted.device)
@@ -94,16 +94,25 @@ def _known_now(
     fitted: FittedModel, items: Any, users: Any, newer: Interactions
 ) -> tuple[Catalogue | None, UserTable | None]:
     """What is known about items and users: what is given now over that of the model."""
-    described = fitted.catalogue if items is None else _described(fitted, items, newer)
+    described = fitted.dataset.whole_catalogue if items is None else _described(fitted, items, newer)
     return described, fitted.dataset.user_table if users is None else _known_users(fitted, users, newer)
 
 
 def _described(fitted: FittedModel, items: Any, newer: Interactions) -> Catalogue:
     """The metadata that is given now over that of the model; it describes items of the model or of newer events."""
     given = Catalogue.read(items, title_column=fitted.settings.title_column)
-    given.describing(_known_or_new(fitted.items, newer.frame["item_id"]))
+    few = given.few_note(_known_or_new(fitted.items, newer.frame["item_id"]))
+    if few is not None:
+        warnings.warn(f"{few}: the others are kept until they have events", DataWarning, stacklevel=5)
+    if fitted.dataset.features is None and fitted.settings.item_features:
+        warnings.warn(
+            f"the model has learned from no item features, and learns from none now: titles and attributes of these "
+            f"items are kept; train from scratch with {argument('items')} to learn from their features",
+            DataWarning,
+            stacklevel=5,
+        )
     fitted.dataset.warn_of_columns(given, stacklevel=5)
-    return given.over(fitted.catalogue)
+    return given.over(fitted.dataset.whole_catalogue)
 
 
 def _known_users(fitted: FittedModel, users: Any, newer: Interactions) -> UserTable:
@@ -150,14 +159,15 @@ def _continued(run: Run, intents: Intents, state: Progress, increment: Increment
 
 def _unchanged(run: Run, newer: Interactions, described: Catalogue | None, users: UserTable | None) -> Run:
     """The same run, where the log holds all events already, with what is known about items and users now."""
-    renewed = users is not run.fitted.dataset.user_table
-    known = ", what is known about its users does" if renewed else ""
+    known = run.fitted.dataset
+    renewed = users is not known.user_table
+    which = [*(["items"] if described is not known.whole_catalogue else []), *(["users"] if renewed else [])]
+    changed = f", what is known about its {' and '.join(which)} does" if which else ""
     events = "the one event is" if len(newer) == 1 else f"all {len(newer):,} events are"
-    note = f"nothing new: {events} in the log already; the model does not change{known}"
+    note = f"nothing new: {events} in the log already; the model does not change{changed}"
     warnings.warn(note, DataWarning, stacklevel=4)
     learnt_on: Increment = {"new_events": 0, "known_events": len(newer), "new_users": 0, "new_items": 0, "step": 0.0}
     run = replace(run, metrics={**run.metrics, "learnt_on": learnt_on})
-    dataset = run.fitted.dataset.with_users(users, run.fitted.dataset.user_features)
-    dataset = dataset if described is None else dataset.described(described)
+    dataset = known.with_users(users, known.user_features).described(described)
     run = run.described(replace(run.fitted, dataset=dataset))
     return replace(run, metrics={**run.metrics, **results_of(run.intents)}) if renewed else run

@@ -409,7 +409,11 @@ def test_the_address_of_a_picture_describes_nothing_and_stays() -> None:
     assert read.matched(pl.Series([4, 3])).pictures() == {4: shown[4]}
     older = items(item_id=[1, 9], kind=["x", "z"])
     assert read.over(older).pictures() == {"1": shown[1], "4": shown[4]}
-    assert older.over(read).pictures() == {"4": shown[4]}, "the newer description of item 1 names no picture"
+    assert older.over(read).pictures() == {"1": shown[1], "4": shown[4]}, "the newer file has no pictures"
+    without = items(item_id=[1, 9], kind=["x", "z"], image_url=[None, "https://a.example/9.png"])
+    assert without.over(read).pictures() == {"4": shown[4], "9": "https://a.example/9.png"}, (
+        "the newer file has none of 1"
+    )
     assert older.pictures() == {}
 
 

@@ -1,0 +1,133 @@
+"""Newer tables of items and users over older ones: each value is the newer one where its column was given."""
+
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from elcrec.data import described
+from elcrec.data.catalogue import Catalogue
+from elcrec.data.user_table import UserTable
+from elcrec.errors import DataError
+
+VECTORS = [[row + place + 0.5 for place in range(8)] for row in range(8)]
+OLDER: dict[str, list[Any]] = {
+    "id": ["1", "2", "3", "4", "5"],
+    "title": ["Tea", "Mug", None, "Pot", "Tent"],
+    "kind": ["a|b", "b", "c", None, "a"],
+    "brand": ["x", "b", None, "y", "x"],
+    "price": [1.5, 2.5, None, 4.5, 5.5],
+    "vector": [*VECTORS[:3], None, VECTORS[3]],
+    "image_url": ["https://a/1", None, "https://a/3", "https://a/4", "https://a/5"],
+}
+NEWER: dict[str, list[Any]] = {
+    "id": ["6", "4", "2", "1"],
+    "title": ["Bag", "Jug", None, "Chai"],
+    "kind": ["d", None, "b|d", "c"],
+    "brand": [None, "z", "c", None],
+    "price": [6.5, None, 7.5, 0.5],
+    "vector": [VECTORS[4], VECTORS[5], None, VECTORS[6]],
+    "image_url": ["https://b/6", None, "https://b/2", None],
+}
+COLUMNS = [name for name in OLDER if name != "id"]
+SOME = [some for size in range(1, len(COLUMNS) + 1) for some in combinations(COLUMNS, size)]
+
+
+def by_hand(some: tuple[str, ...], emptied: str | None) -> pl.DataFrame:
+    """The rows of both tables: each value is the newer one where the id and the column are in the newer table."""
+    rows = {row["id"]: dict(row) for row in pl.DataFrame(OLDER).to_dicts()}
+    for row in pl.DataFrame(NEWER).to_dicts():
+        old = rows.get(row["id"], dict.fromkeys(OLDER))
+        newer = {name: None if name == emptied else row[name] for name in some}
+        rows[row["id"]] = {**old, **newer, "id": row["id"]}
+    return pl.DataFrame(list(rows.values()), schema=pl.DataFrame(OLDER).schema)
+
+
+def newer_table(some: tuple[str, ...], emptied: str | None) -> pl.DataFrame:
+    table = pl.DataFrame(NEWER).select("id", *some)
+    return table if emptied is None else table.with_columns(pl.lit(None, table[emptied].dtype).alias(emptied))
+
+
+def as_rows(table: pl.DataFrame) -> list[dict[str, Any]]:
+    """What is told, by id: attributes in any order, nothing unknown, columns in any order."""
+    rows = table.sort(table.columns[0]).to_dicts()
+    for row in rows:
+        row["attributes"] = sorted(row.get("attributes") or [])
+    return [{name: value for name, value in row.items() if value is not None} for row in rows]
+
+
+@pytest.mark.parametrize("some", SOME, ids="+".join)
+@pytest.mark.parametrize("empty", [False, True])
+def test_a_newer_catalogue_counts_as_far_as_it_goes(some: tuple[str, ...], empty: bool) -> None:
+    emptied = some[0] if empty else None
+    if emptied and len(some) == 1:
+        return  # a file that says nothing is refused
+    older = Catalogue.read(pl.DataFrame(OLDER).rename({"id": "item_id"}))
+    newer = Catalogue.read(newer_table(some, emptied).rename({"id": "item_id"}))
+    expected = Catalogue.read(by_hand(some, emptied).rename({"id": "item_id"}))
+    for one in (older, Catalogue.from_table(older.table())):
+        assert as_rows(newer.over(one).table()) == as_rows(expected.table())
+
+
+@pytest.mark.parametrize("some", [some for some in SOME if not {"title", "image_url"} & {*some}], ids="+".join)
+@pytest.mark.parametrize("empty", [False, True])
+def test_a_newer_user_table_counts_as_far_as_it_goes(some: tuple[str, ...], empty: bool) -> None:
+    emptied = some[0] if empty else None
+    if emptied and len(some) == 1:
+        return
+    names = {"id": "user_id"}
+    older = UserTable.read(pl.DataFrame(OLDER).drop("title", "image_url").rename(names))
+    newer = UserTable.read(newer_table(some, emptied).rename(names))
+    expected = UserTable.read(by_hand(some, emptied).drop("title", "image_url").rename(names))
+    assert as_rows(newer.over(older).table()) == as_rows(expected.table())
+
+
+def test_a_file_of_text_keeps_what_it_lacks_as_well(tmp_path: Path) -> None:
+    older, newer = tmp_path / "older.csv", tmp_path / "newer.csv"
+    older.write_text("item_id,title,kind,brand,price\n1,Tea,a|b,x,1.5\n2,Mug,b,y,2.5\n3,Pot,c,x,\n")
+    newer.write_text("item_id,kind,price\n1,c,\n2,,9.5\n")
+    both = Catalogue.read(newer).over(Catalogue.read(older))
+    assert both.titles() == {"1": "Tea", "2": "Mug", "3": "Pot"}
+    assert both.frame["attributes"].to_list() == [["c", "x"], ["y"], ["c", "x"]]
+    assert both.features["price"].to_list() == [None, 9.5, None]
+
+
+def test_attributes_of_unknown_columns_stay() -> None:
+    """Runs that kept no features, of earlier versions."""
+    older = Catalogue(Catalogue.read(pl.DataFrame({"item_id": [1], "kind": ["a|b"], "title": ["Tea"]})).frame)
+    newer = Catalogue.read(pl.DataFrame({"item_id": [1, 2], "price": [1.5, 2.5]}))
+    assert newer.over(older).frame["attributes"].to_list() == [["a", "b"], []]
+    assert newer.over(older).titles() == {"1": "Tea"}
+
+
+@pytest.mark.parametrize("kind", ["item", "user"])
+def test_single_values_of_another_kind_are_counted_and_shown(kind: str) -> None:
+    def table(prices: list[Any]) -> Catalogue | UserTable:
+        frame = pl.DataFrame(
+            {f"{kind}_id": [*range(7, 7 + len(prices))], "price": prices, "shelf": ["a"] * len(prices)}
+        )
+        return Catalogue.read(frame) if kind == "item" else UserTable.read(frame)
+
+    def notes(newer: Catalogue | UserTable, older: Catalogue | UserTable) -> list[str]:
+        return newer.notes_over(older, None)  # type: ignore[arg-type]
+
+    older = table([1.5, 2.5, 3.5, 4.5])
+    [note] = notes(table(["1.5", "cheap", None, "dear"]), older)
+    assert f"of another kind than in the {kind}s of the model, and count as unknown" in note
+    assert f"2 of 3 values of 'price' (['cheap'] of {kind} 8)" in note
+    assert notes(table(["1.5", "2", None, "3"]), older) == []
+    whole = table(["cheap", "dear"])
+    assert notes(whole, older) == []
+    with pytest.raises(DataError, match="'price' is of another kind"):
+        whole.over(older)  # type: ignore[arg-type]
+
+
+def test_a_model_keeps_all_rows_whose_ids_it_can_hold() -> None:
+    table = pl.DataFrame({"item_id": ["3", "x", "007", "1", "9"], "title": ["three", "no id", "no 7", "one", "nine"]})
+    kept = described.known_to(table, pl.Series("item_id", [1, 2, 3], dtype=pl.Int64))
+    assert kept.rows() == [(1, "one"), (3, "three"), (9, "nine")]
+    assert described.known_to(kept, pl.Series("item_id", [1, 2, 3], dtype=pl.Int64)).equals(kept)
+    of_text = described.known_to(table, pl.Series("item_id", ["9", "x"]))
+    assert of_text["title"].to_list() == ["nine", "no id", "three", "no 7", "one"]
