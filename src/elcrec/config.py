@@ -26,6 +26,7 @@ from pydantic import (
 
 from elcrec.errors import SettingsError
 from elcrec.losses.registry import NEXT_ITEM_LOSSES
+from elcrec.process.problems import plainly
 
 
 def _loss(value: Any, shipped: ValidatorFunctionWrapHandler) -> Any:
@@ -588,8 +589,7 @@ def check_value(name: str, value: Any) -> None:
     try:
         kind.validate_python(value)
     except ValidationError as error:
-        message = str(error.errors()[0]["msg"]).removeprefix("Value error, ")
-        raise SettingsError(f"{name}={value!r}: {message}") from None
+        raise SettingsError(f"{name}={value!r}: {plainly(error.errors()[0])}") from None
 
 
 def parse_override(text: str) -> tuple[str, str]:
@@ -617,5 +617,5 @@ def _explain(problem: Any) -> str:
     name = ".".join(str(part) for part in problem["loc"])
     if problem["type"] == "extra_forbidden":
         return _unknown(name)
-    message = str(problem["msg"]).removeprefix("Value error, ")
+    message = plainly(problem)
     return f"{name}={problem['input']!r}: {message}" if name else message

@@ -133,7 +133,7 @@ def test_rows_of_user_features_stay_with_their_histories(model: ELCRec) -> None:
         ([{"contry": "DE"}], "no 'contry': the model has learned from 'country', 'age', "),
         ([{}, {}], "give a row for each history, 1 in all, not 2"),
         (["DE"], "a mapping from column to value for each history, not 'DE'"),
-        (7, "cannot use an int as user_features: pass user_features"),
+        (7, "cannot use an int as user_features: pass a file"),
     ],
 )
 def test_user_features_that_cannot_be_read_are_refused(model: ELCRec, given: Any, reason: str) -> None:

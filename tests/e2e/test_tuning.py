@@ -262,7 +262,7 @@ def test_a_search_of_another_version_is_another_search(search: Path, monkeypatch
     [
         ('[dropout]\nlow = "a"\nhigh = 0.2', "dropout.low: write a number"),
         ("[dropout]\nchoices = [[0.1]]", "dropout.choices.0: write a number, a text, true or false"),
-        ("[dropout]\nlow = inf\nhigh = 2", "dropout.low: Input should be a finite number"),
+        ("[dropout]\nlow = inf\nhigh = 2", "dropout.low: use a finite number"),
     ],
 )
 def test_a_value_of_no_kind_is_said_once(search: Path, space: str, says: str) -> None:

@@ -160,7 +160,7 @@ def test_global_time_split_without_times(tmp_path: Path) -> None:
 def test_sizes_beyond_reason(shop: Path, tmp_path: Path, setting: str) -> None:
     name, value = setting.split("=")
     complaint = run_cli("train", shop, "--out", tmp_path / "run", "--set", setting).complaint()
-    assert complaint.startswith(f"{name}='{value}': Input should be")
+    assert complaint.startswith(f"{name}='{value}': use ")
     assert not (tmp_path / "run").exists()
 
 

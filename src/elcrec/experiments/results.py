@@ -16,6 +16,7 @@ from elcrec.evaluation.baselines import BASELINES
 from elcrec.evaluation.metrics import SHOWN_METRICS
 from elcrec.experiments.plan import PlannedRun
 from elcrec.experiments.suite import changes
+from elcrec.process.problems import plainly
 from elcrec.process.wording import counted
 from elcrec.runs.run_files import package_version
 from elcrec.storage import read_json
@@ -80,7 +81,7 @@ def read_result(path: Path) -> Document:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "document"
         raise RunError(
-            f"{path} is damaged or not a result file ({where}: {first['msg']}): delete or repair it"
+            f"{path} is damaged or not a result file ({where}: {plainly(first)}): delete or repair it"
         ) from None
     return {**document, "name": path.stem}
 

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictInt, ValidationError, m
 
 from elcrec.config import did_you_mean, read_toml
 from elcrec.errors import SettingsError
+from elcrec.process.problems import plainly
 
 Seeds = Annotated[tuple[StrictInt, ...], Field(min_length=1)]
 _LISTS = {"tuple_type": "write a list: [...]", "too_short": "write at least one"}
@@ -99,7 +100,7 @@ def _explained(problem: Any) -> str:
     if problem["type"] == "extra_forbidden":
         known = Row.model_fields if in_row else Suite.model_fields
         return f"{where} is unknown: {did_you_mean(str(loc[-1]), known)}"
-    message = _LISTS.get(problem["type"]) or str(problem["msg"]).removeprefix("Value error, ")
+    message = _LISTS.get(problem["type"]) or plainly(problem)
     return f"{where}: {message}" if where else message
 
 

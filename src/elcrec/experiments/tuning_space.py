@@ -20,6 +20,7 @@ from pydantic import (
 
 from elcrec.config import EVALUATION_SETTINGS, Settings, check_value, did_you_mean, read_toml
 from elcrec.errors import SettingsError
+from elcrec.process.problems import plainly
 
 NOT_SEARCHED = (*EVALUATION_SETTINGS, "judged_users")
 """They change what is evaluated: trials with different values could not be compared."""
@@ -157,7 +158,7 @@ def _explained(problems: Iterable[Any]) -> list[str]:
     said: dict[str, str] = {}
     for problem in problems:
         loc = [str(part) for part in problem["loc"]]
-        message = str(problem["msg"]).removeprefix("Value error, ")
+        message = plainly(problem)
         if problem["type"] == "extra_forbidden":
             message = f"unknown: {did_you_mean(loc[-1], Range.model_fields)}"
         if problem["type"] == "model_type":

@@ -400,7 +400,7 @@ def test_a_run_says_what_it_is(log: Path) -> None:
     [
         ("seeds = []", "seeds: write at least one"),
         ("seeds = 1", "seeds: write a list: [...]"),
-        ("seeds = [1.5]", "seeds.0: Input should be a valid integer"),
+        ("seeds = [1.5]", "seeds.0: use a whole number"),
         (
             "[[rows]]\nrecipe = 'default'\nset = { seed = 1 }",
             "row 2: seed cannot be a setting of a row: write seeds = [1, 2, 3]",
