@@ -55,7 +55,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
         *("click_time", "review_time", "checkin_time", "check_in_time"),
         *("interaction_timestamp", "interaction_time", "interaction_date", "order_datetime", "purchase_datetime"),
         *("transaction_datetime", "bought_at", "sold_at", "watched_at", "visited_at", "read_at", "occurred_on"),
-        *("ordered_on", "purchased_on", "bought_on", "sold_on", "rated_on", "rating_date", "visit_date", "sale_date"),
+        *("ordered_on", "purchased_on", "sold_on", "rated_on", "rating_date", "visit_date", "sale_date"),
         *("date", "time", "ts", "when", "at"),
     ),
     "event": (
