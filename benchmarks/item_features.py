@@ -65,6 +65,7 @@ def main() -> None:
             **what,
             "overrides": overrides,
             "shuffled": given.shuffled,
+            "feature_weight": model.settings.feature_weight,
             "seed": seed,
             **found,
             "masked": masked,

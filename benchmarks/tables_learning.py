@@ -10,6 +10,8 @@ from elcrec.experiments.summary import markdown, spread, where
 
 ACCURACY = Path(__file__).parent / "results" / "accuracy"
 COLD = "hit_rate@20"
+EARLIER_FEATURE_WEIGHT = 0.3
+"""Of results that do not name it."""
 COMPARED_METRICS = ("hit_rate@5", "ndcg@20")
 SHOP_METRICS = ("hit_rate@5", "hit_rate@10", "ndcg@10", "ndcg@20")
 
@@ -169,14 +171,16 @@ def shops(documents: list[dict[str, Any]]) -> list[str]:
 
 
 def item_features(documents: list[dict[str, Any]]) -> list[str]:
-    """A row a data set: with metadata, and in brackets the results of the suite ``accuracy``, without."""
+    """A row a data set and training: with metadata, and in brackets the results of the suite ``accuracy``, without."""
     rows = []
 
-    def kind(one: dict[str, Any]) -> tuple[str, bool, bool]:
-        return one["dataset"], bool(one["overrides"]), one.get("shuffled", False)
+    def kind(one: dict[str, Any]) -> tuple[str, bool, bool, float, int]:
+        weight = one.get("feature_weight", EARLIER_FEATURE_WEIGHT)
+        return one["dataset"], bool(one["overrides"]), one.get("shuffled", False), weight, one["epochs"]
 
-    for name, chosen, shuffled in sorted(dict.fromkeys(map(kind, documents))):
-        seeds = [one for one in documents if kind(one) == (name, chosen, shuffled)]
+    for own in sorted(dict.fromkeys(map(kind, documents))):
+        name, chosen, shuffled, weight, epochs = own
+        seeds = [one for one in documents if kind(one) == own]
         without = [json.loads(path.read_text()) for path in sorted(ACCURACY.glob(f"{name}-default-seed*.json"))]
         values = [
             f"{spread([one['masked'][part][metric] for one in seeds])} "
@@ -185,8 +189,11 @@ def item_features(documents: list[dict[str, Any]]) -> list[str]:
         ]
         seconds = f"{statistics.median(one['train_seconds'] for one in seeds):.0f}"
         shown = f"{name}{', exclude_seen=true' * chosen}{', attributes of other items' * shuffled}"
-        rows.append([shown, f"{len(seeds)} ({len(without)})", *values, seconds, where(seeds[-1])])
-    return markdown(["data", "seeds", "valid ndcg@20", *SHOP_METRICS, "seconds of training", "machine"], rows)
+        trained = f"{weight:g}, {epochs}"
+        rows.append([shown, trained, f"{len(seeds)} ({len(without)})", *values, seconds, where(seeds[-1])])
+    return markdown(
+        ["data", "weight, epochs", "seeds", "valid ndcg@20", *SHOP_METRICS, "seconds of training", "machine"], rows
+    )
 
 
 def _other_way(name: str, seeds: list[dict[str, Any]]) -> list[list[str]]:

@@ -19,7 +19,7 @@ from elcrec.data.clock import Clock
 from elcrec.data.interactions import Interactions, LogSource
 from elcrec.data.vocabulary import Indices, Vocabulary
 from elcrec.errors import RunError
-from elcrec.inference.policy import STRENGTH, RankingPolicy, ResolvedPolicy, steering_strength
+from elcrec.inference.policy import STRENGTH, RankingPolicy, ResolvedPolicy, requested_policy
 from elcrec.process.lazy import LazyModule
 from elcrec.process.threads import use_threads
 from elcrec.process.wording import counted
@@ -514,14 +514,14 @@ class ELCRec:
             SettingsError: An option is out of range, or an intent or attribute does not exist.
             UnknownIdError: A user or an item does not exist, unless ``unknown`` is ``skip``.
         """
-        policy = RankingPolicy(
+        policy = requested_policy(
             k=k,
             exclude_seen=exclude_seen,
             only_seen=only_seen,
             explain=explain,
             intents=intents,
             exclude_intents=exclude_intents,
-            strength=steering_strength(strength, intents),
+            strength=strength,
             diversify=diversify,
             allow=allow,
             deny=deny,
@@ -593,14 +593,14 @@ class ELCRec:
         Returns:
             ``history`` (its place in ``histories``, from 0) and the columns of :meth:`recommend`.
         """
-        policy = RankingPolicy(
+        policy = requested_policy(
             k=k,
             exclude_seen=exclude_seen,
             only_seen=only_seen,
             explain=explain,
             intents=intents,
             exclude_intents=exclude_intents,
-            strength=steering_strength(strength, intents),
+            strength=strength,
             diversify=diversify,
             allow=allow,
             deny=deny,

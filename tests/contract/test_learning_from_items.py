@@ -21,6 +21,7 @@ from elcrec.data.user_table import UserTable
 from elcrec.errors import DataWarning
 from elcrec.model.encoding import user_vectors
 from elcrec.model.network import ELCRecNetwork
+from elcrec.training.automatic import epochs_with_features
 from elcrec.training.loop import prepare
 from elcrec.training.objective import Objective, StepInput
 from elcrec.training.optimizer import Optimizer
@@ -482,6 +483,24 @@ def test_ids_with_leading_zeros_are_no_whole_numbers(tmp_path: Path) -> None:
     numbered = trained(pl.DataFrame([ids.cast(pl.Int64), shelf]), log)
     with pytest.raises(ElcrecError, match="item '000' is no whole number"):
         numbered.add_items(tmp_path / "text.csv")
+
+
+@pytest.mark.parametrize("began_with", [8, 12])
+def test_a_resumed_training_keeps_its_number_of_epochs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, began_with: int
+) -> None:
+    changed = {"epochs": "auto", "batch_size": 2, "epoch_steps": 1}  # 150 steps an epoch
+    assert epochs_with_features(resolve("default", {"batch_size": 2}), 300)["value"] == 8  # type: ignore[index]
+    model, again = (ELCRec(seed=1, baselines=False, **{**SMALL, **changed}) for _ in range(2))
+    with monkeypatch.context() as patch:
+        if began_with == 12:  # as earlier versions did
+            patch.setattr("elcrec.training.fit.epochs_with_features", lambda *_: None)
+        with pytest.raises(KeyboardInterrupt):
+            model.fit(shop_log(), tmp_path / "run", items=shelves(), progress=Interrupted())
+    again.fit(shop_log(), tmp_path / "run", progress=False, resume=True)
+    assert again.metrics["choices"]["epochs"]["value"] == again.metrics["epochs"] == began_with
+    reason = "the training began with them" if began_with == 12 else "300 users and item features: more overfits"
+    assert again.metrics["choices"]["epochs"]["reason"] == reason
 
 
 def test_a_resumed_training_says_what_it_learns_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -165,7 +165,7 @@ def test_new_items_below_the_least_count_are_kept_too() -> None:
     with pytest.warns(DataWarning, match="describes only 1 of"):
         after = newer(model, events(1000, 2), items=items(1000))
     assert after.catalogue is None
-    assert after.fitted.dataset.said_features()[0].startswith("none of ")
+    assert after.fitted.dataset.said_features()[0].startswith("no item is described")
     assert newer(after, events(1000)).titles == {1000: "thing 1000"}
 
 

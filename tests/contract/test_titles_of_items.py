@@ -159,7 +159,7 @@ def test_unknown_ids_that_are_skipped_are_counted(model: ELCRec, run: Path) -> N
     skipped = run_cli("recommend", run, "--history", f"{item},nothing,no thing", "--unknown", "skip")
     assert "2 unknown items left out" in skipped.err
     both = run_cli("recommend", run, "--user", user, "--history", item).complaint()
-    assert "--user and --history are given" in both
+    assert "--user, --history are given" in both
 
 
 def test_reasons_name_titles_and_quote_commas(model: ELCRec) -> None:

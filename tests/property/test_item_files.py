@@ -62,9 +62,10 @@ SEVERAL_VECTORS = st.integers(8, 12).flatmap(
     lambda size: st.lists(st.lists(FRACTIONS, min_size=size, max_size=size), min_size=1, max_size=5)
 )
 LONGEST = 12
-RAGGED = st.lists(st.one_of(st.integers(8, LONGEST), st.integers(1, LONGEST)), min_size=1, max_size=9).filter(
-    lambda sizes: max(size for size, count in Counter(sizes).items() if count == max(Counter(sizes).values())) >= 8
+RAGGED = st.tuples(st.integers(8, LONGEST), st.lists(st.integers(1, LONGEST), max_size=4)).flatmap(
+    lambda drawn: st.permutations([drawn[0]] * (len(drawn[1]) + 1) + drawn[1])
 )
+"""Lengths of lists, of which most are one, 8 or more."""
 SCRIPTS = {
     "Latin": (0x61, 0x24F),
     "Latin of Vietnam": (0x1E00, 0x1EFF),
@@ -191,8 +192,7 @@ def test_vectors_of_another_length_are_missing_and_no_fraction_is_an_attribute(
     sizes: list[int], form: Callable[[list[float]], str], data: st.DataObject
 ) -> None:
     vectors = [data.draw(st.lists(FRACTIONS, min_size=size, max_size=size)) for size in sizes]
-    most = Counter(sizes).most_common(1)[0][1]
-    size = max(size for size, count in Counter(sizes).items() if count == most)
+    size = Counter(sizes).most_common(1)[0][0]
     ids = [f"i{row}" for row in range(len(sizes))]
     typed = pl.DataFrame({"item_id": ids, "brand": ["x"] * len(ids), "emb": vectors})
     files = [Catalogue.read(typed)]
@@ -279,6 +279,19 @@ def test_latin_titles_of_earlier_runs_have_the_words_that_they_had(text: str, to
     assert WORDS_OF[tokens](text) == SPACED(text)
     if "İ" not in text:  # which in lower case is a letter with a mark
         assert words_and_bigrams(text) == SPACED(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "before"), [("\u0958लम", ["\u0958लम"]), ("cafe\u0301s", ["cafe"]), ("CAFÉ", ["café"])]
+)
+def test_titles_of_earlier_runs_are_not_composed(text: str, before: list[str]) -> None:
+    assert WORDS_OF["words"](text) == WORDS_OF["bigrams"](text) == before
+
+
+def test_lists_of_many_lengths_are_attributes_as_before() -> None:
+    lists = [[place + 0.5 for place in range(size)] for size in range(1, 21)]
+    items = Catalogue.read(pl.DataFrame({"item_id": range(20), "sizes": lists}))
+    assert items.frame["attributes"].list.len().to_list() == [*range(1, 21)]
 
 
 def test_titles_without_spaces_have_words_in_common_and_older_runs_keep_their_own() -> None:

@@ -119,23 +119,24 @@ def recommend(
 ) -> None:
     """Recommend the next items to known users, or for the histories of new users."""
     for_histories = bool(history) or history_file is not None
-    _check_choice(bool(user), for_histories, everybody, ray)
+    whom = {"--user": user, "--history": history, "--history-file": history_file, "--all": everybody}
+    _check_choice(whom, ray)
     if user_feature and not for_histories:
         raise SettingsError("--user-feature tells about the user of --history: known users have their own features")
     _refuse_unused(everybody, unknown, intent, strength, ray, device)
     known = user_features_of(user_feature)
     if ray is None:
         table_file(out, "--out")
-    from elcrec.inference.policy import RankingPolicy, steering_strength
+    from elcrec.inference.policy import requested_policy
 
-    policy = RankingPolicy(
+    policy = requested_policy(
         k=k,
         exclude_seen=excludes_seen(include_seen, exclude_seen, only_seen),
         only_seen=only_seen,
         explain=explain,
         intents=intent or [],
         exclude_intents=exclude_intent or [],
-        strength=steering_strength(strength, intent or []),
+        strength=strength,
         diversify=diversify,
         approximate=approximate,
         titles=not ids_only,
@@ -156,16 +157,15 @@ def recommend(
     _show(model, found, out, explain, as_json)
 
 
-def _check_choice(for_users: bool, for_histories: bool, everybody: bool, ray: int | None) -> None:
-    """Raise SettingsError unless it is clear to whom the items are recommended."""
-    given = {"--user": for_users, "--history": for_histories, "--all": everybody}
-    named = [option for option, is_given in given.items() if is_given]
-    if len(named) != 1:
-        both = f": {' and '.join(named)} are given" if named else ""
+def _check_choice(whom: dict[str, Any], ray: int | None) -> None:
+    """Raise SettingsError unless it is clear to whom the items are recommended, by options and their values."""
+    given = [option for option, value in whom.items() if value]
+    if given not in (["--user"], ["--all"], ["--history"], ["--history-file"], ["--history", "--history-file"]):
+        both = f": {', '.join(given)} are given" if given else ""
         raise SettingsError(
             f"choose whom to recommend to, with one of: --user ID, --history ID,ID,... (or --history-file), --all{both}"
         )
-    if ray is not None and not everybody:
+    if ray is not None and given != ["--all"]:
         raise SettingsError("--ray distributes the recommendations to all users: use it with --all")
 
 

@@ -43,8 +43,7 @@ class Catalogue:
             perhaps empty); ``image_url`` (text or null) where there is such a column.
         features: What a model can learn from, row by row the same items: see :mod:`elcrec.data.feature_columns`.
         featureless: Why nothing can be learned from further columns, by name; files of runs do not keep it.
-        columns: Names of the columns of the file, those without any value too, and ``title`` where one holds titles;
-            none of what a run kept.
+        columns: Columns of :meth:`table` that the file gives, those without any value, too; none of what a run kept.
     """
 
     frame: pl.DataFrame
@@ -115,16 +114,20 @@ class Catalogue:
         """Its attributes, and those of older descriptions but for what came from columns that are here again."""
         asked, known = (one.frame.select(pl.col("item_id").cast(pl.String)) for one in (self, older))
         older = older.only(known["item_id"].is_in(asked["item_id"].implode()))
-        here = {*self.columns, *self.features.columns}
-        told = [column for column in older.features.get_columns() if column.dtype in (TEXTS, TEXT)]
-        if told and here.issuperset(column.name for column in told):
+        kept = older._pairs_without({*described.own_names(self.columns), *self.features.columns})
+        if kept.is_empty():
             return self.frame["attributes"]
-        ids, both = older.frame["item_id"], ["item_id", "attribute"]
-        again, others = (pairs(ids, [one for one in told if (one.name in here) == which]) for which in (True, False))
-        kept = older.pairs().join(again.join(others, on=both, how="anti"), on=both, how="anti", maintain_order="left")
         lists = kept.group_by(pl.col("item_id").cast(pl.String), maintain_order=True).agg("attribute")
         found = asked.join(lists, on="item_id", how="left", maintain_order="left")["attribute"]
         return merged([self.frame["attributes"], found], len(self))
+
+    def _pairs_without(self, names: set[str]) -> pl.DataFrame:
+        """Items and their attributes, but for those that come from columns of these names alone."""
+        told = [column for column in self.features.get_columns() if column.dtype in (TEXTS, TEXT)]
+        ids, both = self.frame["item_id"], ["item_id", "attribute"]
+        named = pairs(ids, [column for column in told if column.name in names])
+        others = pairs(ids, [column for column in told if column.name not in names])
+        return self.pairs().join(named.join(others, on=both, how="anti"), on=both, how="anti", maintain_order="left")
 
     def notes_over(self, older: Catalogue | None, space: FeatureSpace | None) -> list[str]:
         """What to say of them; see :func:`elcrec.data.described.notes_over`."""
@@ -243,7 +246,7 @@ def _tidy(raw: pl.DataFrame, item_column: str | None, title_column: str | None, 
     attributes = merged([as_lists(one) for one in used], raw.height)
     images = [as_text(raw[IMAGE]).alias(IMAGE)] if image else []
     frame = pl.DataFrame([ids, titles.alias("title"), attributes, *images])
-    columns = tuple(raw.columns) if title is None else (*raw.columns, "title")
+    columns = (*described.given_names(raw.columns), *(() if title is None else ("title",)))
     return Catalogue(frame, pl.DataFrame(features), featureless(rest, features), columns)
 
 

@@ -30,7 +30,7 @@ from elcrec.data.user_table import UserTable
 from elcrec.data.visitor_features import encoded_rows
 from elcrec.data.vocabulary import Vocabulary
 from elcrec.errors import DataError, DataWarning, SettingsError
-from elcrec.process.wording import argument, counted, setting
+from elcrec.process.wording import argument, setting
 
 
 @dataclass(frozen=True)
@@ -221,7 +221,7 @@ class Dataset:
         if self.whole_catalogue is None:
             return []
         if self.catalogue is None:
-            return [f"none of {counted(len(self.items), 'item')} is described"]
+            return ["no item is described"]
         said = [f"{len(self.catalogue):,} of {len(self.items):,} items are described"]
         text = self.catalogue.stands_for_title
         if text is not None:

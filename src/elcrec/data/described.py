@@ -30,6 +30,16 @@ def features_in(table: pl.DataFrame) -> pl.DataFrame:
     return table.select(pl.col(name).alias(name.removeprefix(PREFIX)) for name in names)
 
 
+def given_names(columns: list[str]) -> tuple[str, ...]:
+    """The columns of a table, see :func:`with_features`, that a file with these columns gives, even without values."""
+    return (*columns, *(PREFIX + name for name in columns))
+
+
+def own_names(given: Collection[str]) -> list[str]:
+    """The names in the file of the features among :func:`given_names`."""
+    return [name.removeprefix(PREFIX) for name in given if name.startswith(PREFIX)]
+
+
 def id_column(there: list[str], role: str, asked: str | None = None) -> str:
     """The column of ids.
 
@@ -91,7 +101,7 @@ def over(ours: pl.DataFrame, theirs: pl.DataFrame, given: Collection[str]) -> pl
     Args:
         ours: Newer rows, see :func:`with_features`.
         theirs: Older rows.
-        given: Names of the columns that the newer rows were read from; such a column without any value is not in
+        given: The columns of the newer rows, see :func:`given_names`; such a column without any value is not in
             ``ours``.
 
     Returns:
@@ -107,7 +117,7 @@ def over(ours: pl.DataFrame, theirs: pl.DataFrame, given: Collection[str]) -> pl
         if alike.null_count() == len(alike):
             name, kind = column.name.removeprefix(PREFIX), role.removesuffix("_id")
             raise DataError(f"{name!r} is of another kind than in the {kind}s of the model: write it alike")
-    left = [name for name in theirs.columns if name not in ours.columns and name.removeprefix(PREFIX) not in given]
+    left = [name for name in theirs.columns if name not in ours.columns and name not in given]
     renewed = ours.join(theirs.select(role, *left), on=role, how="left", maintain_order="left")
     return pl.concat([renewed, _others(theirs, ours)], how="diagonal")
 
@@ -120,14 +130,17 @@ def notes_over(
     Args:
         ours: Newer rows.
         theirs: Older rows; None: there are none.
-        given: Names of the columns that the newer rows were read from.
+        given: See :func:`over`.
         space: The features that a model knows; None: none.
 
     Returns:
         Sentences: which columns and vectors are missing or of no use, and which values are of another kind.
     """
     kind = ours.columns[0].removesuffix("_id")
-    told = [] if space is None else space.notes_on_later(ours.to_series(0), _features_told(ours, theirs, given), kind)
+    told = []
+    if space is not None:
+        kept = () if theirs is None else features_in(theirs).columns
+        told = space.notes_on_later(ours.to_series(0), _features_told(ours, theirs, given), kind, kept)
     unlike = None if theirs is None else _unlike_note(ours, theirs)
     return told if unlike is None else [*told, unlike]
 

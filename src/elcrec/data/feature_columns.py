@@ -67,7 +67,8 @@ def is_vector(column: pl.Series) -> bool:
     if not isinstance(column.dtype, pl.List | pl.Array) or not column.dtype.inner.is_float():
         return False
     lists = column.cast(pl.List(column.dtype.inner)).drop_nulls()
-    if vector_size(lists) < VECTOR_SIZE:
+    size, sizes = vector_size(lists), lists.list.len()
+    if size < VECTOR_SIZE or 2 * (sizes == size).sum() <= (sizes > 0).sum():
         return False
     return not (_are_whole(lists.head(100)) and _are_whole(lists))  # the first ones tell, mostly
 

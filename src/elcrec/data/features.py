@@ -6,7 +6,7 @@ are encoded in the same numbers.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
@@ -332,9 +332,18 @@ class FeatureSpace(BaseModel):
         useless = {column.name: why_useless(column) for column in items.get_columns() if column.name in others}
         return cls(columns=tuple(useful), featureless={**featureless, **useless})
 
-    def notes_on_later(self, ids: pl.Series, features: pl.DataFrame, kind: str = "item") -> list[str]:
-        """What to say of items, or users, given after the training: columns and vectors that the model cannot use."""
-        note = self._note_on_columns(features.columns, kind)
+    def notes_on_later(
+        self, ids: pl.Series, features: pl.DataFrame, kind: str = "item", kept: Collection[str] = ()
+    ) -> list[str]:
+        """What to say of items, or users, given after the training: columns and vectors that the model cannot use.
+
+        Args:
+            ids: Of the items, or users.
+            features: Theirs.
+            kind: ``item`` or ``user``.
+            kept: Columns that the run knows, whether it learned from them or not.
+        """
+        note = self._note_on_columns([name for name in features.columns if name not in kept], features.columns, kind)
         return [*([] if note is None else [note]), *self.notes_on_vectors(ids, features, kind)]
 
     def notes_on_vectors(self, ids: pl.Series, features: pl.DataFrame, kind: str = "item") -> list[str]:
@@ -346,11 +355,11 @@ class FeatureSpace(BaseModel):
         ]
         return [note for note in notes if note is not None]
 
-    def _note_on_columns(self, names: Sequence[str], kind: str) -> str | None:
+    def _note_on_columns(self, new: Sequence[str], names: Sequence[str], kind: str) -> str | None:
         """Which columns of the training are missing, and which were not there; None where all are the same."""
         known = [column.name for column in self.columns]
         missing = [name for name in known if name not in names]
-        others = [name for name in names if name not in (*known, *self.left_out, *self.featureless)]
+        others = [name for name in new if name not in (*known, *self.left_out, *self.featureless)]
         not_there = f"the training did not learn from {shown(others)}"
         if missing:
             return (

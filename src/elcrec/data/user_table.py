@@ -32,7 +32,7 @@ class UserTable:
         ids: User ids.
         features: What a model can learn from, row by row the same users: see :mod:`elcrec.data.feature_columns`.
         featureless: Why nothing can be learned from further columns, by name; files of runs do not keep it.
-        columns: Names of the columns of the file, those without any value too; none of what a run kept.
+        columns: Columns of :meth:`table` that the file gives, those without any value, too; none of what a run kept.
     """
 
     ids: pl.Series
@@ -79,7 +79,7 @@ class UserTable:
         if not features:
             raise DataError(f"nothing describes the users: the data has {shown(raw.columns)}; add a column with values")
         ids = described.ids_in(raw[user], "user_id", untyped)
-        return cls(ids, pl.DataFrame(features), featureless(rest, features), tuple(raw.columns))
+        return cls(ids, pl.DataFrame(features), featureless(rest, features), described.given_names(raw.columns))
 
     def over(self, older: UserTable | None) -> UserTable:
         """What is known of these users, and of others what was known; see :func:`elcrec.data.described.over`."""

@@ -37,11 +37,11 @@ def all_words(text: str) -> list[str]:
 
 
 def _unmarked_words(text: str) -> list[str]:
-    return _long(_UNMARKED.findall(_composed(text)))
+    return _long(_UNMARKED.findall(text.lower()))
 
 
 def _unmarked_words_and_bigrams(text: str) -> list[str]:
-    lower = _composed(text)
+    lower = text.lower()
     return _long(_UNMARKED.findall(_RUN.sub(" ", lower))) + _bigrams(lower)
 
 

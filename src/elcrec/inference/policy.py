@@ -126,15 +126,16 @@ class ResolvedPolicy:
     titles: bool = True
 
 
-def steering_strength(strength: float | None, intents: Sequence[int]) -> float:
-    """The strength of the steering, by default :data:`STRENGTH`; warn where it is given and weighs nothing."""
+def requested_policy(strength: float | None, **fields: Any) -> RankingPolicy:
+    """A policy of these fields, by default with :data:`STRENGTH`; warn of a strength that weighs nothing."""
     if strength is None:
-        return STRENGTH
-    if len(as_list("intents", intents)) == 0:
+        return RankingPolicy(**fields)
+    policy = RankingPolicy(strength=strength, **fields)
+    if not policy.intents:
         warnings.warn(
             f"strength={strength!r} has no effect: it weighs intents, and none is given", OptionWarning, stacklevel=3
         )
-    return strength
+    return policy
 
 
 def at_least_one(name: str, number: int) -> int:

@@ -7,9 +7,9 @@ from typing import Any
 
 _WHOLE, _NUMBER, _TEXT, _TRUTH = "use a whole number", "use a number", "use a text", "use true or false"
 SENTENCES = {
-    "greater_than": "use more than {gt:g}",
-    "greater_than_equal": "use {ge:g} or more",
-    "less_than": "use less than {lt:g}",
+    "greater_than": "use more than {gt:.15g}",
+    "greater_than_equal": "use {ge:.15g} or more",
+    "less_than": "use less than {lt:.15g}",
     "less_than_equal": "use {le:.15g} or less",
     "finite_number": "use a finite number",
     "int_type": _WHOLE,

@@ -175,7 +175,8 @@ def _n_intents(shape: LogShape, settings: Settings) -> ChoiceRecord:
 
 def _size(name: str) -> Callable[[LogShape, Settings], ChoiceRecord]:
     def choose(shape: LogShape, settings: Settings) -> ChoiceRecord:
-        default, why = getattr(settings, name), "the default"
+        # Of a model that is trained again, or a training that goes on, the settings hold what was chosen before.
+        default, why = Settings.model_fields[name].default, "the default"
         if name == "epochs" and settings.n_encoders > 1:
             default, why = min(default, ENSEMBLE_EPOCHS), f"the default of {settings.n_encoders} encoders"
         if not _has_windows(shape, settings):

@@ -80,6 +80,7 @@ class _Begun(NamedTuple):
     users: UserTable | None
     user_features: FeatureSpace | None
     names: NamedIntents | None
+    epochs: int
 
 
 def fit(start: Start) -> Run:
@@ -141,9 +142,10 @@ class _Training:
             begun = self.team.broadcast_object(lambda: self._begun_with(work, given, users, named))
             dataset, earlier = replace(dataset, whole_catalogue=begun.items, features=begun.features), begun.names
             dataset = dataset.with_users(begun.users, begun.user_features)
+            settings = self._choose_epochs(dataset, begun.epochs)
         else:
             dataset = dataset.with_features(settings, users)
-        settings = self._choose_by_features(dataset)
+            settings = self._choose_epochs(dataset)
         said = [*said_kinds(settings, summary.get("kinds")), *dataset.said_features()]
         self.reporter.log({**summary, "choices": self.choices, "worth": said})
         if work is not None and not resumes and self.team.is_main:
@@ -152,10 +154,13 @@ class _Training:
         self._choose_on_validation(network, dataset)
         return self._finish(work, Run(recipe, self._intents(network, dataset, earlier), state.history), state)
 
-    def _choose_by_features(self, dataset: Dataset) -> Settings:
-        """The settings; fewer epochs where the model learns from item features."""
+    def _choose_epochs(self, dataset: Dataset, begun_with: int | None = None) -> Settings:
+        """The settings; fewer epochs where the model learns from item features, or as many as a training began with."""
         settings = self.start.settings
         choice = None if dataset.features is None else epochs_with_features(settings, len(dataset.users))
+        chosen = settings.epochs if choice is None else choice["value"]
+        if "epochs" in settings.auto and begun_with not in (None, chosen):
+            choice = {"value": begun_with, "reason": "the training began with them"}
         if choice is not None:
             self.choices = {**self.choices, "epochs": choice}
             settings = settings.model_copy(update={"epochs": choice["value"]})
@@ -300,7 +305,8 @@ class _Training:
             raise RunError(f"{work.path} began with other users, or none ({argument('users')}): {again}")
         if self.start.names_from is not None and not (earlier and earlier.equals(kept)):
             raise RunError(f"{work.path} began with other names, or none ({argument('names_from')}): {again}")
-        return _Begun(items, work.features(), known, work.user_features(), kept)
+        epochs = work.config()["settings"].epochs
+        return _Begun(items, work.features(), known, work.user_features(), kept, epochs)
 
 
 def _same(kept: Catalogue | UserTable | None, given: Catalogue | UserTable | None) -> bool:

@@ -9,6 +9,7 @@ import pytest
 
 from elcrec.data import described
 from elcrec.data.catalogue import Catalogue
+from elcrec.data.features import FeatureSpace
 from elcrec.data.user_table import UserTable
 from elcrec.errors import DataError
 
@@ -92,6 +93,24 @@ def test_a_file_of_text_keeps_what_it_lacks_as_well(tmp_path: Path) -> None:
     assert both.titles() == {"1": "Tea", "2": "Mug", "3": "Pot"}
     assert both.frame["attributes"].to_list() == [["c", "x"], ["y"], ["c", "x"]]
     assert both.features["price"].to_list() == [None, 9.5, None]
+
+
+def test_features_of_titles_stay_where_another_column_holds_the_titles() -> None:
+    older = Catalogue.read(pl.DataFrame({"item_id": [1, 2], "title": ["green tea", "red mug"], "kind": ["a", "b"]}))
+    newer = Catalogue.read(pl.DataFrame({"item_id": [1], "name": ["black tea"]}))
+    both = newer.over(older)
+    assert both.titles() == {"1": "black tea", "2": "red mug"}
+    assert both.features["title"].to_list() == ["green tea", "red mug"]
+
+
+def test_a_column_that_the_run_keeps_is_not_new() -> None:
+    """Runs of earlier versions do not say why they learned nothing from some columns."""
+    older = Catalogue.read(pl.DataFrame({"item_id": range(6), "kind": list("aaabbb"), "sku": list("uvwxyz")}))
+    space = FeatureSpace.of(older.features.select("kind")).without(())
+    newer = Catalogue.read(pl.DataFrame({"item_id": [7], "kind": ["a"], "sku": ["q"], "brand": ["x"]}))
+    [note] = newer.notes_over(older, space)
+    assert "'brand'" in note
+    assert "'sku'" not in note
 
 
 def test_attributes_of_unknown_columns_stay() -> None:

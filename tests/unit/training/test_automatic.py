@@ -63,6 +63,13 @@ def test_item_features_leave_larger_logs_fewer_epochs(
     assert (choice and choice["value"]) == expected
 
 
+def test_what_was_chosen_before_is_not_the_default() -> None:
+    again = resolve("default").model_copy(update={"epochs": 8, "embedding_dim": 64})
+    settings, choices = choose(again, log(5, SINGLE))
+    assert (settings.epochs, settings.embedding_dim) == (Settings().epochs, Settings().embedding_dim)
+    assert choices["epochs"]["reason"] == "the default, which suits short histories"
+
+
 def test_a_loss_without_extra_scores_fits_them_afterwards() -> None:
     settings, _ = choose(resolve("default", {"next_item_loss": "gbce", "horizon": 1}), log(3, [[1], [2], [1]]))
     assert settings.repeats == "fitted"
