@@ -122,7 +122,7 @@ def test_impossible_trials_are_said_and_a_search_of_nothing_else_ends_in_a_line(
         ("[learning_rate]\nlow = -1.0\nhigh = 0.1\nlog = true", "low above 0"),
         ("[learning_rate]\nlow = 0.1\nhigh = inf", "finite"),
         ("[learning_rate]\nlow = nan\nhigh = 0.1", "finite"),
-        ("[dropout]\nchoices = []", "at least 1"),
+        ("[dropout]\nchoices = []", "at least one"),
         ("[dropout]\nchoices = [0.1, 0.1]", "twice"),
         ("[dropout]\nchoices = [0.1]\nlog = true", "log is for low and high"),
         ('[dropout]\nlow = "a"\nhigh = "b"', "dropout.low"),

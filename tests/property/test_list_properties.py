@@ -168,6 +168,7 @@ def test_a_list_is_what_its_formula_says(
     explain: bool,
 ) -> None:
     user = f"u{number}"
+    excluded = [intent for intent in excluded if intent not in toward]
     wishes = {"intents": toward, "exclude_intents": excluded, "strength": strength, "diversify": dial}
     plan = model.plan(k, exclude_seen, explain=explain, **wishes, **limits)
     [one] = model.pick([model.history_of(user)], plan)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import polars as pl
 
@@ -16,13 +16,15 @@ from elcrec.data.attribute_columns import TEXTS, as_lists, as_text, describes, i
 from elcrec.data.catalogue_json import read_json_object
 from elcrec.data.columns import plain, shown
 from elcrec.data.feature_columns import TEXT, feature_columns, featureless, is_vector
-from elcrec.data.features import FeatureSpace
 from elcrec.data.files import read_one
 from elcrec.data.raw import as_frame
 from elcrec.data.specific import most_specific
 from elcrec.data.vocabulary import natural_order
 from elcrec.data.written_columns import as_meant
 from elcrec.errors import DataError
+
+if TYPE_CHECKING:  # it loads PyTorch
+    from elcrec.data.features import FeatureSpace
 
 IMAGE = "image_url"
 TITLES = ("title", "name", "item_name", "item_title", "product_title", "product_name", "movie_title", "book_title")

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from typing import TYPE_CHECKING
 
 import polars as pl
 
 from elcrec.data.attribute_columns import NOTHING
 from elcrec.data.columns import candidates, is_name_of_items, shown
 from elcrec.data.feature_columns import as_kind
-from elcrec.data.features import FeatureSpace
 from elcrec.data.id_columns import ReadContext, validate_ids
 from elcrec.data.ids import BLANKS
 from elcrec.errors import DataError
 from elcrec.process.wording import counted
+
+if TYPE_CHECKING:  # it loads PyTorch
+    from elcrec.data.features import FeatureSpace
 
 PREFIX = "feature:"
 """How the names of columns of features begin in a table that is kept."""

@@ -11,7 +11,7 @@ from elcrec.cli.tables import explanation_table
 
 def explained(**parts: Any) -> str:
     row = {"user_id": 1, "rank": 1, "item_id": 7, "score": 2.0, "intent": 0, "intent_share": 0.5, "because": [3]}
-    frame = pl.DataFrame([{**row, "rank_without": 9, "repeat": 0.0, **parts}])
+    frame = pl.DataFrame([{**row, "rank_without": 9, "repeat": 0.0, "steering": 0.0, **parts}])
     console = Console(width=200)
     with console.capture() as captured:
         console.print(explanation_table(frame, ["snacks"]))
