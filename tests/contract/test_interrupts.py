@@ -40,26 +40,23 @@ def run(log: Path) -> Path:
     return log.parent / "run"
 
 
+@pytest.mark.parametrize(
+    ("moment", "kept", "then", "goes_on"),
+    [
+        ("epoch", "finished epochs are kept in {run}", ": go on with  elcrec ", "resuming after epoch 1"),
+        ("begin", "no epoch was finished, {run} keeps settings and log", ": start again with  elcrec ", "epoch   1/"),
+    ],
+)
 def test_a_training_goes_on_with_the_command_that_is_printed(
-    log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str, kept: str, then: str, goes_on: str
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(TerminalReporter, "epoch", interrupt)
-        said, kept = last_line("train", log, "--out", tmp_path / "a run", *SETS).split(": go on with  elcrec ")
-    assert said == f"elcrec: interrupted; finished epochs are kept in {tmp_path / 'a run'}"
-    outcome = run_cli(*shlex.split(kept))
+        patch.setattr(TerminalReporter, moment, interrupt)
+        said, command = last_line("train", log, "--out", tmp_path / "a run", *SETS).split(then)
+    assert said == f"elcrec: interrupted; {kept.format(run=tmp_path / 'a run')}"
+    outcome = run_cli(*shlex.split(command))
     assert outcome.code == 0
-    assert "resuming after epoch 1" in outcome.err
-
-
-def test_a_training_without_a_finished_epoch_is_said_to_start_again(
-    log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with monkeypatch.context() as patch:
-        patch.setattr(TerminalReporter, "begin", interrupt)
-        said, kept = last_line("train", log, "--out", tmp_path / "run", *SETS).split(": start again with  elcrec ")
-    assert said == f"elcrec: interrupted; no epoch was finished, {tmp_path / 'run'} keeps settings and log"
-    assert run_cli(*shlex.split(kept)).code == 0
+    assert goes_on in outcome.err
 
 
 def test_a_finished_run_that_was_to_be_replaced_stays(log: Path, run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
