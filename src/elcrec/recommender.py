@@ -428,7 +428,7 @@ class ELCRec:
         """
         run = self._parts.run
         described = Catalogue.read(items, title_column=self.settings.title_column)
-        described.describing(run.fitted.items.ids)
+        described.refuse_others(run.fitted.items.ids)
         fitted = run.fitted.described(described)
         fitted.dataset.warn_of_columns(described, stacklevel=2)
         self._adopt(run.described(fitted))

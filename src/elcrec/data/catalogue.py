@@ -155,12 +155,16 @@ class Catalogue:
         Raises:
             DataError: It describes almost none of them, and is mostly about others.
         """
+        self.refuse_others(ids)
+        return self.matched(ids)
+
+    def refuse_others(self, ids: pl.Series) -> None:
+        """Raise DataError unless the catalogue is clearly of these items."""
         note = self.few_note(ids)
         if note is not None:
             raise DataError(
                 f"{note}: it belongs to other items; give the file of this log, or rename its column of ids to item_id"
             )
-        return self.matched(ids)
 
     def few_note(self, ids: pl.Series) -> str | None:
         """What to say of a catalogue that describes almost none of these items, and is mostly about others.
@@ -168,7 +172,7 @@ class Catalogue:
         Raises:
             DataError: It describes none.
         """
-        n_found = len(self.matched(ids))
+        n_found = len(described.matched(self.frame.select("item_id"), ids))
         if n_found >= LEAST_SHARE * min(len(ids), len(self)):
             return None
         return f"the item file describes only {n_found:,} of the model's {len(ids):,} items, and has {len(self):,}"

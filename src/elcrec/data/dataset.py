@@ -87,7 +87,7 @@ class Dataset:
         items = Vocabulary.of(log.frame["item_id"], first=1, kind="item") if items is None else items
         users, split = Vocabulary.of(log.frame["user_id"]), split_of(log, items, settings, device)
         if catalogue is not None:
-            catalogue.describing(items.ids)
+            catalogue.refuse_others(items.ids)
         return cls(log, whole_log, items, users, split).described(catalogue)
 
     @cached_property

@@ -106,8 +106,9 @@ class UserTable:
         Raises:
             DataError: Nothing is known about any of the given users.
         """
-        self.matched(ids)
-        found = described.known_to(self.table(), ids.alias("user_id"))
+        ids = ids.alias("user_id")
+        described.matched(self.ids.to_frame(), ids)  # raises where it knows none
+        found = described.known_to(self.table(), ids)
         return replace(UserTable.from_table(found), featureless=self.featureless)
 
     def encoded(self, space: FeatureSpace, users: Vocabulary) -> Features:
