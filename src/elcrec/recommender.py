@@ -429,9 +429,8 @@ class ELCRec:
         run = self._parts.run
         described = Catalogue.read(items, title_column=self.settings.title_column)
         described.refuse_others(run.fitted.items.ids)
-        fitted = run.fitted.described(described)
-        fitted.dataset.warn_of_columns(described, stacklevel=2)
-        self._adopt(run.described(fitted))
+        run.fitted.dataset.described(None).warn_of_columns(described, stacklevel=2)  # nothing older is kept
+        self._adopt(run.described(run.fitted.described(described)))
 
     def save(self, path: str | Path, overwrite: bool = False) -> None:
         """Write a run folder. A run that is replaced can be used until the new one is complete.
