@@ -28,8 +28,9 @@ import torch
 from elcrec.experiments.provenance import provenance
 phases = [record["seconds"] for record in model.history[1:]]
 seconds = sorted(sum(one.values()) - one["evaluate"] for one in phases)
-middle, policy = seconds[len(seconds) // 2], os.environ.get("OMP_WAIT_POLICY")
-print(json.dumps({"seconds": middle, "wait_policy": policy, **provenance()}))
+waiting = {name: os.environ.get(name) for name in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")}
+middle = seconds[len(seconds) // 2]
+print(json.dumps({"seconds": middle, "waiting": waiting, **provenance()}))
 """
 """A training as users start one: the package is imported before PyTorch."""
 SITUATIONS = ("alone", "beside", "one_thread")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from elcrec.process.threads import wait_without_spinning
+from elcrec.process.threads import wait_briefly
 
 if TYPE_CHECKING:
     from elcrec.config import Settings as Settings
@@ -33,7 +33,7 @@ _ROOMS = {
 }
 __all__ = sorted(_ROOMS)
 
-wait_without_spinning()
+wait_briefly()
 
 
 def __dir__() -> list[str]:

@@ -13,7 +13,7 @@ import torch
 from elcrec import ELCRec
 from elcrec.errors import SettingsError
 from elcrec.process import threads as threads_module
-from elcrec.process.threads import available_cores, cpu_quota, use_threads
+from elcrec.process.threads import WAITING, available_cores, cpu_quota, use_threads
 from elcrec.serving.options import Options
 
 V2, V1 = "0::{}\n", "5:memory:/other\n4:cpu,cpuacct:{}\n"
@@ -127,22 +127,23 @@ def test_the_server_shares_the_cores_of_its_quota(monkeypatch: pytest.MonkeyPatc
     assert [Options(Path("run"), "store", workers=workers).threads for workers in (1, 2, 16)] == [4, 2, 1]
 
 
-def policy_after(program: str, **environment: str) -> str | None:
+def waiting_after(program: str, **environment: str) -> dict[str, str]:
     """What the environment says of waiting threads after a program."""
-    kept = {name: value for name, value in os.environ.items() if name not in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")}
-    code = f"{program}; import json, os; print(json.dumps(os.environ.get('OMP_WAIT_POLICY')))"
+    kept = {name: value for name, value in os.environ.items() if name not in WAITING}
+    shown = f"print(json.dumps({{name: os.environ[name] for name in {list(WAITING)} if name in os.environ}}))"
+    code = f"{program}; import json, os; {shown}"
     done = subprocess.run(
         [sys.executable, "-c", code], env={**kept, **environment}, capture_output=True, text=True, check=True
     )
-    answer: str | None = json.loads(done.stdout)
+    answer: dict[str, str] = json.loads(done.stdout)
     return answer
 
 
-def test_threads_sleep_while_they_wait_unless_the_caller_chose() -> None:
-    assert policy_after("import elcrec") == "PASSIVE"
+def test_threads_wait_briefly_unless_the_caller_chose() -> None:
+    assert waiting_after("import elcrec") == WAITING
     assert (
-        policy_after("from elcrec import ELCRec; import sys; assert 'torch' not in sys.modules; ELCRec()") == "PASSIVE"
+        waiting_after("from elcrec import ELCRec; import sys; assert 'torch' not in sys.modules; ELCRec()") == WAITING
     )
-    assert policy_after("import elcrec", OMP_WAIT_POLICY="ACTIVE") == "ACTIVE"
-    assert policy_after("import elcrec", GOMP_SPINCOUNT="100") is None
-    assert policy_after("import sys; sys.modules['torch'] = sys; import elcrec") is None
+    for name, value in {"OMP_WAIT_POLICY": "ACTIVE", "GOMP_SPINCOUNT": "100"}.items():
+        assert waiting_after("import elcrec", **{name: value}) == {name: value}
+    assert waiting_after("import sys; sys.modules['torch'] = sys; import elcrec") == {}
