@@ -532,17 +532,19 @@ class ELCRec:
         )
         return self.topn.recommend(self.fitted.dataset.of_users(users, unknown), policy)
 
-    def recommend_in_blocks(self, k: int = 10, **policy: Any) -> Iterator[pl.DataFrame]:
+    def recommend_in_blocks(self, k: int = 10, strength: float | None = None, **policy: Any) -> Iterator[pl.DataFrame]:
         """Recommend to all users, a block of some thousands at a time, so that memory holds one block.
 
         Args:
             k: See :meth:`recommend`.
+            strength: See :meth:`recommend`.
             policy: Its other keyword arguments, as fields of :class:`elcrec.inference.policy.RankingPolicy`.
 
-        Yields:
+        Returns:
             The rows of :meth:`recommend`, in its order.
         """
-        yield from self.topn.recommend_in_blocks(self.fitted.dataset.of_users(), RankingPolicy(k=k, **policy))
+        wanted = requested_policy(k=k, strength=strength, **policy)
+        return self.topn.recommend_in_blocks(self.fitted.dataset.of_users(), wanted)
 
     # reason: public signature
     def recommend_from_history(

@@ -146,6 +146,8 @@ def test_an_option_that_has_no_effect_is_a_warning(model: ELCRec) -> None:
     history = [plain["item_id"].to_list()]
     with pytest.warns(OptionWarning, match="no effect"):
         model.recommend_from_history(history, strength=1.0)
+    with pytest.warns(OptionWarning, match="no effect"):
+        model.recommend_in_blocks(strength=1.0)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert not model.recommend(some, strength=0.5, intents=[1]).equals(plain)

@@ -297,7 +297,7 @@ def test_lists_of_many_lengths_are_attributes_as_before() -> None:
 def test_titles_without_spaces_have_words_in_common_and_older_runs_keep_their_own() -> None:
     titles = ["无线蓝牙耳机", "蓝牙音箱", "便携蓝牙键盘", "陶瓷茶杯", "玻璃茶杯", "茶杯套装"]
     items = read(title=titles).features.select("title")
-    space = FeatureSpace.fit(items)
+    space = FeatureSpace.of(items).without(())
     assert space is not None
     rows = space.encode(items, np.arange(1, 7), 7)
     ends = pairwise(rows.offset_R[1:].tolist())
@@ -318,7 +318,7 @@ def test_whatever_cells_hold_is_read_or_refused(columns: list[list[str]]) -> Non
     except DataError:
         return
     height = items.frame.height
-    space = FeatureSpace.fit(items.features)
+    space = FeatureSpace.of(items.features).without(())
     if space is not None:
         assert FeatureSpace.model_validate_json(space.model_dump_json()) == space
         rows = space.encode(items.features, np.arange(1, height + 1), height + 1)

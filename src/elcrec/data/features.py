@@ -311,11 +311,6 @@ class FeatureSpace(BaseModel):
         return sum(column.size for column in self.columns if column.kind == "vectors")
 
     @classmethod
-    def fit(cls, items: pl.DataFrame) -> FeatureSpace | None:
-        """The same as :meth:`of`; None where there are no features."""
-        return cls.of(items).without(())
-
-    @classmethod
     def of(cls, items: pl.DataFrame, featureless: Mapping[str, str] = MappingProxyType({})) -> FeatureSpace:
         """On the features of items or users; without columns where there are none.
 

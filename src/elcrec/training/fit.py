@@ -194,7 +194,9 @@ class _Training:
         """Repeat scores are fitted, and seen items excluded or not, on validation; all processes decide alike."""
         settings = self.start.settings
         if settings.repeats != "none" and not (settings.exclude_seen and "exclude_seen" not in settings.auto):
-            fit_linear_part(network.eval(), dataset.split, settings)
+            before, after = fit_linear_part(network.eval(), dataset.split, settings)
+            if isinstance(self.reporter, TerminalReporter):
+                self.reporter.repeats(before, after)
         if "exclude_seen" not in settings.auto:
             return
         choice = choose_exclude_seen(network, dataset.split, settings, self.both_ways)

@@ -41,7 +41,7 @@ class _Pairs:
 
 
 @torch.no_grad()
-def fit_linear_part(network: ELCRecNetwork, split: Split, settings: Settings) -> None:
+def fit_linear_part(network: ELCRecNetwork, split: Split, settings: Settings) -> tuple[float, float]:
     """Fit ``a`` of :class:`elcrec.model.repeats.RepeatScore` by maximum likelihood on the validation targets.
 
     A network is surer of itself on what it was trained with than on what it was not, so its scores are divided by a
@@ -52,6 +52,9 @@ def fit_linear_part(network: ELCRecNetwork, split: Split, settings: Settings) ->
         network: Trained, in evaluation mode, with repeat scores; changed in place.
         split: With validation targets.
         settings: All settings.
+
+    Returns:
+        Validation ndcg@20 without a linear part, as training has it, and with the one that is kept.
     """
     assert network.repeats is not None
     _, histories = split.held_out("valid", settings.judged_users, settings.seed)
@@ -66,6 +69,7 @@ def fit_linear_part(network: ELCRecNetwork, split: Split, settings: Settings) ->
     best_F1 = candidates[values.index(max(values))]
     linear.weight.copy_(best_F1[None, :-1])
     linear.bias.copy_(best_F1[-1:])
+    return values[0], max(values)
 
 
 def _pairs(network: ELCRecNetwork, histories: HistoryBatch) -> _Pairs:

@@ -109,6 +109,13 @@ class TerminalReporter:
         if self._bar is not None:
             self._bar.__exit__(None, None, None)
 
+    def repeats(self, before: float, after: float) -> None:
+        """A line with validation ndcg@20 before and after repeat scores were fitted, where that changed it."""
+        if after != before:
+            self.console.print(
+                f"repeat scores fitted on validation: ndcg@20 {after:.4f}, before {before:.4f}", soft_wrap=True
+            )
+
     def baselines(self, metrics: RunMetrics) -> None:
         """A line with the best baseline on validation and the model, and one for each baseline that is left out."""
         found = metrics.get("baselines", {})

@@ -35,7 +35,7 @@ def dense(features: Features, n_features: int) -> np.ndarray:
 
 
 def fitted(items: pl.DataFrame) -> FeatureSpace:
-    space = FeatureSpace.fit(items)
+    space = FeatureSpace.of(items).without(())
     assert space is not None
     return space
 
@@ -95,7 +95,7 @@ def test_an_item_that_comes_later_has_the_same_numbers_and_unknown_values_none()
 
 @pytest.mark.parametrize("columns", [{"kind": ["a", "b"]}, {"title": ["One two three", "Four five six"]}])
 def test_columns_whose_values_tell_items_not_together_are_no_features(columns: dict[str, Any]) -> None:
-    assert FeatureSpace.fit(catalogue(**columns)) is None
+    assert FeatureSpace.of(catalogue(**columns)).without(()) is None
 
 
 def test_some_rows_padded_rows_and_shares_agree_with_the_matrix() -> None:
@@ -135,7 +135,7 @@ def test_codes_are_told_apart_to_the_last_digit_and_constants_are_no_features() 
     items = catalogue(seller_id=[2**62 + 1] * 3 + [2**62 + 2] * 3, price=[5.0] * 6)
     assert str(fitted(items)) == "seller_id (2 values)"
     assert catalogue(seller_id=[1e20] * 3, kind=["a"] * 3).columns == ["kind"]
-    assert FeatureSpace.fit(catalogue(price=[5.0] * 6)) is None
+    assert FeatureSpace.of(catalogue(price=[5.0] * 6)).without(()) is None
 
 
 def test_columns_whose_kind_changes_are_read_as_the_kind_that_was_learned() -> None:

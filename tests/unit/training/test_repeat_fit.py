@@ -38,9 +38,10 @@ def mean_rank(model: ELCRecNetwork, split: Split) -> float:
 def test_items_that_come_back_are_found() -> None:
     (model, settings), split = network(), world(again=True)
     before = mean_rank(model, split)
-    fit_linear_part(model, split, settings)
+    without, fitted = fit_linear_part(model, split, settings)
     assert before > 3
     assert mean_rank(model, split) < 2
+    assert without < fitted
 
 
 def test_items_that_never_come_back_are_not_pushed_up() -> None:

@@ -29,6 +29,14 @@ def test_a_line_names_the_best_baseline_and_what_is_left_out() -> None:
     assert len(text.getvalue().splitlines()) == 2
 
 
+def test_a_line_says_what_fitted_repeat_scores_change() -> None:
+    text = io.StringIO()
+    reporter = TerminalReporter(Console(file=text))
+    reporter.repeats(0.25, 0.25)
+    reporter.repeats(0.25, 0.275)
+    assert text.getvalue() == "repeat scores fitted on validation: ndcg@20 0.2750, before 0.2500\n"
+
+
 @pytest.mark.parametrize("best_epoch", [100, 87])
 @pytest.mark.parametrize("n_losses", [1, 5])
 @pytest.mark.parametrize(("terminal", "width"), [(True, 80), (True, 60), (True, 200), (False, 80)])
