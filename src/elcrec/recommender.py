@@ -786,12 +786,13 @@ class ELCRec:
 
     # ------------------------------------------------------------------ intents
 
-    def intents(self, k: int = 10, *, titles: bool = True) -> pl.DataFrame:
+    def intents(self, k: int = 10, *, titles: bool = True, trend: bool = True) -> pl.DataFrame:
         """Describe the intents, by the full histories of the training log; the largest first.
 
         Args:
             k: Number of typical items and attributes per intent.
             titles: See :meth:`recommend`.
+            trend: Whether ``trend`` is there: it encodes up to 20,000 histories.
 
         Returns:
             ``intent``; ``name``; ``users``; ``share`` (0 to 1); ``items`` (ids, highest lift first), ``lifts`` and
@@ -803,7 +804,7 @@ class ELCRec:
             null without times); ``flags``, see :func:`elcrec.intents.intent_health.intent_flags`; ``item_titles``, the
             titles of ``items``. Unused intents come last.
         """
-        return self._with_titles(self._parts.run.intents.table(k), titles)
+        return self._with_titles(self._parts.run.intents.table(k, trend), titles)
 
     def user_intents(self, users: Iterable[Id] | None = None, unknown: str = "raise", top: int = 1) -> pl.DataFrame:
         """The intents of each user's full history, nearest first.

@@ -12,6 +12,7 @@ from polars.testing import assert_frame_equal
 from cli_runner import SMALL, run_cli, shop_csv, shop_log
 from elcrec import DataError, ELCRec, SettingsError
 from elcrec.errors import DataWarning
+from elcrec.intents import intents as intents_module
 from elcrec.report.document import report_document
 
 RECIPES = ("default", "paper")
@@ -300,6 +301,19 @@ def test_trends_are_shares_of_each_period(model: ELCRec) -> None:
     labels = model.trend_periods
     assert labels is not None
     assert [datetime.date.fromisoformat(label) for label in labels] == sorted(map(datetime.date.fromisoformat, labels))
+
+
+def test_trends_are_computed_only_where_they_are_shown(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    trends = intents_module.trends
+    monkeypatch.setattr(intents_module, "trends", lambda *given: asked.append(1) or trends(*given))
+    run_cli("intents", run)
+    run_cli("intents", run, "--intent", 1)
+    whole, without = (ELCRec.load(run).intents(trend=trend) for trend in (True, False))
+    assert whole.drop("trend").equals(without)
+    assert asked == [1]
+    run_cli("intents", run, "--json")
+    assert asked == [1, 1]
 
 
 def test_without_times_there_is_no_trend() -> None:

@@ -130,6 +130,20 @@ def test_somebody_unknown_gets_what_the_policy_says(served: Served, model: ELCRe
     assert served.post("/v1/recommend", skipped)["fallback"] == "popular"
 
 
+def test_a_field_that_is_not_there_leads_to_those_that_are(served: Served) -> None:
+    events = {"events": [{"user": "u", "item_id": "i"}]}
+    bodies = {
+        "recommend": {"users": ["u"]},
+        "recommend/batch": {"requests": [{"user": "u"}]},
+        "events": events,
+        "intents/of-history": {"histories": []},
+    }
+    for path, body in bodies.items():
+        said = served.post(f"/v1/{path}", body, 400)
+        assert "unknown field" in said
+        assert said.endswith("(/openapi/openapi.json lists the fields of each endpoint)")
+
+
 def test_a_batch_answers_each_request_for_itself(served: Served, model: ELCRec) -> None:
     requests = [{"user_id": model.users.ids[0]}, {"history": ["no such thing"]}, {"user_id": "nobody"}, {}]
     good, unknown, popular, nobody = served.post("/v1/recommend/batch", {"requests": requests})["results"]

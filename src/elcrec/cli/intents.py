@@ -72,7 +72,7 @@ def intents(
         print_measures(measures, as_json)
         _conclude(stability_findings(measures), as_json)
     else:
-        table = model.intents(k, titles=not ids_only)
+        table = model.intents(k, titles=not ids_only, trend=as_json)
         _show(model, table, rows, as_json) if intent is None else _show_one_by_one(table, intent, as_json)
 
 

@@ -121,7 +121,7 @@ def match_intents(world: World, model: ELCRec) -> tuple[pl.DataFrame, float]:
     users_KK = np.zeros((len(world.intents), model.settings.n_intents), dtype=np.int64)
     np.add.at(users_KK, (planted, learned), 1)
     rows, columns = linear_sum_assignment(users_KK, maximize=True)
-    items = dict(model.intents(4).select("intent", "items").iter_rows())
+    items = dict(model.intents(4, trend=False).select("intent", "items").iter_rows())
     matched = [
         {
             "planted": world.intents[row],

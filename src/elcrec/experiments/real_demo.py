@@ -44,7 +44,7 @@ class RealDemo:
 
     def document(self) -> dict[str, Any]:
         """The results as plain values."""
-        intents = self.model.intents(SHOWN_ITEMS).filter(pl.col("users") > 0)
+        intents = self.model.intents(SHOWN_ITEMS, trend=False).filter(pl.col("users") > 0)
         return {
             "shop": self.shop.name,
             "metrics": self.metrics,
@@ -128,7 +128,8 @@ def _intents_table(model: ELCRec) -> RenderableType:
     table.add_column("name", ratio=1, overflow="ellipsis", no_wrap=True)
     table.add_column("users", justify="right")
     table.add_column("typical items", ratio=1, overflow="ellipsis", no_wrap=True)
-    for row in model.intents(SHOWN_ITEMS).sort("users", descending=True).head(SHOWN_INTENTS).iter_rows(named=True):
+    intents = model.intents(SHOWN_ITEMS, trend=False)  # the largest first
+    for row in intents.head(SHOWN_INTENTS).iter_rows(named=True):
         items = ", ".join(_titles(model, row["items"]))
         table.add_row(str(row["intent"]), escape(row["name"]), f"{row['users']:,}", escape(items))
     return table

@@ -133,14 +133,15 @@ class Intents:
 
     # ------------------------------------------------------------------ the intents themselves
 
-    def table(self, k: int = 10) -> pl.DataFrame:
+    def table(self, k: int = 10, trend: bool = True) -> pl.DataFrame:
         """See :meth:`elcrec.ELCRec.intents`."""
         if k < 1:
             raise SettingsError(f"k={k}: use a whole number, at least one")
         size_K = self._size_K
         typical = self._typical(k)
         flags = intent_flags(size_K, self.assigner.unit_centers)
-        names, close, nearest_KX, trend_KP = self.names, self._closeness, self._nearest_intents, self._trend_KP
+        names, close, nearest_KX = self.names, self._closeness, self._nearest_intents
+        trend_KP = self._trend_KP if trend else None
         rows = [
             {
                 "intent": intent,
@@ -156,7 +157,8 @@ class Intents:
             }
             for intent in self._largest_first
         ]
-        return pl.DataFrame(rows, schema_overrides=self._table_schema)
+        table = pl.DataFrame(rows, schema_overrides=self._table_schema)
+        return table if trend else table.drop("trend")
 
     def largest(self, count: int) -> list[tuple[str, float]]:
         """Name and share of users of the largest intents, as :meth:`table` has them, without its other columns."""

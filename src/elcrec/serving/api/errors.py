@@ -38,6 +38,7 @@ FRAMEWORK_ERRORS = {
     413: "the body is too large (--max-body): send less at once",
 }
 """Sentences for errors that the framework raises without one that helps."""
+CONTRACT = " (/openapi/openapi.json lists the fields of each endpoint)"
 ERROR_RESPONSES = {
     status: ResponseSpec(ErrorResponse, description=text, generate_examples=False)
     for status, text in DESCRIPTIONS.items()
@@ -93,9 +94,9 @@ def _sentence(error: HTTPException) -> str:
     extra = error.extra if isinstance(error.extra, list) else []
     causes = [_cause(one) for one in extra if isinstance(one, dict)]
     if causes:
-        return "; ".join(causes)
+        return f"{'; '.join(causes)}{CONTRACT * any('unknown field' in cause for cause in causes)}"
     if isinstance(error.__cause__, SerializationException):
-        return f"the body is no JSON of this contract: {error.detail}"
+        return f"the body is no JSON of this contract: {error.detail}{CONTRACT * ('unknown field' in error.detail)}"
     return FRAMEWORK_ERRORS.get(error.status_code, str(error.detail))
 
 
