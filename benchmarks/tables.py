@@ -54,10 +54,10 @@ INTRO = {
     "benchmarks/shops.py --data NAME`",
     "item-features": "`default` with item metadata, [the attributes of the benchmark files](item-features.md): another "
     "table than that of published figures, which know no attributes. Seen items masked; mean ± standard deviation over "
-    "the seeds; in brackets the same without metadata. `default` had `feature_weight` .3 and 12 epochs, and has .1 and "
-    "8 to 12 now: results of .3 are those of before. exclude_seen=true (`--exclude-seen`): the epoch is chosen with "
-    "seen items excluded. Attributes of other items (`--shuffled`): what features cost that tell nothing. `python "
-    "benchmarks/item_features.py DATA ITEMS`",
+    "the seeds; in brackets the same without metadata. Rows of `feature_weight` .3 are of an earlier `default`, which "
+    "trained 12 epochs. exclude_seen=true (`--exclude-seen`): the epoch is chosen with seen items excluded. Attributes "
+    "of other items (`--shuffled`): what features cost that tell nothing. `python benchmarks/item_features.py DATA "
+    "ITEMS`",
     "item-features-epoch": "An epoch of `default` with and without item metadata, in turns on one thread: medians "
     "of pairs, each the least of a training's epochs. `python benchmarks/feature_epoch.py DATA ITEMS`",
     "busy": "An epoch alone and next to a process that computes without a pause, in turns, each in a process of its "
