@@ -14,6 +14,7 @@ import polars as pl
 from elcrec.config import Settings, recipe_names, resolve
 from elcrec.data import notebook
 from elcrec.data.accepted import Id, UserFeatures
+from elcrec.data.by_settings import read_items
 from elcrec.data.catalogue import Catalogue, ItemSource
 from elcrec.data.clock import Clock
 from elcrec.data.interactions import Interactions, LogSource
@@ -427,7 +428,7 @@ class ELCRec:
             DataError: The metadata cannot be read, or belong to other items.
         """
         run = self._parts.run
-        described = Catalogue.read(items, title_column=self.settings.title_column)
+        described = read_items(items, self.settings)
         described.refuse_others(run.fitted.items.ids)
         run.fitted.dataset.described(None).warn_of_columns(described, stacklevel=2)  # nothing older is kept
         self._adopt(run.described(run.fitted.described(described)))

@@ -1,9 +1,11 @@
 """What holds for every log: ids, order, cuts and layouts."""
 
 import tempfile
+import warnings
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import polars as pl
@@ -11,8 +13,11 @@ import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from elcrec.data import interactions
 from elcrec.data.batches import NegativeSampler, lay_out
+from elcrec.data.check import check_log
 from elcrec.data.interactions import Interactions
+from elcrec.data.layout import Layout
 from elcrec.data.splits import Split, make_split
 from elcrec.data.vocabulary import Vocabulary, natural_order
 from elcrec.errors import DataError
@@ -105,6 +110,25 @@ def test_shuffled_rows_with_times_give_the_same_log(pairs: list[tuple[int, str]]
 @given(LOGS)
 def test_a_log_is_its_rows_by_user_and_time_in_order_of_arrival(rows: list[tuple[int, int, int]]) -> None:
     assert log_of(rows).frame.rows() == sorted(rows, key=lambda row: (row[0], row[2]))
+
+
+@QUICK
+@given(LOGS, st.booleans(), st.booleans(), st.integers(1, 60))
+def test_rows_that_equal_an_earlier_one_are_counted_and_said(
+    rows: list[tuple[int, int, int]], crowded: bool, timed: bool, block: int
+) -> None:
+    rows = [(user % 3, item % 3, time % 3) for user, item, time in rows] if crowded else rows
+    frame = pl.DataFrame(rows, schema=["user_id", "item_id", "timestamp"], orient="row")
+    frame = frame if timed else frame.drop("timestamp")
+    expected = len(rows) - len(set(rows)) if timed else 0  # without times a row more is one more of an item
+    with patch.object(interactions, "ROWS_AT_ONCE", block), warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        assert Interactions.read(frame).copies() == expected
+    said = [str(one.message) for one in caught if "an earlier row" in str(one.message)]
+    checked = check_log(frame, Layout())
+    assert said == [note for note in checked["warnings"] if "an earlier row" in note]
+    assert checked["duplicates"] == expected
+    assert [int(note.split()[0]) for note in said] == ([expected] if expected else [])
 
 
 @QUICK

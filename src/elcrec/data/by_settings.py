@@ -1,4 +1,4 @@
-"""Logs read and filtered by the settings of a run."""
+"""Logs, and tables of items and users, read by the settings of a run; logs filtered by them."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ from typing import Any
 import polars as pl
 
 from elcrec.config import Settings, overridden, resolve, validate
+from elcrec.data.catalogue import Catalogue, ItemSource
 from elcrec.data.interactions import Interactions
 from elcrec.data.joining import ID
 from elcrec.data.kinds import with_kinds
 from elcrec.data.layout import Kinds, Layout
 from elcrec.data.reader import understand
+from elcrec.data.user_table import UserSource, UserTable
 from elcrec.errors import SettingsError
 from elcrec.process.progress import step
 
@@ -46,6 +48,16 @@ def read_log(data: Any, format: str | None, settings: Settings) -> Interactions:
         return with_kinds(data, settings)
     with step(READING):
         return Interactions.understood(understand(data, layout(format, settings)))
+
+
+def read_items(items: ItemSource, settings: Settings) -> Catalogue:
+    """Item metadata by what the settings say about titles and the log; see :meth:`Catalogue.read`."""
+    return Catalogue.read(items, title_column=settings.title_column, log_column=settings.item_column)
+
+
+def read_users(users: UserSource, settings: Settings) -> UserTable:
+    """What is known about users, by what the settings say about the log; see :meth:`UserTable.read`."""
+    return UserTable.read(users, log_column=settings.user_column)
 
 
 def read_with_kinds(data: Any, format: str | None, settings: Settings) -> Interactions:

@@ -15,8 +15,8 @@ from elcrec.data.accepted import Table
 from elcrec.data.attribute_columns import TEXTS, as_lists, as_text, describes, is_text, merged, pairs
 from elcrec.data.catalogue_json import read_json_object
 from elcrec.data.columns import plain, shown
-from elcrec.data.feature_columns import TEXT, feature_columns, featureless, is_vector
-from elcrec.data.files import read_one
+from elcrec.data.feature_columns import NUMBER, TEXT, feature_columns, featureless, is_vector
+from elcrec.data.files import read_described
 from elcrec.data.raw import as_frame
 from elcrec.data.specific import most_specific
 from elcrec.data.vocabulary import natural_order
@@ -67,7 +67,13 @@ class Catalogue:
         return described.with_features(self.frame, self.features)
 
     @classmethod
-    def read(cls, source: ItemSource, item_column: str | None = None, title_column: str | None = None) -> Catalogue:
+    def read(
+        cls,
+        source: ItemSource,
+        item_column: str | None = None,
+        title_column: str | None = None,
+        log_column: str | None = None,
+    ) -> Catalogue:
         """Read descriptions from a file or a frame.
 
         Columns are the item, perhaps a title, and attributes: every other column of text, categories or lists
@@ -78,9 +84,11 @@ class Catalogue:
         Args:
             source: Path of a CSV, TSV, Parquet or JSON Lines file, or of a JSON object from item to attribute,
                 list of attributes or object of columns (``.json``); or a pandas, Polars or Arrow table.
-            item_column: Name of the item column; by default one of the usual names.
+            item_column: Name of the item column; by default ``item_id``, else ``log_column``, else one of the usual
+                names.
             title_column: Name of the column with titles; by default one of the usual names, and without one none:
                 :meth:`shown_titles` shows another column, then.
+            log_column: Name of the item column of the log, where the caller gives one.
 
         Raises:
             DataError: What is wrong, with the column or item, and what to do.
@@ -88,12 +96,15 @@ class Catalogue:
         if isinstance(source, Catalogue):
             return source
         if not isinstance(source, str | Path):
-            return _tidy(as_frame(source, "items", "values"), item_column, title_column, untyped=False)
+            raw = as_frame(source, "items", "values")
+            return _tidy(raw, _item_column(raw, item_column, log_column), title_column)
         path = Path(source)
         if path.suffix.lower() == ".json":
-            return _tidy(read_json_object(path), None, title_column, untyped=False)
-        raw, untyped = read_one(path)
-        return _tidy(raw, item_column, title_column, untyped)
+            raw = read_json_object(path)
+            return _tidy(raw, _item_column(raw), title_column)
+        raw, file = read_described(path, "item_id", log_column)
+        item = _item_column(raw, item_column, log_column)
+        return _tidy(raw, item, title_column, file.untyped, file.decimal_commas)
 
     def only(self, kept: pl.Series) -> Catalogue:
         """Those of some rows, a mask."""
@@ -209,6 +220,28 @@ class Catalogue:
         """``item_id``, ``attribute``: one row each attribute of each item."""
         return self.frame.select("item_id", attribute="attributes").explode("attribute").drop_nulls("attribute")
 
+    def differences(self, ids: pl.Series, most: int = 3) -> dict[Any, list[str]]:
+        """What tells some items apart: attributes and numbers that not all of them have.
+
+        Args:
+            ids: Ids of the items.
+            most: Texts of an item.
+
+        Returns:
+            Texts by item, attributes first: ``steel``, ``price 12.99``.
+        """
+        some = self.only(self.frame["item_id"].is_in(ids.implode()))
+        pairs = some.pairs()
+        shared = pairs.group_by("attribute").len().filter(pl.col("len") == len(some))
+        found: dict[Any, list[str]] = {item: [] for item in some.frame["item_id"]}
+        for item, text in pairs.join(shared, on="attribute", how="anti", maintain_order="left").iter_rows():
+            found[item].append(text)
+        for column in some.features.get_columns():
+            if column.dtype == NUMBER and column.n_unique() > 1:
+                for item, number in zip(found, column, strict=True):
+                    found[item] += [] if number is None else [f"{column.name} {number:.10g}"]
+        return {item: texts[:most] for item, texts in found.items()}
+
     def main_attribute(self, largest_share: float = 0.1) -> pl.DataFrame:
         """The one attribute that stands for each item: its most frequent that is not too general.
 
@@ -232,15 +265,21 @@ class Catalogue:
         return self.frame.select("item_id").join(best, on="item_id", maintain_order="left")
 
 
-def _tidy(raw: pl.DataFrame, item_column: str | None, title_column: str | None, untyped: bool) -> Catalogue:
-    """A catalogue from columns of any kind."""
+def _item_column(raw: pl.DataFrame, item_column: str | None = None, log_column: str | None = None) -> str:
+    """The column of ids of a table that has rows; see :meth:`Catalogue.read`."""
     if raw.is_empty():
         raise DataError("the item data has no rows: give it one row an item")
-    item = described.id_column(raw.columns, "item_id", item_column)
+    return described.id_column(raw.columns, "item_id", item_column, log_column)
+
+
+def _tidy(
+    raw: pl.DataFrame, item: str, title_column: str | None, untyped: bool = False, decimal_commas: bool = False
+) -> Catalogue:
+    """A catalogue from columns of any kind."""
     title = _title_column(raw, item, title_column)
     titles = _titles(raw, title)
     image = _image_column(raw, item, title)
-    rest = [as_meant(raw[name]) for name in raw.columns if name not in (item, title, image)]
+    rest = [as_meant(raw[name], decimal_commas) for name in raw.columns if name not in (item, title, image)]
     used = _used(rest, untyped)
     features = feature_columns(rest, untyped, titles)
     if title is None and image is None and not used + features:

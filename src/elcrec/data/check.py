@@ -7,11 +7,10 @@ from typing import Any, Literal
 
 import polars as pl
 
-from elcrec.data.interactions import Interactions
+from elcrec.data.interactions import Interactions, said_copies
 from elcrec.data.layout import Layout
 from elcrec.data.reader import understand
 from elcrec.data.times import PER_SECOND, Unit, unit_of
-from elcrec.process.wording import counted
 
 SHOWN = 20
 _ROLES = ("user_id", "item_id", "timestamp", "event", "weight")
@@ -43,8 +42,9 @@ def check_log(source: Any, layout: Layout) -> dict[str, Any]:
     log = Interactions.understood(found, quiet=True)
     frame, summary = log.frame, log.summary()
     time = _time(log)
-    ties, duplicates = _shared(frame)
-    warnings = [*found.notes, *_odd(log, time, ties, duplicates)]
+    ties = log.tied_share() if "timestamp" in frame.columns else None
+    duplicates = log.copies()
+    warnings = [*found.notes, *said_copies(duplicates), *_odd(log, time, ties)]
     raw = found.first
     return {
         "format": None if raw is None else raw.format,
@@ -103,15 +103,7 @@ def _time(log: Interactions) -> dict[str, Any] | None:
     return {"unit": unit, "first": first, "last": last}
 
 
-def _shared(frame: pl.DataFrame) -> tuple[float | None, int]:
-    """Share of events at a time that their user has twice, and rows that equal an earlier one."""
-    if "timestamp" not in frame.columns:
-        return None, 0
-    shared = int(frame.group_by("user_id", "timestamp").len().filter(pl.col("len") > 1)["len"].sum())
-    return shared / frame.height, frame.height - frame.n_unique()
-
-
-def _odd(log: Interactions, time: dict[str, Any] | None, ties: float | None, duplicates: int) -> list[str]:
+def _odd(log: Interactions, time: dict[str, Any] | None, ties: float | None) -> list[str]:
     """What looks odd in a whole log."""
     found = []
     lengths = log.lengths()
@@ -128,8 +120,6 @@ def _odd(log: Interactions, time: dict[str, Any] | None, ties: float | None, dup
             f"{ties:.0%} of the events share their time with another of their user: training takes them as baskets, "
             "without an order (ties=file: in file order)"
         )
-    if duplicates:
-        found.append(f"{counted(duplicates, 'row', 'equals', 'equal')} an earlier row: each counts as an event")
     return [*found, *_odd_times(log, time)]
 
 

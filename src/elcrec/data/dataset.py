@@ -103,7 +103,7 @@ class Dataset:
     @cached_property
     def titles(self) -> ItemTitles:
         """The titles of the items, as far as the metadata have any."""
-        return ItemTitles(self.items, self.catalogue)
+        return ItemTitles(self.items, self.catalogue, self.log.frame)
 
     def warn_of_columns(self, items: Catalogue, stacklevel: int) -> None:
         """Say which columns and values of items, given after the training, are missing or of no use to the model."""

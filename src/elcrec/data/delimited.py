@@ -52,7 +52,7 @@ def _delimited(text: Text, options: ReadOptions) -> RawTable:
     head = decoded_head(piece, None)
     refuse_binary(piece, head)
     ending = _ENDINGS.get(options.format or "", piece.ending)
-    dialect = sniff_dialect(piece.name, head, ending, options.columns, options.names)
+    dialect = sniff_dialect(piece.name, head, ending, options)
     quoted = _is_quoted(piece, dialect)
     line_of = _Lines(piece, dialect, quoted is not False)
     frame = _without_blank_rows(_rows(piece, dialect, quoted, line_of))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from elcrec.data.attribute_columns import NOTHING
-from elcrec.data.columns import candidates, is_name_of_items, shown
+from elcrec.data.columns import candidates, canonical, is_name_of_items, shown
 from elcrec.data.feature_columns import as_kind
 from elcrec.data.id_columns import ReadContext, validate_ids
 from elcrec.data.ids import BLANKS
@@ -43,28 +43,36 @@ def own_names(given: Collection[str]) -> list[str]:
     return [name.removeprefix(PREFIX) for name in given if name.startswith(PREFIX)]
 
 
-def id_column(there: list[str], role: str, asked: str | None = None) -> str:
+def id_column(there: list[str], role: str, asked: str | None = None, log_column: str | None = None) -> str:
     """The column of ids.
 
     Args:
         there: The columns of the data.
         role: ``item_id`` or ``user_id``.
-        asked: The caller's choice; None: one of the usual names.
+        asked: The caller's choice; None: ``role`` itself, else ``log_column``, else one of the usual names.
+        log_column: The caller's name of that column in the log.
 
     Raises:
         DataError: There is none, or the name of a column is a pattern, which stands for other columns.
     """
-    kind = role.removesuffix("_id")
+    kind, usual = role.removesuffix("_id"), _usual_ids(there, role, log_column)
     if pattern := next((name for name in there if name.startswith("^") and name.endswith("$")), None):
         raise DataError(f"the {kind} data has a column {pattern!r}: rename it, without ^ and $")
     if asked is not None:
         if asked not in there:
             raise DataError(f"no column {asked!r}: the {kind} data has {shown(there)}")
         return asked
-    found = next((name for name in candidates(role, there) if not is_name_of_items(name)), None)
-    if found is None:
+    if not usual:
         raise DataError(f"no {role} column: the {kind} data has {shown(there)}; name it {role}")
-    return found
+    return usual[0]
+
+
+def _usual_ids(there: list[str], role: str, log_column: str | None) -> list[str]:
+    """The columns that may hold ids where the caller chooses none, best first; see :func:`id_column`."""
+    usual = [name for name in candidates(role, there) if not is_name_of_items(name)]
+    if log_column in there and canonical(role) not in map(canonical, usual):
+        return [log_column]
+    return usual
 
 
 def ids_in(column: pl.Series, role: str, untyped: bool) -> pl.Series:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from elcrec.data.columns import is_usual, plain, roles_in, shown
 from elcrec.data.id_columns import MISSING
+from elcrec.data.raw import ReadOptions
 from elcrec.data.times import FIRST_SECONDS
 from elcrec.errors import DataError
 from elcrec.process.wording import argument, counted, setting
@@ -104,19 +105,19 @@ class _Head:
         return [row for row in self.lines[start:] if row.strip()]
 
 
-def sniff_dialect(name: str, head: str, ending: str, given: Sequence[str] | None, asked: Sequence[str] = ()) -> Dialect:
+def sniff_dialect(name: str, head: str, ending: str, options: ReadOptions) -> Dialect:
     """The dialect of a file.
 
     Args:
         name: Of the file, for messages.
         head: Its first lines.
         ending: Of its name.
-        given: Names of the columns by position (``--columns``), where the caller gives them.
-        asked: Names of columns that the caller gives.
+        options: What the caller says: names of columns by position, or of some columns.
 
     Raises:
-        DataError: It has no header and ``given`` is None, or no separator fits.
+        DataError: It has no header and the caller names no columns by position, or no separator fits.
     """
+    given = options.columns
     lines = re.split(r"\r*\n", head)
     first, comments = _skip_comments(lines, given)
     found = _SEP.match(lines[first]) if first < len(lines) else None
@@ -125,11 +126,12 @@ def sniff_dialect(name: str, head: str, ending: str, given: Sequence[str] | None
     if not any(line.strip() for line in lines[first:]):
         raise DataError(f"{name} is empty: nothing to train on")
     top = _Head(name, lines, first, comments, declared, declared or _USUAL.get(ending))
-    return _by_header(top, asked) if given is None else _by_position(top, given)
+    return _by_header(top, options) if given is None else _by_position(top, given)
 
 
-def _by_header(head: _Head, asked: Sequence[str]) -> Dialect:
+def _by_header(head: _Head, options: ReadOptions) -> Dialect:
     """The dialect of a file whose first line names its columns."""
+    asked = options.names
     end = _end_of_record(head.lines, head.first)
     line = "\n".join(head.lines[head.first : end])
     _refuse_returns(head.name, head.first, line)
@@ -140,16 +142,21 @@ def _by_header(head: _Head, asked: Sequence[str]) -> Dialect:
             f"{head.name}: cannot tell what separates its columns (line {head.first + 1} and those after it do not "
             f"agree): use commas, tabs, ';', '|' or '::', the same in every line"
         )
-    names = fields_of(line, separator)
-    if line.startswith("#") and roles_in(_uncommented(names), asked):
-        names = _uncommented(names)
-    if not _is_header(names, [fields_of(row, separator) for row in rows[1:50]], asked):
-        raise _no_header(head.name, head.first, names, asked)
+    names = _names_in(line, separator, asked)
+    if not _is_header(names, [fields_of(row, separator) for row in rows[1:50]], options):
+        raise _no_header(head.name, head.first, names, options)
     _refuse_two_separators(head.name, rows[1:], separator, len(names))
     _refuse_twice(head.name, names, asked)
     if all(re.fullmatch("'.*'", one) for one in names):
         raise DataError(f"{head.name}: its fields are enclosed in single quotes: write double quotes, or none")
     return Dialect(separator, _distinct(names), True, end, head.comments, tuple(names))
+
+
+def _names_in(line: str, separator: str, asked: Sequence[str]) -> list[str]:
+    """The fields of a header, which may stand in a comment."""
+    names = fields_of(line, separator)
+    bare = _uncommented(names) if line.startswith("#") else names
+    return bare if roles_in(bare, asked) else names
 
 
 def _refuse_two_separators(name: str, rows: Sequence[str], separator: str, width: int) -> None:
@@ -169,8 +176,13 @@ def _uncommented(fields: list[str]) -> list[str]:
     return [fields[0].lstrip("# "), *fields[1:]]
 
 
-def _no_header(name: str, first: int, names: Sequence[str], asked: Sequence[str]) -> DataError:
-    lacking = f" ({shown(asked)} is not there)" if asked else ""
+def _no_header(name: str, first: int, names: Sequence[str], options: ReadOptions) -> DataError:
+    if options.described is not None:
+        return DataError(
+            f"{name}: line {first + 1} holds values and no names of columns: write a line with the names of its "
+            f"{len(names)} columns above it, and name the ids {options.described}"
+        )
+    lacking = f" ({shown(options.names)} is not there)" if options.names else ""
     option = f"{setting('user_column', 'NAME')}, {setting('item_column', 'NAME')}"
     perhaps = "" if any(map(_is_value, names)) else f"; if it is a header, say which are which: {option}"
     return DataError(
@@ -356,14 +368,27 @@ def _is_value(text: str) -> bool:
     return text in MISSING or bool(_NUMBER.fullmatch(text) or _DATE.fullmatch(text))
 
 
-def _is_header(names: list[str], rows: list[list[str]], asked: Sequence[str]) -> bool:
-    """Whether a first line holds names: known ones, or ones unlike the values below them."""
-    known = roles_in(names, asked)
-    if len(known) >= 2 or known & set(asked):
+def _is_header(names: list[str], rows: list[list[str]], options: ReadOptions) -> bool:
+    """Whether a first line holds names: known ones, or ones unlike the values below them.
+
+    Where rows describe items or users, any line without a value may: reading such a file needs one known name, and says
+    so.
+    """
+    known = roles_in(names, options.names)
+    if len(known) >= 2 or known & set(options.names):
         return True
-    if any(_is_value(name) for name in names if name.strip()):
+    if _holds_value(names):
         return False
-    return any(map(is_usual, names)) or (_tell_apart(names) and _hold_values(rows, len(names)))
+    return (
+        options.described is not None
+        or any(map(is_usual, names))
+        or (_tell_apart(names) and _hold_values(rows, len(names)))
+    )
+
+
+def _holds_value(names: Sequence[str]) -> bool:
+    """Whether what may be names holds a number, a date or a word for nothing; empty fields do not count."""
+    return any(_is_value(name) for name in names if name.strip())
 
 
 def _tell_apart(names: list[str]) -> bool:

@@ -48,12 +48,25 @@ def read_frame(path: str | Path, format: str | None = None) -> pl.DataFrame:
     Raises:
         DataError: Missing, empty or unreadable file, or unknown format.
     """
-    return read_one(path, format)[0]
+    return _read_one(path, ReadOptions(format))[0]
 
 
-def read_one(path: str | Path, format: str | None = None) -> tuple[pl.DataFrame, bool]:
-    """:func:`read_frame`, and whether its values are all text, whatever they mean."""
-    [first, *more] = scan(path, ReadOptions(format))
+def read_described(path: str | Path, role: str, log_column: str | None) -> tuple[pl.DataFrame, RawTable]:
+    """One file that describes items or users, a row each: :func:`read_frame`, and how it was read.
+
+    Args:
+        path: A file, packed or not.
+        role: ``item_id`` or ``user_id``.
+        log_column: The caller's name of that column in the log.
+
+    Raises:
+        DataError: Missing, empty or unreadable file.
+    """
+    return _read_one(path, ReadOptions(names=(role, *filter(None, [log_column])), described=role))
+
+
+def _read_one(path: str | Path, options: ReadOptions) -> tuple[pl.DataFrame, RawTable]:
+    [first, *more] = scan(path, options)
     if more:
         raise DataError(f"{path} holds several files, {first.name} and {more[0].name}: name one of them")
     if first.guessed:
@@ -62,7 +75,7 @@ def read_one(path: str | Path, format: str | None = None) -> tuple[pl.DataFrame,
         frame = first.frame.collect(engine="streaming")
     if frame.is_empty() and first.untyped:
         raise DataError(f"{first.name}: the data has a header but no rows: nothing to train on")
-    return frame, first.untyped
+    return frame, first
 
 
 def scan(source: str | Path | Sequence[str | Path], options: ReadOptions | None = None) -> list[RawTable]:
@@ -133,7 +146,7 @@ def _sniff_lines(name: str, text: str, options: ReadOptions) -> Format:
     """Format of lines: delimited text, or ``user item item ...``."""
     lines = [line for line in text.splitlines() if line.strip()]
     lines = [line for line in lines if not line.startswith("#")] or lines
-    if options.columns is None and is_text_format(name, lines[:1000]):
+    if options.columns is None and options.described is None and is_text_format(name, lines[:1000]):
         return "text"
     return _sniff_separator(lines[0] if lines else "", options)
 

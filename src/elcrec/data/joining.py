@@ -190,8 +190,21 @@ def times_in_unit_of(log: pl.Series, newer: pl.Series) -> pl.Series:
         return newer
     zones = [getattr(times.dtype, "time_zone", None) for times in (log, newer)]
     if (zones[0] is None) != (zones[1] is None):
-        raise DataError("the new events do not fit the log: timestamps have a time zone in one and none in the other")
+        raise _other_zones(zoned=zones[0] is not None)
     return _scaled(newer.to_physical().cast(pl.Int64), unit_of(newer), unit_of(log)).cast(log.dtype)
+
+
+def _other_zones(zoned: bool) -> DataError:
+    """The error for new events whose times have no zone where the log's have one, or the other way round."""
+    theirs, ours = ("no time zone", "have one") if zoned else ("a time zone", "have none")
+    remedy = (
+        "write a zone in the new events, 2024-01-31T21:05:00Z"
+        if zoned
+        else "write the new events without one, 2024-01-31 21:05:00, as the clock of the log shows them"
+    )
+    return DataError(
+        f"the new events do not fit the log: their timestamps have {theirs}, and the log's {ours}: {remedy}"
+    )
 
 
 def _stored(log: pl.Series) -> pl.Series:

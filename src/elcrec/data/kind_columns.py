@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 
 import polars as pl
 
+from elcrec.data.decimal_commas import from_decimal_commas
 from elcrec.data.id_columns import ReadContext
 from elcrec.data.layout import Layout
 from elcrec.errors import DataError
@@ -98,10 +99,16 @@ def validate_weights(column: pl.Series, context: ReadContext) -> pl.Series:
     Raises:
         DataError: Some are not.
     """
-    numbers = column.cast(pl.Float64, strict=False)
+    numbers = _numbers(column)
     odd = numbers.is_null() | ~numbers.is_finite() | (numbers < 0)
     if odd.any():
-        raise DataError(
-            f"{context.name}, {context.where(odd)}: the weight {column.filter(odd)[0]!r} is no number of 0 or more"
-        )
+        value = column.filter(odd)[0]
+        remedy = ": write decimals with a point in all rows (12.99)" if "," in str(value) else ""
+        raise DataError(f"{context.name}, {context.where(odd)}: the weight {value!r} is no number of 0 or more{remedy}")
     return numbers.alias("weight")
+
+
+def _numbers(column: pl.Series) -> pl.Series:
+    """A column as float64, null where a value is no number; decimals may have a comma in all rows."""
+    commas = from_decimal_commas(column.str.strip_chars()) if column.dtype == pl.String else None
+    return column.cast(pl.Float64, strict=False) if commas is None else commas

@@ -52,6 +52,11 @@ class RawTable:
         """Whether all values are text, whatever they mean."""
         return self.format in ("csv", "tsv")
 
+    @property
+    def decimal_commas(self) -> bool:
+        """Whether a comma within a value may be a decimal one: values are text, and commas separate no columns."""
+        return self.untyped and self.separator != ","
+
 
 @dataclass(frozen=True)
 class ReadOptions:
@@ -62,12 +67,14 @@ class ReadOptions:
         columns: Names by position, for files without a header.
         encoding: Of text that is not UTF-8.
         names: Columns that the caller names.
+        described: ``item_id`` or ``user_id``, where a row describes an item or a user; None: the file is a log.
     """
 
     format: str | None = None
     columns: tuple[str, ...] | None = None
     encoding: str | None = None
     names: tuple[str, ...] = ()
+    described: str | None = None
 
 
 def as_frame(table: Any, role: str, values: str) -> pl.DataFrame:

@@ -15,6 +15,7 @@ from elcrec.data.catalogue import Catalogue
 from elcrec.data.ids import as_list
 from elcrec.data.vocabulary import Indices, Vocabulary, check_unknown
 from elcrec.errors import UnknownIdError
+from elcrec.process.wording import counted
 
 SHOWN = 5
 MOST_COMPARED = 50_000
@@ -26,10 +27,10 @@ OF_LISTS = {"because": "because_titles", "items": "item_titles"}
 class ItemTitles:
     """The titles of a vocabulary's items; all methods work without any, too."""
 
-    def __init__(self, items: Vocabulary, catalogue: Catalogue | None) -> None:
-        """Of the items that a catalogue describes."""
+    def __init__(self, items: Vocabulary, catalogue: Catalogue | None, log: pl.DataFrame | None = None) -> None:
+        """Of the items that a catalogue describes; a log tells how many events an item has."""
         self.items = items
-        self._catalogue = catalogue
+        self._catalogue, self._log = catalogue, log
 
     def __len__(self) -> int:
         """Number of items that have a title."""
@@ -114,7 +115,7 @@ class ItemTitles:
         """
         found = self._indices_by_title.get(folded(str(title)), [])
         if len(found) > 1:
-            several = self._shown(found, lambda item: self._attributes.get(item, ""))
+            several = self._shown(found, self._told_apart(self.items.ids_of(found)).__getitem__)
             raise UnknownIdError(f"{title!r} is the title of {len(found)} items: give the id of one: {several}")
         return found[0] if found else -1
 
@@ -150,12 +151,16 @@ class ItemTitles:
                 found.setdefault(folded(title), []).append(index)
         return found
 
-    @cached_property
-    def _attributes(self) -> dict[Any, str]:
-        """What tells items of one title apart: their first attributes."""
+    def _told_apart(self, ids: pl.Series) -> dict[Any, str]:
+        """What tells items of one title apart, by id: attributes and numbers that differ, and how often they occur."""
         assert self._catalogue is not None
-        frame = self._catalogue.frame.select("item_id", pl.col("attributes").list.head(3).list.join(", "))
-        return dict(frame.iter_rows())
+        differences = self._catalogue.differences(ids)
+        parts = {item: differences.get(item, []) for item in ids.to_list()}
+        if self._log is not None:
+            logged = self._log["item_id"]
+            counts = dict(logged.filter(logged.is_in(ids.implode())).value_counts().iter_rows())
+            parts = {item: [*texts, counted(counts.get(item, 0), "event")] for item, texts in parts.items()}
+        return {item: ", ".join(texts) for item, texts in parts.items()}
 
 
 def folded(text: str) -> str:

@@ -14,7 +14,7 @@ from elcrec.data.accepted import Table
 from elcrec.data.columns import shown
 from elcrec.data.feature_columns import feature_columns, featureless
 from elcrec.data.features import Features, FeatureSpace
-from elcrec.data.files import read_one
+from elcrec.data.files import read_described
 from elcrec.data.raw import as_frame
 from elcrec.data.vocabulary import Vocabulary
 from elcrec.data.written_columns import as_meant
@@ -53,14 +53,15 @@ class UserTable:
         return described.with_features(self.ids.to_frame(), self.features)
 
     @classmethod
-    def read(cls, source: UserSource) -> UserTable:
+    def read(cls, source: UserSource, log_column: str | None = None) -> UserTable:
         """Read what is known about users from a file or a frame.
 
-        Columns are the user, by one of the usual names, and what is known; the kinds of columns are those of item
-        metadata.
+        Columns are the user (``user_id``, else ``log_column``, else one of the usual names) and what is known; the
+        kinds of columns are those of item metadata.
 
         Args:
             source: Path of a CSV, TSV, Parquet or JSON Lines file; or a pandas, Polars or Arrow table.
+            log_column: Name of the user column of the log, where the caller gives one.
 
         Raises:
             DataError: What is wrong, with the column or user, and what to do.
@@ -68,13 +69,15 @@ class UserTable:
         if isinstance(source, UserTable):
             return source
         if isinstance(source, str | Path):
-            raw, untyped = read_one(Path(source))
+            raw, file = read_described(Path(source), "user_id", log_column)
+            untyped, decimal_commas = file.untyped, file.decimal_commas
         else:
-            raw, untyped = as_frame(source, "users", "values"), False
+            raw = as_frame(source, "users", "values")
+            untyped = decimal_commas = False
         if raw.is_empty():
             raise DataError("the user data has no rows: give it one row a user")
-        user = described.id_column(raw.columns, "user_id")
-        rest = [as_meant(column) for column in raw.get_columns() if column.name != user]
+        user = described.id_column(raw.columns, "user_id", log_column=log_column)
+        rest = [as_meant(column, decimal_commas) for column in raw.get_columns() if column.name != user]
         features = feature_columns(rest, untyped)
         if not features:
             raise DataError(f"nothing describes the users: the data has {shown(raw.columns)}; add a column with values")

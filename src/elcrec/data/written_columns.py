@@ -1,10 +1,11 @@
-"""Columns of item metadata that are written as text and hold dates or vectors."""
+"""Columns of item metadata that are written as text and hold dates, vectors or numbers with a decimal comma."""
 
 from __future__ import annotations
 
 import polars as pl
 
 from elcrec.data.attribute_columns import as_text, is_text
+from elcrec.data.decimal_commas import from_decimal_commas
 from elcrec.data.feature_columns import is_vector
 from elcrec.data.time_text import parse_times
 from elcrec.errors import DataError
@@ -20,8 +21,13 @@ _BETWEEN = r"(?:\s*[,;|]\s*|\s+)"
 _VECTOR = rf"(?i)^\s*(?:\[\s*\]|\[?\s*{_NUMBER}(?:{_BETWEEN}{_NUMBER})+\s*\]?)\s*$"
 
 
-def as_meant(column: pl.Series) -> pl.Series:
-    """A column of text that holds dates or vectors alone as such; any other as it came."""
+def as_meant(column: pl.Series, decimal_commas: bool = False) -> pl.Series:
+    """A column of text that holds dates or vectors alone, or numbers alone with a decimal comma, as such.
+
+    Args:
+        column: Any column; others are returned as they came.
+        decimal_commas: Whether a comma may be a decimal one; see :class:`elcrec.data.raw.RawTable`.
+    """
     if not is_text(column):
         return column
     text = as_text(column).alias(column.name)
@@ -29,6 +35,8 @@ def as_meant(column: pl.Series) -> pl.Series:
     if known.is_empty():
         return column
     found = _moments(text, known) if known.str.contains(_DATE).all() else _vectors(text, known)
+    if found is None and decimal_commas:
+        found = from_decimal_commas(text)
     return column if found is None else found
 
 

@@ -33,7 +33,7 @@ def quality(assigner: IntentAssigner, catalogue: Any, split: str) -> dict[str, A
         split: ``valid`` or ``test``.
     """
     fitted = assigner.fitted
-    known = fitted.catalogue if catalogue is None else Catalogue.read(catalogue).describing(fitted.items.ids)
+    known = fitted.catalogue if catalogue is None else _given(fitted, catalogue)
     histories = fitted.dataset.before_targets(split)
     measures = intent_quality(
         assigner.behaviours(histories).cpu(),
@@ -43,6 +43,11 @@ def quality(assigner: IntentAssigner, catalogue: Any, split: str) -> dict[str, A
         fitted.settings.seed,
     )
     return {"split": split, **measures}
+
+
+def _given(fitted: FittedModel, catalogue: Any) -> Catalogue:
+    """Metadata that are given for the items of a model."""
+    return Catalogue.read(catalogue, log_column=fitted.settings.item_column).describing(fitted.items.ids)
 
 
 def main_attributes(fitted: FittedModel, catalogue: Catalogue | None) -> Tensor | None:

@@ -11,8 +11,7 @@ import polars as pl
 import torch
 
 from elcrec.config import Settings, resolve
-from elcrec.data.by_settings import filtered, read_log
-from elcrec.data.catalogue import Catalogue
+from elcrec.data.by_settings import filtered, read_items, read_log
 from elcrec.data.dataset import Dataset
 from elcrec.data.interactions import Interactions
 from elcrec.data.vocabulary import Vocabulary
@@ -49,7 +48,7 @@ def read_published(
     whole = read_log(data, format, settings)
     log = filtered(whole, settings)
     vocabulary = Vocabulary(_numbered_ids(log, n_items), first=1, kind="item")
-    catalogue = None if items is None else Catalogue.read(items, title_column=settings.title_column)
+    catalogue = None if items is None else read_items(items, settings)
     dataset = Dataset.of(whole, settings, device, catalogue, vocabulary, log)
     network = network_of(translate(published), settings, n_items, f"{weights}").to(device)
     intents = Intents(IntentAssigner(FittedModel(settings, network, dataset)))

@@ -11,6 +11,7 @@ import polars as pl
 import torch
 from torch import Tensor
 
+from elcrec.data.by_settings import read_items
 from elcrec.data.catalogue import Catalogue
 from elcrec.data.dataset import Dataset
 from elcrec.data.features import Features
@@ -49,7 +50,7 @@ def add_items(run: Run, items: Any, popularity: float) -> Run:
         raise SettingsError(f"this model has learned from no item features: train it with {remedy}")
     if not 0 <= popularity <= 1:
         raise SettingsError(f"popularity={popularity}: use 0 (new items are shown least) to 1 (shown most)")
-    described = Catalogue.read(items, title_column=fitted.settings.title_column)
+    described = read_items(items, fitted.settings)
     fitted.dataset.warn_of_columns(described, stacklevel=3)
     dataset, features = _extended(fitted.dataset, described)
     mean_D = user_vectors(fitted.network, fitted.dataset.sample(MEAN_USERS, fitted.settings.seed)).mean(dim=0)

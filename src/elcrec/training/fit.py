@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import torch
 
 from elcrec.config import Settings
-from elcrec.data.by_settings import filtered, read_log
+from elcrec.data.by_settings import filtered, read_items, read_log, read_users
 from elcrec.data.catalogue import Catalogue
 from elcrec.data.dataset import Dataset
 from elcrec.data.event_codes import with_input_kinds
@@ -126,7 +126,7 @@ class _Training:
         settings = with_input_kinds(settings, log)
         self.start = start = replace(self.start, settings=settings)
         catalogue = self._described()
-        users = None if start.users is None else UserTable.read(start.users)
+        users = None if start.users is None else read_users(start.users, settings)
         recipe, work, resumes = start.recipe, start.out, False
         if start.out is not None:
             mark = fingerprint(whole.frame)
@@ -175,7 +175,7 @@ class _Training:
         """
         start, title_column = self.start, self.start.settings.title_column
         if start.items is not None:
-            return Catalogue.read(start.items, title_column=title_column)
+            return read_items(start.items, start.settings)
         if title_column is not None and not start.resume:
             raise SettingsError(
                 f"title_column={title_column} names a column of item metadata: add them ({argument('items')})"

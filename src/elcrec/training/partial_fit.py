@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 import torch
 
-from elcrec.data.by_settings import filtered, read_new
+from elcrec.data.by_settings import filtered, read_items, read_new, read_users
 from elcrec.data.catalogue import Catalogue
 from elcrec.data.dataset import Dataset
 from elcrec.data.interactions import Interactions
@@ -100,7 +100,7 @@ def _known_now(
 
 def _described(fitted: FittedModel, items: Any, newer: Interactions) -> Catalogue:
     """The metadata that is given now over that of the model; it describes items of the model or of newer events."""
-    given = Catalogue.read(items, title_column=fitted.settings.title_column)
+    given = read_items(items, fitted.settings)
     few = given.few_note(_known_or_new(fitted.items, newer.frame["item_id"]))
     if few is not None:
         warnings.warn(f"{few}: the others are kept until they have events", DataWarning, stacklevel=5)
@@ -117,7 +117,7 @@ def _described(fitted: FittedModel, items: Any, newer: Interactions) -> Catalogu
 
 def _known_users(fitted: FittedModel, users: Any, newer: Interactions) -> UserTable:
     """What is known now over what the model knew; it is about users of the model or of newer events."""
-    given = UserTable.read(users)
+    given = read_users(users, fitted.settings)
     fitted.dataset.needed_user_features()
     given.matched(_known_or_new(fitted.users, newer.frame["user_id"]))
     fitted.dataset.warn_of_user_columns(given, stacklevel=5)

@@ -1,5 +1,6 @@
 """Newer tables of items and users over older ones: each value is the newer one where its column was given."""
 
+import re
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -7,11 +8,13 @@ from typing import Any
 import polars as pl
 import pytest
 
+from elcrec import ELCRec
 from elcrec.data import described
 from elcrec.data.catalogue import Catalogue
 from elcrec.data.features import FeatureSpace
 from elcrec.data.user_table import UserTable
 from elcrec.errors import DataError
+from elcrec.process.wording import on_command_line
 
 VECTORS = [[row + place + 0.5 for place in range(8)] for row in range(8)]
 OLDER: dict[str, list[Any]] = {
@@ -33,6 +36,9 @@ NEWER: dict[str, list[Any]] = {
     "image_url": ["https://b/6", None, "https://b/2", None],
 }
 COLUMNS = [name for name in OLDER if name != "id"]
+HEADERS = ["Nummer{0}Bezeichnung{0}Warengruppe", "sku-nr{0}Label{0}", "Nummer{0}Gruppe{0}Gruppe", "{0}Label{0}Kind"]
+"""Headers without a usual name of ids."""
+ENDINGS = {".csv": ",", "_semicolons.csv": ";", ".tsv": "\t", ".txt": "|", "_tabs.dat": "\t"}
 SOME = [some for size in range(1, len(COLUMNS) + 1) for some in combinations(COLUMNS, size)]
 
 
@@ -150,3 +156,93 @@ def test_a_model_keeps_all_rows_whose_ids_it_can_hold() -> None:
     assert described.known_to(kept, pl.Series("item_id", [1, 2, 3], dtype=pl.Int64)).equals(kept)
     of_text = described.known_to(table, pl.Series("item_id", ["9", "x"]))
     assert of_text["title"].to_list() == ["nine", "no id", "three", "no 7", "one"]
+
+
+def read(kind: str, source: Any, log_column: str | None = None) -> Catalogue | UserTable:
+    return (Catalogue if kind == "item" else UserTable).read(source, log_column=log_column)
+
+
+def refusal(kind: str, source: Any) -> str:
+    with pytest.raises(DataError) as caught, on_command_line():
+        read(kind, source)
+    for option in ("--columns", "_column=", "--format", "missing="):
+        assert option not in str(caught.value), "logs have this option, and not files that describe"
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("kind", ["item", "user"])
+@pytest.mark.parametrize("ending", ENDINGS)
+@pytest.mark.parametrize("header", HEADERS)
+@pytest.mark.parametrize("last", ["Getränke", "7", "12.5"])
+def test_a_header_without_ids_is_answered_with_the_name_of_ids(
+    kind: str, ending: str, header: str, last: str, tmp_path: Path
+) -> None:
+    separator = ENDINGS[ending]
+    rows = [header.format(separator), *(separator.join([f"A{row}", f"Ding {row}", last]) for row in range(3))]
+    (tmp_path / f"table{ending}").write_text("\n".join(rows), encoding="utf-8")
+    message = refusal(kind, tmp_path / f"table{ending}")
+    assert re.fullmatch(f"no {kind}_id column: the {kind} data has '.*; name it {kind}_id", message), message
+
+
+@pytest.mark.parametrize("kind", ["item", "user"])
+@pytest.mark.parametrize(
+    "row", ["7,Tea,Food", "A1,Tea,1.5", "A1,2024-01-31,Food", "7 8 9", "1,2"], ids=lambda row: row.replace(",", ";")
+)
+@pytest.mark.parametrize("ending", [".csv", ".txt"])
+def test_a_file_without_a_header_is_told_to_have_one(kind: str, row: str, ending: str, tmp_path: Path) -> None:
+    (tmp_path / f"table{ending}").write_text(f"{row}\n{row}\n")
+    message = refusal(kind, tmp_path / f"table{ending}")
+    assert (
+        f"line 1 holds values and no names of columns: write a line with the names of its {len(re.split('[ ,]', row))} "
+        in message
+    )
+    assert message.endswith(f"above it, and name the ids {kind}_id")
+
+
+@pytest.mark.parametrize("kind", ["item", "user"])
+@pytest.mark.parametrize("form", ["csv", "frame"])
+@pytest.mark.parametrize(
+    ("names", "chosen"),
+    [
+        (["Nummer", "Bezeichnung"], "Nummer"),
+        (["Bezeichnung", "Nummer"], "Nummer"),
+        (["Nummer", "product", "member"], "Nummer"),  # a usual name that is another column here
+        (["Nummer", "{kind}_id"], "{kind}_id"),
+        (["2023", "{kind}_id"], "{kind}_id"),
+        (["2023", "Nummer"], "Nummer"),
+        (["{KIND} ID", "Nummer"], "{KIND} ID"),
+    ],
+)
+def test_the_column_of_the_log_tells_ids_where_none_is_called_so(
+    kind: str, form: str, names: list[str], chosen: str, tmp_path: Path
+) -> None:
+    names = [name.format(kind=kind, KIND=kind.upper()) for name in names]
+    rows = [[f"{name} {row}" for name in names] for row in range(3)]
+    source: Any = pl.DataFrame(rows, schema=names, orient="row")
+    expected = source[chosen.format(kind=kind, KIND=kind.upper())].to_list()
+    if form == "csv":
+        source.write_csv(tmp_path / "table.csv", separator=";")
+        source = tmp_path / "table.csv"
+    assert read(kind, source, "Nummer").table()[f"{kind}_id"].to_list() == expected
+
+
+def test_a_model_takes_items_and_users_by_the_columns_of_its_log(tmp_path: Path) -> None:
+    """Whichever way they come to it."""
+    items, users = tmp_path / "items.csv", tmp_path / "users.csv"
+    items.write_text(
+        "Artikel;Bezeichnung;Gruppe\n" + "".join(f"A{item};Ding {item};g{item % 3}\n" for item in range(9))
+    )
+    users.write_text("Kunde;Land\n" + "".join(f"K{user};l{user % 2}\n" for user in range(30)))
+    rows = [(f"K{user}", f"A{(user * step) % 9}", step) for user in range(30) for step in range(1, 7)]
+    log = pl.DataFrame(rows, schema=["Kunde", "Artikel", "Zeit"], orient="row")
+    small = {"epochs": 1, "embedding_dim": 8, "n_intents": 2, "max_seq_len": 5, "threads": 1}
+    columns = {"user_column": "Kunde", "item_column": "Artikel", "timestamp_column": "Zeit"}
+    model = ELCRec(**small, **columns).fit(log, items=items, users=users, progress=False)  # type: ignore[arg-type]
+    assert len(model.catalogue) == 9  # type: ignore[arg-type]
+    assert len(model.fitted.dataset.user_table) == 30  # type: ignore[arg-type]
+    bare = ELCRec(**small, **columns).fit(log, progress=False)  # type: ignore[arg-type]
+    bare.describe_items(items)
+    assert len(bare.catalogue) == 9  # type: ignore[arg-type]
+    assert bare.intent_quality(items)["split"] == "test"
+    later = log.with_columns(pl.col("Zeit") + 10)
+    assert len(model.partial_fit(later, items=items, users=users, progress=False).catalogue) == 9  # type: ignore[arg-type]

@@ -85,6 +85,14 @@ def test_a_moment_is_of_its_day() -> None:
     assert log([1], [1], [date(1969, 12, 30)]).joined(before).frame.height == 1
 
 
+@pytest.mark.parametrize(("zoned", "remedy"), [(True, "write a zone in the new events"), (False, "without one")])
+def test_a_zone_in_one_alone_is_refused_with_what_to_write(zoned: bool, remedy: str) -> None:
+    bare, in_utc = log([1], [1], [NOON]), log([1], [1], of_type([NOON], pl.Datetime("us", "UTC")))
+    old, new = (in_utc, bare) if zoned else (bare, in_utc)
+    with pytest.raises(DataError, match=f"do not fit the log: their timestamps have .*{remedy}"):
+        old.joined(new)
+
+
 def test_zones_are_those_of_the_log() -> None:
     here = of_type([NOON], pl.Datetime("us")).dt.replace_time_zone("UTC")
     old = log([1], [1], here.dt.convert_time_zone("Europe/Paris"))

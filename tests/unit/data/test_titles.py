@@ -1,5 +1,7 @@
 """Titles next to ids, and in place of them."""
 
+from typing import Any
+
 import polars as pl
 import pytest
 
@@ -54,6 +56,40 @@ def test_ids_and_titles_are_mixed_in_order() -> None:
 def test_several_items_of_one_title_are_listed_with_what_tells_them_apart(unknown: str) -> None:
     with pytest.raises(UnknownIdError, match=r"'sabrina' is the title of 2 items.* 2 \(Comedy\), 3 \(Romance\)"):
         of().indices(["sabrina"], unknown)
+
+
+SAME = {"item_id": range(1, 8), "title": ["Milk"] * 7, "aisle": ["DAIRY"] * 7, "tags": [["FLUID", "WHITE"]] * 7}
+BRANDS = [f"b{item % 3}" for item in range(7)]
+SIZES = [f"{item} oz" for item in range(7)]
+
+
+@pytest.mark.parametrize(
+    ("columns", "expected"),
+    [
+        ({}, ""),
+        ({"brand": BRANDS}, "b0"),
+        ({"size": SIZES, "brand": BRANDS}, "0 oz, b0"),
+        ({"price": [0.5 + item for item in range(7)], "brand": BRANDS}, "b0, price 0.5"),
+        ({"price": [2.5] * 7, "brand": BRANDS}, "b0"),
+        ({"price": [None, *range(6)], "brand": BRANDS}, "b0"),
+        ({"a": SIZES, "b": BRANDS, "c": list("opqrstu"), "d": list("OPQRSTU"), "e": range(7)}, "0 oz, b0, o"),
+        ({"deep": [float(item) for item in range(7)], "e": range(7), "f": range(9, 16), "g": range(7)},
+         "deep 0, e 0, f 9"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("logged", [False, True])
+def test_only_what_differs_tells_items_of_one_title_apart(columns: dict[str, Any], expected: str, logged: bool) -> None:
+    frame = pl.DataFrame(SAME | columns)
+    items = Vocabulary.of(frame["item_id"], first=1, kind="item")
+    log = pl.DataFrame({"item_id": [1, 2, 2, 9]}) if logged else None
+    with pytest.raises(UnknownIdError) as caught:
+        ItemTitles(items, Catalogue.read(frame), log).indices(["milk"])
+    several = str(caught.value).partition("give the id of one: ")[2]
+    told = ", ".join(text for text in (expected, "1 event" if logged else "") if text)
+    assert several.startswith(f"1 ({told}), 2" if told else "1, 2, ")
+    assert ("2 events), 3" in several) == logged
+    assert "DAIRY" not in several
+    assert several.endswith(" and 2 more")
 
 
 @pytest.mark.parametrize(
