@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -12,8 +13,9 @@ import polars as pl
 import torch
 
 from elcrec.data.histories import HistoryBatch
+from elcrec.data.titles import folded
 from elcrec.data.vocabulary import Vocabulary
-from elcrec.errors import DataError, SettingsError
+from elcrec.errors import DataError, DataWarning, SettingsError
 from elcrec.intents.assignment import IntentAssigner, IntentAssignment
 from elcrec.intents.attribution import leave_one_out
 from elcrec.intents.intent_health import IntentHealth, collapse_warning, intent_flags, intent_health
@@ -295,14 +297,39 @@ class Intents:
                 self.given_names[intent] = name
             else:
                 self.given_names.pop(intent, None)
+        self._warn_of_one_name(names)
 
-    def carry_names(self, earlier: NamedIntents) -> None:
-        """Take over the given names of another model's intents, where one of ours is the same."""
+    def _warn_of_one_name(self, renamed: Iterable[int]) -> None:
+        """Warn where an intent was given the name of another."""
+        for name in {folded(self.given_names[intent]): None for intent in renamed if intent in self.given_names}:
+            same = self.named(name)
+            if len(same) > 1:
+                warnings.warn(
+                    f"intents {', '.join(map(str, same[:-1]))} and {same[-1]} have one name, "
+                    f"{self.given_names[same[-1]]!r}: give one of them another, to tell them apart",
+                    DataWarning,
+                    stacklevel=4,
+                )
+
+    def named(self, name: str) -> list[int]:
+        """The intents that were given a name, ignoring case."""
+        return [intent for intent, given in sorted(self.given_names.items()) if folded(given) == folded(name)]
+
+    def carry_names(self, earlier: NamedIntents) -> list[str]:
+        """Take over the given names of another model's intents, where one of ours is the same.
+
+        Returns:
+            The names that are not taken over.
+        """
         theirs = {other: (ours, cosine) for ours, other, cosine in self._pairs(earlier)}
+        left = []
         for intent, name in earlier.names.items():
             ours, cosine = theirs.get(intent, (0, -1.0))
             if cosine >= CARRY_COSINE:
                 self.given_names[ours] = name
+            else:
+                left.append(name)
+        return left
 
     def match(self, other: Intents) -> pl.DataFrame:
         """See :meth:`elcrec.ELCRec.match_intents`."""
