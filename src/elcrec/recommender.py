@@ -869,6 +869,16 @@ class ELCRec:
         """A name for each intent: the one given by :meth:`rename_intents`, else an automatic one."""
         return self._parts.run.intents.names
 
+    def with_intent_names(self, table: pl.DataFrame) -> pl.DataFrame:
+        """A table with a column ``intent`` (:meth:`user_intents`, :meth:`slate`, explanations, ...) and the names.
+
+        The first names of a model take the time to encode all users: tables do not wait for them.
+
+        Returns:
+            The table, with ``intent_name`` as its last column; as it is where it has no ``intent``, or has the names.
+        """
+        return self._parts.run.intents.beside(table)
+
     @property
     def given_names(self) -> dict[int, str]:
         """The names given by :meth:`rename_intents`, by intent."""

@@ -109,3 +109,65 @@ def test_one_name_for_two_intents_is_warned_about(run: Path, tmp_path: Path) -> 
     done = run_cli("rename", tmp_path / "run", "--intent", 5, "--name", "hair")
     assert done.code == 0
     assert "warning: intents 3 and 5 have one name" in done.err
+
+
+@pytest.fixture(scope="module")
+def named_run(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two names are given, and one to two intents."""
+    model, folder = ELCRec.load(run), tmp_path_factory.mktemp("named") / "run"
+    with pytest.warns(DataWarning, match="one name"):
+        model.rename_intents({1: "Classics, old", 2: "Twin", 4: "Twin"})
+    model.save(folder)
+    return folder
+
+
+def test_every_verb_takes_an_intent_by_its_given_name(named_run: Path, tmp_path: Path) -> None:
+    user = ELCRec.load(named_run).users.ids[0]
+    for verb, rest in {
+        "recommend": ["--user", user, "--strength", "0.9", "--json"],
+        "recommend --all": ["--all", "--out", "NEW", "--strength", "0.9"],
+        "audience": ["--out", "NEW", "--top", "8"],
+        "intents": ["--json"],
+        "rename": ["--name", "Classics, old", "--json"],
+    }.items():
+        found = []
+        for place, name in enumerate(("1", "Classics, old", "classics,  OLD")):
+            out = tmp_path / f"{verb.replace(' ', '')}-{place}.csv"
+            given = [out if one == "NEW" else one for one in rest]
+            done = run_cli(verb.split()[0], named_run, "--intent", name, *given)
+            assert done.code == 0, (verb, done.err)
+            found.append(out.read_text() if out.exists() else done.out)
+        assert found[0] == found[1] == found[2], verb
+        assert found[0], verb
+        refused = {"Twin": "intents 2, 4 have this name", "No": "'Classics, old' (1)", "1.5": "number", "-1": ""}
+        for name, reason in refused.items():
+            given = [tmp_path / "no.csv" if one == "NEW" else one for one in rest]
+            assert reason in run_cli(verb.split()[0], named_run, f"--intent={name}", *given).complaint()
+            missing = run_cli(verb.split()[0], tmp_path / "nowhere", f"--intent={name}", *given).complaint()
+            assert "nowhere" in missing, (verb, name)
+    left_out = ["recommend", named_run, "--user", user, "--json", "--exclude-intent"]
+    assert run_cli(*left_out, "1").document() == run_cli(*left_out, "classics, old").document()
+
+
+def test_every_table_with_intents_takes_their_names(named_run: Path) -> None:
+    model = ELCRec.load(named_run)
+    user, item = model.users.ids[0], model.items.ids[0]
+    tables = [
+        model.recommend([user], explain=True),
+        model.recommend_from_history([[item]], explain=True),
+        model.user_intents(top=3),
+        model.history_intents([[item]], top=3),
+        model.slate([user]),
+        model.intent_timeline(user),
+        model.recommend_for_intent(k=1),
+        model.user_intents([]),
+    ]
+    for table in tables:
+        shown = model.with_intent_names(table)
+        assert shown.columns == [*table.columns, "intent_name"]
+        assert shown["intent_name"].to_list() == [
+            None if intent is None else model.intent_names[intent] for intent in table["intent"]
+        ]
+        assert model.with_intent_names(shown).equals(shown)
+    plain = model.recommend([user])
+    assert model.with_intent_names(plain).equals(plain)

@@ -21,7 +21,7 @@ from elcrec.intents.attribution import leave_one_out
 from elcrec.intents.intent_health import IntentHealth, collapse_warning, intent_flags, intent_health
 from elcrec.intents.intent_table import typical_attributes, typical_items
 from elcrec.intents.matching import NamedIntents, match_centers
-from elcrec.intents.naming import name_intents
+from elcrec.intents.naming import name_intents, named
 from elcrec.intents.trend import Periods, make_periods, trends
 from elcrec.intents.user_map import Points, user_map
 from elcrec.storage import write_table
@@ -114,14 +114,13 @@ class Intents:
     def audience(self, intents: Iterable[int], out: str | Path | None, min_weight: float, top: int) -> pl.DataFrame:
         """See :meth:`elcrec.ELCRec.audience`."""
         wanted = self.assigner.checked(intents)
-        names = dict(enumerate(self.names))
         events = self.fitted.log.frame.group_by("user_id").len("events")
         frame = (
             self.of_users(top=top)
             .filter(pl.col("intent").is_in(wanted) & (pl.col("weight") >= min_weight))
             .join(events, on="user_id", maintain_order="left")
-            .with_columns(intent_name=pl.col("intent").replace_strict(names, return_dtype=pl.String))
             .sort("weight", descending=True, maintain_order=True)
+            .pipe(self.beside)
             .select("user_id", "intent", "intent_name", "weight", "similarity", "events")
         )
         if out is not None:
@@ -281,6 +280,15 @@ class Intents:
         """A name for each intent: the given one, else an automatic one."""
         return [self.given_names.get(intent, name) for intent, name in enumerate(self._automatic_names)]
 
+    def beside(self, table: pl.DataFrame) -> pl.DataFrame:
+        """See :meth:`elcrec.ELCRec.with_intent_names`."""
+        if "intent" not in table.columns or "intent_name" in table.columns:
+            return table
+        names = dict(enumerate(self.names))
+        return table.with_columns(
+            intent_name=pl.col("intent").replace_strict(names, default=None, return_dtype=pl.String)
+        )
+
     @cached_property
     def _automatic_names(self) -> list[str]:
         users, events = self.assigner.users_frame, self.fitted.log.frame
@@ -302,7 +310,7 @@ class Intents:
     def _warn_of_one_name(self, renamed: Iterable[int]) -> None:
         """Warn where an intent was given the name of another."""
         for name in {folded(self.given_names[intent]): None for intent in renamed if intent in self.given_names}:
-            same = self.named(name)
+            same = named(self.given_names, name)
             if len(same) > 1:
                 warnings.warn(
                     f"intents {', '.join(map(str, same[:-1]))} and {same[-1]} have one name, "
@@ -310,10 +318,6 @@ class Intents:
                     DataWarning,
                     stacklevel=4,
                 )
-
-    def named(self, name: str) -> list[int]:
-        """The intents that were given a name, ignoring case."""
-        return [intent for intent, given in sorted(self.given_names.items()) if folded(given) == folded(name)]
 
     def carry_names(self, earlier: NamedIntents) -> list[str]:
         """Take over the given names of another model's intents, where one of ours is the same.

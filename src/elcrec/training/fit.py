@@ -261,8 +261,7 @@ class _Training:
         """
         assert folder is not None
         recipe = self.start.recipe
-        if self.start.resume and not folder.started and isinstance(self.reporter, TerminalReporter):
-            self.reporter.nothing_to_resume(folder.path)
+        self._say_if_nothing_is_begun(folder)
         if self.start.overwrite or not folder.started:
             return (folder.training if folder.finished else folder), False, recipe
         if not self.start.resume:
@@ -274,6 +273,11 @@ class _Training:
             folder.adopt_training()
             return None, False, recipe
         return unfinished, unfinished is not None, recipe
+
+    def _say_if_nothing_is_begun(self, folder: RunFolder) -> None:
+        """A line in a terminal where a training is to be resumed, and none was begun."""
+        if self.start.resume and not folder.started and isinstance(self.reporter, TerminalReporter):
+            self.reporter.nothing_to_resume(folder.path)
 
     def _check_same(self, folder: RunFolder, mark: str) -> str:
         """The recipe of a folder; raise unless ``fit`` may go on there."""
