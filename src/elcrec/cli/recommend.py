@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from elcrec.cli.filters import AllAttributes, Allow, Attribute, Deny, Filters
-from elcrec.cli.histories import histories_of, user_features_of
+from elcrec.cli.histories import histories_of, one_id_a_line, user_features_of
 from elcrec.cli.output import console, print_json, print_rows, progress_bar, say, without_index
 from elcrec.cli.parameters import (
     INTENT,
@@ -149,18 +149,19 @@ def recommend(
         unknown=unknown,
         **Filters(allow, deny, attribute, all_attributes).fields(),
     )
-    if everybody:
-        _recommend_to_all(run, out, policy, ray, device, as_json)
-        return
-    from elcrec.recommender import ELCRec
+    with one_id_a_line(allow, deny, history_file):
+        if everybody:
+            _recommend_to_all(run, out, policy, ray, device, as_json)
+            return
+        from elcrec.recommender import ELCRec
 
-    model = ELCRec.load(run, device)
-    _say_whether_indexed(model, run, policy)
-    titles = model.fitted.dataset.titles
-    histories = histories_of(history, history_file, titles) if for_histories else None
-    found = _recommended(model, user, histories, unknown, policy, known)
-    _say_what_is_missing(model, found, user, histories, unknown)
-    _show(model, found, out, explain, as_json)
+        model = ELCRec.load(run, device)
+        _say_whether_indexed(model, run, policy)
+        titles = model.fitted.dataset.titles
+        histories = histories_of(history, history_file, titles) if for_histories else None
+        found = _recommended(model, user, histories, unknown, policy, known)
+        _say_what_is_missing(model, found, user, histories, unknown)
+        _show(model, found, out, explain, as_json)
 
 
 def _check_choice(whom: dict[str, Any], ray: int | None) -> None:
