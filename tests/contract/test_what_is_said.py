@@ -1,5 +1,8 @@
 """Lines and warnings that say what a call has done, or left, where the caller may expect something else."""
 
+import json
+import subprocess
+import sys
 import warnings
 from pathlib import Path
 from typing import Any
@@ -7,8 +10,8 @@ from typing import Any
 import polars as pl
 import pytest
 
-from cli_runner import SMALL, run_cli, shop_csv, shop_log
-from elcrec import ELCRec
+from cli_runner import SMALL, baskets_log, run_cli, shop_csv, shop_log, untrained
+from elcrec import ELCRec, Interactions
 from elcrec.data.synthetic import make_shop
 from elcrec.errors import DataWarning
 
@@ -171,3 +174,78 @@ def test_every_table_with_intents_takes_their_names(named_run: Path) -> None:
         assert model.with_intent_names(shown).equals(shown)
     plain = model.recommend([user])
     assert model.with_intent_names(plain).equals(plain)
+
+
+@pytest.mark.parametrize("titled", [False, True])
+@pytest.mark.parametrize("mark", [",", ";", "\t", "|"])
+@pytest.mark.parametrize("header", [True, False])
+def test_files_with_columns_are_told_to_hold_one_id_a_line(
+    run: Path, tmp_path: Path, header: bool, mark: str, titled: bool
+) -> None:
+    if not titled:
+        run = tmp_path / "untitled"
+        untrained(Interactions(shop_log(120))).save(run)
+    ids, path = shelves()["item_id"].head(4).to_list(), tmp_path / "ids.csv"
+    lines = [f"{item}{mark}x {place}" for place, item in enumerate(ids)]
+    path.write_text("\n".join([f"item_id{mark}title", *lines] if header else lines))
+    user = ["--user", ELCRec.load(run).users.ids[0]]
+    everybody = ["--all", "--out", tmp_path / "all.csv"]
+    for given in (
+        [*user, "--allow", path],
+        [*user, "--deny", path],
+        [*everybody, "--deny", path],
+        ["--history-file", path],
+    ):
+        said = run_cli("recommend", run, *given).complaint()
+        assert said.startswith(f"{path} seems to hold several columns: "), said
+        assert "one item id per line" in said
+    # An unknown id elsewhere is no fault of a file.
+    path.write_text("\n".join(ids))
+    assert "columns" not in run_cli("recommend", run, "--user", "no,one", "--deny", path).complaint()
+    path.write_text(json.dumps(["no, such", "nor, this"]))
+    assert "columns" not in run_cli("recommend", run, *user, "--deny", path).complaint()
+
+
+def test_an_audience_of_no_user_names_the_highest_weight(run: Path, tmp_path: Path) -> None:
+    model, out = ELCRec.load(run), ["--out", tmp_path / "audience.csv"]
+    highest = model.audience([0, 1], top=2)["weight"].max()
+    how = ["--intent", 0, "--intent", 1, "--top", 2]
+    said = run_cli("audience", run, *how, *out, "--min-weight", 1).err
+    assert "--min-weight 1 leaves no user: the highest weight is " in said
+    assert highest - 1e-4 <= float(said.split()[-1]) <= highest
+    again = run_cli("audience", run, *how, *out, "--min-weight", said.split()[-1], "--json").document()
+    assert again["users"] > 0
+    assert "leaves no user" not in run_cli("audience", run, *how, *out).err
+
+
+def test_ranks_have_titles_where_items_have_some(run: Path, tmp_path: Path) -> None:
+    titled = ELCRec.load(run)
+    plain = ELCRec.from_fitted(titled.fitted.described(None))
+    titles = shelves().with_columns(title=pl.format("The {}", "item_id"))
+    titled.describe_items(titles)
+    titled.save(tmp_path / "titled")
+    assert plain.ranks().columns == ["user_id", "item_id", "rank"]
+    known = dict(titles.select("item_id", "title").iter_rows())
+    assert run_cli("evaluate", tmp_path / "titled", "--ranks", tmp_path / "ranks.parquet").code == 0
+    for ranks in (titled.ranks(), pl.read_parquet(tmp_path / "ranks.parquet")):
+        assert ranks.drop("title").equals(plain.ranks())
+        assert ranks["title"].to_list() == [known[item] for item in ranks["item_id"]]
+        assert ranks.columns[-1] == "title"
+
+
+def test_an_export_prints_its_own_line_alone(run: Path, tmp_path: Path) -> None:
+    pytest.importorskip("onnxscript")
+    command = [sys.executable, "-m", "elcrec.cli", "export", run, "--out", tmp_path / "onnx"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "torchvision" not in done.stderr
+    assert [line for line in done.stderr.splitlines() if line.startswith("export written")]
+
+
+def test_a_basket_stands_next_to_chance(tmp_path: Path) -> None:
+    baskets_log(40).write_csv(tmp_path / "log.csv")
+    sets = sets_of(split="leave_one_basket_out", n_layers=1)
+    assert run_cli("train", tmp_path / "log.csv", "--out", tmp_path / "run", *sets).code == 0
+    done = run_cli("evaluate", tmp_path / "run", "--no-baselines")
+    chance = ELCRec.load(tmp_path / "run").evaluate()["chance@10"]
+    assert f"find an item of their next basket among ten ({chance:.1%} by chance; " in done.err

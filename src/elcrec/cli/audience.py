@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import floor
 from pathlib import Path
 from typing import Annotated
 
@@ -34,7 +35,13 @@ def audience(
     from elcrec.recommender import ELCRec
 
     table_file(out, "--out")
-    found = ELCRec.load(run, device).audience(intents_of(run, "--intent", intent), out, min_weight, top)
+    numbers, model = intents_of(run, "--intent", intent), ELCRec.load(run, device)
+    found = model.audience(numbers, out, min_weight, top)
     say(f"{counted(len(found), 'user')} written to {out}")
+    if found.is_empty() and min_weight > 0:
+        weights = model.audience(numbers, top=top)["weight"].to_list()
+        # Rounded down: as the next --min-weight it leaves a user.
+        said = f"the highest weight is {floor(1e4 * max(weights)) / 1e4:.4f}" if weights else "none has the intent"
+        say(f"--min-weight {min_weight:g} leaves no user: {said}")
     if as_json:
         print_json({"out": str(out), "users": len(found)})

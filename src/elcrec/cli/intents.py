@@ -18,6 +18,14 @@ if TYPE_CHECKING:
 
 commands = typer.Typer()
 TOP, ROWS = 5, 20
+Chosen = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--intent",
+        metavar=INTENT,
+        help="Show this intent, by its number or given name, with the lift of its items; repeatable.",
+    ),
+]
 
 
 @commands.command(
@@ -30,14 +38,7 @@ def intents(
     run: Run,
     k: Annotated[int, typer.Option("-k", "--k", "--top", min=1, help="Number of typical items per intent.")] = TOP,
     rows: Annotated[int, typer.Option(min=1, help="Number of intents to show; --json prints all.")] = ROWS,
-    intent: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--intent",
-            metavar=INTENT,
-            help="Show this intent, by its number or given name, with the lift of its items; repeatable.",
-        ),
-    ] = None,
+    intent: Chosen = None,
     items: Items = None,
     quality: Annotated[
         bool, typer.Option("--quality", help="Measure cluster quality, compared with k-means and random intents.")
