@@ -752,7 +752,8 @@ class ELCRec:
             split: ``valid`` or ``test``.
             format: Format of a data file.
             unknown: What to do with items the model does not know: ``raise``, or ``skip`` their events.
-            ranks: Also write ``user_id``, ``item_id`` and ``rank`` of each user to this file: .parquet, .csv or .jsonl.
+            ranks: Also write ``user_id``, ``item_id``, ``rank`` and, where known,
+                ``title`` of each user's held-out item to this file: .parquet, .csv or .jsonl.
             most: Maximum number of users; of more users, a sample drawn by the seed.
             baselines: Evaluate the baselines too; they count in the training part of the log.
             exclude_seen: Do not rank items of the history; None: as in the settings.
@@ -760,8 +761,9 @@ class ELCRec:
         Returns:
             ``hit_rate@k``, ``ndcg@k``, ``mrr@k`` and ``coverage@k`` (share of the catalogue that any user is
             recommended), all in [0, 1], for k in 1, 5, 10, 20, 50; ``ceiling`` (share of rankable targets: seen items
-            are not ranked); ``repeats`` (share of users whose held-out item is in the history already); ``n_users``,
-            ``n_items``, ``split``; on request ``baselines``, see :class:`elcrec.evaluation.metrics.BaselineMetrics`.
+            are not ranked); ``repeats`` (share of users whose held-out item is in the history already); of baskets
+            ``recall@k`` and ``chance@10`` (hit rate of ten random items); ``n_users``, ``n_items``, ``split``; on
+            request ``baselines``, see :class:`elcrec.evaluation.metrics.BaselineMetrics`.
         """
         evaluator = self._parts.evaluator.that_excludes(exclude_seen)
         return evaluator.evaluate(data, split, format, unknown, ranks, most, baselines)
@@ -769,7 +771,7 @@ class ELCRec:
     def ranks(
         self, data: LogSource | None = None, split: str = "test", format: str | None = None, unknown: str = "raise"
     ) -> pl.DataFrame:
-        """Rank of each user's held-out item: ``user_id``, ``item_id``, ``rank`` (from 1; null: not ranked)."""
+        """Rank of each user's held-out item: ``user_id``, ``item_id``, ``rank`` (from 1; null: unranked), ``title``."""
         return self._parts.evaluator.ranks(data, split, format, unknown)
 
     def measured(self, split: str = "test", histories: Split | None = None) -> tuple[Metrics, pl.DataFrame]:
@@ -870,6 +872,16 @@ class ELCRec:
     def intent_names(self) -> list[str]:
         """A name for each intent: the one given by :meth:`rename_intents`, else an automatic one."""
         return self._parts.run.intents.names
+
+    def with_intent_names(self, table: pl.DataFrame) -> pl.DataFrame:
+        """A table with a column ``intent`` (:meth:`user_intents`, :meth:`slate`, explanations, ...) and the names.
+
+        The first names of a model take the time to encode all users: tables do not wait for them.
+
+        Returns:
+            The table, with ``intent_name`` as its last column; as it is where it has no ``intent``, or has the names.
+        """
+        return self._parts.run.intents.beside(table)
 
     @property
     def given_names(self) -> dict[int, str]:

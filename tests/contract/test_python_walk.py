@@ -1,5 +1,6 @@
 """What users of Python expect: tab completion, filters, clones, notebooks, and mistakes refused in a sentence."""
 
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -176,6 +177,36 @@ def test_one_id_or_text_instead_of_a_list_is_refused_in_a_sentence(model: ELCRec
         for one in ("odd", 1):
             with pytest.raises(DataError, match=f"^{name}: pass a list"):
                 model.recommend(**{name: one})
+
+
+def test_a_table_instead_of_a_column_is_refused_with_the_column(model: ELCRec) -> None:
+    ids = {"user_id": model.users.ids.head(2).to_list(), "item_id": model.items.ids.head(2).to_list()}
+    item_calls = {
+        "items": (model.similar_items, model.items_known, model.item_numbers, model.fitted.dataset.titles.indices),
+        "each history": (
+            lambda table: model.recommend_from_history([table]),
+            lambda table: model.history_intents([table]),
+            lambda table: model.intent_timeline(history=table),
+        ),
+        "allow": (lambda table: model.recommend(allow=table),),
+        "deny": (lambda table: model.recommend(deny=table),),
+    }
+    calls = {
+        "users": (model.recommend, model.user_intents, model.slate),
+        "histories": (model.recommend_from_history, model.history_intents),
+        "intents": (model.audience, model.recommend_for_intent, lambda table: model.recommend(intents=table)),
+    }
+    columns = {"users": "df['user_id']", "histories": "[df['item_id']]", "intents": "df['intent']"}
+    for frame in (pl.DataFrame(ids), pd.DataFrame(ids), pl.LazyFrame(ids), pl.DataFrame(ids).to_arrow()):
+        for name, some in (calls | item_calls).items():
+            for call in some:
+                column = columns.get(name, "df['item_id']")
+                said = f"{name}: pass a column, for example {column}, not a table"
+                with pytest.raises(DataError, match=f"^{re.escape(said)}$"):
+                    call(frame)
+    for frame in (pl.DataFrame(ids), pd.DataFrame(ids)):
+        assert model.recommend(frame["user_id"], deny=frame["item_id"])["user_id"].n_unique() == 2
+        assert len(model.recommend_from_history([frame["item_id"]], k=3)) == 3
 
 
 def test_a_model_is_cloned_by_its_settings(model: ELCRec, run: Path) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from math import floor
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from elcrec.cli.output import print_json, say
-from elcrec.cli.parameters import Device, Json, Run, table_file
+from elcrec.cli.parameters import INTENT, Device, Json, Run, intents_of, table_file
 from elcrec.process.wording import counted
 
 commands = typer.Typer()
@@ -19,7 +20,7 @@ commands = typer.Typer()
 )
 def audience(
     run: Run,
-    intent: Annotated[list[int], typer.Option(metavar="N", help="Number of an intent; repeatable.")],
+    intent: Annotated[list[str], typer.Option(metavar=INTENT, help="Number or given name of an intent; repeatable.")],
     out: Annotated[Path, typer.Option(help="File to write: .parquet, .csv or .jsonl.")],
     min_weight: Annotated[
         float, typer.Option(min=0, max=1, help="Minimum weight of the intent for a user, 0 to 1.")
@@ -34,7 +35,13 @@ def audience(
     from elcrec.recommender import ELCRec
 
     table_file(out, "--out")
-    found = ELCRec.load(run, device).audience(intent, out, min_weight, top)
+    numbers, model = intents_of(run, "--intent", intent), ELCRec.load(run, device)
+    found = model.audience(numbers, out, min_weight, top)
     say(f"{counted(len(found), 'user')} written to {out}")
+    if found.is_empty() and min_weight > 0:
+        weights = model.audience(numbers, top=top)["weight"].to_list()
+        # Rounded down: as the next --min-weight it leaves a user.
+        said = f"the highest weight is {floor(1e4 * max(weights)) / 1e4:.4f}" if weights else "none has the intent"
+        say(f"--min-weight {min_weight:g} leaves no user: {said}")
     if as_json:
         print_json({"out": str(out), "users": len(found)})

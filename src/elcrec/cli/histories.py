@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from elcrec.errors import DataError, SettingsError, decoding
+from elcrec.errors import DataError, SettingsError, UnknownIdError, decoding
 
 if TYPE_CHECKING:
     from elcrec.data.titles import ItemTitles
@@ -16,6 +17,7 @@ FORMS = "write a JSON array of item ids (or an array of such arrays), or one ite
 MOST_PARTS = 20
 """A title has fewer commas than this."""
 
+COLUMN_MARKS = ",;\t|"
 ID_FORMS = "write a JSON array of item ids, or one item id per line"
 
 
@@ -100,6 +102,30 @@ def read_ids(path: Path) -> list[Any]:
     if ids and (fault := _fault(ids)) is not None:
         raise DataError(f"{path}{fault}: {ID_FORMS}")
     return ids
+
+
+@contextmanager
+def one_id_a_line(*paths: Path | None) -> Iterator[None]:
+    """Where a line of one of these files is an unknown id, and columns stand in it, the message says so.
+
+    Raises:
+        UnknownIdError: As within.
+    """
+    try:
+        yield
+    except UnknownIdError as error:
+        for path in paths:
+            if path is not None and _unknown_row(path, str(error)):
+                raise UnknownIdError(f"{path} seems to hold several columns: {ID_FORMS} ({error})") from error
+        raise
+
+
+def _unknown_row(path: Path, error: str) -> bool:
+    """Whether an error names the first line of a file whose lines all have as many commas, or other marks."""
+    text = path.read_text(encoding="utf-8-sig").strip()
+    lines = [] if text.startswith("[") else _parsed(text)
+    tables = (mark for mark in COLUMN_MARKS if len({line.count(mark) for line in lines} - {0}) == 1)
+    return any(mark in lines[0] and repr(lines[0])[1:-1] in error for mark in tables)
 
 
 def _parsed(text: str) -> list[Any]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from elcrec.cli.output import console, print_json, print_measures, print_rows, say
-from elcrec.cli.parameters import Device, IdsOnly, Items, Json, Run, refuse_unused
+from elcrec.cli.parameters import INTENT, Device, IdsOnly, Items, Json, Run, intents_of, refuse_unused
 from elcrec.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -18,6 +18,14 @@ if TYPE_CHECKING:
 
 commands = typer.Typer()
 TOP, ROWS = 5, 20
+Chosen = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--intent",
+        metavar=INTENT,
+        help="Show this intent, by its number or given name, with the lift of its items; repeatable.",
+    ),
+]
 
 
 @commands.command(
@@ -30,10 +38,7 @@ def intents(
     run: Run,
     k: Annotated[int, typer.Option("-k", "--k", "--top", min=1, help="Number of typical items per intent.")] = TOP,
     rows: Annotated[int, typer.Option(min=1, help="Number of intents to show; --json prints all.")] = ROWS,
-    intent: Annotated[
-        list[int] | None,
-        typer.Option("--intent", metavar="N", help="Show this intent with the lift of its items; repeatable."),
-    ] = None,
+    intent: Chosen = None,
     items: Items = None,
     quality: Annotated[
         bool, typer.Option("--quality", help="Measure cluster quality, compared with k-means and random intents.")
@@ -54,6 +59,7 @@ def intents(
 
     chosen = [quality, against is not None, suggest]
     _refuse_unused(chosen, items, k != TOP, rows != ROWS, ids_only, as_json, intent)
+    numbers = intents_of(run, "--intent", intent)
     model = ELCRec.load(run, device)
     if items is not None:
         model.describe_items(items)
@@ -73,7 +79,10 @@ def intents(
         _conclude(stability_findings(measures), as_json)
     else:
         table = model.intents(k, titles=not ids_only, trend=as_json)
-        _show(model, table, rows, as_json) if intent is None else _show_one_by_one(table, intent, as_json)
+        if intent is None:
+            _show(model, table, rows, as_json)
+        else:
+            _show_one_by_one(table, numbers, as_json)
 
 
 # reason: the options that can be without effect
@@ -84,7 +93,7 @@ def _refuse_unused(
     rows: bool,
     ids_only: bool,
     as_json: bool,
-    intent: list[int] | None,
+    intent: list[str] | None,
 ) -> None:
     """Raise SettingsError for options that would have no effect."""
     if sum(chosen) > 1:

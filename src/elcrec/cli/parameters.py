@@ -59,6 +59,8 @@ Sets = Annotated[
 Epochs = Annotated[int | None, typer.Option("--epochs", metavar="N", help="The same as --set epochs=N.")]
 BatchSize = Annotated[int | None, typer.Option("--batch-size", metavar="N", help="The same as --set batch_size=N.")]
 NIntents = Annotated[int | None, typer.Option("--n-intents", metavar="N", help="The same as --set n_intents=N.")]
+INTENT = "N|NAME"
+SHOWN_NAMES = 3
 Histories = Annotated[
     list[str] | None,
     typer.Option(
@@ -167,6 +169,34 @@ def excludes_seen(include: bool, exclude: bool, only: bool = False) -> bool | No
     if sum(given.values()) > 1:
         raise SettingsError(f"choose one of {', '.join(name for name, value in given.items() if value)}")
     return exclude if include or exclude else None
+
+
+def intents_of(run: Path, option: str, given: list[str] | None) -> list[int]:
+    """Numbers of intents, which options name by number or by the name that they were given.
+
+    Raises:
+        SettingsError: A text is neither, or several intents were given this name.
+        RunError: There is no run.
+    """
+    return [int(text) if text.strip().isdecimal() else _intent_named(run, option, text) for text in given or ()]
+
+
+def _intent_named(run: Path, option: str, text: str) -> int:
+    from elcrec.intents.naming import named
+    from elcrec.runs.run_folder import RunFolder
+
+    folder = RunFolder(run)
+    folder.config()  # raises where there is no run
+    names = folder.stable(folder.names)
+    found = named(names, text)
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise SettingsError(f"{option} {text!r}: intents {', '.join(map(str, found))} have this name: give a number")
+    known = [f"{name!r} ({intent})" for intent, name in sorted(names.items())[:SHOWN_NAMES]]
+    more = f" and {len(names) - SHOWN_NAMES} more" if len(names) > SHOWN_NAMES else ""
+    given = f": {', '.join(known)}{more}" if known else ", and none was given here (elcrec rename)"
+    raise SettingsError(f"{option} {text!r}: give the number of an intent, or a name that was given to one{given}")
 
 
 def source_of(data: list[Path]) -> Path | list[Path]:

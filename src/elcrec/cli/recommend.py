@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from elcrec.cli.filters import AllAttributes, Allow, Attribute, Deny, Filters
-from elcrec.cli.histories import histories_of, user_features_of
+from elcrec.cli.histories import histories_of, one_id_a_line, user_features_of
 from elcrec.cli.output import console, print_json, print_rows, progress_bar, say, without_index
 from elcrec.cli.parameters import (
+    INTENT,
     Device,
     Histories,
     HistoryFile,
@@ -23,6 +24,7 @@ from elcrec.cli.parameters import (
     Unknown,
     UserFeatures,
     excludes_seen,
+    intents_of,
     refuse_unused,
     table_file,
 )
@@ -81,11 +83,15 @@ def recommend(
         ),
     ] = False,
     intent: Annotated[
-        list[int] | None, typer.Option(metavar="N", help="Steer the recommendations toward this intent; repeatable.")
+        list[str] | None,
+        typer.Option(
+            metavar=INTENT,
+            help="Steer the recommendations toward this intent, by its number or given name; repeatable.",
+        ),
     ] = None,
     exclude_intent: Annotated[
-        list[int] | None,
-        typer.Option(metavar="N", help="Remove what this intent contributes to the scores; repeatable."),
+        list[str] | None,
+        typer.Option(metavar=INTENT, help="Remove what this intent contributes to the scores; repeatable."),
     ] = None,
     strength: Annotated[
         float | None,
@@ -134,8 +140,8 @@ def recommend(
         exclude_seen=excludes_seen(include_seen, exclude_seen, only_seen),
         only_seen=only_seen,
         explain=explain,
-        intents=intent or [],
-        exclude_intents=exclude_intent or [],
+        intents=intents_of(run, "--intent", intent),
+        exclude_intents=intents_of(run, "--exclude-intent", exclude_intent),
         strength=strength,
         diversify=diversify,
         approximate=approximate,
@@ -143,18 +149,19 @@ def recommend(
         unknown=unknown,
         **Filters(allow, deny, attribute, all_attributes).fields(),
     )
-    if everybody:
-        _recommend_to_all(run, out, policy, ray, device, as_json)
-        return
-    from elcrec.recommender import ELCRec
+    with one_id_a_line(allow, deny, history_file):
+        if everybody:
+            _recommend_to_all(run, out, policy, ray, device, as_json)
+            return
+        from elcrec.recommender import ELCRec
 
-    model = ELCRec.load(run, device)
-    _say_whether_indexed(model, run, policy)
-    titles = model.fitted.dataset.titles
-    histories = histories_of(history, history_file, titles) if for_histories else None
-    found = _recommended(model, user, histories, unknown, policy, known)
-    _say_what_is_missing(model, found, user, histories, unknown)
-    _show(model, found, out, explain, as_json)
+        model = ELCRec.load(run, device)
+        _say_whether_indexed(model, run, policy)
+        titles = model.fitted.dataset.titles
+        histories = histories_of(history, history_file, titles) if for_histories else None
+        found = _recommended(model, user, histories, unknown, policy, known)
+        _say_what_is_missing(model, found, user, histories, unknown)
+        _show(model, found, out, explain, as_json)
 
 
 def _check_choice(whom: dict[str, Any], ray: int | None) -> None:
@@ -171,7 +178,7 @@ def _check_choice(whom: dict[str, Any], ray: int | None) -> None:
 
 # reason: the options that can be without effect
 def _refuse_unused(
-    everybody: bool, unknown: str, intent: list[int] | None, strength: float | None, ray: int | None, device: str
+    everybody: bool, unknown: str, intent: list[str] | None, strength: float | None, ray: int | None, device: str
 ) -> None:
     """Raise SettingsError for options that would have no effect."""
     if not intent:
@@ -278,7 +285,7 @@ def _write_all(model: ELCRec, out: Path, policy: RankingPolicy) -> int:
         def blocks() -> Iterator[pl.DataFrame]:
             rows, users = 0, 0
             for block in model.topn.recommend_in_blocks(model.fitted.dataset.of_users(), policy):
-                yield _with_intent_names(model, block)
+                yield model.with_intent_names(block)
                 rows, users = rows + len(block), users + block["user_id"].n_unique()
                 update(users, _throughput(rows, started))
 
@@ -296,7 +303,7 @@ def _show(model: ELCRec, found: pl.DataFrame, out: Path | None, explain: bool, a
     if out is not None:
         from elcrec.storage import write_table
 
-        write_table(out, _with_intent_names(model, found))
+        write_table(out, model.with_intent_names(found))
         _show_written(len(found), out, as_json)
     elif explain and not as_json:
         from elcrec.cli.tables import explanation_table
@@ -305,17 +312,7 @@ def _show(model: ELCRec, found: pl.DataFrame, out: Path | None, explain: bool, a
         known = found if found["user_id"].null_count() < len(found) else found.drop("user_id")
         console().print(explanation_table(known, model.intent_names))
     else:
-        print_rows(_with_intent_names(model, found), as_json)
-
-
-def _with_intent_names(model: ELCRec, found: pl.DataFrame) -> pl.DataFrame:
-    """Explanations with the names of the intents as the last column; others as they are."""
-    import polars as pl
-
-    if "intent" not in found.columns:
-        return found
-    names = dict(enumerate(model.intent_names))
-    return found.with_columns(intent_name=pl.col("intent").replace_strict(names, return_dtype=pl.String))
+        print_rows(model.with_intent_names(found), as_json)
 
 
 def _show_written(rows: int, out: Path, as_json: bool) -> None:

@@ -16,6 +16,17 @@ BLANKS = "\t\n\x0b\x0c\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000\u200b\u206
     map(chr, range(0x2000, 0x200B))
 )
 
+# What to pass of a table, by what is needed; else its items.
+COLUMNS = {
+    "users": "df['user_id']",
+    "histories": "[df['item_id']]",
+    "intents": "df['intent']",
+    "exclude_intents": "df['intent']",
+    "attributes": "df['attribute']",
+    "all_attributes": "df['attribute']",
+    "events": "df['event']",
+}
+
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f]")
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
@@ -59,8 +70,11 @@ def as_list(name: str, given: Any) -> list[Any]:
         given: Their argument.
 
     Raises:
-        DataError: It is a single text or number.
+        DataError: It is a single text or number, or a table.
     """
+    if hasattr(type(given), "columns"):
+        column = COLUMNS.get(name, "df['item_id']")
+        raise DataError(f"{name}: pass a column, for example {column}, not a table")
     if isinstance(given, str | bytes) or not isinstance(given, Iterable):
         raise DataError(f"{name}: pass a list, [{given!r}], not {given!r} alone")
     return list(given)

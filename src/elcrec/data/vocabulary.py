@@ -61,7 +61,7 @@ class Vocabulary:
 
     def found(self, asked: Iterable[Any]) -> Indices:
         """Indices of a few ids by their text form: int64 [n], -1 for unknown ones."""
-        return np.array([self.find(one) for one in asked], dtype=np.int64)
+        return np.array([self.find(one) for one in as_list(f"{self.kind}s", asked)], dtype=np.int64)
 
     def known(self, asked: Sequence[Any]) -> Indices:
         """The same, of ids that must be known.

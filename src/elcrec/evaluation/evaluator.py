@@ -16,7 +16,7 @@ from elcrec.data.splits import Split
 from elcrec.data.vocabulary import Vocabulary
 from elcrec.errors import DataError
 from elcrec.evaluation.against_baselines import against_baselines
-from elcrec.evaluation.metrics import CUTOFFS, Evaluation, Metrics, Results, metrics_of
+from elcrec.evaluation.metrics import CUTOFFS, Evaluation, Metrics, Results, by_chance, metrics_of
 from elcrec.evaluation.ranks import target_ranks
 from elcrec.evaluation.repeats import repeat_share
 from elcrec.fitted import FittedModel
@@ -55,7 +55,7 @@ class Evaluator:
         log, histories = self._read(data, format, unknown)
         found = self._evaluation(histories, self._users(log), split, most)
         if ranks is not None:
-            write_table(Path(ranks), found.ranks)
+            write_table(Path(ranks), self._titled(found.ranks))
         if not baselines:
             return found.metrics
         compared = against_baselines(self.fitted, log, histories, {split: found.ranks["rank"]}, most)
@@ -64,7 +64,11 @@ class Evaluator:
     def ranks(self, data: Any, split: str, format: str | None, unknown: str) -> pl.DataFrame:
         """See :meth:`elcrec.ELCRec.ranks`."""
         log, histories = self._read(data, format, unknown)
-        return self._evaluation(histories, self._users(log), split).ranks
+        return self._titled(self._evaluation(histories, self._users(log), split).ranks)
+
+    def _titled(self, ranks: pl.DataFrame) -> pl.DataFrame:
+        """Ranks with the titles of the items, where some are known."""
+        return self.fitted.dataset.titles.beside(ranks)
 
     def measured(self, split: str, histories: Split | None) -> Evaluation:
         """See :meth:`elcrec.ELCRec.measured`."""
@@ -116,6 +120,7 @@ class Evaluator:
         metrics = {
             **metrics_of(histories, rank_X),
             **coverage,
+            **by_chance(histories, len(self.fitted.items)),
             "repeats": repeat_share(histories),
             "ceiling": (rank_X < UNRANKED).double().mean().item(),
             "n_users": len(histories),

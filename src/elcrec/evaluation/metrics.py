@@ -64,6 +64,7 @@ RecallMetrics = TypedDict(
         "recall@10": float,
         "recall@20": float,
         "recall@50": float,
+        "chance@10": float,
     },
     total=False,
 )
@@ -271,3 +272,21 @@ def basket_metrics(row_X: Tensor, rank_X: Tensor, cutoffs: tuple[int, ...] = CUT
 def metrics_of(histories: HistoryBatch, rank_X: Tensor) -> RankingMetrics:
     """Metrics of ranks, int64 [X], of what follows histories: of items, or of whole baskets."""
     return ranking_metrics(rank_X) if histories.until_Q is None else basket_metrics(histories.targets[0], rank_X)
+
+
+def by_chance(histories: HistoryBatch, n_items: int) -> RecallMetrics:
+    """Of baskets, the hit rate of ten items drawn at random: ``1 - C(V - n, 10) / C(V, 10)``, averaged over users.
+
+    Args:
+        histories: Those before the baskets, of n distinct items.
+        n_items: V.
+
+    Returns:
+        ``chance@10``, in [0, 1]; nothing where one item a user is predicted: its chance is ``10 / V``.
+    """
+    if histories.until_Q is None:
+        return {}
+    count_Q = torch.bincount(histories.targets[0], minlength=len(histories))
+    drawn_K = torch.arange(min(10, n_items), device=count_Q.device)
+    missed_QK = (n_items - count_Q[:, None] - drawn_K).clamp(min=0).double() / (n_items - drawn_K)
+    return {"chance@10": 1 - missed_QK.prod(dim=1).mean().item()}

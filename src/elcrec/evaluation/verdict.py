@@ -114,7 +114,8 @@ def sentence(verdict: Verdict, remedy: str) -> str:
 def _in_words(metrics: Metrics, by_name: dict[str, Figures]) -> str:
     of_baskets = "recall@10" in metrics
     what = "an item of their next basket" if of_baskets else "their next item"
-    others = [] if of_baskets else [f"{min(1, 10 / metrics['n_items']):.1%} by chance"]
+    chance = metrics.get("chance@10") if of_baskets else min(1, 10 / metrics["n_items"])
+    others = [] if chance is None else [f"{chance:.1%} by chance"]  # runs of earlier versions have none of baskets
     shown = dict.fromkeys(name for name in (POPULARITY, best_baseline(by_name)) if name in by_name)
     others += [f"{by_name[name][TEN]:.1%} by {name}" for name in shown]
     among = f" ({', '.join(others)}; a good model is clearly above)" if others else ""

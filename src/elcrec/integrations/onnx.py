@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -84,7 +87,7 @@ def export_onnx(model: ELCRec, out: str | Path) -> None:
         encoder = UserEncoder(network, settings.max_seq_len, settings.padding).eval()
         most_rows = FEED_TOKENS // settings.max_seq_len  # the encoder splits more, and the graph need not
         example = torch.ones(2, settings.max_seq_len, dtype=torch.int64)
-        with torch.no_grad(), step("making the graph"):
+        with torch.no_grad(), _without_torchvision(), step("making the graph"):
             program = torch.onnx.export(
                 encoder,
                 (example,),
@@ -113,6 +116,21 @@ def export_onnx(model: ELCRec, out: str | Path) -> None:
     finally:
         shutil.rmtree(beside, ignore_errors=True)
         model.network.to(model.device)
+
+
+@contextmanager
+def _without_torchvision() -> Iterator[None]:
+    """Within, PyTorch does not log that torchvision is missing, which the graph does not need."""
+
+    def other(record: logging.LogRecord) -> bool:
+        return not record.getMessage().startswith("torchvision is not installed")
+
+    logger = logging.getLogger("torch.onnx._internal.exporter._registration")
+    logger.addFilter(other)
+    try:
+        yield
+    finally:
+        logger.removeFilter(other)
 
 
 def _refuse_what_is_not_exported(model: ELCRec) -> None:

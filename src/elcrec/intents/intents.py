@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -12,14 +13,15 @@ import polars as pl
 import torch
 
 from elcrec.data.histories import HistoryBatch
+from elcrec.data.titles import folded
 from elcrec.data.vocabulary import Vocabulary
-from elcrec.errors import DataError, SettingsError
+from elcrec.errors import DataError, DataWarning, SettingsError
 from elcrec.intents.assignment import IntentAssigner, IntentAssignment
 from elcrec.intents.attribution import leave_one_out
 from elcrec.intents.intent_health import IntentHealth, collapse_warning, intent_flags, intent_health
 from elcrec.intents.intent_table import typical_attributes, typical_items
 from elcrec.intents.matching import NamedIntents, match_centers
-from elcrec.intents.naming import name_intents
+from elcrec.intents.naming import name_intents, named
 from elcrec.intents.trend import Periods, make_periods, trends
 from elcrec.intents.user_map import Points, user_map
 from elcrec.storage import write_table
@@ -112,14 +114,13 @@ class Intents:
     def audience(self, intents: Iterable[int], out: str | Path | None, min_weight: float, top: int) -> pl.DataFrame:
         """See :meth:`elcrec.ELCRec.audience`."""
         wanted = self.assigner.checked(intents)
-        names = dict(enumerate(self.names))
         events = self.fitted.log.frame.group_by("user_id").len("events")
         frame = (
             self.of_users(top=top)
             .filter(pl.col("intent").is_in(wanted) & (pl.col("weight") >= min_weight))
             .join(events, on="user_id", maintain_order="left")
-            .with_columns(intent_name=pl.col("intent").replace_strict(names, return_dtype=pl.String))
             .sort("weight", descending=True, maintain_order=True)
+            .pipe(self.beside)
             .select("user_id", "intent", "intent_name", "weight", "similarity", "events")
         )
         if out is not None:
@@ -281,6 +282,15 @@ class Intents:
         """A name for each intent: the given one, else an automatic one."""
         return [self.given_names.get(intent, name) for intent, name in enumerate(self._automatic_names)]
 
+    def beside(self, table: pl.DataFrame) -> pl.DataFrame:
+        """See :meth:`elcrec.ELCRec.with_intent_names`."""
+        if "intent" not in table.columns or "intent_name" in table.columns:
+            return table
+        names = dict(enumerate(self.names))
+        return table.with_columns(
+            intent_name=pl.col("intent").replace_strict(names, default=None, return_dtype=pl.String)
+        )
+
     @cached_property
     def _automatic_names(self) -> list[str]:
         users, events = self.assigner.users_frame, self.fitted.log.frame
@@ -297,14 +307,35 @@ class Intents:
                 self.given_names[intent] = name
             else:
                 self.given_names.pop(intent, None)
+        self._warn_of_one_name(names)
 
-    def carry_names(self, earlier: NamedIntents) -> None:
-        """Take over the given names of another model's intents, where one of ours is the same."""
+    def _warn_of_one_name(self, renamed: Iterable[int]) -> None:
+        """Warn where an intent was given the name of another."""
+        for name in {folded(self.given_names[intent]): None for intent in renamed if intent in self.given_names}:
+            same = named(self.given_names, name)
+            if len(same) > 1:
+                warnings.warn(
+                    f"intents {', '.join(map(str, same[:-1]))} and {same[-1]} have one name, "
+                    f"{self.given_names[same[-1]]!r}: give one of them another, to tell them apart",
+                    DataWarning,
+                    stacklevel=4,
+                )
+
+    def carry_names(self, earlier: NamedIntents) -> list[str]:
+        """Take over the given names of another model's intents, where one of ours is the same.
+
+        Returns:
+            The names that are not taken over.
+        """
         theirs = {other: (ours, cosine) for ours, other, cosine in self._pairs(earlier)}
+        left = []
         for intent, name in earlier.names.items():
             ours, cosine = theirs.get(intent, (0, -1.0))
             if cosine >= CARRY_COSINE:
                 self.given_names[ours] = name
+            else:
+                left.append(name)
+        return left
 
     def match(self, other: Intents) -> pl.DataFrame:
         """See :meth:`elcrec.ELCRec.match_intents`."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
 
 from elcrec.data.catalogue import Catalogue
+from elcrec.data.titles import folded
 from elcrec.data.words import all_words
 from elcrec.errors import DataError
 from elcrec.intents.intent_table import users_by_item
@@ -105,6 +106,11 @@ def name_intents(
     }
     names = _distinct(variants)
     return [names.get(intent, UNUSED) for intent in range(n_intents)]
+
+
+def named(given_names: Mapping[int, str], name: str) -> list[int]:
+    """The intents that were given a name, ignoring case."""
+    return [intent for intent, given in sorted(given_names.items()) if folded(given) == folded(name)]
 
 
 def class_tf_idf(counts: pl.DataFrame) -> pl.DataFrame:

@@ -23,7 +23,7 @@ from elcrec.intents.intents import Intents
 from elcrec.model.encoding import user_vectors
 from elcrec.model.features import FeatureEmbedding
 from elcrec.model.network import ELCRecNetwork
-from elcrec.process.wording import argument, setting
+from elcrec.process.wording import argument, counted, setting, worded
 from elcrec.runs.run import Run
 from elcrec.training.ridge import Ridge
 from elcrec.training.warm_start import REPEATS, TABLE
@@ -53,6 +53,7 @@ def add_items(run: Run, items: Any, popularity: float) -> Run:
     described = read_items(items, fitted.settings)
     fitted.dataset.warn_of_columns(described, stacklevel=3)
     dataset, features = _extended(fitted.dataset, described)
+    _warn_of_known(fitted, described)
     mean_D = user_vectors(fitted.network, fitted.dataset.sample(MEAN_USERS, fitted.settings.seed)).mean(dim=0)
     known_VD = fitted.network.item_table.weight.detach()[1 : len(fitted.items) + 1]
     has_events_V = _have_events(fitted)
@@ -63,6 +64,19 @@ def add_items(run: Run, items: Any, popularity: float) -> Run:
     metrics = run.metrics.copy()
     metrics["added_items"] = metrics.get("added_items", 0) + len(new_XD)
     return Run(run.recipe, intents, run.history, metrics)
+
+
+def _warn_of_known(fitted: FittedModel, described: Catalogue) -> None:
+    """Warn where items that the model knows are described: they are left as they are."""
+    known = int((fitted.items.indices(described.frame["item_id"], unknown="skip") >= 0).sum())
+    if known:
+        remedy = worded("elcrec train EVENTS --from RUN --items FILE", "partial_fit(events, items=...)")
+        warnings.warn(
+            f"{counted(known, 'row', 'describes an item', 'describe items')} of the model, left unchanged: "
+            f"renew what is known about such items by {remedy}",
+            DataWarning,
+            stacklevel=4,
+        )
 
 
 def _have_events(fitted: FittedModel) -> Tensor:

@@ -227,7 +227,7 @@ class _Training:
     def _intents(self, network: ELCRecNetwork, dataset: Dataset, earlier: NamedIntents | None) -> Intents:
         intents = Intents(IntentAssigner(FittedModel(self.start.settings, network, dataset)))
         if earlier is not None:
-            intents.carry_names(earlier)
+            carry_names(intents, earlier, self.reporter)
         return intents
 
     def _finish(self, work: RunFolder | None, run: Run, state: Progress) -> Run:
@@ -261,6 +261,7 @@ class _Training:
         """
         assert folder is not None
         recipe = self.start.recipe
+        self._say_if_nothing_is_begun(folder)
         if self.start.overwrite or not folder.started:
             return (folder.training if folder.finished else folder), False, recipe
         if not self.start.resume:
@@ -272,6 +273,11 @@ class _Training:
             folder.adopt_training()
             return None, False, recipe
         return unfinished, unfinished is not None, recipe
+
+    def _say_if_nothing_is_begun(self, folder: RunFolder) -> None:
+        """A line in a terminal where a training is to be resumed, and none was begun."""
+        if self.start.resume and not folder.started and isinstance(self.reporter, TerminalReporter):
+            self.reporter.nothing_to_resume(folder.path)
 
     def _check_same(self, folder: RunFolder, mark: str) -> str:
         """The recipe of a folder; raise unless ``fit`` may go on there."""
@@ -366,6 +372,13 @@ def report_baselines(metrics: RunMetrics, reporter: Reporter, stacklevel: int) -
     note = baseline_warning(metrics)
     if note is not None:
         warnings.warn(note, AccuracyWarning, stacklevel=stacklevel)
+
+
+def carry_names(intents: Intents, earlier: NamedIntents, reporter: Reporter) -> None:
+    """Take over given names of earlier intents; a terminal shows which are, and which are not."""
+    left = intents.carry_names(earlier)
+    if isinstance(reporter, TerminalReporter):
+        reporter.names(len(earlier.names), left)
 
 
 def reporter_of(progress: bool | Reporter, is_main: bool = True) -> Reporter:

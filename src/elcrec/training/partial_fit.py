@@ -25,7 +25,7 @@ from elcrec.process.wording import argument, worded
 from elcrec.runs.records import Increment, RunMetrics
 from elcrec.runs.run import Run, results_of
 from elcrec.training.checkpoint import Progress
-from elcrec.training.fit import report_baselines, reporter_of, warn_of_repeats
+from elcrec.training.fit import carry_names, report_baselines, reporter_of, warn_of_repeats
 from elcrec.training.increment import step_share, train_on
 from elcrec.training.loop import Reporter, seeded
 from elcrec.training.warm_start import extend_vocabulary
@@ -79,7 +79,7 @@ def partial_fit(
     intents = Intents(IntentAssigner(FittedModel(settings, network.eval(), dataset)), run.intents.given_names)
     if settings.intent_learning == "em":
         intents.given_names = {}
-        intents.carry_names(run.intents.seen_by(dataset.items))
+        carry_names(intents, run.intents.seen_by(dataset.items), reporter)
     increment: Increment = {
         "new_events": added,
         "known_events": len(newer) - added,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -13,6 +15,8 @@ from elcrec.process.progress import ProgressBar
 from elcrec.process.wording import counted
 from elcrec.runs.records import ChoiceRecord, EpochRecord, RunMetrics
 from elcrec.training.checkpoint import Progress
+
+SHOWN_NAMES = 3
 
 
 class SilentReporter:
@@ -61,6 +65,22 @@ class TerminalReporter:
             self.console.print(sentence, soft_wrap=True)
         for reason, names in _by_reason(summary.get("choices", {})).items():
             self.console.print(f"[dim]{', '.join(names)}: {reason}[/]", soft_wrap=True)
+
+    def nothing_to_resume(self, out: Path) -> None:
+        """A line where a training was to be resumed, and none was begun."""
+        self.console.print(
+            f"nothing to resume in {out}: the training starts from scratch", soft_wrap=True, markup=False
+        )
+
+    def names(self, given: int, left: Sequence[str]) -> None:
+        """A line with how many given names of earlier intents are carried over, and those that are not."""
+        line = f"{given - len(left)} of {counted(given, 'given name')} carried over"
+        if left:
+            shown = ", ".join(map(repr, left[:SHOWN_NAMES]))
+            more = f" and {len(left) - SHOWN_NAMES} more" if len(left) > SHOWN_NAMES else ""
+            line += f"; not {shown}{more}: no intent of the new model matches"
+        if given:
+            self.console.print(line, soft_wrap=True, markup=False)
 
     def begin(self, settings: Settings, n_steps: int, progress: Progress) -> None:
         """Open a bar over all steps, so that it shows the time left of the whole training."""

@@ -5,7 +5,8 @@ import math
 import pytest
 import torch
 
-from elcrec.evaluation.metrics import CUTOFFS, ranking_metrics
+from elcrec.data.histories import HistoryBatch
+from elcrec.evaluation.metrics import CUTOFFS, by_chance, ranking_metrics
 
 
 def naive_metrics(ranks: list[int], cutoffs: tuple[int, ...]) -> dict[str, float]:
@@ -70,3 +71,17 @@ def test_the_cutoff_itself_still_counts(k: int) -> None:
 def test_metrics_at_one_are_all_the_same() -> None:
     metrics = ranking_metrics(torch.tensor([1, 2, 1, 9]), (1,))
     assert metrics == {"hit_rate@1": 0.5, "ndcg@1": 0.5, "mrr@1": 0.5}
+
+
+@pytest.mark.parametrize("n_items", [5, 10, 12, 40, 1000])
+def test_the_chance_of_a_basket_is_the_hypergeometric_one(n_items: int) -> None:
+    sizes = [1, 2, 5]
+    end = torch.tensor(sizes).cumsum(0) + torch.arange(1, 4)
+    item_N = torch.cat([torch.arange(1, 2 + size) for size in sizes]).clamp(max=n_items)
+    start = end - torch.tensor(sizes) - 1
+    batch = HistoryBatch(item_N, start, start + 1, until_Q=end)
+    counts = torch.bincount(batch.targets[0]).tolist()
+    drawn = min(10, n_items)
+    expected = [1 - math.comb(n_items - count, drawn) / math.comb(n_items, drawn) for count in counts]
+    assert by_chance(batch, n_items) == {"chance@10": pytest.approx(sum(expected) / 3)}
+    assert by_chance(HistoryBatch(item_N, start, start + 1), n_items) == {}
