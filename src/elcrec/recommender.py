@@ -752,8 +752,8 @@ class ELCRec:
             split: ``valid`` or ``test``.
             format: Format of a data file.
             unknown: What to do with items the model does not know: ``raise``, or ``skip`` their events.
-            ranks: Also write ``user_id``, ``item_id``, ``rank`` and, where known,
-                ``title`` of each user's held-out item to this file: .parquet, .csv or .jsonl.
+            ranks: Also write ``user_id``, ``item_id``, ``rank`` and, where known, ``title`` of each user's held-out
+                item to this file: .parquet, .csv or .jsonl.
             most: Maximum number of users; of more users, a sample drawn by the seed.
             baselines: Evaluate the baselines too; they count in the training part of the log.
             exclude_seen: Do not rank items of the history; None: as in the settings.

@@ -198,6 +198,15 @@ def test_files_with_columns_are_told_to_hold_one_id_a_line(
     ):
         said = run_cli("recommend", run, *given).complaint()
         assert said.startswith(f"{path} seems to hold several columns: "), said
+
+
+def test_a_title_with_a_comma_makes_no_table(run: Path, tmp_path: Path) -> None:
+    path = tmp_path / "history.txt"
+    for lines in (["Godfather, Thee", ELCRec.load(run).items.ids[0]], ["Godfather, Thee"]):
+        path.write_text("\n".join(lines))
+        said = run_cli("recommend", run, "--history-file", path).complaint()
+        assert "Godfather, Thee" in said
+        assert "several columns" not in said
         assert "one item id per line" in said
     # An unknown id elsewhere is no fault of a file.
     path.write_text("\n".join(ids))

@@ -124,9 +124,9 @@ def test_rows_that_equal_an_earlier_one_are_counted_and_said(
     with patch.object(interactions, "ROWS_AT_ONCE", block), warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         assert Interactions.read(frame).copies() == expected
-    said = [str(one.message) for one in caught if "an earlier row" in str(one.message)]
+    said = [str(one.message) for one in caught if "of an earlier one" in str(one.message)]
     checked = check_log(frame, Layout())
-    assert said == [note for note in checked["warnings"] if "an earlier row" in note]
+    assert said == [note for note in checked["warnings"] if "of an earlier one" in note]
     assert checked["duplicates"] == expected
     assert [int(note.split()[0]) for note in said] == ([expected] if expected else [])
 

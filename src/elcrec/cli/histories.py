@@ -124,8 +124,8 @@ def _unknown_row(path: Path, error: str) -> bool:
     """Whether an error names the first line of a file whose lines all have as many commas, or other marks."""
     text = path.read_text(encoding="utf-8-sig").strip()
     lines = [] if text.startswith("[") else _parsed(text)
-    tables = (mark for mark in COLUMN_MARKS if len({line.count(mark) for line in lines} - {0}) == 1)
-    return any(mark in lines[0] and repr(lines[0])[1:-1] in error for mark in tables)
+    tables = (mark for mark in COLUMN_MARKS if len({line.count(mark) for line in lines}) == 1)
+    return len(lines) > 1 and any(mark in lines[0] and repr(lines[0])[1:-1] in error for mark in tables)
 
 
 def _parsed(text: str) -> list[Any]:

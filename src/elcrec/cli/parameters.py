@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from elcrec.errors import SettingsError
+from elcrec.process.wording import some_of
 
 Data = Annotated[
     list[Path],
@@ -60,7 +61,6 @@ Epochs = Annotated[int | None, typer.Option("--epochs", metavar="N", help="The s
 BatchSize = Annotated[int | None, typer.Option("--batch-size", metavar="N", help="The same as --set batch_size=N.")]
 NIntents = Annotated[int | None, typer.Option("--n-intents", metavar="N", help="The same as --set n_intents=N.")]
 INTENT = "N|NAME"
-SHOWN_NAMES = 3
 Histories = Annotated[
     list[str] | None,
     typer.Option(
@@ -193,9 +193,8 @@ def _intent_named(run: Path, option: str, text: str) -> int:
         return found[0]
     if found:
         raise SettingsError(f"{option} {text!r}: intents {', '.join(map(str, found))} have this name: give a number")
-    known = [f"{name!r} ({intent})" for intent, name in sorted(names.items())[:SHOWN_NAMES]]
-    more = f" and {len(names) - SHOWN_NAMES} more" if len(names) > SHOWN_NAMES else ""
-    given = f": {', '.join(known)}{more}" if known else ", and none was given here (elcrec rename)"
+    known = [f"{name!r} ({intent})" for intent, name in sorted(names.items())]
+    given = f": {some_of(known)}" if known else ", and none was given here (elcrec rename)"
     raise SettingsError(f"{option} {text!r}: give the number of an intent, or a name that was given to one{given}")
 
 

@@ -114,7 +114,8 @@ def read_new(data: Any, format: str | None, settings: Settings) -> Interactions:
     asked = Layout(format, missing="keep", lists="keep", exact=True) if exported else layout(format, settings)
     # New events may be of some kinds only, or of none: then they are of the kind that is predicted.
     kinds: Kinds = "keep" if exported or settings.uses_kinds or settings.weight_column else "count"
-    return Interactions.understood(understand(data, replace(asked, event_ids=True, kinds=kinds)))
+    # Events that the log has already are dropped later: copies are no surprise.
+    return Interactions.understood(understand(data, replace(asked, event_ids=True, kinds=kinds)), copies=False)
 
 
 def _header(data: Any) -> tuple[str, ...]:

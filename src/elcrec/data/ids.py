@@ -16,7 +16,7 @@ BLANKS = "\t\n\x0b\x0c\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000\u200b\u206
     map(chr, range(0x2000, 0x200B))
 )
 
-# What to pass of a table, by what is needed; else its items.
+# What a message says to pass where a table was passed, by argument; of others, df['item_id'].
 COLUMNS = {
     "users": "df['user_id']",
     "histories": "[df['item_id']]",

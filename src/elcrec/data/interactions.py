@@ -125,10 +125,16 @@ class Interactions:
         return cls.understood(understand(source, replace(asked, kinds=chosen)))
 
     @classmethod
-    def understood(cls, log: Understood, quiet: bool = False) -> Interactions:
-        """The log that was read; what may surprise is a :class:`elcrec.errors.DataWarning`, unless ``quiet``."""
+    def understood(cls, log: Understood, quiet: bool = False, copies: bool = True) -> Interactions:
+        """The log that was read; what may surprise is a :class:`elcrec.errors.DataWarning`.
+
+        Args:
+            log: What was read.
+            quiet: Warn of nothing.
+            copies: Warn of events that equal an earlier one.
+        """
         read = cls(_in_order(log.columns))
-        for note in [] if quiet else [*log.notes, *said_copies(read.copies())]:
+        for note in [] if quiet else [*log.notes, *(said_copies(read.copies()) if copies else [])]:
             warnings.warn(note, DataWarning, stacklevel=3)
         return read
 
@@ -298,8 +304,10 @@ def _copies(frame: pl.DataFrame) -> int:
 
 
 def said_copies(number: int) -> list[str]:
-    """What to say of rows that an earlier row equals; nothing without any."""
-    return [f"{counted(number, 'row', 'equals', 'equal')} an earlier row: each counts as an event"] if number else []
+    """What to say of events that equal an earlier one in all that is read; nothing without any."""
+    if not number:
+        return []
+    return [f"{counted(number, 'event', 'has', 'have')} the user, item and time of an earlier one: each counts"]
 
 
 def _is_same(column: pl.Series, again: pl.Series | None) -> bool:

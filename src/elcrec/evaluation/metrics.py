@@ -64,10 +64,10 @@ RecallMetrics = TypedDict(
         "recall@10": float,
         "recall@20": float,
         "recall@50": float,
-        "chance@10": float,
     },
     total=False,
 )
+ByChance = TypedDict("ByChance", {"chance@10": float}, total=False)
 
 
 class BasketMetrics(RankingMetrics, RecallMetrics):
@@ -156,7 +156,7 @@ class NextToBaselines(TypedDict, total=False):
     baselines: BaselineMetrics
 
 
-class Metrics(RankingMetrics, CoverageMetrics, RecallMetrics, NextToBaselines):
+class Metrics(RankingMetrics, CoverageMetrics, RecallMetrics, ByChance, NextToBaselines):
     """All that is measured on a part of a log, ``valid`` or ``test``; :meth:`elcrec.ELCRec.evaluate` explains it."""
 
     repeats: float
@@ -274,7 +274,7 @@ def metrics_of(histories: HistoryBatch, rank_X: Tensor) -> RankingMetrics:
     return ranking_metrics(rank_X) if histories.until_Q is None else basket_metrics(histories.targets[0], rank_X)
 
 
-def by_chance(histories: HistoryBatch, n_items: int) -> RecallMetrics:
+def by_chance(histories: HistoryBatch, n_items: int) -> ByChance:
     """Of baskets, the hit rate of ten items drawn at random: ``1 - C(V - n, 10) / C(V, 10)``, averaged over users.
 
     Args:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 
@@ -51,6 +51,12 @@ def counted(number: int, thing: str, one: str = "", several: str = "") -> str:
     """
     things = f"{thing.removesuffix('y')}ies" if thing.endswith("y") else f"{thing}s"
     return f"{number:,} {thing if number == 1 else things} {one if number == 1 else several}".rstrip()
+
+
+def some_of(texts: Sequence[str], most: int = 3) -> str:
+    """The first texts, and how many more there are: ``a, b, c and 4 more``."""
+    more = f" and {len(texts) - most} more" if len(texts) > most else ""
+    return f"{', '.join(texts[:most])}{more}"
 
 
 def setting(name: str, value: str | bool | int) -> str:
