@@ -198,6 +198,12 @@ def test_files_with_columns_are_told_to_hold_one_id_a_line(
     ):
         said = run_cli("recommend", run, *given).complaint()
         assert said.startswith(f"{path} seems to hold several columns: "), said
+        assert "one item id per line" in said
+    # An unknown id elsewhere is no fault of a file.
+    path.write_text("\n".join(ids))
+    assert "columns" not in run_cli("recommend", run, "--user", "no,one", "--deny", path).complaint()
+    path.write_text(json.dumps(["no, such", "nor, this"]))
+    assert "columns" not in run_cli("recommend", run, *user, "--deny", path).complaint()
 
 
 def test_a_title_with_a_comma_makes_no_table(run: Path, tmp_path: Path) -> None:
@@ -207,12 +213,6 @@ def test_a_title_with_a_comma_makes_no_table(run: Path, tmp_path: Path) -> None:
         said = run_cli("recommend", run, "--history-file", path).complaint()
         assert "Godfather, Thee" in said
         assert "several columns" not in said
-        assert "one item id per line" in said
-    # An unknown id elsewhere is no fault of a file.
-    path.write_text("\n".join(ids))
-    assert "columns" not in run_cli("recommend", run, "--user", "no,one", "--deny", path).complaint()
-    path.write_text(json.dumps(["no, such", "nor, this"]))
-    assert "columns" not in run_cli("recommend", run, *user, "--deny", path).complaint()
 
 
 def test_an_audience_of_no_user_names_the_highest_weight(run: Path, tmp_path: Path) -> None:
