@@ -130,6 +130,21 @@ def test_somebody_unknown_gets_what_the_policy_says(served: Served, model: ELCRe
     assert served.post("/v1/recommend", skipped)["fallback"] == "popular"
 
 
+def test_a_strength_without_intents_is_noted(served: Served, model: ELCRec) -> None:
+    plain = {"user_id": model.users.ids[0]}
+    steered = {**plain, "intents": [2]}
+    for request in (plain, steered, {**steered, "strength": 0.8}, {**steered, "strength": 0.2}):
+        assert "notes" not in served.post("/v1/recommend", request)
+    assert served.post("/v1/recommend", steered) == served.post("/v1/recommend", {**steered, "strength": 0.8})
+    idle = served.post("/v1/recommend", {**plain, "strength": 0.2})
+    assert idle.pop("notes") == ["strength=0.2 has no effect: it weighs intents, and none is given"]
+    assert idle == served.post("/v1/recommend", plain)
+
+
+def test_a_title_in_a_history_leads_to_its_id(served: Served) -> None:
+    assert "/v1/items?q=TITLE" in served.post("/v1/recommend", {"history": ["a title"]}, 422)
+
+
 def test_a_field_that_is_not_there_leads_to_those_that_are(served: Served) -> None:
     events = {"events": [{"user": "u", "item_id": "i"}]}
     bodies = {

@@ -132,10 +132,13 @@ def requested_policy(strength: float | None, **fields: Any) -> RankingPolicy:
         return RankingPolicy(**fields)
     policy = RankingPolicy(strength=strength, **fields)
     if not policy.intents:
-        warnings.warn(
-            f"strength={strength!r} has no effect: it weighs intents, and none is given", OptionWarning, stacklevel=3
-        )
+        warnings.warn(without_effect(strength), OptionWarning, stacklevel=3)
     return policy
+
+
+def without_effect(strength: float) -> str:
+    """What to say of a strength that is given where no intents are."""
+    return f"strength={strength!r} has no effect: it weighs intents, and none is given"
 
 
 def at_least_one(name: str, number: int) -> int:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from litestar import post
 from msgspec import UNSET
 
-from elcrec.errors import ElcrecError, StoreError
+from elcrec.errors import ElcrecError, StoreError, UnknownIdError
 from elcrec.serving.admission import SLOW, cost, is_slow
 from elcrec.serving.api.errors import ERROR_RESPONSES, ApiError
 from elcrec.serving.api.parameters import HttpRequest, answering, engine_of
@@ -154,7 +154,27 @@ async def respond(engine: Engine, request: RecommendRequest) -> RecommendRespons
     if request.explain:
         await served.wait_until_prepared()
     items = items_of(found, snapshot, served)
-    return RecommendResponse(request.user_id, items, found.fallback, snapshot.lookup.version, skipped or UNSET)
+    return RecommendResponse(
+        request.user_id,
+        items,
+        found.fallback,
+        snapshot.lookup.version,
+        skipped or UNSET,
+        request.notes() or UNSET,
+    )
+
+
+@contextmanager
+def pointing_at_titles() -> Iterator[None]:
+    """Where an item is unknown, the message says how to find an id by its title.
+
+    Raises:
+        UnknownIdError: As within.
+    """
+    try:
+        yield
+    except UnknownIdError as error:
+        raise UnknownIdError(f"{error}; requests name items by id, which GET /v1/items?q=TITLE finds") from error
 
 
 async def _history(
@@ -166,7 +186,8 @@ async def _history(
     """
     if request.history is not None:
         if request.unknown_items == "error":
-            return RankedHistory(snapshot.topn.items_known(request.history)), []
+            with pointing_at_titles():
+                return RankedHistory(snapshot.topn.items_known(request.history)), []
         items = snapshot.topn.item_numbers(request.history)
         return RankedHistory(items[items > 0]), unknown_to(snapshot.lookup, request.history)
     if not request.against:

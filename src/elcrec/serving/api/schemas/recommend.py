@@ -7,7 +7,7 @@ from typing import Literal
 
 from msgspec import UNSET, Struct, UnsetType
 
-from elcrec.inference.policy import STRENGTH, RankingPolicy
+from elcrec.inference.policy import STRENGTH, RankingPolicy, without_effect
 from elcrec.serving.api.schemas.fields import (
     Count,
     FeatureValue,
@@ -35,7 +35,7 @@ class RecommendRequest(Struct, forbid_unknown_fields=True, kw_only=True):
         all_attributes: Only items with every one of these attributes.
         intents: Steer toward these intents.
         exclude_intents: Score without these intents.
-        strength: Weight of the steering.
+        strength: Weight of the steering. Without ``intents`` it has no effect, and ``notes`` say so.
         diversify: How far the recommendations follow the mix of the user's intents.
         explain: Add reasons.
         unknown_user: Fallback for a user without a history; default: as the server was started.
@@ -72,6 +72,10 @@ class RecommendRequest(Struct, forbid_unknown_fields=True, kw_only=True):
     def policy(self) -> RankingPolicy:
         """The fields that say how to rank."""
         return RankingPolicy(**{name: getattr(self, name) for name in POLICY_FIELDS})
+
+    def notes(self) -> list[str]:
+        """What of the request has no effect."""
+        return [] if self.strength == STRENGTH or self.intents else [without_effect(self.strength)]
 
 
 POLICY_FIELDS = [field.name for field in fields(RankingPolicy) if field.name in RecommendRequest.__struct_fields__]
@@ -165,6 +169,7 @@ class RecommendResponse(Struct):
         model: Version of the model.
         skipped: Items of the history that the model does not know (of a history in the request, or with ``against``);
             left out where it knows all.
+        notes: What of the request has no effect; left out where all has.
     """
 
     user_id: str | int | None
@@ -172,6 +177,7 @@ class RecommendResponse(Struct):
     fallback: Literal["popular", "intents"] | None
     model: str
     skipped: list[str | int] | UnsetType = UNSET
+    notes: list[str] | UnsetType = UNSET
 
 
 class RecommendBatchResult(Struct):
