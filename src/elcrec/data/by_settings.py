@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -17,9 +17,15 @@ from elcrec.data.joining import ID
 from elcrec.data.kinds import with_kinds
 from elcrec.data.layout import Kinds, Layout
 from elcrec.data.reader import understand
-from elcrec.data.user_table import UserSource, UserTable
 from elcrec.errors import SettingsError
+from elcrec.process.lazy import LazyModule
 from elcrec.process.progress import step
+
+if TYPE_CHECKING:
+    from elcrec.data import user_table
+    from elcrec.data.user_table import UserSource, UserTable
+else:
+    user_table = LazyModule("elcrec.data.user_table")  # it imports PyTorch
 
 READING = "reading the log"
 EXPORTED = tuple(("user_id", "item_id", *time, *kind, ID) for time in (("timestamp",), ()) for kind in (("event",), ()))
@@ -57,7 +63,7 @@ def read_items(items: ItemSource, settings: Settings) -> Catalogue:
 
 def read_users(users: UserSource, settings: Settings) -> UserTable:
     """What is known about users, by what the settings say about the log; see :meth:`UserTable.read`."""
-    return UserTable.read(users, log_column=settings.user_column)
+    return user_table.UserTable.read(users, log_column=settings.user_column)
 
 
 def read_with_kinds(data: Any, format: str | None, settings: Settings) -> Interactions:
