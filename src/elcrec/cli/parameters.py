@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from elcrec.errors import SettingsError
-from elcrec.process.wording import some_of
+from elcrec.process.wording import listed
 
 Data = Annotated[
     list[Path],
@@ -194,7 +194,7 @@ def _intent_named(run: Path, option: str, text: str) -> int:
     if found:
         raise SettingsError(f"{option} {text!r}: intents {', '.join(map(str, found))} have this name: give a number")
     known = [f"{name!r} ({intent})" for intent, name in sorted(names.items())]
-    given = f": {some_of(known)}" if known else ", and none was given here (elcrec rename)"
+    given = f": {listed(known, 3)}" if known else ", and none was given here (elcrec rename)"
     raise SettingsError(f"{option} {text!r}: give the number of an intent, or a name that was given to one{given}")
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from elcrec.errors import DataError
-from elcrec.process.wording import setting
+from elcrec.process.wording import listed, setting
 
 # They name items where no id column is present; next to one they describe the item.
 NAMES_OF_ITEMS = (
@@ -213,8 +213,3 @@ def _refuse_lists(there: Sequence[str], chosen: dict[str, str]) -> None:
 def shown(names: Sequence[str]) -> str:
     """Names, for messages."""
     return listed([repr(name) for name in names])
-
-
-def listed(texts: Sequence[str]) -> str:
-    """The first eight texts, and how many more there are."""
-    return ", ".join(texts[:8]) + (f" and {len(texts) - 8} more" if len(texts) > 8 else "")

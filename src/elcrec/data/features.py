@@ -18,10 +18,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
 from elcrec.data.attribute_columns import TEXTS
-from elcrec.data.columns import listed, shown
+from elcrec.data.columns import shown
 from elcrec.data.feature_columns import NUMBER, TEXT, VECTOR, as_kind, vector_size, vectors_in, why_useless
 from elcrec.data.words import WORDS_OF, Tokens
-from elcrec.process.wording import counted
+from elcrec.process.wording import counted, listed
 
 LEAST_ITEMS = 3
 """A feature of fewer items, or users, says nothing of others."""

@@ -10,10 +10,9 @@ from elcrec.data.decimal_commas import from_decimal_commas
 from elcrec.data.id_columns import ReadContext
 from elcrec.data.layout import Layout
 from elcrec.errors import DataError
-from elcrec.process.wording import counted, setting
+from elcrec.process.wording import counted, listed, setting
 
 MOST_KINDS = 50
-_SHOWN = 8
 
 
 def count_kinds(column: pl.Series | None, layout: Layout) -> dict[str, int] | None:
@@ -41,8 +40,7 @@ def kinds_of(column: pl.Series) -> pl.Series:
 def with_shares(kinds: Mapping[str, int]) -> str:
     """Kinds, their shares and counts, for people."""
     n_events = sum(kinds.values())
-    some = [f"{kind} {count / n_events:.1%} ({count:,})" for kind, count in list(kinds.items())[:_SHOWN]]
-    return ", ".join(some) + (f" and {len(kinds) - _SHOWN} more" if len(kinds) > _SHOWN else "")
+    return listed([f"{kind} {count / n_events:.1%} ({count:,})" for kind, count in kinds.items()])
 
 
 def refuse_unknown(asked: Iterable[str], kinds: Mapping[str, int], setting: str) -> None:

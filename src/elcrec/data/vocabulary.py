@@ -14,7 +14,7 @@ import polars as pl
 from elcrec.data.files import ROWS_AT_ONCE
 from elcrec.data.ids import BLANKS, as_list, id_text
 from elcrec.errors import DataError, UnknownIdError
-from elcrec.process.wording import argument
+from elcrec.process.wording import argument, listed
 
 Indices = npt.NDArray[np.int64]
 SHOWN_IDS = 3
@@ -72,9 +72,8 @@ class Vocabulary:
         index = self.found(asked)
         missing = [one for one, number in zip(asked, index.tolist(), strict=True) if number < 0]
         if missing:
-            said = ", ".join(repr(str(one)[:40]) for one in missing[:SHOWN_IDS])
-            more = f" and {len(missing) - SHOWN_IDS} more" if len(missing) > SHOWN_IDS else ""
-            raise UnknownIdError(f"unknown {self.kind} {said}{more}: the model knows {len(self):,} {self.kind}s")
+            said = listed([repr(str(one)[:40]) for one in missing], SHOWN_IDS)
+            raise UnknownIdError(f"unknown {self.kind} {said}: the model knows {len(self):,} {self.kind}s")
         return index
 
     def indices(self, ids: pl.Series | Iterable[Any], unknown: str = "raise") -> Indices:

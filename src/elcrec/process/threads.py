@@ -17,7 +17,7 @@ def wait_briefly() -> None:
     """Let idle threads sleep after a short wait, where nothing was requested; it counts once the library is loaded.
 
     A thread that spins for long keeps the core that a thread with work needs, once another process runs at the same
-    time. One that sleeps at once wakes too late for the next operation: an epoch takes a fifth longer.
+    time. One that sleeps at once wakes too late for the next operation.
     """
     if "torch" not in sys.modules and not WAITING.keys() & os.environ.keys():
         os.environ.update(WAITING)

@@ -53,7 +53,7 @@ def counted(number: int, thing: str, one: str = "", several: str = "") -> str:
     return f"{number:,} {thing if number == 1 else things} {one if number == 1 else several}".rstrip()
 
 
-def some_of(texts: Sequence[str], most: int = 3) -> str:
+def listed(texts: Sequence[str], most: int = 8) -> str:
     """The first texts, and how many more there are: ``a, b, c and 4 more``."""
     more = f" and {len(texts) - most} more" if len(texts) > most else ""
     return f"{', '.join(texts[:most])}{more}"

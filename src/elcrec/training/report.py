@@ -12,7 +12,7 @@ from rich.text import Text
 from elcrec.config import Settings
 from elcrec.evaluation.verdict import best_baseline
 from elcrec.process.progress import ProgressBar
-from elcrec.process.wording import counted, some_of
+from elcrec.process.wording import counted, listed
 from elcrec.runs.records import ChoiceRecord, EpochRecord, RunMetrics
 from elcrec.training.checkpoint import Progress
 
@@ -74,7 +74,7 @@ class TerminalReporter:
         """A line with how many given names of earlier intents are carried over, and those that are not."""
         line = f"{given - len(left)} of {counted(given, 'given name')} carried over"
         if left:
-            line += f"; not {some_of([repr(name) for name in left])}: no intent of the new model matches"
+            line += f"; not {listed([repr(name) for name in left], 3)}: no intent of the new model matches"
         if given:
             self.console.print(line, soft_wrap=True, markup=False)
 

@@ -94,10 +94,12 @@ def _sentence(error: HTTPException) -> str:
     extra = error.extra if isinstance(error.extra, list) else []
     causes = [_cause(one) for one in extra if isinstance(one, dict)]
     if causes:
-        return f"{'; '.join(causes)}{CONTRACT * any('unknown field' in cause for cause in causes)}"
-    if isinstance(error.__cause__, SerializationException):
-        return f"the body is no JSON of this contract: {error.detail}{CONTRACT * ('unknown field' in error.detail)}"
-    return FRAMEWORK_ERRORS.get(error.status_code, str(error.detail))
+        said = "; ".join(causes)
+    elif isinstance(error.__cause__, SerializationException):
+        said = f"the body is no JSON of this contract: {error.detail}"
+    else:
+        return FRAMEWORK_ERRORS.get(error.status_code, str(error.detail))
+    return said + CONTRACT if "unknown field" in said else said
 
 
 def _cause(one: dict[str, Any]) -> str:
