@@ -28,8 +28,8 @@ from elcrec.data.catalogue import Catalogue
 from elcrec.experiments.provenance import provenance
 from elcrec.model.encoding import user_vectors
 from elcrec.model.features import FeatureRows
+from elcrec.recommender import POPULARITY
 from elcrec.storage import write_json
-from elcrec.training.add_items import POPULARITY
 
 RESULTS = Path(__file__).parent / "results" / "cold-items"
 SHARE, K = 0.1, 20

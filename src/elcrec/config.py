@@ -94,79 +94,90 @@ class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     # Data
-    user_column: str | None = Field(None, description="Name of the user id column (default: found by its usual names)")
-    item_column: str | None = Field(None, description="Name of the item id column (default: found by its usual names)")
+    user_column: str | None = Field(
+        default=None, description="Name of the user id column (default: found by its usual names)"
+    )
+    item_column: str | None = Field(
+        default=None, description="Name of the item id column (default: found by its usual names)"
+    )
     timestamp_column: str | None = Field(
-        None, description="Name of the timestamp column (default: found by its usual names)"
+        default=None, description="Name of the timestamp column (default: found by its usual names)"
     )
     event_column: str | None = Field(
-        None, description="Name of the column with kinds of events (default: found by its usual names)"
+        default=None, description="Name of the column with kinds of events (default: found by its usual names)"
     )
     title_column: str | None = Field(
-        None,
+        default=None,
         description="Name of the column of item metadata with titles (default: found by its usual names; without one "
         "the most specific column of text is shown)",
     )
     columns: str | None = Field(
-        None,
+        default=None,
         description="Column names by position, for a file without a header: user_id,item_id,_,timestamp ('_' skips a "
         "column)",
     )
     time_format: str | None = Field(
-        None, description="Timestamp format (strptime), where it is ambiguous: %m/%d/%Y, %d.%m.%Y %H:%M:%S"
+        default=None, description="Timestamp format (strptime), where it is ambiguous: %m/%d/%Y, %d.%m.%Y %H:%M:%S"
     )
     missing: Literal["refuse", "drop", "keep"] = Field(
-        "refuse",
+        default="refuse",
         description="Missing values, rows without an id or a time: refuse the log, drop the rows, or keep "
         "words such as None as ids",
     )
     lists: Literal["refuse", "keep"] = Field(
-        "refuse", description="Ids that look like several ids (1,5 or A1 B2): refuse the log, or keep each as one id"
+        default="refuse",
+        description="Ids that look like several ids (1,5 or A1 B2): refuse the log, or keep each as one id",
     )
     encoding: str | None = Field(
-        None, description="Character encoding of a text file that is not UTF-8: cp1252, latin-1, ..."
+        default=None, description="Character encoding of a text file that is not UTF-8: cp1252, latin-1, ..."
     )
-    events: Names = Field((), description="Kinds of events to keep (purchase,cart); default: all events of the log")
+    events: Names = Field(
+        default=(), description="Kinds of events to keep (purchase,cart); default: all events of the log"
+    )
     event_weights: Weights = Field(
-        {},
+        default={},
         description="Weights of kinds of events as targets in training (purchase:1,cart:0.5,view:0.1); other kinds, "
         "and those of weight 0, are input only",
     )
     target_event: str | None = Field(
-        None,
+        default=None,
         description="Kind of event that is held out for validation and test, and predicted there (default: the kind "
         "with the largest of event_weights; without weights all kinds)",
     )
     weight_column: str | None = Field(
-        None, description="Name of a column (weight, quantity, rating) that weighs events as targets in training"
+        default=None,
+        description="Name of a column (weight, quantity, rating) that weighs events as targets in training",
     )
     min_weight: float | None = Field(
-        None, description="Events whose weight_column is below this are input only: neither targets nor held out"
+        default=None,
+        description="Events whose weight_column is below this are input only: neither targets nor held out",
     )
-    min_user_count: int = Field(1, ge=1, description="Filter: drop users with fewer interactions, in one pass")
-    min_item_count: int = Field(1, ge=1, description="Filter: drop items with fewer interactions, in one pass")
+    min_user_count: int = Field(default=1, ge=1, description="Filter: drop users with fewer interactions, in one pass")
+    min_item_count: int = Field(default=1, ge=1, description="Filter: drop items with fewer interactions, in one pass")
     k_core: int = Field(
-        1, ge=1, description="k-core filter: drop users and items with fewer than k interactions, until none is left"
+        default=1,
+        ge=1,
+        description="k-core filter: drop users and items with fewer than k interactions, until none is left",
     )
     ties: Literal["file", "shuffle"] = Field(
-        "file",
+        default="file",
         description="Events of one user at one time: keep the order of the log (file), or treat them as a basket, a "
         "set that is shuffled in each epoch and predicted together (shuffle)",
     )
     split: Literal["leave_one_out", "leave_one_basket_out", "global_time"] = Field(
-        "leave_one_out",
+        default="leave_one_out",
         description="Data split: leave_one_out (last item: test, last but one: validation), leave_one_basket_out (the "
         "same with baskets, the events of one time) or global_time (two cut-off times, the same for all users)",
     )
     holdout_share: float = Field(
-        0.1,
+        default=0.1,
         gt=0,
         lt=0.5,
         description="Data split global_time: share of all events in the validation period, and in the test period",
     )
 
     train_share: float = Field(
-        1.0,
+        default=1.0,
         gt=0,
         le=1,
         description="Training sample: share of the users that training uses, sampled by the seed; all users "
@@ -174,42 +185,44 @@ class Settings(BaseModel):
     )
 
     # Model
-    max_seq_len: int = Field(50, ge=1, le=4096, description="Maximum history length, in items; older items are ignored")
+    max_seq_len: int = Field(
+        default=50, ge=1, le=4096, description="Maximum history length, in items; older items are ignored"
+    )
     embedding_dim: int = Field(
-        128, ge=1, le=65_536, description="Embedding dimension of items, positions and intent centres"
+        default=128, ge=1, le=65_536, description="Embedding dimension of items, positions and intent centres"
     )
     n_encoders: int = Field(
-        1,
+        default=1,
         ge=1,
         le=16,
         description="Number of encoders that learn side by side (an ensemble): each has its own part of an item's "
         "vector, embedding_dim wide, and scores are the mean of theirs",
     )
-    n_layers: int = Field(2, ge=1, le=64, description="Number of transformer layers")
-    n_heads: int = Field(2, ge=1, description="Number of attention heads; it must divide embedding_dim")
+    n_layers: int = Field(default=2, ge=1, le=64, description="Number of transformer layers")
+    n_heads: int = Field(default=2, ge=1, description="Number of attention heads; it must divide embedding_dim")
     filter_width: int = Field(
-        5,
+        default=5,
         ge=0,
         le=4096,
         description="Depthwise causal convolution in each layer, in addition to attention: kernel width in "
         "items; 0: none",
     )
-    dropout: float = Field(0.5, ge=0, lt=1, description="Dropout rate of embeddings, attention and sublayers")
-    n_intents: int = Field(256, ge=2, le=1_000_000, description="Number of intents (cluster centres), K")
+    dropout: float = Field(default=0.5, ge=0, lt=1, description="Dropout rate of embeddings, attention and sublayers")
+    n_intents: int = Field(default=256, ge=2, le=1_000_000, description="Number of intents (cluster centres), K")
     smoothing: float = Field(
-        1.0,
+        default=1.0,
         ge=0,
         description="Embedding propagation (LightGCN): weight of the embeddings of co-occurring items in an item's "
         "embedding; 0: none",
     )
     padding: Literal["skip", "encode"] = Field(
-        "skip",
+        default="skip",
         description="Padding mask: skip leaves padded positions out everywhere; encode lets them into the "
         "losses, as the released code does",
     )
 
     recency: float = Field(
-        0.5,
+        default=0.5,
         gt=0,
         le=1,
         description="Recency weighting of the mean that represents a history: weight of a position relative "
@@ -217,156 +230,161 @@ class Settings(BaseModel):
     )
 
     repeats: Literal["none", "fitted", "learned"] = Field(
-        "none",
+        default="none",
         description="Repeat score, from how often, how recently and in which rhythm an item came before: none, fitted "
         "on validation after training, or learned with the network (softmax) and then fitted",
     )
 
     event_inputs: Literal["none", "kind", "gap", "both"] = Field(
-        "none",
+        default="none",
         description="Embeddings of what is known of each event of a history, added to that of its item: its kind, the "
         "time since the event before it (gap), or both",
     )
     input_kinds: Names = Field(
-        (), description="Kinds of events that event_inputs tells apart; default: those of the log"
+        default=(), description="Kinds of events that event_inputs tells apart; default: those of the log"
     )
 
     item_features: bool = Field(
-        True,
+        default=True,
         description="Item features: learn from item metadata (categories, numbers, texts, vectors), where it is given "
         "(--items); false: only describe items with it",
     )
     user_features: bool = Field(
-        True,
+        default=True,
         description="User features: learn from what is known about users (age band, country, ...), where it is given "
         "(--users)",
     )
 
     # Objective
     next_item_loss: NextItemLossName = Field(
-        "softmax",
+        default="softmax",
         description="Next-item loss: cross-entropy over all items (softmax) or sampled items "
         "(sampled_softmax), or binary cross-entropy with several negatives (gbce) or one (bce); see docs/losses.md",
     )
     horizon: int = Field(
-        3,
+        default=3,
         ge=1,
         le=50,
         description="Multi-step targets: number of following items that each position predicts (softmax losses)",
     )
     horizon_decay: float = Field(
-        0.5, gt=0, le=1, description="Multi-step targets: weight of a target relative to the one before it"
+        default=0.5, gt=0, le=1, description="Multi-step targets: weight of a target relative to the one before it"
     )
     feature_weight: float = Field(
-        0.1, ge=0, description="Loss weight of predicting the features of the next item (item_features)"
+        default=0.1, ge=0, description="Loss weight of predicting the features of the next item (item_features)"
     )
     n_negatives: int = Field(
-        256,
+        default=256,
         ge=1,
         le=10_000_000,
         description="Negative samples: per position (gbce) or per training step (sampled_softmax); bce "
         "always has one per position",
     )
     calibration: float = Field(
-        0.75,
+        default=0.75,
         ge=0,
         le=1,
         description="Calibration of gbce (t in gSASRec): 0 is plain cross-entropy, 1 corrects the negative sampling in "
         "full",
     )
     negatives: Literal["unseen_in_training", "unseen_ever"] = Field(
-        "unseen_in_training",
+        default="unseen_in_training",
         description="Negative sampling (bce, gbce): leave out the training items of the user (unseen_in_training), or "
         "all items of the user (unseen_ever, as released)",
     )
     intent_learning: Literal["end_to_end", "em"] = Field(
-        "end_to_end",
+        default="end_to_end",
         description="Learning of the intent centres: end_to_end with the recommender, or em: by k-means before every "
         "epoch (ICLRec)",
     )
     cluster_loss: Literal["nearest", "printed"] = Field(
-        "nearest",
+        default="nearest",
         description="Cluster loss: nearest, the distance to the nearest centre with a load-balancing bias; "
         "or printed, as in the paper",
     )
     fusion: Literal["shift", "concat", "none"] = Field(
-        "concat",
+        default="concat",
         description="Fusion of a position with its intent centre in the instance contrast: sum (shift), "
         "concatenation or none (padding=encode)",
     )
     instance_weight: float = Field(
-        0.0, ge=0, description="Loss weight of the contrastive loss between two augmented views"
+        default=0.0, ge=0, description="Loss weight of the contrastive loss between two augmented views"
     )
     intent_weight: float = Field(
-        0.0, ge=0, description="Loss weight of the contrastive loss between views and intent centres"
+        default=0.0, ge=0, description="Loss weight of the contrastive loss between views and intent centres"
     )
-    cluster_weight: float = Field(0.1, ge=0, description="Loss weight of the cluster loss (alpha in the paper)")
-    temperature: float = Field(0.1, gt=0, description="Temperature of both contrastive losses")
-    crop_keep: float = Field(0.6, gt=0, le=1, description="Augmentation by cropping: share of the history that is kept")
+    cluster_weight: float = Field(default=0.1, ge=0, description="Loss weight of the cluster loss (alpha in the paper)")
+    temperature: float = Field(default=0.1, gt=0, description="Temperature of both contrastive losses")
+    crop_keep: float = Field(
+        default=0.6, gt=0, le=1, description="Augmentation by cropping: share of the history that is kept"
+    )
     mask_share: float = Field(
-        0.3, ge=0, le=1, description="Augmentation by masking: share of the items that are masked"
+        default=0.3, ge=0, le=1, description="Augmentation by masking: share of the items that are masked"
     )
     reorder_share: float = Field(
-        0.5, ge=0, le=1, description="Augmentation by reordering: share of the history that is shuffled"
+        default=0.5, ge=0, le=1, description="Augmentation by reordering: share of the history that is shuffled"
     )
 
     # Training
-    seed: int = Field(1, ge=0, lt=2**31, description="Random seed of everything random in a run")
+    seed: int = Field(default=1, ge=0, lt=2**31, description="Random seed of everything random in a run")
     windows: int = Field(
-        1,
+        default=1,
         ge=1,
         description="Training rows of a history longer than max_seq_len: its newest items and, before them, further "
         "windows of that length, up to this number",
     )
-    batch_size: int = Field(256, ge=1, le=10_000_000, description="Batch size, in users")
+    batch_size: int = Field(default=256, ge=1, le=10_000_000, description="Batch size, in users")
     epoch_steps: int = Field(
-        60,
+        default=60,
         ge=1,
         description="Minimum number of steps per epoch: an epoch repeats a small log as often as needed (1: never)",
     )
     epoch_users: int = Field(
-        1_000_000,
+        default=1_000_000,
         ge=1,
         description="Maximum number of users per epoch; from a larger log, each epoch takes another sample",
     )
     judged_users: int = Field(
-        50_000,
+        default=50_000,
         ge=1,
         description="Evaluation sample: maximum number of users, sampled by the seed, for the metrics and intent "
         "statistics of training",
     )
     baselines: bool = Field(
-        True, description="Baselines: evaluate popularity, buying again, nearest neighbors, ... next to the model"
+        default=True,
+        description="Baselines: evaluate popularity, buying again, nearest neighbors, ... next to the model",
     )
     item_updates: Literal["all", "touched"] = Field(
-        "all",
+        default="all",
         description="Optimizer updates of item embeddings: all (dense) or touched (sparse: only items in the step, for "
         "large catalogues)",
     )
     learning_rate: float = Field(
-        1.5e-3, gt=0, description="Learning rate of Adam; with schedule=linear, the initial one"
+        default=1.5e-3, gt=0, description="Learning rate of Adam; with schedule=linear, the initial one"
     )
-    weight_decay: float = Field(0.0, ge=0, description="L2 regularization (weight decay) of Adam")
+    weight_decay: float = Field(default=0.0, ge=0, description="L2 regularization (weight decay) of Adam")
     warmup_epochs: int = Field(
-        2,
+        default=2,
         ge=0,
         description="Warm-up: epochs with the next-item loss alone, before k-means initialises the intent centres",
     )
-    epochs: int = Field(12, ge=1, description="Maximum number of epochs")
-    patience: int = Field(8, ge=1, description="Early stopping: number of epochs without a better validation ndcg@20")
+    epochs: int = Field(default=12, ge=1, description="Maximum number of epochs")
+    patience: int = Field(
+        default=8, ge=1, description="Early stopping: number of epochs without a better validation ndcg@20"
+    )
     schedule: Literal["linear", "constant"] = Field(
-        "linear",
+        default="linear",
         description="Schedule: linear reduces the learning rate, and the weight of all multi-step targets "
         "but the first, to 0; or constant",
     )
     precision: Literal["auto", "float32", "bfloat16"] = Field(
-        "auto",
+        default="auto",
         description="Floating-point precision: auto computes the softmax in bfloat16 where the processor supports it; "
         "bfloat16 the encoder too",
     )
 
     threads: Annotated[int, BeforeValidator(_automatic_as_zero)] = Field(
-        0,
+        default=0,
         ge=0,
         le=1024,
         description="Threads of PyTorch; 0 or auto: as many as this process has cores, by affinity and the CPU quota "
@@ -375,10 +393,11 @@ class Settings(BaseModel):
 
     # Use
     exclude_seen: bool = Field(
-        True, description="Exclude seen items: items in a user's history are not ranked for that user"
+        default=True, description="Exclude seen items: items in a user's history are not ranked for that user"
     )
     auto: tuple[str, ...] = Field(
-        (), description="Settings whose values training chooses from the log or on validation: those given as name=auto"
+        default=(),
+        description="Settings whose values training chooses from the log or on validation: those given as name=auto",
     )
 
     @model_validator(mode="before")

@@ -90,6 +90,11 @@ def test_same_seed_same_model_other_seed_other_model(model: ELCRec, log: pl.Data
     assert not same_weights(fit(log, seed=2), model)
 
 
+def test_fit_trains_where_the_caller_has_switched_gradients_off(model: ELCRec, log: pl.DataFrame) -> None:
+    with torch.no_grad():
+        assert same_weights(fit(log), model)
+
+
 def test_fit_leaves_the_callers_random_state_alone(log: pl.DataFrame) -> None:
     torch.manual_seed(5)
     expected = torch.rand(3)

@@ -33,7 +33,7 @@ class Row(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     recipe: str
-    name: str | None = Field(None, min_length=1)
+    name: str | None = Field(default=None, min_length=1)
     set: dict[str, Any] = Field(default_factory=dict)
     vary: dict[str, Annotated[list[Any], Field(min_length=1)]] = Field(default_factory=dict)
     data: Names | None = None

@@ -62,6 +62,7 @@ def start_centers(network: ELCRecNetwork, split: Split, settings: Settings) -> N
         network.centers.normalise()
 
 
+@torch.enable_grad()
 def refine_centers(network: ELCRecNetwork, split: Split, settings: Settings) -> None:
     """Refine the centres on the finished encoder: passes of the cluster loss that train the centres alone.
 
