@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -30,6 +29,7 @@ from elcrec.data.user_table import UserTable
 from elcrec.data.visitor_features import encoded_rows
 from elcrec.data.vocabulary import Vocabulary
 from elcrec.errors import DataError, DataWarning, SettingsError
+from elcrec.process.warning import warn
 from elcrec.process.wording import argument, setting
 
 
@@ -105,13 +105,13 @@ class Dataset:
         """The titles of the items, as far as the metadata have any."""
         return ItemTitles(self.items, self.catalogue, self.log.frame)
 
-    def warn_of_columns(self, items: Catalogue, stacklevel: int) -> None:
+    def warn_of_columns(self, items: Catalogue) -> None:
         """Say which columns and values of items, given after the training, are missing or of no use to the model."""
-        _warn(items.notes_over(self.whole_catalogue, self.features), stacklevel + 1)
+        _warn(items.notes_over(self.whole_catalogue, self.features))
 
-    def warn_of_user_columns(self, users: UserTable, stacklevel: int) -> None:
+    def warn_of_user_columns(self, users: UserTable) -> None:
         """The same of users."""
-        _warn(users.notes_over(self.user_table, self.user_features), stacklevel + 1)
+        _warn(users.notes_over(self.user_table, self.user_features))
 
     def described(self, catalogue: Catalogue | None) -> Dataset:
         """The same log with other metadata."""
@@ -134,7 +134,7 @@ class Dataset:
             return dataset.with_users(users, None)
         known = users.matched(self.users.ids)
         space = FeatureSpace.of(known.features, known.featureless)
-        _warn(space.notes_on_vectors(known.ids, known.features, "user"), stacklevel=3)
+        _warn(space.notes_on_vectors(known.ids, known.features, "user"))
         return dataset.with_users(replace(users, featureless=space.featureless), space.without(()))
 
     def _with_item_features(self) -> Dataset:
@@ -143,15 +143,14 @@ class Dataset:
             return replace(self, features=None)
         features, ids = self.catalogue.features, self.catalogue.frame["item_id"]
         space = FeatureSpace.of(features, self.catalogue.featureless)
-        _warn(space.notes_on_vectors(ids, features), stacklevel=4)
+        _warn(space.notes_on_vectors(ids, features))
         whole = replace(self.whole_catalogue, featureless=space.featureless)
         left_out = without_agreement(space, features, self.items.indices(ids), self.split)
         if left_out:
-            warnings.warn(
+            warn(
                 f"nothing is learned from {shown(left_out)} of the items: what users take one after another is no "
                 f"more alike there than other items (item_features=false: learn from no column)",
                 DataWarning,
-                stacklevel=4,
             )
         return replace(self, whole_catalogue=whole, features=space.without(left_out))
 
@@ -324,6 +323,6 @@ def _learned(space: FeatureSpace | None, known: Catalogue | UserTable | None) ->
     return f"nothing is learned from it{'' if known is None else said_featureless(known.featureless)}"
 
 
-def _warn(notes: list[str], stacklevel: int) -> None:
+def _warn(notes: list[str]) -> None:
     for note in notes:
-        warnings.warn(note, DataWarning, stacklevel=stacklevel + 1)
+        warn(note, DataWarning)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,6 +19,7 @@ from elcrec.data.reader import Understood, understand
 from elcrec.data.times import dated, unit_of
 from elcrec.data.vocabulary import Vocabulary
 from elcrec.errors import DataError, DataWarning
+from elcrec.process.warning import warn
 from elcrec.process.wording import counted
 from elcrec.storage import sink, table_format, write_atomically
 
@@ -135,7 +135,7 @@ class Interactions:
         """
         read = cls(_in_order(log.columns))
         for note in [] if quiet else [*log.notes, *(said_copies(read.copies()) if copies else [])]:
-            warnings.warn(note, DataWarning, stacklevel=3)
+            warn(note, DataWarning)
         return read
 
     def write(self, path: str | Path) -> None:

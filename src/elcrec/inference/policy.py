@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from numbers import Real
@@ -13,6 +12,7 @@ import numpy as np
 from elcrec.data.ids import as_list
 from elcrec.data.vocabulary import check_unknown
 from elcrec.errors import OptionWarning, SettingsError
+from elcrec.process.warning import warn
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -132,7 +132,7 @@ def requested_policy(strength: float | None, **fields: Any) -> RankingPolicy:
         return RankingPolicy(**fields)
     policy = RankingPolicy(strength=strength, **fields)
     if not policy.intents:
-        warnings.warn(without_effect(strength), OptionWarning, stacklevel=3)
+        warn(without_effect(strength), OptionWarning)
     return policy
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,6 +17,7 @@ from elcrec.intents.assignment import IntentAssigner
 from elcrec.intents.intent_quality import intent_quality, stability
 from elcrec.intents.intents import Intents
 from elcrec.intents.suggest_k import suggest_k
+from elcrec.process.warning import warn
 
 LEAST_COMMON = 0.05
 """Logs of the same users have at least this share of the smaller one's pairs of a user and an item in common."""
@@ -92,11 +92,10 @@ def _warn_of_other_logs(ours: Intents, theirs: Intents) -> None:
     ]
     n_common, fewer = len(pairs[0].join(pairs[1], on=["user_id", "item_id"], how="semi")), min(map(len, pairs))
     if n_common < LEAST_COMMON * fewer:
-        warnings.warn(
+        warn(
             f"of {fewer:,} pairs of a user and an item in one log, {n_common:,} are in the other: if the logs are "
             f"of other users, whose ids are the same by chance, the agreement means nothing",
             DataWarning,
-            stacklevel=4,
         )
 
 

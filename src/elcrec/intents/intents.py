@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -24,6 +23,7 @@ from elcrec.intents.matching import NamedIntents, match_centers
 from elcrec.intents.naming import name_intents, named
 from elcrec.intents.trend import Periods, make_periods, trends
 from elcrec.intents.user_map import Points, user_map
+from elcrec.process.warning import warn
 from elcrec.storage import write_table
 
 NEAREST = 3
@@ -314,11 +314,10 @@ class Intents:
         for name in {folded(self.given_names[intent]): None for intent in renamed if intent in self.given_names}:
             same = named(self.given_names, name)
             if len(same) > 1:
-                warnings.warn(
+                warn(
                     f"intents {', '.join(map(str, same[:-1]))} and {same[-1]} have one name, "
                     f"{self.given_names[same[-1]]!r}: give one of them another, to tell them apart",
                     DataWarning,
-                    stacklevel=4,
                 )
 
     def carry_names(self, earlier: NamedIntents) -> list[str]:

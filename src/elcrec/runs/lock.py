@@ -7,12 +7,12 @@ import os
 import socket
 import sys
 import time
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from elcrec.errors import RunError, RunWarning
+from elcrec.process.warning import warn
 
 LOCK = ".lock"
 _TRY_EVERY = 0.05
@@ -56,7 +56,7 @@ def _taken(path: Path) -> int | None:
             return None
         except OSError as error:
             note = f"cannot lock {path.parent} ({error.strerror}): make sure that no other process writes there"
-            warnings.warn(note, RunWarning, stacklevel=4)
+            warn(note, RunWarning)
         if _same(file, path):
             os.ftruncate(file, 0)
             os.write(file, f"process {os.getpid()} on {socket.gethostname()}".encode())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from elcrec.data.user_table import UserTable
 from elcrec.data.vocabulary import Vocabulary
 from elcrec.errors import RunError, RunWarning, SettingsError
 from elcrec.intents.matching import NamedIntents
+from elcrec.process.warning import warn
 from elcrec.process.wording import argument, worded
 from elcrec.runs.generation import (
     FILES,
@@ -234,7 +234,7 @@ class RunFolder:
             raise RunError(f"{self.path} is damaged: it has lost its {MANIFEST}; restore it, or train it again")
         else:
             note = f"{self.path} is of elcrec 0.1: it holds no hashes, so damage cannot be detected; load and save it"
-            warnings.warn(f"{note}, or train it again", RunWarning, stacklevel=2)
+            warn(f"{note}, or train it again", RunWarning)
 
     def check_start(self) -> None:
         """See that what a training began with is what was written.

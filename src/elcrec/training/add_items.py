@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import replace
 from typing import Any
 
@@ -23,6 +22,7 @@ from elcrec.intents.intents import Intents
 from elcrec.model.encoding import user_vectors
 from elcrec.model.features import FeatureEmbedding
 from elcrec.model.network import ELCRecNetwork
+from elcrec.process.warning import warn
 from elcrec.process.wording import argument, counted, setting, worded
 from elcrec.runs.run import Run
 from elcrec.training.ridge import Ridge
@@ -51,7 +51,7 @@ def add_items(run: Run, items: Any, popularity: float) -> Run:
     if not 0 <= popularity <= 1:
         raise SettingsError(f"popularity={popularity}: use 0 (new items are shown least) to 1 (shown most)")
     described = read_items(items, fitted.settings)
-    fitted.dataset.warn_of_columns(described, stacklevel=3)
+    fitted.dataset.warn_of_columns(described)
     dataset, features = _extended(fitted.dataset, described)
     _warn_of_known(fitted, described)
     mean_D = user_vectors(fitted.network, fitted.dataset.sample(MEAN_USERS, fitted.settings.seed)).mean(dim=0)
@@ -71,11 +71,10 @@ def _warn_of_known(fitted: FittedModel, described: Catalogue) -> None:
     known = int((fitted.items.indices(described.frame["item_id"], unknown="skip") >= 0).sum())
     if known:
         remedy = worded("elcrec train EVENTS --from RUN --items FILE", "partial_fit(events, items=...)")
-        warnings.warn(
+        warn(
             f"{counted(known, 'row', 'describes an item', 'describe items')} of the model, left unchanged: "
             f"renew what is known about such items by {remedy}",
             DataWarning,
-            stacklevel=4,
         )
 
 
@@ -100,11 +99,10 @@ def _extended(dataset: Dataset, described: Catalogue) -> tuple[Dataset, Features
         raise DataError("no new item has a feature that the model knows: describe them as the items of the training")
     if not len(left):
         return dataset, features
-    warnings.warn(
+    warn(
         f"{len(left):,} of {len(new):,} new items are left out: none of their features is known to the model "
         f"({', '.join(map(repr, left.frame['item_id'].head(3)))})",
         DataWarning,
-        stacklevel=4,
     )
     kept = described.only(~asked.cast(pl.String).is_in(left.frame["item_id"].cast(pl.String).to_list()))
     return _extended(replace(dataset, items=dataset.items.first_ones(len(dataset.items) - len(new))), kept)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
@@ -26,6 +25,7 @@ from elcrec.intents.assignment import IntentAssigner
 from elcrec.intents.intents import Intents
 from elcrec.intents.matching import NamedIntents
 from elcrec.model.network import ELCRecNetwork
+from elcrec.process.warning import warn
 from elcrec.process.wording import argument
 from elcrec.runs.records import ChoiceRecord, RunMetrics
 from elcrec.runs.run import Run, read_run, results_of
@@ -239,7 +239,7 @@ class _Training:
         }
         if self.team.is_main:
             metrics = {**metrics, **results_of(run.intents)}
-            report_baselines(metrics, self.reporter, stacklevel=6)
+            report_baselines(metrics, self.reporter)
         if self.choices:
             metrics["choices"] = self.choices
         run = replace(run, metrics=metrics)
@@ -365,13 +365,13 @@ def settings_to_resume(out: RunFolder, recipe: str | None, overwrite: bool) -> d
     return settings.model_dump()
 
 
-def report_baselines(metrics: RunMetrics, reporter: Reporter, stacklevel: int) -> None:
+def report_baselines(metrics: RunMetrics, reporter: Reporter) -> None:
     """Show the baselines in a terminal, and warn where one is better than the model."""
     if isinstance(reporter, TerminalReporter):
         reporter.baselines(metrics)
     note = baseline_warning(metrics)
     if note is not None:
-        warnings.warn(note, AccuracyWarning, stacklevel=stacklevel)
+        warn(note, AccuracyWarning)
 
 
 def carry_names(intents: Intents, earlier: NamedIntents, reporter: Reporter) -> None:
@@ -395,4 +395,4 @@ def warn_of_repeats(dataset: Dataset, settings: Settings) -> None:
     share = repeat_share(split.held_out(part, settings.judged_users, settings.seed)[1])
     note = repeat_warning(share, settings.exclude_seen)
     if note is not None:
-        warnings.warn(note, DataWarning, stacklevel=5)
+        warn(note, DataWarning)

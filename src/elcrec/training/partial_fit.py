@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from dataclasses import replace
 from typing import Any
 
@@ -21,6 +20,7 @@ from elcrec.errors import DataWarning, SettingsError
 from elcrec.fitted import FittedModel
 from elcrec.intents.assignment import IntentAssigner
 from elcrec.intents.intents import Intents
+from elcrec.process.warning import warn
 from elcrec.process.wording import argument, worded
 from elcrec.runs.records import Increment, RunMetrics
 from elcrec.runs.run import Run, results_of
@@ -59,7 +59,7 @@ def partial_fit(
     newer = read_new(data, format, settings)
     described, known_users = _known_now(fitted, items, users, newer)
     if (note := unknown_kinds(fitted.dataset.whole_log, newer, settings)) is not None:
-        warnings.warn(note, DataWarning, stacklevel=3)
+        warn(note, DataWarning)
     whole = fitted.dataset.whole_log.joined(newer, settings.kind_of_new)
     added = len(whole) - len(fitted.dataset.whole_log)
     if added == 0:
@@ -103,15 +103,14 @@ def _described(fitted: FittedModel, items: Any, newer: Interactions) -> Catalogu
     given = read_items(items, fitted.settings)
     few = given.few_note(_known_or_new(fitted.items, newer.frame["item_id"]))
     if few is not None:
-        warnings.warn(f"{few}: the others are kept until they have events", DataWarning, stacklevel=5)
+        warn(f"{few}: the others are kept until they have events", DataWarning)
     if fitted.dataset.features is None and fitted.settings.item_features:
-        warnings.warn(
+        warn(
             f"the model has learned from no item features, and learns from none now: titles and attributes of these "
             f"items are kept; train from scratch with {argument('items')} to learn from their features",
             DataWarning,
-            stacklevel=5,
         )
-    fitted.dataset.warn_of_columns(given, stacklevel=5)
+    fitted.dataset.warn_of_columns(given)
     return given.over(fitted.dataset.whole_catalogue)
 
 
@@ -120,7 +119,7 @@ def _known_users(fitted: FittedModel, users: Any, newer: Interactions) -> UserTa
     given = read_users(users, fitted.settings)
     fitted.dataset.needed_user_features()
     given.matched(_known_or_new(fitted.users, newer.frame["user_id"]))
-    fitted.dataset.warn_of_user_columns(given, stacklevel=5)
+    fitted.dataset.warn_of_user_columns(given)
     return given.over(fitted.dataset.user_table)
 
 
@@ -153,7 +152,7 @@ def _continued(run: Run, intents: Intents, state: Progress, increment: Increment
     }
     if "choices" in run.metrics:  # its settings hold
         metrics["choices"] = run.metrics["choices"]
-    report_baselines(metrics, reporter, stacklevel=5)
+    report_baselines(metrics, reporter)
     return Run(run.recipe, intents, history, metrics)
 
 
@@ -165,7 +164,7 @@ def _unchanged(run: Run, newer: Interactions, described: Catalogue | None, users
     changed = f", what is known about its {' and '.join(which)} does" if which else ""
     events = "the one event is" if len(newer) == 1 else f"all {len(newer):,} events are"
     note = f"nothing new: {events} in the log already; the model does not change{changed}"
-    warnings.warn(note, DataWarning, stacklevel=4)
+    warn(note, DataWarning)
     learnt_on: Increment = {"new_events": 0, "known_events": len(newer), "new_users": 0, "new_items": 0, "step": 0.0}
     run = replace(run, metrics={**run.metrics, "learnt_on": learnt_on})
     dataset = known.with_users(users, known.user_features).described(described)
