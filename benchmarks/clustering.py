@@ -159,9 +159,8 @@ class Bench:
         self.learner_M = split.learners()
         self.user_Q, self.target_Q = split.targets("valid")
         self.label_Q = labels_V[split.item_N[self.target_Q]]
-        self.next_MD = model.network.encoder.item_embedding.weight.detach()[
-            split.item_N[split.train_end_U[self.learner_M] - 1]
-        ]
+        next_M = split.item_N[split.train_end_U[self.learner_M] - 1]
+        self.next_MD = model.network.item_table.weight.detach()[next_M]
 
     def embed(self, recency: float) -> tuple[Tensor, Tensor]:
         model, split = self.model, self.model.fitted.split
@@ -169,8 +168,9 @@ class Bench:
         train = (split.start_U[self.learner_M], split.train_end_U[self.learner_M] - 1)
         valid = (split.start_U[self.user_Q], self.target_Q)
         with torch.no_grad():
-            batches = [HistoryBatch(split.item_N, *at) for at in (train, valid)]
-            return tuple(behaviour_embeddings(model.network, batch) for batch in batches)  # type: ignore[return-value]
+            batches = (HistoryBatch(split.item_N, *at) for at in (train, valid))
+            train_MD, valid_QD = (behaviour_embeddings(model.network, batch) for batch in batches)
+        return train_MD, valid_QD
 
     def start(self, behaviour_MD: Tensor, seed: int) -> Tensor:
         cluster_M = spherical_kmeans(behaviour_MD, self.n_intents, seed, restarts=1)

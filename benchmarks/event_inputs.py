@@ -21,10 +21,10 @@ from elcrec.config import parse_override
 from elcrec.evaluation.significance import paired_difference
 from elcrec.experiments.provenance import provenance
 from elcrec.storage import write_json
+from trainings import kept_of
 from users_gains import mean_gains
 
 RESULTS = Path(__file__).parent / "results" / "event-inputs"
-KEPT = ("valid", "test", "choices", "best_epoch", "epochs", "train_seconds")
 SMALL = {"baselines": "false", "batch_size": "64", "epochs": "5"}
 K = 20
 
@@ -35,7 +35,7 @@ def run(log: Path, name: str, seed: int, work: Path, overrides: dict[str, str]) 
     out = work / f"{name}-{inputs}-seed{seed}"
     there = (out / "metrics.json").exists()
     model = ELCRec.load(out) if there else ELCRec(seed=seed, **overrides).fit(log, out=out, progress=False)
-    found = {kept: model.metrics[kept] for kept in KEPT if kept in model.metrics}
+    found = kept_of(model.metrics)
     what = {"suite": "event-inputs", "dataset": name, "recipe": "default", "overrides": overrides, "seed": seed}
     return {**what, **found, **provenance()}, model
 

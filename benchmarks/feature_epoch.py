@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import torch
 
@@ -25,7 +26,7 @@ RESULTS = Path(__file__).parent / "results" / "item-features-epoch"
 
 def epoch_seconds(log: Interactions, items: Catalogue | None, epochs: int) -> float:
     """The least time of an epoch of a training."""
-    settings = {"warmup_epochs": 0, "epochs": epochs, "patience": epochs, "baselines": False}
+    settings: dict[str, Any] = {"warmup_epochs": 0, "epochs": epochs, "patience": epochs, "baselines": False}
     model = ELCRec(seed=1, **settings).fit(log, items=items, progress=SilentReporter())
     counted = [record["seconds"] for record in model.history[1:]]
     return min(sum(seconds.values()) - seconds["evaluate"] for seconds in counted)

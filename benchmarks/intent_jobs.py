@@ -88,6 +88,7 @@ def parted(frame: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
 def prepare(data: str, items: Path | None, work: Path) -> tuple[str, Path, pl.DataFrame, pl.DataFrame]:
     """Name of the data, its file of items, and the two parts of its log."""
     work.mkdir(parents=True, exist_ok=True)
+    source: pl.DataFrame | Path
     if data in REAL_SHOPS:
         source = REAL_SHOPS[data].log()
         items = work / f"{data}-items.parquet"

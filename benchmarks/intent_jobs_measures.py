@@ -201,10 +201,8 @@ def audiences(case: Case) -> Parts:
     table = pl.DataFrame(rows)
     if table.is_empty():
         return {"n_intents": 0}
-    weighted = {
-        name: float((table[name] * table["users"]).sum() / table["users"].sum())
-        for name in ("intent", "random", "bought_before", "any_buyer", "typical_of_category")
-    }
+    shares, weight = pl.exclude("users"), pl.col("users")
+    weighted = table.select((shares * weight).sum() / weight.sum()).row(0, named=True)
     return {"n_intents": len(table), "n_users": int(table["users"].sum()), **weighted}
 
 

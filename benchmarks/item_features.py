@@ -19,14 +19,13 @@ from typing import Any
 
 from elcrec import ELCRec
 from elcrec.data.catalogue import Catalogue
-from elcrec.evaluation.metrics import metrics_of
+from elcrec.evaluation.metrics import RankingMetrics, metrics_of
 from elcrec.evaluation.ranks import ranks_of_ways
 from elcrec.experiments.provenance import provenance
 from elcrec.storage import write_json
-from trainings import trained
+from trainings import kept_of, trained
 
 RESULTS = Path(__file__).parent / "results" / "item-features"
-KEPT = ("valid", "test", "choices", "best_epoch", "epochs", "train_seconds")
 
 
 def shuffled(items: Catalogue, seed: int) -> Catalogue:
@@ -35,10 +34,10 @@ def shuffled(items: Catalogue, seed: int) -> Catalogue:
     return replace(items, frame=items.frame.with_columns(ids))
 
 
-def with_seen_excluded(model: ELCRec, part: str) -> dict[str, float]:
+def with_seen_excluded(model: ELCRec, part: str) -> RankingMetrics:
     """Metrics where seen items are not ranked, whatever validation chose."""
     _, histories = model.fitted.split.held_out(part)
-    return dict(metrics_of(histories, ranks_of_ways(model.network, histories, (True,))[True]))
+    return metrics_of(histories, ranks_of_ways(model.network, histories, (True,))[True])
 
 
 def main() -> None:
@@ -57,7 +56,7 @@ def main() -> None:
         name = f"{given.log.stem}{'-exclude-seen' * bool(overrides)}{'-shuffled' * given.shuffled}-seed{seed}"
         items = shuffled(described, seed) if given.shuffled else described
         model = trained(given.log, given.work / name, {**overrides, "seed": seed}, items=items)
-        found = {kept: model.metrics[kept] for kept in KEPT if kept in model.metrics}
+        found = kept_of(model.metrics)
         masked = {part: with_seen_excluded(model, part) for part in ("valid", "test")}
         seconds = [sum(value for name, value in one["seconds"].items() if name != "evaluate") for one in model.history]
         what: dict[str, Any] = {"suite": "item-features", "dataset": given.log.stem, "recipe": "default"}

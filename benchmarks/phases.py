@@ -12,8 +12,9 @@ import argparse
 import json
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -28,9 +29,9 @@ from elcrec.experiments.provenance import provenance
 from elcrec.model.network import ELCRecNetwork
 from elcrec.model.precision import fast_products
 from elcrec.training.loop import prepare
-from elcrec.training.objective import Objective
+from elcrec.training.objective import Objective, StepInput
 from elcrec.training.optimizer import Optimizer
-from elcrec.training.steps import StepInput, StepSource
+from elcrec.training.steps import StepSource
 
 STEPS, REPEATS = 12, 5
 
@@ -65,9 +66,9 @@ def machine_rates() -> dict[str, float]:
     rates = {}
     for dtype in (torch.float32, torch.bfloat16):
         a, b = (torch.randn(2048, 2048).to(dtype) for _ in range(2))
-        rates[str(dtype)] = 2 * 2048**3 / best(lambda a=a, b=b: a @ b)
+        rates[str(dtype)] = 2 * 2048**3 / best(partial(torch.matmul, a, b))
         few, out = torch.zeros(2**20, dtype=dtype), torch.empty(2**20, dtype=dtype)
-        rates[f"exp {dtype}"] = 2**20 / best(lambda few=few, out=out: torch.exp(few, out=out), 50)
+        rates[f"exp {dtype}"] = 2**20 / best(partial(torch.exp, few, out=out), 50)
     source = torch.ones(2**26)
     target = torch.empty_like(source)
     rates["bytes"] = 2 * 4 * 2**26 / best(lambda: target.copy_(source))
@@ -173,7 +174,8 @@ def step_seconds(
 def epoch_phases(settings: Settings, network: ELCRecNetwork, source: StepSource) -> dict[str, tuple[Cost, float]]:
     """Costs and seconds of an epoch's steps, from a sample of them."""
     objective, optimizer = Objective(settings), Optimizer(network, settings)
-    steps, sums = source.epoch(torch.Generator().manual_seed(1)), {}
+    steps = source.epoch(torch.Generator().manual_seed(1))
+    sums: dict[str, tuple[Cost, float]] = {}
     for _ in range(STEPS):
         start = time.perf_counter()
         step = next(steps)
@@ -236,7 +238,7 @@ def main() -> None:
         **epoch_phases(settings, network, source),
         "rank": ranking(settings, network, split),
     }
-    rows = []
+    rows: list[dict[str, Any]] = []
     for phase, (cost, seconds) in measured.items():
         floor = cost.floor(rates)
         if floor > 0:

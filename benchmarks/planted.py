@@ -55,7 +55,7 @@ def main() -> None:
             done = json.loads(target.read_text()) if target.exists() else None
             if done is not None and "optimum" in done:
                 continue
-            world = make_shop(arguments.users, 0.2 if shop == "shuffled" else shop, seed)
+            world = make_shop(arguments.users, 0.2 if isinstance(shop, str) else shop, seed)
             if shop == "shuffled":
                 world = shuffled_shop(world, seed)
             document = {**(done or learnt(world, shop, seed, arguments.users)), "optimum": optimum(world)}

@@ -69,10 +69,11 @@ KINDS: dict[str, tuple[str, int, Callable[[pl.DataFrame, Path], Any]]] = {
 def reading(path: Path, source: Path) -> dict[str, Any]:
     """Rows, seconds and peak memory of one reading."""
     environment = {**os.environ, "PYTHONPATH": str(source.resolve())}
-    found = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", READ, str(path)], env=environment, check=True, capture_output=True, text=True
     )
-    return json.loads(found.stdout)
+    found: dict[str, Any] = json.loads(process.stdout)
+    return found
 
 
 def compared(kind: str, against: Path, runs: int, rows: int | None) -> dict[str, Any]:

@@ -59,11 +59,12 @@ def send(name: int, url: str, items: list[Any], acknowledged: list[tuple[str, fl
     """One event after the other until there are enough or the server dies."""
     while len(acknowledged) < most:
         number = round(len(acknowledged) * SENDERS + name + random.random() / 2, 6)
-        event = {"event_id": f"{name}-{number}", "user_id": str(10**9 * (name + 1) + len(acknowledged) % USERS)}
-        event |= {"item_id": random.choice(items), "timestamp": number}
+        user_id = str(10**9 * (name + 1) + len(acknowledged) % USERS)
+        event = {"event_id": f"{name}-{number}", "user_id": user_id, "timestamp": number}
+        event["item_id"] = random.choice(items)
         try:
             if ask(f"{url}/v1/events", {"events": [event]})["stored"] == 1:
-                acknowledged.append((event["user_id"], number))
+                acknowledged.append((user_id, number))
         except (OSError, ValueError):
             return
 

@@ -106,7 +106,7 @@ async def _plain(url: str, users: list[Any], enough: Callable[[float], bool]) ->
             answer.raise_for_status()
             return time.perf_counter() - due
 
-        began, asked = time.perf_counter(), []
+        began, asked = time.perf_counter(), list[asyncio.Task[float]]()
         while not (asked and enough(time.perf_counter() - began)):
             due = began + len(asked) * EVERY
             await asyncio.sleep(max(0.0, due - time.perf_counter()))

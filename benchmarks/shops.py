@@ -13,7 +13,7 @@ NDCG@20, averaged over the seeds, is tested against each baseline's: ``benchmark
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from elcrec.evaluation.evaluator import Evaluator
 from elcrec.evaluation.significance import gains, paired_difference
 from elcrec.experiments.provenance import provenance
 from elcrec.storage import write_json
+from trainings import kept_of
 from users_gains import mean_gains
 
 RESULTS = Path(__file__).parent / "results" / "shops"
@@ -38,10 +39,10 @@ def run(log: Path, name: str, seed: int, work: Path) -> dict[str, Any]:
     out = work / f"{name}-seed{seed}"
     if (out / "metrics.json").exists():
         model = ELCRec.load(out)
-        metrics = {**model.metrics, **Evaluator(model.fitted).results()}
+        metrics: Mapping[str, Any] = {**model.metrics, **Evaluator(model.fitted).results()}
     else:
         metrics = ELCRec(seed=seed).fit(log, out=out).metrics
-    found = {kept: metrics[kept] for kept in KEPT if kept in metrics}
+    found = kept_of(metrics, KEPT)
     what = {"suite": "shops", "dataset": name, "recipe": "default", "overrides": {}, "seed": seed}
     return {**what, **found, **provenance()}
 

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from elcrec import ELCRec
+
+KEPT = ("valid", "test", "choices", "best_epoch", "epochs", "train_seconds")
+"""What most benchmarks keep of a run's metrics."""
+
+
+def kept_of(metrics: Mapping[str, Any], names: Sequence[str] = KEPT) -> dict[str, Any]:
+    """The metrics of these names, as far as the run has them."""
+    return {name: metrics[name] for name in names if name in metrics}
 
 
 def trained(log: Any, out: Path, overrides: dict[str, Any], **known: Any) -> ELCRec:

@@ -29,16 +29,15 @@ import polars as pl
 from elcrec import ELCRec
 from elcrec.data.company import Company
 from elcrec.data.real_shops import REAL_SHOPS
-from elcrec.evaluation.metrics import metrics_of
+from elcrec.evaluation.metrics import RankingMetrics, metrics_of
 from elcrec.evaluation.ranks import ranks_of_ways
 from elcrec.evaluation.significance import paired_difference
 from elcrec.experiments.provenance import provenance
 from elcrec.storage import write_json
-from trainings import trained
+from trainings import kept_of, trained
 from users_gains import mean_gains
 
 RESULTS = Path(__file__).parent / "results" / "user-features"
-KEPT = ("valid", "test", "choices", "best_epoch", "epochs", "train_seconds")
 SETTINGS: dict[str, dict[str, Any]] = {
     "planted": {"batch_size": 64, "embedding_dim": 32, "n_intents": 8, "epoch_steps": 20, "epochs": 12},
     "groceries": {},
@@ -79,11 +78,11 @@ def households() -> tuple[pl.DataFrame, pl.DataFrame]:
 DATA: dict[str, Callable[[], tuple[pl.DataFrame, pl.DataFrame]]] = {"planted": planted, "groceries": households}
 
 
-def unknown(model: ELCRec, part: str) -> dict[str, float]:
+def unknown(model: ELCRec, part: str) -> RankingMetrics:
     """Metrics where the model knows nothing of any user."""
     _, histories = model.fitted.split.held_out(part)
     histories, way = replace(histories, user_features=None), model.settings.exclude_seen
-    return dict(metrics_of(histories, ranks_of_ways(model.network, histories, (way,))[way]))
+    return metrics_of(histories, ranks_of_ways(model.network, histories, (way,))[way])
 
 
 def paired(models: dict[str, list[ELCRec]], name: str, seeds: list[int]) -> dict[str, Any]:
@@ -123,7 +122,7 @@ def main() -> None:
             out = given.work / f"{given.data}-{way}-seed{seed}"
             model = trained(log, out, {**overrides, "seed": seed}, users=users)
             models[way].append(model)
-            found = {kept: model.metrics[kept] for kept in KEPT if kept in model.metrics}
+            found = kept_of(model.metrics)
             untold = {part: unknown(model, part) for part in ("valid", "test")} if way == "with" else None
             what = {"suite": "user-features", "dataset": given.data, "recipe": "default", "overrides": overrides}
             document = {**what, "seed": seed, "with": way == "with", **found, "unknown": untold, **provenance()}

@@ -99,7 +99,8 @@ def shorten(text: str, width: int) -> str:
 
 def show_seasons(model: ELCRec, intents: pl.DataFrame) -> list[int]:
     """Print the intents with a clear season, the strongest first, and return their numbers."""
-    seasonal = []
+    seasonal, begins = [], model.trend_periods
+    assert begins is not None  # the log has times
     looked_at = min(20_000, len(model.log)) / 12  # events a period that shares are counted on
     for row in intents.iter_rows(named=True):
         mean = sum(row["trend"]) / len(row["trend"])
@@ -107,7 +108,7 @@ def show_seasons(model: ELCRec, intents: pl.DataFrame) -> list[int]:
         error = (mean / looked_at) ** 0.5  # standard error of a share
         if mean and high >= SEASONAL * mean and high - mean > 4 * error:
             bars = "".join(BARS[round(share / high * (len(BARS) - 1))] for share in row["trend"])
-            periods = [model.trend_periods[row["trend"].index(share)] for share in (high, low)]
+            periods = [begins[row["trend"].index(share)] for share in (high, low)]
             seasonal.append([high / mean, row["intent"], row["name"], bars, *periods])
     seasonal.sort(reverse=True)
     rows = [[intent, name, bars, f"{times:.1f}x", best, worst] for times, intent, name, bars, best, worst in seasonal]
@@ -165,7 +166,7 @@ def main() -> None:
     # (recency 1); a short training works better with small batches and little dropout. What is in the basket is not
     # recommended again (exclude_seen, the default). In the household's next trip it may be: that is another user.
     # The intents are compared with the catalogue below, so it is not learned from.
-    own = {"recency": 1.0, "dropout": 0.2, "batch_size": 128, "item_features": False}
+    own: dict[str, Any] = {"recency": 1.0, "dropout": 0.2, "batch_size": 128, "item_features": False}
     # Small, so that it takes minutes: the size of SASRec, the next item alone, no embedding propagation.
     own |= {
         "embedding_dim": 64,

@@ -8,6 +8,7 @@ The data are 100,004 ratings of 9,066 films by 671 users (MovieLens latest small
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -24,7 +25,8 @@ def trained(out: Path, users: int | None, epochs: int | None) -> ELCRec:
     log = shop.log()
     if users is not None:
         log = log.filter(pl.col("user_id") <= users)
-    model = ELCRec(seed=1, **({} if epochs is None else {"epochs": epochs}))
+    settings: dict[str, Any] = {} if epochs is None else {"epochs": epochs}
+    model = ELCRec(seed=1, **settings)
     return model.fit(log, out=out, resume=True, items=shop.items())
 
 

@@ -11,6 +11,7 @@ import random
 import tarfile
 import warnings
 import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -197,8 +198,13 @@ def _packed(rng: random.Random, folder: Path, name: str, content: bytes, what: d
             member.size = len(content)
             tar.addfile(member, io.BytesIO(content))
     else:
-        pack_up = {"": bytes, ".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.compress}[pack]
-        path.write_bytes(pack_up(content))
+        packers: dict[str, Callable[[bytes], bytes]] = {
+            "": bytes,
+            ".gz": gzip.compress,
+            ".bz2": bz2.compress,
+            ".xz": lzma.compress,
+        }
+        path.write_bytes(packers[pack](content))
     return path
 
 
@@ -230,9 +236,9 @@ def _parquet(rng: random.Random, rows: list[Any], how: str, folder: Path, what: 
 
 def _arrow(rng: random.Random, rows: list[Any], how: str, folder: Path, what: dict[str, Any]) -> Any:
     frame = _frame(rng, rows, how)
-    write = rng.choice([frame.write_ipc, frame.write_ipc_stream])
-    write(folder / "log.arrow")
-    return folder / "log.arrow", {}
+    path, stream = folder / "log.arrow", rng.choice([False, True])
+    frame.write_ipc_stream(path) if stream else frame.write_ipc(path)
+    return path, {}
 
 
 def _parts(rng: random.Random, rows: list[Any], how: str, folder: Path, what: dict[str, Any]) -> Any:
@@ -249,7 +255,8 @@ def _parts(rng: random.Random, rows: list[Any], how: str, folder: Path, what: di
 
 
 def _objects(frame: pl.DataFrame) -> list[dict[str, Any]]:
-    return json.loads(frame.write_json())
+    objects: list[dict[str, Any]] = json.loads(frame.write_json())
+    return objects
 
 
 def _jsonl(rng: random.Random, rows: list[Any], how: str, folder: Path, what: dict[str, Any]) -> Any:

@@ -63,7 +63,9 @@ class Log:
     @property
     def place_N(self) -> np.ndarray:
         """Place of each item in its history, from 0: the benchmark files are in order of time, without times."""
-        return np.arange(len(self.item_N)) - np.repeat(np.cumsum(self.length_U) - self.length_U, self.length_U)
+        start_U = np.cumsum(self.length_U) - self.length_U
+        place_N: np.ndarray = np.arange(len(self.item_N)) - np.repeat(start_U, self.length_U)
+        return place_N
 
 
 class Clock:

@@ -35,7 +35,7 @@ def processed(model: ELCRec) -> tuple[int, int]:
 
 task = Task.of_words()
 log = Interactions.read(task.data)
-how = {"seed": 1, "n_layers": 2, "batch_size": 256, "learning_rate": 1e-3, "epoch_steps": 1}
+how: dict[str, Any] = {"seed": 1, "n_layers": 2, "batch_size": 256, "learning_rate": 1e-3, "epoch_steps": 1}
 if task.steps:
     how |= {"epochs": 1, "epoch_users": 256 * task.steps, "judged_users": 1000}
 else:
