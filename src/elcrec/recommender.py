@@ -48,7 +48,7 @@ else:
 SHOWN_INTENTS = 8
 SHOWN_METRICS = ("hit_rate@10", "ndcg@10", "mrr@10")
 """Intents and metrics that a notebook shows of a model."""
-POPULARITY = 0.7
+POPULARITY = 0.8
 """How much new items are shown by default: a quantile, see :meth:`ELCRec.add_items`."""
 
 

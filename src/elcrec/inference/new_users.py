@@ -4,26 +4,37 @@ from __future__ import annotations
 
 from functools import cached_property
 
+import numpy as np
+import polars as pl
+import scipy  # which loads scipy.sparse when it is first used
 import torch
 from torch import Tensor
 
+from elcrec.data.histories import HistoryBatch
 from elcrec.intents.assignment import IntentAssigner
+from elcrec.intents.intent_table import PRIOR_USERS
 from elcrec.model.encoding import user_vectors
 
-LEAST_SAMPLE, SAMPLE_PER_INTENT = 4096, 16
+LEAST_SAMPLE, SAMPLE_PER_INTENT = 4096, 64
+AFFINITIES = (1.0, 0.5, 0.25)
+"""Affinity of a user to their strongest intents, strongest first."""
+POWER = 4
+"""How much more users count who share several of the chosen intents."""
 
 
 class NewUserRanking:
-    """Ranks items for a user of whom only some intents are known.
+    """Ranks items for a user of whom only some intents are known, by users who would choose the same.
 
-    The score is ``u v_i + log(n_i + 1) + log lift(i)``: u is the mean vector of the intents' users (each intent counts
-    alike), v_i the item's vector, n_i its number of events, and lift that of
-    :class:`elcrec.intents.item_intents.ItemIntents`. The first term is what the model expects of such users, up to a
-    constant; the others are what such users took.
+    A user u of a sample counts by the chosen intents among their three strongest ones:
+    ``w_u = (sum of affinities)^4``, with affinities 1, 1/2 and 1/4. The score of an item is
+    ``m v_i + log(n_i + 1) + log lift(i)``: m is the mean of the users' vectors, v_i the item's vector, n_i its number
+    of events, and ``lift(i) = (sum_u w_u x_ui + s w) / (x_i + s) / w``, with x_ui 1 where u has item i, x_i the number
+    of users who have it, w the mean of all w_u, and s = 10. The first term is what the model expects of such users, up
+    to a constant; the others are what such users took.
     """
 
     def __init__(self, assigner: IntentAssigner, popularity_V: Tensor) -> None:
-        """Of a model.
+        """Of a model; the sample is drawn by the seed when it is first asked for.
 
         Args:
             assigner: Of the same model.
@@ -35,19 +46,48 @@ class NewUserRanking:
 
     def scores(self, intents: list[int]) -> Tensor:
         """Of all items, for a user who has these intents: [V + 1]; padding's says nothing."""
-        vector_D = self.mean_user_KD[intents].mean(dim=0)
-        model_V = self.fitted.network.items_VD.detach() @ vector_D
-        counts_V = (self.popularity_V + 1).log() + self.assigner.item_intents.lift(intents).log()
-        counts_V[1:] += model_V.cpu()
-        return counts_V
+        score_V = (self.popularity_V + 1).log()
+        weight_S = self._weights(intents)
+        if not weight_S.any():  # intents that nobody has
+            return score_V
+        mean_D = torch.from_numpy(weight_S / weight_S.sum()).to(self._vector_SD) @ self._vector_SD
+        score_V[1:] += (self.fitted.network.items_VD.detach() @ mean_D).cpu()
+        some_S = np.flatnonzero(weight_S)
+        taken_V = self._has_SV[some_S].T @ weight_S[some_S]
+        share = weight_S.mean()
+        lift_V = (taken_V + PRIOR_USERS * share) / (self._users_V + PRIOR_USERS) / share
+        return score_V + torch.from_numpy(lift_V).log()
+
+    def _weights(self, intents: list[int]) -> np.ndarray:
+        """How much each user of the sample counts: float32 [S]."""
+        chosen_ST = torch.isin(self._intent_ST, torch.tensor(intents)).float()
+        affinity_S = chosen_ST @ torch.tensor(AFFINITIES[: chosen_ST.shape[1]])
+        return (affinity_S**POWER).numpy()
 
     @cached_property
-    def mean_user_KD(self) -> Tensor:
-        """Mean vector of each intent's users in a sample drawn by the seed: [K, D]; 0 where there are none."""
-        n_intents = self.assigner.n_intents
-        most = min(len(self.fitted.users), max(LEAST_SAMPLE, SAMPLE_PER_INTENT * n_intents))
-        histories = self.fitted.dataset.sample(most, self.fitted.settings.seed)
-        user_QD = user_vectors(self.fitted.network, histories)
-        intent_Q = self.assigner.of_users.intent_Q[self.fitted.users.indices(histories.named)]
-        sum_KD = torch.zeros(n_intents, user_QD.shape[1], device=user_QD.device).index_add_(0, intent_Q, user_QD)
-        return sum_KD / torch.bincount(intent_Q, minlength=n_intents).clamp(min=1)[:, None]
+    def _sample(self) -> HistoryBatch:
+        most = max(LEAST_SAMPLE, SAMPLE_PER_INTENT * self.assigner.n_intents)
+        return self.fitted.dataset.sample(most, self.fitted.settings.seed)
+
+    @cached_property
+    def _intent_ST(self) -> Tensor:
+        """Strongest intents of the sample, strongest first."""
+        top = min(len(AFFINITIES), self.assigner.n_intents)
+        return self.assigner.strongest(self._sample, top)[0].cpu()
+
+    @cached_property
+    def _vector_SD(self) -> Tensor:
+        return user_vectors(self.fitted.network, self._sample)
+
+    @cached_property
+    def _has_SV(self) -> scipy.sparse.csr_matrix:
+        """Which users of the sample have which items, 1 or nothing: sparse [S, V + 1]."""
+        sample = pl.DataFrame({"user_id": self._sample.named, "row": np.arange(len(self._sample))})
+        pairs = self.fitted.log.frame.select("user_id", "item_id").unique().join(sample, on="user_id")
+        cells = (pairs["row"].to_numpy(), self.fitted.items.indices(pairs["item_id"]))
+        shape = (len(self._sample), len(self.fitted.items) + 1)
+        return scipy.sparse.csr_matrix((np.ones(len(pairs), dtype=np.float32), cells), shape=shape)
+
+    @cached_property
+    def _users_V(self) -> np.ndarray:
+        return np.asarray(self._has_SV.sum(axis=0)).ravel()

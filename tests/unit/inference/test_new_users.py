@@ -1,10 +1,13 @@
 """Items for users without a history."""
 
+import math
+
 import pytest
 import torch
 
 from cli_runner import SMALL, shop_log
 from elcrec import ELCRec, SettingsError
+from elcrec.inference.new_users import NewUserRanking
 
 
 @pytest.fixture(scope="module")
@@ -13,21 +16,30 @@ def model() -> ELCRec:
 
 
 def test_scores_are_the_formula(model: ELCRec) -> None:
-    intents = [0, 2]
     sample = model.fitted.dataset.sample(len(model.users), model.settings.seed)
-    vectors, found = model.topn.encoded(sample).vector_QD, model.assigner.assign(sample).intent_Q
-    means = [vectors[found == intent].mean(dim=0) if bool((found == intent).any()) else 0 for intent in intents]
-    user_D = torch.stack([torch.zeros(vectors.shape[1]) + mean for mean in means]).mean(dim=0)
-    counts = model.log.frame["item_id"].value_counts()
-    n_V = dict(counts.iter_rows())
-    lift_V = model.assigner.item_intents.lift(intents)
+    vectors = model.topn.encoded(sample).vector_QD
+    strongest = model.user_intents(sample.named, top=3).partition_by("user_id", maintain_order=True)
+    shared = [sum(0.5**rank for rank, intent in enumerate(own["intent"]) if intent in (0, 2)) for own in strongest]
+    weight_U = torch.tensor(shared) ** 4
+    user_D = (weight_U[:, None] * vectors).sum(dim=0) / weight_U.sum()
+    weight_of = dict(zip(sample.named.to_list(), weight_U.tolist(), strict=True))
+    mean = float(weight_U.mean())
+    events = dict(model.log.frame["item_id"].value_counts().iter_rows())
+    owners = dict(model.log.frame.unique(["user_id", "item_id"]).group_by("item_id").agg("user_id").iter_rows())
     table = model.recommend_to_new_user([0, 2, 0], k=len(model.items))
     for item, score in table.select("item_id", "score").head(20).iter_rows():
         index = int(model.items.indices([item])[0])
-        expected = user_D @ model.network.items_VD.detach()[index - 1] + lift_V[index].log()
-        assert score == pytest.approx(float(expected + torch.tensor(n_V[item] + 1.0).log()), rel=1e-4)
+        lift = (sum(map(weight_of.__getitem__, owners[item])) + 10 * mean) / (len(owners[item]) + 10) / mean
+        expected = float(user_D @ model.network.items_VD.detach()[index - 1]) + math.log(lift * (events[item] + 1))
+        assert score == pytest.approx(expected, rel=1e-4)
     assert table["score"].is_sorted(descending=True)
     assert table["rank"].to_list() == list(range(1, len(model.items) + 1))
+
+
+def test_an_intent_that_nobody_has_leaves_popularity(model: ELCRec) -> None:
+    ranking = NewUserRanking(model.assigner, model.topn.popularity_V)
+    ranking.__dict__["_intent_ST"] = torch.zeros(len(model.users), 3, dtype=torch.int64)
+    assert torch.equal(ranking.scores([1]), (model.topn.popularity_V + 1).log())
 
 
 def test_a_server_answers_alike(model: ELCRec) -> None:
