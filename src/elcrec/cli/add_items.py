@@ -28,7 +28,7 @@ def add_items(
             max=1,
             metavar="QUANTILE",
             help="How much new items are shown: 0.5: as popular as their features say; higher: more popular, by what "
-            "lies between the median of the known items and this quantile. Default: 0.7.",
+            "lies between the median of the known items and this quantile. Default: 0.8.",
             show_default=False,
         ),
     ] = None,

@@ -34,7 +34,7 @@ class NewUserRanking:
     """
 
     def __init__(self, assigner: IntentAssigner, popularity_V: Tensor) -> None:
-        """Of a model; the sample is drawn by the seed when it is first asked for.
+        """Of a model; the sample is drawn by the seed when it is first needed.
 
         Args:
             assigner: Of the same model.
@@ -48,7 +48,7 @@ class NewUserRanking:
         """Of all items, for a user who has these intents: [V + 1]; padding's says nothing."""
         score_V = (self.popularity_V + 1).log()
         weight_S = self._weights(intents)
-        if not weight_S.any():  # intents that nobody has
+        if not weight_S.any():  # no user has the intents
             return score_V
         mean_D = torch.from_numpy(weight_S / weight_S.sum()).to(self._vector_SD) @ self._vector_SD
         score_V[1:] += (self.fitted.network.items_VD.detach() @ mean_D).cpu()

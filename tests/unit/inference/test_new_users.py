@@ -36,7 +36,7 @@ def test_scores_are_the_formula(model: ELCRec) -> None:
     assert table["rank"].to_list() == list(range(1, len(model.items) + 1))
 
 
-def test_an_intent_that_nobody_has_leaves_popularity(model: ELCRec) -> None:
+def test_an_intent_without_users_leaves_popularity(model: ELCRec) -> None:
     ranking = NewUserRanking(model.assigner, model.topn.popularity_V)
     ranking.__dict__["_intent_ST"] = torch.zeros(len(model.users), 3, dtype=torch.int64)
     assert torch.equal(ranking.scores([1]), (model.topn.popularity_V + 1).log())
