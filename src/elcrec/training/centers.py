@@ -20,7 +20,8 @@ SAMPLE_PER_INTENT = 256
 EM_SAMPLE_PER_INTENT = 4096
 REFINE_PASSES = 12
 REVIVE_PASSES = 8
-REVIVE_ROWS = 65536
+BLOCK_ROWS = 65536
+MEAN_PASSES = 2
 # More than in training: nothing but the intents themselves depends on the assignment here.
 REFINE_BALANCE = 0.03
 
@@ -96,6 +97,24 @@ def refine_centers(network: ELCRecNetwork, split: Split, settings: Settings) -> 
                 loss.backward()
                 optimizer.step()
                 centers.normalise()
+    generator.manual_seed(settings.seed)
+    for _ in range(MEAN_PASSES):
+        _revive(centers, behaviour_MD, generator)
+        _move_to_means(centers, behaviour_MD)
+
+
+@torch.no_grad()
+def _move_to_means(centers: IntentCenters, behaviour_MD: Tensor) -> None:
+    """Move each centre with users to the mean direction of their behaviour embeddings.
+
+    Source: an iteration of spherical k-means (Dhillon and Modha 2001).
+    """
+    sum_KD = torch.zeros_like(centers.weight)
+    for behaviour_BD in behaviour_MD.split(BLOCK_ROWS):
+        sum_KD.index_add_(0, centers.assign(behaviour_BD), F.normalize(behaviour_BD, dim=-1))
+    users_K = sum_KD.any(dim=1)
+    centers.weight[users_K] = sum_KD[users_K]
+    centers.normalise()
 
 
 @torch.no_grad()
@@ -104,7 +123,7 @@ def _revive(centers: IntentCenters, behaviour_MD: Tensor, generator: torch.Gener
 
     Source: the draw is that of k-means++ (Arthur and Vassilvitskii 2007), with cosine distance.
     """
-    nearest = [centers.cosines(behaviour_BD).max(dim=1) for behaviour_BD in behaviour_MD.split(REVIVE_ROWS)]
+    nearest = [centers.cosines(behaviour_BD).max(dim=1) for behaviour_BD in behaviour_MD.split(BLOCK_ROWS)]
     intent_M = torch.cat([found.indices for found in nearest])
     distance_M = 1 - torch.cat([found.values for found in nearest])
     dead_X = torch.nonzero(torch.bincount(intent_M, minlength=len(centers.weight)) == 0).flatten()[: len(intent_M)]

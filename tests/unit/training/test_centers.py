@@ -47,6 +47,21 @@ def test_settling_moves_centres_alone_and_brings_them_nearer() -> None:
     torch.testing.assert_close(network.centers.weight.norm(dim=1), torch.ones(8))
 
 
+def test_few_users_leave_no_intent_empty() -> None:
+    settings = SETTINGS.model_copy(update={"n_intents": 48, "batch_size": 256})  # two steps of Adam in a pass
+    network, split = prepared(settings)
+    start_centers(network, split, settings)
+    refine_centers(network, split, settings)
+    histories = HistoryBatch(split.item_N, split.start_U, split.test_U)
+    unit = F.normalize(behaviour_embeddings(network, histories), dim=-1)
+    intent = network.centers.assign(unit)
+    users = torch.bincount(intent, minlength=48)
+    assert int((users > 0).sum()) >= 46
+    means = F.normalize(torch.zeros(48, unit.shape[1]).index_add_(0, intent, unit), dim=-1)
+    cosine = (means * network.centers.weight).sum(dim=1)[users > 0]
+    assert cosine.mean() > 0.99
+
+
 @pytest.mark.parametrize("off", [{"cluster_weight": 0.0}, {"cluster_loss": "printed"}])
 def test_settling_leaves_what_follows_the_paper_or_has_no_weight(off: dict[str, object]) -> None:
     settings = SETTINGS.model_copy(update=off)
