@@ -37,8 +37,10 @@ Histories, counts, centres and names know that part alone. A quarter of the user
    events of all other users, or more. Intents with 20 later events or more; nothing is chosen here, so all users count.
    Next to it: k-means clusters of the same embeddings, named by the same code.
 
-Added after the first numbers (seed 1), as remedies: the ranking ``recommend_to_new_user`` and the strength of a slate's
-rows. Next to the cold users stands what the model reaches that knows their histories, by its own way with seen items.
+Added after the first numbers (seed 1), as remedies: the ranking ``recommend_to_new_user`` (by users who share the
+chosen intents since), the strength of a slate's rows, the quarter of an intent's users with the largest weight, and
+another category of an intent, the one of highest lift among those with 1% of its users' events. Next to the cold users
+stands what the model reaches that knows their histories, by its own way with seen items.
 
 Results go to ``benchmarks/results/intent-jobs/NAME-seedN.json``. Runs and results that exist are read.
 """

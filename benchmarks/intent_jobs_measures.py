@@ -26,6 +26,7 @@ STRENGTHS = (0.1, 0.2, 0.35, 0.5, 0.65, 0.8)
 DIALS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 CANDIDATES, MOST_OF_DIVERSITY, ACCURACIES = 100, 3000, (0.98, 0.95)
 LEAST_OF_AUDIENCE, TYPICAL = 30, 20
+STRONGEST_SHARE, LEAST_SHARE_OF_EVENTS = 4, 0.01
 LEAST_EVENTS, LEAST_SHARE, LEAST_LIFT = 20, 0.1, 2.0
 LONG_FUTURE = 10
 BLOCK = 64
@@ -74,10 +75,14 @@ class Case:
         return np.array([zlib.crc32(str(user).encode()) % 4 == 0 for user in self.users.to_list()])
 
     @cached_property
+    def strongest(self) -> pl.DataFrame:
+        """The three strongest intents of the users, with weights."""
+        return self.model.user_intents(self.users, top=max(CHOSEN))
+
+    @cached_property
     def intents_UM(self) -> Tensor:
-        """The strongest intents of the users: int64 [U, 3]."""
-        table = self.model.user_intents(self.users, top=max(CHOSEN))
-        return torch.from_numpy(table["intent"].to_numpy().copy()).view(-1, max(CHOSEN))
+        """Their numbers: int64 [U, 3]."""
+        return torch.from_numpy(self.strongest["intent"].to_numpy().copy()).view(-1, max(CHOSEN))
 
     @cached_property
     def category_V(self) -> np.ndarray:
@@ -162,15 +167,17 @@ def slate(case: Case) -> Parts:
 def audiences(case: Case) -> Parts:
     """Share of an intent's users who next take its category, next to random users and to its earlier buyers."""
     test = ~case.for_choices
+    weight_U = case.strongest["weight"].to_numpy().reshape(-1, max(CHOSEN))[test, 0]
     users, own_U = case.users.filter(test), case.intents_UM[torch.from_numpy(test), 0].numpy()
     takes = [set(case.category_V[items].tolist()) - {-1} for items in case.futures["next"].filter(test).to_list()]
     typical = dict(case.model.intents(TYPICAL).select("intent", "items").iter_rows())
     log = case.model.log.frame.select(
         "user_id", item=pl.Series(case.model.items.indices(case.model.log.frame["item_id"]))
     )
+    log = log.with_columns(category=pl.Series(case.category_V[log["item"].to_numpy()]))
+    highest = categories_of_highest_lift(log.join(case.model.assigner.users_frame, on="user_id"))
     before = (
-        log.with_columns(category=pl.Series(case.category_V[log["item"].to_numpy()]))
-        .with_columns(left=pl.len().over("user_id") - pl.int_range(pl.len()).over("user_id"))
+        log.with_columns(left=pl.len().over("user_id") - pl.int_range(pl.len()).over("user_id"))
         .filter(pl.col("category") >= 0)
         .group_by("user_id", "category")
         .agg(times=pl.len(), left=pl.col("left").min())
@@ -184,6 +191,8 @@ def audiences(case: Case) -> Parts:
             continue
         category = int(np.bincount(known).argmax())
         took_U = np.array([category in own for own in takes])
+        took_highest_U = np.array([highest.get(intent, -2) in own for own in takes])
+        strongest = members[np.argsort(-weight_U[members], kind="stable")][: len(members) // STRONGEST_SHARE]
         buyers = before.filter(pl.col("category") == category).join(
             pl.DataFrame({"user_id": users, "row": np.arange(len(users))}), on="user_id"
         )
@@ -193,6 +202,9 @@ def audiences(case: Case) -> Parts:
                 "users": len(members),
                 "intent": took_U[members].mean(),
                 "random": took_U.mean(),
+                "strongest_quarter": took_U[strongest].mean(),
+                "highest_lift": took_highest_U[members].mean(),
+                "highest_lift_random": took_highest_U.mean(),
                 "bought_before": took_U[ordered[: len(members)]].mean() if len(ordered) else 0.0,
                 "any_buyer": took_U[ordered].mean() if len(ordered) else 0.0,
                 "typical_of_category": float((known == category).mean()),
@@ -204,6 +216,27 @@ def audiences(case: Case) -> Parts:
     shares, weight = pl.exclude("users"), pl.col("users")
     weighted = table.select((shares * weight).sum() / weight.sum()).row(0, named=True)
     return {"n_intents": len(table), "n_users": int(table["users"].sum()), **weighted}
+
+
+def categories_of_highest_lift(log: pl.DataFrame) -> dict[int, int]:
+    """Of each intent the category that its users take most above all users, of those with 1% of its events or more.
+
+    Args:
+        log: Events with ``category`` (-1: none) and the ``intent`` of their user.
+    """
+    events = log.filter(pl.col("category") >= 0)
+    share = events.group_by("category").agg(all=pl.len() / len(events))
+    own = (
+        events.group_by("intent", "category")
+        .agg(n=pl.len())
+        .with_columns(own=pl.col("n") / pl.col("n").sum().over("intent"))
+    )
+    ranked = (
+        own.filter(pl.col("own") >= LEAST_SHARE_OF_EVENTS)
+        .join(share, on="category")
+        .sort([pl.col("own") / pl.col("all"), "category"], descending=[True, False])
+    )
+    return dict(ranked.group_by("intent", maintain_order=True).first().select("intent", "category").iter_rows())
 
 
 # ---------------------------------------------------------------------- 4. diversity

@@ -72,7 +72,7 @@ INTRO = {
     "`python benchmarks/user_features.py DATA`",
     "cold-items": "A tenth of the items has no event in training and is added by its attributes ([new items on their "
     "first day](item-features.md#new-items-on-their-first-day)). Users whose last item is one of them; seen items "
-    "masked; `feature_weight` .3 and 12 epochs, as `default` had before. Popularity knows no events of new items. "
+    "masked. Popularity knows no events of new items. "
     "Warm: test ndcg@20 of the model on known items. `python benchmarks/cold_items.py DATA ITEMS`",
     "event-inputs": "Embeddings of kinds of events, and of the times between them, [next to those of items]"
     "(tasks.md#what-is-known-of-events); small trainings, mean ± standard deviation over the seeds. "

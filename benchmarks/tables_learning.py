@@ -347,15 +347,18 @@ def _slates(by_data: _ByData) -> _Table:
 
 def _audiences(by_data: _ByData) -> _Table:
     job = "audiences"
+    compared = [("intent", "random"), ("intent", "bought_before"), ("strongest_quarter", "random")]
+    compared.append(("highest_lift", "highest_lift_random"))
     rows = []
     for name, runs in by_data.items():
-        lifts = [_mean(runs, job, "intent") / _mean(runs, job, of) for of in ("random", "bought_before")]
+        lifts = [_mean(runs, job, one) / _mean(runs, job, other) for one, other in compared]
         columns = ("intent", "random", "bought_before", "any_buyer", "typical_of_category")
         counts = f"{_mean(runs, job, 'n_intents'):.0f}"
         shares = [_all(runs, job, of) for of in columns]
         rows.append([name, str(len(runs)), counts, *shares, *(f"x {lift:.2f}" for lift in lifts)])
     head = ["intents", "of the intent", "random", "as many earlier buyers", "all earlier buyers"]
     head += ["typical items in it", "over random", "over buyers"]
+    head += ["strongest quarter over random", "category of highest lift: over random"]
     return "**Audiences**: share of users whose next items have one of the intent's category.", head, rows
 
 
