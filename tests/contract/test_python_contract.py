@@ -90,9 +90,16 @@ def test_same_seed_same_model_other_seed_other_model(model: ELCRec, log: pl.Data
     assert not same_weights(fit(log, seed=2), model)
 
 
-def test_fit_trains_where_the_caller_has_switched_gradients_off(model: ELCRec, log: pl.DataFrame) -> None:
-    with torch.no_grad():
+@pytest.mark.parametrize("without_gradients", [torch.no_grad, torch.inference_mode])
+def test_training_works_where_the_caller_has_switched_gradients_off(
+    model: ELCRec, log: pl.DataFrame, without_gradients: Any
+) -> None:
+    older, newer = log.head(len(log) - 40), log.tail(40)
+    expected = fit(older)
+    with without_gradients():
         assert same_weights(fit(log), model)
+        found = fit(older).partial_fit(newer, epochs=1, progress=False)
+    assert same_weights(found, expected.partial_fit(newer, epochs=1, progress=False))
 
 
 def test_fit_leaves_the_callers_random_state_alone(log: pl.DataFrame) -> None:

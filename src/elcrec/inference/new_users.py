@@ -19,18 +19,19 @@ LEAST_SAMPLE, SAMPLE_PER_INTENT = 4096, 64
 AFFINITIES = (1.0, 0.5, 0.25)
 """Affinity of a user to their strongest intents, strongest first."""
 POWER = 4
-"""How much more users count who share several of the chosen intents."""
+"""Of the sum of affinities: users count more who share several chosen intents, or have one as their strongest."""
 
 
 class NewUserRanking:
     """Ranks items for a user of whom only some intents are known, by users who would choose the same.
 
-    A user u of a sample counts by the chosen intents among their three strongest ones:
-    ``w_u = (sum of affinities)^4``, with affinities 1, 1/2 and 1/4. The score of an item is
-    ``m v_i + log(n_i + 1) + log lift(i)``: m is the mean of the users' vectors, v_i the item's vector, n_i its number
-    of events, and ``lift(i) = (sum_u w_u x_ui + s w) / (x_i + s) / w``, with x_ui 1 where u has item i, x_i the number
-    of users who have it, w the mean of all w_u, and s = 10. The first term is what the model expects of such users, up
-    to a constant; the others are what such users took.
+    A user u of a sample counts by the chosen intents among their three strongest ones: ``w_u = (sum of
+    affinities)^4``, with affinities 1, 1/2 and 1/4. The score of an item is ``m v_i + log(n_i + 1) + log lift(i)``:
+    m is the mean of the users' vectors, weighted by w_u, v_i the item's vector, n_i its number of events, and
+    ``lift(i) = (sum_u w_u x_ui + s w) / (x_i + s) / w``, with x_ui 1 where u has item i, x_i the number of users
+    who have it, w the mean of all w_u, and s = 10. The first term is what the model expects of such users, up to a
+    constant; the others are what such users took. Of intents that no user of the sample has, only popularity and
+    their lift in the whole log (:class:`elcrec.intents.item_intents.ItemIntents`) say something.
     """
 
     def __init__(self, assigner: IntentAssigner, popularity_V: Tensor) -> None:
@@ -48,14 +49,14 @@ class NewUserRanking:
         """Of all items, for a user who has these intents: [V + 1]; padding's says nothing."""
         score_V = (self.popularity_V + 1).log()
         weight_S = self._weights(intents)
-        if not weight_S.any():  # no user has the intents
-            return score_V
-        mean_D = torch.from_numpy(weight_S / weight_S.sum()).to(self._vector_SD) @ self._vector_SD
-        score_V[1:] += (self.fitted.network.items_VD.detach() @ mean_D).cpu()
         some_S = np.flatnonzero(weight_S)
-        taken_V = self._has_SV[some_S].T @ weight_S[some_S]
-        share = weight_S.mean()
-        lift_V = (taken_V + PRIOR_USERS * share) / (self._users_V + PRIOR_USERS) / share
+        if not len(some_S):
+            return score_V + self.assigner.item_intents.lift(intents).log()
+        mean_D = torch.from_numpy(weight_S[some_S] / weight_S.sum()).to(self._vector_SD) @ self._vector_SD[some_S]
+        score_V[1:] += (self.fitted.network.items_VD.detach() @ mean_D).cpu()
+        weight_V = self._has_SV[some_S].T @ weight_S[some_S]
+        mean_weight = weight_S.mean()
+        lift_V = (weight_V + PRIOR_USERS * mean_weight) / (self._users_V + PRIOR_USERS) / mean_weight
         return score_V + torch.from_numpy(lift_V).log()
 
     def _weights(self, intents: list[int]) -> np.ndarray:
@@ -83,7 +84,7 @@ class NewUserRanking:
     def _has_SV(self) -> scipy.sparse.csr_matrix:
         """Which users of the sample have which items, 1 or nothing: sparse [S, V + 1]."""
         sample = pl.DataFrame({"user_id": self._sample.named, "row": np.arange(len(self._sample))})
-        pairs = self.fitted.log.frame.select("user_id", "item_id").unique().join(sample, on="user_id")
+        pairs = self.fitted.log.frame.select("user_id", "item_id").join(sample, on="user_id").unique()
         cells = (pairs["row"].to_numpy(), self.fitted.items.indices(pairs["item_id"]))
         shape = (len(self._sample), len(self.fitted.items) + 1)
         return scipy.sparse.csr_matrix((np.ones(len(pairs), dtype=np.float32), cells), shape=shape)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import inspect
 import warnings
-from pathlib import Path
 
-PACKAGE = f"{Path(__file__).resolve().parents[1]}/"
+PACKAGE = __name__.partition(".")[0]
 
 
 def warn(message: str, category: type[Warning]) -> None:
@@ -17,7 +16,7 @@ def warn(message: str, category: type[Warning]) -> None:
     level, outermost, frame = 1, 1, inspect.currentframe()
     while frame is not None and frame.f_back is not None:
         level += 1
-        if frame.f_code.co_filename.startswith(PACKAGE):
+        if frame.f_globals.get("__name__", "").partition(".")[0] == PACKAGE:
             outermost = level
         frame = frame.f_back
     warnings.warn(message, category, stacklevel=outermost)

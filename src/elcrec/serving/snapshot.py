@@ -191,9 +191,10 @@ class Snapshot:
         return self.against is not None and measured_alike(self.model, self.against.model)
 
     def prepare(self) -> None:
-        """Compute what requests about intents need, before the first of them."""
+        """Compute what requests about intents, and of new users who chose some, need before the first of them."""
         _ = self.intents, self.counterparts, self.is_measured_alike
         self._resolve(RankingPolicy(intents=[0]))
+        self.topn.new_users.scores([0])
         if self.against is not None:
             self.against.prepare()
 

@@ -63,15 +63,15 @@ def start_centers(network: ELCRecNetwork, split: Split, settings: Settings) -> N
         network.centers.normalise()
 
 
-@torch.enable_grad()
 def refine_centers(network: ELCRecNetwork, split: Split, settings: Settings) -> None:
-    """Refine the centres on the finished encoder: passes of the cluster loss that train the centres alone.
+    """Refine the centres on the finished encoder: passes of the cluster loss for the centres alone, then k-means.
 
-    During training the encoder changes and embeddings have dropout. Here the centres see the embeddings that intents
-    are assigned by: each user's newest history before the test item, as in a test query. Centres without users are
-    reinitialised where embeddings are far from their centres. Nothing happens with the printed loss, without weight
-    on the clusters, or where k-means finds the centres (``intent_learning`` ``em``). The scores of items do not
-    depend on the centres.
+    During training the encoder changes and embeddings have dropout. Here the centres see the embeddings that
+    intents are assigned by: each user's newest history before the test item, as in a test query. Centres without
+    users are reinitialised where embeddings are far from their centres. Two iterations of spherical k-means end it:
+    with few users the passes are few steps, and leave centres where they were reinitialised. Nothing happens with
+    the printed loss, without weight on the clusters, or where k-means finds the centres (``intent_learning``
+    ``em``). The scores of items do not depend on the centres.
     """
     if settings.cluster_loss == "printed" or settings.cluster_weight == 0 or settings.intent_learning == "em":
         return
@@ -84,7 +84,7 @@ def refine_centers(network: ELCRecNetwork, split: Split, settings: Settings) -> 
     centers = network.centers
     optimizer = torch.optim.Adam([centers.weight], lr=settings.learning_rate)
     row_M = torch.arange(len(behaviour_MD), device=behaviour_MD.device)
-    with step("refining intents", REFINE_PASSES) as done:
+    with step("refining intents", REFINE_PASSES + MEAN_PASSES) as done:
         for number in range(REFINE_PASSES):
             done(number)
             if number < REVIVE_PASSES:
@@ -97,10 +97,11 @@ def refine_centers(network: ELCRecNetwork, split: Split, settings: Settings) -> 
                 loss.backward()
                 optimizer.step()
                 centers.normalise()
-    generator.manual_seed(settings.seed)
-    for _ in range(MEAN_PASSES):
-        _revive(centers, behaviour_MD, generator)
-        _move_to_means(centers, behaviour_MD)
+        generator.manual_seed(settings.seed)  # what is drawn does not depend on the batches before
+        for number in range(REFINE_PASSES, REFINE_PASSES + MEAN_PASSES):
+            done(number)
+            _revive(centers, behaviour_MD, generator)
+            _move_to_means(centers, behaviour_MD)
 
 
 @torch.no_grad()
@@ -112,8 +113,8 @@ def _move_to_means(centers: IntentCenters, behaviour_MD: Tensor) -> None:
     sum_KD = torch.zeros_like(centers.weight)
     for behaviour_BD in behaviour_MD.split(BLOCK_ROWS):
         sum_KD.index_add_(0, centers.assign(behaviour_BD), F.normalize(behaviour_BD, dim=-1))
-    users_K = sum_KD.any(dim=1)
-    centers.weight[users_K] = sum_KD[users_K]
+    has_users_K = sum_KD.any(dim=1)
+    centers.weight[has_users_K] = sum_KD[has_users_K]
     centers.normalise()
 
 

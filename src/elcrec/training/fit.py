@@ -118,6 +118,7 @@ class _Training:
         if self.team.size > 1 and self.start.device.type == "cuda" and settings.item_updates == "touched":
             raise SettingsError("item_updates=touched (recipe large) on several GPUs: sums of such gradients need CPUs")
 
+    @torch.inference_mode(False)  # with gradients, which the caller may have switched off
     def run(self) -> Run:
         whole = read_log(self.start.data, self.start.format, self.start.settings)
         log = filtered(whole, self.start.settings)

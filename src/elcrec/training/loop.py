@@ -65,7 +65,6 @@ class PhaseTimer:
 
 
 # reason: nine things that a caller may choose, all but four with defaults
-@torch.enable_grad()  # callers may have switched gradients off, as for evaluation
 def train(
     network: ELCRecNetwork,
     split: Split,

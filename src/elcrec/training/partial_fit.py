@@ -32,6 +32,7 @@ from elcrec.training.warm_start import extend_vocabulary
 
 
 # reason: those of ELCRec.partial_fit
+@torch.inference_mode(False)  # with gradients, which the caller may have switched off
 def partial_fit(
     run: Run,
     data: Any,

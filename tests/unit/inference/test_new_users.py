@@ -7,7 +7,7 @@ import torch
 
 from cli_runner import SMALL, shop_log
 from elcrec import ELCRec, SettingsError
-from elcrec.inference.new_users import NewUserRanking
+from elcrec.inference import new_users
 
 
 @pytest.fixture(scope="module")
@@ -36,10 +36,18 @@ def test_scores_are_the_formula(model: ELCRec) -> None:
     assert table["rank"].to_list() == list(range(1, len(model.items) + 1))
 
 
-def test_an_intent_without_users_leaves_popularity(model: ELCRec) -> None:
-    ranking = NewUserRanking(model.assigner, model.topn.popularity_V)
-    ranking.__dict__["_intent_ST"] = torch.zeros(len(model.users), 3, dtype=torch.int64)
-    assert torch.equal(ranking.scores([1]), (model.topn.popularity_V + 1).log())
+def test_an_intent_that_the_sample_lacks_has_the_lift_of_the_log(
+    model: ELCRec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(new_users, "LEAST_SAMPLE", 1)
+    monkeypatch.setattr(new_users, "SAMPLE_PER_INTENT", 0)
+    ranking = new_users.NewUserRanking(model.assigner, model.topn.popularity_V)
+    sampled = model.fitted.dataset.sample(1, model.settings.seed)
+    own = model.user_intents(sampled.named, top=3)["intent"].to_list()
+    other = next(intent for intent in range(model.settings.n_intents) if intent not in own)
+    expected = (model.topn.popularity_V + 1).log() + model.assigner.item_intents.lift([other]).log()
+    assert torch.equal(ranking.scores([other]), expected)
+    assert not torch.equal(ranking.scores(own[:1])[1:], expected[1:])
 
 
 def test_a_server_answers_alike(model: ELCRec) -> None:

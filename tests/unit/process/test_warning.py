@@ -1,5 +1,7 @@
 """Warnings name the line that called elcrec."""
 
+import subprocess
+import sys
 import warnings
 from pathlib import Path
 
@@ -21,6 +23,18 @@ def twice(rows: int) -> pl.DataFrame:
     """A log with each event twice, and without times: two warnings."""
     pairs = [(user, (user + step) % 7) for user in range(rows) for step in range(4)]
     return pl.DataFrame(2 * pairs, schema=["user_id", "item_id"], orient="row").sort("user_id")
+
+
+def test_it_does_so_through_a_link_to_the_package(tmp_path: Path) -> None:
+    (tmp_path / "elcrec").symlink_to(SOURCE)
+    code = (
+        "from elcrec import Interactions; import polars\n\n"
+        "Interactions.read(polars.DataFrame({'user_id': [1, 1], 'item_id': [1, 2]}))\n"
+    )
+    script = tmp_path / "script.py"
+    script.write_text(code)
+    said = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True)
+    assert f"{script}:3: DataWarning" in said.stderr
 
 
 @pytest.mark.parametrize("how", ["read", "fit", "evaluate"])
