@@ -347,8 +347,12 @@ def _slates(by_data: _ByData) -> _Table:
 
 def _audiences(by_data: _ByData) -> _Table:
     job = "audiences"
-    compared = [("intent", "random"), ("intent", "bought_before"), ("strongest_quarter", "random")]
-    compared.append(("highest_lift", "highest_lift_random"))
+    compared = [
+        ("intent", "random"),
+        ("intent", "bought_before"),
+        ("strongest_quarter", "random"),
+        ("highest_lift", "highest_lift_random"),
+    ]
     rows = []
     for name, runs in by_data.items():
         lifts = [_mean(runs, job, one) / _mean(runs, job, other) for one, other in compared]

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from elcrec.data.histories import HistoryBatch
 from elcrec.intents.assignment import IntentAssigner
-from elcrec.intents.intent_table import PRIOR_USERS
+from elcrec.intents.item_intents import shrunk_lift
 from elcrec.model.encoding import user_vectors
 
 LEAST_SAMPLE, SAMPLE_PER_INTENT = 4096, 64
@@ -55,9 +55,7 @@ class NewUserRanking:
         mean_D = torch.from_numpy(weight_S[some_S] / weight_S.sum()).to(self._vector_SD) @ self._vector_SD[some_S]
         score_V[1:] += (self.fitted.network.items_VD.detach() @ mean_D).cpu()
         weight_V = self._has_SV[some_S].T @ weight_S[some_S]
-        mean_weight = weight_S.mean()
-        lift_V = (weight_V + PRIOR_USERS * mean_weight) / (self._users_V + PRIOR_USERS) / mean_weight
-        return score_V + torch.from_numpy(lift_V).log()
+        return score_V + shrunk_lift(weight_V, self._users_V, weight_S.mean()).log()
 
     def _weights(self, intents: list[int]) -> np.ndarray:
         """How much each user of the sample counts: float32 [S]."""

@@ -55,4 +55,15 @@ class ItemIntents:
             return torch.ones(self.users_VK.shape[0])
         users_V = np.asarray(self.users_VK[:, intents].sum(axis=1)).ravel()
         all_V = np.asarray(self.users_VK.sum(axis=1)).ravel()
-        return torch.from_numpy(((users_V + PRIOR_USERS * share) / (all_V + PRIOR_USERS) / share).astype(np.float32))
+        return shrunk_lift(users_V, all_V, share)
+
+
+def shrunk_lift(weight_V: np.ndarray, users_V: np.ndarray, mean: float) -> Tensor:
+    """``(w_i + s w) / (n_i + s) / w``, s = 10: how much more some users take each item than all do, float32 [V + 1].
+
+    Args:
+        weight_V: w_i, sum of the weights of the users who have the item; those of an intent weigh 1, others 0.
+        users_V: n_i, number of users who have it.
+        mean: w, mean weight of all users, > 0.
+    """
+    return torch.from_numpy(((weight_V + PRIOR_USERS * mean) / (users_V + PRIOR_USERS) / mean).astype(np.float32))
