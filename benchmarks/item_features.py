@@ -8,6 +8,10 @@ items excluded (``masked``).
 
 ``--shuffled`` gives each item the attributes of another one, drawn by the seed: they tell nothing then, and the
 difference from trainings without metadata is what useless features cost.
+
+``--recipe`` and ``--set`` train another model. ``--negatives intents`` or ``attributes`` weighs the items of the
+target's group by ``--negative-weight`` (``intent_negatives.py``); the groups are the intents, or as many clusters of
+attributes, of the finished run ``--groups-of``.
 """
 
 from __future__ import annotations
@@ -17,7 +21,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import intent_negatives
 from elcrec import ELCRec
+from elcrec.cli.parameters import overrides_of
 from elcrec.data.catalogue import Catalogue
 from elcrec.evaluation.metrics import RankingMetrics, metrics_of
 from elcrec.evaluation.ranks import ranks_of_ways
@@ -48,21 +54,37 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path("runs/item-features"), help="where the runs are written")
     parser.add_argument("--exclude-seen", action="store_true", help="choose the epoch with seen items excluded, too")
     parser.add_argument("--shuffled", action="store_true", help="give each item the attributes of another one")
+    parser.add_argument("--recipe", default="default")
+    parser.add_argument("--set", action="append", metavar="KEY=VALUE", help="change a setting; repeatable")
+    parser.add_argument("--negatives", choices=("intents", "attributes"), help="groups of intent-aware negatives")
+    parser.add_argument("--negative-weight", type=float, default=2.0, metavar="W")
+    parser.add_argument("--groups-of", type=Path, metavar="RUN", help="a run with metadata, for --negatives")
     given = parser.parse_args()
     RESULTS.mkdir(parents=True, exist_ok=True)
-    overrides = {"exclude_seen": True} if given.exclude_seen else {}
+    overrides = overrides_of(given.set) | ({"exclude_seen": True} if given.exclude_seen else {})
+    variant = [given.recipe] * (given.recipe != "default") + (given.set or [])
+    if given.negatives:
+        known = ELCRec.load(given.groups_of)
+        by_intent = given.negatives == "intents"
+        groups = intent_negatives.groups_by_intent if by_intent else intent_negatives.groups_by_attributes
+        intent_negatives.use(groups(known), given.negative_weight)
+        overrides["next_item_loss"] = intent_negatives.NAME
+        variant.append(f"negatives of the target's {given.negatives} weigh {given.negative_weight:g}")
     described = Catalogue.read(given.items)
     for seed in given.seeds:
-        name = f"{given.log.stem}{'-exclude-seen' * bool(overrides)}{'-shuffled' * given.shuffled}-seed{seed}"
+        changed = "".join(f"-{one}" for one in variant).replace(" ", "_").replace("'", "")
+        marks = "-exclude-seen" * given.exclude_seen + "-shuffled" * given.shuffled
+        name = f"{given.log.stem}{changed}{marks}-seed{seed}"
         items = shuffled(described, seed) if given.shuffled else described
-        model = trained(given.log, given.work / name, {**overrides, "seed": seed}, items=items)
+        model = trained(given.log, given.work / name, {**overrides, "seed": seed}, given.recipe, items=items)
         found = kept_of(model.metrics)
         masked = {part: with_seen_excluded(model, part) for part in ("valid", "test")}
         seconds = [sum(value for name, value in one["seconds"].items() if name != "evaluate") for one in model.history]
-        what: dict[str, Any] = {"suite": "item-features", "dataset": given.log.stem, "recipe": "default"}
+        what: dict[str, Any] = {"suite": "item-features", "dataset": given.log.stem, "recipe": given.recipe}
         document = {
             **what,
             "overrides": overrides,
+            "variant": ", ".join(variant),
             "shuffled": given.shuffled,
             "feature_weight": model.settings.feature_weight,
             "seed": seed,

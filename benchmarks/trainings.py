@@ -17,15 +17,16 @@ def kept_of(metrics: Mapping[str, Any], names: Sequence[str] = KEPT) -> dict[str
     return {name: metrics[name] for name in names if name in metrics}
 
 
-def trained(log: Any, out: Path, overrides: dict[str, Any], **known: Any) -> ELCRec:
-    """The run that is there, or a training of ``default`` without baselines, resumed where it was interrupted.
+def trained(log: Any, out: Path, overrides: dict[str, Any], recipe: str = "default", **known: Any) -> ELCRec:
+    """The run that is there, or a training of a recipe without baselines, resumed where it was interrupted.
 
     Args:
         log: See :meth:`ELCRec.fit`.
         out: Run folder.
         overrides: Settings, among them the seed.
+        recipe: Its name.
         known: ``items`` or ``users``, see :meth:`ELCRec.fit`.
     """
     if (out / "metrics.json").exists():
         return ELCRec.load(out)
-    return ELCRec(**overrides, baselines=False).fit(log, out=out, progress=False, resume=out.exists(), **known)
+    return ELCRec(recipe, **overrides, baselines=False).fit(log, out=out, progress=False, resume=out.exists(), **known)
