@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import polars as pl
 
+from elcrec.data.id_columns import MISSING
+
 TEXTS = pl.List(pl.String)
-# What spreadsheets and pandas write where nothing is known.
-NOTHING = ("", "nan", "NaN")
+BLANK = ("", "nan", "NaN")
+"""What stands where a title or an id is missing: other words may be one."""
+NOTHING = (*MISSING, "-", "--", "---", "–", "—", "?", ".", "...", "…")
+"""What stands where an attribute or a number is missing."""
+_IN_BRACKETS = r"(?i)^[(\[<{](?:no|not|none|unknown|undefined|empty|blank|missing)\b[^)\]>}]*[)\]>}]$"
+"""As in ``(not set)``, ``(no genres listed)`` and ``<unknown>``."""
 
 
 def is_text(column: pl.Series) -> bool:
@@ -26,15 +32,21 @@ def describes(column: pl.Series, untyped: bool) -> bool:
     return False
 
 
+def says_something(text: pl.Expr) -> pl.Expr:
+    """Whether texts without blanks around them are values; null where a text is null."""
+    return ~(text.is_in(NOTHING) | text.str.contains(_IN_BRACKETS))
+
+
 def as_text(column: pl.Series) -> pl.Series:
-    """Text without blanks around it; null where there is nothing."""
-    return (
-        column.cast(pl.String)
-        .to_frame("text")
-        .select(pl.col("text").str.strip_chars())
-        .select(pl.when(~pl.col("text").is_in(NOTHING)).then("text"))
-        .to_series()
-    )
+    """Values without blanks around them; null where there is none."""
+    text = pl.col(column.name).cast(pl.String).str.strip_chars()
+    return column.to_frame().select(pl.when(says_something(text)).then(text).alias(column.name)).to_series()
+
+
+def as_titles(column: pl.Series) -> pl.Series:
+    """The same of titles, where any word may be one: an item may be called None."""
+    text = pl.col(column.name).cast(pl.String).str.strip_chars()
+    return column.to_frame().select(pl.when(~text.is_in(BLANK)).then(text).alias(column.name)).to_series()
 
 
 def as_lists(column: pl.Series) -> pl.Series:
@@ -53,7 +65,7 @@ def pairs(ids: pl.Series, columns: list[pl.Series]) -> pl.DataFrame:
     parts = [pl.DataFrame({"item_id": ids, "attribute": as_lists(column)}) for column in columns]
     empty = pl.DataFrame(schema={"item_id": ids.dtype, "attribute": TEXTS})
     text = pl.col("attribute").str.strip_chars()
-    return pl.concat([empty, *parts]).explode("attribute").with_columns(text).drop_nulls("attribute").unique()
+    return pl.concat([empty, *parts]).explode("attribute").with_columns(text).filter(says_something(text)).unique()
 
 
 def merged(lists: list[pl.Series], height: int) -> pl.Series:
@@ -64,6 +76,6 @@ def merged(lists: list[pl.Series], height: int) -> pl.Series:
     return (
         pl.DataFrame([column.alias(f"{number}") for number, column in enumerate(lists)])
         .select(attributes=pl.concat_list(pl.all().fill_null(pl.lit([], dtype=TEXTS))))
-        .select(pl.col("attributes").list.eval(text.filter(~text.is_in(NOTHING))).list.unique(maintain_order=True))
+        .select(pl.col("attributes").list.eval(text.filter(says_something(text))).list.unique(maintain_order=True))
         .to_series()
     )

@@ -12,7 +12,7 @@ import polars as pl
 
 from elcrec.data import described
 from elcrec.data.accepted import Table
-from elcrec.data.attribute_columns import TEXTS, as_lists, as_text, describes, is_text, merged, pairs
+from elcrec.data.attribute_columns import TEXTS, as_lists, as_text, as_titles, describes, is_text, merged, pairs
 from elcrec.data.catalogue_json import read_json_object
 from elcrec.data.columns import plain, shown
 from elcrec.data.feature_columns import NUMBER, TEXT, feature_columns, featureless, is_vector
@@ -289,7 +289,7 @@ def _tidy(
         )
     ids = described.ids_in(raw[item], "item_id", untyped)
     attributes = merged([as_lists(one) for one in used], raw.height)
-    images = [as_text(raw[IMAGE]).alias(IMAGE)] if image else []
+    images = [as_text(raw[IMAGE])] if image else []
     frame = pl.DataFrame([ids, titles.alias("title"), attributes, *images])
     columns = (*described.given_names(raw.columns), *(() if title is None else ("title",)))
     return Catalogue(frame, pl.DataFrame(features), featureless(rest, features), columns)
@@ -303,7 +303,7 @@ def _used(columns: list[pl.Series], untyped: bool) -> list[pl.Series]:
 def _titles(raw: pl.DataFrame, title: str | None) -> pl.Series:
     if title is None:
         return pl.Series("title", [None] * raw.height, dtype=pl.String)
-    return as_text(raw[title]).alias(title)
+    return as_titles(raw[title])
 
 
 def _title_column(raw: pl.DataFrame, item: str, title_column: str | None) -> str | None:

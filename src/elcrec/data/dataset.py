@@ -146,13 +146,15 @@ class Dataset:
         _warn(space.notes_on_vectors(ids, features))
         whole = replace(self.whole_catalogue, featureless=space.featureless)
         left_out = without_agreement(space, features, self.items.indices(ids), self.split)
+        kept = space.without(left_out)
         if left_out:
+            others = said_featureless(space.featureless) if kept is None else ""
             warn(
                 f"nothing is learned from {shown(left_out)} of the items: what users take one after another is no "
-                f"more alike there than other items (item_features=false: learn from no column)",
+                f"more alike there than other items (item_features=false: learn from no column){others}",
                 DataWarning,
             )
-        return replace(self, whole_catalogue=whole, features=space.without(left_out))
+        return replace(self, whole_catalogue=whole, features=kept)
 
     def with_users(self, table: UserTable | None, space: FeatureSpace | None) -> Dataset:
         """The same with what is known about its users, and how a model numbers their features.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from elcrec.data.attribute_columns import NOTHING
+from elcrec.data.attribute_columns import BLANK
 from elcrec.data.columns import candidates, canonical, is_name_of_items, shown
 from elcrec.data.feature_columns import as_kind
 from elcrec.data.id_columns import ReadContext, validate_ids
@@ -89,7 +89,7 @@ def ids_in(column: pl.Series, role: str, untyped: bool) -> pl.Series:
     missing = column.null_count()
     if column.dtype == pl.String:
         column = column.str.strip_chars(BLANKS)
-        missing += int(column.is_in(NOTHING).sum())
+        missing += int(column.is_in(BLANK).sum())
     if missing:
         raise DataError(f"{counted(missing, 'row', 'has', 'have')} no {role}: remove such rows or give them an id")
     ids = validate_ids(column, untyped, ReadContext(f"the {kind} data", lambda row: f"row {row + 1}"))

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from elcrec.data.attribute_columns import NOTHING, TEXTS, as_lists, as_text, describes, is_text
+from elcrec.data.attribute_columns import TEXTS, as_lists, as_text, describes, is_text, says_something
 from elcrec.data.words import UNSPACED
 
 NUMBER, TEXT, VECTOR = pl.Float64(), pl.String(), pl.List(pl.Float32)
@@ -98,7 +98,7 @@ def _feature(column: pl.Series, untyped: bool) -> pl.Series | None:
     if is_vector(column):
         return _vectors(column.cast(VECTOR))
     if untyped and is_text(column) and not describes(column, untyped):
-        text = as_text(column).alias(column.name)
+        text = as_text(column)
         if (codes := _codes(text)) is not None:
             return _categories(codes)
         column = _typed(text).alias(column.name)
@@ -120,7 +120,7 @@ def _vectors(column: pl.Series) -> pl.Series:
 def _of_text(column: pl.Series) -> pl.Series:
     """Texts as words or as categories; lists as categories."""
     prose = is_text(column) and _is_prose(as_text(column))
-    return as_text(column).alias(column.name) if prose else _categories(column)
+    return as_text(column) if prose else _categories(column)
 
 
 def _is_moment(dtype: pl.DataType) -> bool:
@@ -199,6 +199,6 @@ def _is_prose(text: pl.Series) -> bool:
 def _categories(column: pl.Series) -> pl.Series:
     """Distinct texts of each item, in order; null where there are none."""
     stripped = pl.element().str.strip_chars()
-    lists = pl.col(column.name).list.eval(stripped.filter(~stripped.is_in(NOTHING))).list.unique(maintain_order=True)
+    lists = pl.col(column.name).list.eval(stripped.filter(says_something(stripped))).list.unique(maintain_order=True)
     frame = as_lists(column).cast(TEXTS).to_frame(column.name).select(lists)
     return frame.select(pl.when(pl.col(column.name).list.len() > 0).then(pl.col(column.name))).to_series()

@@ -1,9 +1,10 @@
-"""Columns of item metadata that are written as text and hold dates, vectors or numbers with a decimal comma."""
+"""Columns of item metadata that hold dates, vectors, amounts or numbers with a decimal comma as text."""
 
 from __future__ import annotations
 
 import polars as pl
 
+from elcrec.data.amounts import from_amounts
 from elcrec.data.attribute_columns import as_text, is_text
 from elcrec.data.decimal_commas import from_decimal_commas
 from elcrec.data.feature_columns import is_vector
@@ -22,7 +23,7 @@ _VECTOR = rf"(?i)^\s*(?:\[\s*\]|\[?\s*{_NUMBER}(?:{_BETWEEN}{_NUMBER})+\s*\]?)\s
 
 
 def as_meant(column: pl.Series, decimal_commas: bool = False) -> pl.Series:
-    """A column of text that holds dates or vectors alone, or numbers alone with a decimal comma, as such.
+    """A column of text that holds dates, vectors, amounts or numbers with a decimal comma alone, as such.
 
     Args:
         column: Any column; others are returned as they came.
@@ -30,13 +31,15 @@ def as_meant(column: pl.Series, decimal_commas: bool = False) -> pl.Series:
     """
     if not is_text(column):
         return column
-    text = as_text(column).alias(column.name)
+    text = as_text(column)
     known = text.drop_nulls()
     if known.is_empty():
         return column
     found = _moments(text, known) if known.str.contains(_DATE).all() else _vectors(text, known)
     if found is None and decimal_commas:
         found = from_decimal_commas(text)
+    if found is None:
+        found = from_amounts(text)
     return column if found is None else found
 
 

@@ -1,0 +1,66 @@
+"""Amounts of money and percentages as text: ``$1,249.00``, ``1.249,00 €``, ``CHF 1'249.00``, ``12.5 %``."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from elcrec.data.decimal_commas import from_decimal_commas
+
+_CODES = (
+    "AED|ARS|AUD|BGN|BRL|CAD|CHF|CLP|CNY|COP|CZK|DKK|EUR|GBP|HKD|HUF|IDR|ILS|INR|JPY|KRW|MXN|MYR|NOK|NZD|PHP|PLN|RON"
+    "|RUB|SAR|SEK|SGD|THB|TRY|TWD|UAH|USD|VND|ZAR"
+)
+_MONEY = rf"(?:(?:US|CA|C|A|AU|NZ|HK|S|R|NT)?\p{{Sc}}|{_CODES}|Rs\.?|kr\.?|zł|Kč|Ft|lei)"
+_PARTS = rf"^([+-]?)\s*({_MONEY}?)\s*([+-]?[0-9.,][0-9.,'’\s]*?)\s*({_MONEY}|%|)$"
+_PLAIN = r"^[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)$"
+_ENGLISH = r"^[+-]?(?:[0-9]{1,3}(?:[,'’][0-9]{3})+|[0-9]+)(?:\.[0-9]*)?$"
+_POINT_GROUPS = r"^[+-]?[0-9]{1,3}(?:\.[0-9]{3})*$"
+
+
+def from_amounts(text: pl.Series) -> pl.Series | None:
+    """Text of amounts as float64; null stays null.
+
+    All have the same currency or the percent sign, at the same side, and one form of number: in English, with a
+    decimal comma, or with groups of three digits, which are thousands where there is a currency. Without either,
+    a value must have both marks, ``1,249.00``.
+
+    Args:
+        text: Text without blanks around it.
+
+    Returns:
+        None where some value is no such amount, or none tells its form.
+    """
+    known = text.drop_nulls()
+    if known.is_empty() or not known.str.contains(_PARTS).all():
+        return None
+    groups = text.str.extract_groups(_PARTS).struct
+    marks = pl.DataFrame({"before": groups.field("2"), "after": groups.field("4")}).drop_nulls().unique()
+    if len(marks) > 1:
+        return None
+    mark = "".join(marks.row(0))
+    body = (groups.field("1") + groups.field("3")).alias(text.name)
+    if not mark and not known.str.contains(r"[0-9],[0-9]{3}\.[0-9]").any():
+        return None
+    return _numbers(body, grouped=mark not in ("", "%"))
+
+
+def _numbers(body: pl.Series, grouped: bool) -> pl.Series | None:
+    """The numbers of one form; groups of three digits are thousands where ``grouped``, if all may be such."""
+    known = body.drop_nulls()
+    if known.str.contains(_PLAIN).all():
+        points = grouped and known.str.contains(_POINT_GROUPS).all()
+        return _typed(body.str.replace_all(".", "", literal=True) if points else body)
+    commas = from_decimal_commas(body)
+    if commas is not None:
+        return commas
+    english = known.str.contains(_ENGLISH).all()
+    if english and (grouped or known.str.contains(r"[,'’][0-9]{3}\.").any()):
+        return _typed(body.str.replace_all("[,'’]", ""))
+    if grouped and known.str.contains(_POINT_GROUPS).all():
+        return _typed(body.str.replace_all(".", "", literal=True))
+    return None
+
+
+def _typed(body: pl.Series) -> pl.Series | None:
+    numbers = body.cast(pl.Float64, strict=False)
+    return numbers if numbers.null_count() == body.null_count() else None

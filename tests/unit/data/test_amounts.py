@@ -1,0 +1,97 @@
+"""Amounts of money, percentages and placeholders in metadata: read where all are clear, and never guessed."""
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from elcrec.data.amounts import from_amounts
+from elcrec.data.attribute_columns import NOTHING, as_text
+from elcrec.data.catalogue import Catalogue
+from elcrec.data.user_table import UserTable
+
+QUICK = settings(max_examples=200, deadline=None, derandomize=True)
+CENTS = st.lists(st.integers(-(10**9), 10**9), min_size=1, max_size=6)
+MARKS = ["{}$", "$ {}", "{} €", "EUR {}", "{} CHF", "US$ {}", "kr {}", "{} zł", "Rs. {}", "{}%", "{} %"]
+GROUPS = [("", "."), (",", "."), ("'", "."), ("", ","), (".", ","), (" ", ","), ("\u202f", ",")]
+UNCLEAR = [
+    ["$5", "5 €"],
+    ["$5", "5"],
+    ["$5", "cheap"],
+    ["$5 - $9", "$7"],
+    ["€", "5 €"],
+    ["1,249", "2,500"],
+    ["1,249%", "2%"],
+    ["ABC 12", "ABC 13"],
+    ["12 kg", "500 g"],
+    ["1,24.00"],
+    ["$1.2.3", "$5"],
+    ["$+-5"],
+]
+
+
+@QUICK
+@given(CENTS, st.sampled_from(MARKS), st.sampled_from(GROUPS))
+def test_what_is_written_is_read(cents: list[int], mark: str, form: tuple[str, str]) -> None:
+    group, point = form
+    texts = [
+        mark.format(f"{'-' * (one < 0)}{abs(one) // 100:,}".replace(",", group) + f"{point}{abs(one) % 100:02}")
+        for one in cents
+    ]
+    numbers = from_amounts(pl.Series([*texts, None], dtype=pl.String))
+    assert numbers is not None
+    assert numbers.to_list() == [*(one / 100 for one in cents), None]
+
+
+@pytest.mark.parametrize("texts", UNCLEAR, ids=";".join)
+def test_what_is_not_clear_is_no_number(texts: list[str]) -> None:
+    assert from_amounts(pl.Series(texts)) is None
+
+
+@pytest.mark.parametrize(
+    ("texts", "numbers"),
+    [
+        (["$1,249", "$3"], [1249, 3]),
+        (["1.249 €", "999 €"], [1249, 999]),
+        (["1.249.000 VND", "5 VND"], [1249000, 5]),
+        (["1,249.00", "12.99"], [1249, 12.99]),
+        (["-$5.00", "$-3", "+$2"], [-5, -3, 2]),
+    ],
+)
+def test_groups_of_three_are_thousands_of_a_currency(texts: list[str], numbers: list[float]) -> None:
+    assert from_amounts(pl.Series(texts)).to_list() == numbers  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])
+@pytest.mark.parametrize("nothing", [*NOTHING, "(not set)", "(no genres listed)", "<unknown>", "[None]", "(Unknown)"])
+def test_a_word_for_nothing_leaves_numbers_numbers_and_is_no_attribute(
+    nothing: str, suffix: str, tmp_path: Path
+) -> None:
+    texts, price = ["red|blue", nothing, f"red|{nothing}", "blue"], ["$5.00", nothing, "$7.50", "$1,000.00"]
+    weight = ["1.5", "2", nothing, "3"]
+    frame = pl.DataFrame({"item_id": ["a", "b", "c", "d"], "colour": texts, "price": price, "weight": weight})
+    path = tmp_path / f"items.{suffix}"
+    if suffix == "csv":
+        frame.write_csv(path, quote_style="always")
+    else:
+        typed = frame.with_columns(pl.col("weight").cast(pl.Float64, strict=False))
+        typed.write_ndjson(path) if suffix == "jsonl" else typed.write_parquet(path)
+    known = Catalogue.read(path)
+    assert known.features["price"].to_list() == [5, None, 7.5, 1000]
+    assert known.features["weight"].to_list() == [1.5, 2, None, 3]
+    assert known.features["colour"].to_list() == [["red", "blue"], None, ["red"], ["blue"]]
+    assert set(known.pairs()["attribute"]) == {"red", "blue"}
+    users = UserTable.read(frame.rename({"item_id": "user_id"}))
+    assert users.features["price"].to_list() == [5, None, 7.5, 1000]
+
+
+def test_titles_may_be_any_word() -> None:
+    frame = pl.DataFrame({"item_id": ["a", "b", "c"], "title": ["None", "N/A", ""], "genre": ["x", "y", "x"]})
+    assert Catalogue.read(frame).frame["title"].to_list() == ["None", "N/A", None]
+
+
+def test_text_in_brackets_that_says_something_stays() -> None:
+    kept = ["(notebook)", "[nordic]", "(2 for 1)", "no name", "unknown artist", "(no) sugar", "$$", "★★★"]
+    assert as_text(pl.Series("text", kept)).to_list() == kept
