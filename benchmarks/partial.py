@@ -3,8 +3,9 @@
     python benchmarks/partial.py ../shared/data/Beauty.txt --seeds 1 2 3 --out benchmarks/results/partial
 
 The new events are the newest event of every second user, and all events of every tenth user, with the items that only
-they have. Three models are evaluated on the test items of the whole log: the one from before (it does not know the new
-items), the same after `partial_fit`, and one trained from scratch.
+they have; on Beauty there are none such. Three models are evaluated on the test items of the whole log: the one from
+before, the same after `partial_fit`, and one trained from scratch. Users whose test item a model does not know are not
+evaluated.
 """
 
 import argparse

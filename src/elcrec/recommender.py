@@ -748,10 +748,12 @@ class ELCRec:
         """Rank the full catalogue for every user's held-out item.
 
         Args:
-            data: The log that holds the items to predict; default: the training log.
+            data: The log that holds the items to predict, by the split of the training (its moments, its filters);
+                default: the training log.
             split: ``valid`` or ``test``.
             format: Format of a data file.
-            unknown: What to do with items the model does not know: ``raise``, or ``skip`` their events.
+            unknown: What to do with items the model does not know: ``raise``, or ``skip`` their events, and the users
+                whose held-out item is one of them.
             ranks: Also write ``user_id``, ``item_id``, ``rank`` and, where known, ``title`` of each user's held-out
                 item to this file: .parquet, .csv or .jsonl.
             most: Maximum number of users; of more users, a sample drawn by the seed.

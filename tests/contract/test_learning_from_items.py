@@ -286,6 +286,7 @@ def test_added_items_stay_through_incremental_training(model: ELCRec) -> None:
     after.partial_fit(newer, epochs=1, progress=False)
     assert set(new) <= set(after.items.ids)
     assert set(after.items.ids) == {*model.items.ids, *new}
+    assert after.metrics["learnt_on"]["new_items"] == 1  # the one that has its first event
 
 
 def test_items_get_the_same_vectors_in_one_call_and_day_by_day(model: ELCRec) -> None:

@@ -131,6 +131,15 @@ def test_events_that_are_in_the_log_already_count_once(before: ELCRec) -> None:
     assert len(untimed.joined(untimed)) == 2 * len(untimed)
 
 
+def test_where_no_epoch_is_better_everything_stays(before: ELCRec, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("elcrec.training.increment.validate", lambda *_: {"ndcg@20": 2.0})
+    event = before.log.frame.tail(1).with_columns(pl.col("timestamp") + 1)
+    after = copy.deepcopy(before).partial_fit(event, epochs=1, progress=False)
+    assert after.metrics["best_epoch"] == before.metrics["best_epoch"]
+    for name, value in before.network.state_dict().items():
+        assert torch.equal(after.network.state_dict()[name], value), name
+
+
 def test_types_that_differ_in_their_width_alone_are_one() -> None:
     log = pl.DataFrame({"user_id": [1, 1], "item_id": [1, 2], "timestamp": [1, 2]})
     narrow = Interactions.read(log.cast({"user_id": pl.Int32, "timestamp": pl.UInt16}))

@@ -72,11 +72,35 @@ def test_targets_are_those_of_a_loop(seed: int, method: str, weighed: bool) -> N
 
 
 @pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("weighed", [False, True])
+@pytest.mark.parametrize("seed", SEEDS)
+def test_all_of_a_basket_become_targets_in_some_epoch(seed: int, weighed: bool, method: str) -> None:
+    events, split = world(seed, method, weighed)
+    source, at_N = TargetSource(split, Settings(horizon=1)), torch.arange(len(events))
+    everywhere = torch.ones(len(events), dtype=torch.bool)
+    targets, drawn = [event for event in learned_from(events, split) if event.weight > 0], set()
+    for draw in range(100):
+        item_N, _, from_N = split.shuffled_in_baskets(torch.Generator().manual_seed(draw))
+        source.shuffle(from_N)
+        found = source.of(item_N, at_N, split.user_N, everywhere)
+        for place, slot in torch.nonzero(found.item_TH).tolist():
+            target = events[int(found.item_TH[place, slot]) - 1]
+            assert target in targets
+            assert found.weight_TH is None or float(found.weight_TH[place, slot]) == target.weight
+            drawn.add((place, target.item))
+    for event in events:
+        later = [one for one in targets if one.user == event.user and one.time > event.time]
+        is_last = not any(one.time == event.time and one.user == event.user for one in events[event.place + 1 :])
+        following = {one.item for one in later if one.time == later[0].time} if is_last else set()
+        assert {item for place, item in drawn if place == event.place} == following
+
+
+@pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_shuffle_brings_nothing_held_out_into_training(seed: int, method: str) -> None:
     events, split = world(seed, method)
     for draw in range(5):
-        shuffled_N, _ = split.shuffled_in_baskets(torch.Generator().manual_seed(draw))
+        shuffled_N, _, _ = split.shuffled_in_baskets(torch.Generator().manual_seed(draw))
         for event in events:
             found = events[int(shuffled_N[event.place]) - 1]
             assert (found.user, found.time) == (event.user, event.time)

@@ -51,7 +51,7 @@ def layout(format: str | None, settings: Settings) -> Layout:
 def read_log(data: Any, format: str | None, settings: Settings) -> Interactions:
     """A log by what the settings say; see :meth:`Interactions.read`."""
     if isinstance(data, Interactions):
-        return with_kinds(data, settings)
+        return with_kinds(data.checked(), settings)
     with step(READING):
         return Interactions.understood(understand(data, layout(format, settings)))
 
@@ -115,7 +115,7 @@ def read_new(data: Any, format: str | None, settings: Settings) -> Interactions:
     Their ``event_id`` is kept where they have one.
     """
     if isinstance(data, Interactions):
-        return data
+        return data.checked()
     exported = all(_header(one) in EXPORTED for one in (data if isinstance(data, list | tuple) else [data]))
     asked = Layout(format, missing="keep", lists="keep", exact=True) if exported else layout(format, settings)
     # New events may be of some kinds only, or of none: then they are of the kind that is predicted.

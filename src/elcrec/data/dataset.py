@@ -23,14 +23,14 @@ from elcrec.data.histories import HistoryBatch
 from elcrec.data.ids import as_list
 from elcrec.data.interactions import Interactions
 from elcrec.data.kinds import check_kinds, worth_of
-from elcrec.data.splits import Split, make_split
+from elcrec.data.splits import Moments, Split, make_split
 from elcrec.data.titles import ItemTitles
 from elcrec.data.user_table import UserTable
 from elcrec.data.visitor_features import encoded_rows
 from elcrec.data.vocabulary import Vocabulary
 from elcrec.errors import DataError, DataWarning, SettingsError
 from elcrec.process.warning import warn
-from elcrec.process.wording import argument, setting
+from elcrec.process.wording import argument, counted, setting
 
 
 @dataclass(frozen=True)
@@ -155,6 +155,19 @@ class Dataset:
                 DataWarning,
             )
         return replace(self, whole_catalogue=whole, features=kept)
+
+    def without_rare(self, log: Interactions) -> Interactions:
+        """Another log without the items and users that the filters left out of this one."""
+        if len(self.log) == len(self.whole_log):
+            return log
+        left_out = np.zeros(len(log), dtype=bool)
+        for name, kept in (("item_id", self.items), ("user_id", self.users)):
+            all_ids = Vocabulary.of(self.whole_log.frame[name])
+            ids = log.frame[name]
+            left_out |= (kept.indices(ids, "skip") < 0) & (all_ids.indices(ids, "skip") >= 0)
+        if left_out.any():
+            _warn([f"left out: {counted(int(left_out.sum()), 'event')} of items or users too rare in the training"])
+        return Interactions(log.frame.filter(pl.Series(~left_out)))
 
     def with_users(self, table: UserTable | None, space: FeatureSpace | None) -> Dataset:
         """The same with what is known about its users, and how a model numbers their features.
@@ -310,10 +323,17 @@ class Dataset:
         return replace(batch, user_features=features)
 
 
-def split_of(log: Interactions, items: Vocabulary, settings: Settings, device: torch.device) -> Split:
-    """A log, whose items are all known, as tensors."""
+def split_of(
+    log: Interactions,
+    items: Vocabulary,
+    settings: Settings,
+    device: torch.device,
+    moments: Moments | None = None,
+    unknown: str = "raise",
+) -> Split:
+    """A log as tensors; see :func:`make_split`."""
     worth = worth_of(log, settings)
-    split = make_split(log, items, settings.split, settings.holdout_share, settings.ties, worth)
+    split = make_split(log, items, settings.split, settings.holdout_share, settings.ties, worth, moments, unknown)
     if (codes := event_codes(log, settings)) is not None:
         split = replace(split, event_N=torch.from_numpy(codes))
     return split.learning_from(settings.train_share, settings.seed).to(device)

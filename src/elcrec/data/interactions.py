@@ -67,6 +67,22 @@ class Interactions:
         ids = {name: self.frame[f"{name}_id"].n_unique() for name in ("user", "item")}
         return {"event": len(self), **ids}
 
+    def checked(self) -> Interactions:
+        """This log, which the caller made.
+
+        Raises:
+            DataError: Columns are missing, or rows are in another order than ``read`` gives them.
+        """
+        if missing := {"user_id", "item_id"}.difference(self.frame.columns):
+            raise DataError(f"the log has no column {min(missing)!r}: make it with Interactions.read(frame)")
+        user_N, time_N = self.frame["user_id"], self.frame.get_column("timestamp", default=None)
+        begins_N = user_N.ne_missing(user_N.shift(1))
+        sorted_N = True if time_N is None else (begins_N | (time_N >= time_N.shift(1))).slice(1).all()
+        user_U = user_N.filter(begins_N)
+        if user_U.n_unique() < len(user_U) or not sorted_N or not Vocabulary.of(user_U).ids.equals(user_U):
+            raise DataError("rows are not in order of users and times: make the log with Interactions.read(frame)")
+        return self
+
     # reason: public signature
     @classmethod
     def read(
@@ -115,7 +131,7 @@ class Interactions:
             DataError: The log cannot be read with certainty; the message has the column or line, and the remedy.
         """
         if isinstance(source, Interactions):
-            return source
+            return source.checked()
         named = (user_column, item_column, timestamp_column)
         asked = Layout(format, columns, *named, time_format, missing, lists, encoding, event_ids)
         chosen: Kinds = "need" if kinds or events else "count"
@@ -198,6 +214,17 @@ class Interactions:
                 f"min_item_count={min_item_count}, k_core={k_core}: lower them"
             )
         return Interactions(frame)
+
+    def in_time_of(self, log: Interactions) -> Interactions:
+        """The same with times of the type and unit of another log.
+
+        Raises:
+            DataError: They cannot be expressed in it, or one of the logs has none.
+        """
+        if "timestamp" not in self.frame.columns or "timestamp" not in log.frame.columns:
+            raise DataError("one of the logs has timestamps and the other has none: give both or neither")
+        times = joining.times_in_unit_of(log.frame["timestamp"], self.frame["timestamp"])
+        return Interactions(self.frame.with_columns(timestamp=times))
 
     def kinds(self) -> dict[str, int] | None:
         """Events of each kind, most frequent first; None where no kinds are kept."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import polars as pl
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from elcrec.data.event_codes import gaps_in, kinds_in, packed
@@ -91,15 +92,16 @@ class Split:
         moved = {name: tensor.to(device) for name, tensor in tensors.items()}
         return replace(self, **moved, features=features, user_features=of_users)  # type: ignore[arg-type]
 
-    def shuffled_in_baskets(self, generator: torch.Generator) -> tuple[Tensor, Tensor | None]:
-        """``item_N`` and ``event_N`` with the training events of each basket in random order.
+    def shuffled_in_baskets(self, generator: torch.Generator) -> tuple[Tensor, Tensor | None, Tensor | None]:
+        """``item_N`` and ``event_N`` with the training events of each basket in random order, and that order.
 
+        The order is the place that each event is taken from, int64 [N]; None without baskets.
         What is held out stays where it is, of a basket that begins in the training part, too. The time before an event
         belongs to its place: the first of a basket has the time since the basket before. Nothing is drawn without
         baskets.
         """
         if self.newest_N is None:
-            return self.item_N, self.event_N
+            return self.item_N, self.event_N, None
         tied_N = self.newest_N != torch.arange(len(self.newest_N), device=self.newest_N.device)
         tied_N[self.newest_N[tied_N]] = True
         at_X = torch.nonzero(tied_N).flatten()
@@ -109,7 +111,47 @@ class Split:
         event_N = self.event_N
         if event_N is not None:
             event_N = event_N.index_copy(0, at_X, packed(kinds_in(event_N[from_X]), gaps_in(event_N[at_X])))
-        return self.item_N.index_copy(0, at_X, self.item_N[from_X]), event_N
+        from_N = torch.arange(len(self.item_N), device=at_X.device).index_copy_(0, at_X, from_X)
+        return self.item_N[from_N], event_N, from_N
+
+    def without(self, left_out_N: Tensor) -> Split:
+        """The same without some events, bool [N], and users who have no other.
+
+        Who would be judged on one of them is not judged; with ``baskets``, on one that is left out as a whole.
+        """
+        kept_N = ~left_out_N
+        n_before = F.pad(kept_N.long().cumsum(0), (1, 0))
+        judged_N = kept_N if self.judged_N is None else kept_N & self.judged_N
+        n_judged_before = F.pad(judged_N.long().cumsum(0), (1, 0))
+        start_U = n_before[self.start_U]
+        untils = (self.test_U, self.end_U) if self.baskets else (self.valid_U + 1, self.test_U + 1)
+        has_valid_U, has_test_U = (
+            (at_U >= 0) & (n_judged_before[until_U] > n_judged_before[at_U]) & (n_before[at_U] > start_U)
+            for at_U, until_U in zip((self.valid_U, self.test_U), untils, strict=True)
+        )
+        if self.baskets:  # one ends where the other begins
+            has_valid_U = has_test_U = has_valid_U & has_test_U
+        some_U = n_before[self.end_U] > start_U
+        return replace(
+            self,
+            item_N=self.item_N[kept_N],
+            start_U=start_U[some_U],
+            end_U=n_before[self.end_U][some_U],
+            train_end_U=n_before[self.train_end_U][some_U],
+            valid_U=n_before[self.valid_U].where(has_valid_U, -1)[some_U],
+            test_U=n_before[self.test_U].where(has_test_U, -1)[some_U],
+            newest_N=None if self.newest_N is None else n_before[self.newest_N[kept_N] + 1] - 1,
+            weight_N=None if self.weight_N is None else self.weight_N[kept_N],
+            judged_N=None if self.judged_N is None else self.judged_N[kept_N],
+            event_N=None if self.event_N is None else self.event_N[kept_N],
+            user_features=None
+            if self.user_features is None
+            else self.user_features.at(torch.nonzero(some_U).flatten()),
+        )
+
+    def n_judged(self, part: str) -> int:
+        """Number of users who have an item to predict in ``valid`` or ``test``."""
+        return int(((self.valid_U if part == "valid" else self.test_U) >= 0).sum())
 
     def targets(self, part: str, most: int | None = None, seed: int = 0) -> tuple[Tensor, Tensor]:
         """Users who have an item to predict, and its positions: int64 [Q], int64 [Q].
@@ -217,6 +259,9 @@ class Split:
         return torch.searchsorted(self.newest_N, self.newest_N[last_U.clamp(min=0)]).minimum(last_U)
 
 
+Moments = tuple[float, float]
+
+
 def make_split(
     log: Interactions,
     items: Vocabulary,
@@ -224,6 +269,8 @@ def make_split(
     holdout_share: float,
     ties: str = "file",
     worth: Worth = Worth(),  # noqa: B008
+    moments: Moments | None = None,
+    unknown: str = "raise",
 ) -> Split:
     """Split a log.
 
@@ -238,19 +285,23 @@ def make_split(
         ties: ``shuffle``: events of one user at one time are a basket; ``file``: they have the order of the log.
         worth: What events are worth: only those that may be held out count as items and baskets of a split; histories
             hold all events before.
+        moments: Of ``global_time``; default: those of this log (:func:`moments_of`).
+        unknown: ``raise``, or ``skip``: events of unknown items have index -1, and can be left out
+            (:meth:`Split.without`).
 
     Raises:
         DataError: ``global_time`` without times.
         UnknownIdError: An item is not in the vocabulary.
     """
     frame = log.frame
-    item_N = torch.from_numpy(items.indices(frame["item_id"]))
+    item_N = torch.from_numpy(items.indices(frame["item_id"], unknown))
     length_U = log.lengths().to_numpy()
     end = np.cumsum(length_U)
     start = end - length_U
     first_B = np.flatnonzero(log.begins_basket().to_numpy())
     if method == "global_time":
-        train_end, valid, test = _global_time(frame, start, end, holdout_share, worth.judged_N)
+        times, moments = _times_of(log), moments or moments_of(log, holdout_share)
+        train_end, valid, test = _global_time(times, moments, start, end, worth.judged_N)
     elif worth.judged_N is not None:
         place_N = np.arange(len(log))
         first_N = first_B[first_B.searchsorted(place_N, "right") - 1] if method == "leave_one_basket_out" else place_N
@@ -305,18 +356,25 @@ def _leave_one_basket_out(first_B: np.ndarray, start: np.ndarray, end: np.ndarra
     return np.where(enough, valid, end), np.where(enough, valid, -1), np.where(enough, test, -1)
 
 
-def _global_time(
-    frame: pl.DataFrame, start: np.ndarray, end: np.ndarray, share: float, judged_N: np.ndarray | None
-) -> _Cuts:
-    if "timestamp" not in frame.columns:
-        raise DataError("split=global_time needs a timestamp column: the data has none")
-    times = frame["timestamp"].to_physical()
-    ordered = times.sort()
+def moments_of(log: Interactions, holdout_share: float) -> Moments:
+    """The two moments of ``global_time``, as the log's own numbers: validation begins at one, the test at the other."""
+    ordered = _times_of(log).sort()
     # Rounded first: 90 * (1 - .3) is 62.99... in floating point.
-    kept = [int(round(len(ordered) * (1 - back * share), 6)) for back in (2, 1)]
-    cuts = [ordered[min(count, len(ordered) - 1)] for count in kept]
+    valid_from, test_from = (int(round(len(ordered) * (1 - back * holdout_share), 6)) for back in (2, 1))
+    return ordered[min(valid_from, len(ordered) - 1)], ordered[min(test_from, len(ordered) - 1)]
+
+
+def _times_of(log: Interactions) -> pl.Series:
+    if "timestamp" not in log.frame.columns:
+        raise DataError("split=global_time needs a timestamp column: the data has none")
+    return log.frame["timestamp"].to_physical()
+
+
+def _global_time(
+    times: pl.Series, moments: Moments, start: np.ndarray, end: np.ndarray, judged_N: np.ndarray | None
+) -> _Cuts:
     # Rows are in order of time within a user, so counting the earlier rows finds each user's cut.
-    before = [np.concatenate([[0], np.cumsum((times < cut).to_numpy())]) for cut in cuts]
+    before = [np.concatenate([[0], np.cumsum((times < cut).to_numpy())]) for cut in moments]
     valid_from, test_from = (start + count[end] - count[start] for count in before)
     valid, test = valid_from, test_from
     if judged_N is not None:  # the first of those that may be held out

@@ -9,18 +9,20 @@ from typing import Any, cast
 import polars as pl
 from torch import Tensor
 
-from elcrec.data.by_settings import filtered, read_log
+from elcrec.data.by_settings import read_log
 from elcrec.data.dataset import split_of
 from elcrec.data.interactions import Interactions
-from elcrec.data.splits import Split
+from elcrec.data.splits import Split, moments_of
 from elcrec.data.vocabulary import Vocabulary
-from elcrec.errors import DataError
+from elcrec.errors import DataError, DataWarning
 from elcrec.evaluation.against_baselines import against_baselines
 from elcrec.evaluation.metrics import CUTOFFS, Evaluation, Metrics, Results, by_chance, metrics_of
 from elcrec.evaluation.ranks import target_ranks
 from elcrec.evaluation.repeats import repeat_share
 from elcrec.fitted import FittedModel
 from elcrec.inference.scoring import UNRANKED
+from elcrec.process.warning import warn
+from elcrec.process.wording import counted
 from elcrec.storage import table_format, write_table
 
 
@@ -52,7 +54,7 @@ class Evaluator:
         """See :meth:`elcrec.ELCRec.evaluate`."""
         if ranks is not None:
             table_format(Path(ranks))  # refused before the work
-        log, histories = self._read(data, format, unknown)
+        log, histories = self._read(data, split, format, unknown)
         found = self._evaluation(histories, self._users(log), split, most)
         if ranks is not None:
             write_table(Path(ranks), self._titled(found.ranks))
@@ -63,7 +65,7 @@ class Evaluator:
 
     def ranks(self, data: Any, split: str, format: str | None, unknown: str) -> pl.DataFrame:
         """See :meth:`elcrec.ELCRec.ranks`."""
-        log, histories = self._read(data, format, unknown)
+        log, histories = self._read(data, split, format, unknown)
         return self._titled(self._evaluation(histories, self._users(log), split).ranks)
 
     def _titled(self, ranks: pl.DataFrame) -> pl.DataFrame:
@@ -92,24 +94,30 @@ class Evaluator:
             results["baselines"] = against_baselines(self.fitted, self.fitted.log, split, ranks, most)
         return {**results, "n_users": split.n_users, "n_items": len(self.fitted.items)}
 
-    def _read(self, data: Any, format: str | None, unknown: str) -> tuple[Interactions, Split]:
-        """A log and its histories; default: the one the model was fitted to."""
+    def _read(self, data: Any, part: str, format: str | None, unknown: str) -> tuple[Interactions, Split]:
+        """A log and its histories; default: the one the model was fitted to.
+
+        Another log has the same moments of ``global_time``: what lies before them may have been learned from.
+        """
+        fitted, settings = self.fitted, self.fitted.settings
         if data is None:
-            return self.fitted.log, self.fitted.split
-        settings = self.fitted.settings
-        log = self._known_items(filtered(read_log(data, format, settings), settings), unknown)
-        split = split_of(log, self.fitted.items, settings, self.fitted.device)
-        return log, replace(split, user_features=self.fitted.dataset.user_features_of(self._users(log)))
+            return fitted.log, fitted.split
+        log, moments = fitted.dataset.without_rare(read_log(data, format, settings)), None
+        if settings.split == "global_time":
+            log, moments = log.in_time_of(fitted.log), moments_of(fitted.log, settings.holdout_share)
+        whole = split_of(log, fitted.items, settings, fitted.device, moments, unknown)
+        unknown_N = whole.item_N < 0
+        if unknown_N.all():
+            raise DataError("the model knows none of the items in this data: is it the right file?")
+        split = whole.without(unknown_N)
+        if lost := whole.n_judged(part) - split.n_judged(part):
+            warn(f"not evaluated: {counted(lost, 'user')} whose held-out item the model does not know", DataWarning)
+        log = Interactions(log.frame.filter(pl.Series(~unknown_N.cpu().numpy())))
+        return log, replace(split, user_features=fitted.dataset.user_features_of(self._users(log)))
 
     def _users(self, log: Interactions) -> Vocabulary:
         """Whose histories a log holds."""
         return self.fitted.users if log is self.fitted.log else Vocabulary.of(log.frame["user_id"])
-
-    def _known_items(self, log: Interactions, unknown: str) -> Interactions:
-        known = self.fitted.items.indices(log.frame["item_id"], unknown) >= 0
-        if not known.any():
-            raise DataError("the model knows none of the items in this data: is it the right file?")
-        return log if known.all() else Interactions(log.frame.filter(pl.Series(known)))
 
     def _evaluation(self, evaluated: Split, users: Vocabulary, split: str, most: int | None = None) -> Evaluation:
         """Rank the held-out items of a part of a log."""

@@ -126,7 +126,8 @@ def train(
     # The best weights may come from before the centres' start.
     if start is None and progress.best_epoch <= settings.warmup_epochs:
         start_centers(network, split, settings)
-    refine_centers(network, split, settings)
+    if start is None or progress.best_epoch > 0:
+        refine_centers(network, split, settings)
     team.broadcast([network.centers.weight.data])
     return progress
 

@@ -84,8 +84,8 @@ def partial_fit(
     increment: Increment = {
         "new_events": added,
         "known_events": len(newer) - added,
-        "new_users": len(dataset.users) - len(run.fitted.users),
-        "new_items": len(dataset.items) - len(run.fitted.items),
+        "new_users": len(dataset.users) - len(fitted.users),
+        "new_items": dataset.log.frame["item_id"].n_unique() - fitted.log.frame["item_id"].n_unique(),
         "step": share,
     }
     return _continued(run, intents, state, increment, reporter)

@@ -57,7 +57,8 @@ class TargetSource:
         self._basket_N: Tensor | None = None
         self.n_slots = settings.horizon
         self._n_events = len(split.item_N)
-        self._item_N, self._weight_N = split.item_N, split.weight_N
+        self._split, self._weight_N = split, split.weight_N
+        self._weighed_item_N = split.item_N
         self._target_X = None if split.weight_N is None else torch.nonzero(split.weight_N).flatten()
         if split.newest_N is not None:
             newest_X = split.newest_N if self._target_X is None else split.newest_N[self._target_X]
@@ -69,6 +70,20 @@ class TargetSource:
             size_B = torch.bincount(basket_X, minlength=1)
             usual = float(size_B.double().quantile(COVERED)) if len(size_B) < 2**24 else float(size_B.max())
             self.n_slots = max(1, min(MOST_SLOTS, round(usual * settings.horizon)))
+
+    def shuffle(self, from_N: Tensor | None) -> None:
+        """Take the targets of each basket in a random order, if they have weights; which places are targets stays.
+
+        Args:
+            from_N: int64 [N], an order of the log within baskets (:meth:`Split.shuffled_in_baskets`); None: its own.
+        """
+        if from_N is None or self._target_X is None or self._split.weight_N is None:
+            return
+        place_N = torch.empty_like(from_N).index_copy_(0, from_N, torch.arange(len(from_N), device=from_N.device))
+        from_X = self._target_X[place_N[self._target_X].argsort()]
+        self._weighed_item_N, self._weight_N = (
+            one_N.index_copy(0, self._target_X, one_N[from_X]) for one_N in (self._split.item_N, self._split.weight_N)
+        )
 
     def of(self, item_N: Tensor, at_T: Tensor, user_T: Tensor, predicts_T: Tensor) -> Targets:
         """Targets of tokens.
@@ -90,8 +105,7 @@ class TargetSource:
             step_TH = (self._basket_N[later_TH] - self._basket_N[later_TH[:, :1]]).clamp(min=0)
             exists_TH &= (self._newest_N[at_T] == at_T)[:, None] & (step_TH < self._horizon)
         weight_TH = None if self._weight_N is None else self._weight_N[later_TH] * exists_TH
-        # Weights belong to places of the log: there its items are not shuffled. The next baskets are sets anyway.
-        target_N = item_N if self._weight_N is None else self._item_N
+        target_N = item_N if self._weight_N is None else self._weighed_item_N
         return Targets(target_N[later_TH] * exists_TH, step_TH, self._basket_N is not None, weight_TH)
 
     def _following(self, at_T: Tensor, step_H: Tensor) -> Tensor:

@@ -117,7 +117,7 @@ def test_baskets_are_shuffled_with_their_kinds_and_keep_the_time_before_them() -
     settings = with_input_kinds(Settings(event_inputs="both", ties="shuffle"), log)
     split = Dataset.of(log, settings, CPU).split
     assert split.event_N is not None
-    item_N, event_N = split.shuffled_in_baskets(torch.Generator().manual_seed(1))
+    item_N, event_N, _ = split.shuffled_in_baskets(torch.Generator().manual_seed(1))
     assert event_N is not None
     assert not item_N.equal(split.item_N)
     assert gaps_in(event_N).equal(gaps_in(split.event_N))

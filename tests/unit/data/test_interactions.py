@@ -13,6 +13,8 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
+from cli_runner import untrained
+from elcrec import ELCRec
 from elcrec.data.columns import ALIASES
 from elcrec.data.interactions import Interactions
 from elcrec.data.vocabulary import Vocabulary
@@ -578,3 +580,26 @@ def test_the_documents_name_every_column_that_is_found() -> None:
     text = (Path(__file__).parents[3] / "docs" / "data.md").read_text(encoding="utf-8")
     for ours, row in zip(ALIASES, ("user", "item", "time", "kind of event"), strict=True):
         assert f"| {row} | {', '.join(f'`{alias}`' for alias in ALIASES[ours])} |" in text
+
+
+@pytest.mark.parametrize("given", ["fit", "evaluate", "partial_fit", "read"])
+@pytest.mark.parametrize("order", ["as text", "shuffled", "back in time"])
+def test_a_log_that_was_made_in_another_order_is_refused(order: str, given: str) -> None:
+    frame = pl.DataFrame({"user_id": [f"u{n}" for n in range(1, 12) for _ in range(5)]})
+    frame = frame.with_columns(item_id=pl.int_range(pl.len()) % 7, timestamp=pl.int_range(pl.len()))
+    log = Interactions.read(frame)
+    odd = {
+        "as text": frame.sort("user_id", maintain_order=True),
+        "shuffled": frame.sample(fraction=1, shuffle=True, seed=1),
+        "back in time": frame.with_columns(timestamp=-pl.col("timestamp")),
+    }[order]
+    model = untrained(log)
+    ways: dict[str, Callable[[Interactions], Any]] = {
+        "fit": ELCRec().fit,
+        "evaluate": model.evaluate,
+        "partial_fit": model.partial_fit,
+        "read": Interactions.read,
+    }
+    with pytest.raises(DataError, match=r"make the log with Interactions\.read"):
+        ways[given](Interactions(odd))
+    assert Interactions.read(log) is log
