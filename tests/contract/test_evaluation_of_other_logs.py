@@ -1,4 +1,4 @@
-"""Evaluation of a file: each user is judged as in the training, whoever else is in the file."""
+"""Evaluation of a file: each user is evaluated as in the training, whoever else is in the file."""
 
 import warnings
 from typing import Any
@@ -52,7 +52,7 @@ def test_the_file_of_the_training_gives_the_metrics_of_the_run(model: ELCRec, pa
 
 
 @pytest.mark.parametrize("part", ["valid", "test"])
-def test_users_are_judged_alike_whoever_else_is_in_the_file(model: ELCRec, part: str) -> None:
+def test_users_are_evaluated_alike_whoever_else_is_in_the_file(model: ELCRec, part: str) -> None:
     frame, own = log(), ranks(model, part=part)
     last = frame.group_by("user_id").agg(pl.col("timestamp").max()).sort("timestamp", "user_id")["user_id"]
     some = pl.concat([last.head(30), last.tail(4)])
@@ -76,7 +76,7 @@ def test_unknown_items_are_left_out_and_none_takes_the_place_of_what_is_held_out
     found = quiet(model, strange, part=part, unknown="skip")
     items = {user: [(user, item) for _, item, _ in rows] for user, rows in found.items()}
     assert UNKNOWN not in {item for rows in items.values() for _, item in rows}
-    # Nobody is judged on something else than in the training.
+    # Nobody is evaluated on something else than in the training.
     assert all(set(rows) <= {(user, item) for _, item, _ in own[user]} for user, rows in items.items())
     untouched = set(own) - set(held_out["user_id"])
     assert {user: items.get(user) for user in untouched} == {

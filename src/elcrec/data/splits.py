@@ -117,7 +117,7 @@ class Split:
     def without(self, left_out_N: Tensor) -> Split:
         """The same without some events, bool [N], and users who have no other.
 
-        Who would be judged on one of them is not judged; with ``baskets``, on one that is left out as a whole.
+        A user whose held-out item is one of them, or whose held-out basket has no other, is not evaluated.
         """
         kept_N = ~left_out_N
         n_before = F.pad(kept_N.long().cumsum(0), (1, 0))
@@ -149,7 +149,7 @@ class Split:
             else self.user_features.at(torch.nonzero(some_U).flatten()),
         )
 
-    def n_judged(self, part: str) -> int:
+    def n_evaluated(self, part: str) -> int:
         """Number of users who have an item to predict in ``valid`` or ``test``."""
         return int(((self.valid_U if part == "valid" else self.test_U) >= 0).sum())
 
@@ -262,6 +262,7 @@ class Split:
 Moments = tuple[float, float]
 
 
+# reason: the settings of a split, each of which tests give alone
 def make_split(
     log: Interactions,
     items: Vocabulary,

@@ -110,7 +110,7 @@ class Evaluator:
         if unknown_N.all():
             raise DataError("the model knows none of the items in this data: is it the right file?")
         split = whole.without(unknown_N)
-        if lost := whole.n_judged(part) - split.n_judged(part):
+        if lost := whole.n_evaluated(part) - split.n_evaluated(part):
             warn(f"not evaluated: {counted(lost, 'user')} whose held-out item the model does not know", DataWarning)
         log = Interactions(log.frame.filter(pl.Series(~unknown_N.cpu().numpy())))
         return log, replace(split, user_features=fitted.dataset.user_features_of(self._users(log)))
