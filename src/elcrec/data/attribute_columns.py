@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import polars as pl
 
 from elcrec.data.id_columns import MISSING
+from elcrec.data.markup import unescaped, with_ancestors
 
 TEXTS = pl.List(pl.String)
 BLANK = ("", "nan", "NaN")
@@ -38,26 +41,38 @@ def says_something(text: pl.Expr) -> pl.Expr:
 
 
 def as_text(column: pl.Series) -> pl.Series:
-    """Values without blanks around them; null where there is none."""
-    text = pl.col(column.name).cast(pl.String).str.strip_chars()
-    return column.to_frame().select(pl.when(says_something(text)).then(text).alias(column.name)).to_series()
+    """Values without blanks around them, and without HTML entities; null where there is none."""
+    return _where(column, says_something)
 
 
 def as_titles(column: pl.Series) -> pl.Series:
     """The same of titles, where any word may be one: an item may be called None."""
-    text = pl.col(column.name).cast(pl.String).str.strip_chars()
-    return column.to_frame().select(pl.when(~text.is_in(BLANK)).then(text).alias(column.name)).to_series()
+    return _where(column, lambda text: ~text.is_in(BLANK))
+
+
+def _where(column: pl.Series, kept: Callable[[pl.Expr], pl.Expr]) -> pl.Series:
+    text = unescaped(column.cast(pl.String).str.strip_chars())
+    return text.to_frame().select(pl.when(kept(pl.col(text.name))).then(text.name).alias(text.name)).to_series()
 
 
 def as_lists(column: pl.Series) -> pl.Series:
-    """The attributes of each item in a column."""
+    """The attributes of each item in a column; paths of categories with those above them."""
+    return with_ancestors(_as_lists(column))
+
+
+def _as_lists(column: pl.Series) -> pl.Series:
     if is_text(column):
-        return as_text(column).str.split("|")
+        stripped = pl.element().str.strip_chars()
+        texts = as_text(column).str.split("|").to_frame()
+        return texts.select(pl.col(column.name).list.eval(stripped)).to_series()
     column = column.cast(pl.List(column.dtype.inner))  # type: ignore[attr-defined]
     if column.dtype.inner.is_float():  # type: ignore[attr-defined]
         numbers = column.explode().drop_nulls().drop_nans()
         column = column.cast(pl.List(pl.Int64), strict=False) if (numbers % 1 == 0).all() else column
-    return column.cast(TEXTS)
+    lists = column.cast(TEXTS)
+    if lists.explode().str.contains("&", literal=True).any():
+        lists = lists.to_frame().select(pl.col(column.name).list.eval(pl.element().map_batches(unescaped))).to_series()
+    return lists
 
 
 def pairs(ids: pl.Series, columns: list[pl.Series]) -> pl.DataFrame:

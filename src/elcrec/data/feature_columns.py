@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 
 from elcrec.data.attribute_columns import TEXTS, as_lists, as_text, describes, is_text, says_something
+from elcrec.data.markup import are_paths
 from elcrec.data.words import UNSPACED
 
 NUMBER, TEXT, VECTOR = pl.Float64(), pl.String(), pl.List(pl.Float32)
@@ -190,7 +191,7 @@ def _written(column: pl.Series) -> pl.Series:
 
 def _is_prose(text: pl.Series) -> bool:
     known = text.drop_nulls()
-    if known.is_empty() or known.n_unique() * 2 <= len(known):
+    if known.is_empty() or known.n_unique() * 2 <= len(known) or are_paths(known):
         return False
     ends = known.str.count_matches(rf"\s+|[{UNSPACED}]{{2}}")  # without spaces two characters count as a word
     return float(ends.mean() or 0) + 1 >= TEXT_WORDS  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""Amounts of money, percentages and placeholders in metadata: read where all are clear, and never guessed."""
+"""Amounts, placeholders, entities and paths in metadata: read where all are clear, and never guessed."""
 
 from pathlib import Path
 
@@ -95,3 +95,33 @@ def test_titles_may_be_any_word() -> None:
 def test_text_in_brackets_that_says_something_stays() -> None:
     kept = ["(notebook)", "[nordic]", "(2 for 1)", "no name", "unknown artist", "(no) sugar", "$$", "★★★"]
     assert as_text(pl.Series("text", kept)).to_list() == kept
+
+
+@pytest.mark.parametrize("step", [" > ", ">", " >> ", " › ", "»"])
+def test_a_path_stands_for_the_paths_above_it(step: str) -> None:
+    paths = [["Home", "Garden", "Pots"], ["Home"], ["Toys", "Cars (used)"], ["Home", "Garden"]]
+    texts = [step.join(path) for path in paths]
+    above = [[step.join(path[: end + 1]) for end in range(len(path))] for path in paths]
+    frame = pl.DataFrame({"item_id": [*"abcdef"], "shelf": [*texts, f"{texts[0]}|{texts[2]}", None]})
+    expected = [*above, above[0] + above[2], None]
+    assert Catalogue.read(frame).features["shelf"].to_list() == expected
+    lists = frame.with_columns(pl.col("shelf").str.split("|"))
+    assert Catalogue.read(lists).features["shelf"].to_list() == expected
+    again = Catalogue.read(frame.with_columns(shelf=pl.Series(expected)))  # what is known already
+    assert again.features["shelf"].to_list() == expected
+
+
+@pytest.mark.parametrize("texts", [["a > b", "c", "d"], ["a >", "> b"], ["<b>x</b>", "<i>y</i>"], ["18>"], ["->"]])
+def test_other_texts_are_no_paths(texts: list[str]) -> None:
+    frame = pl.DataFrame({"item_id": [str(n) for n in range(len(texts))], "shelf": texts})
+    assert Catalogue.read(frame).frame["attributes"].to_list() == [[text] for text in texts]
+
+
+def test_entities_are_the_characters_that_they_stand_for() -> None:
+    texts = ["Salt &amp; pepper", "B4&auml;r &#39;n&#x27;", "R&D;", "AT&T", "&nosuch;", None]
+    meant = ["Salt & pepper", "B4är 'n'", "R&D;", "AT&T", "&nosuch;", None]
+    frame = pl.DataFrame({"item_id": [*"abcdef"], "title": texts, "brand": texts, "tags": [[one] for one in texts]})
+    known = Catalogue.read(frame)
+    assert known.frame["title"].to_list() == meant
+    assert known.features["brand"].to_list() == [None if one is None else [one] for one in meant]
+    assert known.features["tags"].to_list() == [None if one is None else [one] for one in meant]
