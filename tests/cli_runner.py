@@ -21,7 +21,10 @@ from elcrec.model.network import ELCRecNetwork
 from elcrec.runs.manifest import Entry, Manifest
 from elcrec.training.report import SilentReporter
 
-SMALL: dict[str, Any] = {"epochs": 2, "n_layers": 1, "embedding_dim": 16, "n_intents": 8, "batch_size": 64}
+LEARNED: dict[str, Any] = {"epochs": 2, "n_layers": 1, "embedding_dim": 16, "n_intents": 8, "batch_size": 64}
+"""Small, and with as many steps an epoch as the recipe has: for tests that need a model which has learned something."""
+SMALL: dict[str, Any] = {**LEARNED, "epoch_steps": 15}
+"""A quarter of these steps: for all other tests."""
 QUICK = {"epochs": 3, "epoch_steps": 1, "embedding_dim": 16, "n_intents": 4, "warmup_epochs": 1, "max_seq_len": 20}
 SMALL_SETS = [part for name, value in SMALL.items() for part in ("--set", f"{name}={value}")]
 RUN_FILES = {

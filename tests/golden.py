@@ -21,7 +21,7 @@ sys.path.insert(0, str(HERE))
 
 import polars as pl  # noqa: E402
 
-from cli_runner import SMALL, shop_log  # noqa: E402
+from cli_runner import LEARNED, shop_log  # noqa: E402
 from elcrec import ELCRec  # noqa: E402
 from served import Served, shop_run  # noqa: E402
 
@@ -48,7 +48,7 @@ def plain(value: Any) -> Any:
 
 
 def learnt(recipe: str, **settings: Any) -> ELCRec:
-    return ELCRec(recipe, seed=3, **{**SMALL, **settings}).fit(shop_log(120), progress=False)
+    return ELCRec(recipe, seed=3, **{**LEARNED, **settings}).fit(shop_log(120), progress=False)
 
 
 def of_recipe(recipe: str, settings: dict[str, Any]) -> dict[str, Any]:
@@ -123,7 +123,7 @@ def golden() -> dict[str, Any]:
     found: dict[str, Any] = {recipe: of_recipe(recipe, settings) for recipe, settings in RECIPES.items()}
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder) / "shop"
-        shop_run(run)
+        shop_run(run, epoch_steps=60)
         found["asked"] = of_lists(ELCRec.load(run))
         found["served"] = of_server(run)
     found["increment"] = of_increment()

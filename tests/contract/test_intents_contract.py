@@ -9,7 +9,7 @@ import pytest
 import torch
 from polars.testing import assert_frame_equal
 
-from cli_runner import SMALL, run_cli, shop_csv, shop_log
+from cli_runner import LEARNED, SMALL, run_cli, shop_csv, shop_log
 from elcrec import DataError, ELCRec, SettingsError
 from elcrec.errors import DataWarning
 from elcrec.intents import intents as intents_module
@@ -20,7 +20,7 @@ RECIPES = ("default", "paper")
 
 @pytest.fixture(scope="module", params=RECIPES)
 def model(request: pytest.FixtureRequest) -> ELCRec:
-    return ELCRec(request.param, seed=1, **{**SMALL, "epochs": 4, "learning_rate": 0.01}).fit(
+    return ELCRec(request.param, seed=1, **{**LEARNED, "epochs": 4, "learning_rate": 0.01}).fit(
         shop_log(), progress=False
     )
 

@@ -36,9 +36,7 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def run(path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("kinds") / "run"
-    found = run_cli(
-        "train", path, "--out", out, *SMALL_SETS, "--set", "epoch_steps=10", "--set", f"event_weights={WEIGHTS}"
-    )
+    found = run_cli("train", path, "--out", out, *SMALL_SETS, "--set", f"event_weights={WEIGHTS}")
     assert found.code == 0, found.err
     assert "events: view 80.9%" in found.err
     assert "predicted in validation and test: the last events of kind purchase" in found.err
@@ -102,7 +100,7 @@ def test_new_events_are_learnt_from_with_kinds_and_without(run: Path, tmp_path: 
 
 
 def test_resumed_training_gives_the_same_bits_and_other_kinds_are_other_data(path: Path, tmp_path: Path) -> None:
-    how = {**SMALL, "event_weights": WEIGHTS, "epoch_steps": 10}
+    how = {**SMALL, "event_weights": WEIGHTS}
     whole = ELCRec(seed=3, **how).fit(path, progress=False)
     with pytest.raises(KeyboardInterrupt):
         ELCRec(seed=3, **how).fit(path, tmp_path / "run", progress=Interrupted())

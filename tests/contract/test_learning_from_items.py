@@ -490,8 +490,9 @@ def test_ids_with_leading_zeros_are_no_whole_numbers(tmp_path: Path) -> None:
 def test_a_resumed_training_keeps_its_number_of_epochs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, began_with: int
 ) -> None:
-    changed = {"epochs": "auto", "batch_size": 2, "epoch_steps": 1}  # 150 steps an epoch
-    assert epochs_with_features(resolve("default", {"batch_size": 2}), 300)["value"] == 8  # type: ignore[index]
+    changed = {"epochs": "auto", "batch_size": 60, "epoch_steps": 1}
+    monkeypatch.setattr("elcrec.training.automatic.FEATURE_STEPS", 40)  # 8 epochs of these 5 steps
+    assert epochs_with_features(resolve("default", {"batch_size": 60}), 300)["value"] == 8  # type: ignore[index]
     model, again = (ELCRec(seed=1, baselines=False, **{**SMALL, **changed}) for _ in range(2))
     with monkeypatch.context() as patch:
         if began_with == 12:  # as earlier versions did

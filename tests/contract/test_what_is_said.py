@@ -10,13 +10,13 @@ from typing import Any
 import polars as pl
 import pytest
 
-from cli_runner import SMALL, baskets_log, run_cli, shop_csv, shop_log, untrained
+from cli_runner import LEARNED, baskets_log, run_cli, shop_csv, shop_log, untrained
 from elcrec import ELCRec, Interactions
 from elcrec.data.synthetic import make_shop
 from elcrec.errors import DataWarning
 
 NOTHING = "nothing to resume in {}: the training starts from scratch"
-QUICKER = {**SMALL, "epochs": 1}
+QUICKER = {**LEARNED, "epochs": 1}
 
 
 def sets_of(**settings: Any) -> list[str]:

@@ -20,12 +20,20 @@ from elcrec.training.report import SilentReporter
 TWO = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "elcrec.cli"]
 ONE: list[str] = []
 """No launcher: this process trains, which saves the imports of another one."""
-SMALL = {"epochs": 3, "dropout": 0.0, "batch_size": 97, "n_intents": 16, "embedding_dim": 16, "max_seq_len": 20}
+SMALL: dict[str, Any] = {
+    "epochs": 3,
+    "epoch_steps": 8,
+    "dropout": 0.0,
+    "batch_size": 97,
+    "n_intents": 16,
+    "embedding_dim": 16,
+    "max_seq_len": 20,
+}
 # 292 users, batches of 97: the last one has a single row, which leaves the second process without any.
 N_USERS = 292
 CASES: dict[str, dict[str, Any]] = {
     "default": {"warmup_epochs": 1, "instance_weight": 0.1, "intent_weight": 0.1},
-    "paper": {},
+    "paper": {"epoch_steps": 1},
     "large": {"warmup_epochs": 1, "n_negatives": 64},
 }
 
@@ -67,7 +75,7 @@ def test_two_processes_train_like_one(tmp_path: Path, recipe: str) -> None:
 def test_two_processes_learn_from_item_features_like_one(tmp_path: Path, recipe: str) -> None:
     data, items = shop_csv(tmp_path, N_USERS), tmp_path / "items.csv"
     make_shop(N_USERS, 0.2, 1).shelf_of_item.with_columns(title=pl.col("item_id")).write_csv(items)
-    changed = {"epochs": 2, "warmup_epochs": 1, "epoch_steps": 8}
+    changed = {"epochs": 2, "warmup_epochs": 1}
     for launcher, name in ((ONE, "one"), (TWO, "two")):
         done = run(command(launcher, data, tmp_path / name, recipe, "--items", str(items), **changed))
         assert done.returncode == 0, done.stderr
@@ -88,7 +96,7 @@ def test_two_processes_learn_from_users_like_one_and_go_on_with_them(tmp_path: P
     taste = pl.concat_list([((number + place) % 7 + 0.25) for place in range(8)])
     people = make_shop(N_USERS, 0.2, 1).intent_of_user.select("user_id", country=country, age=number % 60, taste=taste)
     people.slice(20).write_parquet(users)
-    changed = {"epochs": 2, "warmup_epochs": 2, "epoch_steps": 8}
+    changed = {"epochs": 2, "warmup_epochs": 2}
     for launcher, name in ((ONE, "one"), (TWO, "two")):
         done = run(command(launcher, data, tmp_path / name, "default", "--users", str(users), **changed))
         assert done.returncode == 0, done.stderr
@@ -108,7 +116,7 @@ def test_two_processes_learn_from_users_like_one_and_go_on_with_them(tmp_path: P
 
 def test_two_processes_go_on_with_item_features_that_are_not_given_again(tmp_path: Path) -> None:
     data, out = shop_csv(tmp_path, N_USERS), tmp_path / "run"
-    changed = {"epochs": 2, "warmup_epochs": 2, "epoch_steps": 8}
+    changed = {"epochs": 2, "warmup_epochs": 2}
     items = make_shop(N_USERS, 0.2, 1).shelf_of_item
     with pytest.raises(KeyboardInterrupt):
         ELCRec(**{**SMALL, **changed}).fit(data, out, items=items, progress=CutOff())
@@ -127,7 +135,7 @@ def test_two_processes_weigh_and_read_kinds_of_events_in_baskets_like_one(
         event=pl.when(pl.int_range(pl.len()) % 3 == 0).then(pl.lit("view")).otherwise(pl.lit("purchase")),
     )
     log.write_csv(tmp_path / "kinds.csv")
-    changed: dict[str, Any] = {"epochs": 2, "warmup_epochs": warmup_epochs, "epoch_steps": 8, "ties": "shuffle"}
+    changed: dict[str, Any] = {"epochs": 2, "warmup_epochs": warmup_epochs, "ties": "shuffle"}
     changed |= {"event_weights": "purchase:1,view:.1", "event_inputs": event_inputs}
     for launcher, name in ((ONE, "one"), (TWO, "two")):
         done = run(command(launcher, tmp_path / "kinds.csv", tmp_path / name, "default", **changed))
@@ -146,7 +154,7 @@ def test_dropout_differs_between_the_processes(tmp_path: Path) -> None:
 
 def test_a_killed_process_ends_the_training_and_it_can_go_on_with_another_number(tmp_path: Path) -> None:
     data = shop_csv(tmp_path, N_USERS)
-    changed = {"epochs": 12, "patience": 12}
+    changed = {"epochs": 12, "epoch_steps": 20, "patience": 12}  # long enough to be hit in its middle
     whole = run(command(ONE, data, tmp_path / "whole", "default", **changed))
     assert whole.returncode == 0, whole.stderr
     out = tmp_path / "killed"

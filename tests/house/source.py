@@ -30,6 +30,11 @@ class Module:
         return ast.parse(self.text)
 
     @cached_property
+    def nodes(self) -> list[ast.AST]:
+        """The whole tree, walked once for all rules."""
+        return list(ast.walk(self.tree))
+
+    @cached_property
     def lines(self) -> list[str]:
         return self.text.splitlines()
 
@@ -39,9 +44,7 @@ class Module:
 
     def functions(self) -> Iterator[Function]:
         """All functions, methods and nested functions too."""
-        for node in ast.walk(self.tree):
-            if isinstance(node, Function):
-                yield node
+        return (node for node in self.nodes if isinstance(node, Function))
 
 
 @cache

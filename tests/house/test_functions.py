@@ -8,7 +8,6 @@ import ast
 import re
 from collections.abc import Iterator
 
-import pytest
 from source import Function, Module, modules
 
 MOST_LINES = 50
@@ -18,7 +17,10 @@ MOST_BRANCHES = 10
 STANDARD = {"_replace", "_asdict", "_fields", "_make", "_exit"}
 BRANCHES = (ast.If, ast.IfExp, ast.For, ast.AsyncFor, ast.While, ast.ExceptHandler, ast.match_case)
 
-each_module = pytest.mark.parametrize("module", modules().values(), ids=lambda module: module.name or "elcrec")
+
+def functions() -> Iterator[tuple[Module, Function]]:
+    """All functions of the package with their modules."""
+    return ((module, function) for module in modules().values() for function in module.functions())
 
 
 def lines(function: Function) -> int:
@@ -50,34 +52,44 @@ def gives_reason(module: Module, function: Function) -> bool:
     return any(re.search(r"# reason: \w+", line) for line in header)
 
 
-@each_module
-def test_functions_are_short_and_take_few_parameters(module: Module) -> None:
-    for function in module.functions():
-        if gives_reason(module, function):
-            continue
-        where = f"{module.shown}:{function.lineno}: {function.name}"
-        assert lines(function) <= MOST_LINES, f"{where} has {lines(function)} lines"
-        assert parameters(function) <= MOST_PARAMETERS, f"{where} has {parameters(function)} parameters"
+def too_large(function: Function) -> Iterator[str]:
+    """What a function has too much of."""
+    if lines(function) > MOST_LINES:
+        yield f"has {lines(function)} lines"
+    if parameters(function) > MOST_PARAMETERS:
+        yield f"has {parameters(function)} parameters"
 
 
-@each_module
-def test_functions_branch_little(module: Module) -> None:
-    for function in module.functions():
-        where = f"{module.shown}:{function.lineno}: {function.name}"
-        assert branches(function) <= MOST_BRANCHES, f"{where} has a complexity of {branches(function)}"
+def test_functions_are_short_and_take_few_parameters() -> None:
+    found = [
+        f"{module.shown}:{function.lineno}: {function.name} {fault}"
+        for module, function in functions()
+        if not gives_reason(module, function)
+        for fault in too_large(function)
+    ]
+    assert not found, "\n".join(found)
+
+
+def test_functions_branch_little() -> None:
+    found = [
+        f"{module.shown}:{function.lineno}: {function.name} has a complexity of {branches(function)}"
+        for module, function in functions()
+        if branches(function) > MOST_BRANCHES
+    ]
+    assert not found, "\n".join(found)
 
 
 def foreign_private_names(module: Module) -> Iterator[tuple[str, int]]:
     """Private names that a file uses and does not define, with the line."""
     defined = set(STANDARD)
-    for node in ast.walk(module.tree):
+    for node in module.nodes:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             defined.add(node.name)
         elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
             defined.add(node.id)
         elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store) and _is_own(node.value):
             defined.add(node.attr)
-    for node in ast.walk(module.tree):
+    for node in module.nodes:
         if isinstance(node, ast.Attribute) and _is_private(node.attr) and node.attr not in defined:
             yield ast.unparse(node), node.lineno
         elif isinstance(node, ast.ImportFrom):
@@ -92,7 +104,10 @@ def _is_private(name: str) -> bool:
     return name.startswith("_") and not name.startswith("__")
 
 
-@each_module
-def test_private_names_stay_in_their_file(module: Module) -> None:
-    found = [f"{module.shown}:{line}: {name}" for name, line in foreign_private_names(module)]
-    assert not found, f"private names of other files: {found}"
+def test_private_names_stay_in_their_file() -> None:
+    found = [
+        f"{module.shown}:{line}: {name}"
+        for module in modules().values()
+        for name, line in foreign_private_names(module)
+    ]
+    assert not found, "private names of other files:\n" + "\n".join(found)

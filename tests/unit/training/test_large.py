@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from cli_runner import SMALL, run_cli, shop_csv, shop_log
+from cli_runner import LEARNED, SMALL, run_cli, shop_csv, shop_log
 from elcrec import ELCRec
 from elcrec.config import Settings, resolve
 from elcrec.data.interactions import Interactions
@@ -92,14 +92,14 @@ class Stops(SilentReporter):
 
 def test_the_recipe_for_large_catalogues_learns_and_resumes(tmp_path: Path) -> None:
     data = shop_csv(tmp_path)
-    sets = [part for name, value in {**SMALL, "epochs": 4}.items() for part in ("--set", f"{name}={value}")]
+    sets = [part for name, value in {**LEARNED, "epochs": 4}.items() for part in ("--set", f"{name}={value}")]
     document = run_cli("train", data, "--out", tmp_path / "run", "--recipe", "large", *sets, "--json").document()
     assert document["test"]["hit_rate@10"] > 2 * 10 / document["n_items"]
 
-    model = ELCRec("large", **{**SMALL, "epochs": 4})
+    model = ELCRec("large", **{**LEARNED, "epochs": 4})
     with pytest.raises(KeyboardInterrupt):
         model.fit(data, tmp_path / "stopped", progress=Stops())
-    resumed = ELCRec("large", **{**SMALL, "epochs": 4}).fit(data, tmp_path / "stopped", resume=True, progress=False)
+    resumed = ELCRec("large", **{**LEARNED, "epochs": 4}).fit(data, tmp_path / "stopped", resume=True, progress=False)
     whole = ELCRec.load(tmp_path / "run")
     for name, weight in whole.network.state_dict().items():
         assert torch.equal(weight, resumed.network.state_dict()[name]), name
@@ -107,7 +107,7 @@ def test_the_recipe_for_large_catalogues_learns_and_resumes(tmp_path: Path) -> N
 
 def test_an_epoch_of_a_big_log_is_a_part_of_it(world: tuple[Split, int]) -> None:
     split, n_items = world
-    source = StepSource(split, Settings(**SMALL, epoch_users=100, epoch_steps=1), n_items)
+    source = StepSource(split, Settings(**LEARNED, epoch_users=100, epoch_steps=1), n_items)
     steps = list(source.epoch(torch.Generator().manual_seed(1)))
     assert [step.n_sequences for step in steps] == [64, 36]
     assert source.n_steps == 2
