@@ -174,12 +174,12 @@ def item_features(documents: list[dict[str, Any]]) -> list[str]:
     """A row a data set and training: with metadata, and in brackets the results of the suite ``accuracy``, without."""
     rows = []
 
-    def kind(one: dict[str, Any]) -> tuple[str, bool, bool, float, int]:
-        weight = one.get("feature_weight", EARLIER_FEATURE_WEIGHT)
-        return one["dataset"], bool(one["overrides"]), one.get("shuffled", False), weight, one["epochs"]
+    def kind(one: dict[str, Any]) -> tuple[str, str, bool, bool, float, int]:
+        weight, chosen = one.get("feature_weight", EARLIER_FEATURE_WEIGHT), one["overrides"].get("exclude_seen", False)
+        return one["dataset"], one.get("variant", ""), chosen, one.get("shuffled", False), weight, one["epochs"]
 
     for own in sorted(dict.fromkeys(map(kind, documents))):
-        name, chosen, shuffled, weight, epochs = own
+        name, variant, chosen, shuffled, weight, epochs = own
         seeds = [one for one in documents if kind(one) == own]
         without = [json.loads(path.read_text()) for path in sorted(ACCURACY.glob(f"{name}-default-seed*.json"))]
         values = [
@@ -188,7 +188,8 @@ def item_features(documents: list[dict[str, Any]]) -> list[str]:
             for part, metric in (("valid", "ndcg@20"), *(("test", metric) for metric in SHOP_METRICS))
         ]
         seconds = f"{statistics.median(one['train_seconds'] for one in seeds):.0f}"
-        shown = f"{name}{', exclude_seen=true' * chosen}{', attributes of other items' * shuffled}"
+        changed = f", {variant}" if variant else ""
+        shown = f"{name}{changed}{', exclude_seen=true' * chosen}{', attributes of other items' * shuffled}"
         trained = f"{weight:g}, {epochs}"
         rows.append([shown, trained, f"{len(seeds)} ({len(without)})", *values, seconds, where(seeds[-1])])
     return markdown(
