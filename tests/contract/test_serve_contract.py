@@ -141,6 +141,21 @@ def test_a_strength_without_intents_is_noted(served: Served, model: ELCRec) -> N
     assert idle == served.post("/v1/recommend", plain)
 
 
+def test_an_event_of_the_future_is_stored_and_noted(served: Served) -> None:
+    def sent(number: int, *days_ahead: float) -> dict[str, Any]:
+        times = [time.time() + 86_400 * days for days in days_ahead]
+        events = [event("ahead", "tent pegs", f"{number}-{at}", timestamp=at) for at in times]
+        return dict(served.post("/v1/events", {"events": events}))
+
+    assert sent(1, 0.5, -400) == {"stored": 2, "duplicates": []}
+    for number, days in ((2, (1.5,)), (3, (0, 1825, 2))):
+        answer = sent(number, *days)
+        [note] = answer["notes"]
+        assert answer["stored"] == len(days)
+        assert note.startswith("1 event is" if len(days) == 1 else "2 events are")
+        assert time.strftime("%Y-%m-%d", time.gmtime(time.time() + 86_400 * max(days))) in note
+
+
 def test_a_title_in_a_history_leads_to_its_id(served: Served) -> None:
     assert "/v1/items?q=TITLE" in served.post("/v1/recommend", {"history": ["a title"]}, 422)
 
@@ -337,7 +352,7 @@ def test_ids_with_slashes_and_other_scripts_work_in_paths(served: Served, model:
 
 def test_health_metrics_and_the_log_of_requests(served: Served, model: ELCRec) -> None:
     assert served.get("/healthz") == {"status": "ok", "model": model.version}
-    assert served.get("/readyz")["status"] == "ready"
+    assert served.get("/readyz") == {"status": "ready", "model": model.version, "models": [model.version]}
     served.post("/v1/recommend", {"user_id": "secret-person"})
     assert served.client.get("/v1/users/secret-person/history").status_code == 404
     text = served.client.get("/metrics").text

@@ -190,6 +190,28 @@ def test_a_new_run_is_taken_over_under_load_and_a_bad_one_is_not(
         assert [one["item_id"] for one in document["items"]] == listed["item_id"].to_list()
 
 
+def test_a_reload_reaches_all_workers_whoever_gets_it(run: Path, new_run: Path, tmp_path: Path) -> None:
+    new, link, key = ELCRec.load(new_run, "cpu").version, tmp_path / "live", "a-key-for-the-tests"
+    link.symlink_to(run)
+    (tmp_path / "keys.txt").write_text(key)
+    with Served(link, "--workers", 2, "--api-key-file", tmp_path / "keys.txt", key=key) as server:
+        wait_until(lambda: [line["event"] for line in server.lines()].count("serving") == 2)
+        link.unlink()
+        link.symlink_to(new_run)
+        first = next(line["pid"] for line in server.lines() if line["event"] == "serving")
+        os.kill(first, signal.SIGHUP)  # as if the other had refused the run
+        wait_until(lambda: "reloaded" in [line["event"] for line in server.lines()])
+        wait_until(lambda: len(server.get("/readyz")["models"]) == 2)
+        answers = []
+        while not answers or answers[-1]["version"] != new:  # a connection stays at its worker
+            server.client.close()
+            server.client = httpx.Client(base_url=server.url, headers=server.client.headers, timeout=60)
+            answers.append(server.get("/v1/model"))
+        assert server.post("/v1/reload", None) == {"model": new, "changed": False, "against": None}
+        wait_until(lambda: server.get("/readyz")["models"] == [new], patience=60)
+        assert server.stop() == 0
+
+
 def test_a_worker_that_dies_is_replaced_and_stopping_loses_nothing(run: Path, tmp_path: Path) -> None:
     with Served(run, "--workers", 2, "--store", tmp_path / "events.sqlite") as server:
         wait_until(lambda: [line["event"] for line in server.lines()].count("serving") == 2)

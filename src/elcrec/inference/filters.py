@@ -54,6 +54,11 @@ class ItemFilters:
         barred_V[torch.from_numpy(self._listed(policy.deny, policy.unknown))] = True
         return barred_V
 
+    def unknown_among(self, ids: Sequence[Any]) -> list[Any]:
+        """What of ``allow`` or ``deny`` is neither an id nor a whole title."""
+        known_n = self.items.found(ids) >= self.items.first
+        return [one for one, known in zip(ids, known_n, strict=True) if not known and not self.titles.named(str(one))]
+
     def _listed(self, ids: Sequence[Any], unknown: str) -> Indices:
         """Items by their ids or whole titles."""
         index = self.items.found(ids)

@@ -271,10 +271,12 @@ class Lookup:
         return self._by_scores(self.topn.new_users.scores(self.topn.chosen(intents)), policy)
 
     def _by_scores(self, score_V: Tensor, policy: ResolvedPolicy) -> Recommendations:
-        score_V = score_V.clone()
+        score_V, adjustment = score_V.clone(), policy.adjustment
         score_V[0] = float("-inf")
-        if policy.adjustment is not None and policy.adjustment.barred_V is not None:
-            score_V.masked_fill_(policy.adjustment.barred_V.cpu(), float("-inf"))
+        if adjustment is not None and adjustment.barred_V is not None:
+            score_V.masked_fill_(adjustment.barred_V.cpu(), float("-inf"))
+        if adjustment is not None and adjustment.only_seen:  # without a history no item is seen
+            score_V.fill_(float("-inf"))
         return self._lists(*top_items(score_V[None], policy.k))[0]
 
     def _lists(self, item_QK: Tensor, score_QK: Tensor) -> list[Recommendations]:

@@ -20,6 +20,12 @@ from elcrec.process.wording import setting
 from elcrec.recommender import ELCRec
 from elcrec.storage import make_folder, publish_folder, write_frame, write_json, write_tensors
 
+HOW = (
+    "history: int64 [rows, max_seq_len], the item_index (vocabulary.parquet) of the newest max_seq_len items, oldest "
+    "first, with zeros on the left of shorter ones; at most most_rows rows. Scores: items (items.safetensors) times "
+    "user; row i of items is the item with item_index i + 1. With exclude_seen, leave out the items of the history."
+)
+
 
 class UserEncoder(nn.Module):
     """Histories of fixed length to the vectors their users are ranked with."""
@@ -63,8 +69,9 @@ def export_onnx(model: ELCRec, out: str | Path) -> None:
     """Write ``encoder.onnx``, ``items.safetensors``, ``vocabulary.parquet`` and ``export.json`` to a new folder.
 
     The graph takes ``history``, int64 [B, L], the newest item last and 0 before the oldest, and gives ``user``,
-    float32 [B, D]. ``export.json`` names L (``max_seq_len``) and the largest B (``most_rows``). Scores are the product
-    of ``user`` with ``items``, [V, D], whose row r is the item with ``item_index`` r + 1.
+    float32 [B, D]. ``export.json`` names L (``max_seq_len``) and the largest B (``most_rows``), and says how the graph
+    is called. Scores are the product of ``user`` with ``items``, [V, D], whose row r is the item with ``item_index``
+    r + 1.
 
     Raises:
         SettingsError: ONNX is not installed, or the model ranks seen items by repeat scores, reads
@@ -110,6 +117,8 @@ def export_onnx(model: ELCRec, out: str | Path) -> None:
                 "embedding_dim": settings.width,
                 "n_items": len(model.items),
                 "exclude_seen": settings.exclude_seen,
+                "padding": "left",
+                "how": HOW,
             },
         )
         publish_folder(beside, out)

@@ -78,7 +78,7 @@ def make_app(
         snapshot: The model that is served first.
         store: The event store; closed with the application.
         keys: The API keys.
-        tell_others: Called when the run on disk changed, for the other workers; SIGHUP tells this one.
+        tell_others: Called at every request to reload, for the other workers; SIGHUP tells this one.
         shared_metrics: Where workers leave their metrics for each other.
     """
     metrics, first = Metrics(shared_metrics), [snapshot]

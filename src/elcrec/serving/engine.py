@@ -34,7 +34,7 @@ class Engine:
         store: The event store.
         work: Work of requests that wait; ``slow_work`` that of slow ones.
         store_health: Whether the store works.
-        tell_others: Called when the run on disk changed, for the other workers.
+        tell_others: Called at every request to reload, for the other workers.
     """
 
     def __init__(self, options: Options, snapshot: Snapshot, store: Store) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
@@ -13,6 +14,7 @@ from elcrec.storage import write_text
 
 BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.04, 0.08, 0.15, 0.3, 0.6, 1.2, 2.5, 5.0, 10.0)
 _THREADS = "lists (plain requests), slow-lists (explain, diversify), store (events)"
+MODEL = re.compile(r'^elcrec_model{.*version="(\w+)"}', re.MULTILINE)
 METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
 
 
@@ -47,6 +49,15 @@ class Metrics:
         """
         own = self.leave(version, batches)
         return own if self._shared is None else merged(_texts(self._shared))
+
+    def models(self, version: str) -> list[str]:
+        """Versions of the models that all workers serve, each once; those of the others as they last left them.
+
+        Args:
+            version: Version of the model that this worker serves.
+        """
+        texts = () if self._shared is None else _texts(self._shared, but=os.getpid())
+        return sorted({version, *(found for text in texts for found in MODEL.findall(text))})
 
     def leave(self, version: str, batches: Mapping[str, Mapping[int, int]]) -> str:
         """This worker's own text, left where the others find it."""
@@ -83,8 +94,9 @@ class Metrics:
             yield f'elcrec_reloads_total{{{worker},outcome="{outcome}"}} {number}'
 
 
-def _texts(folder: Path) -> Iterator[str]:
-    for path in sorted(folder.glob("*.prom")):
+def _texts(folder: Path, but: int | None = None) -> Iterator[str]:
+    """What the workers left, without that of the process ``but``."""
+    for path in sorted(one for one in folder.glob("*.prom") if one.stem != str(but)):
         with contextlib.suppress(FileNotFoundError):  # that worker has gone
             yield path.read_text()
 

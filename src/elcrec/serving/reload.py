@@ -19,11 +19,11 @@ class Reloader:
         """Take the parts of one server."""
         self._engine, self._keys, self._metrics = engine, keys, metrics
 
-    async def reload(self) -> tuple[bool, bool]:
+    async def reload(self) -> bool:
         """Read keys and run again; count and log it.
 
         Returns:
-            Whether another model is served now, and whether other keys are valid.
+            Whether another model is served now, or compared with.
 
         Raises:
             SettingsError: The keys cannot be read; nothing has changed.
@@ -39,4 +39,4 @@ class Reloader:
         self._metrics.reloads["changed" if changed else "unchanged"] += 1
         fields = {"model": self._engine.snapshot.lookup.version, "changed": changed, "keys_changed": other_keys}
         LOG.info("reloaded", extra={"fields": fields})
-        return changed, other_keys
+        return changed

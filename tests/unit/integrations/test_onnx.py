@@ -1,6 +1,8 @@
 """The exported encoder gives the vectors of the model, by ONNX Runtime."""
 
+import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -9,6 +11,7 @@ import torch
 from safetensors.torch import load_file
 
 from cli_runner import SMALL, run_cli, shop_log, untrained
+from doc_blocks import ROOT, blocks
 from elcrec import ELCRec, Interactions
 from elcrec.model.encoding import user_vectors
 
@@ -19,7 +22,9 @@ pytest.importorskip("onnxscript", reason="needs the extra 'onnx'")
 @pytest.mark.parametrize(
     ("recipe", "more"), [("default", {}), ("paper", {"max_seq_len": 12}), ("default", {"n_encoders": 2})]
 )
-def test_the_graph_encodes_and_ranks_like_the_model(tmp_path: Path, recipe: str, more: dict[str, int]) -> None:
+def test_the_graph_encodes_and_ranks_like_the_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, recipe: str, more: dict[str, int]
+) -> None:
     model = ELCRec(recipe, seed=1, **{**SMALL, "n_layers": 2, **more}).fit(shop_log(), progress=False)
     model.save(tmp_path / "run")
     done = run_cli("export", tmp_path / "run", "--format", "onnx", "--out", tmp_path / "onnx", "--json").document()
@@ -43,7 +48,17 @@ def test_the_graph_encodes_and_ranks_like_the_model(tmp_path: Path, recipe: str,
     best = ids["item_id"].gather(torch.from_numpy(score).topk(5).indices.numpy()).to_list()
     assert best == model.recommend([asked.named[0]], k=5)["item_id"].to_list()
 
-    again = run_cli("export", tmp_path / "run", "--format", "onnx", "--out", tmp_path / "onnx")
+    means, names = json.loads((tmp_path / "onnx" / "export.json").read_text()), dict[str, Any]()
+    assert means["padding"] == "left"
+    assert "zeros on the left" in means["how"]
+    (tmp_path / "onnx").rename(tmp_path / "shop-onnx")
+    monkeypatch.chdir(tmp_path)
+    [program] = [one.code for one in blocks(ROOT / "docs" / "serving.md") if "onnxruntime" in one.code]
+    exec(compile(program, "docs/serving.md", "exec"), names)
+    listed = model.recommend_from_history([["tent pegs", "cool box"]], k=5, exclude_seen=True)
+    assert names["best"] == listed["item_id"].to_list()
+
+    again = run_cli("export", tmp_path / "run", "--format", "onnx", "--out", tmp_path / "shop-onnx")
     assert "is there already" in again.complaint()
 
 

@@ -7,10 +7,11 @@ import logging
 from collections.abc import Sequence
 
 from litestar import post
+from msgspec import UNSET
 
 from elcrec.errors import SettingsError
 from elcrec.serving.api.errors import ERROR_RESPONSES, ApiError
-from elcrec.serving.api.incoming import stored_events, users_without_time
+from elcrec.serving.api.incoming import odd_times, stored_events, users_without_time
 from elcrec.serving.api.parameters import HttpRequest, engine_of, refuse_if_read_only
 from elcrec.serving.api.schemas.users import EventsRequest, EventsResponse, NewEvent
 from elcrec.serving.engine import Engine
@@ -34,7 +35,8 @@ async def add_events(request: HttpRequest, data: EventsRequest) -> EventsRespons
         raise ApiError(
             409, "the store is another server's by now: this one keeps no events (its log says why)"
         ) from error
-    return EventsResponse(sum(new), [event.event_id for event, is_new in zip(events, new, strict=True) if not is_new])
+    duplicates = [event.event_id for event, is_new in zip(events, new, strict=True) if not is_new]
+    return EventsResponse(sum(new), duplicates, odd_times(engine.snapshot.lookup.clock, events) or UNSET)
 
 
 async def _as_stored(engine: Engine, events: Sequence[NewEvent]) -> list[Event]:

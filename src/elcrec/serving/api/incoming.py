@@ -6,14 +6,16 @@ import hashlib
 import json
 import uuid
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import polars as pl
 
-from elcrec.data.clock import Time
+from elcrec.data.clock import NANOSECONDS, SECOND, Clock, Time
 from elcrec.data.joining import id_fault
 from elcrec.data.kind_columns import refuse_unknown
 from elcrec.errors import DataError
+from elcrec.process.wording import counted
 from elcrec.serving.api.schemas.users import NewEvent
 from elcrec.serving.store import Event
 
@@ -52,6 +54,19 @@ def users_without_time(model: ELCRec, events: Sequence[NewEvent]) -> list[str]:
     if model.lookup.clock.kind == "moments":
         return []
     return sorted({str(one.user_id) for one in events if one.timestamp is None})
+
+
+def odd_times(clock: Clock, events: Sequence[Event]) -> list[str]:
+    """What looks odd about the times of events, in sentences; plain numbers may be any."""
+    tomorrow = clock.now() + NANOSECONDS["day"]
+    ahead = [event.time for event in events if event.time > tomorrow] if clock.kind == "moments" else []
+    if not ahead:
+        return []
+    last = datetime.fromtimestamp(max(ahead) // SECOND, UTC).isoformat()
+    return [
+        f"{counted(len(ahead), 'event', 'is', 'are')} in the future (the last at {last}) and will be the newest of "
+        "the user until then: are the unit and the format of times right?"
+    ]
 
 
 def _id(name: str, given: str | int, kind: pl.DataType, words: bool) -> str:

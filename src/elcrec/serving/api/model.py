@@ -69,18 +69,20 @@ def _metrics(model: ELCRec) -> dict[str, Any]:
 
 @post("/reload", status_code=200, responses=ERROR_RESPONSES, summary="Load the run again")
 async def reload_run(request: HttpRequest) -> ReloadResponse:
-    """Load the runs that the server was started with, if files of one changed; a damaged run is refused."""
+    """Load the runs that the server was started with, if files of one changed; a damaged run is refused.
+
+    The other workers load them, too, after this response: ``/readyz`` names the models that are still served.
+    """
     engine = engine_of(request)
     if engine.options.api_key_file is None:
         raise ApiError(403, "reloading over HTTP needs a server with --api-key-file; or send it SIGHUP")
     try:
-        changed, other_keys = await request.app.state.reload()
+        changed = await request.app.state.reload()
     except SettingsError as error:
         raise ApiError(409, f"{error}; the keys and the model from before go on") from error
     except RunError as error:
-        engine.tell_others()  # the keys are taken over
         raise ApiError(409, f"{error}; the model from before goes on") from error
-    if changed or other_keys:
-        engine.tell_others()
+    finally:
+        engine.tell_others()  # always: one of them may have refused what this one had taken over
     model, *second = (one.lookup.version for one in engine.snapshot.both)
     return ReloadResponse(model, changed, second[0] if second else None)

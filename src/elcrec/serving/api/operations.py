@@ -28,7 +28,9 @@ async def readyz(request: HttpRequest) -> Response[ServerStatus | ErrorResponse]
     fault = PREPARING if engine.snapshot.preparing else await engine.store_health.fault()
     if fault is not None:
         return Response(ErrorResponse(fault), status_code=503)
-    return Response(ServerStatus("ready", engine.snapshot.lookup.version))
+    version = engine.snapshot.lookup.version
+    served = await asyncio.to_thread(request.app.state.metrics.models, version)
+    return Response(ServerStatus("ready", version, served))
 
 
 @get("/metrics", media_type=MediaType.TEXT, summary="Metrics for Prometheus")

@@ -14,6 +14,7 @@ from msgspec import UNSET
 from elcrec.errors import ElcrecError, StoreError, UnknownIdError
 from elcrec.serving.admission import SLOW, cost, is_slow
 from elcrec.serving.api.errors import ERROR_RESPONSES, ApiError
+from elcrec.serving.api.notes import notes, understood
 from elcrec.serving.api.parameters import HttpRequest, answering, engine_of
 from elcrec.serving.api.schemas.recommend import (
     Reason,
@@ -136,11 +137,9 @@ async def respond(engine: Engine, request: RecommendRequest) -> RecommendRespons
         ElcrecError: The request names what does not exist.
     """
     served, snapshot = engine.snapshot, answering(engine, request.against)
-    policy, features = request.policy(), None
+    policy = request.policy()
     history, skipped = await _history(engine, request, snapshot, served)
-    if (told := request.user_features) is not None:
-        dataset = snapshot.model.fitted.dataset
-        features = await snapshot.run_in_background(lambda: dataset.user_features_in([told], 1))
+    known = await understood(request, snapshot)
     pending = PendingRequest(
         snapshot,
         policy,
@@ -148,7 +147,7 @@ async def respond(engine: Engine, request: RecommendRequest) -> RecommendRespons
         user=None if request.user_id is None else str(request.user_id),
         history=history,
         unknown_user=request.unknown_user or engine.options.unknown_user,
-        features=features,
+        features=known.features,
     )
     found = await engine.recommend(pending)
     if request.explain:
@@ -160,7 +159,7 @@ async def respond(engine: Engine, request: RecommendRequest) -> RecommendRespons
         found.fallback,
         snapshot.lookup.version,
         skipped or UNSET,
-        request.notes() or UNSET,
+        notes(request, known, found) or UNSET,
     )
 
 

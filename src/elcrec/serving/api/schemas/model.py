@@ -272,14 +272,17 @@ class ServerStatus(Struct):
     Attributes:
         status: ``ok`` or ``ready``.
         model: Version of the model.
+        models: Only of ``/readyz``: the versions that the workers serve, as of two seconds ago. After a reload there is
+            one, once all have loaded it.
     """
 
     status: str
     model: str
+    models: list[str] | UnsetType = UNSET
 
 
 class ReloadResponse(Struct):
-    """The model served from now on.
+    """The model that this worker serves from now on; the others load it now, see ``models`` of ``/readyz``.
 
     Attributes:
         model: Version of the model.

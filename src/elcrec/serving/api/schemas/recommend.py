@@ -7,7 +7,7 @@ from typing import Literal
 
 from msgspec import UNSET, Struct, UnsetType
 
-from elcrec.inference.policy import STRENGTH, RankingPolicy, without_effect
+from elcrec.inference.policy import STRENGTH, RankingPolicy
 from elcrec.serving.api.schemas.fields import (
     Count,
     FeatureValue,
@@ -28,7 +28,7 @@ class RecommendRequest(Struct, forbid_unknown_fields=True, kw_only=True):
         history: Item ids of any user, oldest first.
         k: Recommendations wanted.
         exclude_seen: Leave out items of the history; default: as the model was trained.
-        only_seen: Recommend only items of the history (buy again).
+        only_seen: Recommend only items of the history (buy again); without a history none.
         allow: Only these items.
         deny: None of these items.
         attributes: Only items with at least one of these attributes.
@@ -39,9 +39,10 @@ class RecommendRequest(Struct, forbid_unknown_fields=True, kw_only=True):
         diversify: How far the recommendations follow the mix of the user's intents.
         explain: Add reasons.
         unknown_user: Fallback for a user without a history; default: as the server was started.
-        unknown_items: What to do with items in ``history`` that the model does not know.
+        unknown_items: What to do with items in ``history``, ``allow`` and ``deny`` that the model does not know:
+            ``error``, or ``skip`` them. In ``allow`` and ``deny`` an item is named by its id or its whole title.
         user_features: What is known of the user, by columns of the training's user file; it replaces all that the model
-            knows of a known user.
+            knows of a known user. Values that it does not know count as unknown, and ``notes`` name them.
         against: The second run answers, from the same history; only where the server was started with ``--against``.
             ``intents`` are its own then, see ``GET /v1/intents?against=true``.
     """
@@ -71,11 +72,8 @@ class RecommendRequest(Struct, forbid_unknown_fields=True, kw_only=True):
 
     def policy(self) -> RankingPolicy:
         """The fields that say how to rank."""
-        return RankingPolicy(**{name: getattr(self, name) for name in POLICY_FIELDS})
-
-    def notes(self) -> list[str]:
-        """What of the request has no effect."""
-        return [] if self.strength == STRENGTH or self.intents else [without_effect(self.strength)]
+        unknown = "skip" if self.unknown_items == "skip" else "raise"
+        return RankingPolicy(unknown=unknown, **{name: getattr(self, name) for name in POLICY_FIELDS})
 
 
 POLICY_FIELDS = [field.name for field in fields(RankingPolicy) if field.name in RecommendRequest.__struct_fields__]
@@ -169,7 +167,7 @@ class RecommendResponse(Struct):
         model: Version of the model.
         skipped: Items of the history that the model does not know (of a history in the request, or with ``against``);
             left out where it knows all.
-        notes: What of the request has no effect; left out where all has.
+        notes: What of the request has no effect, and why; left out where all has.
     """
 
     user_id: str | int | None

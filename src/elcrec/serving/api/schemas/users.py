@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from elcrec.serving.api.schemas.fields import Id, TextId, Timestamp, normalize_ids
 
@@ -50,10 +50,12 @@ class EventsResponse(Struct):
     Attributes:
         stored: Number of new events; they are durable.
         duplicates: Ids of events that were stored before.
+        notes: What looks odd: times more than a day ahead of the server's clock. Left out where nothing does.
     """
 
     stored: int
     duplicates: list[str]
+    notes: list[str] | UnsetType = UNSET
 
 
 class PastEvent(Struct):
