@@ -78,3 +78,21 @@ def test_a_table_is_not_written_under_the_name_of_another_format(run: Path, tmp_
     ):
         assert ".parquet, .csv or .jsonl" in run_cli(*verb).complaint()
     assert not out.exists()
+
+
+@pytest.mark.parametrize("option", ["--allow", "--deny"])
+def test_unknown_ids_of_a_list_may_be_skipped_for_all_users(
+    option: str, model: ELCRec, run: Path, tmp_path: Path
+) -> None:
+    """Without items in a list, ``--unknown`` has no effect on known users, and is refused."""
+    ids = [str(item) for item in model.items.ids.to_list()[:3]]
+    for name, listed in (("some", [*ids, "no such item"]), ("same", ids)):
+        (tmp_path / f"{name}.json").write_text(json.dumps(listed))
+    to_all = ("recommend", run, "--all", "--include-seen", "--out")
+    assert "--unknown skip" in run_cli(*to_all, tmp_path / "no.csv", option, tmp_path / "some.json").complaint()
+    for name, more in (("some", ("--unknown", "skip")), ("same", ())):
+        done = run_cli(*to_all, tmp_path / f"{name}.csv", option, tmp_path / f"{name}.json", *more)
+        assert done.code == 0, done.err
+    assert (tmp_path / "some.csv").read_bytes() == (tmp_path / "same.csv").read_bytes()
+    said = run_cli(*to_all, tmp_path / "no.csv", "--unknown", "skip").complaint()
+    assert "--all recommends to known users only" in said

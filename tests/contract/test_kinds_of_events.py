@@ -218,3 +218,54 @@ def test_popular_is_what_is_often_of_the_kind_that_is_predicted() -> None:
     assert {item for item, score in zip(model.items.ids, recent_V[1:].tolist(), strict=True) if score} <= set(
         own["item_id"]
     )
+
+
+READ_KINDS = [
+    {"events": "purchase"},
+    {"target_event": "purchase"},
+    {"event_weights": WEIGHTS},
+    {"event_inputs": "kind"},
+]
+GONE = {
+    "renamed": lambda new: new.rename({"event": "kind"}),
+    "dropped": lambda new: new.drop("event"),
+    "empty": lambda new: new.with_columns(event=pl.lit(None, pl.String)),
+}
+
+
+@pytest.mark.parametrize("gone", GONE)
+@pytest.mark.parametrize("settings", READ_KINDS)
+def test_new_events_that_have_lost_their_kinds_are_refused(settings: dict[str, str], gone: str, tmp_path: Path) -> None:
+    """In a log whose kinds are read, every view of a file without kinds would count as a purchase."""
+    log = planted(40, 1200)
+    model = ELCRec(seed=1, **{**SMALL, "epochs": 1, "baselines": False, **settings}).fit(log, progress=False)
+    new = log.tail(50).with_columns(pl.col("timestamp") + pl.duration(days=900))
+    lost = GONE[gone](new)
+    lost.write_csv(tmp_path / "new.csv")
+    lost.write_parquet(tmp_path / "new.parquet")
+    for data in (lost, tmp_path / "new.csv", tmp_path / "new.parquet"):
+        with pytest.raises(DataError, match=r"tells no kinds of events, and the log has some .*purchase") as refusal:
+            model.partial_fit(data, epochs=1, progress=False)
+        assert ("its column 'kind' may hold them" in str(refusal.value)) == (gone == "renamed")
+    with pytest.raises(DataError, match="the table of new events tells no kinds"):
+        model.partial_fit(Interactions.read(new.drop("event")), epochs=1, progress=False)
+
+
+def test_new_events_may_name_their_column_of_kinds(run: Path, path: Path, tmp_path: Path) -> None:
+    """The same events give the same run, under whatever name their kinds stand."""
+    log = pl.read_parquet(path)
+    new = log.tail(50).with_columns(pl.col("timestamp") + pl.duration(days=900))
+    new.write_csv(tmp_path / "new.csv")
+    new.rename({"event": "kind"}).write_csv(tmp_path / "renamed.csv")
+    into = ("--from", run, "--epochs", 1, "--json", "--out")
+    said = run_cli("train", tmp_path / "renamed.csv", *into, tmp_path / "no").complaint()
+    assert said.endswith("name it with --set event_column=kind")
+    assert not (tmp_path / "no").exists()
+    run_cli("train", tmp_path / "new.csv", *into, tmp_path / "a").document()
+    run_cli("train", tmp_path / "renamed.csv", *into, tmp_path / "b", "--set", "event_column=kind").document()
+    kept = [pl.read_parquet(tmp_path / name / "interactions.parquet") for name in "ab"]
+    assert kept[0].equals(kept[1])
+    assert ELCRec.load(tmp_path / "b").settings.event_column is None
+    for other in ("seed=3", "events=purchase", "n_intents=4"):
+        said = run_cli("train", tmp_path / "new.csv", *into, tmp_path / "c", "--set", other).complaint()
+        assert "--from keeps all settings of the run but epochs, and how the new events are read" in said

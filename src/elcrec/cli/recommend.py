@@ -129,7 +129,7 @@ def recommend(
     _check_choice(whom, ray)
     if user_feature and not for_histories:
         raise SettingsError("--user-feature tells about the user of --history: known users have their own features")
-    _refuse_unused(everybody, unknown, intent, strength, ray, device)
+    _refuse_unused(everybody and not (allow or deny), unknown, intent, strength, ray, device)
     known = user_features_of(user_feature)
     if ray is None:
         table_file(out, "--out")
@@ -178,13 +178,15 @@ def _check_choice(whom: dict[str, Any], ray: int | None) -> None:
 
 # reason: the options that can be without effect
 def _refuse_unused(
-    everybody: bool, unknown: str, intent: list[str] | None, strength: float | None, ray: int | None, device: str
+    known_alone: bool, unknown: str, intent: list[str] | None, strength: float | None, ray: int | None, device: str
 ) -> None:
     """Raise SettingsError for options that would have no effect."""
     if not intent:
         refuse_unused("it weighs --intent, which is missing", strength=strength is not None)
-    if everybody:
-        refuse_unused("--all recommends to known users only", unknown=unknown != "raise")
+    if known_alone:
+        refuse_unused(
+            "--all recommends to known users only, and no --allow or --deny names items", unknown=unknown != "raise"
+        )
     if ray is not None:
         refuse_unused("each worker of --ray chooses its device", device=device != "auto")
 

@@ -94,16 +94,32 @@ def train(
 
 def _refuse_with_from(options: list[str], overrides: dict[str, Any]) -> None:
     """Raise SettingsError for what incremental training cannot change."""
-    refused = [*options, *(f"{name}={value}" for name, value in overrides.items() if name != "epochs")]
+    from elcrec.data.by_settings import OF_LAYOUT
+
+    free = ("epochs", *OF_LAYOUT)
+    refused = [*options, *(f"{name}={value}" for name, value in overrides.items() if name not in free)]
     if refused:
-        raise SettingsError(f"--from keeps all settings of the run but epochs: leave out {', '.join(refused)}")
+        raise SettingsError(
+            f"--from keeps all settings of the run but epochs, and how the new events are read "
+            f"({', '.join(OF_LAYOUT)}): leave out {', '.join(refused)}"
+        )
 
 
 def _trained_incrementally(
     start: Path, out: Path, overwrite: bool, device: str, data: Path | list[Path], fit: dict[str, Any]
 ) -> ELCRec:
-    """A saved run that was trained incrementally; ``fit`` are the arguments of :meth:`ELCRec.partial_fit`."""
+    """A saved run that was trained incrementally.
+
+    Args:
+        start: The run to continue from.
+        out: Where to save.
+        overwrite: Replace a run there.
+        device: Where to train.
+        data: The new events.
+        fit: Other arguments of :meth:`ELCRec.partial_fit`, and settings of how the events are read.
+    """
     from elcrec.config import resolve
+    from elcrec.data.by_settings import OF_LAYOUT, read_new_otherwise
     from elcrec.recommender import ELCRec
     from elcrec.runs.run_folder import RunFolder
     from elcrec.training.fit import refuse_to_replace
@@ -111,7 +127,12 @@ def _trained_incrementally(
     if "epochs" in fit:
         fit["epochs"] = resolve("default", {"epochs": fit["epochs"]}).epochs
     refuse_to_replace(RunFolder(out), overwrite)
-    model = ELCRec.load(start, device).partial_fit(data, **fit)
+    model = ELCRec.load(start, device)
+    given = {name: fit.pop(name) for name in OF_LAYOUT if name in fit}
+    newer: Any = data
+    if given:
+        newer = read_new_otherwise(data, fit["format"], model.fitted.dataset.whole_log, model.settings, given)
+    model.partial_fit(newer, **fit)
     model.save(out, overwrite)
     return model
 

@@ -16,6 +16,7 @@ from elcrec.data.interactions import Interactions
 from elcrec.data.joining import ID
 from elcrec.data.kinds import with_kinds
 from elcrec.data.layout import Kinds, Layout
+from elcrec.data.new_kinds import no_kinds
 from elcrec.data.reader import understand
 from elcrec.errors import SettingsError
 from elcrec.process.lazy import LazyModule
@@ -36,6 +37,8 @@ OF_READING = (
     *("event_column", "weight_column", "events"),
 )
 """The settings that say how a log is read."""
+OF_LAYOUT = tuple(name for name in OF_READING if name != "events")
+"""Those of them that may differ from file to file: what is read stays the same."""
 OF_KINDS = ("event_weights", "target_event", "event_inputs")
 """The settings that need kinds of events in a log."""
 OF_FILTERS = ("min_user_count", "min_item_count", "k_core")
@@ -80,13 +83,29 @@ def read_otherwise(data: Any, format: str | None, settings: Settings, given: dic
     Raises:
         SettingsError: ``given`` names settings that say more than how a log is read.
     """
-    others = [f"{name}={value}" for name, value in given.items() if name not in OF_READING]
+    return read_log(data, format, _read_by(settings, given, OF_READING))
+
+
+def read_new_otherwise(
+    data: Any, format: str | None, log: Interactions, settings: Settings, given: dict[str, Any]
+) -> Interactions:
+    """New events for the log of a run, in another layout than it was read in; see :func:`read_new`.
+
+    Raises:
+        SettingsError: ``given`` names settings that say more than where a file has its columns, and how it is written.
+    """
+    return read_new(data, format, _read_by(settings, given, OF_LAYOUT), log)
+
+
+def _read_by(settings: Settings, given: dict[str, Any], changeable: tuple[str, ...]) -> Settings:
+    """Settings of a run with some of those that say how a log is read."""
+    others = [f"{name}={value}" for name, value in given.items() if name not in changeable]
     if others:
         raise SettingsError(
-            f"the settings of the run hold, but those of how a log is read ({', '.join(OF_READING)}): leave out "
+            f"the settings of the run hold, but those of how a log is read ({', '.join(changeable)}): leave out "
             f"{', '.join(others)}"
         )
-    return read_log(data, format, validate(overridden(settings.model_dump(), given)))
+    return validate(overridden(settings.model_dump(), given))
 
 
 def settings_of_log(given: Mapping[str, Any], filters: bool) -> Settings:
@@ -109,19 +128,42 @@ def settings_of_log(given: Mapping[str, Any], filters: bool) -> Settings:
     return settings
 
 
-def read_new(data: Any, format: str | None, settings: Settings) -> Interactions:
+def read_new(data: Any, format: str | None, settings: Settings, log: Interactions | None = None) -> Interactions:
     """New events for a log that was read by the settings; an export of a server's events is read as what it is.
 
     Their ``event_id`` is kept where they have one.
+
+    Args:
+        data: The events.
+        format: Format of a data file.
+        settings: Those of the log.
+        log: The log; None: it is not known yet.
+
+    Raises:
+        DataError: They cannot be read, or tell no kinds, where the kinds of the log make a difference. Those of a
+            server may tell none.
     """
+    of_log = tuple(log.kinds() or ()) if log is not None and settings.uses_kinds else ()
     if isinstance(data, Interactions):
+        if of_log and not _tells_kinds_or_is_sent(data):
+            raise no_kinds("the table of new events", of_log)
         return data.checked()
-    exported = all(_header(one) in EXPORTED for one in (data if isinstance(data, list | tuple) else [data]))
-    asked = Layout(format, missing="keep", lists="keep", exact=True) if exported else layout(format, settings)
-    # New events may be of some kinds only, or of none: then they are of the kind that is predicted.
-    kinds: Kinds = "keep" if exported or settings.uses_kinds or settings.weight_column else "count"
     # Events that the log has already are dropped later: copies are no surprise.
-    return Interactions.understood(understand(data, replace(asked, event_ids=True, kinds=kinds)), copies=False)
+    return Interactions.understood(understand(data, _layout_of_new(data, format, settings, of_log)), copies=False)
+
+
+def _layout_of_new(data: Any, format: str | None, settings: Settings, of_log: tuple[str, ...]) -> Layout:
+    """What is known about new events: those of a server are as elcrec wrote them, and may tell no kinds."""
+    if all(_header(one) in EXPORTED for one in (data if isinstance(data, list | tuple) else [data])):
+        return Layout(format, missing="keep", lists="keep", exact=True, event_ids=True, kinds="keep")
+    # New events may be of some kinds only.
+    kinds: Kinds = "keep" if settings.uses_kinds or settings.weight_column else "count"
+    return replace(layout(format, settings), event_ids=True, kinds=kinds, kinds_of_log=of_log)
+
+
+def _tells_kinds_or_is_sent(newer: Interactions) -> bool:
+    """Whether new events tell kinds, or have the ids of a server, whose events may tell none."""
+    return bool(newer.kinds()) or ID in newer.frame.columns
 
 
 def _header(data: Any) -> tuple[str, ...]:

@@ -16,6 +16,8 @@ SHOWN = 20
 _ROLES = ("user_id", "item_id", "timestamp", "event", "weight")
 _EARLY = 1990
 _LARGE_SHARE = 0.2
+_LARGE_BESIDE_OTHERS, _TIMES_MEDIAN = 0.05, 20
+"""A smaller share of the events is large, too, where it is so many times the median user's."""
 _MANY = 100
 
 
@@ -110,10 +112,10 @@ def _odd(log: Interactions, time: dict[str, Any] | None, ties: float | None) -> 
     if len(log) >= _MANY and len(lengths) == len(log):
         found.append("every event has a user of its own: is the user column right?")
     largest = int(lengths.max())  # type: ignore[arg-type]
-    if len(lengths) > 10 and len(log) >= _MANY and largest > _LARGE_SHARE * len(log):
+    if len(lengths) > 10 and len(log) >= _MANY and _is_large(largest, lengths):
         user = log.frame["user_id"].unique(maintain_order=True)[int(lengths.arg_max())]  # type: ignore[arg-type]
         found.append(
-            f"user {user!r} has {largest / len(log):.0%} of all events: is it a placeholder for unknown users?"
+            f"user {user!r} has {largest / len(log):.1%} of all events: is it a placeholder for unknown users?"
         )
     if ties and ties > 0.5:
         found.append(
@@ -121,6 +123,12 @@ def _odd(log: Interactions, time: dict[str, Any] | None, ties: float | None) -> 
             "without an order (ties=file: in file order)"
         )
     return [*found, *_odd_times(log, time)]
+
+
+def _is_large(largest: int, lengths: pl.Series) -> bool:
+    """Whether the events of one user are a large share of those of all users."""
+    share, median = largest / int(lengths.sum()), float(lengths.median())  # type: ignore[arg-type]
+    return share > _LARGE_SHARE or (share > _LARGE_BESIDE_OTHERS and largest > _TIMES_MEDIAN * median)
 
 
 def _odd_times(log: Interactions, time: dict[str, Any] | None) -> list[str]:

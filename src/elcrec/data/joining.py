@@ -44,8 +44,12 @@ def _of_one_type(log: pl.DataFrame, newer: pl.DataFrame) -> tuple[pl.DataFrame, 
     """Ids and times of both in the same types and unit, and the ``event_id`` of newer events that have one."""
     timed = "timestamp" in log.columns
     if timed != ("timestamp" in newer.columns):
-        with_times, without = ("log", "new events") if timed else ("new events", "log")
-        raise DataError(f"the {with_times} have timestamps and the {without} have none: give both or neither")
+        said = (
+            "the log has timestamps and the new events have none"
+            if timed
+            else "the new events have timestamps and the log has none"
+        )
+        raise DataError(f"{said}: give both or neither")
     pairs = [ids_of_one_type(log[name], newer[name]) for name in ("user_id", "item_id")]
     if timed:
         pairs.append((_stored(log["timestamp"]), times_in_unit_of(log["timestamp"], newer["timestamp"])))

@@ -35,6 +35,8 @@ class Layout:
         events: Kinds of events to keep; empty: all.
         kinds: Whether kinds of events are only counted (``count``), are kept where there are some (``keep``), or must
             be there (``need``), those of ``events`` included.
+        kinds_of_log: Kinds of the log that new events are for, where they make a difference: new events that tell
+            none are refused.
         exact: Text ids are what they say, also where they look like lists, totals or numbers with a point: elcrec
             wrote them.
     """
@@ -54,6 +56,7 @@ class Layout:
     weight_column: str | None = None
     events: tuple[str, ...] = ()
     kinds: Kinds = "count"
+    kinds_of_log: tuple[str, ...] = ()
 
     @property
     def by_role(self) -> dict[str, str | None]:

@@ -25,6 +25,7 @@ from elcrec.data.joining import ID, WORTH, event_ids
 from elcrec.data.kind_columns import choose_kinds, count_kinds, validate_weights, with_shares
 from elcrec.data.layout import Layout
 from elcrec.data.nested import exploded, fields_within, lifted
+from elcrec.data.new_kinds import refuse_lost_kinds
 from elcrec.data.raw import RawTable, as_frame
 from elcrec.data.time_columns import holds_dates, holds_times, is_clock, joined_clock, quick_times, validate_times
 from elcrec.errors import DataError
@@ -71,6 +72,7 @@ def understand(source: Any, layout: Layout) -> Understood:
     context = ReadContext(_name_of(parts), partial(_line_of, parts), layout.missing, notes)
     columns = {role: _column(parts, name, role) for role, name in names.items()}
     kinds = count_kinds(columns.get("event"), layout)
+    refuse_lost_kinds(kinds, parts[0], names.values(), layout, context.name)
     choose_kinds(columns, kinds, layout, context)
     _join_clock(parts, names, columns)
     _read_quickly(columns, parts, layout)

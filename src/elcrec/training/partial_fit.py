@@ -57,7 +57,7 @@ def partial_fit(
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         verb = worded("--from", "partial_fit")
         raise SettingsError(f"incremental training ({verb}) runs in one process: start it without torchrun")
-    newer = read_new(data, format, settings)
+    newer = read_new(data, format, settings, fitted.dataset.whole_log)
     described, known_users = _known_now(fitted, items, users, newer)
     if (note := unknown_kinds(fitted.dataset.whole_log, newer, settings)) is not None:
         warn(note, DataWarning)
