@@ -1,6 +1,7 @@
 """Kinds of events from outside: trained on, evaluated, resumed, kept, learnt on, and found in a planted world."""
 
 import json
+import warnings
 from pathlib import Path
 
 import polars as pl
@@ -10,7 +11,7 @@ from cli_runner import SMALL, SMALL_SETS, Interrupted, run_cli
 from elcrec import ELCRec, Interactions
 from elcrec.data.by_settings import read_new
 from elcrec.data.company import Company
-from elcrec.errors import DataError, RunError
+from elcrec.errors import DataError, DataWarning, RunError
 from elcrec.evaluation.baselines.popularity import popularity_recent, popularity_scores
 from elcrec.evaluation.baselines.training_part import TrainingPart
 from elcrec.serving.api.incoming import stored_events
@@ -269,3 +270,20 @@ def test_new_events_may_name_their_column_of_kinds(run: Path, path: Path, tmp_pa
     for other in ("seed=3", "events=purchase", "n_intents=4"):
         said = run_cli("train", tmp_path / "new.csv", *into, tmp_path / "c", "--set", other).complaint()
         assert "--from keeps all settings of the run but epochs, and how the new events are read" in said
+
+
+def test_held_out_events_that_follow_their_own_view_are_warned_of() -> None:
+    rows = []
+    for user in range(40):
+        for at in range(5):
+            item = (7 * user + 3 * at * at) % 23
+            rows += [(user, item, 2 * at, "view"), (user, item, 2 * at + 1, "purchase")]
+    frame = pl.DataFrame(rows, schema=["user_id", "item_id", "timestamp", "event"], orient="row")
+    quick = {**SMALL, "epochs": 1, "epoch_steps": 2, "baselines": False}
+    weighed = ELCRec(**quick, event_weights={"purchase": 1, "view": 0.1})
+    with pytest.warns(DataWarning, match=r"100% of the held-out events follow an event of another kind .* events="):
+        weighed.fit(frame, progress=False)
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        ELCRec(**quick, events=["purchase"]).fit(frame, progress=False)
+    assert not any("follow an event of another kind" in str(one.message) for one in said)

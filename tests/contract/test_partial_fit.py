@@ -16,6 +16,7 @@ from cli_runner import SMALL, SMALL_SETS, run_cli, shop_log
 from elcrec import DataError, ELCRec, Interactions, RunError, SettingsError
 from elcrec.data.splits import Split, make_split
 from elcrec.data.vocabulary import Vocabulary
+from elcrec.errors import DataWarning
 from elcrec.model.network import ELCRecNetwork
 from elcrec.serving.store import Event, open_store
 from elcrec.training.loop import validate
@@ -138,6 +139,14 @@ def test_where_no_epoch_is_better_everything_stays(before: ELCRec, monkeypatch: 
     assert after.metrics["best_epoch"] == before.metrics["best_epoch"]
     for name, value in before.network.state_dict().items():
         assert torch.equal(after.network.state_dict()[name], value), name
+
+
+def test_new_ids_that_lost_their_zeros_are_warned_of() -> None:
+    log = timed().with_columns(item_id="00" + pl.col("item_id").rank("dense").cast(pl.String))
+    model = ELCRec(seed=1, **{**SMALL, "epochs": 1, "baselines": False}).fit(log, progress=False)
+    newer = log.tail(3).with_columns(pl.col("timestamp") + 10**6, pl.col("item_id").str.strip_chars_start("0"))
+    with pytest.warns(DataWarning, match=r"new items? may be known, but for zeros in front or capitals"):
+        model.partial_fit(newer.with_columns(pl.col("item_id").cast(pl.Int64)), epochs=1, progress=False)
 
 
 def test_types_that_differ_in_their_width_alone_are_one() -> None:

@@ -14,12 +14,16 @@ import polars as pl
 from elcrec.data.attribute_columns import TEXTS, as_lists, as_text, describes, is_text, says_something
 from elcrec.data.markup import are_paths
 from elcrec.data.words import UNSPACED
+from elcrec.errors import DataWarning
+from elcrec.process.warning import warn
 
 NUMBER, TEXT, VECTOR = pl.Float64(), pl.String(), pl.List(pl.Float32)
 TEXT_WORDS = 4
 """Texts of so many words on average, most of them distinct, are read word by word."""
 VECTOR_SIZE = 8
 """Lists of so many fractions or more, most of them of one length, are vectors."""
+FEW_NUMBERS = 10
+"""So many different numbers may be names, such as sizes."""
 CODES = ("id", "code", "category", "type", "brand", "genre")
 """A whole number in a column whose name ends like this is a category: it measures nothing."""
 
@@ -32,8 +36,25 @@ def feature_columns(columns: list[pl.Series], untyped: bool, titles: pl.Series |
         untyped: Whether numbers and truth values are text, as in delimited files.
         titles: Titles of items, which are texts.
     """
+    for column in columns if untyped else ():
+        _warn_of_texts_among_numbers(column)
     found = [titles, *(_feature(column, untyped) for column in columns)]
     return [column for column in found if column is not None and column.null_count() < len(column)]
+
+
+def _warn_of_texts_among_numbers(column: pl.Series) -> None:
+    """Say where a column of text is categories because of a few texts: most values are numbers, and many different."""
+    if not is_text(column):
+        return
+    known = as_text(column).drop_nulls()
+    is_number = known.cast(pl.Float64, strict=False).is_not_null()
+    n_others = len(known) - int(is_number.sum())
+    if 0 < 2 * n_others <= len(known) and known.filter(is_number).n_unique() > FEW_NUMBERS:
+        warn(
+            f"{column.name!r} is read as categories: {n_others:,} of the {len(known):,} values are no numbers, such as "
+            f"{known.filter(~is_number)[0][:40]!r}; leave such values empty to learn from numbers",
+            DataWarning,
+        )
 
 
 def featureless(columns: list[pl.Series], features: list[pl.Series]) -> dict[str, str]:

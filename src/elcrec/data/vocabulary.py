@@ -114,18 +114,42 @@ class Vocabulary:
             index[first : first + len(found)] = found.fill_null(-1).to_numpy()
         return index
 
+    def misspelt(self, ids: pl.Series) -> list[tuple[Any, Any]]:
+        """Unknown ids that are known but for zeros in front or capitals, each once, and the known ones."""
+        unknown = ids.unique(maintain_order=True)
+        unknown = unknown.filter(pl.Series(self.indices(unknown, "skip") < 0))
+        if unknown.is_empty():
+            return []
+        asked, known = (
+            pl.DataFrame({name: column, "plain": _plain(column)})
+            for name, column in (("ask", unknown), ("id", self.ids))
+        )
+        return (
+            asked.join(known.unique("plain", keep="first"), on="plain", maintain_order="left")
+            .select("ask", "id")
+            .rows()
+        )
+
     def _raise_unknown(self, missing: pl.Series) -> None:
         shown = ", ".join(repr(value) for value in missing.unique(maintain_order=True).head(3).to_list())
         more = missing.n_unique() - 3
+        alike = self.misspelt(missing)
+        example = f"{alike[0][1]!r} (zeros in front and capitals count)" if alike else repr(self.ids[0])
         raise UnknownIdError(
             f"unknown {self.kind} {shown}{f' and {more} more' if more > 0 else ''}: "
-            f"the model knows {len(self):,} {self.kind}s, for example {self.ids[0]!r}; "
+            f"the model knows {len(self):,} {self.kind}s, for example {example}; "
             f"use {argument('unknown', 'skip')} to leave such ids out"
         )
 
     def ids_of(self, indices: Indices | Iterable[int]) -> pl.Series:
         """Ids of indices, in the caller's type."""
         return self.ids.gather(np.asarray(indices, dtype=np.int64) - self.first)
+
+
+def _plain(ids: pl.Series) -> pl.Series:
+    """Ids without what programs change: zeros in front, capitals."""
+    text = ids.cast(pl.String)
+    return text.str.to_lowercase().str.replace("^0+([^0]|0$)", "${1}")
 
 
 def check_unknown(unknown: str) -> None:

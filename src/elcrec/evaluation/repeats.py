@@ -45,6 +45,28 @@ def better_way(both: dict[bool, RankingMetrics]) -> bool:
     return both[True][SELECTION_METRIC] >= both[False][SELECTION_METRIC]
 
 
+def own_event_warning(split: Split, part: str, kind: str | None) -> str | None:
+    """What to say where most held-out events follow another event of their user with the same item.
+
+    Args:
+        split: Of a log with kinds of events; of others None is returned, whose repeats are what they predict.
+        part: ``valid`` or ``test``.
+        kind: The kind that is held out.
+    """
+    if split.judged_N is None or split.baskets:
+        return None
+    _, at_Q = split.targets(part)
+    same_Q = split.item_N[at_Q] == split.item_N[at_Q - 1]
+    share = float((same_Q & ~split.judged_N[at_Q - 1]).double().mean())
+    if share <= 0.5:
+        return None
+    remedy = "" if kind is None else f": to predict it from the earlier ones, keep one kind, {setting('events', kind)}"
+    return (
+        f"{share:.0%} of the held-out events follow an event of another kind with the same item (it was looked at or "
+        f"put into the cart just before), so the model repeats the newest item, and metrics are high{remedy}"
+    )
+
+
 def repeat_warning(share: float, exclude_seen: bool) -> str | None:
     """What to say of such a share; None where it is too small to matter or such items are ranked."""
     if not exclude_seen or share < WORTH_SAYING:

@@ -19,7 +19,7 @@ from elcrec.data.kinds import said_kinds
 from elcrec.data.user_table import UserTable
 from elcrec.errors import AccuracyWarning, DataWarning, RunError, SettingsError
 from elcrec.evaluation.against_baselines import baseline_warning
-from elcrec.evaluation.repeats import evaluates_both_ways, repeat_share, repeat_warning
+from elcrec.evaluation.repeats import evaluates_both_ways, own_event_warning, repeat_share, repeat_warning
 from elcrec.fitted import FittedModel
 from elcrec.intents.assignment import IntentAssigner
 from elcrec.intents.intents import Intents
@@ -390,10 +390,10 @@ def reporter_of(progress: bool | Reporter, is_main: bool = True) -> Reporter:
 
 
 def warn_of_repeats(dataset: Dataset, settings: Settings) -> None:
-    """Say where held-out items cannot be found: those of the test, or of validation where there is no test."""
+    """Say where held-out items cannot be found, or are found at once: those of the test, or else of validation."""
     split = dataset.split
     part = "test" if bool((split.test_U >= 0).any()) else "valid"
     share = repeat_share(split.held_out(part, settings.judged_users, settings.seed)[1])
-    note = repeat_warning(share, settings.exclude_seen)
-    if note is not None:
-        warn(note, DataWarning)
+    for note in (repeat_warning(share, settings.exclude_seen), own_event_warning(split, part, settings.target_kind)):
+        if note is not None:
+            warn(note, DataWarning)

@@ -21,7 +21,7 @@ from elcrec.fitted import FittedModel
 from elcrec.intents.assignment import IntentAssigner
 from elcrec.intents.intents import Intents
 from elcrec.process.warning import warn
-from elcrec.process.wording import argument, worded
+from elcrec.process.wording import argument, counted, worded
 from elcrec.runs.records import Increment, RunMetrics
 from elcrec.runs.run import Run, results_of
 from elcrec.training.checkpoint import Progress
@@ -61,6 +61,7 @@ def partial_fit(
     described, known_users = _known_now(fitted, items, users, newer)
     if (note := unknown_kinds(fitted.dataset.whole_log, newer, settings)) is not None:
         warn(note, DataWarning)
+    _warn_of_spelling(fitted, newer)
     whole = fitted.dataset.whole_log.joined(newer, settings.kind_of_new)
     added = len(whole) - len(fitted.dataset.whole_log)
     if added == 0:
@@ -89,6 +90,18 @@ def partial_fit(
         "step": share,
     }
     return _continued(run, intents, state, increment, reporter)
+
+
+def _warn_of_spelling(fitted: FittedModel, newer: Interactions) -> None:
+    """Say where new ids are known ones but for zeros in front or capitals: programs drop and change those."""
+    for known in (fitted.items, fitted.users):
+        if alike := known.misspelt(newer.frame[f"{known.kind}_id"]):
+            new, old = alike[0]
+            warn(
+                f"{counted(len(alike), f'new {known.kind}')} may be known, but for zeros in front or capitals "
+                f"({new!r}, and {old!r} in the log): write ids as the log does, or they count as others",
+                DataWarning,
+            )
 
 
 def _known_now(

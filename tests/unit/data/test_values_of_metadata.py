@@ -11,6 +11,7 @@ from elcrec.data.amounts import from_amounts
 from elcrec.data.attribute_columns import NOTHING, as_text
 from elcrec.data.catalogue import Catalogue
 from elcrec.data.user_table import UserTable
+from elcrec.errors import DataWarning
 
 QUICK = settings(max_examples=200, deadline=None, derandomize=True)
 CENTS = st.lists(st.integers(-(10**9), 10**9), min_size=1, max_size=6)
@@ -125,3 +126,15 @@ def test_entities_are_the_characters_that_they_stand_for() -> None:
     assert known.frame["title"].to_list() == meant
     assert known.features["brand"].to_list() == [None if one is None else [one] for one in meant]
     assert known.features["tags"].to_list() == [None if one is None else [one] for one in meant]
+
+
+@pytest.mark.parametrize("kind", ["items", "users"])
+def test_texts_among_numbers_are_warned_of(kind: str, tmp_path: Path) -> None:
+    ids = [f"x{n}" for n in range(30)]
+    ages, sizes = [*(str(20 + n) for n in range(20)), *["ask us"] * 10], ["36", "38", "40", "M", "S"] * 6
+    frame = pl.DataFrame({kind[:-1] + "_id": ids, "age": ages, "size": sizes, "colour": ["red", "7", "8"] * 10})
+    frame.write_csv(tmp_path / "known.csv")
+    read = Catalogue.read if kind == "items" else UserTable.read
+    with pytest.warns(DataWarning, match="'age' is read as categories: 10 of the 30 values.* 'ask us'") as warned:
+        read(tmp_path / "known.csv")
+    assert len(warned) == 1

@@ -161,3 +161,16 @@ def test_python_values_are_compared_as_integers_only_if_all_are() -> None:
 def test_one_text_is_no_list_of_ids() -> None:
     with pytest.raises(DataError, match=r"\['u1'\]"):
         Vocabulary.of(pl.Series(["u1", "u2"])).indices("u1")
+
+
+@pytest.mark.parametrize(
+    ("known", "asked"), [("001033", "1033"), ("1033", "01033"), ("Anna@x.eu", "anna@X.eu"), ("00", "0")]
+)
+def test_ids_that_differ_in_zeros_in_front_or_capitals_are_told(known: str, asked: str) -> None:
+    vocabulary = Vocabulary.of(pl.Series([known, "other", "10330"]), first=1, kind="item")
+    ids = pl.Series(["other", asked, "strange", asked])
+    assert vocabulary.misspelt(ids) == [(asked, known)]
+    assert vocabulary.misspelt(pl.Series([known, "strange", "0other", ""])) == [("0other", "other")]
+    with pytest.raises(UnknownIdError, match=f"for example '{known}' \\(zeros in front and capitals count\\)"):
+        vocabulary.indices(pl.Series([asked]))
+    assert Vocabulary.of(pl.Series([7, 70])).misspelt(pl.Series([700, 7])) == []
