@@ -9,6 +9,7 @@ import pytest
 
 from cli_runner import SMALL, SMALL_SETS, Interrupted, run_cli
 from elcrec import ELCRec, Interactions
+from elcrec.config import validate
 from elcrec.data.by_settings import read_new
 from elcrec.data.company import Company
 from elcrec.errors import DataError, DataWarning, RunError
@@ -287,3 +288,18 @@ def test_held_out_events_that_follow_their_own_view_are_warned_of() -> None:
         warnings.simplefilter("always")
         ELCRec(**quick, events=["purchase"]).fit(frame, progress=False)
     assert not any("follow an event of another kind" in str(one.message) for one in said)
+
+
+@pytest.mark.parametrize("way", ["file", "frame", "Interactions"])
+def test_new_events_that_lost_their_weights_are_warned_of(way: str, tmp_path: Path) -> None:
+    rows = [(f"u{user}", f"i{(user * at) % 11}", 10 * at, 1 + at % 5) for user in range(30) for at in range(6)]
+    log = pl.DataFrame(rows, schema=["user_id", "item_id", "timestamp", "stars"], orient="row")
+    settings = validate({"weight_column": "stars"})
+    new = log.drop("stars").tail(3)
+    new.write_csv(tmp_path / "new.csv")
+    given = {"file": tmp_path / "new.csv", "frame": new, "Interactions": Interactions.read(new)}[way]
+    with pytest.warns(DataWarning, match=r"no column 'stars' \(weight_column\): each counts as 1"):
+        read_new(given, None, settings)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert "weight" in read_new(log, None, settings).frame.columns

@@ -18,9 +18,10 @@ from elcrec.data.kinds import with_kinds
 from elcrec.data.layout import Kinds, Layout
 from elcrec.data.new_kinds import no_kinds
 from elcrec.data.reader import understand
-from elcrec.errors import SettingsError
+from elcrec.errors import DataWarning, SettingsError
 from elcrec.process.lazy import LazyModule
 from elcrec.process.progress import step
+from elcrec.process.warning import warn
 
 if TYPE_CHECKING:
     from elcrec.data import user_table
@@ -147,9 +148,13 @@ def read_new(data: Any, format: str | None, settings: Settings, log: Interaction
     if isinstance(data, Interactions):
         if of_log and not _tells_kinds_or_is_sent(data):
             raise no_kinds("the table of new events", of_log)
-        return data.checked()
-    # Events that the log has already are dropped later: copies are no surprise.
-    return Interactions.understood(understand(data, _layout_of_new(data, format, settings, of_log)), copies=False)
+        newer = data.checked()
+    else:  # events that the log has already are dropped later: copies are no surprise
+        understood = understand(data, _layout_of_new(data, format, settings, of_log))
+        newer = Interactions.understood(understood, copies=False)
+    if settings.weight_column is not None and not {"weight", ID} & set(newer.frame.columns):
+        warn(f"the new events have no column {settings.weight_column!r} (weight_column): each counts as 1", DataWarning)
+    return newer
 
 
 def _layout_of_new(data: Any, format: str | None, settings: Settings, of_log: tuple[str, ...]) -> Layout:
