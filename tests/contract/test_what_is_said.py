@@ -13,7 +13,7 @@ import pytest
 from cli_runner import LEARNED, baskets_log, run_cli, shop_csv, shop_log, untrained
 from elcrec import ELCRec, Interactions
 from elcrec.data.synthetic import make_shop
-from elcrec.errors import DataWarning
+from elcrec.errors import DataWarning, SettingsError
 
 NOTHING = "nothing to resume in {}: the training starts from scratch"
 QUICKER = {**LEARNED, "epochs": 1}
@@ -122,6 +122,13 @@ def named_run(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         model.rename_intents({1: "Classics, old", 2: "Twin", 4: "Twin"})
     model.save(folder)
     return folder
+
+
+def test_a_name_that_is_a_number_is_refused(run: Path) -> None:
+    model = ELCRec.load(run)
+    for name in ("12", " 12 ", "٣"):
+        with pytest.raises(SettingsError, match=r"would stand for intent (12|3): add a word"):
+            model.rename_intents({1: name})
 
 
 def test_every_verb_takes_an_intent_by_its_given_name(named_run: Path, tmp_path: Path) -> None:

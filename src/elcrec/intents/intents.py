@@ -303,6 +303,8 @@ class Intents:
             name = " ".join(names[intent].split())
             if len(name) > MOST_NAME:
                 raise SettingsError(f"the name of intent {intent} is longer than {MOST_NAME} characters")
+            if name.isdecimal():
+                raise SettingsError(f"the name {name!r} would stand for intent {int(name)}: add a word to it")
             if name:
                 self.given_names[intent] = name
             else:
