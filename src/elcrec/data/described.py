@@ -20,6 +20,8 @@ if TYPE_CHECKING:  # it loads PyTorch
 
 PREFIX = "feature:"
 """How the names of columns of features begin in a table that is kept."""
+LEAST_SHARE = 0.05
+"""A file of another log: it describes less of a model's items or users, and less of its own rows is about them."""
 
 
 def with_features(known: pl.DataFrame, features: pl.DataFrame) -> pl.DataFrame:
@@ -216,10 +218,52 @@ def matched(table: pl.DataFrame, ids: pl.Series) -> pl.DataFrame:
         role = table.columns[0]
         kind = role.removesuffix("_id")
         raise DataError(
-            f"the {kind} file describes none of the model's {kind}s: it has ids like {_examples(table[role])}, "
-            f"the model like {_examples(ids)}; use the ids of the log, and name their column {role}"
+            f"the {kind} file describes none of the model's {kind}s: {_unlike_ids(table[role], ids)}; "
+            f"use the ids of the log, and name their column {role}"
         )
     return frame
+
+
+def refuse_others(rows: pl.Series, ids: pl.Series) -> None:
+    """Raise DataError unless a table is clearly of a model's items or users; see :func:`few_note`."""
+    note, kind = few_note(rows, ids), rows.name.removesuffix("_id")
+    if note is not None:
+        raise DataError(
+            f"{note}: it belongs to other {kind}s; give the file of this log, with its ids, or rename its column of "
+            f"ids to {rows.name}"
+        )
+
+
+def few_note(rows: pl.Series, ids: pl.Series) -> str | None:
+    """What to say of a table that describes almost none of a model's items or users, and is mostly about others.
+
+    Args:
+        rows: The ids of its rows, under the name of their role.
+        ids: Distinct ids of the model.
+
+    Raises:
+        DataError: It describes none.
+    """
+    n_found, kind = len(matched(rows.to_frame(), ids)), rows.name.removesuffix("_id")
+    if n_found >= LEAST_SHARE * min(len(ids), len(rows)):
+        return None
+    few = f"the {kind} file describes only {n_found:,} of the model's {len(ids):,} {kind}s, and has {len(rows):,}"
+    return f"{few} ({_unlike_ids(rows, ids)})"
+
+
+def _unlike_ids(rows: pl.Series, ids: pl.Series) -> str:
+    """An id of a table that a model does not know, and one of the model that the table lacks.
+
+    Two that are the same but for capitals say the most.
+    """
+    texts = [one.cast(pl.String) for one in (rows, ids)]
+    sides = [
+        pl.DataFrame({"id": one, "folded": text.str.to_lowercase()}).filter(~text.is_in(other.implode()))
+        for one, text, other in zip((rows, ids), texts, reversed(texts), strict=True)
+    ]
+    alike = sides[0].join(sides[1], on="folded", maintain_order="left").head(1)
+    theirs, ours = (alike["id"], alike["id_right"]) if len(alike) else (side["id"] for side in sides)
+    return f"it has ids like {_examples(theirs)}, the model like {_examples(ours)}"
 
 
 def known_to(table: pl.DataFrame, ids: pl.Series) -> pl.DataFrame:
