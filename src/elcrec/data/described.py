@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from elcrec.data.attribute_columns import BLANK
+from elcrec.data.attribute_columns import BLANK, TEXTS
 from elcrec.data.columns import candidates, canonical, is_name_of_items, shown
-from elcrec.data.feature_columns import as_kind
+from elcrec.data.feature_columns import NUMBER, TEXT, as_kind
 from elcrec.data.id_columns import ReadContext, validate_ids
 from elcrec.data.ids import BLANKS
 from elcrec.errors import DataError
@@ -128,11 +128,29 @@ def over(ours: pl.DataFrame, theirs: pl.DataFrame, given: Collection[str]) -> pl
     for column, alike in _as_in(theirs, ours):
         ours = ours.with_columns(alike)
         if alike.null_count() == len(alike):
-            name, kind = column.name.removeprefix(PREFIX), role.removesuffix("_id")
-            raise DataError(f"{name!r} is of another kind than in the {kind}s of the model: write it alike")
+            raise _of_another_kind(ours[role], column, theirs[column.name])
     left = [name for name in theirs.columns if name not in ours.columns and name not in given]
     renewed = ours.join(theirs.select(role, *left), on=role, how="left", maintain_order="left")
     return pl.concat([renewed, _others(theirs, ours)], how="diagonal")
+
+
+def _of_another_kind(ids: pl.Series, ours: pl.Series, theirs: pl.Series) -> DataError:
+    """The error for a column none of whose values is of the kind that the model knows."""
+    name, kind = ours.name.removeprefix(PREFIX), ids.name.removesuffix("_id")
+    item, value = pl.DataFrame([ids, ours]).drop_nulls(ours.name).row(0)
+    example = "|".join(value) if ours.dtype == TEXTS else value
+    kinds = f"{_kind_in_words(theirs.dtype)} there, {_kind_in_words(ours.dtype)} here"
+    return DataError(
+        f"{name!r} is of another kind than in the {kind}s of the model ({kinds}, such as {repr(example)[:60]} of "
+        f"{kind} {item!r}): write it alike"
+    )
+
+
+def _kind_in_words(dtype: pl.DataType) -> str:
+    """What a column of features holds; see :mod:`elcrec.data.feature_columns`."""
+    if dtype == TEXTS:
+        return "categories"
+    return "numbers" if dtype == NUMBER else "text" if dtype == TEXT else "vectors"
 
 
 def notes_over(

@@ -285,3 +285,29 @@ def test_ids_that_differ_in_capitals_are_shown_side_by_side(
     unlike = f"it has ids like {ids[n_known].upper()!r}, the model like {ids[n_known]!r}"
     with pytest.raises(DataError, match=re.escape(unlike)):
         table.refuse_others(pl.Series(ids))
+
+
+PROSE = ["a tent for two in rain", "a mug for tea at work", "one pot for a large kitchen", "the bag that holds it all"]
+OF_KIND: dict[str, tuple[list[Any], str]] = {
+    "numbers": ([1.25, 2.5, 3.5, 4.5], "1.25"),
+    "categories": (["a|b", "b", "a", "b"], "'a|b'"),
+    "text": (PROSE, repr(PROSE[0])),
+    "vectors": (VECTORS[:4], "[0.5, 1.5"),
+}
+
+
+@pytest.mark.parametrize("table", [Catalogue, UserTable])
+@pytest.mark.parametrize(
+    ("there", "here"),
+    [(a, b) for a in OF_KIND for b in OF_KIND if a != b and {a, b} != {"categories", "text"}],
+)
+def test_both_kinds_of_a_column_are_said(table: type[Catalogue] | type[UserTable], there: str, here: str) -> None:
+    role = "item_id" if table is Catalogue else "user_id"
+    kind = role.removesuffix("_id")
+    older, newer = (
+        table.read(pl.DataFrame({role: [1, 2, 3, 4], "price": OF_KIND[name][0], "note": ["x", "y", "x", "y"]}))
+        for name in (there, here)
+    )
+    said = f"({there} there, {here} here, such as {OF_KIND[here][1]}"
+    with pytest.raises(DataError, match=f"'price' is of another kind .*{re.escape(said)}.* of {kind} '1'.: write it"):
+        newer.over(older)  # type: ignore[arg-type]
