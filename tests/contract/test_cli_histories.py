@@ -7,8 +7,8 @@ from typing import Any
 import polars as pl
 import pytest
 
-from cli_runner import SMALL, run_cli
-from elcrec import ELCRec
+from cli_runner import SMALL, run_cli, untrained
+from elcrec import ELCRec, Interactions
 
 ODD = ["-7", "a,b", "i 1", "--json", "[1]", "007", "é", "'q'", '"', "x" * 300, "#1", "東"]
 
@@ -58,6 +58,7 @@ def test_every_user_can_be_asked_for(model: ELCRec, run: Path, user: str) -> Non
         (b"[]", "is empty"),
         (b"{", "unknown item '{'"),
         (b'["nothing"]', "unknown item 'nothing'"),
+        (b'{"history": ["007"]}', "holds a JSON object"),
     ],
 )
 def test_a_file_of_something_else_is_refused(run: Path, tmp_path: Path, content: bytes, reason: str) -> None:
@@ -93,6 +94,56 @@ def test_unknown_ids_of_a_list_may_be_skipped_for_all_users(
     for name, more in (("some", ("--unknown", "skip")), ("same", ())):
         done = run_cli(*to_all, tmp_path / f"{name}.csv", option, tmp_path / f"{name}.json", *more)
         assert done.code == 0, done.err
+        assert (f"1 unknown item of {option} left out" in done.err) == (name == "some")
     assert (tmp_path / "some.csv").read_bytes() == (tmp_path / "same.csv").read_bytes()
     said = run_cli(*to_all, tmp_path / "no.csv", "--unknown", "skip").complaint()
     assert "--all recommends to known users only" in said
+
+
+@pytest.mark.parametrize("option", ["--allow", "--deny"])
+@pytest.mark.parametrize("header", ["item_id", "SKU", "Product ID", "mine"])
+@pytest.mark.parametrize("known", ["", "id", "title"])
+def test_a_header_of_a_list_is_left_out_unless_it_is_an_item(
+    option: str, header: str, known: str, tmp_path: Path
+) -> None:
+    rows = [(f"u{user}", item) for user in range(9) for item in (["a", "b", header] if known == "id" else ["a", "b"])]
+    log = pl.DataFrame(rows, schema=["user_id", "mine"], orient="row").with_row_index("timestamp")
+    model = untrained(Interactions.read(log, item_column="mine"), item_column="mine", repeats="none")
+    if known == "title":
+        model.describe_items(pl.DataFrame({"item_id": ["a", "b"], "title": [header, "other"]}))
+    model.save(tmp_path / "run")
+    for name, lines in (("with", [header, "b"]), ("without", ["b"])):
+        (tmp_path / f"{name}.txt").write_text("\n".join(lines))
+    asked = ("recommend", tmp_path / "run", "--user", "u1", "--include-seen", "--json", option)
+    done, plain = (run_cli(*asked, tmp_path / f"{name}.txt") for name in ("with", "without"))
+    assert (f"the first line {header!r} is left out, as the name of the column" in done.err) == (not known)
+    assert "left out" not in plain.err
+    assert (done.out == plain.out) == (not known)
+
+
+@pytest.mark.parametrize("option", ["--allow", "--deny"])
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ('{"deny": ["007", "a,b"]}', "it holds a JSON object"),
+        ('{\n "deny": [\n"007"]\n}\n', "it holds a JSON object"),
+        ('{"item_id": "007"}\n{"item_id": "#1"}\n', "it holds a JSON object"),
+        ('[{"item_id": "007"}]', "is not an item id"),
+        ('[["007"]]', "is not an item id"),
+        ("{007}", "unknown item '{007}'"),
+    ],
+)
+def test_json_that_is_no_array_of_ids_is_refused(
+    option: str, content: str, reason: str, run: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "list.json").write_text(content)
+    said = run_cli("recommend", run, "--user", "u,1", option, tmp_path / "list.json").complaint()
+    assert reason in said
+    assert len(said) < 300 + len(str(tmp_path))
+
+
+@pytest.mark.parametrize("option", ["--allow", "--deny"])
+def test_unknown_ids_of_a_list_are_counted(option: str, run: Path, tmp_path: Path) -> None:
+    (tmp_path / "list.json").write_text(json.dumps([*ODD, "no", "such", "no"]))
+    asked = ("recommend", run, "--user", "u,1", option, tmp_path / "list.json", "--unknown", "skip")
+    assert f"2 unknown items of {option} left out" in run_cli(*asked).err

@@ -279,6 +279,20 @@ def test_users_of_another_shop_are_refused_in_incremental_training(model: ELCRec
         ELCRec.from_fitted(model.fitted).partial_fit(shop_log(), users=others, progress=False)
 
 
+@pytest.mark.parametrize("settings", [{}, {"user_features": False}])
+def test_users_who_are_almost_all_of_another_shop_are_refused(model: ELCRec, settings: dict[str, Any]) -> None:
+    """By the rule of items: refused in a training, taken with a warning later, when they may have events soon."""
+    known = pl.int_range(pl.len()) < 5
+    others = people().with_columns(
+        user_id=pl.when(known).then("user_id").otherwise(pl.col("user_id").str.to_uppercase())
+    )
+    with pytest.raises(DataError, match="the user file describes only 5 of the model's 300 users, and has 280"):
+        trained(others, **settings)
+    if not settings:
+        with pytest.warns(DataWarning, match="describes only 5 of .*: the others are kept until they have events"):
+            ELCRec.from_fitted(model.fitted).partial_fit(shop_log(), users=others, progress=False)
+
+
 @pytest.mark.parametrize(
     ("users", "settings"), [(people(), {"user_features": False}), (people().select("user_id", one=pl.lit(1)), {})]
 )

@@ -635,6 +635,13 @@ class _StopAfterFirstEpoch:
         raise KeyboardInterrupt
 
 
+@pytest.fixture(params=["run", "unfinished"])
+def begun(request: pytest.FixtureRequest) -> Path:
+    """A run that can be resumed, as far as it is not finished."""
+    folder: Path = request.getfixturevalue(request.param)
+    return folder
+
+
 @pytest.mark.parametrize(
     ("more", "clue"),
     [
@@ -645,17 +652,37 @@ class _StopAfterFirstEpoch:
     ],
     ids=["setting", "seed", "recipe", "typo"],
 )
-def test_resume_with_other_settings(unfinished: Path, shop: Path, more: list[str], clue: str) -> None:
-    before = contents(unfinished)
-    assert clue in run_cli("train", shop, "--out", unfinished, "--resume", *more).complaint()
-    assert contents(unfinished) == before
+def test_resume_with_other_settings(begun: Path, shop: Path, more: list[str], clue: str) -> None:
+    before = contents(begun)
+    assert clue in run_cli("train", shop, "--out", begun, "--resume", *more).complaint()
+    assert contents(begun) == before
 
 
-def test_resume_with_other_data(unfinished: Path, tmp_path: Path) -> None:
-    before = contents(unfinished)
-    complaint = run_cli("train", shop_csv(tmp_path, seed=2), "--out", unfinished, "--resume").complaint()
-    assert "other data" in complaint
-    assert contents(unfinished) == before
+@pytest.mark.parametrize(
+    ("option", "rows", "clue"),
+    [
+        ("", "", "other data"),
+        ("--items", "item_id,title\n{item},other\n", "other items"),
+        ("--users", "user_id,age\n{user},30\n", "other users"),
+    ],
+    ids=["log", "items", "users"],
+)
+def test_resume_with_other_data(begun: Path, shop: Path, tmp_path: Path, option: str, rows: str, clue: str) -> None:
+    """Nothing is said of a run that was not made with what is given: whether it is finished does not matter."""
+    log, other = pl.read_csv(shop), tmp_path / "other.csv"
+    other.write_text(rows.format(item=log["item_id"][0], user=log["user_id"][0]))
+    data, more = (shop, [option, other]) if option else (shop_csv(tmp_path, seed=2), [])
+    before = contents(begun)
+    assert clue in run_cli("train", data, "--out", begun, "--resume", *more).complaint()
+    assert contents(begun) == before
+
+
+@pytest.mark.parametrize("option", ["", "--items", "--users"])
+def test_resume_with_a_missing_file(begun: Path, shop: Path, tmp_path: Path, option: str) -> None:
+    before, missing = contents(begun), tmp_path / "missing.csv"
+    given = [shop, option, missing] if option else [missing]
+    assert "missing.csv" in run_cli("train", *given, "--out", begun, "--resume").complaint()
+    assert contents(begun) == before
 
 
 def test_unfinished_run_cannot_be_used_or_replaced_by_accident(unfinished: Path, shop: Path) -> None:

@@ -182,9 +182,15 @@ def test_ctrl_c_keeps_the_state_and_says_how_to_go_on(
 
 
 def test_resume_of_a_finished_run_says_so_and_changes_nothing(shop: Path, tmp_path: Path) -> None:
-    run = tmp_path / "run"
-    trained = run_cli("train", shop, "--out", run, *SMALL_SETS, "--json").document()
+    run, items, users = tmp_path / "run", tmp_path / "items.csv", tmp_path / "users.csv"
+    log = Interactions.read(shop).frame
+    log.select("item_id").unique().with_columns(title="item_id", price=1.5).write_csv(items)
+    log.select("user_id").unique().with_columns(age=30).write_csv(users)
+    tables = ("--items", items, "--users", users)
+    trained = run_cli("train", shop, "--out", run, *SMALL_SETS, *tables, "--json").document()
     before = contents(run)
+    for again in (tables, ("--seed", 1), (*SMALL_SETS, "--recipe", "default")):
+        assert run_cli("train", shop, "--out", run, "--resume", *again).code == 0
     outcome = run_cli("train", shop, "--out", run, "--resume")
     assert outcome.code == 0
     assert "finished already" in outcome.err

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from elcrec.data.columns import candidates
 from elcrec.errors import DataError, SettingsError, UnknownIdError, decoding
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def read_histories(path: Path) -> list[list[Any]]:
         DataError: The file cannot be read, or holds something else.
     """
     with decoding(lambda reason: DataError(f"cannot read {path} ({reason}): {FORMS}")):
-        document = _parsed(path.read_text(encoding="utf-8-sig").strip())
+        document = _parsed(path)
     histories = document if document and all(isinstance(entry, list) for entry in document) else [document]
     for number, history in enumerate(histories, start=1):
         if (fault := _fault(history)) is not None:
@@ -98,7 +99,7 @@ def read_ids(path: Path) -> list[Any]:
         DataError: The file cannot be read, or holds something else.
     """
     with decoding(lambda reason: DataError(f"cannot read {path} ({reason}): {ID_FORMS}")):
-        ids = _parsed(path.read_text(encoding="utf-8-sig").strip())
+        ids = _parsed(path)
     if ids and (fault := _fault(ids)) is not None:
         raise DataError(f"{path}{fault}: {ID_FORMS}")
     return ids
@@ -122,18 +123,48 @@ def one_id_a_line(*paths: Path | None) -> Iterator[None]:
 
 def _unknown_row(path: Path, error: str) -> bool:
     """Whether an error names the first line of a file whose lines all have as many commas, or other marks."""
-    text = path.read_text(encoding="utf-8-sig").strip()
-    lines = [] if text.startswith("[") else _parsed(text)
+    lines = [] if _text(path).startswith("[") else _parsed(path)
     tables = (mark for mark in COLUMN_MARKS if len({line.count(mark) for line in lines}) == 1)
     return len(lines) > 1 and any(mark in lines[0] and repr(lines[0])[1:-1] in error for mark in tables)
 
 
-def _parsed(text: str) -> list[Any]:
-    """The JSON array, or the lines that are not blank."""
+def has_header(path: Path, name: str | None) -> bool:
+    """Whether the first line of a file of ids may be the name of their column.
+
+    Args:
+        path: See :func:`read_ids`.
+        name: The caller's name of the item column; the usual names are known.
+    """
+    lines = _text(path).split("\n", 1)
+    return lines[0].strip() == name or bool(candidates("item_id", [lines[0].strip()]))
+
+
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8-sig").strip()
+
+
+def _parsed(path: Path) -> list[Any]:
+    """The JSON array of a file, or its lines that are not blank.
+
+    Raises:
+        ValueError: It is an array that cannot be read, or holds JSON objects.
+    """
+    text = _text(path)
     if text.startswith("[") and text.endswith("]"):
         array: list[Any] = json.loads(text)
         return array
-    return [line for line in text.split("\n") if line.strip()]
+    lines = [line for line in text.split("\n") if line.strip()]
+    if _is_object(text) or (lines and _is_object(lines[0])):
+        raise ValueError("it holds a JSON object")
+    return lines
+
+
+def _is_object(text: str) -> bool:
+    """Whether a text is a JSON object; one that only begins like it may be a title."""
+    try:
+        return text.startswith("{") and isinstance(json.loads(text), dict)
+    except ValueError:
+        return False
 
 
 def _fault(history: list[Any]) -> str | None:

@@ -147,7 +147,7 @@ def recommend(
         approximate=approximate,
         titles=not ids_only,
         unknown=unknown,
-        **Filters(allow, deny, attribute, all_attributes).fields(),
+        **Filters(allow, deny, attribute, all_attributes, run, unknown).fields(),
     )
     with one_id_a_line(allow, deny, history_file):
         if everybody:

@@ -143,23 +143,24 @@ def _trained(
     """A run trained from scratch, or resumed; ``fit`` are the other arguments of :meth:`ELCRec.fit` than ``out``."""
     from elcrec.recommender import ELCRec
 
+    finished = False
     if fit["resume"]:
         from elcrec.config import overridden
         from elcrec.runs.run_folder import RunFolder
-        from elcrec.training.fit import settings_to_resume
+        from elcrec.training.fit import nothing_to_train, settings_to_resume
 
-        earlier = settings_to_resume(RunFolder(out), recipe, fit["overwrite"])
-        if earlier is None:
-            model = ELCRec.load(out, device)
-            say(f"{out} is finished already: nothing to resume")
-            return model
-        overrides = overridden(earlier, overrides)
+        folder = RunFolder(out)
+        finished = nothing_to_train(folder, fit["overwrite"])
+        overrides = overridden(settings_to_resume(folder, recipe), overrides)
     made_with = {"recipe": recipe or "default", "device": device, **overrides}
     keeps(lambda: _kept(out))
-    if ray is None:
-        return ELCRec(**made_with).fit(out=out, **fit)
-    _train_on_ray(ray, out, made_with, fit)
-    return ELCRec.load(out, device)
+    if ray is not None and not finished:
+        _train_on_ray(ray, out, made_with, fit)
+        return ELCRec.load(out, device)
+    model = ELCRec(**made_with).fit(out=out, **fit)
+    if finished:  # and was started with this log and these settings
+        say(f"{out} is finished already: nothing to resume")
+    return model
 
 
 def _kept(out: Path) -> str | None:

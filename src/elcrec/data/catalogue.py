@@ -28,8 +28,6 @@ if TYPE_CHECKING:  # it loads PyTorch
 
 IMAGE = "image_url"
 TITLES = ("title", "name", "item_name", "item_title", "product_title", "product_name", "movie_title", "book_title")
-LEAST_SHARE = 0.05
-"""A catalogue of other items: it describes less of a model's items, and less of its own rows is about them."""
 
 ItemSource: TypeAlias = "str | Path | Table | Catalogue"
 """See :meth:`Catalogue.read`."""
@@ -171,22 +169,11 @@ class Catalogue:
 
     def refuse_others(self, ids: pl.Series) -> None:
         """Raise DataError unless the catalogue is clearly of these items."""
-        note = self.few_note(ids)
-        if note is not None:
-            raise DataError(
-                f"{note}: it belongs to other items; give the file of this log, or rename its column of ids to item_id"
-            )
+        described.refuse_others(self.frame["item_id"], ids)
 
     def few_note(self, ids: pl.Series) -> str | None:
-        """What to say of a catalogue that describes almost none of these items, and is mostly about others.
-
-        Raises:
-            DataError: It describes none.
-        """
-        n_found = len(described.matched(self.frame.select("item_id"), ids))
-        if n_found >= LEAST_SHARE * min(len(ids), len(self)):
-            return None
-        return f"the item file describes only {n_found:,} of the model's {len(ids):,} items, and has {len(self):,}"
+        """What to say where it describes almost none of these items; see :func:`elcrec.data.described.few_note`."""
+        return described.few_note(self.frame["item_id"], ids)
 
     def known_to(self, ids: pl.Series) -> Catalogue:
         """What a model of given items keeps; see :func:`elcrec.data.described.known_to`."""

@@ -125,11 +125,12 @@ class Dataset:
             users: What is known about users.
 
         Raises:
-            DataError: Nothing is known about any user of the log.
+            DataError: The users belong to another log.
         """
         dataset = self._with_item_features() if settings.item_features else replace(self, features=None)
         if users is None:
             return dataset
+        users.refuse_others(self.users.ids)
         if not settings.user_features:
             return dataset.with_users(users, None)
         known = users.matched(self.users.ids)

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from elcrec.data.attribute_columns import BLANK
+from elcrec.data.attribute_columns import BLANK, TEXTS
 from elcrec.data.columns import candidates, canonical, is_name_of_items, shown
-from elcrec.data.feature_columns import as_kind
+from elcrec.data.feature_columns import NUMBER, TEXT, as_kind
 from elcrec.data.id_columns import ReadContext, validate_ids
 from elcrec.data.ids import BLANKS
 from elcrec.errors import DataError
@@ -20,6 +20,8 @@ if TYPE_CHECKING:  # it loads PyTorch
 
 PREFIX = "feature:"
 """How the names of columns of features begin in a table that is kept."""
+LEAST_SHARE = 0.05
+"""A file of another log: it describes less of a model's items or users, and less of its own rows is about them."""
 
 
 def with_features(known: pl.DataFrame, features: pl.DataFrame) -> pl.DataFrame:
@@ -126,11 +128,29 @@ def over(ours: pl.DataFrame, theirs: pl.DataFrame, given: Collection[str]) -> pl
     for column, alike in _as_in(theirs, ours):
         ours = ours.with_columns(alike)
         if alike.null_count() == len(alike):
-            name, kind = column.name.removeprefix(PREFIX), role.removesuffix("_id")
-            raise DataError(f"{name!r} is of another kind than in the {kind}s of the model: write it alike")
+            raise _of_another_kind(ours[role], column, theirs[column.name])
     left = [name for name in theirs.columns if name not in ours.columns and name not in given]
     renewed = ours.join(theirs.select(role, *left), on=role, how="left", maintain_order="left")
     return pl.concat([renewed, _others(theirs, ours)], how="diagonal")
+
+
+def _of_another_kind(ids: pl.Series, ours: pl.Series, theirs: pl.Series) -> DataError:
+    """The error for a column none of whose values is of the kind that the model knows."""
+    name, kind = ours.name.removeprefix(PREFIX), ids.name.removesuffix("_id")
+    item, value = pl.DataFrame([ids, ours]).drop_nulls(ours.name).row(0)
+    example = "|".join(value) if ours.dtype == TEXTS else value
+    kinds = f"{_kind_in_words(theirs.dtype)} there, {_kind_in_words(ours.dtype)} here"
+    return DataError(
+        f"{name!r} is of another kind than in the {kind}s of the model ({kinds}, such as {repr(example)[:60]} of "
+        f"{kind} {item!r}): write it alike"
+    )
+
+
+def _kind_in_words(dtype: pl.DataType) -> str:
+    """What a column of features holds; see :mod:`elcrec.data.feature_columns`."""
+    if dtype == TEXTS:
+        return "categories"
+    return "numbers" if dtype == NUMBER else "text" if dtype == TEXT else "vectors"
 
 
 def notes_over(
@@ -216,10 +236,52 @@ def matched(table: pl.DataFrame, ids: pl.Series) -> pl.DataFrame:
         role = table.columns[0]
         kind = role.removesuffix("_id")
         raise DataError(
-            f"the {kind} file describes none of the model's {kind}s: it has ids like {_examples(table[role])}, "
-            f"the model like {_examples(ids)}; use the ids of the log, and name their column {role}"
+            f"the {kind} file describes none of the model's {kind}s: {_unlike_ids(table[role], ids)}; "
+            f"use the ids of the log, and name their column {role}"
         )
     return frame
+
+
+def refuse_others(rows: pl.Series, ids: pl.Series) -> None:
+    """Raise DataError unless a table is clearly of a model's items or users; see :func:`few_note`."""
+    note, kind = few_note(rows, ids), rows.name.removesuffix("_id")
+    if note is not None:
+        raise DataError(
+            f"{note}: it belongs to other {kind}s; give the file of this log, with its ids, or rename its column of "
+            f"ids to {rows.name}"
+        )
+
+
+def few_note(rows: pl.Series, ids: pl.Series) -> str | None:
+    """What to say of a table that describes almost none of a model's items or users, and is mostly about others.
+
+    Args:
+        rows: The ids of its rows, under the name of their role.
+        ids: Distinct ids of the model.
+
+    Raises:
+        DataError: It describes none.
+    """
+    n_found, kind = len(matched(rows.to_frame(), ids)), rows.name.removesuffix("_id")
+    if n_found >= LEAST_SHARE * min(len(ids), len(rows)):
+        return None
+    few = f"the {kind} file describes only {n_found:,} of the model's {len(ids):,} {kind}s, and has {len(rows):,}"
+    return f"{few} ({_unlike_ids(rows, ids)})"
+
+
+def _unlike_ids(rows: pl.Series, ids: pl.Series) -> str:
+    """An id of a table that a model does not know, and one of the model that the table lacks.
+
+    Two that are the same but for capitals say the most.
+    """
+    texts = [one.cast(pl.String) for one in (rows, ids)]
+    sides = [
+        pl.DataFrame({"id": one, "folded": text.str.to_lowercase()}).filter(~text.is_in(other.implode()))
+        for one, text, other in zip((rows, ids), texts, reversed(texts), strict=True)
+    ]
+    alike = sides[0].join(sides[1], on="folded", maintain_order="left").head(1)
+    theirs, ours = (alike["id"], alike["id_right"]) if len(alike) else (side["id"] for side in sides)
+    return f"it has ids like {_examples(theirs)}, the model like {_examples(ours)}"
 
 
 def known_to(table: pl.DataFrame, ids: pl.Series) -> pl.DataFrame:

@@ -7,7 +7,7 @@ import polars as pl
 from elcrec.data.clock import NAMES, NANOSECONDS, Clock, Time
 from elcrec.data.id_columns import MISSING
 from elcrec.data.ids import id_text, nameable
-from elcrec.data.times import Unit, unit_of, unit_of_number
+from elcrec.data.times import PER_SECOND, Unit, unit_of, unit_of_number
 from elcrec.errors import DataError
 
 LOWEST, HIGHEST = -(2**63), 2**63 - 1
@@ -180,22 +180,58 @@ def _ends(numbers: pl.Series) -> tuple[Time, Time]:
 def times_in_unit_of(log: pl.Series, newer: pl.Series) -> pl.Series:
     """Times of newer events in a log's own type and unit; what is finer than the unit is cut off.
 
+    Numbers that count since 1970 are moments of a log that has a time zone.
+
     Raises:
         DataError: They cannot be expressed in it.
     """
-    temporal = log.dtype.is_temporal()
-    if temporal != newer.dtype.is_temporal():
-        raise DataError(f"timestamp is {log.dtype} in the log and {newer.dtype} in the new events: make them alike")
-    if not temporal:
-        return _numbers_like(newer, log)
+    if not newer.dtype.is_temporal():
+        return _numbers_in_unit_of(log, newer)
+    if not log.dtype.is_temporal():
+        raise _other_kind_of_times(log, newer)
     if not all(times.dtype in (pl.Date, pl.Datetime) for times in (log, newer)):
         if log.dtype != newer.dtype:
             raise DataError(f"the new events do not fit the log: timestamp is {newer.dtype} and {log.dtype}")
         return newer
-    zones = [getattr(times.dtype, "time_zone", None) for times in (log, newer)]
+    zones = [_zone(times) for times in (log, newer)]
     if (zones[0] is None) != (zones[1] is None):
         raise _other_zones(zoned=zones[0] is not None)
     return _scaled(newer.to_physical().cast(pl.Int64), unit_of(newer), unit_of(log)).cast(log.dtype)
+
+
+def _numbers_in_unit_of(log: pl.Series, newer: pl.Series) -> pl.Series:
+    """Times of newer events that are numbers, in a log's own type and unit."""
+    if not log.dtype.is_temporal():
+        return _numbers_like(newer, log)
+    if _zone(log) is None or unit_of(newer) not in PER_SECOND:
+        raise _other_kind_of_times(log, newer)
+    return _numbers_like(newer, log).cast(log.dtype)
+
+
+def _zone(times: pl.Series) -> str | None:
+    """The time zone of times; None where they have none."""
+    return getattr(times.dtype, "time_zone", None)
+
+
+def _other_kind_of_times(log: pl.Series, newer: pl.Series) -> DataError:
+    """The error for new events that tell time in numbers where the log has dates or moments, or the other way round."""
+    ours, theirs = (f"{_told_in(times)}, such as {times[-1]}" for times in (log, newer))
+    clock = ""
+    if log.dtype.is_temporal() and unit_of(newer) in PER_SECOND:  # these are in UTC, and the log may be in local time
+        clock = ", as the clock of the log shows them"
+    return DataError(
+        f"the new events do not fit the log: it tells time in {ours}, and they in {theirs}: "
+        f"write their times in {_told_in(log)}{clock}"
+    )
+
+
+def _told_in(times: pl.Series) -> str:
+    """What times are, in words."""
+    if times.dtype.is_temporal():
+        zone = "without" if _zone(times) is None else "with"
+        return "dates" if times.dtype == pl.Date else f"dates and times {zone} a time zone"
+    unit = unit_of(times)
+    return "plain numbers" if unit == "number" else f"{NAMES[unit]} since 1970"
 
 
 def _other_zones(zoned: bool) -> DataError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -106,6 +106,11 @@ class ItemTitles:
     def named(self, text: str) -> bool:
         """Whether a text is a whole title."""
         return folded(text) in self._indices_by_title
+
+    def unknown_among(self, given: Sequence[Any]) -> list[Any]:
+        """What is neither an id nor a whole title."""
+        known_n = self.items.found(given) >= self.items.first
+        return [one for one, known in zip(given, known_n, strict=True) if not known and not self.named(str(one))]
 
     def _index_of(self, title: Any) -> int:
         """Index of the item that has a title; -1 where none has it.

@@ -56,8 +56,7 @@ class ItemFilters:
 
     def unknown_among(self, ids: Sequence[Any]) -> list[Any]:
         """What of ``allow`` or ``deny`` is neither an id nor a whole title."""
-        known_n = self.items.found(ids) >= self.items.first
-        return [one for one, known in zip(ids, known_n, strict=True) if not known and not self.titles.named(str(one))]
+        return self.titles.unknown_among(ids)
 
     def _listed(self, ids: Sequence[Any], unknown: str) -> Indices:
         """Items by their ids or whole titles."""

@@ -133,6 +133,7 @@ class _Training:
             mark = fingerprint(whole.frame)
             work, resumes, recipe = self.team.broadcast_object(lambda: self._where_to_train(start.out, mark))
             if work is None:
+                self._refuse_others(start.out, Dataset.of(whole, settings, start.device, catalogue, log=log), users)
                 return read_run(start.out, start.device)
         dataset = Dataset.of(whole, settings, start.device, catalogue, log=log)
         self._check(dataset)
@@ -305,17 +306,26 @@ class _Training:
         Raises:
             RunError: They are others.
         """
-        kept, items, known = work.earlier(), work.catalogue(), work.user_table()
-        again = f"go on without, or start from scratch with {argument('overwrite', True)}"
-        both = (given.whole_catalogue, given.catalogue)  # runs of earlier versions kept items of the model alone
-        if self.start.items is not None and not any(_same(items, one) for one in both):
-            raise RunError(f"{work.path} began with other items, or none ({argument('items')}): {again}")
-        if users is not None and not _same(known, users.known_to(given.users.ids)):
-            raise RunError(f"{work.path} began with other users, or none ({argument('users')}): {again}")
+        self._refuse_others(work, given, users)
+        kept = work.earlier()
         if self.start.names_from is not None and not (earlier and earlier.equals(kept)):
-            raise RunError(f"{work.path} began with other names, or none ({argument('names_from')}): {again}")
+            raise _began_otherwise(work, "names", "names_from")
         epochs = work.config()["settings"].epochs
-        return _Begun(items, work.features(), known, work.user_features(), kept, epochs)
+        return _Begun(work.catalogue(), work.features(), work.user_table(), work.user_features(), kept, epochs)
+
+    def _refuse_others(self, folder: RunFolder, given: Dataset, users: UserTable | None) -> None:
+        """Raise RunError where items or users are given again, and a folder keeps others."""
+        both = (given.whole_catalogue, given.catalogue)  # runs of earlier versions kept items of the model alone
+        if self.start.items is not None and not any(_same(folder.catalogue(), one) for one in both):
+            raise _began_otherwise(folder, "items", "items")
+        if users is not None and not _same(folder.user_table(), users.known_to(given.users.ids)):
+            raise _began_otherwise(folder, "users", "users")
+
+
+def _began_otherwise(folder: RunFolder, what: str, name: str) -> RunError:
+    """The error where something is given again, as an argument of that name, and is not what a training began with."""
+    again = f"go on without, or start from scratch with {argument('overwrite', True)}"
+    return RunError(f"{folder.path} began with other {what}, or none ({argument(name)}): {again}")
 
 
 def _same(kept: Catalogue | UserTable | None, given: Catalogue | UserTable | None) -> bool:
@@ -346,20 +356,21 @@ def refuse_to_replace(out: RunFolder, overwrite: bool) -> None:
     out.refuse_others()
 
 
-def settings_to_resume(out: RunFolder, recipe: str | None, overwrite: bool) -> dict[str, Any] | None:
-    """The settings with which an interrupted training is resumed, below those given again.
+def nothing_to_train(out: RunFolder, overwrite: bool) -> bool:
+    """Whether a folder holds a finished run, and no training is to replace it; see :attr:`Start.overwrite`."""
+    return out.finished and out.unfinished is None and not overwrite
+
+
+def settings_to_resume(out: RunFolder, recipe: str | None) -> dict[str, Any]:
+    """The settings with which a training is resumed, below those given again.
 
     Args:
         out: Run folder of the training.
         recipe: The recipe that is given again: its settings count, then; None: those that the training began with.
-        overwrite: See :attr:`Start.overwrite`.
 
     Returns:
-        Settings by name, empty where no training was interrupted; None where nothing is left to train: the run is
-        finished, and no training is to replace it.
+        Settings by name, empty where no training was begun.
     """
-    if out.finished and out.unfinished is None and not overwrite:
-        return None
     if recipe is not None or not out.started:
         return {}
     settings: Settings = (out.unfinished or out).config()["settings"]

@@ -246,3 +246,68 @@ def test_a_model_takes_items_and_users_by_the_columns_of_its_log(tmp_path: Path)
     assert bare.intent_quality(items)["split"] == "test"
     later = log.with_columns(pl.col("Zeit") + 10)
     assert len(model.partial_fit(later, items=items, users=users, progress=False).catalogue) == 9  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("kind", [Catalogue, UserTable])
+@pytest.mark.parametrize(
+    ("n_known", "rows", "few"), [(1, 100, True), (4, 1000, True), (5, 1000, False), (1, 10, False)]
+)
+def test_a_file_of_another_log_is_refused(
+    kind: type[Catalogue] | type[UserTable], n_known: int, rows: int, few: bool
+) -> None:
+    role = "item_id" if kind is Catalogue else "user_id"
+    noun, ids = role.removesuffix("_id"), pl.Series(range(100))
+    frame = pl.DataFrame({role: [*range(n_known), *range(1000, 1000 + rows - n_known)]})
+    table = kind.read(frame.with_columns(label=pl.lit("x")))
+    note = table.few_note(ids)
+    assert (note is not None) == few
+    if not few:
+        table.refuse_others(ids)
+        return
+    assert note is not None
+    assert note.startswith(
+        f"the {noun} file describes only {n_known} of the model's 100 {noun}s, and has {rows:,} (it has ids like 1000, "
+        f"the model like {n_known})"
+    )
+    with pytest.raises(DataError, match=re.escape(f"{note}: it belongs to other {noun}s; give the file of this log")):
+        table.refuse_others(ids)
+
+
+@pytest.mark.parametrize("kind", [Catalogue, UserTable])
+@pytest.mark.parametrize("n_known", [0, 1])
+def test_ids_that_differ_in_capitals_are_shown_side_by_side(
+    kind: type[Catalogue] | type[UserTable], n_known: int
+) -> None:
+    role = "item_id" if kind is Catalogue else "user_id"
+    ids = [f"person{number}@example.com" for number in range(100)]
+    rows = ["NOBODY@EXAMPLE.COM", *(one if number < n_known else one.upper() for number, one in enumerate(ids))]
+    table = kind.read(pl.DataFrame({role: rows, "label": "x"}))
+    unlike = f"it has ids like {ids[n_known].upper()!r}, the model like {ids[n_known]!r}"
+    with pytest.raises(DataError, match=re.escape(unlike)):
+        table.refuse_others(pl.Series(ids))
+
+
+PROSE = ["a tent for two in rain", "a mug for tea at work", "one pot for a large kitchen", "the bag that holds it all"]
+OF_KIND: dict[str, tuple[list[Any], str]] = {
+    "numbers": ([1.25, 2.5, 3.5, 4.5], "1.25"),
+    "categories": (["a|b", "b", "a", "b"], "'a|b'"),
+    "text": (PROSE, repr(PROSE[0])),
+    "vectors": (VECTORS[:4], "[0.5, 1.5"),
+}
+
+
+@pytest.mark.parametrize("table", [Catalogue, UserTable])
+@pytest.mark.parametrize(
+    ("there", "here"),
+    [(a, b) for a in OF_KIND for b in OF_KIND if a != b and {a, b} != {"categories", "text"}],
+)
+def test_both_kinds_of_a_column_are_said(table: type[Catalogue] | type[UserTable], there: str, here: str) -> None:
+    role = "item_id" if table is Catalogue else "user_id"
+    kind = role.removesuffix("_id")
+    older, newer = (
+        table.read(pl.DataFrame({role: [1, 2, 3, 4], "price": OF_KIND[name][0], "note": ["x", "y", "x", "y"]}))
+        for name in (there, here)
+    )
+    said = f"({there} there, {here} here, such as {OF_KIND[here][1]}"
+    with pytest.raises(DataError, match=f"'price' is of another kind .*{re.escape(said)}.* of {kind} '1'.: write it"):
+        newer.over(older)  # type: ignore[arg-type]

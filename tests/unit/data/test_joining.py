@@ -1,15 +1,17 @@
 """New events onto a log: its types, its unit, each event once."""
 
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import polars as pl
 import pytest
 
 from elcrec import DataError, Interactions
+from elcrec.data.clock import Clock
 from elcrec.data.joining import is_id
 
 NOON = datetime(2024, 3, 9, 12)
+IN_UTC = NOON.replace(tzinfo=UTC)
 SECONDS = 1_709_985_600
 
 
@@ -66,6 +68,25 @@ def test_numbers_become_those_of_the_unit_of_the_log(own: str, given: str) -> No
     assert old.joined(new).frame["timestamp"].to_list() == [(SECONDS + step) * per[own] for step in range(3)]
 
 
+@pytest.mark.parametrize("whole", [True, False])
+@pytest.mark.parametrize("given", ["s", "ms", "us", "ns"])
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Paris"])
+@pytest.mark.parametrize("own", ["ms", "us", "ns"])
+def test_numbers_since_1970_become_moments_of_a_log_with_a_time_zone(
+    own: Any, zone: str, given: str, whole: bool
+) -> None:
+    """As a server takes them; an event that the log holds is known by the number, too."""
+    per = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}[given]
+    moments = [datetime.fromtimestamp(SECONDS + step, UTC) for step in range(3)]
+    times = of_type(moments, pl.Datetime(own, "UTC")).dt.convert_time_zone(zone).alias("timestamp")
+    numbers = [(SECONDS + step) * per for step in (1, 2)]
+    new = log([1, 1], [2, 3], pl.Series(numbers, dtype=pl.Int64 if whole else pl.Float64))
+    joined = log([1, 1], [1, 2], times.head(2)).joined(new)
+    assert joined.frame["timestamp"].equals(times)
+    clock = Clock.of(times)
+    assert [clock.time_of(clock.kept(number)) for number in numbers] == times.to_physical().tail(2).to_list()
+
+
 @pytest.mark.parametrize("given", [pl.Date(), *(pl.Datetime(unit) for unit in ("ms", "us", "ns"))])
 @pytest.mark.parametrize("own", [pl.Date(), *(pl.Datetime(unit) for unit in ("ms", "us", "ns"))])
 def test_moments_become_those_of_the_unit_of_the_log(own: Any, given: Any) -> None:
@@ -107,7 +128,17 @@ def test_zones_are_those_of_the_log() -> None:
         ([SECONDS * 1000], [SECONDS, SECONDS * 1000], "use one unit"),
         ([1, 2], [SECONDS], "look like moments"),
         ([1, 2], [2.5], "whole numbers"),
-        ([1, 2], [NOON], "make them alike"),
+        (
+            [1, 2],
+            [NOON],
+            "it tells time in plain numbers, such as 2, and they in dates and times without a time zone, ",
+        ),
+        ([SECONDS], [NOON], r"in seconds since 1970, such as \d+, and .*: write their times in seconds since 1970$"),
+        ([NOON], [SECONDS * 1000], "in milliseconds since 1970, .*without a time zone, as the clock of the log shows"),
+        ([NOON], [1, 2], "in plain numbers, such as 2: write their times in dates and times without a time zone$"),
+        ([NOON.date()], [SECONDS], "it tells time in dates, .*: write their times in dates, as the clock of the log"),
+        ([IN_UTC], [1, 2], "in plain numbers, such as 2: write their times in dates and times with a time zone$"),
+        ([IN_UTC], [SECONDS, SECONDS * 1000], "use one unit"),
         ([SECONDS * 10**9], [10**20], "use one unit"),
     ],
 )
