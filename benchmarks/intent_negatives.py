@@ -1,7 +1,7 @@
-"""A softmax in which the items of the target's group count more or less than others: intent-aware negatives.
+"""A softmax in which the items of the target's intent count more or less than others: intent-aware negatives.
 
 ``1/N sum_n [ log(sum_v w(t_n, v) exp(s_nv)) - sum_h w_nh s_nt(n,h) ]`` where ``w(t, v)`` is the weight for an item v of
-the group of the next item t, and 1 for all others and for t itself. Above 1 they are harder negatives; below 1 fewer
+the intent of the next item t, and 1 for all others and for t itself. Above 1 they are harder negatives; below 1 fewer
 of them are false ones. It needs N x V numbers at once, which is enough for the benchmark files.
 """
 
@@ -9,43 +9,30 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
 import torch
-from sklearn.cluster import KMeans
 from torch import Tensor
 
 from elcrec import ELCRec
 from elcrec.losses.prediction import Prediction
 from elcrec.losses.registry import NextItemLoss, register
-from elcrec.model.features import FeatureRows
 
 NAME = "intent_softmax"
 
 
-def groups_by_intent(model: ELCRec) -> Tensor:
+def intent_of_items(model: ELCRec) -> Tensor:
     """The intent that each item has the highest lift of, int64 [V]."""
     lift_KV = torch.stack([model.assigner.item_intents.lift([intent]) for intent in range(model.settings.n_intents)])
     return lift_KV[:, 1:].argmax(dim=0)
 
 
-def groups_by_attributes(model: ELCRec) -> Tensor:
-    """As many clusters of the items' attributes as the run has intents (k-means of weighed unit vectors), int64 [V]."""
-    space = model.fitted.dataset.features
-    assert space is not None
-    dense_VF = FeatureRows.of(model.fitted.dataset.item_features(), space.n_features).sparse_RF.to_dense()[1:]
-    unit_VF = torch.nn.functional.normalize(dense_VF, dim=1).numpy()
-    found = KMeans(model.settings.n_intents, n_init=1, random_state=0).fit_predict(unit_VF)
-    return torch.from_numpy(np.asarray(found, dtype=np.int64))
-
-
-def use(group_V: Tensor, weight: float) -> None:
+def use(intent_V: Tensor, weight: float) -> None:
     """Make the loss known under ``NAME``, in this process."""
 
     def loss(prediction: Prediction) -> Tensor:
         target_NH, share_N = prediction.row_NH, prediction.share_N
         score_NV = prediction.hidden_ND @ prediction.items_VD.T
-        of_group_NV = group_V[target_NH[:, :1]] == group_V
-        weighed_NV = score_NV + math.log(weight) * of_group_NV.scatter(1, target_NH[:, :1], False)
+        of_intent_NV = intent_V[target_NH[:, :1]] == intent_V
+        weighed_NV = score_NV + math.log(weight) * of_intent_NV.scatter(1, target_NH[:, :1], False)
         target_score_NH = score_NV.gather(1, target_NH)
         loss_N = weighed_NV.logsumexp(dim=1) - (prediction.weight_NH * target_score_NH).sum(dim=1)
         return loss_N.mean() if share_N is None else (share_N * loss_N).mean()

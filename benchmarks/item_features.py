@@ -9,9 +9,8 @@ items excluded (``masked``).
 ``--shuffled`` gives each item the attributes of another one, drawn by the seed: they tell nothing then, and the
 difference from trainings without metadata is what useless features cost.
 
-``--recipe`` and ``--set`` train another model. ``--negatives intents`` or ``attributes`` weighs the items of the
-target's group by ``--negative-weight`` (``intent_negatives.py``); the groups are the intents, or as many clusters of
-attributes, of the finished run ``--groups-of``.
+``--recipe`` and ``--set`` train another model. ``--negatives RUN`` weighs the items of the target's intent by
+``--negative-weight`` (``intent_negatives.py``); the intents are those of a finished run with metadata.
 """
 
 from __future__ import annotations
@@ -56,20 +55,16 @@ def main() -> None:
     parser.add_argument("--shuffled", action="store_true", help="give each item the attributes of another one")
     parser.add_argument("--recipe", default="default")
     parser.add_argument("--set", action="append", metavar="KEY=VALUE", help="change a setting; repeatable")
-    parser.add_argument("--negatives", choices=("intents", "attributes"), help="groups of intent-aware negatives")
+    parser.add_argument("--negatives", type=Path, metavar="RUN", help="intent-aware negatives, by the intents of a run")
     parser.add_argument("--negative-weight", type=float, default=2.0, metavar="W")
-    parser.add_argument("--groups-of", type=Path, metavar="RUN", help="a run with metadata, for --negatives")
     given = parser.parse_args()
     RESULTS.mkdir(parents=True, exist_ok=True)
     overrides = overrides_of(given.set) | ({"exclude_seen": True} if given.exclude_seen else {})
     variant = [given.recipe] * (given.recipe != "default") + (given.set or [])
     if given.negatives:
-        known = ELCRec.load(given.groups_of)
-        by_intent = given.negatives == "intents"
-        groups = intent_negatives.groups_by_intent if by_intent else intent_negatives.groups_by_attributes
-        intent_negatives.use(groups(known), given.negative_weight)
+        intent_negatives.use(intent_negatives.intent_of_items(ELCRec.load(given.negatives)), given.negative_weight)
         overrides["next_item_loss"] = intent_negatives.NAME
-        variant.append(f"negatives of the target's {given.negatives} weigh {given.negative_weight:g}")
+        variant.append(f"negatives of the target's intents weigh {given.negative_weight:g}")
     described = Catalogue.read(given.items)
     for seed in given.seeds:
         changed = "".join(f"-{one}" for one in variant).replace(" ", "_").replace("'", "")

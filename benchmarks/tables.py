@@ -57,8 +57,8 @@ INTRO = {
     "the seeds; in brackets the same without metadata. Rows of `feature_weight` .3 are of an earlier `default`, which "
     "trained 12 epochs. exclude_seen=true (`--exclude-seen`): the epoch is chosen with seen items excluded. Attributes "
     "of other items (`--shuffled`): what features cost that tell nothing. `ensemble` (`--recipe`): two encoders. "
-    "Contrasts between views (`--set intent_weight=.1`) and intent-aware negatives (`--negatives`), which weigh the "
-    "items of the target's intent, or cluster of attributes, more or less in the softmax: one seed each. `python "
+    "Contrasts between views (`--set intent_weight=.1`) and intent-aware negatives (`--negatives`), which "
+    "count the items of the target's intent twice in the softmax: one seed each. `python "
     "benchmarks/item_features.py DATA ITEMS`",
     "item-features-epoch": "An epoch of `default` with and without item metadata, in turns on one thread: medians "
     "of pairs, each the least of a training's epochs. `python benchmarks/feature_epoch.py DATA ITEMS`",

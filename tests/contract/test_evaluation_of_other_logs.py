@@ -89,7 +89,9 @@ def test_what_is_not_evaluated_is_said() -> None:
     last = pl.int_range(pl.len()).over("user_id") == pl.len().over("user_id") - 1
     strange = frame.with_columns(pl.when(last).then(pl.lit(UNKNOWN)).otherwise("item_id").alias("item_id"))
     some = pl.concat([strange.filter(pl.col("user_id").is_in(["u1", "u2"])), frame.filter(pl.col("user_id") == "u3")])
-    with pytest.warns(DataWarning, match="not evaluated: 2 users whose held-out item the model does not know"):
+    with pytest.warns(
+        DataWarning, match="not evaluated: 2 users whose held-out item, or whole history, the model does not"
+    ):
         assert model.evaluate(some, unknown="skip")["n_users"] == 1
     narrow = untrained(Interactions.read(log()), min_item_count=22)
     with pytest.warns(DataWarning, match="left out: .* events of items or users too rare in the training"):
@@ -103,5 +105,26 @@ def test_moments_of_the_training_hold_for_times_of_another_unit() -> None:
     model = untrained(Interactions.read(frame), **settings)
     seconds = frame.with_columns(pl.col("timestamp").dt.cast_time_unit("ms"))
     assert ranks(model, seconds) == ranks(model)
-    with pytest.raises(DataError, match="one of the logs has timestamps"), pytest.warns(DataWarning, match="no time"):
+    with pytest.raises(DataError, match="the data has none"), pytest.warns(DataWarning, match="no time"):
         model.evaluate(frame.drop("timestamp"))
+    later = frame.with_columns(pl.col("timestamp") + pl.duration(days=900))
+    with pytest.raises(
+        DataError, match=r"the moments of the training count, and items from 2024-.* its times go from 2026"
+    ):
+        model.evaluate(later)
+
+
+def test_a_test_basket_counts_where_only_the_validation_basket_is_unknown() -> None:
+    model, frame = untrained(Interactions.read(log()), split="leave_one_basket_out"), log()
+    first = ranks(model)["u1"]
+    valid = sorted(frame.filter(user_id="u1")["timestamp"].unique())[-2]
+    made = (pl.col("user_id") == "u1") & (pl.col("timestamp") == valid)
+    strange = frame.with_columns(pl.when(made).then(pl.lit(UNKNOWN)).otherwise("item_id").alias("item_id"))
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", "not evaluated", DataWarning)
+        found = ranks(model, strange, unknown="skip")
+    assert [item for _, item, _ in found["u1"]] == [item for _, item, _ in first]
+    assert len(found) == len(ranks(model))
+    assert "u1" not in quiet(model, strange, part="valid", unknown="skip")
+    with pytest.raises(DataError, match="nothing is left of this data"):
+        untrained(Interactions.read(log()), min_user_count=25).evaluate(frame.filter(pl.len().over("user_id") < 10))

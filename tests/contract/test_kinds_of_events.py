@@ -287,6 +287,7 @@ def test_held_out_events_that_follow_their_own_view_are_warned_of() -> None:
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         ELCRec(**quick, events=["purchase"]).fit(frame, progress=False)
+        ELCRec(**quick, event_weights={"purchase": 1, "view": 0.1}, exclude_seen=True).fit(frame, progress=False)
     assert not any("follow an event of another kind" in str(one.message) for one in said)
 
 

@@ -80,8 +80,8 @@ def test_all_of_a_basket_become_targets_in_some_epoch(seed: int, weighed: bool, 
     everywhere = torch.ones(len(events), dtype=torch.bool)
     targets, drawn = [event for event in learned_from(events, split) if event.weight > 0], set()
     for draw in range(100):
-        item_N, _, from_N = split.shuffled_in_baskets(torch.Generator().manual_seed(draw))
-        source.shuffle(from_N)
+        item_N, _, order = split.shuffled_in_baskets(torch.Generator().manual_seed(draw))
+        source.shuffle(order)
         found = source.of(item_N, at_N, split.user_N, everywhere)
         for place, slot in torch.nonzero(found.item_TH).tolist():
             target = events[int(found.item_TH[place, slot]) - 1]

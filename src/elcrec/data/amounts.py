@@ -13,8 +13,10 @@ _CODES = (
 _MONEY = rf"(?:(?:US|CA|C|A|AU|NZ|HK|S|R|NT)?\p{{Sc}}|{_CODES}|Rs\.?|kr\.?|zł|Kč|Ft|lei)"
 _PARTS = rf"^([+-]?)\s*({_MONEY}?)\s*([+-]?[0-9.,][0-9.,'’\s]*?)\s*({_MONEY}|%|)$"
 _PLAIN = r"^[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)$"
-_ENGLISH = r"^[+-]?(?:[0-9]{1,3}(?:[,'’][0-9]{3})+|[0-9]+)(?:\.[0-9]*)?$"
-_POINT_GROUPS = r"^[+-]?[0-9]{1,3}(?:\.[0-9]{3})*$"
+_ENGLISH = r"^[+-]?(?:[1-9][0-9]{0,2}(?:[,'’][0-9]{2,3})*[,'’][0-9]{3}|[0-9]+)(?:\.[0-9]*)?$"
+_POINT_GROUPS = r"^[+-]?(?:[1-9][0-9]{0,2}(?:\.[0-9]{3})+|[0-9]{1,3})$"
+_ONE_GROUP = r"^[+-]?[1-9][0-9]{0,2}\.[0-9]{3}$"
+"""As well a fraction as thousands."""
 
 
 def from_amounts(text: pl.Series) -> pl.Series | None:
@@ -44,12 +46,32 @@ def from_amounts(text: pl.Series) -> pl.Series | None:
     return _numbers(body, grouped=mark not in ("", "%"))
 
 
+def each_as_number(text: pl.Series) -> pl.Series:
+    """Each text by itself as a number or an amount; null where it is none, or unclear."""
+    numbers = text.cast(pl.Float64, strict=False)
+    odd = text.filter(numbers.is_null() & text.str.contains(_PARTS)).unique()
+    if odd.is_empty():
+        return numbers
+    meant = pl.DataFrame({"text": odd, "meant": [_alone(odd[at : at + 1]) for at in range(len(odd))]})
+    found = text.alias("text").to_frame().join(meant, on="text", how="left", maintain_order="left")["meant"]
+    return numbers.fill_null(found).alias(text.name)
+
+
+def _alone(text: pl.Series) -> float | None:
+    found = from_decimal_commas(text)
+    found = from_amounts(text) if found is None else found
+    return None if found is None else float(found[0])
+
+
 def _numbers(body: pl.Series, grouped: bool) -> pl.Series | None:
     """The numbers of one form; groups of three digits are thousands where ``grouped``, if all may be such."""
     known = body.drop_nulls()
     if known.str.contains(_PLAIN).all():
-        points = grouped and known.str.contains(_POINT_GROUPS).all()
-        return _typed(body.str.replace_all(".", "", literal=True) if points else body)
+        if not grouped or not known.str.contains(_POINT_GROUPS).all():
+            return _typed(body)
+        if known.str.contains(_ONE_GROUP).all():
+            return None
+        return _typed(body.str.replace_all(".", "", literal=True))
     commas = from_decimal_commas(body)
     if commas is not None:
         return commas

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import polars as pl
 
 from elcrec.data.id_columns import MISSING
@@ -14,8 +12,13 @@ BLANK = ("", "nan", "NaN")
 """What stands where a title or an id is missing: other words may be one."""
 NOTHING = (*MISSING, "-", "--", "---", "–", "—", "?", ".", "...", "…")
 """What stands where an attribute or a number is missing."""
-_IN_BRACKETS = r"(?i)^[(\[<{](?:no|not|none|unknown|undefined|empty|blank|missing)\b[^)\]>}]*[)\]>}]$"
+_STATES = "set|listed|given|available|applicable|known|specified|provided|assigned|defined|found"
+_IN_BRACKETS = (
+    rf"(?i)^[(\[<{{](?:none|unknown|undefined|empty|blank|missing|not (?:{_STATES})|no(?: \w+){{1,2}} (?:{_STATES})"
+    r"|no (?:data|value|name|category|brand|information))[)\]>}]$"
+)
 """As in ``(not set)``, ``(no genres listed)`` and ``<unknown>``."""
+_CODE, LEAST_CODES = "^[A-Z]{2}$", 3
 
 
 def is_text(column: pl.Series) -> bool:
@@ -35,62 +38,71 @@ def describes(column: pl.Series, untyped: bool) -> bool:
     return False
 
 
-def says_something(text: pl.Expr) -> pl.Expr:
-    """Whether texts without blanks around them are values; null where a text is null."""
-    return ~(text.is_in(NOTHING) | text.str.contains(_IN_BRACKETS))
-
-
 def as_text(column: pl.Series) -> pl.Series:
-    """Values without blanks around them, and without HTML entities; null where there is none."""
-    return _where(column, says_something)
+    """Values without blanks around them, and without HTML entities; null where there is none.
+
+    ``NA`` is a value among codes of two capitals: a continent, a country.
+    """
+    text = _plain(column)
+    codes = text.unique().drop_nulls()
+    codes = codes.filter(~codes.is_in(NOTHING))
+    nothing = [
+        word for word in NOTHING if word != "NA" or len(codes) < LEAST_CODES or not codes.str.contains(_CODE).all()
+    ]
+    says = ~(pl.col(text.name).is_in(nothing) | pl.col(text.name).str.contains(_IN_BRACKETS))
+    return text.to_frame().select(pl.when(says).then(text.name).alias(text.name)).to_series()
+
+
+def _plain(column: pl.Series) -> pl.Series:
+    return unescaped(column.cast(pl.String)).str.strip_chars()
 
 
 def as_titles(column: pl.Series) -> pl.Series:
     """The same of titles, where any word may be one: an item may be called None."""
-    return _where(column, lambda text: ~text.is_in(BLANK))
-
-
-def _where(column: pl.Series, kept: Callable[[pl.Expr], pl.Expr]) -> pl.Series:
-    text = unescaped(column.cast(pl.String).str.strip_chars())
-    return text.to_frame().select(pl.when(kept(pl.col(text.name))).then(text.name).alias(text.name)).to_series()
+    text = _plain(column)
+    return text.to_frame().select(pl.when(~pl.col(text.name).is_in(BLANK)).then(text.name).alias(text.name)).to_series()
 
 
 def as_lists(column: pl.Series) -> pl.Series:
-    """The attributes of each item in a column; paths of categories with those above them."""
-    return with_ancestors(_as_lists(column))
+    """The attributes of each item in a column, each once, in order; paths of categories with those above them."""
+    lists = _as_lists(column).alias("text").to_frame().with_row_index("row")
+    each = lists.explode("text")
+    text = as_text(each["text"])
+    kept = (
+        each.select("row")
+        .with_columns(text)
+        .drop_nulls()
+        .group_by("row")
+        .agg(pl.col("text").unique(maintain_order=True))
+    )
+    clean = lists.select("row").join(kept, on="row", how="left", maintain_order="left")["text"]
+    return with_ancestors(clean.alias(column.name))
 
 
 def _as_lists(column: pl.Series) -> pl.Series:
     if is_text(column):
-        stripped = pl.element().str.strip_chars()
-        texts = as_text(column).str.split("|").to_frame()
-        return texts.select(pl.col(column.name).list.eval(stripped)).to_series()
+        return _plain(column).str.split("|")
     column = column.cast(pl.List(column.dtype.inner))  # type: ignore[attr-defined]
     if column.dtype.inner.is_float():  # type: ignore[attr-defined]
         numbers = column.explode().drop_nulls().drop_nans()
         column = column.cast(pl.List(pl.Int64), strict=False) if (numbers % 1 == 0).all() else column
-    lists = column.cast(TEXTS)
-    if lists.explode().str.contains("&", literal=True).any():
-        lists = lists.to_frame().select(pl.col(column.name).list.eval(pl.element().map_batches(unescaped))).to_series()
-    return lists
+    return column.cast(TEXTS)
 
 
 def pairs(ids: pl.Series, columns: list[pl.Series]) -> pl.DataFrame:
     """``item_id`` and ``attribute``: a row for each text of each item in columns of texts or lists of them."""
     parts = [pl.DataFrame({"item_id": ids, "attribute": as_lists(column)}) for column in columns]
     empty = pl.DataFrame(schema={"item_id": ids.dtype, "attribute": TEXTS})
-    text = pl.col("attribute").str.strip_chars()
-    return pl.concat([empty, *parts]).explode("attribute").with_columns(text).filter(says_something(text)).unique()
+    return pl.concat([empty, *parts]).explode("attribute").drop_nulls("attribute").unique()
 
 
 def merged(lists: list[pl.Series], height: int) -> pl.Series:
     """The lists of all columns as one a row: distinct, in order, without nothings."""
     if not lists:
         return pl.Series("attributes", [[]] * height, dtype=TEXTS)
-    text = pl.element().str.strip_chars()
     return (
         pl.DataFrame([column.alias(f"{number}") for number, column in enumerate(lists)])
         .select(attributes=pl.concat_list(pl.all().fill_null(pl.lit([], dtype=TEXTS))))
-        .select(pl.col("attributes").list.eval(text.filter(says_something(text))).list.unique(maintain_order=True))
+        .select(pl.col("attributes").list.unique(maintain_order=True))
         .to_series()
     )

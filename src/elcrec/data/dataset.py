@@ -158,7 +158,11 @@ class Dataset:
         return replace(self, whole_catalogue=whole, features=kept)
 
     def without_rare(self, log: Interactions) -> Interactions:
-        """Another log without the items and users that the filters left out of this one."""
+        """Another log without the items and users that the filters left out of this one.
+
+        Raises:
+            DataError: Nothing is left.
+        """
         if len(self.log) == len(self.whole_log):
             return log
         left_out = np.zeros(len(log), dtype=bool)
@@ -166,8 +170,11 @@ class Dataset:
             all_ids = Vocabulary.of(self.whole_log.frame[name])
             ids = log.frame[name]
             left_out |= (kept.indices(ids, "skip") < 0) & (all_ids.indices(ids, "skip") >= 0)
-        if left_out.any():
-            _warn([f"left out: {counted(int(left_out.sum()), 'event')} of items or users too rare in the training"])
+        if not left_out.any():
+            return log
+        if left_out.all():
+            raise DataError("nothing is left of this data: all its items or users were too rare in the training")
+        _warn([f"left out: {counted(int(left_out.sum()), 'event')} of items or users too rare in the training"])
         return Interactions(log.frame.filter(pl.Series(~left_out)))
 
     def with_users(self, table: UserTable | None, space: FeatureSpace | None) -> Dataset:

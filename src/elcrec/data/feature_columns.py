@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from elcrec.data.attribute_columns import TEXTS, as_lists, as_text, describes, is_text, says_something
+from elcrec.data.amounts import each_as_number
+from elcrec.data.attribute_columns import TEXTS, as_lists, as_text, describes, is_text
 from elcrec.data.markup import are_paths
 from elcrec.data.words import UNSPACED
 from elcrec.errors import DataWarning
@@ -22,8 +23,10 @@ TEXT_WORDS = 4
 """Texts of so many words on average, most of them distinct, are read word by word."""
 VECTOR_SIZE = 8
 """Lists of so many fractions or more, most of them of one length, are vectors."""
-FEW_NUMBERS = 10
-"""So many different numbers may be names, such as sizes."""
+FEW_NUMBERS, FEW_TEXTS = 10, 3
+"""So many different numbers may be names, such as sizes; more different texts are values, not words for nothing."""
+CODE_LENGTH = 4
+"""Numbers that all have as many digits or more may be codes, such as years and postcodes."""
 CODES = ("id", "code", "category", "type", "brand", "genre")
 """A whole number in a column whose name ends like this is a category: it measures nothing."""
 
@@ -43,18 +46,22 @@ def feature_columns(columns: list[pl.Series], untyped: bool, titles: pl.Series |
 
 
 def _warn_of_texts_among_numbers(column: pl.Series) -> None:
-    """Say where a column of text is categories because of a few texts: most values are numbers, and many different."""
-    if not is_text(column):
+    """Say where a few texts make a column of numbers categories; codes, years and sizes are such."""
+    if not is_text(column) or column.name.lower().endswith(CODES):
         return
     known = as_text(column).drop_nulls()
     is_number = known.cast(pl.Float64, strict=False).is_not_null()
-    n_others = len(known) - int(is_number.sum())
-    if 0 < 2 * n_others <= len(known) and known.filter(is_number).n_unique() > FEW_NUMBERS:
-        warn(
-            f"{column.name!r} is read as categories: {n_others:,} of the {len(known):,} values are no numbers, such as "
-            f"{known.filter(~is_number)[0][:40]!r}; leave such values empty to learn from numbers",
-            DataWarning,
-        )
+    numbers, others = known.filter(is_number), known.filter(~is_number)
+    if not 0 < 2 * len(others) <= len(known) or others.n_unique() > FEW_TEXTS or numbers.n_unique() <= FEW_NUMBERS:
+        return
+    sizes = numbers.str.len_chars().unique()
+    if numbers.str.contains(r"^[+-]?0[0-9]").any() or (len(sizes) == 1 and sizes[0] >= CODE_LENGTH):
+        return
+    warn(
+        f"{column.name!r} is read as categories: {len(others):,} of the {len(known):,} values are no numbers, such as "
+        f"{others[0][:40]!r}; if it measures something, leave such values empty",
+        DataWarning,
+    )
 
 
 def featureless(columns: list[pl.Series], features: list[pl.Series]) -> dict[str, str]:
@@ -122,10 +129,10 @@ def _feature(column: pl.Series, untyped: bool) -> pl.Series | None:
     if untyped and is_text(column) and not describes(column, untyped):
         text = as_text(column)
         if (codes := _codes(text)) is not None:
-            return _categories(codes)
+            return as_lists(codes)
         column = _typed(text).alias(column.name)
     if column.dtype == pl.Boolean:
-        return _categories(column.cast(pl.String).str.to_lowercase())
+        return as_lists(column.cast(pl.String).str.to_lowercase())
     if _is_measure(column.dtype):
         return _number(column)
     return _of_text(column) if describes(column, untyped) else None
@@ -142,7 +149,7 @@ def _vectors(column: pl.Series) -> pl.Series:
 def _of_text(column: pl.Series) -> pl.Series:
     """Texts as words or as categories; lists as categories."""
     prose = is_text(column) and _is_prose(as_text(column))
-    return as_text(column) if prose else _categories(column)
+    return as_text(column) if prose else as_lists(column)
 
 
 def _is_moment(dtype: pl.DataType) -> bool:
@@ -180,7 +187,7 @@ def _number(column: pl.Series) -> pl.Series:
     whole = bool((number.drop_nulls() % 1 == 0).all())
     if whole and column.name.lower().endswith(CODES):
         exact = column if column.dtype.is_integer() else number.cast(pl.Int64, strict=False)
-        return _categories(exact.cast(pl.String))
+        return as_lists(exact.cast(pl.String))
     return number
 
 
@@ -196,9 +203,9 @@ def as_kind(column: pl.Series, kind: pl.DataType) -> pl.Series:
         return _nothing(column, kind)
     text = column.list.join("|") if column.dtype == TEXTS else _written(column)
     if kind == NUMBER:
-        number = text.cast(NUMBER, strict=False)
+        number = each_as_number(text)
         return number.set(~number.is_finite(), None)
-    return text if kind == TEXT else _categories(text)
+    return text if kind == TEXT else as_lists(text)
 
 
 def _written(column: pl.Series) -> pl.Series:
@@ -216,11 +223,3 @@ def _is_prose(text: pl.Series) -> bool:
         return False
     ends = known.str.count_matches(rf"\s+|[{UNSPACED}]{{2}}")  # without spaces two characters count as a word
     return float(ends.mean() or 0) + 1 >= TEXT_WORDS  # type: ignore[arg-type]
-
-
-def _categories(column: pl.Series) -> pl.Series:
-    """Distinct texts of each item, in order; null where there are none."""
-    stripped = pl.element().str.strip_chars()
-    lists = pl.col(column.name).list.eval(stripped.filter(says_something(stripped))).list.unique(maintain_order=True)
-    frame = as_lists(column).cast(TEXTS).to_frame(column.name).select(lists)
-    return frame.select(pl.when(pl.col(column.name).list.len() > 0).then(pl.col(column.name))).to_series()

@@ -75,6 +75,10 @@ class Interactions:
         """
         if missing := {"user_id", "item_id"}.difference(self.frame.columns):
             raise DataError(f"the log has no column {min(missing)!r}: make it with Interactions.read(frame)")
+        for name in ("user_id", "item_id"):
+            if not (self.frame[name].dtype == pl.String or self.frame[name].dtype.is_integer()):
+                kind = self.frame[name].dtype
+                raise DataError(f"{name} is of type {kind}: make the log with Interactions.read(frame)")
         user_N, time_N = self.frame["user_id"], self.frame.get_column("timestamp", default=None)
         begins_N = user_N.ne_missing(user_N.shift(1))
         sorted_N = True if time_N is None else (begins_N | (time_N >= time_N.shift(1))).slice(1).all()
@@ -221,8 +225,9 @@ class Interactions:
         Raises:
             DataError: They cannot be expressed in it, or one of the logs has none.
         """
-        if "timestamp" not in self.frame.columns or "timestamp" not in log.frame.columns:
-            raise DataError("one of the logs has timestamps and the other has none: give both or neither")
+        for one, name in ((self, "the data"), (log, "the training log")):
+            if "timestamp" not in one.frame.columns:
+                raise DataError(f"split=global_time needs a timestamp column: {name} has none")
         times = joining.times_in_unit_of(log.frame["timestamp"], self.frame["timestamp"])
         return Interactions(self.frame.with_columns(timestamp=times))
 

@@ -9,7 +9,9 @@ import polars as pl
 
 _ENTITY = r"&(?:#[0-9]+|#[xX][0-9a-fA-F]+|[A-Za-z][A-Za-z0-9]*);"
 _STEP = r"\s*(?:>{1,2}|›|»)\s*"
+_CLEAR_STEP = r"\s(?:>{1,2}|›|»)\s"
 _PATH = rf"^[^<]*[\p{{L}}\p{{N}})&.]{_STEP}[\p{{L}}\p{{N}}(]"
+_CLEAR_PATH = rf"^[^<]{{0,200}}[\p{{L}}\p{{N}})&.]{_CLEAR_STEP}[\p{{L}}\p{{N}}(]"
 
 
 def unescaped(text: pl.Series) -> pl.Series:
@@ -29,17 +31,19 @@ def are_paths(known: pl.Series) -> bool:
 def with_ancestors(lists: pl.Series) -> pl.Series:
     """Lists of texts in which each path of categories follows the paths above it.
 
-    ``Home > Garden > Pots`` becomes ``Home``, ``Home > Garden`` and itself.
+    ``Home > Garden > Pots`` becomes ``Home``, ``Home > Garden`` and itself. Without blanks around the mark it is a path
+    only where half of the texts are some.
     """
     known = lists.explode().drop_nulls()
-    if not are_paths(known):
+    path, step = (_PATH, _STEP) if are_paths(known) else (_CLEAR_PATH, _CLEAR_STEP)
+    text = known.filter(known.str.contains(path)).unique()
+    if text.is_empty():
         return lists
-    text = known.unique()
-    paths = pl.DataFrame({"text": text, "path": [_ancestors(one) for one in text]})
+    paths = pl.DataFrame({"text": text, "path": [_ancestors(one, step) for one in text]})
     frame = lists.alias("text").to_frame().with_row_index("row")
     each = frame.explode("text").join(paths, on="text", how="left", maintain_order="left")
     whole = (
-        each.select("row", "path")
+        each.select("row", pl.coalesce("path", pl.concat_list("text")))
         .explode("path")
         .drop_nulls()
         .group_by("row")
@@ -48,7 +52,11 @@ def with_ancestors(lists: pl.Series) -> pl.Series:
     return frame.join(whole, on="row", how="left", maintain_order="left")["path"].alias(lists.name)
 
 
-def _ancestors(path: str) -> list[str]:
-    """The paths above a path, as they are written there, and itself."""
-    steps = [step.start() for step in re.finditer(_STEP, path) if step.start() > 0 and step.end() < len(path)]
+def with_own_ancestors(text: str) -> list[str]:
+    """The paths above a text that is a path, and the text."""
+    return _ancestors(text, _CLEAR_STEP) if "<" not in text else [text]
+
+
+def _ancestors(path: str, step: str) -> list[str]:
+    steps = [found.start() for found in re.finditer(step, path) if found.start() > 0 and found.end() < len(path)]
     return [path[:end] for end in steps] + [path]

@@ -92,10 +92,13 @@ class Split:
         moved = {name: tensor.to(device) for name, tensor in tensors.items()}
         return replace(self, **moved, features=features, user_features=of_users)  # type: ignore[arg-type]
 
-    def shuffled_in_baskets(self, generator: torch.Generator) -> tuple[Tensor, Tensor | None, Tensor | None]:
+    def shuffled_in_baskets(
+        self, generator: torch.Generator
+    ) -> tuple[Tensor, Tensor | None, tuple[Tensor, Tensor] | None]:
         """``item_N`` and ``event_N`` with the training events of each basket in random order, and that order.
 
-        The order is the place that each event is taken from, int64 [N]; None without baskets.
+        The order are places of events in baskets of several, int64 [X], ascending, and the places that they are taken
+        from, [X]; None without baskets.
         What is held out stays where it is, of a basket that begins in the training part, too. The time before an event
         belongs to its place: the first of a basket has the time since the basket before. Nothing is drawn without
         baskets.
@@ -111,14 +114,16 @@ class Split:
         event_N = self.event_N
         if event_N is not None:
             event_N = event_N.index_copy(0, at_X, packed(kinds_in(event_N[from_X]), gaps_in(event_N[at_X])))
-        from_N = torch.arange(len(self.item_N), device=at_X.device).index_copy_(0, at_X, from_X)
-        return self.item_N[from_N], event_N, from_N
+        return self.item_N.index_copy(0, at_X, self.item_N[from_X]), event_N, (at_X, from_X)
 
     def without(self, left_out_N: Tensor) -> Split:
         """The same without some events, bool [N], and users who have no other.
 
-        A user whose held-out item is one of them, or whose held-out basket has no other, is not evaluated.
+        A user whose held-out item is one of them, whose held-out basket has no other, or who has no other before it, is
+        not evaluated. With baskets, validation needs a test basket, too.
         """
+        if not left_out_N.any():
+            return self
         kept_N = ~left_out_N
         n_before = F.pad(kept_N.long().cumsum(0), (1, 0))
         judged_N = kept_N if self.judged_N is None else kept_N & self.judged_N
@@ -129,8 +134,8 @@ class Split:
             (at_U >= 0) & (n_judged_before[until_U] > n_judged_before[at_U]) & (n_before[at_U] > start_U)
             for at_U, until_U in zip((self.valid_U, self.test_U), untils, strict=True)
         )
-        if self.baskets:  # one ends where the other begins
-            has_valid_U = has_test_U = has_valid_U & has_test_U
+        if self.baskets:  # validation ends where the test begins
+            has_valid_U = has_valid_U & has_test_U
         some_U = n_before[self.end_U] > start_U
         return replace(
             self,

@@ -15,6 +15,7 @@ import polars as pl
 from elcrec.data.columns import shown
 from elcrec.data.feature_columns import NUMBER, TEXT, VECTOR, as_kind, feature_columns
 from elcrec.data.features import Categories, FeatureColumn, Features, FeatureSpace
+from elcrec.data.markup import with_own_ancestors
 from elcrec.data.raw import as_frame
 from elcrec.data.written_columns import as_meant
 from elcrec.errors import DataError
@@ -80,7 +81,8 @@ def _categories(values: list[Any], known: Iterable[str]) -> pl.Series:
 
     def each(value: Any) -> list[str]:
         parts = map(_written, value) if isinstance(value, list | tuple) else _written(value).split("|")
-        return list(dict.fromkeys(of_training(part.strip()) for part in parts))
+        paths = (path for part in parts for path in with_own_ancestors(part.strip()))
+        return list(dict.fromkeys(map(of_training, paths)))
 
     return pl.Series([None if value is None else each(value) for value in values], dtype=pl.List(TEXT))
 

@@ -18,6 +18,7 @@ from elcrec.process.wording import argument, listed
 
 Indices = npt.NDArray[np.int64]
 SHOWN_IDS = 3
+MOST_COMPARED = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,12 @@ class Vocabulary:
         return index
 
     def misspelt(self, ids: pl.Series) -> list[tuple[Any, Any]]:
-        """Unknown ids that are known but for zeros in front or capitals, each once, and the known ones."""
+        """Unknown ids that are known but for zeros in front or capitals, each once, and the known ones.
+
+        Not looked for where ids are numbers, which have neither, or more than ``MOST_COMPARED``.
+        """
+        if (ids.dtype.is_integer() and self.ids.dtype.is_integer()) or len(self) > MOST_COMPARED:
+            return []
         unknown = ids.unique(maintain_order=True)
         unknown = unknown.filter(pl.Series(self.indices(unknown, "skip") < 0))
         if unknown.is_empty():

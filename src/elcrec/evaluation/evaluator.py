@@ -12,7 +12,7 @@ from torch import Tensor
 from elcrec.data.by_settings import read_log
 from elcrec.data.dataset import split_of
 from elcrec.data.interactions import Interactions
-from elcrec.data.splits import Split, moments_of
+from elcrec.data.splits import Moments, Split, moments_of
 from elcrec.data.vocabulary import Vocabulary
 from elcrec.errors import DataError, DataWarning
 from elcrec.evaluation.against_baselines import against_baselines
@@ -107,12 +107,16 @@ class Evaluator:
             log, moments = log.in_time_of(fitted.log), moments_of(fitted.log, settings.holdout_share)
         whole = split_of(log, fitted.items, settings, fitted.device, moments, unknown)
         unknown_N = whole.item_N < 0
-        if unknown_N.all():
+        if len(unknown_N) and unknown_N.all():
             raise DataError("the model knows none of the items in this data: is it the right file?")
         split = whole.without(unknown_N)
         if lost := whole.n_evaluated(part) - split.n_evaluated(part):
-            warn(f"not evaluated: {counted(lost, 'user')} whose held-out item the model does not know", DataWarning)
-        log = Interactions(log.frame.filter(pl.Series(~unknown_N.cpu().numpy())))
+            what = "held-out item, or whole history," if part == "test" else "held-out item, history or test item"
+            warn(f"not evaluated: {counted(lost, 'user')} whose {what} the model does not know", DataWarning)
+        if moments is not None and whole.n_evaluated(part) == 0:
+            raise _nobody_between(part, log, moments)
+        if unknown_N.any():
+            log = Interactions(log.frame.filter(pl.Series(~unknown_N.cpu().numpy())))
         return log, replace(split, user_features=fitted.dataset.user_features_of(self._users(log)))
 
     def _users(self, log: Interactions) -> Vocabulary:
@@ -148,3 +152,16 @@ class Evaluator:
 def _rank_column(rank_X: Tensor) -> pl.Series:
     """Ranks from 1; null where an item is not ranked."""
     return pl.Series("rank", rank_X.cpu().numpy()).replace(UNRANKED, None)
+
+
+def _nobody_between(part: str, log: Interactions, moments: Moments) -> DataError:
+    """The error where no user of a log is evaluated by the moments of the training log."""
+    times = log.frame["timestamp"]
+    physical = times.to_physical()
+    told = pl.Series([*moments, physical.min(), physical.max()])
+    valid_from, test_from, first, last = told.cast(times.dtype).cast(pl.String)
+    between = f"between {valid_from} and {test_from}" if part == "valid" else f"from {test_from} on"
+    return DataError(
+        f"no user has an item for {part} in this data: with split=global_time the moments of the training count, and "
+        f"items {between} are predicted, of users with earlier events; its times go from {first} to {last}"
+    )

@@ -45,21 +45,22 @@ def better_way(both: dict[bool, RankingMetrics]) -> bool:
     return both[True][SELECTION_METRIC] >= both[False][SELECTION_METRIC]
 
 
-def own_event_warning(split: Split, part: str, kind: str | None) -> str | None:
+def own_event_warning(split: Split, part: str, settings: Settings) -> str | None:
     """What to say where most held-out events follow another event of their user with the same item.
 
     Args:
         split: Of a log with kinds of events; of others None is returned, whose repeats are what they predict.
         part: ``valid`` or ``test``.
-        kind: The kind that is held out.
+        settings: Where they exclude seen items, such events cannot be found (:func:`repeat_warning`).
     """
-    if split.judged_N is None or split.baskets:
+    if split.judged_N is None or split.baskets or settings.exclude_seen:
         return None
     _, at_Q = split.targets(part)
     same_Q = split.item_N[at_Q] == split.item_N[at_Q - 1]
     share = float((same_Q & ~split.judged_N[at_Q - 1]).double().mean())
     if share <= 0.5:
         return None
+    kind = settings.target_kind
     remedy = "" if kind is None else f": to predict it from the earlier ones, keep one kind, {setting('events', kind)}"
     return (
         f"{share:.0%} of the held-out events follow an event of another kind with the same item (it was looked at or "

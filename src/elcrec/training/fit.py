@@ -405,6 +405,6 @@ def warn_of_repeats(dataset: Dataset, settings: Settings) -> None:
     split = dataset.split
     part = "test" if bool((split.test_U >= 0).any()) else "valid"
     share = repeat_share(split.held_out(part, settings.judged_users, settings.seed)[1])
-    for note in (repeat_warning(share, settings.exclude_seen), own_event_warning(split, part, settings.target_kind)):
+    for note in (repeat_warning(share, settings.exclude_seen), own_event_warning(split, part, settings)):
         if note is not None:
             warn(note, DataWarning)

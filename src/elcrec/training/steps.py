@@ -133,8 +133,8 @@ class StepSource:
     def epoch(self, generator: torch.Generator) -> Iterator[StepInput]:
         """All steps of one epoch, in random order: every learner once, several times where they are few, or a part."""
         settings = self.settings
-        self._item_N, self._event_N, from_N = self.split.shuffled_in_baskets(generator)
-        self._targets.shuffle(from_N)
+        self._item_N, self._event_N, order = self.split.shuffled_in_baskets(generator)
+        self._targets.shuffle(order)
         row_M = torch.arange(self.user_M.numel(), device=self.user_M.device)
         for _ in range(self._n_passes):
             for row_B in shuffled(row_M, settings.batch_size, generator, settings.epoch_users):

@@ -71,18 +71,18 @@ class TargetSource:
             usual = float(size_B.double().quantile(COVERED)) if len(size_B) < 2**24 else float(size_B.max())
             self.n_slots = max(1, min(MOST_SLOTS, round(usual * settings.horizon)))
 
-    def shuffle(self, from_N: Tensor | None) -> None:
+    def shuffle(self, order: tuple[Tensor, Tensor] | None) -> None:
         """Take the targets of each basket in a random order, if they have weights; which places are targets stays.
 
         Args:
-            from_N: int64 [N], an order of the log within baskets (:meth:`Split.shuffled_in_baskets`); None: its own.
+            order: Of the log within baskets, see :meth:`Split.shuffled_in_baskets`; None: its own.
         """
-        if from_N is None or self._target_X is None or self._split.weight_N is None:
+        weight_N, item_N = self._split.weight_N, self._split.item_N
+        if order is None or weight_N is None:
             return
-        place_N = torch.empty_like(from_N).index_copy_(0, from_N, torch.arange(len(from_N), device=from_N.device))
-        from_X = self._target_X[place_N[self._target_X].argsort()]
+        at_Y, from_Y = (place_X[weight_N[place_X] > 0] for place_X in order)
         self._weighed_item_N, self._weight_N = (
-            one_N.index_copy(0, self._target_X, one_N[from_X]) for one_N in (self._split.item_N, self._split.weight_N)
+            one_N.index_copy(0, at_Y, one_N[from_Y]) for one_N in (item_N, weight_N)
         )
 
     def of(self, item_N: Tensor, at_T: Tensor, user_T: Tensor, predicts_T: Tensor) -> Targets:

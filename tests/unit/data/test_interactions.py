@@ -603,3 +603,11 @@ def test_a_log_that_was_made_in_another_order_is_refused(order: str, given: str)
     with pytest.raises(DataError, match=r"make the log with Interactions\.read"):
         ways[given](Interactions(odd))
     assert Interactions.read(log) is log
+
+
+def test_a_log_with_ids_of_another_type_is_refused() -> None:
+    frame = pl.DataFrame(
+        {"user_id": ["a", "a", "b"], "item_id": ["x", "y", "x"]}, schema_overrides={"user_id": pl.Categorical}
+    )
+    with pytest.raises(DataError, match="user_id is of type Categorical"):
+        Interactions(frame).checked()

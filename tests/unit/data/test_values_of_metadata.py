@@ -30,6 +30,8 @@ UNCLEAR = [
     ["1,24.00"],
     ["$1.2.3", "$5"],
     ["$+-5"],
+    ["1.249 €", "2.500 €"],
+    ["$3.459", "$3.519"],
 ]
 
 
@@ -59,6 +61,8 @@ def test_what_is_not_clear_is_no_number(texts: list[str]) -> None:
         (["1.249.000 VND", "5 VND"], [1249000, 5]),
         (["1,249.00", "12.99"], [1249, 12.99]),
         (["-$5.00", "$-3", "+$2"], [-5, -3, 2]),
+        (["0.500 €", "1.250 €"], [0.5, 1.25]),
+        (["₹1,24,900", "₹950"], [124900, 950]),
     ],
 )
 def test_groups_of_three_are_thousands_of_a_currency(texts: list[str], numbers: list[float]) -> None:
@@ -88,13 +92,32 @@ def test_a_word_for_nothing_leaves_numbers_numbers_and_is_no_attribute(
     assert users.features["price"].to_list() == [5, None, 7.5, 1000]
 
 
+def test_na_is_a_value_among_codes_of_two_capitals() -> None:
+    continents = ["NA", "EU", "AS", "NA|EU", "SA"]
+    frame = pl.DataFrame({"item_id": [*"abcde"], "where": continents, "made": ["NA", "yes", "no", "NA", "maybe"]})
+    known = Catalogue.read(frame)
+    assert known.features["where"].to_list() == [["NA"], ["EU"], ["AS"], ["NA", "EU"], ["SA"]]
+    assert known.features["made"].to_list() == [None, ["yes"], ["no"], None, ["maybe"]]
+    assert known.pairs().filter(pl.col("attribute") == "NA").height == 2
+
+
+@pytest.mark.parametrize("new", [["$3.99", "Free"], ["€3.50"], ["USD 4", "$5 - $9"], ["1,249.00"], ["12,99 €"]])
+def test_newer_values_are_read_as_the_kind_that_the_model_knows(new: list[str]) -> None:
+    frame = pl.DataFrame({"item_id": [str(n) for n in range(9)], "price": [f"${n}.99" for n in range(9)]})
+    newer = Catalogue.read(pl.DataFrame({"item_id": [f"n{n}" for n in range(len(new))], "price": new}))
+    meant = {"$3.99": 3.99, "€3.50": 3.5, "USD 4": 4, "1,249.00": 1249, "12,99 €": 12.99}
+    both = newer.over(Catalogue.read(frame))
+    assert both.features["price"].head(len(new)).to_list() == [meant.get(one) for one in new]
+
+
 def test_titles_may_be_any_word() -> None:
     frame = pl.DataFrame({"item_id": ["a", "b", "c"], "title": ["None", "N/A", ""], "genre": ["x", "y", "x"]})
     assert Catalogue.read(frame).frame["title"].to_list() == ["None", "N/A", None]
 
 
 def test_text_in_brackets_that_says_something_stays() -> None:
-    kept = ["(notebook)", "[nordic]", "(2 for 1)", "no name", "unknown artist", "(no) sugar", "$$", "★★★"]
+    kept = ["(notebook)", "[nordic]", "(2 for 1)", "no name", "unknown artist", "(no) sugar", "$$", "★★★", "(No. 5)"]
+    kept += ["(Not Rated)", "[none of these]"]
     assert as_text(pl.Series("text", kept)).to_list() == kept
 
 
@@ -112,13 +135,14 @@ def test_a_path_stands_for_the_paths_above_it(step: str) -> None:
     assert again.features["shelf"].to_list() == expected
 
 
-@pytest.mark.parametrize("texts", [["a > b", "c", "d"], ["a >", "> b"], ["<b>x</b>", "<i>y</i>"], ["18>"], ["->"]])
+@pytest.mark.parametrize("texts", [["a>b", "c", "d"], ["a >", "> b"], ["<b>x</b>", "<i>y</i>"], ["18>"], ["->"]])
 def test_other_texts_are_no_paths(texts: list[str]) -> None:
     frame = pl.DataFrame({"item_id": [str(n) for n in range(len(texts))], "shelf": texts})
     assert Catalogue.read(frame).frame["attributes"].to_list() == [[text] for text in texts]
 
 
 def test_entities_are_the_characters_that_they_stand_for() -> None:
+    assert as_text(pl.Series(["&nbsp;", "&#160; x&nbsp;"])).to_list() == [None, "x"]
     texts = ["Salt &amp; pepper", "B4&auml;r &#39;n&#x27;", "R&D;", "AT&T", "&nosuch;", None]
     meant = ["Salt & pepper", "B4är 'n'", "R&D;", "AT&T", "&nosuch;", None]
     frame = pl.DataFrame({"item_id": [*"abcdef"], "title": texts, "brand": texts, "tags": [[one] for one in texts]})
@@ -132,7 +156,14 @@ def test_entities_are_the_characters_that_they_stand_for() -> None:
 def test_texts_among_numbers_are_warned_of(kind: str, tmp_path: Path) -> None:
     ids = [f"x{n}" for n in range(30)]
     ages, sizes = [*(str(20 + n) for n in range(20)), *["ask us"] * 10], ["36", "38", "40", "M", "S"] * 6
-    frame = pl.DataFrame({kind[:-1] + "_id": ids, "age": ages, "size": sizes, "colour": ["red", "7", "8"] * 10})
+    codes = {
+        "zip": [*(str(10100 + n) for n in range(29)), "abroad"],
+        "isbn_id": [*(f"97{n}" for n in range(29)), "97X"],
+    }
+    codes |= {"year": [*(str(1980 + n) for n in range(29)), "1990s"], "phone": [*(f"0{n}" for n in range(29)), "x"]}
+    frame = pl.DataFrame(
+        {kind[:-1] + "_id": ids, "age": ages, "size": sizes, "colour": ["red", "7", "8"] * 10, **codes}
+    )
     frame.write_csv(tmp_path / "known.csv")
     read = Catalogue.read if kind == "items" else UserTable.read
     with pytest.warns(DataWarning, match="'age' is read as categories: 10 of the 30 values.* 'ask us'") as warned:
