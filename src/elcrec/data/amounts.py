@@ -66,21 +66,15 @@ def _alone(text: pl.Series) -> float | None:
 def _numbers(body: pl.Series, grouped: bool) -> pl.Series | None:
     """The numbers of one form; groups of three digits are thousands where ``grouped``, if all may be such."""
     known = body.drop_nulls()
+    if grouped and known.str.contains(_POINT_GROUPS).all():
+        return None if known.str.contains(_ONE_GROUP).all() else _typed(body.str.replace_all(".", "", literal=True))
     if known.str.contains(_PLAIN).all():
-        if not grouped or not known.str.contains(_POINT_GROUPS).all():
-            return _typed(body)
-        if known.str.contains(_ONE_GROUP).all():
-            return None
-        return _typed(body.str.replace_all(".", "", literal=True))
+        return _typed(body)
     commas = from_decimal_commas(body)
     if commas is not None:
         return commas
-    english = known.str.contains(_ENGLISH).all()
-    if english and (grouped or known.str.contains(r"[,'’][0-9]{3}\.").any()):
-        return _typed(body.str.replace_all("[,'’]", ""))
-    if grouped and known.str.contains(_POINT_GROUPS).all():
-        return _typed(body.str.replace_all(".", "", literal=True))
-    return None
+    clear = grouped or known.str.contains(r"[,'’][0-9]{3}\.").any()
+    return _typed(body.str.replace_all("[,'’]", "")) if clear and known.str.contains(_ENGLISH).all() else None
 
 
 def _typed(body: pl.Series) -> pl.Series | None:

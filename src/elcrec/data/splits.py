@@ -19,6 +19,9 @@ from elcrec.data.vocabulary import Vocabulary
 from elcrec.errors import DataError, SettingsError
 from elcrec.process.wording import setting
 
+Moments = tuple[float, float]
+"""Where validation and test begin, with ``global_time``."""
+
 
 @dataclass(frozen=True)
 class Split:
@@ -137,6 +140,7 @@ class Split:
         if self.baskets:  # validation ends where the test begins
             has_valid_U = has_valid_U & has_test_U
         some_U = n_before[self.end_U] > start_U
+        known = self.user_features
         return replace(
             self,
             item_N=self.item_N[kept_N],
@@ -146,12 +150,10 @@ class Split:
             valid_U=n_before[self.valid_U].where(has_valid_U, -1)[some_U],
             test_U=n_before[self.test_U].where(has_test_U, -1)[some_U],
             newest_N=None if self.newest_N is None else n_before[self.newest_N[kept_N] + 1] - 1,
-            weight_N=None if self.weight_N is None else self.weight_N[kept_N],
-            judged_N=None if self.judged_N is None else self.judged_N[kept_N],
-            event_N=None if self.event_N is None else self.event_N[kept_N],
-            user_features=None
-            if self.user_features is None
-            else self.user_features.at(torch.nonzero(some_U).flatten()),
+            weight_N=_at(self.weight_N, kept_N),
+            judged_N=_at(self.judged_N, kept_N),
+            event_N=_at(self.event_N, kept_N),
+            user_features=None if known is None else known.at(torch.nonzero(some_U).flatten()),
         )
 
     def n_evaluated(self, part: str) -> int:
@@ -264,7 +266,8 @@ class Split:
         return torch.searchsorted(self.newest_N, self.newest_N[last_U.clamp(min=0)]).minimum(last_U)
 
 
-Moments = tuple[float, float]
+def _at(values_N: Tensor | None, kept_N: Tensor) -> Tensor | None:
+    return None if values_N is None else values_N[kept_N]
 
 
 # reason: the settings of a split, each of which tests give alone
