@@ -303,3 +303,20 @@ def test_new_events_that_lost_their_weights_are_warned_of(way: str, tmp_path: Pa
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert "weight" in read_new(log, None, settings).frame.columns
+
+
+@pytest.mark.parametrize("given", [(), ("--set", "timestamp_column=t")])
+def test_missing_weights_are_told_once(given: tuple[str, ...], tmp_path: Path) -> None:
+    """However often the events pass through a reader on their way, and they weigh the same."""
+    rows = [(f"u{user}", f"i{(user * at) % 11}", 10 * at, 1 + at % 5) for user in range(30) for at in range(6)]
+    log = pl.DataFrame(rows, schema=["user_id", "item_id", "timestamp", "stars"], orient="row")
+    settings = {**SMALL, "epochs": 1, "baselines": False, "weight_column": "stars"}
+    ELCRec(**settings).fit(log, progress=False).save(tmp_path / "run")
+    new = log.drop("stars").tail(3).with_columns(pl.col("timestamp") + 1000)
+    (new.rename({"timestamp": "t"}) if given else new).write_csv(tmp_path / "new.csv")
+    into = ("--from", tmp_path / "run", "--epochs", 1, "--out", tmp_path / "next", *given)
+    outcome = run_cli("train", tmp_path / "new.csv", *into)
+    assert outcome.code == 0
+    assert outcome.err.count("no column 'stars'") == 1
+    kept = pl.read_parquet(tmp_path / "next" / "interactions.parquet").filter(pl.col("timestamp") >= 1000)
+    assert kept["weight"].to_list() == [None] * 3

@@ -154,6 +154,7 @@ def read_new(data: Any, format: str | None, settings: Settings, log: Interaction
         newer = Interactions.understood(understood, copies=False)
     if settings.weight_column is not None and not {"weight", ID} & set(newer.frame.columns):
         warn(f"the new events have no column {settings.weight_column!r} (weight_column): each counts as 1", DataWarning)
+        return Interactions(newer.frame.with_columns(weight=pl.lit(None, pl.Float64)))  # where read again, it is known
     return newer
 
 
