@@ -3,6 +3,7 @@
 import json
 import warnings
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -253,6 +254,36 @@ def test_new_events_that_have_lost_their_kinds_are_refused(settings: dict[str, s
         model.partial_fit(Interactions.read(new.drop("event")), epochs=1, progress=False)
 
 
+@pytest.mark.parametrize(
+    ("settings", "column"),
+    [
+        ({"events": ["purchase"]}, "event"),
+        ({"events": ["purchase"], "event_column": "event"}, "event"),
+        ({"events": ["purchase", "view"]}, None),
+        ({"event_weights": {"purchase": 1, "view": 0.1}}, None),
+    ],
+)
+def test_a_file_of_one_kind_alone_is_told_to_say_so(
+    settings: dict[str, Any], column: str | None, tmp_path: Path
+) -> None:
+    """Where one kind is read, a file of that kind has no column that could be named; with the column it is taken."""
+    log = planted(40, 1200)
+    model = ELCRec(seed=1, **{**SMALL, "epochs": 1, "baselines": False, **settings}).fit(log, progress=False)
+    new = log.filter(event="purchase").tail(20).with_columns(pl.col("timestamp") + pl.duration(days=900))
+    lost = new.drop("event")
+    lost.write_csv(tmp_path / "new.csv")
+    given = (lost, tmp_path / "new.csv") + (() if "event_column" in settings else (Interactions.read(lost),))
+    for data in given:
+        with pytest.raises(DataError, match="tells no kinds of events") as refusal:
+            model.partial_fit(data, epochs=1, progress=False)
+        advice = f"; where all events are of kind 'purchase', add a column {column!r} that says so in each row"
+        assert str(refusal.value).endswith(advice) == (column is not None)
+        assert ("where all events" in str(refusal.value)) == (column is not None)
+    if column is not None:
+        told = lost.with_columns(pl.lit("purchase").alias(column))
+        assert model.partial_fit(told, epochs=1, progress=False).metrics["learnt_on"]["new_events"] == 20
+
+
 def test_new_events_may_name_their_column_of_kinds(run: Path, path: Path, tmp_path: Path) -> None:
     """The same events give the same run, under whatever name their kinds stand."""
     log = pl.read_parquet(path)
@@ -304,3 +335,20 @@ def test_new_events_that_lost_their_weights_are_warned_of(way: str, tmp_path: Pa
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert "weight" in read_new(log, None, settings).frame.columns
+
+
+@pytest.mark.parametrize("given", [(), ("--set", "timestamp_column=t")])
+def test_missing_weights_are_told_once(given: tuple[str, ...], tmp_path: Path) -> None:
+    """However often the events pass through a reader on their way, and they weigh the same."""
+    rows = [(f"u{user}", f"i{(user * at) % 11}", 10 * at, 1 + at % 5) for user in range(30) for at in range(6)]
+    log = pl.DataFrame(rows, schema=["user_id", "item_id", "timestamp", "stars"], orient="row")
+    settings = {**SMALL, "epochs": 1, "baselines": False, "weight_column": "stars"}
+    ELCRec(**settings).fit(log, progress=False).save(tmp_path / "run")
+    new = log.drop("stars").tail(3).with_columns(pl.col("timestamp") + 1000)
+    (new.rename({"timestamp": "t"}) if given else new).write_csv(tmp_path / "new.csv")
+    into = ("--from", tmp_path / "run", "--epochs", 1, "--out", tmp_path / "next", *given)
+    outcome = run_cli("train", tmp_path / "new.csv", *into)
+    assert outcome.code == 0
+    assert outcome.err.count("no column 'stars'") == 1
+    kept = pl.read_parquet(tmp_path / "next" / "interactions.parquet").filter(pl.col("timestamp") >= 1000)
+    assert kept["weight"].to_list() == [None] * 3

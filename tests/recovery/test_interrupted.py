@@ -13,6 +13,8 @@ import pytest
 
 from cli_runner import RUN_FILES, SMALL, SMALL_SETS, contents, run_cli, shop_csv, shop_log
 from elcrec import ELCRec, Interactions
+from elcrec.data import dataset
+from elcrec.data.splits import make_split
 
 # An epoch must last long enough to be hit in its middle: many users in small batches.
 SLOW_SETS = [*SMALL_SETS, "--set", "epochs=6", "--set", "batch_size=32", "--seed", "7"]
@@ -196,6 +198,29 @@ def test_resume_of_a_finished_run_says_so_and_changes_nothing(shop: Path, tmp_pa
     assert "finished already" in outcome.err
     assert run_cli("train", shop, "--out", run, "--resume", "--json").document() == trained
     assert contents(run) == before
+
+
+def test_resume_of_a_finished_run_splits_the_log_as_often_as_loading_it(
+    shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To compare items and users it needs their ids alone."""
+    run, items, users = tmp_path / "run", tmp_path / "items.csv", tmp_path / "users.csv"
+    log = Interactions.read(shop).frame
+    log.select("item_id").unique().with_columns(title="item_id", price=1.5).write_csv(items)
+    log.select("user_id").unique().with_columns(age=30).write_csv(users)
+    tables = ("--items", items, "--users", users)
+    assert run_cli("train", shop, "--out", run, *SMALL_SETS, *tables).code == 0
+    splits = []
+    monkeypatch.setattr(dataset, "make_split", lambda *given: splits.append(1) or make_split(*given))
+    ELCRec.load(run)
+    to_load = len(splits)
+    for given in ((), tables, tables[:2], tables[2:]):
+        splits.clear()
+        assert run_cli("train", shop, "--out", run, "--resume", *given).code == 0
+        assert len(splits) <= to_load
+    for name, other in (("--items", items), ("--users", users)):
+        other.write_text(other.read_text().replace(",30\n", ",31\n").replace(",1.5\n", ",2.5\n"))
+        assert "began with other" in run_cli("train", shop, "--out", run, "--resume", name, other).complaint()
 
 
 def test_resume_where_there_is_nothing_starts(shop: Path, tmp_path: Path) -> None:

@@ -190,6 +190,13 @@ def test_a_new_run_is_taken_over_under_load_and_a_bad_one_is_not(
         assert [one["item_id"] for one in document["items"]] == listed["item_id"].to_list()
 
 
+def version_of_any_worker(server: Served) -> str:
+    """What the worker of a new connection serves; a connection stays at its worker."""
+    server.client.close()
+    server.client = httpx.Client(base_url=server.url, headers=server.client.headers, timeout=60)
+    return str(server.get("/v1/model")["version"])
+
+
 def test_a_reload_reaches_all_workers_whoever_gets_it(run: Path, new_run: Path, tmp_path: Path) -> None:
     new, link, key = ELCRec.load(new_run, "cpu").version, tmp_path / "live", "a-key-for-the-tests"
     link.symlink_to(run)
@@ -202,11 +209,7 @@ def test_a_reload_reaches_all_workers_whoever_gets_it(run: Path, new_run: Path, 
         os.kill(first, signal.SIGHUP)  # as if the other had refused the run
         wait_until(lambda: "reloaded" in [line["event"] for line in server.lines()])
         wait_until(lambda: len(server.get("/readyz")["models"]) == 2)
-        answers = []
-        while not answers or answers[-1]["version"] != new:  # a connection stays at its worker
-            server.client.close()
-            server.client = httpx.Client(base_url=server.url, headers=server.client.headers, timeout=60)
-            answers.append(server.get("/v1/model"))
+        wait_until(lambda: version_of_any_worker(server) == new)
         assert server.post("/v1/reload", None) == {"model": new, "changed": False, "against": None}
         wait_until(lambda: server.get("/readyz")["models"] == [new], patience=60)
         assert server.stop() == 0

@@ -14,7 +14,7 @@ from elcrec.errors import DataError, SettingsError, UnknownIdError, decoding
 if TYPE_CHECKING:
     from elcrec.data.titles import ItemTitles
 
-FORMS = "write a JSON array of item ids (or an array of such arrays), or one item id per line; oldest first"
+FORMS = "write a JSON array of item ids (or an array of such arrays), or one item id per line, no header; oldest first"
 MOST_PARTS = 20
 """A title has fewer commas than this."""
 

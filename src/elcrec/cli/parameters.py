@@ -74,7 +74,7 @@ HistoryFile = Annotated[
     typer.Option(
         "--history-file",
         help="File with histories of new users, for ids that contain commas and for long histories: a JSON array of "
-        "item ids or titles (or an array of such arrays), or one per line.",
+        "item ids or titles (or an array of such arrays), or one per line without a header.",
     ),
 ]
 UserFeatures = Annotated[

@@ -147,13 +147,14 @@ def read_new(data: Any, format: str | None, settings: Settings, log: Interaction
     of_log = tuple(log.kinds() or ()) if log is not None and settings.uses_kinds else ()
     if isinstance(data, Interactions):
         if of_log and not _tells_kinds_or_is_sent(data):
-            raise no_kinds("the table of new events", of_log)
+            raise no_kinds("the table of new events", of_log, layout(None, settings))
         newer = data.checked()
     else:  # events that the log has already are dropped later: copies are no surprise
         understood = understand(data, _layout_of_new(data, format, settings, of_log))
         newer = Interactions.understood(understood, copies=False)
     if settings.weight_column is not None and not {"weight", ID} & set(newer.frame.columns):
         warn(f"the new events have no column {settings.weight_column!r} (weight_column): each counts as 1", DataWarning)
+        return Interactions(newer.frame.with_columns(weight=pl.lit(None, pl.Float64)))  # where read again, it is known
     return newer
 
 

@@ -125,12 +125,12 @@ class Dataset:
             users: What is known about users.
 
         Raises:
-            DataError: The users belong to another log.
+            DataError: The table knows nothing about any user.
         """
         dataset = self._with_item_features() if settings.item_features else replace(self, features=None)
         if users is None:
             return dataset
-        users.refuse_others(self.users.ids)
+        warn_of_others(users, self.users.ids)  # all customers, in a log of guests
         if not settings.user_features:
             return dataset.with_users(users, None)
         known = users.matched(self.users.ids)
@@ -351,6 +351,17 @@ def _learned(space: FeatureSpace | None, known: Catalogue | UserTable | None) ->
     if space is not None:
         return space.said
     return f"nothing is learned from it{'' if known is None else said_featureless(known.featureless)}"
+
+
+def warn_of_others(given: Catalogue | UserTable, ids: pl.Series) -> None:
+    """Warn where a table is mostly about items or users other than these.
+
+    Raises:
+        DataError: It is about none of them.
+    """
+    few = given.few_note(ids)
+    if few is not None:
+        warn(f"{few}: the others are kept until they have events", DataWarning)
 
 
 def _warn(notes: list[str]) -> None:

@@ -243,11 +243,11 @@ def matched(table: pl.DataFrame, ids: pl.Series) -> pl.DataFrame:
 
 
 def refuse_others(rows: pl.Series, ids: pl.Series) -> None:
-    """Raise DataError unless a table is clearly of a model's items or users; see :func:`few_note`."""
-    note, kind = few_note(rows, ids), rows.name.removesuffix("_id")
+    """Raise DataError unless a table is clearly of a model's items; see :func:`few_note`."""
+    note = few_note(rows, ids)
     if note is not None:
         raise DataError(
-            f"{note}: it belongs to other {kind}s; give the file of this log, with its ids, or rename its column of "
+            f"{note}: it belongs to other items; give the file of this log, with its ids, or rename its column of "
             f"ids to {rows.name}"
         )
 

@@ -16,23 +16,32 @@ from elcrec.process.wording import listed, setting, worded
 _LOOKED_AT = 10_000
 
 
-def no_kinds(name: str, kinds: Collection[str], column: str | None = None, found: Sequence[str] = ()) -> DataError:
+def no_kinds(name: str, kinds: Collection[str], layout: Layout, found: Sequence[str] = ()) -> DataError:
     """The error for new events without kinds: all of them would count as the kind that is predicted.
 
     Args:
         name: What holds the events.
         kinds: Those of the log.
-        column: The column that the settings name; None: none.
+        layout: What the settings say about the log: the column that they name, the kinds that they read.
         found: Columns of the new events that may hold kinds.
     """
+    column = layout.event_column
     where = "" if column is None else f" in a column {column!r}"
     there = f"; its column {shown(found[:1])} may hold them" if found else ""
     named = setting("event_column", found[0] if found else "NAME")
     remedy = worded(named, f"Interactions.read(..., kinds=True, {named})")
     return DataError(
         f"{name} tells no kinds of events, and the log has some{where} ({listed(list(kinds))}), which the settings "
-        f"read{there}: add the column, or name it with {remedy}"
+        f"read{there}: add the column, or name it with {remedy}{'' if found else _of_one_kind(layout)}"
     )
+
+
+def _of_one_kind(layout: Layout) -> str:
+    """What to do with a file of the only kind that is read: it has no column of kinds that could be named."""
+    if len(layout.events) != 1:
+        return ""
+    column = layout.event_column or "event"
+    return f"; where all events are of kind {layout.events[0]!r}, add a column {column!r} that says so in each row"
 
 
 def refuse_lost_kinds(
@@ -49,7 +58,7 @@ def refuse_lost_kinds(
     """
     kinds = layout.kinds_of_log
     if kinds and not found:
-        raise no_kinds(name, kinds, layout.event_column, _columns_of_kinds(part, named, kinds))
+        raise no_kinds(name, kinds, layout, _columns_of_kinds(part, named, kinds))
 
 
 def _columns_of_kinds(part: RawTable, named: Collection[str], kinds: Collection[str]) -> list[str]:

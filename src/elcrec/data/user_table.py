@@ -103,10 +103,6 @@ class UserTable:
         found = described.matched(self.table(), ids.alias("user_id"))
         return replace(UserTable.from_table(found), featureless=self.featureless)
 
-    def refuse_others(self, ids: pl.Series) -> None:
-        """Raise DataError unless the table is clearly about these users."""
-        described.refuse_others(self.ids, ids)
-
     def few_note(self, ids: pl.Series) -> str | None:
         """What to say where it knows almost none of these users; see :func:`elcrec.data.described.few_note`."""
         return described.few_note(self.ids, ids)

@@ -15,8 +15,10 @@ from elcrec.data.dataset import Dataset
 from elcrec.data.event_codes import with_input_kinds
 from elcrec.data.features import FeatureSpace
 from elcrec.data.files import fingerprint
+from elcrec.data.interactions import Interactions
 from elcrec.data.kinds import said_kinds
 from elcrec.data.user_table import UserTable
+from elcrec.data.vocabulary import Vocabulary
 from elcrec.errors import AccuracyWarning, DataWarning, RunError, SettingsError
 from elcrec.evaluation.against_baselines import baseline_warning
 from elcrec.evaluation.repeats import evaluates_both_ways, own_event_warning, repeat_share, repeat_warning
@@ -133,7 +135,7 @@ class _Training:
             mark = fingerprint(whole.frame)
             work, resumes, recipe = self.team.broadcast_object(lambda: self._where_to_train(start.out, mark))
             if work is None:
-                self._refuse_others(start.out, Dataset.of(whole, settings, start.device, catalogue, log=log), users)
+                self._refuse_others(start.out, log, catalogue, users)
                 return read_run(start.out, start.device)
         dataset = Dataset.of(whole, settings, start.device, catalogue, log=log)
         self._check(dataset)
@@ -306,20 +308,26 @@ class _Training:
         Raises:
             RunError: They are others.
         """
-        self._refuse_others(work, given, users)
+        self._refuse_others(work, given.log, given.whole_catalogue, users)
         kept = work.earlier()
         if self.start.names_from is not None and not (earlier and earlier.equals(kept)):
             raise _began_otherwise(work, "names", "names_from")
         epochs = work.config()["settings"].epochs
         return _Begun(work.catalogue(), work.features(), work.user_table(), work.user_features(), kept, epochs)
 
-    def _refuse_others(self, folder: RunFolder, given: Dataset, users: UserTable | None) -> None:
-        """Raise RunError where items or users are given again, and a folder keeps others."""
-        both = (given.whole_catalogue, given.catalogue)  # runs of earlier versions kept items of the model alone
-        if self.start.items is not None and not any(_same(folder.catalogue(), one) for one in both):
-            raise _began_otherwise(folder, "items", "items")
-        if users is not None and not _same(folder.user_table(), users.known_to(given.users.ids)):
-            raise _began_otherwise(folder, "users", "users")
+    def _refuse_others(
+        self, folder: RunFolder, log: Interactions, items: Catalogue | None, users: UserTable | None
+    ) -> None:
+        """Raise RunError where items or users are given again, and a folder keeps others; ``log`` is filtered."""
+        if items is not None:
+            ids = Vocabulary.of(log.frame["item_id"], first=1, kind="item").ids
+            both = (items.known_to(ids), items.matched(ids))  # runs of earlier versions kept items of the model alone
+            if not any(_same(folder.catalogue(), one) for one in both):
+                raise _began_otherwise(folder, "items", "items")
+        if users is not None:
+            known = users.known_to(Vocabulary.of(log.frame["user_id"]).ids)
+            if not _same(folder.user_table(), known):
+                raise _began_otherwise(folder, "users", "users")
 
 
 def _began_otherwise(folder: RunFolder, what: str, name: str) -> RunError:

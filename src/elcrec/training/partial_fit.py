@@ -11,7 +11,7 @@ import torch
 
 from elcrec.data.by_settings import filtered, read_items, read_new, read_users
 from elcrec.data.catalogue import Catalogue
-from elcrec.data.dataset import Dataset
+from elcrec.data.dataset import Dataset, warn_of_others
 from elcrec.data.interactions import Interactions
 from elcrec.data.kinds import unknown_kinds
 from elcrec.data.user_table import UserTable
@@ -115,7 +115,7 @@ def _known_now(
 def _described(fitted: FittedModel, items: Any, newer: Interactions) -> Catalogue:
     """The metadata that is given now over that of the model; it describes items of the model or of newer events."""
     given = read_items(items, fitted.settings)
-    _warn_of_others(given, _known_or_new(fitted.items, newer.frame["item_id"]))
+    warn_of_others(given, _known_or_new(fitted.items, newer.frame["item_id"]))
     if fitted.dataset.features is None and fitted.settings.item_features:
         warn(
             f"the model has learned from no item features, and learns from none now: titles and attributes of these "
@@ -130,16 +130,9 @@ def _known_users(fitted: FittedModel, users: Any, newer: Interactions) -> UserTa
     """What is known now over what the model knew; it is about users of the model or of newer events."""
     given = read_users(users, fitted.settings)
     fitted.dataset.needed_user_features()
-    _warn_of_others(given, _known_or_new(fitted.users, newer.frame["user_id"]))
+    warn_of_others(given, _known_or_new(fitted.users, newer.frame["user_id"]))
     fitted.dataset.warn_of_user_columns(given)
     return given.over(fitted.dataset.user_table)
-
-
-def _warn_of_others(given: Catalogue | UserTable, ids: pl.Series) -> None:
-    """Say where a table is mostly about items or users that are neither of the model nor of newer events."""
-    few = given.few_note(ids)
-    if few is not None:
-        warn(f"{few}: the others are kept until they have events", DataWarning)
 
 
 def _known_or_new(known: Vocabulary, newer: pl.Series) -> pl.Series:
