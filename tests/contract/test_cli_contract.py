@@ -355,7 +355,7 @@ def test_unknown_events_are_skipped_in_evaluation_on_request(run: Path, log: pl.
     outcome = run_cli("evaluate", run, "--data", tmp_path / "more.csv", "--unknown", "skip", "--json")
     known = run_cli("evaluate", run, "--data", tmp_path / "news.csv", "--json").document()
     assert outcome.document()["n_users"] == known["n_users"] - 1
-    assert "1 user whose held-out item the model does not know" in outcome.stderr
+    assert "1 user whose held-out item, or whole history, the model does not know" in outcome.err
 
 
 def test_seed_is_a_setting_like_any_other(shop: Path, tmp_path: Path) -> None:
