@@ -88,7 +88,7 @@ def test_the_contract_describes_every_endpoint_and_field(document: dict[str, Any
     assert (
         fields["RecommendRequest.exclude_seen"] == "Leave out items of the history; default: as the model was trained."
     )
-    assert fields["RecommendRequest.user_features"].endswith("it replaces all that the model knows of a known user.")
+    assert "it replaces all that the model knows of a known user." in fields["RecommendRequest.user_features"]
     assert [name for name, one in document["components"]["schemas"].items() if not one.get("description")] == []
 
 
