@@ -60,7 +60,6 @@ class Filters:
     deny: Path | None
     attribute: list[str] | None
     all_attributes: list[str] | None
-
     run: Path
     unknown: str
 

@@ -97,7 +97,7 @@ def pairs(ids: pl.Series, columns: list[pl.Series]) -> pl.DataFrame:
 
 
 def merged(lists: list[pl.Series], height: int) -> pl.Series:
-    """The lists of all columns as one a row: distinct, in order, without nothings."""
+    """The lists of all columns as one a row: distinct, in order."""
     if not lists:
         return pl.Series("attributes", [[]] * height, dtype=TEXTS)
     return (

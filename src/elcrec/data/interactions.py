@@ -220,14 +220,13 @@ class Interactions:
         return Interactions(frame)
 
     def in_time_of(self, log: Interactions) -> Interactions:
-        """The same with times of the type and unit of another log.
+        """The same with times of the type and unit of another log that has some; as it is without times.
 
         Raises:
-            DataError: They cannot be expressed in it, or one of the logs has none.
+            DataError: They cannot be expressed in it.
         """
-        for one, name in ((self, "the data"), (log, "the training log")):
-            if "timestamp" not in one.frame.columns:
-                raise DataError(f"split=global_time needs a timestamp column: {name} has none")
+        if "timestamp" not in self.frame.columns:
+            return self
         times = joining.times_in_unit_of(log.frame["timestamp"], self.frame["timestamp"])
         return Interactions(self.frame.with_columns(timestamp=times))
 

@@ -54,10 +54,6 @@ class ItemFilters:
         barred_V[torch.from_numpy(self._listed(policy.deny, policy.unknown))] = True
         return barred_V
 
-    def unknown_among(self, ids: Sequence[Any]) -> list[Any]:
-        """What of ``allow`` or ``deny`` is neither an id nor a whole title."""
-        return self.titles.unknown_among(ids)
-
     def _listed(self, ids: Sequence[Any], unknown: str) -> Indices:
         """Items by their ids or whole titles."""
         index = self.items.found(ids)

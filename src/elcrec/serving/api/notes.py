@@ -48,8 +48,8 @@ async def understood(request: RecommendRequest, snapshot: Snapshot) -> Understoo
 
 
 def _understood(request: RecommendRequest, snapshot: Snapshot) -> Understood:
-    given, filters, dataset = request.user_features, snapshot.topn.filters, snapshot.model.fitted.dataset
-    unknown = {name: filters.unknown_among(getattr(request, name) or []) for name in FILTERS}
+    given, dataset = request.user_features, snapshot.model.fitted.dataset
+    unknown = {name: dataset.titles.unknown_among(getattr(request, name) or []) for name in FILTERS}
     if request.unknown_items == "error":
         for name, items in unknown.items():
             _refuse(name, items)
