@@ -7,8 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-import numpy as np
-import numpy.typing as npt
 import polars as pl
 
 from elcrec.config import Settings, recipe_names, resolve
@@ -16,11 +14,10 @@ from elcrec.data import notebook
 from elcrec.data.accepted import Id, UserFeatures
 from elcrec.data.by_settings import read_items
 from elcrec.data.catalogue import Catalogue, ItemSource
-from elcrec.data.clock import Clock
 from elcrec.data.interactions import Interactions, LogSource
-from elcrec.data.vocabulary import Indices, Vocabulary
+from elcrec.data.vocabulary import Vocabulary
 from elcrec.errors import RunError
-from elcrec.inference.policy import STRENGTH, RankingPolicy, ResolvedPolicy, requested_policy
+from elcrec.inference.policy import STRENGTH, RankingPolicy, requested_policy
 from elcrec.process.lazy import LazyModule
 from elcrec.process.threads import use_threads
 from elcrec.process.wording import counted
@@ -32,7 +29,7 @@ if TYPE_CHECKING:
     from elcrec.evaluation.metrics import Metrics
     from elcrec.fitted import FittedModel
     from elcrec.inference.index import ItemSearch
-    from elcrec.inference.lookup import Lookup, Recommendations
+    from elcrec.inference.lookup import Lookup
     from elcrec.inference.topn import TopN
     from elcrec.intents.assignment import IntentAssigner
     from elcrec.intents.intent_health import IntentHealth
@@ -978,7 +975,7 @@ class ELCRec:
         """
         return self._parts.run.intents.audience(intents, out, min_weight, top)
 
-    # ------------------------------------------------------------------ requests of a server
+    # ------------------------------------------------------------------ look-ups
 
     @property
     def version(self) -> str:
@@ -986,89 +983,9 @@ class ELCRec:
         return self.lookup.version
 
     @property
-    def clock(self) -> Clock:
-        """The unit of time of the log."""
-        return self.lookup.clock
-
-    @property
-    def learnt_events(self) -> frozenset[str]:
-        """Ids of the events in a log without times; empty where the log has times, which identify its events."""
-        return self.lookup.learnt_events
-
-    @property
     def titles(self) -> dict[Id, str]:
         """Title by item id, of items that have one."""
         return self.lookup.titles
-
-    def item_numbers(self, ids: Iterable[Id]) -> Indices:
-        """Indices of items by the text form of their ids: int64 [n], -1 for unknown ones."""
-        return self.topn.item_numbers(ids)
-
-    def items_known(self, ids: Sequence[Id]) -> Indices:
-        """The same, of items that must be known.
-
-        Raises:
-            UnknownIdError: Some are not.
-        """
-        return self.topn.items_known(ids)
-
-    def item_ids(self, numbers: Indices) -> list[Id]:
-        """Ids of item indices."""
-        return self.lookup.item_ids(numbers)
-
-    def history_of(self, user: Id) -> Indices | None:
-        """A user's items in the training log, oldest first: int64 [n]; None for an unknown user."""
-        return self.lookup.history_of(user)
-
-    def times_of(self, user: Id) -> npt.NDArray[np.int64 | np.float64] | None:
-        """Times of those events, in the log's own unit (dates and moments as whole numbers of it): [n].
-
-        None for an unknown user, or where the log has no times.
-        """
-        return self.lookup.times_of(user)
-
-    def plan(
-        self,
-        k: int = 10,
-        exclude_seen: bool | None = None,
-        *,
-        approximate: bool = False,
-        **policy: Any,
-    ) -> ResolvedPolicy:
-        """Resolve a ranking policy once, for many recommendations.
-
-        Args:
-            k: Number of items per history.
-            exclude_seen: Leave out items that are in the history; default: as in the settings.
-            approximate: Use the approximate index for plain requests; all others are scored exactly.
-            policy: The other fields of :class:`elcrec.inference.policy.RankingPolicy`.
-
-        Raises:
-            SettingsError: An option is out of range, or an intent or attribute does not exist.
-            UnknownIdError: An item does not exist.
-        """
-        asked = RankingPolicy(k=k, exclude_seen=exclude_seen, **policy)
-        return self.topn.resolve(replace(asked, approximate=approximate and asked.is_plain))
-
-    def pick(self, histories: Sequence[Indices], policy: ResolvedPolicy) -> list[Recommendations]:
-        """The top k items for each history; histories must not be empty."""
-        return self.lookup.recommend(histories, policy)
-
-    def pick_popular(self, policy: ResolvedPolicy) -> Recommendations:
-        """The most popular of the allowed items; scores are numbers of events."""
-        return self.lookup.most_popular(policy)
-
-    def pick_typical(self, intents: Sequence[int], policy: ResolvedPolicy) -> Recommendations:
-        """The allowed items most typical of intents; scores are lifts.
-
-        Raises:
-            SettingsError: There is no such intent, or none is named.
-        """
-        return self.lookup.most_typical(intents, policy)
-
-    def pick_likely(self, intents: Sequence[int], policy: ResolvedPolicy) -> Recommendations:
-        """The allowed items of :meth:`recommend_to_new_user`, which raises the same."""
-        return self.lookup.most_likely(intents, policy)
 
     def find_items(self, text: str, k: int = 10) -> pl.DataFrame:
         """Items whose id or title contains a text, ignoring case; those that begin with it come first.

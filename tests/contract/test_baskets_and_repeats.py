@@ -98,7 +98,7 @@ def test_a_run_answers_as_the_model_that_wrote_it(model: ELCRec, tmp_path: Path)
 def answers(model: ELCRec, user: str, *events: Event) -> list[str]:
     """What a server recommends to a user."""
     history = ranked_history(model.lookup, user, UserRecord(False, events))
-    [found] = model.lookup.recommend([history.items], model.plan(25), [history.baskets])
+    [found] = model.lookup.recommend([history.items], model.topn.resolve(RankingPolicy(k=25)), [history.baskets])
     return found.items
 
 

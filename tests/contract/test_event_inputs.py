@@ -15,6 +15,7 @@ from elcrec.data.batches import lay_out
 from elcrec.data.dataset import Dataset
 from elcrec.data.event_codes import N_GAPS, kinds_in
 from elcrec.errors import DataError, DataWarning, RunError, SettingsError
+from elcrec.inference.policy import RankingPolicy
 from elcrec.intents.attribution import leave_one_out
 from elcrec.serving.api.users import intent_mix
 from elcrec.serving.histories import ranked_history, user_history
@@ -93,7 +94,9 @@ def test_a_log_without_what_is_read_is_refused(log: pl.DataFrame, tmp_path: Path
 def served(model: ELCRec, user: str, *events: Event) -> list[str]:
     """What a server recommends to a user."""
     history = ranked_history(model.lookup, user, UserRecord(False, events))
-    [found] = model.lookup.recommend([history.items], model.plan(N_ITEMS), [history.baskets], [history.codes])
+    [found] = model.lookup.recommend(
+        [history.items], model.topn.resolve(RankingPolicy(k=N_ITEMS)), [history.baskets], [history.codes]
+    )
     return found.items
 
 
@@ -144,13 +147,15 @@ def test_a_user_who_was_deleted_or_is_new_has_what_is_stored(model: ELCRec) -> N
 def test_histories_without_kinds_and_times_are_unknown_in_every_way(model: ELCRec, tmp_path: Path) -> None:
     history = ["i03", "i04", "i09"]
     listed = model.recommend_from_history([history], k=N_ITEMS)["item_id"].to_list()
-    [found] = model.pick([model.items_known(history)], model.plan(N_ITEMS))
+    [found] = model.lookup.recommend([model.topn.items_known(history)], model.topn.resolve(RankingPolicy(k=N_ITEMS)))
     assert found.items == listed
     model.save(tmp_path / "run")
     rows = run_cli("recommend", tmp_path / "run", "--history", ",".join(history), "-k", N_ITEMS, "--json").document()
     assert [row["item_id"] for row in rows] == listed
     nothing = np.zeros(3, dtype=np.int64)
-    [found] = model.lookup.recommend([model.items_known(history)], model.plan(N_ITEMS), None, [nothing])
+    [found] = model.lookup.recommend(
+        [model.topn.items_known(history)], model.topn.resolve(RankingPolicy(k=N_ITEMS)), None, [nothing]
+    )
     assert found.items == listed
 
 

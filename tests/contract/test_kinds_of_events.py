@@ -16,6 +16,7 @@ from elcrec.data.company import Company
 from elcrec.errors import DataError, DataWarning, RunError
 from elcrec.evaluation.baselines.popularity import popularity_recent, popularity_scores
 from elcrec.evaluation.baselines.training_part import TrainingPart
+from elcrec.inference.policy import RankingPolicy
 from elcrec.serving.api.incoming import stored_events
 from elcrec.serving.api.schemas.users import NewEvent
 from elcrec.serving.events_file import events_as_log
@@ -165,7 +166,7 @@ def test_a_server_and_training_count_an_event_alike(settings: dict[str, str], to
         )
         served = user_history(model.lookup, str(user), UserRecord(False, events)).items
         own = joined.filter(user_id=user)["item_id"]
-        assert sorted(model.item_ids(served)) == sorted(own.to_list())
+        assert sorted(model.lookup.item_ids(served)) == sorted(own.to_list())
     n_views = rows.group_by("user_id", maintain_order=True).tail(6).filter(event="view").height
     assert len(joined) - len(model.log) == (n_views if settings.get("target_event") and not told else 0)
 
@@ -210,7 +211,7 @@ def test_popular_is_what_is_often_of_the_kind_that_is_predicted() -> None:
     log = planted(60, 3000)
     model = ELCRec(seed=1, **{**SMALL, "epochs": 1, "target_event": "purchase"}).fit(log, progress=False)
     bought = log.filter(event="purchase")["item_id"].value_counts()
-    popular = model.pick_popular(model.plan(60))
+    popular = model.lookup.most_popular(model.topn.resolve(RankingPolicy(k=60)))
     assert dict(zip(popular.items, popular.scores, strict=True)).items() >= dict(bought.iter_rows()).items()
     split, n_items = model.fitted.split, len(model.items)
     training = TrainingPart.of(model.log, split, n_items)

@@ -182,7 +182,12 @@ def test_one_id_or_text_instead_of_a_list_is_refused_in_a_sentence(model: ELCRec
 def test_a_table_instead_of_a_column_is_refused_with_the_column(model: ELCRec) -> None:
     ids = {"user_id": model.users.ids.head(2).to_list(), "item_id": model.items.ids.head(2).to_list()}
     item_calls = {
-        "items": (model.similar_items, model.items_known, model.item_numbers, model.fitted.dataset.titles.indices),
+        "items": (
+            model.similar_items,
+            model.topn.items_known,
+            model.topn.item_numbers,
+            model.fitted.dataset.titles.indices,
+        ),
         "each history": (
             lambda table: model.recommend_from_history([table]),
             lambda table: model.history_intents([table]),

@@ -8,6 +8,7 @@ import torch
 
 from elcrec import ELCRec
 from elcrec.data.synthetic import make_shop
+from elcrec.inference.policy import RankingPolicy
 
 pytestmark = [
     pytest.mark.gpu,
@@ -37,10 +38,10 @@ def test_user_features_on_a_gpu_are_those_on_a_cpu(tmp_path: Path) -> None:
     user = users["user_id"][7]
     found = []
     for model in (on_gpu, on_cpu):
-        history = model.history_of(user)
+        history = model.lookup.history_of(user)
         assert history is not None
         told = model.fitted.dataset.user_features_in([{"country": "c", "age": 3}], 1)
         known = [None, model.lookup.features_of(user), told]
-        lists = model.lookup.recommend([history] * 3, model.plan(5), features=known)
+        lists = model.lookup.recommend([history] * 3, model.topn.resolve(RankingPolicy(k=5)), features=known)
         found.append([score for one in lists for score in one.scores])
     assert found[0] == pytest.approx(found[1], abs=1e-3)

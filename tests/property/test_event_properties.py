@@ -123,7 +123,7 @@ def send(model: ELCRec, store: Store, events: list[NewEvent]) -> None:
 def histories(model: ELCRec, store: Store) -> dict[str, list[Any]]:
     users = [*model.users.ids.cast(pl.String), *store.users("", 1000)]
     return {
-        user: model.item_ids(user_history(model.lookup, user, kept).items)
+        user: model.lookup.item_ids(user_history(model.lookup, user, kept).items)
         for user, kept in zip(users, store.read(users), strict=True)
     }
 
@@ -156,7 +156,7 @@ def test_serve_export_learn_on_serve_leaves_every_history(
     with tempfile.TemporaryDirectory() as folder:
         store = fresh_store(Path(folder))
         model = untrained(log)
-        store.adopt(model.clock.kind)
+        store.adopt(model.lookup.clock.kind)
         for number, sent in enumerate(rounds):
             events = [
                 NewEvent(
@@ -177,7 +177,7 @@ def test_serve_export_learn_on_serve_leaves_every_history(
                 model, store, Path(folder) / f"{number}.{'csv' if csv and '-ns' not in name else 'parquet'}"
             )
             assert histories(model, store) == before
-            learnt = {str(user): model.item_ids(model.history_of(user)) for user in model.users.ids}
+            learnt = {str(user): model.lookup.item_ids(model.lookup.history_of(user)) for user in model.users.ids}
             assert learnt == before, "the log holds what was served"
         store.close()
 
@@ -189,7 +189,7 @@ def counted(log: Interactions, model: ELCRec, store: Store) -> dict[str, int]:
     frame = frame.with_columns(time=pl.col("timestamp").to_physical() if timed else pl.lit(None))
     ours = Counter(frame.select("user_id", "item_id", "time").rows())
     theirs = Counter(
-        (event.user_id, event.item_id, model.clock.time_of(event.time) if timed else f"event {event.event_id}")
+        (event.user_id, event.item_id, model.lookup.clock.time_of(event.time) if timed else f"event {event.event_id}")
         for event in store.everything()
     )
     total: Counter[str] = Counter()

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from scipy.optimize import nnls
 
 from elcrec import ELCRec, SettingsError
-from elcrec.inference.policy import STRENGTH
+from elcrec.inference.policy import STRENGTH, RankingPolicy
 from elcrec.intents.attribution import WEIGHT_TEMPERATURE
 from elcrec.intents.calibration import KEPT_SHARE
 from elcrec.model.encoding import user_vectors
@@ -170,8 +170,8 @@ def test_a_list_is_what_its_formula_says(
     user = f"u{number}"
     excluded = [intent for intent in excluded if intent not in toward]
     wishes = {"intents": toward, "exclude_intents": excluded, "strength": strength, "diversify": dial}
-    plan = model.plan(k, exclude_seen, explain=explain, **wishes, **limits)
-    [one] = model.pick([model.history_of(user)], plan)
+    plan = model.topn.resolve(RankingPolicy(k=k, exclude_seen=exclude_seen, explain=explain, **wishes, **limits))
+    [one] = model.lookup.recommend([model.lookup.history_of(user)], plan)
     reference = Reference(model, user)
     allowed = reference.known - barred(limits) - (reference.seen if exclude_seen else set())
     score = reference.scores(toward, excluded, strength)
@@ -300,7 +300,10 @@ def test_lists_of_intents_items_and_everybody_have_k_items_too(model: ELCRec, k:
     assert model.similar_items(["nothing"], k, unknown="skip").is_empty()
     limits = {"deny": model.items.ids.to_list()[:2], "attributes": ["red"], "all_attributes": ["round"]}
     left = len({item_number(item) for item in model.items.ids} - barred(limits))
-    for one in (model.pick_popular(model.plan(k, **limits)), model.pick_typical([1], model.plan(k, **limits))):
+    for one in (
+        model.lookup.most_popular(model.topn.resolve(RankingPolicy(k=k, **limits))),
+        model.lookup.most_typical([1], model.topn.resolve(RankingPolicy(k=k, **limits))),
+    ):
         assert len(one.items) == len(set(one.items)) == min(k, left)
 
 

@@ -41,7 +41,7 @@ def events(
         raise SettingsError(f"there is no event store at {place}: name the store of the server with --store")
     model = ELCRec.load(run, "cpu")
     exported = events_kept_at(place, model)
-    if table_format(out) != "parquet" and "timestamp" in model.log.frame and model.clock.unit == "ns":
+    if table_format(out) != "parquet" and "timestamp" in model.log.frame and model.lookup.clock.unit == "ns":
         raise SettingsError(f"--out {out}: text cannot hold the nanoseconds of this log; name it .parquet")
     write_table(out, exported.rows)
     _show(exported, run, out, as_json)

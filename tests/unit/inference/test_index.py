@@ -1,6 +1,8 @@
 """Approximate search beside exact lists."""
 
+import asyncio
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -11,6 +13,8 @@ import torch.nn.functional as F
 from cli_runner import SMALL, run_cli, shop_log
 from elcrec import ELCRec, RunError, SettingsError
 from elcrec.inference.index import ItemSearch
+from elcrec.inference.policy import RankingPolicy, ResolvedPolicy
+from elcrec.serving.snapshot import Snapshot, stamp_of
 
 faiss = pytest.importorskip("faiss", reason="needs the extra 'search'")
 
@@ -114,11 +118,16 @@ def test_an_index_with_any_byte_changed_or_missing_is_refused_before_faiss_sees_
     assert len(seen) == 1
 
 
-def test_a_server_takes_the_index_for_plain_lists_only(model: ELCRec) -> None:
-    assert model.plan(3, approximate=True).approximate
+def test_a_server_takes_the_index_for_plain_lists_only(model: ELCRec, tmp_path: Path) -> None:
+    near, exact = (Snapshot(model, tmp_path, stamp_of(tmp_path), approximate) for approximate in (True, False))
+
+    def resolved(snapshot: Snapshot, **wish: Any) -> ResolvedPolicy:
+        return asyncio.run(snapshot.resolve(RankingPolicy(k=5, **wish)))
+
+    assert resolved(near).approximate
     for wish in ({"explain": True}, {"intents": [1]}, {"deny": ["webcam"]}, {"diversify": 0.5}):
-        assert not model.plan(3, approximate=True, **wish).approximate
-    history = model.history_of(model.users.ids[0])
+        assert not resolved(near, **wish).approximate
+    history = model.lookup.history_of(model.users.ids[0])
     assert history is not None
-    exact, near = (model.pick([history], model.plan(5, approximate=how))[0] for how in (False, True))
-    assert near.items == exact.items
+    by_index, all_scored = (model.lookup.recommend([history], resolved(snapshot))[0] for snapshot in (near, exact))
+    assert by_index.items == all_scored.items

@@ -9,6 +9,7 @@ import pytest
 
 from cli_runner import SMALL, shop_log
 from elcrec import ELCRec, SettingsError, UnknownIdError
+from elcrec.inference.policy import RankingPolicy, ResolvedPolicy
 
 
 @pytest.fixture(scope="module")
@@ -21,9 +22,13 @@ def model() -> ELCRec:
     return ELCRec(seed=1, **SMALL).fit(log, progress=False, items=catalogue)
 
 
+def asked(model: ELCRec, **wishes: Any) -> ResolvedPolicy:
+    return model.topn.resolve(RankingPolicy(**wishes))
+
+
 def picked(model: ELCRec, users: list[Any], **wishes: Any) -> list[list[Any]]:
-    histories = [history for user in users if (history := model.history_of(user)) is not None]
-    return [one.items for one in model.pick(histories, model.plan(**wishes))]
+    histories = [history for user in users if (history := model.lookup.history_of(user)) is not None]
+    return [one.items for one in model.lookup.recommend(histories, asked(model, **wishes))]
 
 
 def tabled(model: ELCRec, users: list[Any], **wishes: Any) -> list[list[Any]]:
@@ -61,7 +66,7 @@ def test_scores_do_not_depend_on_who_else_is_asked_about(model: ELCRec) -> None:
 def test_reasons_are_those_of_the_tables(model: ELCRec) -> None:
     users = model.users.ids.to_list()[:5]
     table = model.recommend(users, k=4, explain=True, titles=False)
-    lists = model.pick([model.history_of(user) for user in users], model.plan(4, explain=True))
+    lists = model.lookup.recommend([model.lookup.history_of(user) for user in users], asked(model, k=4, explain=True))
     reasons = [reason for one in lists for reason in one.reasons]
     rows = table.drop("user_id", "item_id", "score", "rank").to_dicts()
     assert [{name: reason[name] for name in rows[0]} for reason in reasons] == rows
@@ -69,40 +74,44 @@ def test_reasons_are_those_of_the_tables(model: ELCRec) -> None:
 
 
 def test_only_allowed_items_are_listed(model: ELCRec) -> None:
-    items = model.items.ids.to_list()
-    [history] = [model.history_of(model.users.ids[0])]
+    items, lookup = model.items.ids.to_list(), model.lookup
+    history = lookup.history_of(model.users.ids[0])
+    assert history is not None
     allowed, denied = items[3:9], items[5:7]
-    plan = model.plan(50, exclude_seen=False, allow=allowed, deny=denied)
-    for one in (model.pick([history], plan)[0], model.pick_popular(plan), model.pick_typical([0], plan)):
+    plan = asked(model, k=50, exclude_seen=False, allow=allowed, deny=denied)
+    [listed] = lookup.recommend([history], plan)
+    for one in (listed, lookup.most_popular(plan), lookup.most_typical([0], plan)):
         assert sorted(one.items) == sorted(set(allowed) - set(denied))
-    whole = model.pick([history], model.plan(len(items), exclude_seen=False))[0].items
-    assert model.pick([history], plan)[0].items == [item for item in whole if item in set(allowed) - set(denied)]
-    assert model.pick([history], model.plan(allow=[]))[0].items == []
-    kind = model.pick([history], model.plan(len(items), exclude_seen=False, attributes=["kind 1"]))[0].items
+    wishes: list[dict[str, Any]] = [{}, {"allow": []}, {"attributes": ["kind 1"]}]
+    whole, none, kind = (
+        lookup.recommend([history], asked(model, k=len(items), exclude_seen=False, **wish))[0].items for wish in wishes
+    )
+    assert listed.items == [item for item in whole if item in set(allowed) - set(denied)]
+    assert none == []
     assert kind == [item for item in whole if len(item) % 3 == 1]
 
 
 def test_an_explanation_ranks_among_the_allowed(model: ELCRec) -> None:
     allowed = model.items.ids.to_list()[:6]
-    plan = model.plan(6, exclude_seen=False, explain=True, allow=allowed)
-    [one] = model.pick([model.history_of(model.users.ids[0])], plan)
+    plan = asked(model, k=6, exclude_seen=False, explain=True, allow=allowed)
+    [one] = model.lookup.recommend([model.lookup.history_of(model.users.ids[0])], plan)
     assert one.reasons is not None
     assert all(reason["rank_without"] is None or reason["rank_without"] <= 6 for reason in one.reasons)
 
 
 def test_popular_items_come_by_number_of_events(model: ELCRec) -> None:
     counts = model.log.frame["item_id"].value_counts(sort=True)
-    popular = model.pick_popular(model.plan(5))
+    popular = model.lookup.most_popular(asked(model, k=5))
     assert popular.scores == counts["count"].head(5).to_list()
-    typical = model.pick_typical([2], model.plan(5)).items
+    typical = model.lookup.most_typical([2], asked(model, k=5)).items
     assert typical == model.recommend_for_intent([2], 5)["item_id"].to_list()
 
 
 def test_no_intent_is_no_choice(model: ELCRec) -> None:
-    plan = model.plan(5)
+    plan = asked(model, k=5)
     questions: list[Callable[[list[int]], Any]] = [
-        lambda intents: model.pick_typical(intents, plan),
-        lambda intents: model.pick_likely(intents, plan),
+        lambda intents: model.lookup.most_typical(intents, plan),
+        lambda intents: model.lookup.most_likely(intents, plan),
         model.recommend_to_new_user,
     ]
     for ask in questions:
@@ -113,24 +122,24 @@ def test_no_intent_is_no_choice(model: ELCRec) -> None:
 
 def test_what_does_not_exist_is_named(model: ELCRec) -> None:
     with pytest.raises(UnknownIdError, match="'no such thing'"):
-        model.plan(deny=["no such thing"])
+        asked(model, deny=["no such thing"])
     with pytest.raises(SettingsError, match="attribute 'kind 9'"):
-        model.plan(attributes=["kind 9"])
+        asked(model, attributes=["kind 9"])
     with pytest.raises(SettingsError, match="intent 8"):
-        model.plan(intents=[8])
-    assert model.history_of("nobody") is None
-    assert model.item_numbers(["tent pegs", "no such thing"]).tolist()[1] == -1
+        asked(model, intents=[8])
+    assert model.lookup.history_of("nobody") is None
+    assert model.topn.item_numbers(["tent pegs", "no such thing"]).tolist()[1] == -1
 
 
 def test_histories_and_times_are_those_of_the_log(model: ELCRec) -> None:
     user = model.users.ids[7]
     rows = model.log.frame.filter(pl.col("user_id") == user)
-    history, times = model.history_of(user), model.times_of(user)
+    history, times = model.lookup.history_of(user), model.lookup.times_of(user)
     assert history is not None
     assert times is not None
-    assert model.item_ids(history) == rows["item_id"].to_list()
+    assert model.lookup.item_ids(history) == rows["item_id"].to_list()
     assert times.tolist() == rows["timestamp"].dt.epoch("ms").to_list()
-    assert [model.clock.shown(time) for time in times.tolist()] == rows["timestamp"].dt.epoch("s").to_list()
+    assert [model.lookup.clock.shown(time) for time in times.tolist()] == rows["timestamp"].dt.epoch("s").to_list()
 
 
 def test_items_are_found_by_id_and_title(model: ELCRec) -> None:

@@ -8,6 +8,7 @@ import torch
 from cli_runner import SMALL, shop_log
 from elcrec import ELCRec, SettingsError
 from elcrec.inference import new_users
+from elcrec.inference.policy import RankingPolicy
 
 
 @pytest.fixture(scope="module")
@@ -51,12 +52,14 @@ def test_an_intent_that_the_sample_lacks_has_the_lift_of_the_log(
 
 
 def test_a_server_answers_alike(model: ELCRec) -> None:
-    likely = model.pick_likely([2, 1], model.plan(5))
+    likely = model.lookup.most_likely([2, 1], model.topn.resolve(RankingPolicy(k=5)))
     table = model.recommend_to_new_user([2, 1], 5)
     assert likely.items == table["item_id"].to_list()
     assert likely.scores == table["score"].to_list()
     denied = likely.items[:2]
-    assert not set(denied) & set(model.pick_likely([2, 1], model.plan(5, deny=denied)).items)
+    assert not set(denied) & set(
+        model.lookup.most_likely([2, 1], model.topn.resolve(RankingPolicy(k=5, deny=denied))).items
+    )
 
 
 def test_an_intent_has_to_be_named(model: ELCRec) -> None:
