@@ -26,9 +26,9 @@ from elcrec.config import Settings
 from elcrec.data.by_settings import read_log
 from elcrec.data.catalogue import Catalogue
 from elcrec.experiments.provenance import provenance
+from elcrec.inference.policy import POPULARITY
 from elcrec.model.encoding import user_vectors
 from elcrec.model.features import FeatureRows
-from elcrec.recommender import POPULARITY
 from elcrec.storage import write_json
 
 RESULTS = Path(__file__).parent / "results" / "cold-items"

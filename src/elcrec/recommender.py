@@ -17,7 +17,7 @@ from elcrec.data.catalogue import Catalogue, ItemSource
 from elcrec.data.interactions import Interactions, LogSource
 from elcrec.data.vocabulary import Vocabulary
 from elcrec.errors import RunError
-from elcrec.inference.policy import STRENGTH, RankingPolicy, requested_policy
+from elcrec.inference.policy import POPULARITY, STRENGTH, RankingPolicy, requested_policy
 from elcrec.process.lazy import LazyModule
 from elcrec.process.threads import use_threads
 from elcrec.process.wording import counted
@@ -45,8 +45,6 @@ else:
 SHOWN_INTENTS = 8
 SHOWN_METRICS = ("hit_rate@10", "ndcg@10", "mrr@10")
 """Intents and metrics that a notebook shows of a model."""
-POPULARITY = 0.8
-"""How much new items are shown by default: a quantile, see :meth:`ELCRec.add_items`."""
 
 
 class ELCRec:
@@ -329,7 +327,7 @@ class ELCRec:
         """Add items without events, placed by their features: they can be recommended at once.
 
         A vector is the part of the item's features and, by ridge regression over the known items, what items with such
-        features have on top (:func:`elcrec.training.add_items.vectors_of_new`). Known items and users do not change.
+        features have on top (:func:`elcrec.training.new_items.vectors_of_new`). Known items and users do not change.
 
         Args:
             items: Metadata of the new items, see :meth:`fit`; items that the model knows are left as they are. Those

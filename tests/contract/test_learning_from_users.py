@@ -13,6 +13,8 @@ from elcrec import DataError, ELCRec, RunError, SettingsError
 from elcrec.config import resolve
 from elcrec.data.synthetic import make_shop
 from elcrec.errors import DataWarning
+from elcrec.serving.histories import ranked_history
+from elcrec.serving.store import Event, UserRecord
 from served import Served
 
 UNDESCRIBED = 20
@@ -103,6 +105,26 @@ def test_known_users_carry_what_new_ones_tell(model: ELCRec) -> None:
     written["taste"] = "|".join(map(str, told["taste"]))
     again = model.recommend_from_history([history], k=5, user_features=[written])
     assert again.drop("history").equals(recommended)
+
+
+@pytest.mark.parametrize("ids", [["late 1", "late 2"], [90001, 90002]], ids=["text", "numbers"])
+def test_a_server_knows_described_users_who_had_no_events(ids: list[Any]) -> None:
+    _, told, history = known_user()
+    log, late = shop_log(), people().slice(5, 1)
+    users = pl.concat([people(), *(late.with_columns(user_id=pl.lit(str(one))) for one in ids)])
+    if isinstance(ids[0], int):
+        number = {one: place for place, one in enumerate(log["user_id"].unique(maintain_order=True))}
+        numbered = pl.col("user_id").replace_strict({**number, **{str(one): one for one in ids}}, return_dtype=pl.Int64)
+        log, users = log.with_columns(numbered), users.with_columns(numbered)
+    model = trained(users, log)
+    expected = model.fitted.dataset.user_features_in([told], 1)
+    for one in map(str, ids):
+        events = tuple(Event(item, one, item, 10**18) for item in history)
+        found = ranked_history(model.lookup, one, UserRecord(False, events)).features
+        assert found is not None
+        assert all(torch.equal(*tensors) for tensors in zip(found, expected, strict=True))
+    for nobody in ("nobody", "late", "99999"):
+        assert model.lookup.features_of(nobody) is None
 
 
 def test_what_is_not_known_adds_nothing(model: ELCRec) -> None:

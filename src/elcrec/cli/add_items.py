@@ -36,7 +36,8 @@ def add_items(
     as_json: Json = False,
 ) -> None:
     """Add items without events to a model that learned from item metadata, and write a new run."""
-    from elcrec.recommender import POPULARITY, ELCRec
+    from elcrec.inference.policy import POPULARITY
+    from elcrec.recommender import ELCRec
     from elcrec.runs.run_folder import RunFolder
     from elcrec.training.fit import refuse_to_replace
 

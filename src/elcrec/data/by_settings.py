@@ -187,9 +187,14 @@ def _header(data: Any) -> tuple[str, ...]:
         return ()
 
 
-def filtered(log: Interactions, settings: Settings) -> Interactions:
+def filtered(log: Interactions, settings: Settings, known: pl.Series | None = None) -> Interactions:
     """The training log: a view on a whole log, without the users and items that are too rare there.
 
     The whole log is what a run keeps, as rare users may not stay so; see :meth:`Interactions.filtered`.
+
+    Args:
+        log: The whole log.
+        settings: The filters.
+        known: Items of a trained model, which are kept however rare they are: some were added without events.
     """
-    return log.filtered(settings.min_user_count, settings.min_item_count, settings.k_core)
+    return log.filtered(settings.min_user_count, settings.min_item_count, settings.k_core, known)

@@ -195,23 +195,26 @@ class Interactions:
         )
         return changed and f"the values of {changed} would be others when they are read from {_NAMES[format]}"
 
-    def filtered(self, min_user_count: int = 1, min_item_count: int = 1, k_core: int = 1) -> Interactions:
+    def filtered(
+        self, min_user_count: int = 1, min_item_count: int = 1, k_core: int = 1, known: pl.Series | None = None
+    ) -> Interactions:
         """The log without rare users and items.
 
         Args:
             min_user_count: Users with fewer rows go (after the items, once).
             min_item_count: Items with fewer rows go (first, once).
             k_core: Users and items with fewer rows go, again and again until none is left.
+            known: Items that do not go.
 
         Raises:
             DataError: Nothing is left.
         """
-        frame = _at_least(self.frame, "item_id", min_item_count)
+        frame = _at_least(self.frame, "item_id", min_item_count, known)
         frame = _at_least(frame, "user_id", min_user_count)
         height = -1
         while k_core > 1 and frame.height != height:
             height = frame.height
-            frame = _at_least(_at_least(frame, "item_id", k_core), "user_id", k_core)
+            frame = _at_least(_at_least(frame, "item_id", k_core, known), "user_id", k_core)
         if frame.is_empty():
             raise DataError(
                 f"no interaction is left after min_user_count={min_user_count}, "
@@ -353,8 +356,12 @@ def _ends(times: pl.Series) -> list[str]:
     return [str(end) for end in dated(ends, unit_of(times))]
 
 
-def _at_least(frame: pl.DataFrame, column: str, count: int) -> pl.DataFrame:
-    return frame if count <= 1 else frame.filter(pl.len().over(column) >= count)
+def _at_least(frame: pl.DataFrame, column: str, count: int, known: pl.Series | None = None) -> pl.DataFrame:
+    """The rows whose value occurs so many times, or is known."""
+    if count <= 1:
+        return frame
+    enough = pl.len().over(column) >= count
+    return frame.filter(enough if known is None else enough | pl.col(column).is_in(known.implode()))
 
 
 def _in_order(columns: list[pl.Series]) -> pl.DataFrame:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 import polars as pl
 
@@ -37,10 +37,11 @@ def kinds_of(column: pl.Series) -> pl.Series:
     return column.cast(pl.String).str.strip_chars().replace("", None)
 
 
-def with_shares(kinds: Mapping[str, int]) -> str:
-    """Kinds, their shares and counts, for people."""
+def with_shares(kinds: Mapping[str, int], shown: Collection[str] | None = None) -> str:
+    """Kinds, or some of them, their shares of all events and their counts, for people."""
     n_events = sum(kinds.values())
-    return listed([f"{kind} {count / n_events:.1%} ({count:,})" for kind, count in kinds.items()])
+    some = kinds if shown is None else {kind: kinds[kind] for kind in kinds if kind in shown}
+    return listed([f"{kind} {count / n_events:.1%} ({count:,})" for kind, count in some.items()])
 
 
 def refuse_unknown(asked: Iterable[str], kinds: Mapping[str, int], setting: str) -> None:

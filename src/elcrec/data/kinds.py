@@ -59,7 +59,7 @@ def check_kinds(log: Interactions, settings: Settings) -> None:
 def unknown_kinds(log: Interactions, newer: Interactions, settings: Settings) -> str | None:
     """What to say of kinds of new events that a log lacks; None where there are none, or all kinds are alike."""
     before, kinds = log.kinds(), newer.kinds()
-    others = {} if before is None or kinds is None else {kind: kinds[kind] for kind in kinds if kind not in before}
+    others = [] if before is None or kinds is None else [kind for kind in kinds if kind not in before]
     effects = []
     if settings.target_kind is not None:
         effects.append("they are input only, neither targets nor held out")
@@ -68,7 +68,8 @@ def unknown_kinds(log: Interactions, newer: Interactions, settings: Settings) ->
     if not others or not effects:
         return None
     return (
-        f"new events are of kinds that the log does not have, {with_shares(others)}: {', and '.join(effects)}; "
+        f"new events are of kinds that the log does not have, {with_shares(kinds or {}, others)}: "
+        f"{', and '.join(effects)}; "
         f"the log has {with_shares(before or {})}"
     )
 

@@ -18,6 +18,7 @@ from elcrec.data.clock import Clock
 from elcrec.data.event_codes import code_of_kinds, gap_codes, kinds_in, packed, seconds_of
 from elcrec.data.features import Features
 from elcrec.data.histories import HistoryBatch
+from elcrec.data.ids import id_text
 from elcrec.data.joining import ID
 from elcrec.data.splits import newest_of_basket
 from elcrec.data.titles import folded
@@ -177,9 +178,41 @@ class Lookup:
         return times.cast(pl.Float64 if times.dtype.is_float() else pl.Int64).to_numpy()
 
     def features_of(self, user: Any) -> Features | None:
-        """What the model knows of a user: a row; None for an unknown user, or where it reads no user features."""
+        """What the model knows of a user: a row; None for an unknown user, or where it reads no user features.
+
+        Users of the table who had no events at the training are known, too.
+        """
         number, known = self.fitted.users.find(user), self.fitted.split.user_features
-        return None if number < 0 or known is None else known.at(torch.tensor([number], device=self.fitted.device))
+        if known is None:
+            return None
+        if number >= 0:
+            return known.at(torch.tensor([number], device=self.fitted.device))
+        dataset, row = self.fitted.dataset, self._row_of(user)
+        if row is None or dataset.user_table is None:
+            return None
+        return (
+            dataset.needed_user_features()
+            .encode(dataset.user_table.features[row], np.zeros(1, np.int64), 1)
+            .to(self.fitted.device)
+        )
+
+    def _row_of(self, user: Any) -> int | None:
+        """The row of the users' table about a user; None where there is none."""
+        if self._described is None:
+            return None
+        for text in (str(user), id_text(user)):
+            place = self._described["id"].search_sorted(text)
+            if place < len(self._described) and self._described["id"][place] == text:
+                return int(self._described["row"][place])
+        return None
+
+    @cached_property
+    def _described(self) -> pl.DataFrame | None:
+        """``id`` of the users in their table, as text and ascending, and ``row`` there; such tables may be long."""
+        table = self.fitted.dataset.user_table
+        return (
+            None if table is None else table.ids.cast(pl.String).alias("id").to_frame().with_row_index("row").sort("id")
+        )
 
     # ------------------------------------------------------------------ lists
 

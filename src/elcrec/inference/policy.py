@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from elcrec.inference.scoring import ScoreAdjustment
 
 STRENGTH = 0.8
+POPULARITY = 0.8
+"""How much new items are shown by default: a quantile, see :meth:`elcrec.ELCRec.add_items`."""
 LISTS = ("intents", "exclude_intents", "allow", "deny", "attributes", "all_attributes")
 
 

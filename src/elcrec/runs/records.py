@@ -66,6 +66,7 @@ class RunMetrics(Results, total=False):
         learnt_on: The latest incremental training.
         choices: What training chose, by setting.
         added_items: Number of items that were added without events.
+        added_popularity: How much the latest of them are shown, 0 to 1; see :meth:`elcrec.ELCRec.add_items`.
     """
 
     intents: IntentHealth
@@ -74,3 +75,4 @@ class RunMetrics(Results, total=False):
     learnt_on: Increment
     choices: dict[str, ChoiceRecord]
     added_items: int
+    added_popularity: float

@@ -395,7 +395,7 @@ class RunFolder:
             RunError: Damaged.
         """
         document = self.config()
-        return filtered(whole, document["settings"]) if document.get("log") == "whole" else whole
+        return filtered(whole, document["settings"], self.vocabulary().ids) if document.get("log") == "whole" else whole
 
     def _table(self, name: str, *columns: str) -> pl.DataFrame:
         frame = read_parquet(self.place(name))

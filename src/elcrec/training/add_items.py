@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import polars as pl
 import torch
 from torch import Tensor
 
-from elcrec.data.by_settings import read_items
+from elcrec.data.by_settings import filtered, read_items
 from elcrec.data.catalogue import Catalogue
 from elcrec.data.dataset import Dataset
 from elcrec.data.features import Features
@@ -19,19 +18,12 @@ from elcrec.errors import DataError, DataWarning, SettingsError
 from elcrec.fitted import FittedModel
 from elcrec.intents.assignment import IntentAssigner
 from elcrec.intents.intents import Intents
-from elcrec.model.encoding import user_vectors
-from elcrec.model.features import FeatureEmbedding
 from elcrec.model.network import ELCRecNetwork
 from elcrec.process.warning import warn
 from elcrec.process.wording import argument, counted, setting, worded
 from elcrec.runs.run import Run
-from elcrec.training.ridge import Ridge
+from elcrec.training.new_items import estimated_vectors
 from elcrec.training.warm_start import REPEATS, TABLE
-
-ALPHAS = (1.0, 10.0, 100.0)
-HELD_OUT = 5
-"""One known item in so many is held out, to choose the strength of the ridge regression."""
-MEAN_USERS = 5_000
 
 
 def add_items(run: Run, items: Any, popularity: float) -> Run:
@@ -54,15 +46,14 @@ def add_items(run: Run, items: Any, popularity: float) -> Run:
     fitted.dataset.warn_of_columns(described)
     dataset, features = _extended(fitted.dataset, described)
     _warn_of_known(fitted, described)
-    mean_D = user_vectors(fitted.network, fitted.dataset.sample(MEAN_USERS, fitted.settings.seed)).mean(dim=0)
-    known_VD = fitted.network.item_table.weight.detach()[1 : len(fitted.items) + 1]
-    has_events_V = _have_events(fitted)
-    new_XD = vectors_of_new(known_VD, has_events_V, embedding, features.to(known_VD.device))
-    new_XD = _as_popular(new_XD, known_VD[has_events_V], mean_D, popularity)
+    row_X = torch.arange(len(fitted.items) + 1, features.n_rows, device=fitted.device)
+    new_XD = estimated_vectors(fitted, features.to(fitted.device), row_X, popularity)
+    dataset = _with_events(dataset, fitted)
     network = _with_rows(fitted, dataset, new_XD)
     intents = Intents(IntentAssigner(FittedModel(fitted.settings, network, dataset)), run.intents.given_names)
     metrics = run.metrics.copy()
     metrics["added_items"] = metrics.get("added_items", 0) + len(new_XD)
+    metrics["added_popularity"] = popularity
     return Run(run.recipe, intents, run.history, metrics)
 
 
@@ -76,12 +67,6 @@ def _warn_of_known(fitted: FittedModel, described: Catalogue) -> None:
             f"renew what is known about such items by {remedy}",
             DataWarning,
         )
-
-
-def _have_events(fitted: FittedModel) -> Tensor:
-    """Which of the model's items have events, bool [V]: all but those that were added to it before."""
-    count_V = torch.bincount(fitted.split.item_N, minlength=len(fitted.items) + 1)[1:]
-    return count_V > 0
 
 
 def _extended(dataset: Dataset, described: Catalogue) -> tuple[Dataset, Features]:
@@ -119,52 +104,15 @@ def _joined(dataset: Dataset, new: Catalogue) -> Dataset:
     return replace(dataset, items=items).described(new.over(dataset.whole_catalogue))
 
 
-def vectors_of_new(known_VD: Tensor, has_events_V: Tensor, embedding: FeatureEmbedding, features: Features) -> Tensor:
-    """Vectors of items without events: what features give, and what known items with these features have on top.
-
-    A known item's vector is ``X G`` and a rest of its own. The rest is estimated from the features by ridge
-    regression over the items that have events and features; its strength is chosen on a fifth of them.
-
-    Args:
-        known_VD: [V, D], vectors of the known items.
-        has_events_V: bool [V], which of them have events: vectors of the others are estimates themselves.
-        embedding: Embeddings of item features, G, of the trained model.
-        features: Of padding and all items, the known ones first: rows 0 .. V + X.
-
-    Returns:
-        [X, D].
-    """
-    n_known, n_features = len(known_VD), len(embedding.weight)
-    part_RD = embedding.parts(features)
-    at_N = torch.nonzero(features.known()[1 : n_known + 1] & has_events_V).flatten()
-    rest_ND = (known_VD - part_RD[1 : n_known + 1])[at_N]
-    new = features.at(torch.arange(n_known + 1, features.n_rows, device=at_N.device))
-    return part_RD[n_known + 1 :] + _regressed(features.at(at_N + 1), n_features, rest_ND, new)
-
-
-def _regressed(known: Features, n_features: int, rest_ND: Tensor, new: Features) -> Tensor:
-    """What new items have by a regression of what known ones have on their features, [X, D]."""
-    if len(rest_ND) < 2 * HELD_OUT:
-        return rest_ND.mean(dim=0) if len(rest_ND) else rest_ND.new_zeros(1)
-    number_N = torch.arange(len(rest_ND), device=rest_ND.device)
-    held_N, used_N = number_N[::HELD_OUT], number_N[number_N % HELD_OUT > 0]
-    held, used = known.at(held_N), known.at(used_N)
-
-    def error(alpha: float) -> float:
-        found = Ridge.fit(used, n_features, rest_ND[used_N], alpha).predict(held)
-        return float((found - rest_ND[held_N]).square().mean())
-
-    return Ridge.fit(known, n_features, rest_ND, min(ALPHAS, key=error)).predict(new)
-
-
-def _as_popular(new_XD: Tensor, known_VD: Tensor, mean_D: Tensor, popularity: float) -> Tensor:
-    """New items moved along the mean user vector, by what lies between the known items' median and that quantile.
-
-    Their mean scores differ as their features say, and do not depend on what other items are new, or were before.
-    """
-    score_V = (known_VD @ mean_D).float().cpu().numpy()
-    median, wanted = np.quantile(score_V, (0.5, popularity))
-    return new_XD + float(wanted - median) * mean_D / mean_D.square().sum().clamp(min=1e-12)
+def _with_events(dataset: Dataset, fitted: FittedModel) -> Dataset:
+    """The data with the events of new items that were too rare in the training: items of the model are not."""
+    new = dataset.items.ids[len(fitted.items) :]
+    if not dataset.whole_log.frame["item_id"].is_in(new.implode()).any():
+        return dataset
+    log = filtered(dataset.whole_log, fitted.settings, dataset.items.ids)
+    grown = Dataset.of(dataset.whole_log, fitted.settings, fitted.device, items=dataset.items, log=log)
+    grown = replace(grown.described(dataset.whole_catalogue), features=dataset.features)
+    return grown.with_users(dataset.user_table, dataset.user_features)
 
 
 def _with_rows(fitted: FittedModel, dataset: Dataset, new_XD: Tensor) -> ELCRecNetwork:

@@ -23,6 +23,7 @@ from elcrec.errors import AccuracyWarning, DataWarning, RunError, SettingsError
 from elcrec.evaluation.against_baselines import baseline_warning
 from elcrec.evaluation.repeats import evaluates_both_ways, own_event_warning, repeat_share, repeat_warning
 from elcrec.fitted import FittedModel
+from elcrec.inference.policy import POPULARITY
 from elcrec.intents.assignment import IntentAssigner
 from elcrec.intents.intents import Intents
 from elcrec.intents.matching import NamedIntents
@@ -37,6 +38,7 @@ from elcrec.training.automatic import choose, choose_exclude_seen, epochs_with_f
 from elcrec.training.checkpoint import Progress
 from elcrec.training.distributed import Team, joined
 from elcrec.training.loop import Reporter, seeded, train
+from elcrec.training.new_items import estimate_unlearned
 from elcrec.training.repeat_fit import fit_linear_part
 from elcrec.training.report import SilentReporter, TerminalReporter
 
@@ -226,7 +228,8 @@ class _Training:
             self.team,
             both_ways=self.both_ways,
         )
-        return state, network.eval()
+        estimate_unlearned(FittedModel(settings, network.eval(), dataset), POPULARITY)
+        return state, network
 
     def _intents(self, network: ELCRecNetwork, dataset: Dataset, earlier: NamedIntents | None) -> Intents:
         intents = Intents(IntentAssigner(FittedModel(self.start.settings, network, dataset)))

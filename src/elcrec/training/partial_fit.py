@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import os
+from copy import deepcopy
 from dataclasses import replace
 from typing import Any
 
 import polars as pl
 import torch
+from torch import Tensor
 
 from elcrec.data.by_settings import filtered, read_items, read_new, read_users
 from elcrec.data.catalogue import Catalogue
 from elcrec.data.dataset import Dataset, warn_of_others
 from elcrec.data.interactions import Interactions
 from elcrec.data.kinds import unknown_kinds
+from elcrec.data.splits import Split
 from elcrec.data.user_table import UserTable
 from elcrec.data.vocabulary import Vocabulary
 from elcrec.errors import DataWarning, SettingsError
 from elcrec.fitted import FittedModel
+from elcrec.inference.policy import POPULARITY
 from elcrec.intents.assignment import IntentAssigner
 from elcrec.intents.intents import Intents
 from elcrec.process.warning import warn
@@ -28,6 +32,7 @@ from elcrec.training.checkpoint import Progress
 from elcrec.training.fit import carry_names, report_baselines, reporter_of, warn_of_repeats
 from elcrec.training.increment import step_share, train_on
 from elcrec.training.loop import Reporter, seeded
+from elcrec.training.new_items import estimate_unlearned, learned_items
 from elcrec.training.warm_start import extend_vocabulary
 
 
@@ -66,19 +71,22 @@ def partial_fit(
     added = len(whole) - len(fitted.dataset.whole_log)
     if added == 0:
         return _unchanged(run, newer, described, known_users)
-    log = filtered(whole, settings)
+    log = filtered(whole, settings, fitted.items.ids)
     dataset = Dataset.of(whole, settings, fitted.device, items=_all_items(log, fitted), log=log)
     dataset = replace(dataset.described(described), features=fitted.dataset.features)
     dataset = dataset.with_users(known_users, fitted.dataset.user_features)
     split = dataset.for_training()
     before_V = torch.from_numpy(fitted.items.indices(dataset.items.ids, unknown="skip")).to(fitted.device)
     warn_of_repeats(dataset, settings)
+    _warn_of_held_out(split, before_V)
     with seeded(settings.seed, 0, fitted.device):
         network = extend_vocabulary(fitted.network, settings, before_V, split, dataset)
     reporter = reporter_of(progress)
     share = step_share(max(len(dataset.log) - len(fitted.log), 0), len(dataset.log))
     state = train_on(network, split, settings, epochs, reporter, share)
-    intents = Intents(IntentAssigner(FittedModel(settings, network.eval(), dataset)), run.intents.given_names)
+    trained = FittedModel(settings, network.eval(), dataset)
+    estimate_unlearned(trained, _popularity(run))
+    intents = Intents(IntentAssigner(trained), run.intents.given_names)
     if settings.intent_learning == "em":
         intents.given_names = {}
         carry_names(intents, run.intents.seen_by(dataset.items), reporter)
@@ -102,6 +110,20 @@ def _warn_of_spelling(fitted: FittedModel, newer: Interactions) -> None:
                 f"({new!r}, and {old!r} in the log): write ids as the log does, or they count as others",
                 DataWarning,
             )
+
+
+def _warn_of_held_out(split: Split, before_V: Tensor) -> None:
+    """Say how many new items the model learns nothing of: all their events are held out, and no feature tells."""
+    unknown_V = (before_V < 0) & ~learned_items(split, len(before_V))
+    if split.features is not None:
+        unknown_V &= ~split.features.known()[1:]
+    if n_unknown := int(unknown_V.sum()):
+        remedy = f"describe new items ({argument('items')}), for a model that has learned from features"
+        warn(
+            f"{counted(n_unknown, 'new item')} of {int((before_V < 0).sum()):,} have held-out events alone, the newest "
+            f"of their users: nothing is learned of them until later events come; {remedy}",
+            DataWarning,
+        )
 
 
 def _known_now(
@@ -164,21 +186,35 @@ def _continued(run: Run, intents: Intents, state: Progress, increment: Increment
     }
     if "choices" in run.metrics:  # its settings hold
         metrics["choices"] = run.metrics["choices"]
+    if "added_items" in run.metrics:
+        metrics["added_items"], metrics["added_popularity"] = run.metrics["added_items"], _popularity(run)
     report_baselines(metrics, reporter)
     return Run(run.recipe, intents, history, metrics)
+
+
+def _popularity(run: Run) -> float:
+    """How much items without training events are shown."""
+    return run.metrics.get("added_popularity", POPULARITY)
 
 
 def _unchanged(run: Run, newer: Interactions, described: Catalogue | None, users: UserTable | None) -> Run:
     """The same run, where the log holds all events already, with what is known about items and users now."""
     known = run.fitted.dataset
-    renewed = users is not known.user_table
-    which = [*(["items"] if described is not known.whole_catalogue else []), *(["users"] if renewed else [])]
+    new_users, new_items = users is not known.user_table, described is not known.whole_catalogue
+    fitted = replace(run.fitted, dataset=known.with_users(users, known.user_features).described(described))
+    moved = 0
+    if new_items:
+        fitted = replace(fitted, network=deepcopy(fitted.network))
+        moved = estimate_unlearned(fitted, _popularity(run))
+    which = [*(["items"] if new_items else []), *(["users"] if new_users else [])]
     changed = f", what is known about its {' and '.join(which)} does" if which else ""
+    if moved:
+        changed += f", and where {counted(moved, 'item')} without training events rank"
     events = "the one event is" if len(newer) == 1 else f"all {len(newer):,} events are"
     note = f"nothing new: {events} in the log already; the model does not change{changed}"
     warn(note, DataWarning)
     learnt_on: Increment = {"new_events": 0, "known_events": len(newer), "new_users": 0, "new_items": 0, "step": 0.0}
-    run = replace(run, metrics={**run.metrics, "learnt_on": learnt_on})
-    dataset = known.with_users(users, known.user_features).described(described)
-    run = run.described(replace(run.fitted, dataset=dataset))
-    return replace(run, metrics={**run.metrics, **results_of(run.intents)}) if renewed else run
+    run = replace(run, metrics={**run.metrics, "learnt_on": learnt_on}).described(fitted)
+    if moved:
+        run = replace(run, saved_as=None, index_path=None)
+    return replace(run, metrics={**run.metrics, **results_of(run.intents)}) if new_users or moved else run
