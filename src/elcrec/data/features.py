@@ -420,6 +420,8 @@ def _normalised(pairs: pl.DataFrame) -> pl.DataFrame:
 
 def _buckets(column: pl.Series, tokens: Tokens) -> pl.DataFrame:
     """``row`` and ``bucket`` of every distinct word of every text; ``tokens``: see :class:`Words`."""
+    if column.is_empty():  # scikit-learn takes no empty list
+        return pl.DataFrame(schema={"row": pl.UInt32, "bucket": pl.Int64})
     from sklearn.feature_extraction.text import HashingVectorizer  # takes over a second to import
 
     hashing = HashingVectorizer(
