@@ -16,13 +16,14 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from elcrec.data.histories import HistoryBatch
+from elcrec.data.numbers import at_least_one
 from elcrec.data.vocabulary import Indices
 from elcrec.errors import SettingsError
 from elcrec.inference.explanation import Explainer
 from elcrec.inference.filters import ItemFilters
 from elcrec.inference.index import ItemSearch, look_up, recall
 from elcrec.inference.new_users import NewUserRanking
-from elcrec.inference.policy import RankingPolicy, ResolvedPolicy, at_least_one
+from elcrec.inference.policy import RankingPolicy, ResolvedPolicy
 from elcrec.inference.scoring import SCORE_ROWS, ScoreAdjustment, Scorer, top_items
 from elcrec.intents.assignment import IntentAssigner
 from elcrec.intents.attribution import Attribution, attribute, intent_weights
@@ -319,7 +320,7 @@ class TopN:
 
     def search_quality(self, k: int) -> dict[str, float]:
         """See :meth:`elcrec.ELCRec.search_quality`."""
-        users = self.encoded(self._sample(QUALITY_USERS))
+        k, users = at_least_one("k", k), self.encoded(self._sample(QUALITY_USERS))
         # With repeat scores the index answers only where seen items are excluded.
         exclude_seen = self.fitted.settings.exclude_seen or self.fitted.network.repeats is not None
         exact, search = replace(self.scorer, first_pass=None), self.item_search  # made before the clock runs

@@ -14,6 +14,7 @@ from elcrec.data.by_settings import read_items
 from elcrec.data.catalogue import Catalogue
 from elcrec.data.dataset import Dataset
 from elcrec.data.features import Features
+from elcrec.data.numbers import from_0_to_1
 from elcrec.data.vocabulary import Vocabulary
 from elcrec.errors import DataError, DataWarning, SettingsError
 from elcrec.fitted import FittedModel
@@ -41,6 +42,7 @@ def add_items(run: Run, items: Any, popularity: float) -> Run:
         SettingsError: The model has learned from no item features, or ``popularity`` is out of range.
         DataError: No item is new, or none has a feature that the model knows.
     """
+    from_0_to_1("popularity", popularity, " (0: new items are shown least, 1: most)")
     fitted = run.fitted
     embedding = fitted.network.item_table.of_features
     if embedding is None:
@@ -48,8 +50,6 @@ def add_items(run: Run, items: Any, popularity: float) -> Run:
         if fitted.catalogue is not None:
             remedy = f"{setting('item_features', True)}, and items with a column that tells what users take next"
         raise SettingsError(f"this model has learned from no item features: train it with {remedy}")
-    if not 0 <= popularity <= 1:
-        raise SettingsError(f"popularity={popularity}: use 0 (new items are shown least) to 1 (shown most)")
     described = read_items(items, fitted.settings)
     fitted.dataset.warn_of_columns(described)
     dataset, features = _extended(fitted.dataset, described)
