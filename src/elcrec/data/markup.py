@@ -23,6 +23,11 @@ def unescaped(text: pl.Series) -> pl.Series:
     return text.replace(odd, pl.Series([html.unescape(one) for one in odd], dtype=pl.String))
 
 
+def own_unescaped(text: str) -> str:
+    """The same of one text."""
+    return html.unescape(text) if re.search(_ENTITY, text) else text
+
+
 def are_paths(known: pl.Series) -> bool:
     """Whether at least half of some texts are paths: ``>``, ``>>``, ``›`` or ``»`` stands between categories."""
     return not known.is_empty() and 2 * int(known.str.contains(_PATH).sum()) >= len(known)

@@ -79,20 +79,16 @@ class TopN:
 
     def for_intents(self, intents: Iterable[int] | None, k: int) -> pl.DataFrame:
         """See :meth:`elcrec.ELCRec.recommend_for_intent`."""
-        everybody = self.assigner.of_users.intent_Q
+        everybody, k = self.assigner.of_users.intent_Q, at_least_one("k", k)
         numbers = torch.unique(everybody).tolist() if intents is None else self.assigner.checked(intents)
-        lifts = [self.assigner.item_intents.lift([intent]) for intent in numbers]
-        lift_XV = torch.stack(lifts) if lifts else torch.zeros(0, 2)
-        lift_XV[:, 0] = float("-inf")
-        item_XK, lift_XK = top_items(lift_XV, at_least_one("k", k))
+        best = [_best_items(self.assigner.item_intents.lift([intent]), k) for intent in numbers]
+        item_XK, lift_XK = (torch.cat(column) for column in zip(*best, strict=True)) if best else _NOTHING
         return self._rows(pl.Series("intent", numbers, dtype=pl.Int64), item_XK, lift_XK)
 
     def for_new_user(self, intents: Iterable[int], k: int) -> pl.DataFrame:
         """See :meth:`elcrec.ELCRec.recommend_to_new_user`."""
         chosen = self.chosen(intents)
-        score_1V = self.new_users.scores(chosen)[None]
-        score_1V[:, 0] = float("-inf")
-        item_1K, score_1K = top_items(score_1V, at_least_one("k", k))
+        item_1K, score_1K = _best_items(self.new_users.scores(chosen), at_least_one("k", k))
         return self._rows(pl.Series("place", [0]), item_1K, score_1K).drop("place")
 
     def chosen(self, intents: Iterable[int]) -> list[int]:
@@ -337,3 +333,9 @@ class TopN:
 
     def _sample(self, most: int) -> HistoryBatch:
         return self.fitted.dataset.sample(min(most, len(self.fitted.users)), self.fitted.settings.seed)
+
+
+def _best_items(score_V: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """The best of all items by their scores, [V + 1], whose padding is left out: see :func:`top_items`; [1, k'] each."""
+    score_V[0] = float("-inf")
+    return top_items(score_V[None], k)
