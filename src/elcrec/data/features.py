@@ -82,8 +82,10 @@ class Features(NamedTuple):
         return (self.offset_R.diff() > 0) | self.vector_RP.any(dim=1)
 
     def padded(self, n_rows: int) -> Features:
-        """The same with so many rows, or more; further ones have no features."""
-        missing = max(n_rows - self.n_rows, 0)
+        """The same with so many rows, or more; further ones have no features. Without any, nothing is copied."""
+        missing = n_rows - self.n_rows
+        if missing <= 0:
+            return self
         offset_R = torch.cat([self.offset_R, self.offset_R[-1:].expand(missing)])
         vector_RP = torch.cat([self.vector_RP, self.vector_RP.new_zeros(missing, self.vector_RP.shape[1])])
         return self._replace(offset_R=offset_R, vector_RP=vector_RP)
@@ -372,14 +374,14 @@ class FeatureSpace(BaseModel):
             row_I: int64 [I], where the features of each go.
             n_rows: Number of rows.
         """
-        first, parts, vectors = 0, [], []
+        first, parts, first_dimension = 0, [], 0
+        vector_RP = np.zeros((n_rows, self.vector_size), dtype=np.float32)
         for column in self.columns:
             values = as_kind(items[column.name], _KINDS[column.kind]) if column.name in items.columns else None
             if column.kind == "vectors":
-                dense = np.zeros((n_rows, len(column.mean)), dtype=np.float32)
                 if values is not None:
-                    dense[row_I] = column.dense(values)
-                vectors.append(dense)
+                    vector_RP[row_I, first_dimension : first_dimension + column.size] = column.dense(values)
+                first_dimension += column.size
             elif values is not None:
                 parts.append(_normalised(column.sparse(values)).with_columns(pl.col("feature") + first))
             first += column.n_features
@@ -391,7 +393,7 @@ class FeatureSpace(BaseModel):
             torch.from_numpy(np.concatenate([[0], count_R.cumsum()]).astype(np.int64)),
             torch.from_numpy(pairs["feature"].to_numpy(writable=True)),
             torch.from_numpy(pairs["weight"].to_numpy(writable=True)),
-            torch.from_numpy(np.concatenate(vectors, axis=1)) if vectors else torch.zeros(n_rows, 0),
+            torch.from_numpy(vector_RP),
         )
 
 

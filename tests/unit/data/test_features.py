@@ -2,6 +2,7 @@
 
 import json
 import math
+import tracemalloc
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -191,3 +192,20 @@ def test_no_rows_one_row_and_rows_without_a_value_are_encoded_by_every_kind_of_c
 def test_texts_without_rows_have_no_words_however_runs_of_before_divide_them(tokens: Any) -> None:
     column = Words(name="one", tokens=tokens, buckets=(1, 2), weights=(1.0, 1.0))
     assert column.sparse(pl.Series("one", [], dtype=pl.String)).rows() == []
+
+
+def test_vectors_are_held_once_however_many_columns_have_some_and_rows_that_are_not_added_cost_nothing() -> None:
+    random = np.random.default_rng(0)
+    items = catalogue(**{f"vector{number}": random.random((2000, 16)).tolist() for number in range(8)})
+    space = fitted(items)
+    encoded(space, items)
+    tracemalloc.start()
+    features = encoded(space, items)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 1.7 * features.vector_RP.nbytes
+    singles = [encoded(FeatureSpace(columns=(column,)), items).vector_RP for column in space.columns]
+    assert torch.equal(features.vector_RP, torch.cat(singles, dim=1))
+    for n_rows in (0, features.n_rows):
+        padded = features.padded(n_rows)
+        assert [tensor.data_ptr() for tensor in padded] == [tensor.data_ptr() for tensor in features]
