@@ -336,6 +336,6 @@ class TopN:
 
 
 def _best_items(score_V: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """The best of all items by their scores, [V + 1], whose padding is left out: see :func:`top_items`; [1, k'] each."""
+    """The best of all items by their scores, [V + 1], as :func:`top_items` gives them, without padding: [1, k']."""
     score_V[0] = float("-inf")
     return top_items(score_V[None], k)

@@ -22,7 +22,7 @@ from elcrec.intents.assignment import IntentAssigner
 from elcrec.intents.intents import Intents
 from elcrec.model.encoding import user_vectors
 from elcrec.model.features import FeatureEmbedding
-from elcrec.model.network import ELCRecNetwork
+from elcrec.model.network import ELCRecNetwork, network_to_load
 from elcrec.process.warning import warn
 from elcrec.process.wording import argument, counted, setting, worded
 from elcrec.runs.run import Run
@@ -170,7 +170,7 @@ def _as_popular(new_XD: Tensor, known_VD: Tensor, mean_D: Tensor, popularity: fl
 def _with_rows(fitted: FittedModel, dataset: Dataset, new_XD: Tensor) -> ELCRecNetwork:
     """The network with more rows of the item table, after those of the known items."""
     weights, end = fitted.network.state_dict(), len(fitted.items) + 1
-    network = ELCRecNetwork(fitted.settings, len(dataset.items), dataset.features, dataset.user_features)
+    network = network_to_load(fitted.settings, len(dataset.items), dataset.features, dataset.user_features)
     network = network.to(fitted.device)
     changed = {TABLE: torch.cat([weights[TABLE][:end], new_XD, weights[TABLE][end:]])}
     if REPEATS in weights:  # a new item begins with what repeat scores have for all
