@@ -24,6 +24,7 @@ QUICK = settings(max_examples=150, deadline=None, derandomize=True)
 USERS = 7
 TEXTS = ["DE", "FR", "a|b", "Österreich", "中国", " x", "True", "FALSE", "NaN", "None", "-", "1", "007", "1.0", "1.5"]
 TEXTS += ["Salt &amp; pepper", "Salt & pepper", "a&#124;b", "&lt; 5", "&amp;amp;", "B&nbsp;", "&#55;"]
+TEXTS += ["Caf\u00e9", "Cafe\u0301", "Caf&eacute;", "\u212b", "\u00c5"]
 PROSE = [
     "likes cheese and red wine",
     "running in the city park",

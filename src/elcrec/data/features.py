@@ -20,6 +20,7 @@ from torch import Tensor
 from elcrec.data.attribute_columns import TEXTS
 from elcrec.data.columns import shown
 from elcrec.data.feature_columns import NUMBER, TEXT, VECTOR, as_kind, vector_size, vectors_in, why_useless
+from elcrec.data.markup import composed
 from elcrec.data.words import WORDS_OF, Tokens
 from elcrec.process.wording import counted, listed
 
@@ -151,7 +152,10 @@ class Categories(_Column):
     def sparse(self, column: pl.Series) -> pl.DataFrame:
         """``row`` (place in the column), ``feature`` and ``weight`` of every feature of every item."""
         rows = column.alias("value").to_frame().with_row_index("row").explode("value").drop_nulls()
-        return _numbered(rows, pl.Series("value", self.values, dtype=pl.String), self.weights)
+        known = pl.Series("value", self.values, dtype=pl.String)
+        if (alike := composed(known)).is_unique().all():  # a run of before may know two spellings of one value
+            known, rows = alike, rows.with_columns(composed(rows["value"]))
+        return _numbered(rows, known, self.weights)
 
 
 class Numbers(_Column):
