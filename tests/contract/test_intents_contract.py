@@ -482,3 +482,15 @@ def test_collapsed_intents_are_reported(tmp_path: Path) -> None:
     model.save(tmp_path / "run")
     shown = run_cli("intents", tmp_path / "run")
     assert "collapsed" in " ".join(shown.out.split()).lower()
+
+
+def test_the_items_of_intents_are_the_same_one_by_one_and_as_one_matrix(default: ELCRec) -> None:
+    """Items of one lift are in the order that ranking all intents at once gives."""
+    for k in (1, 5, 10_000):
+        listed = default.recommend_for_intent(range(default.assigner.n_intents), k, titles=False)
+        lift_KV = torch.stack([default.assigner.item_intents.lift([intent]) for intent in range(8)])
+        lift_KV[:, 0] = -torch.inf
+        lift_KK, item_KK = lift_KV.topk(min(k, len(default.items)), dim=1)
+        assert listed["score"].to_list() == lift_KK.flatten().tolist()
+        assert listed["item_id"].to_list() == default.items.ids_of(item_KK.flatten().numpy()).to_list()
+    assert default.recommend_for_intent([]).columns == ["intent", "item_id", "score", "rank"]

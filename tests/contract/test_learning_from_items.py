@@ -307,7 +307,7 @@ def test_items_get_the_same_vectors_in_one_call_and_day_by_day(model: ELCRec) ->
     [
         (shelves().head(2), 0.5, "all 2 items are known already"),
         (pl.DataFrame({"item_id": ["x", "y"], "shelf": ["nowhere", "never"]}), 0.5, "no new item has a feature"),
-        (newcomers(), 1.5, "popularity=1.5: use 0"),
+        (newcomers(), 1.5, "popularity=1.5: use a number from 0 to 1"),
     ],
 )
 def test_items_that_cannot_be_added_are_refused(

@@ -421,6 +421,15 @@ def test_odd_values_do_not_break_the_server(served: Served) -> None:
     assert served.client.post("/v1/recommend", content=body).status_code in (200, 400, 422)
 
 
+def test_a_log_of_users_who_are_not_described_is_evaluated_by_a_model_that_knows_texts_of_users() -> None:
+    texts = people().select("user_id", about=pl.format("likes {} shoes and {}", "country", "age"))
+    model = trained(texts, epochs=1)
+    assert model.fitted.dataset.user_features is not None
+    assert [column.kind for column in model.fitted.dataset.user_features.columns] == ["words"]
+    others = shop_log().with_columns(pl.format("other {}", "user_id").alias("user_id"))
+    assert model.evaluate(others)["n_users"] == model.evaluate()["n_users"]
+
+
 def test_the_export_refuses_them(model: ELCRec, tmp_path: Path) -> None:
     pytest.importorskip("onnxscript", reason="needs the extra 'onnx'")
     from elcrec.integrations.onnx import export_onnx

@@ -1,5 +1,6 @@
 """What users of Python expect: tab completion, filters, clones, notebooks, and mistakes refused in a sentence."""
 
+import inspect
 import re
 import subprocess
 import sys
@@ -272,3 +273,65 @@ def test_a_notebook_shows_logs_and_models(model: ELCRec) -> None:
     model.rename_intents({largest: named[0]})
     assert named[0] in shown(model)  # as text, not as a tag
     model.rename_intents({largest: before.get(largest, "")})
+
+
+NUMBERS: dict[str, Callable[[ELCRec, Any], Any]] = {
+    "k of recommend": lambda model, number: model.recommend(k=number),
+    "strength of recommend": lambda model, number: model.recommend(intents=[1], strength=number),
+    "diversify of recommend": lambda model, number: model.recommend(diversify=number),
+    "intents of recommend": lambda model, number: model.recommend(intents=[number]),
+    "exclude_intents of recommend": lambda model, number: model.recommend(exclude_intents=[number]),
+    "k of recommend_in_blocks": lambda model, number: list(model.recommend_in_blocks(k=number)),
+    "k of recommend_from_history": lambda model, number: model.recommend_from_history([["webcam"]], k=number),
+    "k of recommend_for_intent": lambda model, number: model.recommend_for_intent(k=number),
+    "intents of recommend_for_intent": lambda model, number: model.recommend_for_intent([number]),
+    "k of recommend_to_new_user": lambda model, number: model.recommend_to_new_user([1], k=number),
+    "intents of recommend_to_new_user": lambda model, number: model.recommend_to_new_user([number]),
+    "rows of slate": lambda model, number: model.slate(rows=number),
+    "k of slate": lambda model, number: model.slate(k=number),
+    "strength of slate": lambda model, number: model.slate(strength=number),
+    "k of similar_items": lambda model, number: model.similar_items(["webcam"], k=number),
+    "k of search_quality": lambda model, number: model.search_quality(k=number),
+    "most of evaluate": lambda model, number: model.evaluate(most=number),
+    "k of intents": lambda model, number: model.intents(number),
+    "top of user_intents": lambda model, number: model.user_intents(top=number),
+    "top of history_intents": lambda model, number: model.history_intents([["webcam"]], top=number),
+    "most of intent_health": lambda model, number: model.intent_health(number),
+    "names of rename_intents": lambda model, number: model.rename_intents({number: "mine"}),
+    "candidates of suggest_n_intents": lambda model, number: model.suggest_n_intents([number]),
+    "intents of audience": lambda model, number: model.audience([number]),
+    "min_weight of audience": lambda model, number: model.audience([1], min_weight=number),
+    "top of audience": lambda model, number: model.audience([1], top=number),
+    "k of find_items": lambda model, number: model.find_items("webcam", k=number),
+    "k of find_users": lambda model, number: model.find_users("shopper", k=number),
+    "popularity of add_items": lambda model, number: model.add_items(NEW, popularity=number),
+    "epochs of partial_fit": lambda model, number: model.partial_fit(shop_log(), epochs=number, progress=False),
+    "seed": lambda model, number: ELCRec(seed=number),
+    "epochs": lambda model, number: ELCRec(epochs=number),
+    "learning_rate": lambda model, number: ELCRec(learning_rate=number),
+}
+"""Every number that the facade takes."""
+NEW = pl.DataFrame({"item_id": ["a new thing"], "shelf": ["odd"], "place": ["left"]})
+NONE_ALLOWED = ("strength of recommend", "most of evaluate", "most of intent_health", "seed")
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_what_is_no_number_in_range_is_refused_in_one_line(model: ELCRec, name: str) -> None:
+    texts = ["much", "0.5 much", ""]
+    for number in (*texts, float("nan"), float("inf"), -1, [1], None):
+        if (number is None and name in NONE_ALLOWED) or (number == [1] and name.startswith("names")):
+            continue
+        with pytest.raises(SettingsError) as error:
+            NUMBERS[name](model, number)
+        assert "\n" not in str(error.value)
+
+
+def test_the_table_of_numbers_knows_every_argument_that_is_one() -> None:
+    """Those of recommend are checked in one place for all that recommends; write_names checks as rename_intents."""
+    known = {tuple(name.split(" of ")) for name in NUMBERS}
+    for method, member in inspect.getmembers(ELCRec, inspect.isfunction):
+        if method.startswith("_") or method == "write_names":
+            continue
+        for argument, told in inspect.signature(member).parameters.items():
+            if re.search(r"\b(int|float)\b", str(told.annotation)):
+                assert {(argument, method), (argument, "recommend")} & known, f"{argument} of {method}"

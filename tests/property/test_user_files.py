@@ -23,11 +23,15 @@ from elcrec.errors import DataError
 QUICK = settings(max_examples=150, deadline=None, derandomize=True)
 USERS = 7
 TEXTS = ["DE", "FR", "a|b", "Österreich", "中国", " x", "True", "FALSE", "NaN", "None", "-", "1", "007", "1.0", "1.5"]
+TEXTS += ["Salt &amp; pepper", "Salt & pepper", "a&#124;b", "&lt; 5", "&amp;amp;", "B&nbsp;", "&#55;"]
+TEXTS += ["Caf\u00e9", "Cafe\u0301", "Caf&eacute;", "\u212b", "\u00c5"]
 PROSE = [
     "likes cheese and red wine",
     "running in the city park",
     "likes 東京 and red wine",
     "cheese | wine | a city park",
+    "likes salt &amp; red wine",
+    "r&eacute;d wine in the city &#124; park",
 ]
 DATES = ["2020-01-02", "2021-05-06 07:08", "2020-01-02T12:00:00+02:00", "31-Jan-2024", "01/02/2020", "soon"]
 VECTOR = st.lists(st.floats(-9, 9, width=32).filter(lambda value: value % 1 != 0), min_size=8, max_size=8)

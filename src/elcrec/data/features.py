@@ -20,6 +20,7 @@ from torch import Tensor
 from elcrec.data.attribute_columns import TEXTS
 from elcrec.data.columns import shown
 from elcrec.data.feature_columns import NUMBER, TEXT, VECTOR, as_kind, vector_size, vectors_in, why_useless
+from elcrec.data.markup import composed
 from elcrec.data.words import WORDS_OF, Tokens
 from elcrec.process.wording import counted, listed
 
@@ -82,8 +83,10 @@ class Features(NamedTuple):
         return (self.offset_R.diff() > 0) | self.vector_RP.any(dim=1)
 
     def padded(self, n_rows: int) -> Features:
-        """The same with so many rows, or more; further ones have no features."""
-        missing = max(n_rows - self.n_rows, 0)
+        """The same with so many rows, or more; further ones have no features. Without any, nothing is copied."""
+        missing = n_rows - self.n_rows
+        if missing <= 0:
+            return self
         offset_R = torch.cat([self.offset_R, self.offset_R[-1:].expand(missing)])
         vector_RP = torch.cat([self.vector_RP, self.vector_RP.new_zeros(missing, self.vector_RP.shape[1])])
         return self._replace(offset_R=offset_R, vector_RP=vector_RP)
@@ -149,7 +152,10 @@ class Categories(_Column):
     def sparse(self, column: pl.Series) -> pl.DataFrame:
         """``row`` (place in the column), ``feature`` and ``weight`` of every feature of every item."""
         rows = column.alias("value").to_frame().with_row_index("row").explode("value").drop_nulls()
-        return _numbered(rows, pl.Series("value", self.values, dtype=pl.String), self.weights)
+        known = pl.Series("value", self.values, dtype=pl.String)
+        if (alike := composed(known)).is_unique().all():  # a run of before may know two spellings of one value
+            known, rows = alike, rows.with_columns(composed(rows["value"]))
+        return _numbered(rows, known, self.weights)
 
 
 class Numbers(_Column):
@@ -372,14 +378,14 @@ class FeatureSpace(BaseModel):
             row_I: int64 [I], where the features of each go.
             n_rows: Number of rows.
         """
-        first, parts, vectors = 0, [], []
+        first, parts, first_dimension = 0, [], 0
+        vector_RP = np.zeros((n_rows, self.vector_size), dtype=np.float32)
         for column in self.columns:
             values = as_kind(items[column.name], _KINDS[column.kind]) if column.name in items.columns else None
             if column.kind == "vectors":
-                dense = np.zeros((n_rows, len(column.mean)), dtype=np.float32)
                 if values is not None:
-                    dense[row_I] = column.dense(values)
-                vectors.append(dense)
+                    vector_RP[row_I, first_dimension : first_dimension + column.size] = column.dense(values)
+                first_dimension += column.size
             elif values is not None:
                 parts.append(_normalised(column.sparse(values)).with_columns(pl.col("feature") + first))
             first += column.n_features
@@ -391,7 +397,7 @@ class FeatureSpace(BaseModel):
             torch.from_numpy(np.concatenate([[0], count_R.cumsum()]).astype(np.int64)),
             torch.from_numpy(pairs["feature"].to_numpy(writable=True)),
             torch.from_numpy(pairs["weight"].to_numpy(writable=True)),
-            torch.from_numpy(np.concatenate(vectors, axis=1)) if vectors else torch.zeros(n_rows, 0),
+            torch.from_numpy(vector_RP),
         )
 
 
@@ -420,6 +426,8 @@ def _normalised(pairs: pl.DataFrame) -> pl.DataFrame:
 
 def _buckets(column: pl.Series, tokens: Tokens) -> pl.DataFrame:
     """``row`` and ``bucket`` of every distinct word of every text; ``tokens``: see :class:`Words`."""
+    if column.is_empty():  # scikit-learn takes no empty list
+        return pl.DataFrame(schema={"row": pl.UInt32, "bucket": pl.Int64})
     from sklearn.feature_extraction.text import HashingVectorizer  # takes over a second to import
 
     hashing = HashingVectorizer(

@@ -1,13 +1,15 @@
-"""What shops write into texts of their items: HTML entities, and paths of categories."""
+"""What shops write into texts of their items: HTML entities, accents in several spellings, paths of categories."""
 
 from __future__ import annotations
 
 import html
 import re
+import unicodedata
 
 import polars as pl
 
 _ENTITY = r"&(?:#[0-9]+|#[xX][0-9a-fA-F]+|[A-Za-z][A-Za-z0-9]*);"
+_ASCII = r"^[\x00-\x7F]*$"
 _STEP = r"\s*(?:>{1,2}|›|»)\s*"
 _CLEAR_STEP = r"\s(?:>{1,2}|›|»)\s"
 _PATH = rf"^[^<]*[\p{{L}}\p{{N}})&.]{_STEP}[\p{{L}}\p{{N}}(]"
@@ -15,12 +17,31 @@ _CLEAR_PATH = rf"^[^<]{{0,200}}[\p{{L}}\p{{N}})&.]{_CLEAR_STEP}[\p{{L}}\p{{N}}(]
 
 
 def unescaped(text: pl.Series) -> pl.Series:
-    """Text with characters in place of HTML entities: ``Salt &amp; pepper`` is ``Salt & pepper``."""
+    """Text with characters in place of HTML entities, composed: ``Salt &amp; pepper`` is ``Salt & pepper``."""
+    return composed(_without_entities(text))
+
+
+def composed(text: pl.Series) -> pl.Series:
+    """Text in NFC, in which every spelling of accents is one: of metadata all are compared so."""
+    return text if text.str.contains(_ASCII).all() else text.str.normalize("NFC")
+
+
+def own_composed(text: str) -> str:
+    """The same of one text."""
+    return unicodedata.normalize("NFC", text)
+
+
+def _without_entities(text: pl.Series) -> pl.Series:
     if not text.str.contains(_ENTITY).any():
         return text
     odd = text.unique().drop_nulls()
     odd = odd.filter(odd.str.contains(_ENTITY))
     return text.replace(odd, pl.Series([html.unescape(one) for one in odd], dtype=pl.String))
+
+
+def own_unescaped(text: str) -> str:
+    """What :func:`unescaped` gives, of one text."""
+    return own_composed(html.unescape(text) if re.search(_ENTITY, text) else text)
 
 
 def are_paths(known: pl.Series) -> bool:

@@ -15,7 +15,7 @@ import polars as pl
 from elcrec.data.columns import shown
 from elcrec.data.feature_columns import NUMBER, TEXT, VECTOR, as_kind, feature_columns
 from elcrec.data.features import Categories, FeatureColumn, Features, FeatureSpace
-from elcrec.data.markup import with_own_ancestors
+from elcrec.data.markup import own_unescaped, with_own_ancestors
 from elcrec.data.raw import as_frame
 from elcrec.data.written_columns import as_meant
 from elcrec.errors import DataError
@@ -66,7 +66,7 @@ def _read(column: FeatureColumn, values: list[Any]) -> pl.Series:
         return _categories(values, column.values)
     if column.kind == "vectors":
         return pl.Series([None if value is None else _vector(value) for value in values], dtype=VECTOR)
-    text = pl.Series([None if value is None else _written(value) for value in values], dtype=TEXT)
+    text = pl.Series([None if value is None else own_unescaped(_written(value)) for value in values], dtype=TEXT)
     return _numbers(text) if column.kind == "numbers" else text
 
 
@@ -80,8 +80,8 @@ def _categories(values: list[Any], known: Iterable[str]) -> pl.Series:
         return spelt.get(text) or truths.get(text.lower()) or (whole[1] if whole else text)
 
     def each(value: Any) -> list[str]:
-        parts = map(_written, value) if isinstance(value, list | tuple) else _written(value).split("|")
-        paths = (path for part in parts for path in with_own_ancestors(part.strip()))
+        parts = map(_written, value) if isinstance(value, list | tuple) else own_unescaped(_written(value)).split("|")
+        paths = (path for part in parts for path in with_own_ancestors(own_unescaped(part).strip()))
         return list(dict.fromkeys(map(of_training, paths)))
 
     return pl.Series([None if value is None else each(value) for value in values], dtype=pl.List(TEXT))

@@ -12,6 +12,7 @@ from torch import Tensor
 from elcrec.data.by_settings import read_log
 from elcrec.data.dataset import split_of
 from elcrec.data.interactions import Interactions
+from elcrec.data.numbers import at_least_one
 from elcrec.data.splits import Moments, Split, moments_of
 from elcrec.data.vocabulary import Vocabulary
 from elcrec.errors import DataError, DataWarning
@@ -52,6 +53,7 @@ class Evaluator:
         baselines: bool = False,
     ) -> Metrics:
         """See :meth:`elcrec.ELCRec.evaluate`."""
+        most = None if most is None else at_least_one("most", most)
         if ranks is not None:
             table_format(Path(ranks))  # refused before the work
         log, histories = self._read(data, split, format, unknown)

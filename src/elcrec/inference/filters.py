@@ -15,6 +15,7 @@ from torch import Tensor
 from elcrec.data.attribute_columns import TEXTS
 from elcrec.data.columns import shown
 from elcrec.data.feature_columns import TEXT
+from elcrec.data.markup import composed, own_composed
 from elcrec.data.vocabulary import Indices
 from elcrec.errors import SettingsError
 from elcrec.fitted import FittedModel
@@ -63,7 +64,8 @@ class ItemFilters:
 
     def _with_attributes(self, attributes: Sequence[str]) -> list[Indices]:
         """The items of each attribute, a value or ``COLUMN=VALUE``; a value is understood first."""
-        return [self._by_value[one] if one in self._by_value else self._in_column(one) for one in attributes]
+        asked = [own_composed(str(one)) for one in attributes]
+        return [self._by_value[one] if one in self._by_value else self._in_column(one) for one in asked]
 
     @cached_property
     def _by_value(self) -> dict[str, Indices]:
@@ -82,15 +84,16 @@ class ItemFilters:
         Raises:
             SettingsError: There are none.
         """
-        column, equals, value = str(attribute).partition("=")
-        none = f"no item has the attribute {str(attribute)[:SHOWN]!r}"
+        column, equals, value = attribute.partition("=")
+        none = f"no item has the attribute {attribute[:SHOWN]!r}"
         if not self._by_value and not self._columns:
             raise SettingsError(f"{none}: the model knows no attributes of items ({argument('items')} in training)")
         if not equals:
             raise SettingsError(f"{none}{_nearest(column, self._by_value)}")
-        if column not in self._columns:
+        names = {own_composed(name): name for name in self._columns}
+        if column not in names:
             raise SettingsError(f"{none}: the columns with attributes are {shown(self._columns) or 'none'}")
-        known = self._values_of(column)
+        known = self._values_of(names[column])
         if value not in known:
             raise SettingsError(f"no item has {value[:SHOWN]!r} in the column {column!r}{_nearest(value, known)}")
         return known[value]
@@ -105,7 +108,9 @@ class ItemFilters:
 
     def _grouped(self, pairs: pl.DataFrame) -> dict[str, Indices]:
         """``item_id`` and ``attribute`` as the items of each attribute."""
-        numbered = pairs.with_columns(index=pl.Series(self.items.indices(pairs["item_id"])))
+        numbered = pairs.with_columns(
+            composed(pairs["attribute"]), index=pl.Series(self.items.indices(pairs["item_id"]))
+        )
         return {name: np.array(index) for name, index in numbered.group_by("attribute").agg("index").iter_rows()}
 
 

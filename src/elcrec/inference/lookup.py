@@ -20,10 +20,11 @@ from elcrec.data.features import Features
 from elcrec.data.histories import HistoryBatch
 from elcrec.data.ids import id_text
 from elcrec.data.joining import ID
+from elcrec.data.numbers import at_least_one
 from elcrec.data.splits import newest_of_basket
 from elcrec.data.titles import folded
 from elcrec.data.vocabulary import Indices
-from elcrec.inference.policy import ResolvedPolicy, at_least_one
+from elcrec.inference.policy import ResolvedPolicy
 from elcrec.inference.resemblance import Resemblance
 from elcrec.inference.scoring import top_items
 from elcrec.inference.topn import TopN
@@ -371,5 +372,5 @@ class Lookup:
 
     def find_users(self, text: str, k: int = 10) -> list[Any]:
         """See :meth:`elcrec.ELCRec.find_users`."""
-        begins = pl.col("id").cast(pl.String).str.starts_with(text)
+        begins, k = pl.col("id").cast(pl.String).str.starts_with(text), at_least_one("k", k)
         return self.fitted.users.ids.alias("id").to_frame().lazy().filter(begins).head(k).collect()["id"].to_list()

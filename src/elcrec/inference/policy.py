@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from numbers import Real
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from elcrec.data.ids import as_list
+from elcrec.data.numbers import at_least_one, from_0_to_1
 from elcrec.data.vocabulary import check_unknown
 from elcrec.errors import OptionWarning, SettingsError
 from elcrec.process.warning import warn
@@ -78,9 +76,7 @@ class RankingPolicy:
             if given is not None:
                 object.__setattr__(self, name, as_list(name, given))
         for name in ("strength", "diversify"):
-            dial = getattr(self, name)
-            if not isinstance(dial, Real) or not 0 <= float(dial) <= 1:
-                raise SettingsError(f"{name}={dial!r}: use a number from 0 to 1")
+            from_0_to_1(name, getattr(self, name))
         self._check_together()
 
     def _check_together(self) -> None:
@@ -141,14 +137,3 @@ def requested_policy(strength: float | None, **fields: Any) -> RankingPolicy:
 def without_effect(strength: float) -> str:
     """What to say of a strength that is given where no intents are."""
     return f"strength={strength!r} has no effect: it weighs intents, and none is given"
-
-
-def at_least_one(name: str, number: int) -> int:
-    """A number of things.
-
-    Raises:
-        SettingsError: It is no whole number from 1.
-    """
-    if not isinstance(number, int | np.integer) or isinstance(number, bool) or number < 1:
-        raise SettingsError(f"{name}={number!r}: use a whole number, at least one")
-    return int(number)

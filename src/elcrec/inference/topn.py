@@ -16,13 +16,14 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from elcrec.data.histories import HistoryBatch
+from elcrec.data.numbers import at_least_one
 from elcrec.data.vocabulary import Indices
 from elcrec.errors import SettingsError
 from elcrec.inference.explanation import Explainer
 from elcrec.inference.filters import ItemFilters
 from elcrec.inference.index import ItemSearch, look_up, recall
 from elcrec.inference.new_users import NewUserRanking
-from elcrec.inference.policy import RankingPolicy, ResolvedPolicy, at_least_one
+from elcrec.inference.policy import RankingPolicy, ResolvedPolicy
 from elcrec.inference.scoring import SCORE_ROWS, ScoreAdjustment, Scorer, top_items
 from elcrec.intents.assignment import IntentAssigner
 from elcrec.intents.attribution import Attribution, attribute, intent_weights
@@ -78,20 +79,16 @@ class TopN:
 
     def for_intents(self, intents: Iterable[int] | None, k: int) -> pl.DataFrame:
         """See :meth:`elcrec.ELCRec.recommend_for_intent`."""
-        everybody = self.assigner.of_users.intent_Q
+        everybody, k = self.assigner.of_users.intent_Q, at_least_one("k", k)
         numbers = torch.unique(everybody).tolist() if intents is None else self.assigner.checked(intents)
-        lifts = [self.assigner.item_intents.lift([intent]) for intent in numbers]
-        lift_XV = torch.stack(lifts) if lifts else torch.zeros(0, 2)
-        lift_XV[:, 0] = float("-inf")
-        item_XK, lift_XK = top_items(lift_XV, at_least_one("k", k))
+        best = [_best_items(self.assigner.item_intents.lift([intent]), k) for intent in numbers]
+        item_XK, lift_XK = (torch.cat(column) for column in zip(*best, strict=True)) if best else _NOTHING
         return self._rows(pl.Series("intent", numbers, dtype=pl.Int64), item_XK, lift_XK)
 
     def for_new_user(self, intents: Iterable[int], k: int) -> pl.DataFrame:
         """See :meth:`elcrec.ELCRec.recommend_to_new_user`."""
         chosen = self.chosen(intents)
-        score_1V = self.new_users.scores(chosen)[None]
-        score_1V[:, 0] = float("-inf")
-        item_1K, score_1K = top_items(score_1V, at_least_one("k", k))
+        item_1K, score_1K = _best_items(self.new_users.scores(chosen), at_least_one("k", k))
         return self._rows(pl.Series("place", [0]), item_1K, score_1K).drop("place")
 
     def chosen(self, intents: Iterable[int]) -> list[int]:
@@ -319,7 +316,7 @@ class TopN:
 
     def search_quality(self, k: int) -> dict[str, float]:
         """See :meth:`elcrec.ELCRec.search_quality`."""
-        users = self.encoded(self._sample(QUALITY_USERS))
+        k, users = at_least_one("k", k), self.encoded(self._sample(QUALITY_USERS))
         # With repeat scores the index answers only where seen items are excluded.
         exclude_seen = self.fitted.settings.exclude_seen or self.fitted.network.repeats is not None
         exact, search = replace(self.scorer, first_pass=None), self.item_search  # made before the clock runs
@@ -336,3 +333,9 @@ class TopN:
 
     def _sample(self, most: int) -> HistoryBatch:
         return self.fitted.dataset.sample(min(most, len(self.fitted.users)), self.fitted.settings.seed)
+
+
+def _best_items(score_V: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """The best of all items by their scores, [V + 1], as :func:`top_items` gives them, without padding: [1, k']."""
+    score_V[0] = float("-inf")
+    return top_items(score_V[None], k)

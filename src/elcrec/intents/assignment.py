@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from functools import cached_property
 from typing import NamedTuple
 
-import numpy as np
 import polars as pl
 import torch
 import torch.nn.functional as F
@@ -14,6 +13,7 @@ from torch import Tensor
 
 from elcrec.data.histories import HistoryBatch
 from elcrec.data.ids import as_list
+from elcrec.data.numbers import is_whole
 from elcrec.errors import SettingsError
 from elcrec.fitted import FittedModel
 from elcrec.intents.attribution import intent_weights
@@ -110,6 +110,6 @@ class IntentAssigner:
         """
         numbers = as_list("intents", intents)
         for number in numbers:
-            if not isinstance(number, int | np.integer) or not 0 <= number < self.n_intents:
+            if not is_whole(number) or not 0 <= number < self.n_intents:
                 raise SettingsError(f"intent {number!r}: the model's intents are 0 to {self.n_intents - 1}")
         return [int(number) for number in numbers]

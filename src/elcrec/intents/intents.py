@@ -12,6 +12,7 @@ import polars as pl
 import torch
 
 from elcrec.data.histories import HistoryBatch
+from elcrec.data.numbers import at_least_one, from_0_to_1, is_whole
 from elcrec.data.titles import folded
 from elcrec.data.vocabulary import Vocabulary
 from elcrec.errors import DataError, DataWarning, SettingsError
@@ -50,14 +51,14 @@ class Intents:
 
     def of_users(self, users: Iterable[Any] | None = None, unknown: str = "raise", top: int = 1) -> pl.DataFrame:
         """See :meth:`elcrec.ELCRec.user_intents`."""
-        if users is None and top == 1:
+        if users is None and is_whole(top) and top == 1:
             return _one_each(self.fitted.users.ids.alias("user_id"), self.assigner.of_users)
         return self.of(self.fitted.dataset.of_users(users, unknown), top)
 
     def of(self, histories: HistoryBatch, top: int = 1) -> pl.DataFrame:
         """The nearest intents of histories: their ids and the columns of :meth:`elcrec.ELCRec.user_intents`."""
-        if not 1 <= top <= self.assigner.n_intents:
-            raise SettingsError(f"top={top}: use 1 to {self.assigner.n_intents} (the number of intents)")
+        if not is_whole(top) or not 1 <= top <= self.assigner.n_intents:
+            raise SettingsError(f"top={top!r}: use 1 to {self.assigner.n_intents} (the number of intents)")
         ids = histories.named
         if top == 1:
             return _one_each(ids, self.assigner.assign(histories))
@@ -113,7 +114,7 @@ class Intents:
 
     def audience(self, intents: Iterable[int], out: str | Path | None, min_weight: float, top: int) -> pl.DataFrame:
         """See :meth:`elcrec.ELCRec.audience`."""
-        wanted = self.assigner.checked(intents)
+        wanted, min_weight = self.assigner.checked(intents), from_0_to_1("min_weight", min_weight)
         events = self.fitted.log.frame.group_by("user_id").len("events")
         frame = (
             self.of_users(top=top)
@@ -136,10 +137,7 @@ class Intents:
 
     def table(self, k: int = 10, trend: bool = True) -> pl.DataFrame:
         """See :meth:`elcrec.ELCRec.intents`."""
-        if k < 1:
-            raise SettingsError(f"k={k}: use a whole number, at least one")
-        size_K = self._size_K
-        typical = self._typical(k)
+        size_K, typical = self._size_K, self._typical(at_least_one("k", k))
         flags = intent_flags(size_K, self.assigner.unit_centers)
         names, close, nearest_KX = self.names, self._closeness, self._nearest_intents
         trend_KP = self._trend_KP if trend else None
@@ -237,7 +235,7 @@ class Intents:
 
     def health(self, most: int | None = None) -> IntentHealth:
         """See :meth:`elcrec.ELCRec.intent_health`."""
-        if most is None or most >= len(self.fitted.users):
+        if most is None or at_least_one("most", most) >= len(self.fitted.users):
             found = self.assigner.of_users
         else:
             found = self.assigner.assign(self.fitted.dataset.sample(most, self.fitted.settings.seed))

@@ -13,6 +13,8 @@ import torch
 from torch import Tensor
 
 from elcrec.data.histories import HistoryBatch
+from elcrec.data.ids import as_list
+from elcrec.data.numbers import is_whole
 from elcrec.data.vocabulary import Indices
 from elcrec.errors import SettingsError
 from elcrec.intents.intent_health import effective_intents
@@ -80,9 +82,10 @@ def _most(n_histories: int) -> int:
 def _numbers_to_try(candidates: Sequence[int] | None, n_histories: int) -> Sequence[int]:
     if candidates is None:
         candidates = [2**power for power in range(1, _most(n_histories).bit_length())]
-    if not candidates or min(candidates) < 2 or max(candidates) > n_histories:
+    numbers = as_list("candidates", candidates)
+    if not numbers or not all(is_whole(number) and 2 <= number <= n_histories for number in numbers):
         raise SettingsError(f"numbers of intents to try: from 2 to the number of histories, {n_histories:,}")
-    return candidates
+    return [int(number) for number in numbers]
 
 
 def _around(number: int) -> set[int]:

@@ -81,6 +81,14 @@ class ELCRecNetwork(nn.Module):
         return pool(hidden_TD, batch, self.recency)
 
 
+def network_to_load(
+    settings: Settings, n_items: int, features: FeatureSpace | None = None, user_features: FeatureSpace | None = None
+) -> ELCRecNetwork:
+    """A network whose weights are loaded next: torch's global generator stays as it is; see :class:`ELCRecNetwork`."""
+    with torch.random.fork_rng(devices=[]):  # the weights are drawn in main memory
+        return ELCRecNetwork(settings, n_items, features, user_features)
+
+
 def _encoder(settings: Settings, n_rows: int | None = None, features: FeatureSpace | None = None) -> SequenceEncoder:
     """One encoder, with an item table of ``n_rows`` rows; None: without one, in an ensemble."""
     events = None

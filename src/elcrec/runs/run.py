@@ -19,7 +19,7 @@ from elcrec.fitted import FittedModel
 from elcrec.inference.index import ItemSearch
 from elcrec.intents.assignment import IntentAssigner
 from elcrec.intents.intents import Intents
-from elcrec.model.network import ELCRecNetwork
+from elcrec.model.network import ELCRecNetwork, network_to_load
 from elcrec.runs.model_card import model_card
 from elcrec.runs.records import EpochRecord, RunMetrics
 from elcrec.runs.run_files import TrainingInput, TrainingResult
@@ -169,7 +169,7 @@ def network_of(
     Raises:
         RunError: They do not fit the settings, or are not numbers.
     """
-    network = ELCRecNetwork(settings, n_items, features, user_features)
+    network = network_to_load(settings, n_items, features, user_features)
     try:
         network.load_state_dict(weights)
     except RuntimeError as error:

@@ -13,12 +13,13 @@ from elcrec.data.by_settings import filtered, read_items
 from elcrec.data.catalogue import Catalogue
 from elcrec.data.dataset import Dataset
 from elcrec.data.features import Features
+from elcrec.data.numbers import from_0_to_1
 from elcrec.data.vocabulary import Vocabulary
 from elcrec.errors import DataError, DataWarning, SettingsError
 from elcrec.fitted import FittedModel
 from elcrec.intents.assignment import IntentAssigner
 from elcrec.intents.intents import Intents
-from elcrec.model.network import ELCRecNetwork
+from elcrec.model.network import ELCRecNetwork, network_to_load
 from elcrec.process.warning import warn
 from elcrec.process.wording import argument, counted, setting, worded
 from elcrec.runs.run import Run
@@ -33,6 +34,7 @@ def add_items(run: Run, items: Any, popularity: float) -> Run:
         SettingsError: The model has learned from no item features, or ``popularity`` is out of range.
         DataError: No item is new, or none has a feature that the model knows.
     """
+    from_0_to_1("popularity", popularity, " (0: new items are shown least, 1: most)")
     fitted = run.fitted
     embedding = fitted.network.item_table.of_features
     if embedding is None:
@@ -40,8 +42,6 @@ def add_items(run: Run, items: Any, popularity: float) -> Run:
         if fitted.catalogue is not None:
             remedy = f"{setting('item_features', True)}, and items with a column that tells what users take next"
         raise SettingsError(f"this model has learned from no item features: train it with {remedy}")
-    if not 0 <= popularity <= 1:
-        raise SettingsError(f"popularity={popularity}: use 0 (new items are shown least) to 1 (shown most)")
     described = read_items(items, fitted.settings)
     fitted.dataset.warn_of_columns(described)
     dataset, features = _extended(fitted.dataset, described)
@@ -118,7 +118,7 @@ def _with_events(dataset: Dataset, fitted: FittedModel) -> Dataset:
 def _with_rows(fitted: FittedModel, dataset: Dataset, new_XD: Tensor) -> ELCRecNetwork:
     """The network with more rows of the item table, after those of the known items."""
     weights, end = fitted.network.state_dict(), len(fitted.items) + 1
-    network = ELCRecNetwork(fitted.settings, len(dataset.items), dataset.features, dataset.user_features)
+    network = network_to_load(fitted.settings, len(dataset.items), dataset.features, dataset.user_features)
     network = network.to(fitted.device)
     changed = {TABLE: torch.cat([weights[TABLE][:end], new_XD, weights[TABLE][end:]])}
     if REPEATS in weights:  # a new item begins with what repeat scores have for all

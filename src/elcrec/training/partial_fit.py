@@ -16,6 +16,7 @@ from elcrec.data.catalogue import Catalogue
 from elcrec.data.dataset import Dataset, warn_of_others
 from elcrec.data.interactions import Interactions
 from elcrec.data.kinds import unknown_kinds
+from elcrec.data.numbers import at_least_one
 from elcrec.data.splits import Split
 from elcrec.data.user_table import UserTable
 from elcrec.data.vocabulary import Vocabulary
@@ -57,8 +58,7 @@ def partial_fit(
         SettingsError: ``epochs`` is below 1, or several processes were started.
     """
     fitted, settings = run.fitted, run.fitted.settings
-    if epochs < 1:
-        raise SettingsError(f"epochs={epochs}: use 1 or more")
+    at_least_one("epochs", epochs)
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         verb = worded("--from", "partial_fit")
         raise SettingsError(f"incremental training ({verb}) runs in one process: start it without torchrun")

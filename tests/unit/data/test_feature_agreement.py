@@ -109,3 +109,18 @@ def test_what_is_left_out_is_kept_with_the_run(tmp_path) -> None:  # type: ignor
     assert loaded.fitted.dataset.features is not None
     assert "other_shelf" in loaded.fitted.dataset.features.left_out
     assert "nothing is learned from" in (tmp_path / "run" / "README.md").read_text(encoding="utf-8")
+
+
+def test_columns_stay_where_no_described_item_is_in_the_pairs_that_are_read() -> None:
+    """Described items are held out, all of them, so nothing is known of those that are trained on."""
+    last = pl.int_range(pl.len()).over("user_id") == (pl.len().over("user_id") - 1).clip(lower_bound=4)
+    new = pl.format("new{}", pl.int_range(pl.len()).over("user_id") % 3 + pl.col("user_id").rank("dense") % 9)
+    log = Interactions.read(LOG.frame.with_columns(item_id=pl.when(last).then(new).otherwise(pl.col("item_id"))))
+    described = log.frame["item_id"].unique().sort()
+    described = described.filter(described.cast(pl.String).str.starts_with("new"))
+    items = metadata(1).drop("item_id").head(len(described)).with_columns(item_id=described)
+    dataset = Dataset.of(log, Settings(), torch.device("cpu"), Catalogue.read(items))
+    space = dataset.with_features(Settings()).features
+    assert space is not None
+    assert space.left_out == ()
+    assert "words" in [column.kind for column in space.columns]

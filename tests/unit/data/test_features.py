@@ -2,6 +2,7 @@
 
 import json
 import math
+import tracemalloc
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,8 @@ import pytest
 import torch
 
 from elcrec.data.catalogue import Catalogue
-from elcrec.data.features import BINS, Features, FeatureSpace
+from elcrec.data.features import BINS, Features, FeatureSpace, Words
+from elcrec.data.words import WORDS_OF
 from elcrec.errors import DataError
 
 
@@ -156,3 +158,54 @@ def test_columns_whose_kind_changes_are_read_as_the_kind_that_was_learned() -> N
     found = encoded(space, other)
     assert not found.vector_RP.any()
     assert dense(found, space.n_features)[1].any()
+
+
+COLUMNS: dict[str, list[Any]] = {
+    "categories": ["a", "b|c", "a"] * 4,
+    "numbers": [float(value) for value in range(12)],
+    "words": [f"a fine {colour} hat of wool number {at}" for at, colour in enumerate(["red", "blue", "green"] * 4)],
+    "vectors": [[row + 0.5 * place for place in range(8)] for row in range(12)],
+}
+
+
+@pytest.mark.parametrize("given", COLUMNS)
+@pytest.mark.parametrize("kind", COLUMNS)
+def test_no_rows_one_row_and_rows_without_a_value_are_encoded_by_every_kind_of_column(kind: str, given: str) -> None:
+    """The values may be of another kind than the column that was learned from."""
+    (column,) = fitted(catalogue(one=COLUMNS[kind])).columns
+    assert column.kind == kind
+    space, values = FeatureSpace(columns=(column,)), catalogue(one=COLUMNS[given])
+    whole = encoded(space, values)
+    for rows in (values.clear(), values.head(1), values.clear(n=1), values.clear(n=3)):
+        found = encoded(space, rows)
+        assert found.n_rows == rows.height + 1
+        assert found.vector_RP.shape == (rows.height + 1, space.vector_size)
+        if rows["one"].null_count():
+            assert not found.known().any()
+    single = encoded(space, values.head(1))
+    some = torch.tensor([0, 1])
+    for one, other in zip(single, whole.at(some), strict=True):
+        assert torch.equal(one, other)
+
+
+@pytest.mark.parametrize("tokens", WORDS_OF)
+def test_texts_without_rows_have_no_words_however_runs_of_before_divide_them(tokens: Any) -> None:
+    column = Words(name="one", tokens=tokens, buckets=(1, 2), weights=(1.0, 1.0))
+    assert column.sparse(pl.Series("one", [], dtype=pl.String)).rows() == []
+
+
+def test_vectors_are_held_once_however_many_columns_have_some_and_rows_that_are_not_added_cost_nothing() -> None:
+    random = np.random.default_rng(0)
+    items = catalogue(**{f"vector{number}": random.random((2000, 16)).tolist() for number in range(8)})
+    space = fitted(items)
+    encoded(space, items)
+    tracemalloc.start()
+    features = encoded(space, items)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 1.7 * features.vector_RP.nbytes
+    singles = [encoded(FeatureSpace(columns=(column,)), items).vector_RP for column in space.columns]
+    assert torch.equal(features.vector_RP, torch.cat(singles, dim=1))
+    for n_rows in (0, features.n_rows):
+        padded = features.padded(n_rows)
+        assert [tensor.data_ptr() for tensor in padded] == [tensor.data_ptr() for tensor in features]

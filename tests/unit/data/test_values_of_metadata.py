@@ -7,9 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cli_runner import untrained
 from elcrec.data.amounts import from_amounts
 from elcrec.data.attribute_columns import NOTHING, as_text
 from elcrec.data.catalogue import Catalogue
+from elcrec.data.features import Categories
+from elcrec.data.interactions import Interactions
 from elcrec.data.user_table import UserTable
 from elcrec.errors import DataWarning
 
@@ -150,6 +153,49 @@ def test_entities_are_the_characters_that_they_stand_for() -> None:
     assert known.frame["title"].to_list() == meant
     assert known.features["brand"].to_list() == [None if one is None else [one] for one in meant]
     assert known.features["tags"].to_list() == [None if one is None else [one] for one in meant]
+
+
+COMPOSED, DECOMPOSED = "Caf\u00e9", "Cafe\u0301"
+
+
+def test_spellings_of_accents_are_one_category_in_every_kind_of_column() -> None:
+    one, other = [COMPOSED] * 3 + ["tea"] * 3, [DECOMPOSED, COMPOSED, "Caf&eacute;", *["tea"] * 3]
+    columns = {
+        "texts": (one, other),
+        "parts": ([f"{text}|hot" for text in one], [f"{text}|hot" for text in other]),
+        "lists": ([[text, "hot"] for text in one], [[text, "hot"] for text in other]),
+        "paths": ([f"shop > {text}" for text in one], [f"shop > {text}" for text in other]),
+    }
+    ids = [str(number) for number in range(6)]
+    spelt, mixed = (
+        pl.DataFrame({"user_id": ids, "item_id": ids, **{name: sides[side] for name, sides in columns.items()}})
+        for side in (0, 1)
+    )
+    assert Catalogue.read(mixed.drop("user_id")).table().equals(Catalogue.read(spelt.drop("user_id")).table())
+    assert UserTable.read(mixed.drop("item_id")).table().equals(UserTable.read(spelt.drop("item_id")).table())
+
+
+def test_runs_of_before_find_their_values_and_tell_apart_what_they_told_apart() -> None:
+    column = Categories(name="brand", values=(DECOMPOSED, "tea"), weights=(2.0, 1.0))
+    brands = pl.Series("brand", [[COMPOSED], [DECOMPOSED], ["tea"], ["milk"]])
+    assert column.sparse(brands)["feature"].to_list() == [0, 0, 1]
+    both = Categories(name="brand", values=(DECOMPOSED, COMPOSED), weights=(2.0, 1.0))
+    assert both.sparse(brands)["feature"].to_list() == [1, 0]
+
+
+@pytest.mark.parametrize("kept", [COMPOSED, DECOMPOSED])
+@pytest.mark.parametrize("asked", [COMPOSED, DECOMPOSED])
+def test_an_attribute_is_found_in_every_spelling(asked: str, kept: str) -> None:
+    """Of a run of before, too, which keeps attributes as its file spelt them."""
+    model = untrained(Interactions.read(pl.DataFrame({"user_id": [*"aabb"], "item_id": [*"xyxz"]})))
+    brands = [["spelt"], ["tea"], ["tea"]]
+    named = pl.DataFrame({"item_id": [*"xyz"], kept: brands})
+    features = pl.DataFrame({kept: brands}).with_columns(pl.col(kept).list.eval(pl.element().replace("spelt", kept)))
+    frame = Catalogue.read(named).frame.with_columns(attributes=features[kept])
+    model.describe_items(Catalogue(frame, features))
+    for attribute in (asked, f"{asked}={asked}"):
+        found = model.recommend(["a"], exclude_seen=False, attributes=[attribute])
+        assert found["item_id"].to_list() == ["x"]
 
 
 @pytest.mark.parametrize("kind", ["items", "users"])
