@@ -58,13 +58,15 @@ def check_kinds(log: Interactions, settings: Settings) -> None:
 
 def unknown_kinds(log: Interactions, newer: Interactions, settings: Settings) -> str | None:
     """What to say of kinds of new events that a log lacks; None where there are none, or all kinds are alike."""
-    before, kinds = log.kinds() or {}, newer.kinds() or {}
+    before, kinds = log.kinds(), newer.kinds()
+    if before is None or kinds is None or set(kinds) <= set(before):
+        return None
     effects = []
     if settings.target_kind is not None:
         effects.append("they are input only, neither targets nor held out")
     if settings.reads_kinds:
         effects.append("they are read as unknown kinds (event_inputs) until a training from scratch")
-    if not effects or not before or set(kinds) <= set(before):
+    if not effects:
         return None
     return (
         f"new events are of kinds that the log does not have, {with_shares(kinds, set(kinds) - set(before))}: "
