@@ -226,6 +226,23 @@ def cold_items(documents: list[dict[str, Any]]) -> list[str]:
     return markdown(head, rows)
 
 
+def unlearned_items(documents: list[dict[str, Any]]) -> list[str]:
+    """A row a data set: both parts before and after, and how many items it is about."""
+    rows = []
+    for name in dict.fromkeys(document["dataset"] for document in documents):
+        seeds = [document for document in documents if document["dataset"] == name]
+        values = [
+            spread([one[when][part]["ndcg@20"] for one in seeds])
+            for part in ("valid", "test")
+            for when in ("before", "after")
+        ]
+        few, held_out = seeds[0], seeds[0]["targets"]
+        counts = [f"{few['n_unlearned']} of {few['n_items']:,}", f"{held_out['valid']} and {held_out['test']}"]
+        rows.append([name, str(len(seeds)), *counts, *values])
+    head = ["data", "seeds", "items", "targets", "valid before", "valid after", "test before", "test after"]
+    return markdown(head, rows)
+
+
 def event_inputs(documents: list[dict[str, Any]]) -> list[str]:
     """A row a data set and what is read of its events, and how sure the difference is."""
     rows = []
