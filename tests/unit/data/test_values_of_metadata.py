@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from elcrec.data.amounts import from_amounts
+from elcrec.data.amounts import each_as_number, from_amounts
 from elcrec.data.attribute_columns import NOTHING, as_text
 from elcrec.data.catalogue import Catalogue
+from elcrec.data.decimal_commas import from_decimal_commas
 from elcrec.data.user_table import UserTable
 from elcrec.errors import DataWarning
 
@@ -17,6 +18,28 @@ QUICK = settings(max_examples=200, deadline=None, derandomize=True)
 CENTS = st.lists(st.integers(-(10**9), 10**9), min_size=1, max_size=6)
 MARKS = ["{}$", "$ {}", "{} €", "EUR {}", "{} CHF", "US$ {}", "kr {}", "{} zł", "Rs. {}", "{}%", "{} %"]
 GROUPS = [("", "."), (",", "."), ("'", "."), ("", ","), (".", ","), (" ", ","), ("\u202f", ",")]
+PIECES = [
+    "",
+    "$",
+    "€",
+    "%",
+    "EUR ",
+    " CHF",
+    "US$",
+    "kr ",
+    "-",
+    "+",
+    ".",
+    ",",
+    "'",
+    "’",
+    " ",
+    "\u202f",
+    "1",
+    "12",
+    "249",
+]
+AMOUNTS = st.lists(st.sampled_from([*PIECES, "000", "5", "0", "1,249.00", "1.249,00", "x"]), max_size=6).map("".join)
 UNCLEAR = [
     ["$5", "5 €"],
     ["$5", "5"],
@@ -46,6 +69,28 @@ def test_what_is_written_is_read(cents: list[int], mark: str, form: tuple[str, s
     numbers = from_amounts(pl.Series([*texts, None], dtype=pl.String))
     assert numbers is not None
     assert numbers.to_list() == [*(one / 100 for one in cents), None]
+
+
+@QUICK
+@given(st.lists(st.none() | AMOUNTS, max_size=40))
+def test_each_text_is_read_as_a_column_of_it_alone(texts: list[str | None]) -> None:
+    def alone(text: str | None) -> float | None:
+        column = pl.Series([text], dtype=pl.String)
+        number = column.cast(pl.Float64, strict=False)
+        if text is None or number[0] is not None:
+            return number[0]
+        found = from_decimal_commas(column)
+        found = from_amounts(column) if found is None else found
+        return None if found is None else found[0]
+
+    assert each_as_number(pl.Series(texts, dtype=pl.String)).to_list() == [alone(text) for text in texts]
+
+
+def test_many_texts_are_read_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("from_amounts", "from_decimal_commas"):
+        monkeypatch.delattr(f"elcrec.data.amounts.{name}")  # which read a whole column
+    texts = pl.Series([f"${n}.50" for n in range(20_000)] + ["call us"])
+    assert each_as_number(texts).to_list() == [*(n + 0.5 for n in range(20_000)), None]
 
 
 @pytest.mark.parametrize("texts", UNCLEAR, ids=";".join)
