@@ -6,6 +6,7 @@ float32 are vectors.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,13 @@ FEW_NUMBERS, FEW_TEXTS = 10, 3
 """So many different numbers may be names, such as sizes; more different texts are values, not words for nothing."""
 CODE_LENGTH = 4
 """Numbers that all have as many digits or more may be codes, such as years and postcodes."""
-CODES = ("id", "code", "category", "type", "brand", "genre")
+_NAMED = (
+    "item|product|article|user|customer|seller|vendor|shop|store|brand|artist|album|movie|book|author|publisher|category"
+    "|group|class|type|genre|colou?r|parent|city|region|country|[cgpsu]|uu|gu"
+)
+_CODES = re.compile(
+    rf"(?i:code|category|type|brand|genre)$|(?<![^\W\d_])(?i:(?:{_NAMED})?id)$|[a-z0-9]I[Dd]$"  # no bid, price_paid
+)
 """A whole number in a column whose name ends like this is a category: it measures nothing."""
 
 
@@ -47,7 +54,7 @@ def feature_columns(columns: list[pl.Series], untyped: bool, titles: pl.Series |
 
 def _warn_of_texts_among_numbers(column: pl.Series) -> None:
     """Say where a few texts make a column of numbers categories; codes, years and sizes are such."""
-    if not is_text(column) or column.name.lower().endswith(CODES):
+    if not is_text(column) or _names_codes(column):
         return
     known = as_text(column).drop_nulls()
     is_number = known.cast(pl.Float64, strict=False).is_not_null()
@@ -167,9 +174,14 @@ def _codes(text: pl.Series) -> pl.Series | None:
     """
     if not text.drop_nulls().str.contains(r"^[+-]?[0-9]+(?:\.0*)?$").all():
         return None
-    if not (text.name.lower().endswith(CODES) or text.str.contains(r"^[+-]?0[0-9]").any()):
+    if not (_names_codes(text) or text.str.contains(r"^[+-]?0[0-9]").any()):
         return None
     return text.str.replace(r"\.0*$", "").str.strip_prefix("+")
+
+
+def _names_codes(column: pl.Series) -> bool:
+    """Whether whole numbers in a column name something, by the name of the column."""
+    return _CODES.search(column.name) is not None
 
 
 def _typed(text: pl.Series) -> pl.Series:
@@ -185,7 +197,7 @@ def _number(column: pl.Series) -> pl.Series:
     number = column.cast(NUMBER)
     number = number.set(~number.is_finite(), None)
     whole = bool((number.drop_nulls() % 1 == 0).all())
-    if whole and column.name.lower().endswith(CODES):
+    if whole and _names_codes(column):
         exact = column if column.dtype.is_integer() else number.cast(pl.Int64, strict=False)
         return as_lists(exact.cast(pl.String))
     return number

@@ -156,3 +156,18 @@ def test_columns_whose_kind_changes_are_read_as_the_kind_that_was_learned() -> N
     found = encoded(space, other)
     assert not found.vector_RP.any()
     assert dense(found, space.n_features)[1].any()
+
+
+CODES = ["id", "ID", "seller_id", "sellerId", "SellerID", "SELLER_ID", "seller id", "seller-id", "sellerid", "pid"]
+CODES += ["zipcode", "zip_code", "ZipCode", "subcategory", "itemType", "BRAND", "genre", "level2id"]
+MEASURES = ["bid", "max_bid", "maxBid", "price_paid", "amountPaid", "PRICE_PAID", "grid", "rapid", "id_count", "ideas"]
+
+
+@pytest.mark.parametrize("name", CODES + MEASURES)
+def test_a_name_of_codes_ends_with_a_word_for_them_and_not_within_a_word(name: str, tmp_path: Path) -> None:
+    numbers = [1000 + 37 * row for row in range(30)]
+    items = pl.DataFrame({"item_id": [f"i{row}" for row in range(30)], name: numbers, "shelf": ["a", "b"] * 15})
+    items.write_csv(tmp_path / "items.csv")
+    for source in (items, tmp_path / "items.csv"):
+        found = Catalogue.read(source).features[name].to_list()
+        assert found == ([[str(number)] for number in numbers] if name in CODES else numbers)
