@@ -1,7 +1,7 @@
 """Columns of metadata, of items or users, that a model can learn from: categories, numbers, texts and vectors.
 
-The type of a column tells its kind: lists of text are categories, float64 is a number, text is text, and lists of
-float32 are vectors.
+The type of a column tells its kind: lists of text are categories, float64 is a number, datetime is a moment, text is
+text, and lists of float32 are vectors.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from elcrec.errors import DataWarning
 from elcrec.process.warning import warn
 
 NUMBER, TEXT, VECTOR = pl.Float64(), pl.String(), pl.List(pl.Float32)
+MOMENT = pl.Datetime("ms")
+"""A date, too. A model learns its seconds since 1970 as a number."""
 TEXT_WORDS = 4
 """Texts of so many words on average, most of them distinct, are read word by word."""
 VECTOR_SIZE = 8
@@ -93,7 +95,7 @@ def why_useless(column: pl.Series) -> str:
     values = (column.explode() if column.dtype == TEXTS else column).drop_nulls()
     if values.n_unique() <= 1:
         return "no value" if values.is_empty() else "one value"
-    if column.dtype == NUMBER:
+    if column.dtype in (NUMBER, MOMENT):
         return "mostly one value"
     return "all values differ" if values.n_unique() == len(values) else "values too rare"
 
@@ -132,7 +134,7 @@ def vectors_in(column: pl.Series, size: int) -> tuple[np.ndarray[Any, Any], np.n
 def _feature(column: pl.Series, untyped: bool) -> pl.Series | None:
     """A column as what its kind of values is; None where there is nothing to learn from it."""
     if is_vector(column):
-        return _vectors(column.cast(VECTOR))
+        return whole_vectors(column.cast(VECTOR))
     if untyped and is_text(column) and not describes(column, untyped):
         text = as_text(column)
         if (codes := _codes(text)) is not None:
@@ -145,7 +147,7 @@ def _feature(column: pl.Series, untyped: bool) -> pl.Series | None:
     return _of_text(column) if describes(column, untyped) else None
 
 
-def _vectors(column: pl.Series) -> pl.Series:
+def whole_vectors(column: pl.Series) -> pl.Series:
     """The vectors without gaps, of any length: a model says which length it knows."""
     frame = column.alias("vector").to_frame()
     whole = pl.col("vector").list.eval(pl.element().is_finite().fill_null(False)).list.all()
@@ -191,9 +193,9 @@ def _typed(text: pl.Series) -> pl.Series:
 
 
 def _number(column: pl.Series) -> pl.Series:
-    """Numbers, and moments in seconds; whole ones that name something as categories."""
+    """Numbers, and moments; whole numbers that name something as categories."""
     if _is_moment(column.dtype):
-        return column.cast(pl.Datetime("ms")).dt.epoch("s").cast(NUMBER)
+        return column.cast(MOMENT)
     number = column.cast(NUMBER)
     number = number.set(~number.is_finite(), None)
     whole = bool((number.drop_nulls() % 1 == 0).all())
@@ -211,7 +213,9 @@ def as_kind(column: pl.Series, kind: pl.DataType) -> pl.Series:
     """A column of features as one of another kind, null where a value is none of that kind."""
     if column.dtype == kind:
         return column
-    if kind == VECTOR or column.dtype == VECTOR:
+    if kind == NUMBER and column.dtype == MOMENT:
+        return column.dt.epoch("s").cast(NUMBER)
+    if kind in (VECTOR, MOMENT) or column.dtype in (VECTOR, MOMENT):
         return _nothing(column, kind)
     text = column.list.join("|") if column.dtype == TEXTS else _written(column)
     if kind == NUMBER:

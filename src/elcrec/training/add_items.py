@@ -50,8 +50,7 @@ def add_items(run: Run, items: Any, popularity: float) -> Run:
         raise SettingsError(f"this model has learned from no item features: train it with {remedy}")
     if not 0 <= popularity <= 1:
         raise SettingsError(f"popularity={popularity}: use 0 (new items are shown least) to 1 (shown most)")
-    described = read_items(items, fitted.settings)
-    fitted.dataset.warn_of_columns(described)
+    described = fitted.dataset.items_as_known(read_items(items, fitted.settings))
     dataset, features = _extended(fitted.dataset, described)
     _warn_of_known(fitted, described)
     mean_D = user_vectors(fitted.network, fitted.dataset.sample(MEAN_USERS, fitted.settings.seed)).mean(dim=0)
