@@ -77,8 +77,8 @@ INTRO = {
     "masked. Popularity knows no events of new items. "
     "Warm: test ndcg@20 of the model on known items. `python benchmarks/cold_items.py DATA ITEMS`",
     "unlearned-items": "[Items that no training event shows](item-features.md#new-items-on-their-first-day), as the "
-    "training leaves them and placed by their features: ndcg@20, seen items masked. Targets: how many held-out items of "
-    "validation and test are among them. Tables of `default` with attributes are of before. "
+    "training leaves them and placed by their features: ndcg@20, seen items masked. Targets: how many held-out items "
+    "of validation and test are among them. Tables of `default` with attributes are of before. "
     "`python benchmarks/unlearned_items.py DATA ITEMS`",
     "event-inputs": "Embeddings of kinds of events, and of the times between them, [next to those of items]"
     "(tasks.md#what-is-known-of-events); small trainings, mean ± standard deviation over the seeds. "

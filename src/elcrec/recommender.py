@@ -425,7 +425,7 @@ class ELCRec:
         run = self._parts.run
         described = read_items(items, self.settings)
         described.refuse_others(run.fitted.items.ids)
-        run.fitted.dataset.described(None).warn_of_columns(described)  # nothing older is kept
+        run.fitted.dataset.described(None).items_as_known(described)  # nothing older is kept
         self._adopt(run.described(run.fitted.described(described)))
 
     def save(self, path: str | Path, overwrite: bool = False) -> None:

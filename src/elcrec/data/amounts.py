@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from elcrec.data.decimal_commas import from_decimal_commas
+from elcrec.data.decimal_commas import each_with_decimal_comma, from_decimal_commas
 
 _CODES = (
     "AED|ARS|AUD|BGN|BRL|CAD|CHF|CLP|CNY|COP|CZK|DKK|EUR|GBP|HKD|HUF|IDR|ILS|INR|JPY|KRW|MXN|MYR|NOK|NZD|PHP|PLN|RON"
@@ -17,6 +17,9 @@ _ENGLISH = r"^[+-]?(?:[1-9][0-9]{0,2}(?:[,'’][0-9]{2,3})*[,'’][0-9]{3}|[0-9]
 _POINT_GROUPS = r"^[+-]?(?:[1-9][0-9]{0,2}(?:\.[0-9]{3})+|[0-9]{1,3})$"
 _ONE_GROUP = r"^[+-]?[1-9][0-9]{0,2}\.[0-9]{3}$"
 """As well a fraction as thousands."""
+_BOTH_MARKS = r"[0-9],[0-9]{3}\.[0-9]"
+_MARKS = "[,'’]"
+_CLEAR_POINT = rf"{_MARKS}[0-9]{{3}}\."
 
 
 def from_amounts(text: pl.Series) -> pl.Series | None:
@@ -41,26 +44,53 @@ def from_amounts(text: pl.Series) -> pl.Series | None:
         return None
     mark = "".join(marks.row(0))
     body = (groups.field("1") + groups.field("3")).alias(text.name)
-    if not mark and not known.str.contains(r"[0-9],[0-9]{3}\.[0-9]").any():
+    if not mark and not known.str.contains(_BOTH_MARKS).any():
         return None
     return _numbers(body, grouped=mark not in ("", "%"))
 
 
 def each_as_number(text: pl.Series) -> pl.Series:
-    """Each text by itself as a number or an amount; null where it is none, or unclear."""
+    """Each text by itself as a number or an amount; null where it is none, or unclear.
+
+    That is what :func:`from_decimal_commas`, else :func:`from_amounts`, makes of a column of this text alone.
+    """
     numbers = text.cast(pl.Float64, strict=False)
     odd = text.filter(numbers.is_null() & text.str.contains(_PARTS)).unique()
     if odd.is_empty():
         return numbers
-    meant = pl.DataFrame({"text": odd, "meant": [_alone(odd[at : at + 1]) for at in range(len(odd))]})
+    parts = odd.str.extract_groups(_PARTS).struct
+    frame = pl.DataFrame(
+        {"text": odd, "body": parts.field("1") + parts.field("3"), "mark": parts.field("2") + parts.field("4")}
+    )
+    meant = frame.select("text", meant=pl.coalesce(each_with_decimal_comma(pl.col("text")), _each_amount()))
     found = text.alias("text").to_frame().join(meant, on="text", how="left", maintain_order="left")["meant"]
     return numbers.fill_null(found).alias(text.name)
 
 
-def _alone(text: pl.Series) -> float | None:
-    found = from_decimal_commas(text)
-    found = from_amounts(text) if found is None else found
-    return None if found is None else float(found[0])
+def _each_amount() -> pl.Expr:
+    """Of ``text``, its ``body`` and ``mark``, row by row what :func:`from_amounts` reads."""
+    body, mark = pl.col("body"), pl.col("mark")
+    grouped = ~mark.is_in(["", "%"])
+    clear = grouped | body.str.contains(_CLEAR_POINT)
+    number = (
+        pl.when(grouped & body.str.contains(_ONE_GROUP))
+        .then(None)
+        .when(grouped & body.str.contains(_POINT_GROUPS))
+        .then(_cast(body.str.replace_all(".", "", literal=True)))
+        .when(body.str.contains(_PLAIN))
+        .then(_cast(body))
+        .otherwise(
+            pl.coalesce(
+                each_with_decimal_comma(body),
+                pl.when(clear & body.str.contains(_ENGLISH)).then(_cast(body.str.replace_all(_MARKS, ""))),
+            )
+        )
+    )
+    return pl.when((mark != "") | pl.col("text").str.contains(_BOTH_MARKS)).then(number)
+
+
+def _cast(text: pl.Expr) -> pl.Expr:
+    return text.cast(pl.Float64, strict=False)
 
 
 def _numbers(body: pl.Series, grouped: bool) -> pl.Series | None:
@@ -73,8 +103,8 @@ def _numbers(body: pl.Series, grouped: bool) -> pl.Series | None:
     commas = from_decimal_commas(body)
     if commas is not None:
         return commas
-    clear = grouped or known.str.contains(r"[,'’][0-9]{3}\.").any()
-    return _typed(body.str.replace_all("[,'’]", "")) if clear and known.str.contains(_ENGLISH).all() else None
+    clear = grouped or known.str.contains(_CLEAR_POINT).any()
+    return _typed(body.str.replace_all(_MARKS, "")) if clear and known.str.contains(_ENGLISH).all() else None
 
 
 def _typed(body: pl.Series) -> pl.Series | None:

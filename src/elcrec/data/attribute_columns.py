@@ -38,28 +38,38 @@ def describes(column: pl.Series, untyped: bool) -> bool:
     return False
 
 
-def as_text(column: pl.Series) -> pl.Series:
+def as_text(column: pl.Series, known: pl.Series | None = None) -> pl.Series:
     """Values without blanks around them, and without HTML entities; null where there is none.
 
     ``NA`` is a value among codes of two capitals: a continent, a country.
+
+    Args:
+        column: Texts or categories.
+        known: The different texts that a model knows, which are values and decide about ``NA``; None: those at hand.
     """
-    text = _plain(column)
-    codes = text.unique().drop_nulls()
-    codes = codes.filter(~codes.is_in(NOTHING))
-    nothing = [
-        word for word in NOTHING if word != "NA" or len(codes) < LEAST_CODES or not codes.str.contains(_CODE).all()
-    ]
+    text = plain_text(column)
+    nothing = _words_for_nothing(text.unique().drop_nulls() if known is None else known)
     says = ~(pl.col(text.name).is_in(nothing) | pl.col(text.name).str.contains(_IN_BRACKETS))
+    if known is not None:
+        says |= pl.col(text.name).is_in(known.implode())
     return text.to_frame().select(pl.when(says).then(text.name).alias(text.name)).to_series()
 
 
-def _plain(column: pl.Series) -> pl.Series:
+def _words_for_nothing(texts: pl.Series) -> list[str]:
+    """What stands for a missing value among different texts."""
+    codes = texts.filter(~texts.is_in(NOTHING))
+    are_codes = len(codes) >= LEAST_CODES and bool(codes.str.contains(_CODE).all())
+    return [word for word in NOTHING if word != "NA" or not are_codes]
+
+
+def plain_text(column: pl.Series) -> pl.Series:
+    """Values without blanks around them, and without HTML entities."""
     return unescaped(column.cast(pl.String)).str.strip_chars()
 
 
 def as_titles(column: pl.Series) -> pl.Series:
     """The same of titles, where any word may be one: an item may be called None."""
-    text = _plain(column)
+    text = plain_text(column)
     return text.to_frame().select(pl.when(~pl.col(text.name).is_in(BLANK)).then(text.name).alias(text.name)).to_series()
 
 
@@ -81,7 +91,7 @@ def as_lists(column: pl.Series) -> pl.Series:
 
 def _as_lists(column: pl.Series) -> pl.Series:
     if is_text(column):
-        return _plain(column).str.split("|")
+        return plain_text(column).str.split("|")
     column = column.cast(pl.List(column.dtype.inner))  # type: ignore[attr-defined]
     if column.dtype.inner.is_float():  # type: ignore[attr-defined]
         numbers = column.explode().drop_nulls().drop_nans()

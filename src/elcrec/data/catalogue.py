@@ -15,8 +15,9 @@ from elcrec.data.accepted import Table
 from elcrec.data.attribute_columns import TEXTS, as_lists, as_text, as_titles, describes, is_text, merged, pairs
 from elcrec.data.catalogue_json import read_json_object
 from elcrec.data.columns import plain, shown
-from elcrec.data.feature_columns import NUMBER, TEXT, feature_columns, featureless, is_vector
+from elcrec.data.feature_columns import MOMENT, NUMBER, TEXT, feature_columns, featureless, is_vector
 from elcrec.data.files import read_described
+from elcrec.data.later_columns import are_attributes
 from elcrec.data.raw import as_frame
 from elcrec.data.specific import most_specific
 from elcrec.data.vocabulary import natural_order
@@ -44,12 +45,17 @@ class Catalogue:
         features: What a model can learn from, row by row the same items: see :mod:`elcrec.data.feature_columns`.
         featureless: Why nothing can be learned from further columns, by name; files of runs do not keep it.
         columns: Columns of :meth:`table` that the file gives, those without any value, too; none of what a run kept.
+        written: Columns of the file as they came, but for ids, titles and pictures, row by row the same items; none of
+            what a run kept.
+        attributed: Those whose values are the attributes.
     """
 
     frame: pl.DataFrame
     features: pl.DataFrame = field(default_factory=pl.DataFrame)
     featureless: Mapping[str, str] = field(default_factory=dict)
     columns: tuple[str, ...] = ()
+    written: pl.DataFrame = field(default_factory=pl.DataFrame, repr=False, compare=False)
+    attributed: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return self.frame.height
@@ -107,15 +113,44 @@ class Catalogue:
     def only(self, kept: pl.Series) -> Catalogue:
         """Those of some rows, a mask."""
         features = self.features.filter(kept) if self.features.width else self.features
-        return replace(self, frame=self.frame.filter(kept), features=features)
+        written = self.written.filter(kept) if self.written.width else self.written
+        return replace(self, frame=self.frame.filter(kept), features=features, written=written)
+
+    def as_in(self, older: Catalogue | None) -> tuple[Catalogue, list[str]]:
+        """The same, each column of the kind that is known, and what to say; see :func:`elcrec.data.described.as_in`."""
+        if older is None:
+            return self, []
+        features, note = described.as_in(self.frame["item_id"], self.features, self.written, older.features)
+        found = replace(self, features=features, written=pl.DataFrame())
+        if self.written.width:
+            found = replace(found, frame=self.frame.with_columns(self._attributes_as_in(older.features, features)))
+        return found, [] if note is None else [note]
+
+    def _attributes_as_in(self, known: pl.DataFrame, features: pl.DataFrame) -> pl.Series:
+        """The attributes, of columns that are such in what is known, and of new ones."""
+        lists = []
+        for column in self.written.get_columns():
+            own, name = column.name in self.attributed, column.name
+            if name not in known.columns:
+                lists += [as_lists(column)] if own else []
+            elif name in features.columns and are_attributes(column, own, known[name]):
+                lists.append(as_lists(column) if features[name].dtype == TEXT else features[name])
+        return merged(lists, len(self))
 
     def over(self, older: Catalogue | None) -> Catalogue:
         """These descriptions, and of other items the older ones; see :func:`elcrec.data.described.over`.
 
         Attributes that an item has from columns which are missing here stay.
+
+        Raises:
+            DataError: A column holds another kind of features now.
         """
         if older is None:
             return self
+        return self.as_in(older)[0]._over(older)
+
+    def _over(self, older: Catalogue) -> Catalogue:
+        """The same where each column is of the kind of the older ones."""
         table = self.table().with_columns(self._attributes_over(older))
         if "title" not in self.columns and self.frame["title"].null_count() == len(self):
             table = table.drop("title")
@@ -141,7 +176,7 @@ class Catalogue:
         return self.pairs().join(named.join(others, on=both, how="anti"), on=both, how="anti", maintain_order="left")
 
     def notes_over(self, older: Catalogue | None, space: FeatureSpace | None) -> list[str]:
-        """What to say of them; see :func:`elcrec.data.described.notes_over`."""
+        """What to say of the columns; see :func:`elcrec.data.described.notes_over`."""
         return described.notes_over(self.table(), None if older is None else older.table(), self.columns, space)
 
     def matched(self, ids: pl.Series) -> Catalogue:
@@ -224,9 +259,10 @@ class Catalogue:
         for item, text in pairs.join(shared, on="attribute", how="anti", maintain_order="left").iter_rows():
             found[item].append(text)
         for column in some.features.get_columns():
-            if column.dtype == NUMBER and column.n_unique() > 1:
-                for item, number in zip(found, column, strict=True):
-                    found[item] += [] if number is None else [f"{column.name} {number:.10g}"]
+            form = {NUMBER: ".10g", MOMENT: "%Y-%m-%d"}.get(column.dtype)
+            if form is not None and column.n_unique() > 1:
+                for item, value in zip(found, column, strict=True):
+                    found[item] += [] if value is None else [f"{column.name} {value:{form}}"]
         return {item: texts[:most] for item, texts in found.items()}
 
     def main_attribute(self, largest_share: float = 0.1) -> pl.DataFrame:
@@ -266,7 +302,8 @@ def _tidy(
     title = _title_column(raw, item, title_column)
     titles = _titles(raw, title)
     image = _image_column(raw, item, title)
-    rest = [as_meant(raw[name], decimal_commas) for name in raw.columns if name not in (item, title, image)]
+    written = _without(raw, item, title, image)
+    rest = [as_meant(column, decimal_commas) for column in written.get_columns()]
     used = _used(rest, untyped)
     features = feature_columns(rest, untyped, titles)
     if title is None and image is None and not used + features:
@@ -279,7 +316,12 @@ def _tidy(
     images = [as_text(raw[IMAGE])] if image else []
     frame = pl.DataFrame([ids, titles.alias("title"), attributes, *images])
     columns = (*described.given_names(raw.columns), *(() if title is None else ("title",)))
-    return Catalogue(frame, pl.DataFrame(features), featureless(rest, features), columns)
+    attributed = tuple(column.name for column in used)
+    return Catalogue(frame, pl.DataFrame(features), featureless(rest, features), columns, written, attributed)
+
+
+def _without(raw: pl.DataFrame, *names: str | None) -> pl.DataFrame:
+    return raw.drop(name for name in names if name is not None)
 
 
 def _used(columns: list[pl.Series], untyped: bool) -> list[pl.Series]:

@@ -105,13 +105,23 @@ class Dataset:
         """The titles of the items, as far as the metadata have any."""
         return ItemTitles(self.items, self.catalogue, self.log.frame)
 
-    def warn_of_columns(self, items: Catalogue) -> None:
-        """Say which columns and values of items, given after the training, are missing or of no use to the model."""
-        _warn(items.notes_over(self.whole_catalogue, self.features))
+    def items_as_known(self, items: Catalogue) -> Catalogue:
+        """Items that are given after the training, each column of the kind that the model knows.
 
-    def warn_of_user_columns(self, users: UserTable) -> None:
+        It says which columns and values are missing or of no use to the model.
+
+        Raises:
+            DataError: A column is of another kind throughout.
+        """
+        found, unlike = items.as_in(self.whole_catalogue)
+        _warn([*found.notes_over(self.whole_catalogue, self.features), *unlike])
+        return found
+
+    def users_as_known(self, users: UserTable) -> UserTable:
         """The same of users."""
-        _warn(users.notes_over(self.user_table, self.user_features))
+        found, unlike = users.as_in(self.user_table)
+        _warn([*found.notes_over(self.user_table, self.user_features), *unlike])
+        return found
 
     def described(self, catalogue: Catalogue | None) -> Dataset:
         """The same log with other metadata."""

@@ -23,8 +23,24 @@ def from_decimal_commas(text: pl.Series) -> pl.Series | None:
     if not known.str.contains(_CLEAR).any():
         return None
     for group in _GROUPED_BY:
-        if known.str.contains(rf"^[+-]?(?:[0-9]{{1,3}}(?:{group}[0-9]{{3}})+|[0-9]*)(?:,[0-9]+)?$").all():
+        if known.str.contains(_form(group)).all():
             plain = text.str.replace_all(group, "").str.replace(",", ".", literal=True)
             numbers = plain.cast(pl.Float64, strict=False)
             return numbers if numbers.null_count() == text.null_count() else None
     return None
+
+
+def each_with_decimal_comma(text: pl.Expr) -> pl.Expr:
+    """Each text by itself, as :func:`from_decimal_commas` reads a column of this text alone."""
+    plain = (
+        pl.when(text.str.contains(_form(group))).then(
+            text.str.replace_all(group, "").str.replace(",", ".", literal=True)
+        )
+        for group in _GROUPED_BY
+    )
+    return pl.when(text.str.contains(_CLEAR)).then(pl.coalesce(*plain).cast(pl.Float64, strict=False))
+
+
+def _form(group: str) -> str:
+    """The pattern of numbers with a decimal comma, perhaps with this between groups of three digits."""
+    return rf"^[+-]?(?:[0-9]{{1,3}}(?:{group}[0-9]{{3}})+|[0-9]*)(?:,[0-9]+)?$"

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 import polars as pl
 
 from elcrec.data.attribute_columns import BLANK, TEXTS
 from elcrec.data.columns import candidates, canonical, is_name_of_items, shown
-from elcrec.data.feature_columns import NUMBER, TEXT, as_kind
+from elcrec.data.feature_columns import MOMENT, NUMBER, TEXT, as_kind
 from elcrec.data.id_columns import ReadContext, validate_ids
 from elcrec.data.ids import BLANKS
+from elcrec.data.later_columns import as_known
 from elcrec.errors import DataError
 from elcrec.process.wording import counted
 
@@ -119,30 +120,65 @@ def over(ours: pl.DataFrame, theirs: pl.DataFrame, given: Collection[str]) -> pl
 
     Returns:
         Ids are text.
-
-    Raises:
-        DataError: A column holds another kind of features now.
     """
     role = ours.columns[0]
     ours, theirs = (_by_text(one) for one in (ours, theirs))
-    for column, alike in _as_in(theirs, ours):
-        ours = ours.with_columns(alike)
-        if alike.null_count() == len(alike):
-            raise _of_another_kind(ours[role], column, theirs[column.name])
     left = [name for name in theirs.columns if name not in ours.columns and name not in given]
     renewed = ours.join(theirs.select(role, *left), on=role, how="left", maintain_order="left")
     return pl.concat([renewed, _others(theirs, ours)], how="diagonal")
 
 
+def as_in(
+    ids: pl.Series, features: pl.DataFrame, written: pl.DataFrame, known: pl.DataFrame
+) -> tuple[pl.DataFrame, str | None]:
+    """Features of newer rows, each column of the kind that a model knows.
+
+    Args:
+        ids: Of the newer rows.
+        features: What their columns are without a model.
+        written: Their columns as they came; without any, features are read again.
+        known: The features of the model.
+
+    Returns:
+        Those with a value, and what to say of single values that are of another kind.
+
+    Raises:
+        DataError: No value of a column is of its kind.
+    """
+    kind = ids.name.removesuffix("_id")
+    found, said = {column.name: column for column in features.get_columns()}, []
+    for column in known.get_columns():
+        own = found.pop(column.name, None)
+        if column.name in written.columns:
+            alike = as_known(written[column.name], own, column)
+        elif own is not None:
+            alike = as_kind(own, column.dtype)
+        else:
+            continue
+        if own is not None and (lost := own.is_not_null() & alike.is_null()).any():
+            if alike.null_count() == len(alike):
+                raise _of_another_kind(ids, own, column)
+            example = pl.DataFrame([ids, own]).filter(lost).row(0)
+            values = f"{int(lost.sum()):,} of {counted(len(own) - own.null_count(), 'value')}"
+            said.append(f"{values} of {column.name!r} ({example[1]!r:.60} of {kind} {example[0]!r})")
+        if alike.null_count() < len(alike):
+            found[column.name] = alike
+    unlike = f"some values are of another kind than in the {kind}s of the model, and count as unknown"
+    order = [*features.columns, *known.columns]
+    columns = sorted(found.values(), key=lambda column: order.index(column.name))
+    return pl.DataFrame(columns), f"{unlike}: {', '.join(said)}: write them alike" if said else None
+
+
 def _of_another_kind(ids: pl.Series, ours: pl.Series, theirs: pl.Series) -> DataError:
     """The error for a column none of whose values is of the kind that the model knows."""
-    name, kind = ours.name.removeprefix(PREFIX), ids.name.removesuffix("_id")
-    item, value = pl.DataFrame([ids, ours]).drop_nulls(ours.name).row(0)
+    kind = ids.name.removesuffix("_id")
+    item, value = pl.DataFrame([ids.cast(pl.String), ours]).drop_nulls(ours.name).row(0)
     example = "|".join(value) if ours.dtype == TEXTS else value
     kinds = f"{_kind_in_words(theirs.dtype)} there, {_kind_in_words(ours.dtype)} here"
+    remedy = "write dates, like 2021-05-31" if theirs.dtype == MOMENT else "write it alike"
     return DataError(
-        f"{name!r} is of another kind than in the {kind}s of the model ({kinds}, such as {repr(example)[:60]} of "
-        f"{kind} {item!r}): write it alike"
+        f"{ours.name!r} is of another kind than in the {kind}s of the model ({kinds}, such as {repr(example)[:60]} of "
+        f"{kind} {item!r}): {remedy}"
     )
 
 
@@ -150,13 +186,15 @@ def _kind_in_words(dtype: pl.DataType) -> str:
     """What a column of features holds; see :mod:`elcrec.data.feature_columns`."""
     if dtype == TEXTS:
         return "categories"
+    if dtype == MOMENT:
+        return "dates"
     return "numbers" if dtype == NUMBER else "text" if dtype == TEXT else "vectors"
 
 
 def notes_over(
     ours: pl.DataFrame, theirs: pl.DataFrame | None, given: Collection[str], space: FeatureSpace | None
 ) -> list[str]:
-    """What to say of newer rows, see :func:`over`.
+    """What to say of the columns of newer rows, see :func:`over`.
 
     Args:
         ours: Newer rows.
@@ -165,15 +203,13 @@ def notes_over(
         space: The features that a model knows; None: none.
 
     Returns:
-        Sentences: which columns and vectors are missing or of no use, and which values are of another kind.
+        Sentences: which columns and vectors are missing or of no use.
     """
+    if space is None:
+        return []
     kind = ours.columns[0].removesuffix("_id")
-    told = []
-    if space is not None:
-        kept = () if theirs is None else features_in(theirs).columns
-        told = space.notes_on_later(ours.to_series(0), _features_told(ours, theirs, given), kind, kept)
-    unlike = None if theirs is None else _unlike_note(ours, theirs)
-    return told if unlike is None else [*told, unlike]
+    kept = () if theirs is None else features_in(theirs).columns
+    return space.notes_on_later(ours.to_series(0), _features_told(ours, theirs, given), kind, kept)
 
 
 def _features_told(ours: pl.DataFrame, theirs: pl.DataFrame | None, given: Collection[str]) -> pl.DataFrame:
@@ -182,30 +218,6 @@ def _features_told(ours: pl.DataFrame, theirs: pl.DataFrame | None, given: Colle
         return features_in(ours)
     kept = features_in(over(ours, theirs, given).head(ours.height))
     return pl.DataFrame([column for column in kept.get_columns() if column.null_count() < len(column)])
-
-
-def _unlike_note(ours: pl.DataFrame, theirs: pl.DataFrame) -> str | None:
-    """What to say of single values that are of another kind than the older ones of their column."""
-    role, said = ours.columns[0], []
-    kind = role.removesuffix("_id")
-    for column, alike in _as_in(theirs, ours):
-        lost = alike.is_null() & column.is_not_null()
-        if not lost.any() or alike.null_count() == len(alike):
-            continue
-        example = pl.DataFrame([ours[role], column]).filter(lost).row(0)
-        values = f"{int(lost.sum()):,} of {counted(len(column) - column.null_count(), 'value')}"
-        said.append(f"{values} of {column.name.removeprefix(PREFIX)!r} ({example[1]!r:.60} of {kind} {example[0]!r})")
-    if not said:
-        return None
-    unlike = f"some values are of another kind than in the {kind}s of the model, and count as unknown"
-    return f"{unlike}: {', '.join(said)}: write them alike"
-
-
-def _as_in(theirs: pl.DataFrame, ours: pl.DataFrame) -> Iterator[tuple[pl.Series, pl.Series]]:
-    """Newer columns of features that hold another kind than the older ones: as they are, and as of that kind."""
-    for name in (name for name in ours.columns if name.startswith(PREFIX) and name in theirs.columns):
-        if ours[name].dtype != theirs[name].dtype:
-            yield ours[name], as_kind(ours[name], theirs[name].dtype)
 
 
 def _by_text(table: pl.DataFrame) -> pl.DataFrame:

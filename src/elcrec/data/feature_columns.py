@@ -1,11 +1,12 @@
 """Columns of metadata, of items or users, that a model can learn from: categories, numbers, texts and vectors.
 
-The type of a column tells its kind: lists of text are categories, float64 is a number, text is text, and lists of
-float32 are vectors.
+The type of a column tells its kind: lists of text are categories, float64 is a number, datetime is a moment, text is
+text, and lists of float32 are vectors.
 """
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,8 @@ from elcrec.errors import DataWarning
 from elcrec.process.warning import warn
 
 NUMBER, TEXT, VECTOR = pl.Float64(), pl.String(), pl.List(pl.Float32)
+MOMENT = pl.Datetime("ms")
+"""A date, too. A model learns its seconds since 1970 as a number."""
 TEXT_WORDS = 4
 """Texts of so many words on average, most of them distinct, are read word by word."""
 VECTOR_SIZE = 8
@@ -27,7 +30,13 @@ FEW_NUMBERS, FEW_TEXTS = 10, 3
 """So many different numbers may be names, such as sizes; more different texts are values, not words for nothing."""
 CODE_LENGTH = 4
 """Numbers that all have as many digits or more may be codes, such as years and postcodes."""
-CODES = ("id", "code", "category", "type", "brand", "genre")
+_NAMED = (
+    "item|product|article|user|customer|seller|vendor|shop|store|brand|artist|album|movie|book|author|publisher|category"
+    "|group|class|type|genre|colou?r|parent|city|region|country|[cgpsu]|uu|gu"
+)
+_CODES = re.compile(
+    rf"(?i:code|category|type|brand|genre)$|(?<![^\W\d_])(?i:(?:{_NAMED})?id)$|[a-z0-9]I[Dd]$"  # no bid, price_paid
+)
 """A whole number in a column whose name ends like this is a category: it measures nothing."""
 
 
@@ -47,7 +56,7 @@ def feature_columns(columns: list[pl.Series], untyped: bool, titles: pl.Series |
 
 def _warn_of_texts_among_numbers(column: pl.Series) -> None:
     """Say where a few texts make a column of numbers categories; codes, years and sizes are such."""
-    if not is_text(column) or column.name.lower().endswith(CODES):
+    if not is_text(column) or _names_codes(column):
         return
     known = as_text(column).drop_nulls()
     is_number = known.cast(pl.Float64, strict=False).is_not_null()
@@ -86,7 +95,7 @@ def why_useless(column: pl.Series) -> str:
     values = (column.explode() if column.dtype == TEXTS else column).drop_nulls()
     if values.n_unique() <= 1:
         return "no value" if values.is_empty() else "one value"
-    if column.dtype == NUMBER:
+    if column.dtype in (NUMBER, MOMENT):
         return "mostly one value"
     return "all values differ" if values.n_unique() == len(values) else "values too rare"
 
@@ -125,7 +134,7 @@ def vectors_in(column: pl.Series, size: int) -> tuple[np.ndarray[Any, Any], np.n
 def _feature(column: pl.Series, untyped: bool) -> pl.Series | None:
     """A column as what its kind of values is; None where there is nothing to learn from it."""
     if is_vector(column):
-        return _vectors(column.cast(VECTOR))
+        return whole_vectors(column.cast(VECTOR))
     if untyped and is_text(column) and not describes(column, untyped):
         text = as_text(column)
         if (codes := _codes(text)) is not None:
@@ -138,7 +147,7 @@ def _feature(column: pl.Series, untyped: bool) -> pl.Series | None:
     return _of_text(column) if describes(column, untyped) else None
 
 
-def _vectors(column: pl.Series) -> pl.Series:
+def whole_vectors(column: pl.Series) -> pl.Series:
     """The vectors without gaps, of any length: a model says which length it knows."""
     frame = column.alias("vector").to_frame()
     whole = pl.col("vector").list.eval(pl.element().is_finite().fill_null(False)).list.all()
@@ -167,9 +176,14 @@ def _codes(text: pl.Series) -> pl.Series | None:
     """
     if not text.drop_nulls().str.contains(r"^[+-]?[0-9]+(?:\.0*)?$").all():
         return None
-    if not (text.name.lower().endswith(CODES) or text.str.contains(r"^[+-]?0[0-9]").any()):
+    if not (_names_codes(text) or text.str.contains(r"^[+-]?0[0-9]").any()):
         return None
     return text.str.replace(r"\.0*$", "").str.strip_prefix("+")
+
+
+def _names_codes(column: pl.Series) -> bool:
+    """Whether whole numbers in a column name something, by the name of the column."""
+    return _CODES.search(column.name) is not None
 
 
 def _typed(text: pl.Series) -> pl.Series:
@@ -179,13 +193,13 @@ def _typed(text: pl.Series) -> pl.Series:
 
 
 def _number(column: pl.Series) -> pl.Series:
-    """Numbers, and moments in seconds; whole ones that name something as categories."""
+    """Numbers, and moments; whole numbers that name something as categories."""
     if _is_moment(column.dtype):
-        return column.cast(pl.Datetime("ms")).dt.epoch("s").cast(NUMBER)
+        return column.cast(MOMENT)
     number = column.cast(NUMBER)
     number = number.set(~number.is_finite(), None)
     whole = bool((number.drop_nulls() % 1 == 0).all())
-    if whole and column.name.lower().endswith(CODES):
+    if whole and _names_codes(column):
         exact = column if column.dtype.is_integer() else number.cast(pl.Int64, strict=False)
         return as_lists(exact.cast(pl.String))
     return number
@@ -199,7 +213,9 @@ def as_kind(column: pl.Series, kind: pl.DataType) -> pl.Series:
     """A column of features as one of another kind, null where a value is none of that kind."""
     if column.dtype == kind:
         return column
-    if kind == VECTOR or column.dtype == VECTOR:
+    if kind == NUMBER and column.dtype == MOMENT:
+        return column.dt.epoch("s").cast(NUMBER)
+    if kind in (VECTOR, MOMENT) or column.dtype in (VECTOR, MOMENT):
         return _nothing(column, kind)
     text = column.list.join("|") if column.dtype == TEXTS else _written(column)
     if kind == NUMBER:

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from elcrec.data.attribute_columns import TEXTS
 from elcrec.data.columns import shown
-from elcrec.data.feature_columns import NUMBER, TEXT, VECTOR, as_kind, vector_size, vectors_in, why_useless
+from elcrec.data.feature_columns import MOMENT, NUMBER, TEXT, VECTOR, as_kind, vector_size, vectors_in, why_useless
 from elcrec.data.markup import composed
 from elcrec.data.words import WORDS_OF, Tokens
 from elcrec.process.wording import counted, listed
@@ -159,11 +159,16 @@ class Categories(_Column):
 
 
 class Numbers(_Column):
-    """A feature for each range between quantiles."""
+    """A feature for each range between quantiles.
+
+    Attributes:
+        moments: Whether the training had moments or dates, in seconds here; runs of before do not say so.
+    """
 
     kind: Literal["numbers"] = "numbers"
     unit: ClassVar[str] = "range"
     edges: tuple[float, ...]
+    moments: bool = False
 
     @property
     def n_features(self) -> int:
@@ -173,10 +178,10 @@ class Numbers(_Column):
     @classmethod
     def fit(cls, column: pl.Series) -> Numbers:
         """On the values of all items."""
-        known = column.drop_nulls().to_numpy()
+        known = as_kind(column, NUMBER).drop_nulls().to_numpy()
         edges = np.unique(np.quantile(known, np.linspace(0, 1, BINS + 1)[1:-1]))
         edges = edges[edges > known.min()]  # no range without items: a constant tells nothing
-        return cls(name=column.name, edges=tuple(edges.tolist()))
+        return cls(name=column.name, edges=tuple(edges.tolist()), moments=column.dtype == MOMENT)
 
     def sparse(self, column: pl.Series) -> pl.DataFrame:
         """See :meth:`Categories.sparse`."""
@@ -324,7 +329,7 @@ class FeatureSpace(BaseModel):
             items: A row for each item, or user, that the model learns from.
             featureless: Why further columns have no features, by name.
         """
-        kinds: dict[Any, Any] = {NUMBER: Numbers, TEXT: Words, VECTOR: Vectors}
+        kinds: dict[Any, Any] = {NUMBER: Numbers, MOMENT: Numbers, TEXT: Words, VECTOR: Vectors}
         known = [column for column in items.get_columns() if column.null_count() < len(column)]
         fitted = [kinds.get(column.dtype, Categories).fit(column) for column in known]
         useful = [column for column in fitted if column.n_features > 1 or column.kind == "vectors"]
@@ -381,7 +386,7 @@ class FeatureSpace(BaseModel):
         first, parts, first_dimension = 0, [], 0
         vector_RP = np.zeros((n_rows, self.vector_size), dtype=np.float32)
         for column in self.columns:
-            values = as_kind(items[column.name], _KINDS[column.kind]) if column.name in items.columns else None
+            values = _values(column, items[column.name]) if column.name in items.columns else None
             if column.kind == "vectors":
                 if values is not None:
                     vector_RP[row_I, first_dimension : first_dimension + column.size] = column.dense(values)
@@ -399,6 +404,13 @@ class FeatureSpace(BaseModel):
             torch.from_numpy(pairs["weight"].to_numpy(writable=True)),
             torch.from_numpy(vector_RP),
         )
+
+
+def _values(column: FeatureColumn, found: pl.Series) -> pl.Series:
+    """What is found in a column, as what its features are made of; null where it is no such thing."""
+    if isinstance(column, Numbers) and column.moments:
+        found = as_kind(found, MOMENT)
+    return as_kind(found, _KINDS[column.kind])
 
 
 def said_featureless(columns: Mapping[str, str]) -> str:

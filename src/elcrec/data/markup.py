@@ -10,6 +10,7 @@ import polars as pl
 
 _ENTITY = r"&(?:#[0-9]+|#[xX][0-9a-fA-F]+|[A-Za-z][A-Za-z0-9]*);"
 _ASCII = r"^[\x00-\x7F]*$"
+_ADDRESS = r"^(?i)\s*https?://"
 _STEP = r"\s*(?:>{1,2}|›|»)\s*"
 _CLEAR_STEP = r"\s(?:>{1,2}|›|»)\s"
 _PATH = rf"^[^<]*[\p{{L}}\p{{N}})&.]{_STEP}[\p{{L}}\p{{N}}(]"
@@ -22,8 +23,14 @@ def unescaped(text: pl.Series) -> pl.Series:
 
 
 def composed(text: pl.Series) -> pl.Series:
-    """Text in NFC, in which every spelling of accents is one: of metadata all are compared so."""
-    return text if text.str.contains(_ASCII).all() else text.str.normalize("NFC")
+    """Text in NFC, in which every spelling of accents is one: of metadata all are compared so.
+
+    Addresses stay as they are: another spelling is another page.
+    """
+    if text.str.contains(_ASCII).all():
+        return text
+    is_address = text.str.contains(_ADDRESS).fill_null(False)
+    return text.str.normalize("NFC").zip_with(~is_address, text)
 
 
 def own_composed(text: str) -> str:
@@ -49,14 +56,18 @@ def are_paths(known: pl.Series) -> bool:
     return not known.is_empty() and 2 * int(known.str.contains(_PATH).sum()) >= len(known)
 
 
-def with_ancestors(lists: pl.Series) -> pl.Series:
+def with_ancestors(lists: pl.Series, without_blanks: bool | None = None) -> pl.Series:
     """Lists of texts in which each path of categories follows the paths above it.
 
-    ``Home > Garden > Pots`` becomes ``Home``, ``Home > Garden`` and itself. Without blanks around the mark it is a path
-    only where half of the texts are some.
+    ``Home > Garden > Pots`` becomes ``Home``, ``Home > Garden`` and itself.
+
+    Args:
+        lists: Of texts.
+        without_blanks: Whether ``Home>Garden`` is a path; None: where half of the texts are some.
     """
     known = lists.explode().drop_nulls()
-    path, step = (_PATH, _STEP) if are_paths(known) else (_CLEAR_PATH, _CLEAR_STEP)
+    wide = are_paths(known) if without_blanks is None else without_blanks
+    path, step = (_PATH, _STEP) if wide else (_CLEAR_PATH, _CLEAR_STEP)
     text = known.filter(known.str.contains(path)).unique()
     if text.is_empty():
         return lists
@@ -71,6 +82,18 @@ def with_ancestors(lists: pl.Series) -> pl.Series:
         .agg(pl.col("path").unique(maintain_order=True))
     )
     return frame.join(whole, on="row", how="left", maintain_order="left")["path"].alias(lists.name)
+
+
+def paths_without_blanks(lists: pl.Series) -> bool | None:
+    """Whether ``Home>Garden`` is a path in what :func:`with_ancestors` gave; None where nothing tells."""
+    each = lists.alias("text").to_frame().with_row_index("row").explode("text").drop_nulls("text")
+    text = pl.col("text")
+    telling = each.filter(text.str.contains(_PATH) & ~text.str.contains(_CLEAR_PATH)).head(1)
+    if telling.is_empty():
+        return None
+    row, path = telling.row(0)
+    above = _ancestors(path, _STEP)[0]
+    return above != path and above in lists[row].to_list()
 
 
 def with_own_ancestors(text: str) -> list[str]:

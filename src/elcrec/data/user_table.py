@@ -33,12 +33,14 @@ class UserTable:
         features: What a model can learn from, row by row the same users: see :mod:`elcrec.data.feature_columns`.
         featureless: Why nothing can be learned from further columns, by name; files of runs do not keep it.
         columns: Columns of :meth:`table` that the file gives, those without any value, too; none of what a run kept.
+        written: Columns of the file as they came, row by row the same users; none of what a run kept.
     """
 
     ids: pl.Series
     features: pl.DataFrame
     featureless: Mapping[str, str] = field(default_factory=dict)
     columns: tuple[str, ...] = ()
+    written: pl.DataFrame = field(default_factory=pl.DataFrame, repr=False, compare=False)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -77,21 +79,34 @@ class UserTable:
         if raw.is_empty():
             raise DataError("the user data has no rows: give it one row a user")
         user = described.id_column(raw.columns, "user_id", log_column=log_column)
-        rest = [as_meant(column, decimal_commas) for column in raw.get_columns() if column.name != user]
+        written = raw.drop(user)
+        rest = [as_meant(column, decimal_commas) for column in written.get_columns()]
         features = feature_columns(rest, untyped)
         if not features:
             raise DataError(f"nothing describes the users: the data has {shown(raw.columns)}; add a column with values")
         ids = described.ids_in(raw[user], "user_id", untyped)
-        return cls(ids, pl.DataFrame(features), featureless(rest, features), described.given_names(raw.columns))
+        columns = described.given_names(raw.columns)
+        return cls(ids, pl.DataFrame(features), featureless(rest, features), columns, written)
+
+    def as_in(self, older: UserTable | None) -> tuple[UserTable, list[str]]:
+        """The same, each column of the kind that is known, and what to say; see :func:`elcrec.data.described.as_in`."""
+        if older is None:
+            return self, []
+        features, note = described.as_in(self.ids, self.features, self.written, older.features)
+        return replace(self, features=features, written=pl.DataFrame()), [] if note is None else [note]
 
     def over(self, older: UserTable | None) -> UserTable:
-        """What is known of these users, and of others what was known; see :func:`elcrec.data.described.over`."""
+        """What is known of these users, and of others what was known; see :func:`elcrec.data.described.over`.
+
+        Raises:
+            DataError: A column holds another kind of features now.
+        """
         if older is None:
             return self
-        return UserTable.from_table(described.over(self.table(), older.table(), self.columns))
+        return UserTable.from_table(described.over(self.as_in(older)[0].table(), older.table(), self.columns))
 
     def notes_over(self, older: UserTable | None, space: FeatureSpace | None) -> list[str]:
-        """What to say of them; see :func:`elcrec.data.described.notes_over`."""
+        """What to say of the columns; see :func:`elcrec.data.described.notes_over`."""
         return described.notes_over(self.table(), None if older is None else older.table(), self.columns, space)
 
     def matched(self, ids: pl.Series) -> UserTable:

@@ -12,12 +12,13 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from elcrec.data.attribute_columns import as_text
 from elcrec.data.columns import shown
-from elcrec.data.feature_columns import NUMBER, TEXT, VECTOR, as_kind, feature_columns
-from elcrec.data.features import Categories, FeatureColumn, Features, FeatureSpace
+from elcrec.data.feature_columns import NUMBER, TEXT, VECTOR, as_kind
+from elcrec.data.features import Categories, FeatureColumn, Features, FeatureSpace, Numbers
 from elcrec.data.markup import own_unescaped, with_own_ancestors
 from elcrec.data.raw import as_frame
-from elcrec.data.written_columns import as_meant
+from elcrec.data.written_columns import each_as_moment
 from elcrec.errors import DataError
 
 _BETWEEN = r"[,;|\s]+"
@@ -67,7 +68,7 @@ def _read(column: FeatureColumn, values: list[Any]) -> pl.Series:
     if column.kind == "vectors":
         return pl.Series([None if value is None else _vector(value) for value in values], dtype=VECTOR)
     text = pl.Series([None if value is None else own_unescaped(_written(value)) for value in values], dtype=TEXT)
-    return _numbers(text) if column.kind == "numbers" else text
+    return _numbers(text, column.moments) if isinstance(column, Numbers) else text
 
 
 def _categories(values: list[Any], known: Iterable[str]) -> pl.Series:
@@ -87,21 +88,11 @@ def _categories(values: list[Any], known: Iterable[str]) -> pl.Series:
     return pl.Series([None if value is None else each(value) for value in values], dtype=pl.List(TEXT))
 
 
-def _numbers(text: pl.Series) -> pl.Series:
-    """Numbers, and dates in seconds."""
-    number = as_kind(text.str.strip_chars(), NUMBER)
-    dates = (number.is_null() & text.is_not_null()).arg_true()
-    return number.scatter(dates, _seconds(text.gather(dates))) if len(dates) else number
-
-
-def _seconds(text: pl.Series) -> pl.Series:
-    """Of texts that are dates; null for others."""
-    meant = as_meant(text)
-    if meant.dtype.is_temporal():
-        return feature_columns([meant], untyped=False)[0]
-    if len(text) == 1:
-        return pl.Series([None], dtype=NUMBER)
-    return pl.concat([_seconds(text[place : place + 1]) for place in range(len(text))])
+def _numbers(text: pl.Series, moments: bool) -> pl.Series:
+    """Numbers, and dates; where the training had ``moments``, these alone."""
+    text = as_text(text)
+    found = each_as_moment(text)
+    return found if moments else as_kind(text, NUMBER).fill_null(as_kind(found, NUMBER))
 
 
 def _vector(value: Any) -> list[float | None]:

@@ -7,7 +7,7 @@ import polars as pl
 from elcrec.data.amounts import from_amounts
 from elcrec.data.attribute_columns import as_text, is_text
 from elcrec.data.decimal_commas import from_decimal_commas
-from elcrec.data.feature_columns import is_vector
+from elcrec.data.feature_columns import MOMENT, is_vector
 from elcrec.data.time_text import parse_times
 from elcrec.errors import DataError
 
@@ -56,6 +56,33 @@ def _moments(text: pl.Series, known: pl.Series) -> pl.Series | None:
     return pl.Series(text.name, [None] * len(text), dtype=moments.dtype).scatter(place, moments)
 
 
+def each_as_moment(text: pl.Series) -> pl.Series:
+    """Each text by itself as a moment, in UTC where it names a zone; null where it is none for sure."""
+    dates = text.filter(text.str.contains(_DATE)).unique()
+    form = dates.str.replace_all(r"[0-9]+", "0").str.replace_all(r"\p{L}+", "a")
+    dates = pl.DataFrame({"text": dates, "form": form}).sort("form", "text")[
+        "text"
+    ]  # those of one form are read at once
+    found = pl.DataFrame({"text": dates, "moment": _readable(dates)})
+    return (
+        text.alias("text")
+        .to_frame()
+        .join(found, on="text", how="left", maintain_order="left")["moment"]
+        .alias(text.name)
+    )
+
+
+def _readable(dates: pl.Series) -> pl.Series:
+    """Moments, null where one cannot be read."""
+    found = _moments(dates, dates) if len(dates) else None
+    if found is not None:
+        return found.cast(MOMENT)
+    if len(dates) <= 1:
+        return pl.Series([None] * len(dates), dtype=MOMENT)
+    half = len(dates) // 2
+    return pl.concat([_readable(dates[:half]), _readable(dates[half:])])
+
+
 def _vectors(text: pl.Series, known: pl.Series) -> pl.Series | None:
     """``[0.1, 0.2]``, ``0.1|0.2`` and ``[0.1 0.2]`` as lists of fractions; None where most values are no vectors.
 
@@ -63,10 +90,19 @@ def _vectors(text: pl.Series, known: pl.Series) -> pl.Series | None:
     """
     if 2 * int(known.str.contains(_VECTOR).sum()) <= len(known):
         return None
+    vectors = _lists_of_numbers(text)
+    return vectors if is_vector(vectors) else None
+
+
+def each_as_vector(text: pl.Series) -> pl.Series:
+    """Each text by itself as a list of fractions; null where it is none."""
+    return _lists_of_numbers(text.set(~text.str.contains(_VECTOR), None))
+
+
+def _lists_of_numbers(text: pl.Series) -> pl.Series:
     numbers = pl.element().cast(pl.Float64, strict=False)
     inner = text.str.strip_chars("[] \t\r\n").str.replace_all(r"[,;|\s]+", " ")
     parts = inner.str.split(" ").to_frame(text.name)
     empty = pl.lit([], dtype=pl.List(pl.Float64))
     lists = pl.when(pl.lit(inner) == "").then(empty).otherwise(pl.col(text.name).list.eval(numbers))
-    vectors = parts.select(lists.alias(text.name)).to_series()
-    return vectors if is_vector(vectors) else None
+    return parts.select(lists.alias(text.name)).to_series()

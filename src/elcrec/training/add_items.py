@@ -42,8 +42,7 @@ def add_items(run: Run, items: Any, popularity: float) -> Run:
         if fitted.catalogue is not None:
             remedy = f"{setting('item_features', True)}, and items with a column that tells what users take next"
         raise SettingsError(f"this model has learned from no item features: train it with {remedy}")
-    described = read_items(items, fitted.settings)
-    fitted.dataset.warn_of_columns(described)
+    described = fitted.dataset.items_as_known(read_items(items, fitted.settings))
     dataset, features = _extended(fitted.dataset, described)
     _warn_of_known(fitted, described)
     row_X = torch.arange(len(fitted.items) + 1, features.n_rows, device=fitted.device)

@@ -144,8 +144,7 @@ def _described(fitted: FittedModel, items: Any, newer: Interactions) -> Catalogu
             f"items are kept; train from scratch with {argument('items')} to learn from their features",
             DataWarning,
         )
-    fitted.dataset.warn_of_columns(given)
-    return given.over(fitted.dataset.whole_catalogue)
+    return fitted.dataset.items_as_known(given).over(fitted.dataset.whole_catalogue)
 
 
 def _known_users(fitted: FittedModel, users: Any, newer: Interactions) -> UserTable:
@@ -153,8 +152,7 @@ def _known_users(fitted: FittedModel, users: Any, newer: Interactions) -> UserTa
     given = read_users(users, fitted.settings)
     fitted.dataset.needed_user_features()
     warn_of_others(given, _known_or_new(fitted.users, newer.frame["user_id"]))
-    fitted.dataset.warn_of_user_columns(given)
-    return given.over(fitted.dataset.user_table)
+    return fitted.dataset.users_as_known(given).over(fitted.dataset.user_table)
 
 
 def _known_or_new(known: Vocabulary, newer: pl.Series) -> pl.Series:

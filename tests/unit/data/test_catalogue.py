@@ -211,7 +211,7 @@ def features(**columns: Any) -> dict[str, pl.Series]:
         ([True, False, None], pl.Series([["true"], ["false"], None])),
         (["a|b", " ", "a|a"], pl.Series([["a", "b"], None, ["a"]])),
         ([["x", ""], [], None], pl.Series([["x"], None, None], dtype=pl.List(pl.String))),
-        (pl.Series([1, None, None]).cast(pl.Date), pl.Series([86400.0, None, None])),
+        (pl.Series([1, None, None]).cast(pl.Date), pl.Series([86_400_000, None, None]).cast(pl.Datetime("ms"))),
         (
             ["a long text of words", "and another of them", None],
             pl.Series(["a long text of words", "and another of them", None]),

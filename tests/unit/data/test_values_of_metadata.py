@@ -8,9 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cli_runner import untrained
-from elcrec.data.amounts import from_amounts
+from elcrec.data.amounts import each_as_number, from_amounts
 from elcrec.data.attribute_columns import NOTHING, as_text
 from elcrec.data.catalogue import Catalogue
+from elcrec.data.decimal_commas import from_decimal_commas
 from elcrec.data.features import Categories
 from elcrec.data.interactions import Interactions
 from elcrec.data.user_table import UserTable
@@ -20,6 +21,28 @@ QUICK = settings(max_examples=200, deadline=None, derandomize=True)
 CENTS = st.lists(st.integers(-(10**9), 10**9), min_size=1, max_size=6)
 MARKS = ["{}$", "$ {}", "{} €", "EUR {}", "{} CHF", "US$ {}", "kr {}", "{} zł", "Rs. {}", "{}%", "{} %"]
 GROUPS = [("", "."), (",", "."), ("'", "."), ("", ","), (".", ","), (" ", ","), ("\u202f", ",")]
+PIECES = [
+    "",
+    "$",
+    "€",
+    "%",
+    "EUR ",
+    " CHF",
+    "US$",
+    "kr ",
+    "-",
+    "+",
+    ".",
+    ",",
+    "'",
+    "’",
+    " ",
+    "\u202f",
+    "1",
+    "12",
+    "249",
+]
+AMOUNTS = st.lists(st.sampled_from([*PIECES, "000", "5", "0", "1,249.00", "1.249,00", "x"]), max_size=6).map("".join)
 UNCLEAR = [
     ["$5", "5 €"],
     ["$5", "5"],
@@ -49,6 +72,28 @@ def test_what_is_written_is_read(cents: list[int], mark: str, form: tuple[str, s
     numbers = from_amounts(pl.Series([*texts, None], dtype=pl.String))
     assert numbers is not None
     assert numbers.to_list() == [*(one / 100 for one in cents), None]
+
+
+@QUICK
+@given(st.lists(st.none() | AMOUNTS, max_size=40))
+def test_each_text_is_read_as_a_column_of_it_alone(texts: list[str | None]) -> None:
+    def alone(text: str | None) -> float | None:
+        column = pl.Series([text], dtype=pl.String)
+        number = column.cast(pl.Float64, strict=False)
+        if text is None or number[0] is not None:
+            return number[0]
+        found = from_decimal_commas(column)
+        found = from_amounts(column) if found is None else found
+        return None if found is None else found[0]
+
+    assert each_as_number(pl.Series(texts, dtype=pl.String)).to_list() == [alone(text) for text in texts]
+
+
+def test_many_texts_are_read_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("from_amounts", "from_decimal_commas"):
+        monkeypatch.delattr(f"elcrec.data.amounts.{name}")  # which read a whole column
+    texts = pl.Series([f"${n}.50" for n in range(20_000)] + ["call us"])
+    assert each_as_number(texts).to_list() == [*(n + 0.5 for n in range(20_000)), None]
 
 
 @pytest.mark.parametrize("texts", UNCLEAR, ids=";".join)
@@ -156,6 +201,11 @@ def test_entities_are_the_characters_that_they_stand_for() -> None:
 
 
 COMPOSED, DECOMPOSED = "Caf\u00e9", "Cafe\u0301"
+
+
+def test_addresses_keep_their_spelling() -> None:
+    pages = [f"https://pics.example/{text}.jpg" for text in (COMPOSED, DECOMPOSED)]
+    assert as_text(pl.Series([*pages, DECOMPOSED, None])).to_list() == [*pages, COMPOSED, None]
 
 
 def test_spellings_of_accents_are_one_category_in_every_kind_of_column() -> None:
