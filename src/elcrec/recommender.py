@@ -327,7 +327,9 @@ class ELCRec:
         """Add items without events, placed by their features: they can be recommended at once.
 
         A vector is the part of the item's features and, by ridge regression over the known items, what items with such
-        features have on top (:func:`elcrec.training.new_items.vectors_of_new`). Known items and users do not change.
+        features have on top (:func:`elcrec.training.new_items.vectors_of_new`).
+        Vectors of known items do not change. The log has events of a new item only where a filter
+        (``min_item_count``, ``k_core``) had left it out: they count again.
 
         Args:
             items: Metadata of the new items, see :meth:`fit`; items that the model knows are left as they are. Those

@@ -1,13 +1,16 @@
 """Items that no training event has shown: where they rank, and what becomes of them night after night."""
 
+from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from cli_runner import SMALL, shop_log
-from elcrec import ELCRec
+from elcrec import DataError, ELCRec, Interactions
 from elcrec.data.synthetic import make_shop
 from elcrec.errors import DataWarning
 from elcrec.training.new_items import learned_items, vectors_of_new
@@ -111,7 +114,7 @@ def test_new_items_of_held_out_events_without_features_are_counted(model: ELCRec
 
 
 @pytest.mark.parametrize("rare", [{"min_item_count": 5}, {"k_core": 3}], ids=["count", "core"])
-def test_events_of_added_items_count_however_rare_they_are(rare: dict[str, int], tmp_path: Any) -> None:
+def test_events_of_added_items_count_however_rare_they_are(rare: dict[str, int], tmp_path: Path) -> None:
     few = later(0.007, NEW[0])
     log = pl.concat([shop_log(), few])
     model = trained(log, **rare)
@@ -124,9 +127,58 @@ def test_events_of_added_items_count_however_rare_they_are(rare: dict[str, int],
         assert NEW[0] in set(one.recommend(few["user_id"], k=20, only_seen=True)["item_id"])
         assert one.find_items(NEW[0])["events"].to_list() == [len(few)]
         assert one.evaluate() == one.evaluate(log)
+    assert model.metrics["test"] == model.evaluate()
     newest = later(0.01, NEW[1], days=2)
     model.partial_fit(newest, epochs=1, progress=False)
     model.save(tmp_path / "next")
     for one in (model, ELCRec.load(tmp_path / "next")):
         assert len(one.log.frame.filter(pl.col("item_id") == NEW[1])) == len(newest)
         assert NEW[1] not in set(one.recommend(newest["user_id"], k=len(one.items), exclude_seen=True)["item_id"])
+
+
+@given(
+    pairs=st.lists(st.tuples(st.integers(0, 5), st.integers(0, 6)), min_size=8, max_size=40),
+    known=st.sets(st.integers(0, 6)),
+    limits=st.tuples(*[st.integers(1, 3)] * 3),
+)
+@settings(max_examples=150, deadline=None)
+def test_known_items_lift_no_other_item_over_a_filter(
+    pairs: list[tuple[int, int]], known: set[int], limits: tuple[int, int, int]
+) -> None:
+    log = Interactions.read(pl.DataFrame(pairs, schema=["user_id", "item_id"], orient="row"))
+    try:
+        plain = log.filtered(*limits)
+    except DataError:
+        return
+    its_own = plain.frame["item_id"].unique()
+    assert log.filtered(*limits, its_own).frame.equals(plain.frame)  # a run that added nothing is read as ever
+    found = log.filtered(*limits, pl.Series(sorted(known), dtype=pl.Int64))
+    items, users = set(found.frame["item_id"]), set(found.frame["user_id"])
+    assert set(its_own) <= items <= set(its_own) | known
+    assert set(plain.frame["user_id"]) <= users
+    kept = log.frame.filter(pl.col("item_id").is_in([*its_own, *known]) & pl.col("user_id").is_in(users))
+    assert found.frame.equals(kept)
+    most = kept.group_by("user_id").len().filter(~pl.col("user_id").is_in(plain.frame["user_id"].implode()))
+    assert (most["len"] >= max(limits[0], limits[2])).all()
+
+
+def test_an_item_added_with_rare_events_tells_nothing_of_others_until_a_training(tmp_path: Path) -> None:
+    log = pl.concat([later(0.01, NEW[0], days=-999), shop_log()])
+    model = trained(log, min_item_count=5)
+    model.add_items(described(NEW[:1], SHELVES[0]))
+    assert learned_items(model.fitted.split, len(model.items))[-1]  # its events are no held-out ones
+    model.save(tmp_path / "run")
+    again, one, other = (ELCRec.load(tmp_path / "run") for _ in range(3))
+    again.partial_fit(log, progress=False, items=described(NEW[:1], SHELVES[1]))  # no event is new
+    assert not torch.allclose(again.network.items_VD[-1], model.network.items_VD[-1], atol=1e-2)
+    other.network.item_table.weight.data[len(other.items)] += 1
+    placed = [some.add_items(described(NEW[1:2], SHELVES[2])).network.items_VD[-1] for some in (one, other)]
+    torch.testing.assert_close(placed[0], placed[1])
+
+
+def test_the_same_metadata_again_change_nothing(model: ELCRec) -> None:
+    after = copied(model).add_items(described(NEW, SHELVES[0]))
+    version, items = after.version, pl.concat([shelves(), described(NEW, SHELVES[0])])
+    with pytest.warns(DataWarning, match=r"the model does not change, what is known about its items does$"):
+        after.partial_fit(shop_log(), progress=False, items=items)
+    assert after.version == version

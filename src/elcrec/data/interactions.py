@@ -204,22 +204,24 @@ class Interactions:
             min_user_count: Users with fewer rows go (after the items, once).
             min_item_count: Items with fewer rows go (first, once).
             k_core: Users and items with fewer rows go, again and again until none is left.
-            known: Items that do not go.
+            known: Items whose events stay however rare they are. Other items do not stay for them; users do.
 
         Raises:
             DataError: Nothing is left.
         """
-        frame = _at_least(self.frame, "item_id", min_item_count, known)
+        frame = _at_least(self.frame, "item_id", min_item_count)
         frame = _at_least(frame, "user_id", min_user_count)
         height = -1
         while k_core > 1 and frame.height != height:
             height = frame.height
-            frame = _at_least(_at_least(frame, "item_id", k_core, known), "user_id", k_core)
+            frame = _at_least(_at_least(frame, "item_id", k_core), "user_id", k_core)
         if frame.is_empty():
             raise DataError(
                 f"no interaction is left after min_user_count={min_user_count}, "
                 f"min_item_count={min_item_count}, k_core={k_core}: lower them"
             )
+        if known is not None and len(frame) < len(self.frame):
+            frame = _with_events_of(known, frame, self.frame, max(min_user_count, k_core))
         return Interactions(frame)
 
     def in_time_of(self, log: Interactions) -> Interactions:
@@ -356,12 +358,19 @@ def _ends(times: pl.Series) -> list[str]:
     return [str(end) for end in dated(ends, unit_of(times))]
 
 
-def _at_least(frame: pl.DataFrame, column: str, count: int, known: pl.Series | None = None) -> pl.DataFrame:
-    """The rows whose value occurs so many times, or is known."""
-    if count <= 1:
-        return frame
-    enough = pl.len().over(column) >= count
-    return frame.filter(enough if known is None else enough | pl.col(column).is_in(known.implode()))
+def _at_least(frame: pl.DataFrame, column: str, count: int) -> pl.DataFrame:
+    return frame if count <= 1 else frame.filter(pl.len().over(column) >= count)
+
+
+def _with_events_of(known: pl.Series, kept: pl.DataFrame, whole: pl.DataFrame, least: int) -> pl.DataFrame:
+    """The rows that are kept, and all rows of known items by users who are kept or have so many rows of both."""
+    items, users = kept["item_id"].unique(), kept["user_id"].unique()
+    known = known.cast(items.dtype).rename(items.name)
+    rare = known.filter(~known.is_in(items.implode()))
+    if not whole["item_id"].is_in(rare.implode()).any():
+        return kept
+    frame = whole.filter(pl.col("item_id").is_in(pl.concat([items, rare]).implode()))
+    return frame.filter(pl.col("user_id").is_in(users.implode()) | (pl.len().over("user_id") >= least))
 
 
 def _in_order(columns: list[pl.Series]) -> pl.DataFrame:

@@ -65,7 +65,7 @@ class RunMetrics(Results, total=False):
         imported_from: Name of the file of published weights.
         learnt_on: The latest incremental training.
         choices: What training chose, by setting.
-        added_items: Number of items that were added without events.
+        added_items: Number of items that were added since the training, the last ones.
         added_popularity: How much the latest of them are shown, 0 to 1; see :meth:`elcrec.ELCRec.add_items`.
     """
 

@@ -22,8 +22,8 @@ from elcrec.intents.intents import Intents
 from elcrec.model.network import ELCRecNetwork, network_to_load
 from elcrec.process.warning import warn
 from elcrec.process.wording import argument, counted, setting, worded
-from elcrec.runs.run import Run
-from elcrec.training.new_items import estimated_vectors
+from elcrec.runs.run import Run, results_of
+from elcrec.training.new_items import estimated_vectors, learned_items
 from elcrec.training.warm_start import REPEATS, TABLE
 
 
@@ -34,8 +34,8 @@ def add_items(run: Run, items: Any, popularity: float) -> Run:
         SettingsError: The model has learned from no item features, or ``popularity`` is out of range.
         DataError: No item is new, or none has a feature that the model knows.
     """
-    from_0_to_1("popularity", popularity, " (0: new items are shown least, 1: most)")
-    fitted = run.fitted
+    popularity = from_0_to_1("popularity", popularity, " (0: new items are shown least, 1: most)")
+    fitted, n_added = run.fitted, run.metrics.get("added_items", 0)
     embedding = fitted.network.item_table.of_features
     if embedding is None:
         remedy = argument("items")
@@ -46,13 +46,15 @@ def add_items(run: Run, items: Any, popularity: float) -> Run:
     dataset, features = _extended(fitted.dataset, described)
     _warn_of_known(fitted, described)
     row_X = torch.arange(len(fitted.items) + 1, features.n_rows, device=fitted.device)
-    new_XD = estimated_vectors(fitted, features.to(fitted.device), row_X, popularity)
+    learned_V = learned_items(fitted.split, len(fitted.items), n_added)
+    new_XD = estimated_vectors(fitted, features.to(fitted.device), row_X, learned_V, popularity)
     dataset = _with_events(dataset, fitted)
     network = _with_rows(fitted, dataset, new_XD)
     intents = Intents(IntentAssigner(FittedModel(fitted.settings, network, dataset)), run.intents.given_names)
     metrics = run.metrics.copy()
-    metrics["added_items"] = metrics.get("added_items", 0) + len(new_XD)
-    metrics["added_popularity"] = popularity
+    if dataset.log is not fitted.log:
+        metrics = {**metrics, **results_of(intents)}
+    metrics["added_items"], metrics["added_popularity"] = n_added + len(new_XD), popularity
     return Run(run.recipe, intents, run.history, metrics)
 
 

@@ -19,25 +19,34 @@ HELD_OUT = 5
 MEAN_USERS = 5_000
 
 
-def learned_items(split: Split, n_items: int) -> Tensor:
-    """Which items have training events: bool [V].
+def learned_items(split: Split, n_items: int, n_added: int = 0) -> Tensor:
+    """Which items a training has seen events of: bool [V].
 
     The others have held-out events alone, or none: training knows them as items that no user takes.
+
+    Args:
+        split: The log.
+        n_items: V.
+        n_added: How many of the last items were added since the training: it saw none of their events.
     """
-    return torch.bincount(split.item_N[split.before(split.train_end_U)], minlength=n_items + 1)[1:] > 0
+    learned_V = torch.bincount(split.item_N[split.before(split.train_end_U)], minlength=n_items + 1)[1:] > 0
+    learned_V[n_items - n_added :] = False
+    return learned_V
 
 
-def estimated_vectors(fitted: FittedModel, features: Features, row_X: Tensor, popularity: float) -> Tensor:
-    """What the item table holds for items without training events, [X, D].
+def estimated_vectors(
+    fitted: FittedModel, features: Features, row_X: Tensor, learned_V: Tensor, popularity: float
+) -> Tensor:
+    """What the item table holds for items that no training has seen events of, [X, D].
 
     Args:
         fitted: A model that has learned from item features.
         features: Of padding, its items, and further ones.
-        row_X: int64 [X], which of these rows are estimated; none of them has training events.
+        row_X: int64 [X], which of these rows are estimated.
+        learned_V: bool [V], what :func:`learned_items` gave of its items.
         popularity: How much they are shown, see :meth:`elcrec.ELCRec.add_items`.
     """
     known_VD = fitted.network.item_table.weight.detach()[1 : len(fitted.items) + 1]
-    learned_V = learned_items(fitted.split, len(fitted.items))
     embedding = fitted.network.item_table.of_features
     assert embedding is not None
     mean_D = user_vectors(fitted.network, fitted.dataset.sample(MEAN_USERS, fitted.settings.seed)).mean(dim=0)
@@ -46,8 +55,8 @@ def estimated_vectors(fitted: FittedModel, features: Features, row_X: Tensor, po
 
 
 @torch.no_grad()
-def estimate_unlearned(fitted: FittedModel, popularity: float) -> int:
-    """Give the items without training events, as far as features tell of them, the vectors that new items have.
+def estimate_unlearned(fitted: FittedModel, popularity: float, n_added: int = 0) -> int:
+    """Give the items that no training has seen events of, as far as features tell of them, the vectors of new items.
 
     Training only pushes such items down, as no user takes them in it. Nothing happens where the model has learned from
     no item features.
@@ -55,6 +64,7 @@ def estimate_unlearned(fitted: FittedModel, popularity: float) -> int:
     Args:
         fitted: Trained; its item table changes.
         popularity: How much these items are shown, see :meth:`elcrec.ELCRec.add_items`.
+        n_added: See :func:`learned_items`.
 
     Returns:
         Number of these items.
@@ -62,9 +72,10 @@ def estimate_unlearned(fitted: FittedModel, popularity: float) -> int:
     if fitted.network.item_table.of_features is None:
         return 0
     features = fitted.dataset.item_features().to(fitted.device)
-    row_X = torch.nonzero(features.known()[1:] & ~learned_items(fitted.split, len(fitted.items))).flatten() + 1
+    learned_V = learned_items(fitted.split, len(fitted.items), n_added)
+    row_X = torch.nonzero(features.known()[1:] & ~learned_V).flatten() + 1
     if len(row_X):
-        fitted.network.item_table.weight[row_X] = estimated_vectors(fitted, features, row_X, popularity)
+        fitted.network.item_table.weight[row_X] = estimated_vectors(fitted, features, row_X, learned_V, popularity)
     return len(row_X)
 
 

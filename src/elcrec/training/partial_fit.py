@@ -184,8 +184,8 @@ def _continued(run: Run, intents: Intents, state: Progress, increment: Increment
     }
     if "choices" in run.metrics:  # its settings hold
         metrics["choices"] = run.metrics["choices"]
-    if "added_items" in run.metrics:
-        metrics["added_items"], metrics["added_popularity"] = run.metrics["added_items"], _popularity(run)
+    if "added_popularity" in run.metrics:
+        metrics["added_popularity"] = run.metrics["added_popularity"]
     report_baselines(metrics, reporter)
     return Run(run.recipe, intents, history, metrics)
 
@@ -195,19 +195,25 @@ def _popularity(run: Run) -> float:
     return run.metrics.get("added_popularity", POPULARITY)
 
 
+def _described_again(run: Run, dataset: Dataset) -> tuple[FittedModel, int]:
+    """The model with other metadata, and how many items without training events have their vector from these now."""
+    fitted, known = replace(run.fitted, dataset=dataset), run.fitted.dataset
+    same = known.features is None or dataset.whole_catalogue is known.whole_catalogue
+    if same or all(map(torch.equal, dataset.item_features(), known.item_features())):
+        return fitted, 0
+    fitted = replace(fitted, network=deepcopy(fitted.network))
+    return fitted, estimate_unlearned(fitted, _popularity(run), run.metrics.get("added_items", 0))
+
+
 def _unchanged(run: Run, newer: Interactions, described: Catalogue | None, users: UserTable | None) -> Run:
     """The same run, where the log holds all events already, with what is known about items and users now."""
     known = run.fitted.dataset
     new_users, new_items = users is not known.user_table, described is not known.whole_catalogue
-    fitted = replace(run.fitted, dataset=known.with_users(users, known.user_features).described(described))
-    moved = 0
-    if new_items:
-        fitted = replace(fitted, network=deepcopy(fitted.network))
-        moved = estimate_unlearned(fitted, _popularity(run))
+    fitted, moved = _described_again(run, known.with_users(users, known.user_features).described(described))
     which = [*(["items"] if new_items else []), *(["users"] if new_users else [])]
     changed = f", what is known about its {' and '.join(which)} does" if which else ""
     if moved:
-        changed += f", and where {counted(moved, 'item')} without training events rank"
+        changed += f", and so do the vectors of {counted(moved, 'item')} without training events"
     events = "the one event is" if len(newer) == 1 else f"all {len(newer):,} events are"
     note = f"nothing new: {events} in the log already; the model does not change{changed}"
     warn(note, DataWarning)
