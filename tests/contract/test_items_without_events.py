@@ -98,6 +98,14 @@ def test_what_nobody_takes_in_training_tells_nothing_of_new_items(model: ELCRec)
     assert torch.equal(found[0], found[1])
 
 
+def test_many_items_are_regressed_on_some_of_them(model: ELCRec, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = copied(model).add_items(described(NEW, SHELVES[0])).network.items_VD[-len(NEW) :]
+    monkeypatch.setattr("elcrec.training.new_items.MOST_REGRESSED", len(model.items) // 2)
+    some = copied(model).add_items(described(NEW, SHELVES[0])).network.items_VD[-len(NEW) :]
+    assert not torch.equal(some, whole)
+    assert torch.nn.functional.cosine_similarity(some, whole).min() > 0.9
+
+
 def test_training_places_items_of_held_out_events_by_their_features() -> None:
     """They are the newest in a real log: their only events are the last of their users."""
     log = pl.concat([shop_log(), later(0.05, NEW[0])])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -17,6 +19,8 @@ ALPHAS = (1.0, 10.0, 100.0)
 HELD_OUT = 5
 """One known item in so many is held out, to choose the strength of the ridge regression."""
 MEAN_USERS = 5_000
+MOST_REGRESSED = 200_000
+"""The regression learns from so many known items at most, evenly spread over the vocabulary."""
 
 
 def learned_items(split: Split, n_items: int, n_added: int = 0) -> Tensor:
@@ -69,10 +73,10 @@ def estimate_unlearned(fitted: FittedModel, popularity: float, n_added: int = 0)
     Returns:
         Number of these items.
     """
-    if fitted.network.item_table.of_features is None:
+    learned_V = learned_items(fitted.split, len(fitted.items), n_added)
+    if fitted.network.item_table.of_features is None or learned_V.all():
         return 0
     features = fitted.dataset.item_features().to(fitted.device)
-    learned_V = learned_items(fitted.split, len(fitted.items), n_added)
     row_X = torch.nonzero(features.known()[1:] & ~learned_V).flatten() + 1
     if len(row_X):
         fitted.network.item_table.weight[row_X] = estimated_vectors(fitted, features, row_X, learned_V, popularity)
@@ -98,6 +102,7 @@ def vectors_of_new(
         [X, D].
     """
     at_N = torch.nonzero(features.known()[1 : len(known_VD) + 1] & learned_V).flatten() + 1
+    at_N = at_N[:: max(1, math.ceil(len(at_N) / MOST_REGRESSED))]
     known, new = features.at(at_N), features.at(row_X)
     rest_ND = known_VD[at_N - 1] - embedding.parts(known)
     return embedding.parts(new) + _regressed(known, len(embedding.weight), rest_ND, new)
