@@ -13,6 +13,7 @@ from elcrec.data.feature_columns import MOMENT, NUMBER, TEXT, as_kind
 from elcrec.data.id_columns import ReadContext, validate_ids
 from elcrec.data.ids import BLANKS
 from elcrec.data.later_columns import as_known
+from elcrec.data.markup import composed
 from elcrec.errors import DataError
 from elcrec.process.wording import counted
 
@@ -44,6 +45,29 @@ def given_names(columns: list[str]) -> tuple[str, ...]:
 def own_names(given: Collection[str]) -> list[str]:
     """The names in the file of the features among :func:`given_names`."""
     return [name.removeprefix(PREFIX) for name in given if name.startswith(PREFIX)]
+
+
+def says_same(ours: pl.DataFrame, theirs: pl.DataFrame) -> bool:
+    """Whether two tables, see :func:`with_features`, say the same of the same ids, in any spelling of accents."""
+    if set(ours.columns) != set(theirs.columns):
+        return False
+    theirs = theirs.select(ours.columns)
+    return ours.equals(theirs) or _in_one_spelling(ours).equals(_in_one_spelling(theirs))
+
+
+def _in_one_spelling(table: pl.DataFrame) -> pl.DataFrame:
+    """The same with texts composed; ids, in the first column, stay as they are."""
+    others = table.get_columns()[1:]
+    return table.with_columns(
+        *(composed(column) for column in others if column.dtype == TEXT),
+        *(_composed_lists(column) for column in others if column.dtype == TEXTS),
+    )
+
+
+def _composed_lists(lists: pl.Series) -> pl.Series:
+    texts = lists.explode().drop_nulls().unique()
+    one = pl.element().replace(texts, composed(texts))
+    return lists.to_frame().select(pl.col(lists.name).list.eval(one).list.unique(maintain_order=True)).to_series()
 
 
 def id_column(there: list[str], role: str, asked: str | None = None, log_column: str | None = None) -> str:
