@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given, settings
@@ -12,9 +13,11 @@ from elcrec.data.amounts import each_as_number, from_amounts
 from elcrec.data.attribute_columns import NOTHING, as_text
 from elcrec.data.catalogue import Catalogue
 from elcrec.data.decimal_commas import from_decimal_commas
-from elcrec.data.features import Categories
+from elcrec.data.features import Categories, FeatureSpace
 from elcrec.data.interactions import Interactions
+from elcrec.data.markup import composed, own_composed, own_unescaped, unescaped
 from elcrec.data.user_table import UserTable
+from elcrec.data.visitor_features import encoded_rows
 from elcrec.errors import DataWarning
 
 QUICK = settings(max_examples=200, deadline=None, derandomize=True)
@@ -206,6 +209,35 @@ COMPOSED, DECOMPOSED = "Caf\u00e9", "Cafe\u0301"
 def test_addresses_keep_their_spelling() -> None:
     pages = [f"https://pics.example/{text}.jpg" for text in (COMPOSED, DECOMPOSED)]
     assert as_text(pl.Series([*pages, DECOMPOSED, None])).to_list() == [*pages, COMPOSED, None]
+
+
+TEXTS_OF_SHOPS = st.lists(
+    st.sampled_from(
+        [DECOMPOSED, COMPOSED, "http://", "HTTPS://", "see ", "\n", "\t", "\u00a0", "\u3000", "&eacute;", "x"]
+    ),
+    max_size=4,
+).map("".join)
+
+
+@QUICK
+@given(TEXTS_OF_SHOPS)
+def test_one_text_is_composed_as_in_a_column(text: str) -> None:
+    assert [own_composed(text)] == composed(pl.Series([text])).to_list()
+    assert [own_unescaped(text)] == unescaped(pl.Series([text])).to_list()
+
+
+def test_an_address_is_found_in_its_own_spelling() -> None:
+    items = {f"i{n}": f"https://shop.example/{[COMPOSED, DECOMPOSED][n % 2]}" for n in range(6)}
+    model = untrained(Interactions.read(pl.DataFrame({"user_id": [*"aaabbb"], "item_id": [*items]})))
+    model.describe_items(pl.DataFrame({"item_id": [*items], "page": [*items.values()]}))
+    assert model.catalogue is not None
+    space = FeatureSpace.of(model.catalogue.features)
+    told = encoded_rows([{"page": page} for page in items.values()], space)
+    assert told.feature_Z.tolist() == space.encode(model.catalogue.features, np.arange(6), 6).feature_Z.tolist()
+    for page in set(items.values()):
+        for attribute in (page, f"page={page}"):
+            found = model.recommend(["a"], k=6, exclude_seen=False, attributes=[attribute])["item_id"]
+            assert {*found} == {item for item in items if items[item] == page}
 
 
 def test_spellings_of_accents_are_one_category_in_every_kind_of_column() -> None:
