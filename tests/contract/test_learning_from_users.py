@@ -14,6 +14,8 @@ from elcrec.config import resolve
 from elcrec.data.synthetic import make_shop
 from elcrec.errors import DataWarning
 from elcrec.serving.histories import ranked_history
+from elcrec.serving.options import Options
+from elcrec.serving.snapshot import Snapshot
 from elcrec.serving.store import Event, UserRecord
 from served import Served
 
@@ -125,6 +127,16 @@ def test_a_server_knows_described_users_who_had_no_events(ids: list[Any]) -> Non
         assert all(torch.equal(*tensors) for tensors in zip(found, expected, strict=True))
     for nobody in ("nobody", "late", "99999"):
         assert model.lookup.features_of(nobody) is None
+
+
+def test_a_server_has_its_described_users_in_order_before_it_is_asked(run: Path, tmp_path: Path) -> None:
+    snapshot = Snapshot.load(Options(run, f"{tmp_path}/store.sqlite", device="cpu"))
+    table = snapshot.model.fitted.dataset.user_table
+    assert table is not None
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("elcrec.data.features._numbers_of", None)
+        patch.setattr(pl.DataFrame, "sort", lambda self, *by, **how: pytest.fail("too late") if "id" in by else self)
+        assert snapshot.model.fitted.dataset.user_features_of_one(table.ids[-1]) is not None
 
 
 def test_what_is_not_known_adds_nothing(model: ELCRec) -> None:

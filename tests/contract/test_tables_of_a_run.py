@@ -1,5 +1,7 @@
 """What a run keeps of item and user files, and what incremental training does with newer ones."""
 
+import unicodedata
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +10,7 @@ import pytest
 
 from cli_runner import SMALL, Interrupted, run_cli
 from elcrec import DataError, ELCRec, RunError
+from elcrec.data import by_settings
 from elcrec.data.catalogue import Catalogue
 from elcrec.data.synthetic import make_shop
 from elcrec.errors import DataWarning
@@ -115,6 +118,66 @@ def test_a_training_is_resumed_with_its_items_and_no_others(version: str, tmp_pa
             assert ELCRec.load(out).titles == whole.titles
 
 
+def described(role: str, country: str = "Perú", year: int = 2020) -> pl.DataFrame:
+    """What today's version reads in other kinds, and in another spelling, than earlier ones."""
+    ids = shop()[role].unique(maintain_order=True)
+    rows = range(len(ids))
+    return pl.DataFrame(
+        {
+            role: ids,
+            "country": [unicodedata.normalize("NFD", [country, "Chad", "Côte d\u2019Ivoire"][row % 3]) for row in rows],
+            "since": [f"{year if row == 0 else 2010 + row % 7}-03-0{1 + row % 9}" for row in rows],
+            "price_paid": [row % 5 + 1 for row in rows],
+        }
+    )
+
+
+def read_before(read: Any) -> Any:
+    """The same where dates are seconds, what a shop was paid is a name, and texts are as the file writes them."""
+
+    def decomposed(text: str | None) -> str | None:
+        return None if text is None else unicodedata.normalize("NFD", text)
+
+    def before(given: Any, *rest: Any) -> Any:
+        table = read(given, *rest)
+        lists = pl.col("feature:country").list.eval(pl.element().map_elements(decomposed, pl.String))
+        since, paid = pl.col("feature:since").dt.epoch("s"), pl.col("feature:price_paid").cast(int).cast(str)
+        kept = table.table().with_columns(lists, since.cast(float), pl.concat_list(paid))
+        if "attributes" in kept.columns:
+            kept = kept.with_columns(attributes="feature:country")
+        return replace(type(table).from_table(kept), featureless=table.featureless)
+
+    return before
+
+
+@pytest.mark.parametrize("role", ["item_id", "user_id"])
+@pytest.mark.parametrize("form", ["frame", "csv"])
+@pytest.mark.parametrize("finished", [True, False])
+def test_a_run_of_before_is_resumed_with_its_own_file(finished: bool, form: str, role: str, tmp_path: Path) -> None:
+    def given(**values: Any) -> dict[str, Any]:
+        table: Any = described(role, **values)
+        if form == "csv":
+            table, frame = tmp_path / "table.csv", table
+            frame.write_csv(table)
+        return {"items" if role == "item_id" else "users": table}
+
+    out = tmp_path / "run"
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("read_items", "read_users"):
+            patch.setattr(f"elcrec.training.fit.{name}", read_before(getattr(by_settings, name)))
+        if finished:
+            trained(out=out, **given())
+        else:
+            with pytest.raises(KeyboardInterrupt):
+                trained(out=out, **given(), epochs=2, progress=Interrupted())
+    epochs = 1 if finished else 2
+    for other in ({"country": "Peru"}, {"year": 2021}):
+        with pytest.raises(RunError, match="began with other"):
+            trained(out=out, **given(**other), epochs=epochs, resume=True)
+    resumed = trained(out=out, **given(), epochs=epochs, resume=True)
+    assert resumed.recommend(k=3).equals(ELCRec.load(out).recommend(k=3))
+
+
 def test_a_file_of_some_columns_leaves_the_others(plain: ELCRec) -> None:
     with pytest.warns(DataWarning, match="the model does not change, what is known about its items does"):
         first = newer(plain, shop().head(5), items=items())
@@ -140,7 +203,7 @@ def test_users_keep_columns_that_a_newer_file_lacks() -> None:
     assert table is not None
     assert before is not None
     assert table.features.select("country", "age").equals(before.features.select("country", "age"))
-    with pytest.warns(DataWarning, match=r"1 of 2 values of 'age' \(\['old'\] of user "):
+    with pytest.warns(DataWarning, match=r"1 of 2 values of 'age' \('old' of user "):
         newer(model, shop().head(5), users=users.head(2).with_columns(age=pl.Series(["31", "old"])))
 
 

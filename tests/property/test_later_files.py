@@ -103,7 +103,7 @@ def test_numbers_for_dates_are_refused_and_one_bad_date_is_told(form: str, numbe
     newer = items(["2021-05-05", "2021-06-05", "soon"])
     assert newer.over(older).features["released"][:3].to_list() == [datetime(2021, 5, 5), datetime(2021, 6, 5), None]
     [note] = newer.as_in(older)[1]
-    assert "1 of 3 values of 'released' (['soon'] of item 'i2')" in note
+    assert "1 of 3 values of 'released' ('soon' of item 'i2')" in note
 
 
 def test_features_of_runs_before_do_not_say_that_they_are_of_dates() -> None:

@@ -204,6 +204,13 @@ class Dataset:
         table = self.user_table or UserTable(self.users.ids.head(0), pl.DataFrame())
         return table.encoded(self.user_features, users).to(self.split.item_N.device)
 
+    def user_features_of_one(self, user: Any) -> Features | None:
+        """Features of a user of the table, with events or without: a row; None where the model knows none."""
+        if self.user_table is None or self.user_features is None or (row := self.user_table.row_of(user)) is None:
+            return None
+        features = self.user_features.encode(self.user_table.features[row], np.zeros(1, dtype=np.int64), 1)
+        return features.to(self.split.item_N.device)
+
     def needed_user_features(self) -> FeatureSpace:
         """How the features of users are numbered, where the caller needs some.
 

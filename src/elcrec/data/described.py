@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import TYPE_CHECKING
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -13,6 +14,7 @@ from elcrec.data.feature_columns import MOMENT, NUMBER, TEXT, as_kind
 from elcrec.data.id_columns import ReadContext, validate_ids
 from elcrec.data.ids import BLANKS
 from elcrec.data.later_columns import as_known
+from elcrec.data.markup import composed
 from elcrec.errors import DataError
 from elcrec.process.wording import counted
 
@@ -21,6 +23,8 @@ if TYPE_CHECKING:  # it loads PyTorch
 
 PREFIX = "feature:"
 """How the names of columns of features begin in a table that is kept."""
+MOST_SHOWN = 60
+"""Only so many characters of a value are shown in a message."""
 LEAST_SHARE = 0.05
 """A file of another log: it describes less of a model's items or users, and less of its own rows is about them."""
 
@@ -44,6 +48,29 @@ def given_names(columns: list[str]) -> tuple[str, ...]:
 def own_names(given: Collection[str]) -> list[str]:
     """The names in the file of the features among :func:`given_names`."""
     return [name.removeprefix(PREFIX) for name in given if name.startswith(PREFIX)]
+
+
+def says_same(ours: pl.DataFrame, theirs: pl.DataFrame) -> bool:
+    """Whether two tables, see :func:`with_features`, say the same of the same ids, in any spelling of accents."""
+    if set(ours.columns) != set(theirs.columns):
+        return False
+    theirs = theirs.select(ours.columns)
+    return ours.equals(theirs) or _in_one_spelling(ours).equals(_in_one_spelling(theirs))
+
+
+def _in_one_spelling(table: pl.DataFrame) -> pl.DataFrame:
+    """The same with texts composed; ids, in the first column, stay as they are."""
+    others = table.get_columns()[1:]
+    return table.with_columns(
+        *(composed(column) for column in others if column.dtype == TEXT),
+        *(_composed_lists(column) for column in others if column.dtype == TEXTS),
+    )
+
+
+def _composed_lists(lists: pl.Series) -> pl.Series:
+    texts = lists.explode().drop_nulls().unique()
+    one = pl.element().replace(texts, composed(texts))
+    return lists.to_frame().select(pl.col(lists.name).list.eval(one).list.unique(maintain_order=True)).to_series()
 
 
 def id_column(there: list[str], role: str, asked: str | None = None, log_column: str | None = None) -> str:
@@ -145,41 +172,58 @@ def as_in(
     Raises:
         DataError: No value of a column is of its kind.
     """
-    kind = ids.name.removesuffix("_id")
     found, said = {column.name: column for column in features.get_columns()}, []
     for column in known.get_columns():
-        own = found.pop(column.name, None)
+        own = seen = found.pop(column.name, None)
         if column.name in written.columns:
+            seen = written[column.name]
             alike = as_known(written[column.name], own, column)
         elif own is not None:
             alike = as_kind(own, column.dtype)
         else:
             continue
-        if own is not None and (lost := own.is_not_null() & alike.is_null()).any():
-            if alike.null_count() == len(alike):
-                raise _of_another_kind(ids, own, column)
-            example = pl.DataFrame([ids, own]).filter(lost).row(0)
-            values = f"{int(lost.sum()):,} of {counted(len(own) - own.null_count(), 'value')}"
-            said.append(f"{values} of {column.name!r} ({example[1]!r:.60} of {kind} {example[0]!r})")
+        if own is not None and seen is not None and (lost := own.is_not_null() & alike.is_null()).any():
+            said.append(_lost_note(ids.to_frame().with_columns(seen).filter(lost), own, alike))
         if alike.null_count() < len(alike):
             found[column.name] = alike
+    kind = ids.name.removesuffix("_id")
     unlike = f"some values are of another kind than in the {kind}s of the model, and count as unknown"
     order = [*features.columns, *known.columns]
     columns = sorted(found.values(), key=lambda column: order.index(column.name))
     return pl.DataFrame(columns), f"{unlike}: {', '.join(said)}: write them alike" if said else None
 
 
-def _of_another_kind(ids: pl.Series, ours: pl.Series, theirs: pl.Series) -> DataError:
-    """The error for a column none of whose values is of the kind that the model knows."""
-    kind = ids.name.removesuffix("_id")
-    item, value = pl.DataFrame([ids.cast(pl.String), ours]).drop_nulls(ours.name).row(0)
-    example = "|".join(value) if ours.dtype == TEXTS else value
-    kinds = f"{_kind_in_words(theirs.dtype)} there, {_kind_in_words(ours.dtype)} here"
-    remedy = "write dates, like 2021-05-31" if theirs.dtype == MOMENT else "write it alike"
-    return DataError(
-        f"{ours.name!r} is of another kind than in the {kind}s of the model ({kinds}, such as {repr(example)[:60]} of "
-        f"{kind} {item!r}): {remedy}"
+def _lost_note(lost: pl.DataFrame, own: pl.Series, alike: pl.Series) -> str:
+    """What to say of values of another kind than a model knows.
+
+    Args:
+        lost: Their ids, and the values as they came.
+        own: The column without a model.
+        alike: The same of the kind that the model knows.
+
+    Raises:
+        DataError: No value is of this kind.
+    """
+    kind, (item, value) = lost.columns[0].removesuffix("_id"), lost.row(0)
+    if alike.null_count() < len(alike):
+        values = f"{len(lost):,} of {counted(len(own) - own.null_count(), 'value')}"
+        return f"{values} of {own.name!r} ({_as_written(value)} of {kind} {item!r})"
+    kinds = f"{_kind_in_words(alike.dtype)} there, {_kind_in_words(own.dtype)} here"
+    remedy = "write dates, like 2021-05-31" if alike.dtype == MOMENT else "write it alike"
+    raise DataError(
+        f"{own.name!r} is of another kind than in the {kind}s of the model ({kinds}, such as {_as_written(value)} of "
+        f"{kind} {str(item)!r}): {remedy}"
     )
+
+
+def _as_written(value: Any) -> str:
+    """A value for a message: as a file writes it, dates like 2021-05-31."""
+    if isinstance(value, datetime):
+        return value.replace(tzinfo=None).isoformat(" ").removesuffix(" 00:00:00")
+    if isinstance(value, date):
+        return value.isoformat()
+    is_of_texts = isinstance(value, list) and all(isinstance(one, str) for one in value)
+    return repr("|".join(value) if is_of_texts else value)[:MOST_SHOWN]
 
 
 def _kind_in_words(dtype: pl.DataType) -> str:

@@ -7,6 +7,8 @@ are encoded in the same numbers.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from types import MappingProxyType
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
@@ -127,6 +129,19 @@ class _Column(BaseModel):
         return self.n_features
 
 
+@dataclass(frozen=True, eq=False)  # columns are compared by their fields alone
+class _Known:
+    """What a column knows, made once for all requests.
+
+    Attributes:
+        table: See :func:`_numbers_of`.
+        in_one_spelling: Whether its values are composed, and others are to be.
+    """
+
+    table: pl.DataFrame
+    in_one_spelling: bool = False
+
+
 class Categories(_Column):
     """A feature for each value of several items, weighed by its inverse document frequency."""
 
@@ -152,10 +167,26 @@ class Categories(_Column):
     def sparse(self, column: pl.Series) -> pl.DataFrame:
         """``row`` (place in the column), ``feature`` and ``weight`` of every feature of every item."""
         rows = column.alias("value").to_frame().with_row_index("row").explode("value").drop_nulls()
+        return _numbered(
+            rows.with_columns(composed(rows["value"])) if self._known.in_one_spelling else rows, self._known
+        )
+
+    @cached_property
+    def _known(self) -> _Known:
         known = pl.Series("value", self.values, dtype=pl.String)
         if (alike := composed(known)).is_unique().all():  # a run of before may know two spellings of one value
-            known, rows = alike, rows.with_columns(composed(rows["value"]))
-        return _numbered(rows, known, self.weights)
+            return _Known(_numbers_of(alike, self.weights), in_one_spelling=True)
+        return _Known(_numbers_of(known, self.weights))
+
+    @cached_property
+    def truths(self) -> dict[str, str]:
+        """The values that are truth values, by their text in lower case."""
+        return {value.lower(): value for value in self.values if value.lower() in ("true", "false")}
+
+    @cached_property
+    def as_set(self) -> frozenset[str]:
+        """The values."""
+        return frozenset(self.values)
 
 
 class Numbers(_Column):
@@ -225,7 +256,11 @@ class Words(_Column):
 
     def sparse(self, column: pl.Series) -> pl.DataFrame:
         """See :meth:`Categories.sparse`."""
-        return _numbered(_buckets(column, self.tokens), pl.Series("bucket", self.buckets, dtype=pl.Int64), self.weights)
+        return _numbered(_buckets(column, self.tokens), self._known)
+
+    @cached_property
+    def _known(self) -> _Known:
+        return _Known(_numbers_of(pl.Series("bucket", self.buckets, dtype=pl.Int64), self.weights))
 
 
 class Vectors(_Column):
@@ -424,11 +459,15 @@ def _idf(count_F: Any, n_items: int) -> list[float]:
     return idf
 
 
-def _numbered(rows: pl.DataFrame, known: pl.Series, weights: tuple[float, ...]) -> pl.DataFrame:
-    """``row``, ``feature`` and ``weight`` of the rows whose value, in the column of that name, is known."""
+def _numbers_of(known: pl.Series, weights: tuple[float, ...]) -> pl.DataFrame:
+    """Known values under their name, with ``feature`` and ``weight`` of each."""
     feature = pl.Series("feature", range(len(known)), dtype=pl.Int64)
-    table = pl.DataFrame([known, feature, pl.Series("weight", weights, dtype=pl.Float32)])
-    return rows.join(table, on=known.name, maintain_order="left").select("row", "feature", "weight")
+    return pl.DataFrame([known, feature, pl.Series("weight", weights, dtype=pl.Float32)])
+
+
+def _numbered(rows: pl.DataFrame, known: _Known) -> pl.DataFrame:
+    """``row``, ``feature`` and ``weight`` of the rows whose value is known."""
+    return rows.join(known.table, on=known.table.columns[0], maintain_order="left").select("row", "feature", "weight")
 
 
 def _normalised(pairs: pl.DataFrame) -> pl.DataFrame:

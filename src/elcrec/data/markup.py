@@ -10,7 +10,7 @@ import polars as pl
 
 _ENTITY = r"&(?:#[0-9]+|#[xX][0-9a-fA-F]+|[A-Za-z][A-Za-z0-9]*);"
 _ASCII = r"^[\x00-\x7F]*$"
-_ADDRESS = r"^(?i)\s*https?://"
+_ADDRESS = r"^[ \t\r\n]*(?i:https?)://"
 _STEP = r"\s*(?:>{1,2}|›|»)\s*"
 _CLEAR_STEP = r"\s(?:>{1,2}|›|»)\s"
 _PATH = rf"^[^<]*[\p{{L}}\p{{N}})&.]{_STEP}[\p{{L}}\p{{N}}(]"
@@ -35,7 +35,7 @@ def composed(text: pl.Series) -> pl.Series:
 
 def own_composed(text: str) -> str:
     """The same of one text."""
-    return unicodedata.normalize("NFC", text)
+    return text if re.match(_ADDRESS, text) else unicodedata.normalize("NFC", text)
 
 
 def _without_entities(text: pl.Series) -> pl.Series:

@@ -70,9 +70,22 @@ def parse_times(column: pl.Series, time_format: str | None, where: Where, name: 
     _refuse_mixed_zones(column, parts["zone"], where, name)
     if shape == "year last":
         return _day_or_month(column, parts, where, name)
-    if "name" in parts.columns:
-        parts = parts.with_columns(month=_month_number(parts["name"]))
-    return _built(column, parts, where, name)
+    return _built(column, _with_month(parts), where, name)
+
+
+def each_time(column: pl.Series) -> pl.Series:
+    """Each text by itself as a moment in microseconds, in UTC where it names a zone; null where it is none for sure.
+
+    A day and a month that are both written as numbers come after the year.
+    """
+    found, left = pl.Series(column.name, [None] * len(column), dtype=pl.Datetime("us")), column.str.strip_chars()
+    for shape, pattern in _SHAPES.items():
+        place = left.str.contains(pattern).fill_null(False).arg_true()
+        if len(place) and shape != "year last":
+            parts = left[place].str.extract_groups(pattern).struct.unnest()
+            found = found.scatter(place, _from_parts(_with_month(parts), "us"))
+        left = left.scatter(place, None)
+    return found
 
 
 def iso_times(column: pl.Series) -> pl.Series | None:
@@ -188,8 +201,23 @@ def _month_number(names: pl.Series) -> pl.Series:
     return names.str.to_lowercase().replace_strict(numbers, default=None, return_dtype=pl.Int64)
 
 
+def _with_month(parts: pl.DataFrame) -> pl.DataFrame:
+    return parts.with_columns(month=_month_number(parts["name"])) if "name" in parts.columns else parts
+
+
 def _built(column: pl.Series, parts: pl.DataFrame, where: Where, name: str) -> pl.Series:
-    """Moments from their parts, by way of the one form that Polars reads strictly."""
+    """Moments from their parts."""
+    fine = bool((parts["fraction"].str.len_bytes() > 6).any())
+    if fine:
+        _refuse_far(pl.select(pl.datetime(parts["year"].cast(pl.Int32), 1, 1)).to_series())
+    times = _from_parts(parts, "ns" if fine else "us")
+    if times.has_nulls():
+        raise _unread(column, times.is_null(), where, name)
+    return times.dt.replace_time_zone("UTC") if parts["zone"].is_not_null().any() else times
+
+
+def _from_parts(parts: pl.DataFrame, unit: Literal["us", "ns"]) -> pl.Series:
+    """Moments by way of the one form that Polars reads strictly; null where there is no such moment."""
     number = {each: pl.col(each).cast(pl.Int64).fill_null(0) for each in ("hour", "minute", "second")}
     half = pl.col("half").str.to_lowercase().str.slice(0, 1)
     hour = pl.when(half == "p").then(number["hour"] % 12 + 12).when(half == "a").then(number["hour"] % 12)
@@ -202,19 +230,11 @@ def _built(column: pl.Series, parts: pl.DataFrame, where: Where, name: str) -> p
     ]
     text = pl.format("{}-{}-{} {}:{}:{}", *fields)
     nano = pl.col("fraction").str.pad_end(9, "0").cast(pl.Int64).fill_null(0)
-    fine = bool((parts["fraction"].str.len_bytes() > 6).any())
-    if fine:
-        _refuse_far(pl.select(pl.datetime(parts["year"].cast(pl.Int32), 1, 1)).to_series())
-    unit: Literal["us", "ns"] = "ns" if fine else "us"
-    offset = _offset(pl.col("zone"))
-    times = parts.select(
+    return parts.select(
         pl.when(~impossible).then(text.str.to_datetime("%Y-%m-%d %H:%M:%S", time_unit=unit, strict=False))
         + pl.duration(nanoseconds=nano, time_unit="ns").cast(pl.Duration(unit))
-        - pl.duration(minutes=offset, time_unit=unit)
+        - pl.duration(minutes=_offset(pl.col("zone")), time_unit=unit)
     ).to_series()
-    if times.has_nulls():
-        raise _unread(column, times.is_null(), where, name)
-    return times.dt.replace_time_zone("UTC") if parts["zone"].is_not_null().any() else times
 
 
 def _offset(zone: pl.Expr) -> pl.Expr:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import polars as pl
 
@@ -15,6 +16,7 @@ from elcrec.data.columns import shown
 from elcrec.data.feature_columns import feature_columns, featureless
 from elcrec.data.features import Features, FeatureSpace
 from elcrec.data.files import read_described
+from elcrec.data.ids import id_text
 from elcrec.data.raw import as_frame
 from elcrec.data.vocabulary import Vocabulary
 from elcrec.data.written_columns import as_meant
@@ -132,6 +134,21 @@ class UserTable:
         described.matched(self.ids.to_frame(), ids)  # raises where it knows none
         found = described.known_to(self.table(), ids)
         return replace(UserTable.from_table(found), featureless=self.featureless)
+
+    def row_of(self, user: Any) -> int | None:
+        """The row about a user, whose id is compared by its text; None where there is none."""
+        ids, rows = self._by_text
+        for text in (str(user), id_text(user)):
+            place = ids.search_sorted(text)
+            if place < len(ids) and ids[place] == text:
+                return int(rows[place])
+        return None
+
+    @cached_property
+    def _by_text(self) -> tuple[pl.Series, pl.Series]:
+        """Ids as text, ascending, and the row of each; such tables may be long."""
+        table = pl.DataFrame({"id": self.ids.cast(pl.String)}).with_row_index("row").sort("id")
+        return table["id"], table["row"]
 
     def encoded(self, space: FeatureSpace, users: Vocabulary) -> Features:
         """Features of the users of a log, in their order: [U] rows, empty for those who are not in the table."""

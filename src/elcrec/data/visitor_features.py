@@ -6,7 +6,7 @@ Each value is read by itself, in the way of the file that the model has learned 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -64,25 +64,24 @@ def _read(column: FeatureColumn, values: list[Any]) -> pl.Series:
     """Values as features of the kind of a column; null where a value is none."""
     values = [value.tolist() if isinstance(value, np.ndarray) else value for value in values]
     if isinstance(column, Categories):
-        return _categories(values, column.values)
+        return _categories(values, column)
     if column.kind == "vectors":
         return pl.Series([None if value is None else _vector(value) for value in values], dtype=VECTOR)
     text = pl.Series([None if value is None else own_unescaped(_written(value)) for value in values], dtype=TEXT)
     return _numbers(text, column.moments) if isinstance(column, Numbers) else text
 
 
-def _categories(values: list[Any], known: Iterable[str]) -> pl.Series:
+def _categories(values: list[Any], column: Categories) -> pl.Series:
     """Texts, in the spelling of the training; ``a|b`` is two."""
-    spelt = {value: value for value in known}
-    truths = {value.lower(): value for value in spelt if value.lower() in ("true", "false")}
 
     def of_training(text: str) -> str:
         whole = _WHOLE.fullmatch(text)
-        return spelt.get(text) or truths.get(text.lower()) or (whole[1] if whole else text)
+        return text if text in column.as_set else column.truths.get(text.lower()) or (whole[1] if whole else text)
 
     def each(value: Any) -> list[str]:
-        parts = map(_written, value) if isinstance(value, list | tuple) else own_unescaped(_written(value)).split("|")
-        paths = (path for part in parts for path in with_own_ancestors(own_unescaped(part).strip()))
+        lists = isinstance(value, list | tuple)
+        parts = [own_unescaped(_written(one)) for one in value] if lists else own_unescaped(_written(value)).split("|")
+        paths = (path for part in parts for path in with_own_ancestors(part.strip()))
         return list(dict.fromkeys(map(of_training, paths)))
 
     return pl.Series([None if value is None else each(value) for value in values], dtype=pl.List(TEXT))

@@ -8,7 +8,7 @@ from elcrec.data.amounts import from_amounts
 from elcrec.data.attribute_columns import as_text, is_text
 from elcrec.data.decimal_commas import from_decimal_commas
 from elcrec.data.feature_columns import MOMENT, is_vector
-from elcrec.data.time_text import parse_times
+from elcrec.data.time_text import each_time, parse_times
 from elcrec.errors import DataError
 
 # Forms in which each value alone says what is the day and what the month.
@@ -58,29 +58,7 @@ def _moments(text: pl.Series, known: pl.Series) -> pl.Series | None:
 
 def each_as_moment(text: pl.Series) -> pl.Series:
     """Each text by itself as a moment, in UTC where it names a zone; null where it is none for sure."""
-    dates = text.filter(text.str.contains(_DATE)).unique()
-    form = dates.str.replace_all(r"[0-9]+", "0").str.replace_all(r"\p{L}+", "a")
-    dates = pl.DataFrame({"text": dates, "form": form}).sort("form", "text")[
-        "text"
-    ]  # those of one form are read at once
-    found = pl.DataFrame({"text": dates, "moment": _readable(dates)})
-    return (
-        text.alias("text")
-        .to_frame()
-        .join(found, on="text", how="left", maintain_order="left")["moment"]
-        .alias(text.name)
-    )
-
-
-def _readable(dates: pl.Series) -> pl.Series:
-    """Moments, null where one cannot be read."""
-    found = _moments(dates, dates) if len(dates) else None
-    if found is not None:
-        return found.cast(MOMENT)
-    if len(dates) <= 1:
-        return pl.Series([None] * len(dates), dtype=MOMENT)
-    half = len(dates) // 2
-    return pl.concat([_readable(dates[:half]), _readable(dates[half:])])
+    return each_time(text.set(~text.str.contains(_DATE), None)).cast(MOMENT).alias(text.name)
 
 
 def _vectors(text: pl.Series, known: pl.Series) -> pl.Series | None:

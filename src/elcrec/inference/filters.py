@@ -64,8 +64,11 @@ class ItemFilters:
 
     def _with_attributes(self, attributes: Sequence[str]) -> list[Indices]:
         """The items of each attribute, a value or ``COLUMN=VALUE``; a value is understood first."""
-        asked = [own_composed(str(one)) for one in attributes]
-        return [self._by_value[one] if one in self._by_value else self._in_column(one) for one in asked]
+        return [self._of_attribute(str(one)) for one in attributes]
+
+    def _of_attribute(self, attribute: str) -> Indices:
+        value = own_composed(attribute)
+        return self._by_value[value] if value in self._by_value else self._in_column(attribute)
 
     @cached_property
     def _by_value(self) -> dict[str, Indices]:
@@ -84,7 +87,7 @@ class ItemFilters:
         Raises:
             SettingsError: There are none.
         """
-        column, equals, value = attribute.partition("=")
+        column, equals, value = (own_composed(part) for part in attribute.partition("="))
         none = f"no item has the attribute {attribute[:SHOWN]!r}"
         if not self._by_value and not self._columns:
             raise SettingsError(f"{none}: the model knows no attributes of items ({argument('items')} in training)")

@@ -18,7 +18,6 @@ from elcrec.data.clock import Clock
 from elcrec.data.event_codes import code_of_kinds, gap_codes, kinds_in, packed, seconds_of
 from elcrec.data.features import Features
 from elcrec.data.histories import HistoryBatch
-from elcrec.data.ids import id_text
 from elcrec.data.joining import ID
 from elcrec.data.numbers import at_least_one
 from elcrec.data.splits import newest_of_basket
@@ -69,6 +68,13 @@ class Lookup:
             digest.update(value.detach().cpu().contiguous().numpy().tobytes())
         digest.update("\n".join(self.fitted.items.by_text).encode())
         return digest.hexdigest()
+
+    def prepare(self) -> None:
+        """Compute what single requests need, before the first of them."""
+        _ = self.version, self.titles
+        table = self.fitted.dataset.user_table
+        for user in [] if table is None else table.ids.head(1):  # sorts the users and the values of their columns
+            self.fitted.dataset.user_features_of_one(user)
 
     # ------------------------------------------------------------------ users and their events
 
@@ -188,32 +194,7 @@ class Lookup:
             return None
         if number >= 0:
             return known.at(torch.tensor([number], device=self.fitted.device))
-        dataset, row = self.fitted.dataset, self._row_of(user)
-        if row is None or dataset.user_table is None:
-            return None
-        return (
-            dataset.needed_user_features()
-            .encode(dataset.user_table.features[row], np.zeros(1, np.int64), 1)
-            .to(self.fitted.device)
-        )
-
-    def _row_of(self, user: Any) -> int | None:
-        """The row of the users' table about a user; None where there is none."""
-        if self._described is None:
-            return None
-        for text in (str(user), id_text(user)):
-            place = self._described["id"].search_sorted(text)
-            if place < len(self._described) and self._described["id"][place] == text:
-                return int(self._described["row"][place])
-        return None
-
-    @cached_property
-    def _described(self) -> pl.DataFrame | None:
-        """``id`` of the users in their table, as text and ascending, and ``row`` there; such tables may be long."""
-        table = self.fitted.dataset.user_table
-        return (
-            None if table is None else table.ids.cast(pl.String).alias("id").to_frame().with_row_index("row").sort("id")
-        )
+        return self.fitted.dataset.user_features_of_one(user)
 
     # ------------------------------------------------------------------ lists
 

@@ -120,7 +120,7 @@ class Snapshot:
         stamp = stamp_of(run)
         snapshot = cls(ELCRec.load(run, options.device), run, stamp, options.approximate, background)
         lookup = snapshot.lookup
-        _ = lookup.version, lookup.titles
+        lookup.prepare()
         resolved = snapshot._resolve(RankingPolicy(k=1))
         first = lookup.history_of(snapshot.model.users.ids[0])
         if first is None or not lookup.most_popular(resolved).items:

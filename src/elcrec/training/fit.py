@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
+import polars as pl
 import torch
 
 from elcrec.config import Settings
 from elcrec.data.by_settings import filtered, read_items, read_log, read_users
 from elcrec.data.catalogue import Catalogue
 from elcrec.data.dataset import Dataset
+from elcrec.data.described import says_same
 from elcrec.data.event_codes import with_input_kinds
 from elcrec.data.features import FeatureSpace
 from elcrec.data.files import fingerprint
@@ -19,7 +21,7 @@ from elcrec.data.interactions import Interactions
 from elcrec.data.kinds import said_kinds
 from elcrec.data.user_table import UserTable
 from elcrec.data.vocabulary import Vocabulary
-from elcrec.errors import AccuracyWarning, DataWarning, RunError, SettingsError
+from elcrec.errors import AccuracyWarning, DataError, DataWarning, RunError, SettingsError
 from elcrec.evaluation.against_baselines import baseline_warning
 from elcrec.evaluation.repeats import evaluates_both_ways, own_event_warning, repeat_share, repeat_warning
 from elcrec.fitted import FittedModel
@@ -41,6 +43,8 @@ from elcrec.training.loop import Reporter, seeded, train
 from elcrec.training.new_items import estimate_unlearned
 from elcrec.training.repeat_fit import fit_linear_part
 from elcrec.training.report import SilentReporter, TerminalReporter
+
+Known = TypeVar("Known", Catalogue, UserTable)
 
 
 @dataclass(frozen=True)
@@ -144,8 +148,8 @@ class _Training:
         # Better now than after the training.
         earlier = None if start.names_from is None else start.names_from.seen_by(dataset.items)
         if work is not None and resumes:  # all processes need the features
-            given, named = dataset, earlier
-            begun = self.team.broadcast_object(lambda: self._begun_with(work, given, users, named))
+            named = earlier
+            begun = self.team.broadcast_object(lambda: self._begun_with(work, log, catalogue, users, named))
             dataset, earlier = replace(dataset, whole_catalogue=begun.items, features=begun.features), begun.names
             dataset = dataset.with_users(begun.users, begun.user_features)
             settings = self._choose_epochs(dataset, begun.epochs)
@@ -304,14 +308,19 @@ class _Training:
         return str(document.get("recipe"))
 
     def _begun_with(
-        self, work: RunFolder, given: Dataset, users: UserTable | None, earlier: NamedIntents | None
+        self,
+        work: RunFolder,
+        log: Interactions,
+        items: Catalogue | None,
+        users: UserTable | None,
+        earlier: NamedIntents | None,
     ) -> _Begun:
         """Items, users and earlier intents that a training began with; those given again must be the same.
 
         Raises:
             RunError: They are others.
         """
-        self._refuse_others(work, given.log, given.whole_catalogue, users)
+        self._refuse_others(work, log, items, users)
         kept = work.earlier()
         if self.start.names_from is not None and not (earlier and earlier.equals(kept)):
             raise _began_otherwise(work, "names", "names_from")
@@ -324,12 +333,11 @@ class _Training:
         """Raise RunError where items or users are given again, and a folder keeps others; ``log`` is filtered."""
         if items is not None:
             ids = Vocabulary.of(log.frame["item_id"], first=1, kind="item").ids
-            both = (items.known_to(ids), items.matched(ids))  # runs of earlier versions kept items of the model alone
-            if not any(_same(folder.catalogue(), one) for one in both):
+            if (kept := folder.catalogue()) is None or not _is_kept(items, kept, ids):
                 raise _began_otherwise(folder, "items", "items")
         if users is not None:
-            known = users.known_to(Vocabulary.of(log.frame["user_id"]).ids)
-            if not _same(folder.user_table(), known):
+            ids, table = Vocabulary.of(log.frame["user_id"]).ids, folder.user_table()
+            if table is None or not _is_kept(users, table, ids):
                 raise _began_otherwise(folder, "users", "users")
 
 
@@ -339,9 +347,26 @@ def _began_otherwise(folder: RunFolder, what: str, name: str) -> RunError:
     return RunError(f"{folder.path} began with other {what}, or none ({argument(name)}): {again}")
 
 
-def _same(kept: Catalogue | UserTable | None, given: Catalogue | UserTable | None) -> bool:
-    """Whether both are there and equal."""
-    return kept is not None and given is not None and kept.table().equals(given.table())
+def _is_kept(given: Known, kept: Known, ids: pl.Series) -> bool:
+    """Whether a run of these ids keeps what is given; one of an earlier version has its own kinds and spelling.
+
+    Raises:
+        DataError: What is given describes none of the ids.
+    """
+    # runs of earlier versions kept items of the model alone
+    return any(
+        says_same(kept.table(), read.known_to(ids).table()) or says_same(kept.table(), read.matched(ids).table())
+        for read in _readings(given, kept)
+    )
+
+
+def _readings(given: Known, kept: Known) -> list[Known]:
+    """What is given, and the same in the kinds of what is kept unless a value is of another one."""
+    try:
+        found, notes = given.as_in(kept)
+    except DataError:
+        return [given]
+    return [given] if notes else [given, found]
 
 
 def _other_place() -> str:

@@ -2,6 +2,7 @@
 
 import re
 from contextlib import nullcontext
+from datetime import UTC, date, datetime
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -142,7 +143,7 @@ def test_single_values_of_another_kind_are_counted_and_shown(kind: str) -> None:
     older = table([1.5, 2.5, 3.5, 4.5])
     [note] = notes(table(["1.5", "cheap", None, "dear"]), older)
     assert f"of another kind than in the {kind}s of the model, and count as unknown" in note
-    assert f"2 of 3 values of 'price' (['cheap'] of {kind} 8)" in note
+    assert f"2 of 3 values of 'price' ('cheap' of {kind} 8)" in note
     assert notes(table(["1.5", "2", None, "3"]), older) == []
     whole = table(["cheap", "dear"])
     with pytest.raises(DataError, match="'price' is of another kind"):
@@ -297,6 +298,31 @@ OF_KIND: dict[str, tuple[list[Any], str]] = {
     "text": (PROSE, repr(PROSE[0])),
     "vectors": (VECTORS[:4], "[0.5, 1.5"),
 }
+
+
+@pytest.mark.parametrize("kind", ["item", "user"])
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (date(2021, 1, 1), "2021-01-01"),
+        (datetime(2021, 1, 1), "2021-01-01"),
+        (datetime(2021, 1, 1, 6, tzinfo=UTC), "2021-01-01 06:00:00"),
+        ("1 Jan 2021", "'1 Jan 2021'"),
+        (["much", "more"], "'much|more'"),
+        ("x" * 99, "'" + "x" * 50),
+    ],
+)
+def test_messages_show_values_as_files_write_them(value: Any, said: str, kind: str) -> None:
+    def table(values: list[Any]) -> Catalogue | UserTable:
+        frame = pl.DataFrame({f"{kind}_id": range(3), "seen": values, "shelf": ["a", "b", "c"]})
+        return Catalogue.read(frame) if kind == "item" else UserTable.read(frame)
+
+    vectors = table([[row + 0.5] * 8 for row in range(3)])
+    with pytest.raises(DataError) as error:
+        table([value] * 3).as_in(vectors)  # type: ignore[arg-type]
+    assert f", such as {said}" in str(error.value)
+    assert f" of {kind} '0')" in str(error.value)
+    assert "datetime" not in str(error.value)
 
 
 @pytest.mark.parametrize("table", [Catalogue, UserTable])

@@ -12,8 +12,10 @@ import polars as pl
 import pytest
 import torch
 
+from elcrec.data import features
 from elcrec.data.catalogue import Catalogue
 from elcrec.data.features import BINS, Features, FeatureSpace, Words
+from elcrec.data.visitor_features import encoded_rows
 from elcrec.data.words import WORDS_OF
 from elcrec.errors import DataError
 
@@ -224,3 +226,31 @@ def test_a_name_of_codes_ends_with_a_word_for_them_and_not_within_a_word(name: s
     for source in (items, tmp_path / "items.csv"):
         found = Catalogue.read(source).features[name].to_list()
         assert found == ([[str(number)] for number in numbers] if name in CODES else numbers)
+
+
+def test_what_depends_on_a_column_alone_is_done_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server encodes a row for each request."""
+    texts = [f"a long text of word{row % 5} and word{row % 7} number {row}" for row in range(60)]
+    items = catalogue(
+        city=[f"Zu\u0308rich {row % 20}" for row in range(60)], price=[*map(float, range(60))], about=texts
+    )
+    space = fitted(items)
+    assert {column.kind for column in space.columns} == {"categories", "numbers", "words"}
+    lengths: list[int] = []
+
+    def counting(done: Any) -> Any:
+        return lambda known, *rest: (lengths.append(len(known)), done(known, *rest))[1]
+
+    for name in ("composed", "_numbers_of"):
+        monkeypatch.setattr(features, name, counting(getattr(features, name)))
+    first = encoded(space, items[:1])
+    assert max(lengths) >= 20
+    lengths.clear()
+    again, told = encoded(space, items[:1]), encoded_rows([{"city": "Z\u00fcrich 0", "about": texts[0]}], space)
+    assert max(lengths) <= 1
+    assert all(torch.equal(*tensors) for tensors in zip(first, again, strict=True))
+    assert {*told.feature_Z.tolist()} < {*first.feature_Z.tolist()}
+    read = FeatureSpace.model_validate_json(space.model_dump_json())
+    assert read == space
+    encoded(read, items[:1])
+    assert read == space

@@ -1,20 +1,27 @@
 """Amounts, placeholders, entities and paths in metadata: read where all are clear, and never guessed."""
 
+from datetime import datetime
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cli_runner import untrained
+from elcrec.data import time_text
 from elcrec.data.amounts import each_as_number, from_amounts
 from elcrec.data.attribute_columns import NOTHING, as_text
 from elcrec.data.catalogue import Catalogue
 from elcrec.data.decimal_commas import from_decimal_commas
-from elcrec.data.features import Categories
+from elcrec.data.feature_columns import MOMENT
+from elcrec.data.features import Categories, FeatureSpace
 from elcrec.data.interactions import Interactions
+from elcrec.data.markup import composed, own_composed, own_unescaped, unescaped
 from elcrec.data.user_table import UserTable
+from elcrec.data.visitor_features import encoded_rows
+from elcrec.data.written_columns import as_meant, each_as_moment
 from elcrec.errors import DataWarning
 
 QUICK = settings(max_examples=200, deadline=None, derandomize=True)
@@ -208,6 +215,35 @@ def test_addresses_keep_their_spelling() -> None:
     assert as_text(pl.Series([*pages, DECOMPOSED, None])).to_list() == [*pages, COMPOSED, None]
 
 
+TEXTS_OF_SHOPS = st.lists(
+    st.sampled_from(
+        [DECOMPOSED, COMPOSED, "http://", "HTTPS://", "see ", "\n", "\t", "\u00a0", "\u3000", "&eacute;", "x"]
+    ),
+    max_size=4,
+).map("".join)
+
+
+@QUICK
+@given(TEXTS_OF_SHOPS)
+def test_one_text_is_composed_as_in_a_column(text: str) -> None:
+    assert [own_composed(text)] == composed(pl.Series([text])).to_list()
+    assert [own_unescaped(text)] == unescaped(pl.Series([text])).to_list()
+
+
+def test_an_address_is_found_in_its_own_spelling() -> None:
+    items = {f"i{n}": f"https://shop.example/{[COMPOSED, DECOMPOSED][n % 2]}" for n in range(6)}
+    model = untrained(Interactions.read(pl.DataFrame({"user_id": [*"aaabbb"], "item_id": [*items]})))
+    model.describe_items(pl.DataFrame({"item_id": [*items], "page": [*items.values()]}))
+    assert model.catalogue is not None
+    space = FeatureSpace.of(model.catalogue.features)
+    told = encoded_rows([{"page": page} for page in items.values()], space)
+    assert told.feature_Z.tolist() == space.encode(model.catalogue.features, np.arange(6), 6).feature_Z.tolist()
+    for page in set(items.values()):
+        for attribute in (page, f"page={page}"):
+            found = model.recommend(["a"], k=6, exclude_seen=False, attributes=[attribute])["item_id"]
+            assert {*found} == {item for item in items if items[item] == page}
+
+
 def test_spellings_of_accents_are_one_category_in_every_kind_of_column() -> None:
     one, other = [COMPOSED] * 3 + ["tea"] * 3, [DECOMPOSED, COMPOSED, "Caf&eacute;", *["tea"] * 3]
     columns = {
@@ -265,3 +301,27 @@ def test_texts_among_numbers_are_warned_of(kind: str, tmp_path: Path) -> None:
     with pytest.warns(DataWarning, match="'age' is read as categories: 10 of the 30 values.* 'ask us'") as warned:
         read(tmp_path / "known.csv")
     assert len(warned) == 1
+
+
+DAYS = ["2021-02-30", "2021-05-31", "2021.5.3", "1 Jan 2021", "31-Feb-2021", "Mon, 3 Foo 2021", "May 5th, 2021", "soon"]
+CLOCKS = ["", " 10:00", "T10:00:01.25", " 3:04 PM", " 13:04 PM", " 25:00", " 000123"]
+ZONES = ["", "Z", "+02:00", " UTC", " CET"]
+TIMES = st.tuples(*map(st.sampled_from, (DAYS, CLOCKS, ZONES))).map("".join)
+
+
+@QUICK
+@given(st.lists(st.none() | TIMES, max_size=6))
+def test_each_text_is_the_moment_that_it_is_in_a_column_of_its_own(texts: list[str | None]) -> None:
+    def alone(text: str | None) -> datetime | None:
+        column = as_meant(pl.Series([text], dtype=pl.String))
+        return column.cast(MOMENT)[0] if isinstance(column.dtype, pl.Datetime) else None
+
+    assert each_as_moment(pl.Series(texts, dtype=pl.String)).to_list() == [alone(text) for text in texts]
+
+
+def test_texts_that_are_no_moments_are_read_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    done, calls = time_text._from_parts, []
+    monkeypatch.setattr(time_text, "_from_parts", lambda *given: (calls.append(1), done(*given))[1])
+    bad = [f"2021-02-30 {hour:02}:{minute:02}" for hour in range(24) for minute in range(60)]
+    assert each_as_moment(pl.Series([*bad, "1 Jan 2021"])).drop_nulls().to_list() == [datetime(2021, 1, 1)]
+    assert len(calls) == 2
