@@ -30,14 +30,15 @@ FEW_NUMBERS, FEW_TEXTS = 10, 3
 """So many different numbers may be names, such as sizes; more different texts are values, not words for nothing."""
 CODE_LENGTH = 4
 """Numbers that all have as many digits or more may be codes, such as years and postcodes."""
-_NAMED = (
-    "item|product|article|user|customer|seller|vendor|shop|store|brand|artist|album|movie|book|author|publisher|category"
-    "|group|class|type|genre|colou?r|parent|city|region|country|[cgpsu]|uu|gu"
-)
-_CODES = re.compile(
-    rf"(?i:code|category|type|brand|genre)$|(?<![^\W\d_])(?i:(?:{_NAMED})?id)$|[a-z0-9]I[Dd]$"  # no bid, price_paid
-)
+CODES = ("id", "code", "category", "type", "brand", "genre")
 """A whole number in a column whose name ends like this is a category: it measures nothing."""
+_LAST_WORD = re.compile(r"(?:[A-Z]+|[A-Z]?[^\W\d_A-Z]+)(?=[\W\d_]*$)")
+_NO_CODE = re.compile(
+    r".*paid|(?:max|min|avg|top|first|last|start|open|win|(?:start|open|winn)ing|current|high|low|highest|lowest"
+    r"|un|re|over|under|out)?bid|acid|antacid|android|arid|avoid|braid|centroid|covid|fluid|grid|humid|hybrid|(?:is|in)?valid"
+    r"|liquid|lipid|orchid|plaid|polaroid|pyramid|raid|rapid|rigid|solid|squid|steroid|asteroid|vivid|void"
+)
+"""Words that end like a name of codes, and name none, as in ``price_paid`` and ``maxBid``; ``aid`` names some."""
 
 
 def feature_columns(columns: list[pl.Series], untyped: bool, titles: pl.Series | None = None) -> list[pl.Series]:
@@ -183,7 +184,8 @@ def _codes(text: pl.Series) -> pl.Series | None:
 
 def _names_codes(column: pl.Series) -> bool:
     """Whether whole numbers in a column name something, by the name of the column."""
-    return _CODES.search(column.name) is not None
+    word = _LAST_WORD.search(column.name)
+    return column.name.lower().endswith(CODES) and not (word and _NO_CODE.fullmatch(word[0].lower()))
 
 
 def _typed(text: pl.Series) -> pl.Series:
