@@ -32,6 +32,8 @@ CODE_LENGTH = 4
 """Numbers that all have as many digits or more may be codes, such as years and postcodes."""
 CODES = ("id", "code", "category", "type", "brand", "genre")
 """A whole number in a column whose name ends like this is a category: it measures nothing."""
+LEAST_SECONDS = 1e8
+"""Most dates are so far from 1970, three years, or farther; most prices, sizes and years are less."""
 _LAST_WORD = re.compile(r"(?:[A-Z]+|[A-Z]?[^\W\d_A-Z]+)(?=[\W\d_]*$)")
 _NO_CODE = re.compile(
     r".*paid|(?:max|min|avg|top|first|last|start|open|win|(?:start|open|winn)ing|current|high|low|highest|lowest"
@@ -233,6 +235,14 @@ def _written(column: pl.Series) -> pl.Series:
     whole = column.cast(pl.Int64, strict=False)
     text = pl.DataFrame({"text": whole.cast(pl.String), "same": whole == column})
     return text.select(pl.when("same").then("text")).to_series().alias(column.name)
+
+
+def are_seconds(numbers: pl.Series) -> bool:
+    """Whether most numbers look like seconds since 1970, or before.
+
+    Runs of before moments were kept as such know dates as these, and say nothing of it.
+    """
+    return float(numbers.abs().median() or 0) > LEAST_SECONDS  # type: ignore[arg-type]
 
 
 def _is_prose(text: pl.Series) -> bool:
