@@ -214,3 +214,19 @@ def test_added_items_without_a_value_where_known_ones_have_one_of_another_kind()
     with pytest.warns(DataWarning, match="left unchanged"):
         model.add_items(new)
     assert model.items.ids[-1] == "new"
+
+
+def test_metadata_that_replace_those_of_a_model_keep_the_kinds_that_it_has_learned() -> None:
+    events = [(f"u{user}", f"i{(4 * user + 7 * at) % 40}", at) for user in range(60) for at in range(10)]
+    log = pl.DataFrame(events, schema=["user_id", "item_id", "timestamp"], orient="row")
+    items = pl.DataFrame({"item_id": [f"i{row}" for row in range(40)], "size": ["S", "M", "7", "8"] * 10})
+    model = ELCRec(seed=1, baselines=False, **{**SMALL, "epochs": 1}).fit(log, items=items, progress=False)
+    model.describe_items(items.with_columns(size=pl.lit(7), price=pl.int_range(40)))
+    whole = model.fitted.dataset.whole_catalogue
+    assert whole is not None
+    assert whole.features["size"].to_list() == [["7"]] * 40
+    assert whole.features["price"].dtype == pl.Float64
+    with pytest.raises(DataError, match="'size' is of another kind"):
+        model.describe_items(items.with_columns(size=pl.Series([FRACTIONS] * 40)))
+    model.add_items(pl.DataFrame({"item_id": ["n1", "n2"], "size": ["S", "M"]}))
+    assert [*model.items.ids[-2:]] == ["n1", "n2"]
