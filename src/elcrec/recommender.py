@@ -422,13 +422,13 @@ class ELCRec:
         """Attach item metadata, for names and reports; see :meth:`fit`. :meth:`save` writes it into the run.
 
         Raises:
-            DataError: The metadata cannot be read, or belong to other items.
+            DataError: The metadata cannot be read, or belong to other items; or a column that the model has learned
+                from is of another kind.
         """
         run = self._parts.run
         described = read_items(items, self.settings)
         described.refuse_others(run.fitted.items.ids)
-        run.fitted.dataset.described(None).items_as_known(described)  # nothing older is kept
-        self._adopt(run.described(run.fitted.described(described)))
+        self._adopt(run.described(run.fitted.described(run.fitted.dataset.items_instead(described))))
 
     def save(self, path: str | Path, overwrite: bool = False) -> None:
         """Write a run folder. A run that is replaced can be used until the new one is complete.

@@ -85,9 +85,78 @@ def test_rows_of_the_training_have_its_features(role: str, forms: tuple[str, str
         newer = again.over(older)  # type: ignore[arg-type]
         assert again.as_in(older)[1] == []  # type: ignore[arg-type]
         assert encoded(space, newer, [*range(len(some))]) == encoded(space, older, some)
-        if isinstance(newer, Catalogue) and isinstance(older, Catalogue) and forms[0] == forms[1]:
+        if isinstance(newer, Catalogue) and isinstance(older, Catalogue):
             told = [set(texts) for texts in newer.frame["attributes"]]
             assert told[: len(some)] == [set(older.frame["attributes"][row]) for row in some]
+
+
+LATER = [
+    "7.5",
+    "8.5",
+    "7",
+    "7.0",
+    "3.0",
+    "S",
+    "new",
+    "2021-05-31",
+    "soon",
+    "$9",
+    "NA",
+    "True",
+    "1e3",
+    "007",
+    "a|b",
+    "9|8",
+]
+LATER += [str(FRACTIONS), "[" + "0.5 " * 8 + "]", "one more blue hat of wool"]
+TYPED: list[list[Any]] = [[8.5, 7.0], [7.0, 8.0], [7, 12], [True, False], [123456789.0, 0.5], [date(2021, 5, 31)] * 2]
+
+
+def known_items(folder: Path, form: str) -> Catalogue:
+    columns = {**SCALARS, "sizes": ["S", "M", "7", "8.5"], "year": [1990, 1991, 1995], "stamp": [1.5e9, 1.6e9, -4e8]}
+    rows = {name: [values[row % len(values)] for row in range(ROWS)] for name, values in columns.items()}
+    return table_of({"item_id": [f"i{row}" for row in range(ROWS)], **rows}, "item_id", folder, form)  # type: ignore[return-value]
+
+
+def read_later(known: Catalogue, name: str, values: list[Any], folder: Path, form: str) -> list[tuple[Any, set[str]]]:
+    """The feature and the attributes of each value in a later column."""
+    rows = {"item_id": [f"n{row}" for row in range(len(values))], name: values, "other": ["x"] * len(values)}
+    later: Catalogue = table_of(rows, "item_id", folder, form)  # type: ignore[assignment]
+    try:
+        found = later.as_in(known)[0]
+    except DataError:  # none is of the kind
+        return [(None, set())] * len(values)
+    features = found.features[name].to_list() if name in found.features else [None] * len(values)
+    return [(one, {*texts} - {"x"}) for one, texts in zip(features, found.frame["attributes"], strict=True)]
+
+
+@pytest.mark.parametrize("form", ["csv", "frame"])
+def test_a_value_is_read_alike_whatever_else_is_in_its_file(form: str, tmp_path: Path) -> None:
+    known = known_items(tmp_path, form)
+    for name in known.features.columns:
+        if name == "title":
+            continue
+        singles = [read_later(known, name, [value], tmp_path, form)[0] for value in LATER]
+        for values in (LATER, LATER[:3], LATER[:6], LATER[5:9]):
+            read = read_later(known, name, values, tmp_path, form)
+            assert read == [singles[LATER.index(value)] for value in values], name
+
+
+@pytest.mark.parametrize("first", ["csv", "frame"])
+def test_a_later_frame_and_the_csv_of_it_are_read_alike(first: str, tmp_path: Path) -> None:
+    known = known_items(tmp_path, first)
+    for name in known.features.columns:
+        for values in [*TYPED, LATER] if name != "title" else []:
+            read = [read_later(known, name, values, tmp_path, form) for form in ("csv", "frame")]
+            assert read[0] == read[1], (name, values)
+
+
+def test_a_text_is_a_category_where_the_training_had_some(tmp_path: Path) -> None:
+    known = known_items(tmp_path, "csv")
+    for values in (["7.5"], ["7.5", "S"], ["7.5", "8.5"], ["2021-05-31"], ["3.0"]):
+        text = values[0].removesuffix(".0")
+        assert read_later(known, "sizes", values, tmp_path, "csv")[0] == ([text], {text})
+    assert read_later(known, "version", ["3.0"], tmp_path, "csv") == [(["3.0"], {"3.0"})]  # next to 1.0 and 2.0
 
 
 @pytest.mark.parametrize("numbers", [[2021, 2020], [1590000000000, 1600000000000]])
@@ -104,6 +173,22 @@ def test_numbers_for_dates_are_refused_and_one_bad_date_is_told(form: str, numbe
     assert newer.over(older).features["released"][:3].to_list() == [datetime(2021, 5, 5), datetime(2021, 6, 5), None]
     [note] = newer.as_in(older)[1]
     assert "1 of 3 values of 'released' ('soon' of item 'i2')" in note
+
+
+@pytest.mark.parametrize("form", ["csv", "frame"])
+def test_dates_are_no_numbers_but_where_a_run_of_before_kept_dates_as_seconds(form: str, tmp_path: Path) -> None:
+    known = known_items(tmp_path, form)
+    rows = {"item_id": ["n1", "n2"], "other": ["x", "y"]}
+    for dates in (["2021-05-31", "2021-06-01"], [date(2021, 5, 31), date(2021, 6, 1)]):
+        later: Catalogue = table_of({**rows, "year": dates}, "item_id", tmp_path, form)  # type: ignore[assignment]
+        with pytest.raises(DataError, match=r"'year' is of another kind .*numbers there, dates here"):
+            later.as_in(known)
+    mixed: Catalogue = table_of({**rows, "year": ["2021-05-31", "2001"]}, "item_id", tmp_path, form)  # type: ignore[assignment]
+    found, [note] = mixed.as_in(known)
+    assert found.features["year"].to_list() == [None, 2001]
+    assert "1 of 2 values of 'year'" in note
+    read = read_later(known, "stamp", ["2021-05-31", "1622505600"], tmp_path, form)
+    assert read == [(1622419200, set()), (1622505600, set())]
 
 
 def test_features_of_runs_before_do_not_say_that_they_are_of_dates() -> None:
@@ -125,7 +210,23 @@ def test_added_items_without_a_value_where_known_ones_have_one_of_another_kind()
     model = ELCRec(seed=1, baselines=False, **{**SMALL, "epochs": 1}).fit(log, items=items, progress=False)
     new = pl.DataFrame({"item_id": ["i0", "new"], "cat": ["S", "M"], "size": [7, None]})
     with pytest.raises(DataError, match="'size' is of another kind"):
-        model.add_items(new.with_columns(size=pl.Series([7.5, None])))
+        model.add_items(new.with_columns(size=pl.Series([FRACTIONS, None])))
     with pytest.warns(DataWarning, match="left unchanged"):
         model.add_items(new)
     assert model.items.ids[-1] == "new"
+
+
+def test_metadata_that_replace_those_of_a_model_keep_the_kinds_that_it_has_learned() -> None:
+    events = [(f"u{user}", f"i{(4 * user + 7 * at) % 40}", at) for user in range(60) for at in range(10)]
+    log = pl.DataFrame(events, schema=["user_id", "item_id", "timestamp"], orient="row")
+    items = pl.DataFrame({"item_id": [f"i{row}" for row in range(40)], "size": ["S", "M", "7", "8"] * 10})
+    model = ELCRec(seed=1, baselines=False, **{**SMALL, "epochs": 1}).fit(log, items=items, progress=False)
+    model.describe_items(items.with_columns(size=pl.lit(7), price=pl.int_range(40)))
+    whole = model.fitted.dataset.whole_catalogue
+    assert whole is not None
+    assert whole.features["size"].to_list() == [["7"]] * 40
+    assert whole.features["price"].dtype == pl.Float64
+    with pytest.raises(DataError, match="'size' is of another kind"):
+        model.describe_items(items.with_columns(size=pl.Series([FRACTIONS] * 40)))
+    model.add_items(pl.DataFrame({"item_id": ["n1", "n2"], "size": ["S", "M"]}))
+    assert [*model.items.ids[-2:]] == ["n1", "n2"]

@@ -17,7 +17,6 @@ from elcrec.data.catalogue_json import read_json_object
 from elcrec.data.columns import plain, shown
 from elcrec.data.feature_columns import MOMENT, NUMBER, TEXT, feature_columns, featureless, is_vector
 from elcrec.data.files import read_described
-from elcrec.data.later_columns import are_attributes
 from elcrec.data.raw import as_frame
 from elcrec.data.specific import most_specific
 from elcrec.data.vocabulary import natural_order
@@ -123,19 +122,29 @@ class Catalogue:
         features, note = described.as_in(self.frame["item_id"], self.features, self.written, older.features)
         found = replace(self, features=features, written=pl.DataFrame())
         if self.written.width:
-            found = replace(found, frame=self.frame.with_columns(self._attributes_as_in(older.features, features)))
+            found = replace(found, frame=self.frame.with_columns(self._attributes_as_in(older, features)))
         return found, [] if note is None else [note]
 
-    def _attributes_as_in(self, known: pl.DataFrame, features: pl.DataFrame) -> pl.Series:
-        """The attributes, of columns that are such in what is known, and of new ones."""
+    def _attributes_as_in(self, older: Catalogue, features: pl.DataFrame) -> pl.Series:
+        """The attributes, of columns that are such in older descriptions, and of new ones."""
         lists = []
         for column in self.written.get_columns():
-            own, name = column.name in self.attributed, column.name
-            if name not in known.columns:
-                lists += [as_lists(column)] if own else []
-            elif name in features.columns and are_attributes(column, own, known[name]):
+            name = column.name
+            if name not in older.features.columns:
+                lists += [as_lists(column)] if name in self.attributed else []
+            elif name in features.columns and older._are_attributes(name):
                 lists.append(as_lists(column) if features[name].dtype == TEXT else features[name])
         return merged(lists, len(self))
+
+    def _are_attributes(self, name: str) -> bool:
+        """Whether the values of a column of features are attributes: those of most items that have some."""
+        column = self.features[name]
+        if column.dtype not in (TEXTS, TEXT):
+            return False
+        texts = as_lists(column) if column.dtype == TEXT else column
+        rows = pl.DataFrame([texts.alias("text"), self.frame["attributes"]]).drop_nulls("text")
+        others = rows.select(pl.col("text").list.set_difference("attributes").list.len())["text"]
+        return 2 * int((others == 0).sum()) > len(others)
 
     def over(self, older: Catalogue | None) -> Catalogue:
         """These descriptions, and of other items the older ones; see :func:`elcrec.data.described.over`.

@@ -117,6 +117,16 @@ class Dataset:
         _warn([*found.notes_over(self.whole_catalogue, self.features), *unlike])
         return found
 
+    def items_instead(self, items: Catalogue) -> Catalogue:
+        """The same of items that replace those of the model: only what it has learned from has a kind already."""
+        unlike: list[str] = []
+        found, older = items, self.whole_catalogue
+        if older is not None and self.features is not None:
+            learned = [column.name for column in self.features.columns if column.name in older.features.columns]
+            found, unlike = items.as_in(replace(older, features=older.features.select(learned)))
+        _warn([*found.notes_over(None, self.features), *unlike])
+        return found
+
     def users_as_known(self, users: UserTable) -> UserTable:
         """The same of users."""
         found, unlike = users.as_in(self.user_table)

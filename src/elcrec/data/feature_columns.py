@@ -30,14 +30,17 @@ FEW_NUMBERS, FEW_TEXTS = 10, 3
 """So many different numbers may be names, such as sizes; more different texts are values, not words for nothing."""
 CODE_LENGTH = 4
 """Numbers that all have as many digits or more may be codes, such as years and postcodes."""
-_NAMED = (
-    "item|product|article|user|customer|seller|vendor|shop|store|brand|artist|album|movie|book|author|publisher|category"
-    "|group|class|type|genre|colou?r|parent|city|region|country|[cgpsu]|uu|gu"
-)
-_CODES = re.compile(
-    rf"(?i:code|category|type|brand|genre)$|(?<![^\W\d_])(?i:(?:{_NAMED})?id)$|[a-z0-9]I[Dd]$"  # no bid, price_paid
-)
+CODES = ("id", "code", "category", "type", "brand", "genre")
 """A whole number in a column whose name ends like this is a category: it measures nothing."""
+LEAST_SECONDS = 1e8
+"""Most dates are so far from 1970, three years, or farther; most prices, sizes and years are less."""
+_LAST_WORD = re.compile(r"(?:[A-Z]+|[A-Z]?[^\W\d_A-Z]+)(?=[\W\d_]*$)")
+_NO_CODE = re.compile(
+    r".*paid|(?:max|min|avg|top|first|last|start|open|win|(?:start|open|winn)ing|current|high|low|highest|lowest"
+    r"|un|re|over|under|out)?bid|acid|antacid|android|arid|avoid|braid|centroid|covid|fluid|grid|humid|hybrid|(?:is|in)?valid"
+    r"|liquid|lipid|orchid|plaid|polaroid|pyramid|raid|rapid|rigid|solid|squid|steroid|asteroid|vivid|void"
+)
+"""Words that end like a name of codes, and name none, as in ``price_paid`` and ``maxBid``; ``aid`` names some."""
 
 
 def feature_columns(columns: list[pl.Series], untyped: bool, titles: pl.Series | None = None) -> list[pl.Series]:
@@ -183,7 +186,8 @@ def _codes(text: pl.Series) -> pl.Series | None:
 
 def _names_codes(column: pl.Series) -> bool:
     """Whether whole numbers in a column name something, by the name of the column."""
-    return _CODES.search(column.name) is not None
+    word = _LAST_WORD.search(column.name)
+    return column.name.lower().endswith(CODES) and not (word and _NO_CODE.fullmatch(word[0].lower()))
 
 
 def _typed(text: pl.Series) -> pl.Series:
@@ -231,6 +235,14 @@ def _written(column: pl.Series) -> pl.Series:
     whole = column.cast(pl.Int64, strict=False)
     text = pl.DataFrame({"text": whole.cast(pl.String), "same": whole == column})
     return text.select(pl.when("same").then("text")).to_series().alias(column.name)
+
+
+def are_seconds(numbers: pl.Series) -> bool:
+    """Whether most numbers look like seconds since 1970, or before.
+
+    Runs of before moments were kept as such know dates as these, and say nothing of it.
+    """
+    return float(numbers.abs().median() or 0) > LEAST_SECONDS  # type: ignore[arg-type]
 
 
 def _is_prose(text: pl.Series) -> bool:

@@ -1,7 +1,8 @@
 """Columns of metadata that come after a training, read as what the training held: the file at hand decides nothing.
 
 A few rows tell less of a column than all did: whether ``NA`` is a country, lists of whole numbers are vectors, or
-``7.5`` is a size. So each value is read by itself, and is null where it is none of the kind that the model knows.
+``7.5`` is a size. So each value is read by itself, and is null where it is none of the kind that the model knows. Any
+text or number is a category where the training had some.
 """
 
 from __future__ import annotations
@@ -9,11 +10,11 @@ from __future__ import annotations
 import polars as pl
 
 from elcrec.data.attribute_columns import TEXTS, as_text, describes, is_text, plain_text
-from elcrec.data.feature_columns import MOMENT, NUMBER, TEXT, VECTOR, as_kind, whole_vectors
+from elcrec.data.feature_columns import MOMENT, NUMBER, VECTOR, VECTOR_SIZE, are_seconds, as_kind, whole_vectors
 from elcrec.data.markup import paths_without_blanks, with_ancestors
 from elcrec.data.written_columns import each_as_moment, each_as_vector
 
-_WHOLE = r"^\+?(-?[0-9]+)(?:\.0*)?$"
+_WHOLE, _FRACTION_OF_0 = r"^\+?(-?[0-9]+)(?:\.0*)?$", r"^[+-]?[0-9]+\.0*$"
 
 
 def as_known(written: pl.Series, own: pl.Series | None, known: pl.Series) -> pl.Series:
@@ -27,16 +28,28 @@ def as_known(written: pl.Series, own: pl.Series | None, known: pl.Series) -> pl.
     own = pl.Series(written.name, [None] * len(written), dtype=known.dtype) if own is None else own
     if known.dtype == TEXTS:
         return _categories(written, own, known)
-    if own.dtype in (known.dtype, MOMENT):
-        return as_kind(own, known.dtype)
+    if own.dtype == known.dtype:
+        return own
     if known.dtype == VECTOR:
         return _vectors(written, own)
+    if known.dtype == NUMBER:
+        return _numbers(written, own, known)
     if not is_text(written):
         return as_kind(own, known.dtype)
     text = as_text(written)
-    if known.dtype == MOMENT:
-        return each_as_moment(text)
-    return text if known.dtype == TEXT else as_kind(text, NUMBER)
+    return each_as_moment(text) if known.dtype == MOMENT else text
+
+
+def _numbers(written: pl.Series, own: pl.Series, known: pl.Series) -> pl.Series:
+    """Numbers; dates are some, too, where what the model knows looks like seconds since 1970."""
+    text = as_text(written) if is_text(written) else None
+    if text is not None:
+        number, moment = as_kind(text, NUMBER), each_as_moment(text)
+    elif own.dtype == MOMENT:
+        number, moment = pl.Series(own.name, [None] * len(own), dtype=NUMBER), own
+    else:
+        return as_kind(own, NUMBER)
+    return number.fill_null(as_kind(moment, NUMBER)) if are_seconds(known) else number
 
 
 def _vectors(written: pl.Series, own: pl.Series) -> pl.Series:
@@ -53,9 +66,8 @@ def _categories(written: pl.Series, own: pl.Series, known: pl.Series) -> pl.Seri
     each = _each_text(written)
     if each is None:
         return as_kind(own, TEXTS)
-    spelt = _spelt(each["text"].unique().drop_nulls(), known.explode().drop_nulls().unique(), own.dtype)
     lists = (
-        each.join(spelt, on="text", maintain_order="left")
+        each.join(_spelt(each["text"].unique().drop_nulls(), known), on="text", maintain_order="left")
         .drop_nulls("spelt")
         .group_by("row")
         .agg(pl.col("spelt").unique(maintain_order=True))
@@ -66,57 +78,54 @@ def _categories(written: pl.Series, own: pl.Series, known: pl.Series) -> pl.Seri
 
 
 def _each_text(written: pl.Series) -> pl.DataFrame | None:
-    """``row`` and ``text`` of all that a column says, as it is written; None where its type is read otherwise."""
+    """``row`` and ``text`` of all that a column says, as it is written; None where its type is read otherwise.
+
+    A row that is a vector says nothing.
+    """
     if is_text(written):
-        text = plain_text(written).str.split("|")
+        text = plain_text(written)
+        text = text.set(_are_vectors(each_as_vector(text)), None).str.split("|")
     elif describes(written, untyped=False):
-        text = written.cast(TEXTS)
+        lists = written.cast(pl.List(written.dtype.inner))  # type: ignore[attr-defined]
+        lists = lists.set(_are_vectors(lists), None) if lists.dtype.inner.is_float() else lists  # type: ignore[attr-defined]
+        text = lists.cast(TEXTS)
     elif written.dtype.is_numeric() or written.dtype in (pl.Boolean, pl.Date):
         text = written.cast(pl.String)
+        if written.dtype.is_float():  # as text 1e16 is no whole number
+            whole = written.cast(pl.Int64, strict=False)
+            text = text.zip_with((whole != written).fill_null(True), whole.cast(pl.String) + ".0")
     else:
         return None
     each = text.alias("text").to_frame().with_row_index("row")
     return each.explode("text") if text.dtype == TEXTS else each
 
 
-def _spelt(texts: pl.Series, known: pl.Series, own: pl.DataType) -> pl.DataFrame:
-    """``text`` and ``spelt``, as the model writes it.
+def _are_vectors(lists: pl.Series) -> pl.Series:
+    """Which lists of numbers are vectors by themselves: long ones, not of whole numbers alone."""
+    fractions = pl.element().is_finite() & (pl.element() % 1 != 0)
+    long = pl.col("list").list.len() >= VECTOR_SIZE
+    some = pl.col("list").list.eval(fractions).list.any()
+    return lists.alias("list").to_frame().select((long & some).fill_null(False)).to_series()
+
+
+def _spelt(texts: pl.Series, known: pl.Series) -> pl.DataFrame:
+    """``text`` and ``spelt``, as the model writes it; whole numbers that it does not know as it writes others.
 
     Args:
         texts: Different ones.
-        known: The different texts of the model.
-        own: What the column is without the model: of texts and whole numbers any is a category, of others known ones.
+        known: The categories of the model.
     """
-    truths = {text.lower(): text for text in known if text.lower() in ("true", "false")}
-    clean, ours = pl.col("clean"), known.implode()
-    whole, number = clean.str.extract(_WHOLE), clean.cast(NUMBER, strict=False)
-    as_whole = number.cast(pl.Int64, strict=False)
-    unknown = {
-        TEXTS: clean,
-        TEXT: clean,
-        NUMBER: pl.coalesce(whole, pl.when(as_whole == number).then(as_whole.cast(pl.String))),
-    }
-    return pl.DataFrame({"text": texts, "clean": as_text(texts, known)}).select(
+    ours = known.explode().drop_nulls().unique()
+    truths = {text.lower(): text for text in ours if text.lower() in ("true", "false")}
+    clean, whole = pl.col("clean"), pl.col("clean").str.extract(_WHOLE)
+    without_fraction = not ours.str.contains(_FRACTION_OF_0).any()
+    return pl.DataFrame({"text": texts, "clean": as_text(texts, ours)}).select(
         "text",
-        spelt=pl.when(clean.is_in(ours))
+        spelt=pl.when(clean.is_in(ours.implode()))
         .then(clean)
         .when(clean.str.to_lowercase().is_in([*truths]))
         .then(clean.str.to_lowercase().replace(truths))
-        .when(whole.is_in(ours))
+        .when(whole.is_not_null() & (whole.is_in(ours.implode()) | without_fraction))
         .then(whole)
-        .otherwise(unknown.get(own, pl.lit(None, TEXT))),
+        .otherwise(clean),
     )
-
-
-def are_attributes(written: pl.Series, own: bool, known: pl.Series) -> bool:
-    """Whether the values of a later column are attributes, as those of the training.
-
-    Args:
-        written: Its values as they came.
-        own: Whether they are attributes without a model.
-        known: The features of the model in this column.
-    """
-    if known.dtype not in (TEXTS, TEXT):
-        return False
-    texts = known.explode() if known.dtype == TEXTS else known
-    return own or (is_text(written) and describes(texts, untyped=True))

@@ -251,8 +251,8 @@ def test_features_survive_being_a_table_and_join_those_of_older_items() -> None:
 
 
 def test_a_column_of_another_kind_than_in_the_older_items_is_refused() -> None:
-    new = Catalogue.read(pl.DataFrame({"item_id": [1], "price": [1.5]}))
-    old = Catalogue.read(pl.DataFrame({"item_id": [2], "price": ["cheap"]}))
+    new = Catalogue.read(pl.DataFrame({"item_id": [1], "price": ["cheap"]}))
+    old = Catalogue.read(pl.DataFrame({"item_id": [2], "price": [1.5]}))
     with pytest.raises(DataError, match="'price' is of another kind"):
         new.over(old)
 

@@ -213,13 +213,28 @@ def test_vectors_are_held_once_however_many_columns_have_some_and_rows_that_are_
         assert [tensor.data_ptr() for tensor in padded] == [tensor.data_ptr() for tensor in features]
 
 
-CODES = ["id", "ID", "seller_id", "sellerId", "SellerID", "SELLER_ID", "seller id", "seller-id", "sellerid", "pid"]
+CODES = [
+    "id",
+    "ID",
+    "seller_id",
+    "sellerId",
+    "SellerID",
+    "SELLER_ID",
+    "seller id",
+    "seller-id",
+    "sellerid",
+    "pid",
+    "aid",
+]
 CODES += ["zipcode", "zip_code", "ZipCode", "subcategory", "itemType", "BRAND", "genre", "level2id"]
-MEASURES = ["bid", "max_bid", "maxBid", "price_paid", "amountPaid", "PRICE_PAID", "grid", "rapid", "id_count", "ideas"]
+CODES += ["aisleid", "departmentid", "subcategoryid", "languageid", "AISLEID", "clubid", "clubID", "CLUBId", "jobId"]
+CODES += ["gpaID", "approvalid", "web_id", "länderid", "mid", "maid"]
+MEASURES = ["bid", "max_bid", "maxBid", "maxbid", "MAXBID", "price_paid", "amountPaid", "pricepaid", "PRICE_PAID"]
+MEASURES += ["prepaid", "unpaid", "grid", "rapid", "is_valid", "isValid", "isvalid", "hybrid", "id_count", "ideas"]
 
 
 @pytest.mark.parametrize("name", CODES + MEASURES)
-def test_a_name_of_codes_ends_with_a_word_for_them_and_not_within_a_word(name: str, tmp_path: Path) -> None:
+def test_a_name_of_codes_ends_with_a_word_for_them_and_with_no_word_that_ends_alike(name: str, tmp_path: Path) -> None:
     numbers = [1000 + 37 * row for row in range(30)]
     items = pl.DataFrame({"item_id": [f"i{row}" for row in range(30)], name: numbers, "shelf": ["a", "b"] * 15})
     items.write_csv(tmp_path / "items.csv")
