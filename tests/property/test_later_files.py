@@ -13,6 +13,7 @@ from elcrec import ELCRec
 from elcrec.data.catalogue import Catalogue
 from elcrec.data.features import FeatureSpace
 from elcrec.data.user_table import UserTable
+from elcrec.data.visitor_features import encoded_rows
 from elcrec.errors import DataError, DataWarning
 
 ROWS = 24
@@ -189,6 +190,16 @@ def test_dates_are_no_numbers_but_where_a_run_of_before_kept_dates_as_seconds(fo
     assert "1 of 2 values of 'year'" in note
     read = read_later(known, "stamp", ["2021-05-31", "1622505600"], tmp_path, form)
     assert read == [(1622419200, set()), (1622505600, set())]
+
+
+def test_what_a_visitor_tells_is_a_date_only_where_the_training_had_dates() -> None:
+    rows = {"item_id": [*range(24)], "at": [date(2000 + row, 1, 2) for row in range(24)], "year": [*range(1990, 2014)]}
+    items = Catalogue.read(pl.DataFrame({**rows, "stamp": [1.5e9 + 1e6 * row for row in range(24)]}))
+    space = FeatureSpace.of(items.features)
+    for name, told in (("at", date(2010, 1, 2)), ("at", "2010-01-02"), ("year", 2010), ("stamp", "2019-05-31")):
+        assert encoded_rows([{name: told}], space).known().all(), name
+    for name, told in (("at", 2010), ("at", "1590000000"), ("year", "2010-01-02"), ("year", date(2010, 1, 2))):
+        assert not encoded_rows([{name: told}], space).known().any(), name
 
 
 def test_features_of_runs_before_do_not_say_that_they_are_of_dates() -> None:

@@ -14,7 +14,7 @@ import polars as pl
 
 from elcrec.data.attribute_columns import as_text
 from elcrec.data.columns import shown
-from elcrec.data.feature_columns import NUMBER, TEXT, VECTOR, as_kind
+from elcrec.data.feature_columns import NUMBER, TEXT, VECTOR, are_seconds, as_kind
 from elcrec.data.features import Categories, FeatureColumn, Features, FeatureSpace, Numbers
 from elcrec.data.markup import own_unescaped, with_own_ancestors
 from elcrec.data.raw import as_frame
@@ -68,7 +68,7 @@ def _read(column: FeatureColumn, values: list[Any]) -> pl.Series:
     if column.kind == "vectors":
         return pl.Series([None if value is None else _vector(value) for value in values], dtype=VECTOR)
     text = pl.Series([None if value is None else own_unescaped(_written(value)) for value in values], dtype=TEXT)
-    return _numbers(text, column.moments) if isinstance(column, Numbers) else text
+    return _numbers(text, column) if isinstance(column, Numbers) else text
 
 
 def _categories(values: list[Any], column: Categories) -> pl.Series:
@@ -87,11 +87,15 @@ def _categories(values: list[Any], column: Categories) -> pl.Series:
     return pl.Series([None if value is None else each(value) for value in values], dtype=pl.List(TEXT))
 
 
-def _numbers(text: pl.Series, moments: bool) -> pl.Series:
-    """Numbers, and dates; where the training had ``moments``, these alone."""
+def _numbers(text: pl.Series, column: Numbers) -> pl.Series:
+    """Numbers, and dates where the training had some: where it had ``moments``, these alone."""
     text = as_text(text)
-    found = each_as_moment(text)
-    return found if moments else as_kind(text, NUMBER).fill_null(as_kind(found, NUMBER))
+    if column.moments:
+        return each_as_moment(text)
+    found = as_kind(text, NUMBER)
+    if not are_seconds(pl.Series(column.edges, dtype=NUMBER)):
+        return found
+    return found.fill_null(as_kind(each_as_moment(text), NUMBER))
 
 
 def _vector(value: Any) -> list[float | None]:
