@@ -12,7 +12,6 @@ the new items are there. Results go to ``benchmarks/results/cold-items/NAME-seed
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +29,7 @@ from elcrec.inference.policy import POPULARITY
 from elcrec.model.encoding import user_vectors
 from elcrec.model.features import FeatureRows
 from elcrec.storage import write_json
+from trainings import parser_with_items
 
 RESULTS = Path(__file__).parent / "results" / "cold-items"
 SHARE, K = 0.1, 20
@@ -101,12 +101,7 @@ def measured(log: Path, items: Path, seed: int, work: Path) -> dict[str, Any]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("log", type=Path)
-    parser.add_argument("items", type=Path)
-    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
-    parser.add_argument("--work", type=Path, default=Path("runs/cold-items"), help="where the runs are written")
-    given = parser.parse_args()
+    given = parser_with_items(__doc__, "runs/cold-items").parse_args()
     RESULTS.mkdir(parents=True, exist_ok=True)
     for seed in given.seeds:
         found = measured(given.log, given.items, seed, given.work)

@@ -15,7 +15,6 @@ difference from trainings without metadata is what useless features cost.
 
 from __future__ import annotations
 
-import argparse
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -28,7 +27,7 @@ from elcrec.evaluation.metrics import RankingMetrics, metrics_of
 from elcrec.evaluation.ranks import ranks_of_ways
 from elcrec.experiments.provenance import provenance
 from elcrec.storage import write_json
-from trainings import kept_of, trained
+from trainings import kept_of, parser_with_items, trained
 
 RESULTS = Path(__file__).parent / "results" / "item-features"
 
@@ -46,11 +45,7 @@ def with_seen_excluded(model: ELCRec, part: str) -> RankingMetrics:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("log", type=Path)
-    parser.add_argument("items", type=Path)
-    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
-    parser.add_argument("--work", type=Path, default=Path("runs/item-features"), help="where the runs are written")
+    parser = parser_with_items(__doc__, "runs/item-features")
     parser.add_argument("--exclude-seen", action="store_true", help="choose the epoch with seen items excluded, too")
     parser.add_argument("--shuffled", action="store_true", help="give each item the attributes of another one")
     parser.add_argument("--recipe", default="default")

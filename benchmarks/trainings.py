@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,21 @@ from elcrec import ELCRec
 
 KEPT = ("valid", "test", "choices", "best_epoch", "epochs", "train_seconds")
 """What most benchmarks keep of a run's metrics."""
+
+
+def parser_with_items(description: str | None, work: str) -> argparse.ArgumentParser:
+    """Arguments of a benchmark that trains on a log and the metadata of its items, a run a seed.
+
+    Args:
+        description: What ``--help`` says.
+        work: Default folder of the runs.
+    """
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("log", type=Path)
+    parser.add_argument("items", type=Path)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
+    parser.add_argument("--work", type=Path, default=Path(work), help="where the runs are written")
+    return parser
 
 
 def kept_of(metrics: Mapping[str, Any], names: Sequence[str] = KEPT) -> dict[str, Any]:

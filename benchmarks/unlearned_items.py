@@ -9,7 +9,6 @@ there already is read. Then they are placed as ``elcrec train`` does (``after``)
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -18,13 +17,12 @@ import torch
 from torch import Tensor
 
 from elcrec import ELCRec
-from elcrec.evaluation.metrics import metrics_of
-from elcrec.evaluation.ranks import ranks_of_ways
 from elcrec.experiments.provenance import provenance
 from elcrec.inference.policy import POPULARITY
 from elcrec.storage import write_json
 from elcrec.training.new_items import estimate_unlearned, learned_items
-from trainings import trained
+from item_features import with_seen_excluded
+from trainings import parser_with_items, trained
 
 RESULTS = Path(__file__).parent / "results" / "unlearned-items"
 PARTS = ("valid", "test")
@@ -32,11 +30,7 @@ PARTS = ("valid", "test")
 
 def measured(model: ELCRec) -> dict[str, Any]:
     """Metrics of both parts with seen items excluded."""
-    found = {}
-    for part in PARTS:
-        _, histories = model.fitted.split.held_out(part)
-        found[part] = metrics_of(histories, ranks_of_ways(model.network, histories, (True,))[True])
-    return found
+    return {part: with_seen_excluded(model, part) for part in PARTS}
 
 
 def targets(model: ELCRec, learned_V: Tensor) -> dict[str, int]:
@@ -46,12 +40,7 @@ def targets(model: ELCRec, learned_V: Tensor) -> dict[str, int]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("log", type=Path)
-    parser.add_argument("items", type=Path)
-    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
-    parser.add_argument("--work", type=Path, default=Path("runs/unlearned-items"), help="where the runs are written")
-    given = parser.parse_args()
+    given = parser_with_items(__doc__, "runs/unlearned-items").parse_args()
     RESULTS.mkdir(parents=True, exist_ok=True)
     for seed in given.seeds:
         name = f"{given.log.stem}-seed{seed}"
