@@ -50,7 +50,7 @@ def main() -> None:
             learned_V = learned_items(model.fitted.split, len(model.items))
             found: dict[str, Any] = {"n_items": len(learned_V), "targets": targets(model, learned_V)}
             found["before"] = measured(model)
-            found["n_unlearned"] = estimate_unlearned(model.fitted, POPULARITY)
+            found["n_unlearned"] = estimate_unlearned(model.fitted, model.fitted.dataset.item_features(), POPULARITY)
             found["after"] = measured(model)
         print(name, found, flush=True)
         what = {

@@ -217,14 +217,14 @@ class _Training:
 
     def _train(self, work: RunFolder | None, dataset: Dataset) -> tuple[Progress, ELCRecNetwork]:
         """From fresh weights, or from the checkpoint in a folder."""
-        settings, device = self.start.settings, self.start.device
+        settings, device, split = self.start.settings, self.start.device, dataset.for_training()
         with seeded(settings.seed, 0, device):
             network = ELCRecNetwork(settings, len(dataset.items), dataset.features, dataset.user_features).to(device)
         checkpoint = None if work is None else work.checkpoint
         on_epoch = work.write_history if work is not None and self.team.is_main else None
         state = train(
             network,
-            dataset.for_training(),
+            split,
             settings,
             self.reporter,
             checkpoint,
@@ -232,7 +232,7 @@ class _Training:
             self.team,
             both_ways=self.both_ways,
         )
-        estimate_unlearned(FittedModel(settings, network.eval(), dataset), POPULARITY)
+        estimate_unlearned(FittedModel(settings, network.eval(), dataset), split.features, POPULARITY)
         return state, network
 
     def _intents(self, network: ELCRecNetwork, dataset: Dataset, earlier: NamedIntents | None) -> Intents:

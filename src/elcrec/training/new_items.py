@@ -59,14 +59,14 @@ def estimated_vectors(
 
 
 @torch.no_grad()
-def estimate_unlearned(fitted: FittedModel, popularity: float, n_added: int = 0) -> int:
+def estimate_unlearned(fitted: FittedModel, features: Features | None, popularity: float, n_added: int = 0) -> int:
     """Give the items that no training has seen events of, as far as features tell of them, the vectors of new items.
 
-    Training only pushes such items down, as no user takes them in it. Nothing happens where the model has learned from
-    no item features.
+    Training only pushes such items down, as no user takes them in it.
 
     Args:
         fitted: Trained; its item table changes.
+        features: Of the items, rows 0 .. V; None: the model has learned from none, and nothing happens.
         popularity: How much these items are shown, see :meth:`elcrec.ELCRec.add_items`.
         n_added: See :func:`learned_items`.
 
@@ -74,9 +74,9 @@ def estimate_unlearned(fitted: FittedModel, popularity: float, n_added: int = 0)
         Number of these items.
     """
     learned_V = learned_items(fitted.split, len(fitted.items), n_added)
-    if fitted.network.item_table.of_features is None or learned_V.all():
+    if features is None or learned_V.all():
         return 0
-    features = fitted.dataset.item_features().to(fitted.device)
+    features = features.to(fitted.device)
     row_X = torch.nonzero(features.known()[1:] & ~learned_V).flatten() + 1
     if len(row_X):
         fitted.network.item_table.weight[row_X] = estimated_vectors(fitted, features, row_X, learned_V, popularity)

@@ -85,7 +85,7 @@ def partial_fit(
     share = step_share(max(len(dataset.log) - len(fitted.log), 0), len(dataset.log))
     state = train_on(network, split, settings, epochs, reporter, share)
     trained = FittedModel(settings, network.eval(), dataset)
-    estimate_unlearned(trained, _popularity(run))
+    estimate_unlearned(trained, split.features, _popularity(run))
     intents = Intents(IntentAssigner(trained), run.intents.given_names)
     if settings.intent_learning == "em":
         intents.given_names = {}
@@ -198,11 +198,13 @@ def _popularity(run: Run) -> float:
 def _described_again(run: Run, dataset: Dataset) -> tuple[FittedModel, int]:
     """The model with other metadata, and how many items without training events have their vector from these now."""
     fitted, known = replace(run.fitted, dataset=dataset), run.fitted.dataset
-    same = known.features is None or dataset.whole_catalogue is known.whole_catalogue
-    if same or all(map(torch.equal, dataset.item_features(), known.item_features())):
+    if known.features is None or dataset.whole_catalogue is known.whole_catalogue:
+        return fitted, 0
+    features = dataset.item_features()
+    if all(map(torch.equal, features, known.item_features())):
         return fitted, 0
     fitted = replace(fitted, network=deepcopy(fitted.network))
-    return fitted, estimate_unlearned(fitted, _popularity(run), run.metrics.get("added_items", 0))
+    return fitted, estimate_unlearned(fitted, features, _popularity(run), run.metrics.get("added_items", 0))
 
 
 def _unchanged(run: Run, newer: Interactions, described: Catalogue | None, users: UserTable | None) -> Run:
